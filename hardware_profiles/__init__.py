@@ -1,0 +1,20 @@
+"""What a chip or a device is: word widths, limits and costs, each number with its source."""
+
+from __future__ import annotations
+
+from .errors import BackendError, InputError
+from .loader import available, load_chip, load_device, load_profile
+from .schema import ChipProfile, DeviceProfile, Quantity, constants
+
+__all__ = [
+    "BackendError",
+    "ChipProfile",
+    "DeviceProfile",
+    "InputError",
+    "Quantity",
+    "available",
+    "constants",
+    "load_chip",
+    "load_device",
+    "load_profile",
+]
