@@ -1,0 +1,175 @@
+"""NIR graph -> the chip's normal form (FloatNetwork).
+
+Forward Euler with the graph's time step dt, as NIR's equations read (nir, ir/neuron.py):
+
+    LIF      v <- v (1 - dt/tau) + dt/tau (v_leak + r I)
+    CubaLIF  i <- i (1 - dt/tau_syn) + dt/tau_syn w_in S;   v <- v (1 - dt/tau_mem) + dt/tau_mem (v_leak + r i)
+
+The factor before I (or S) is folded into threshold and bias, which the chip holds a neuron: dividing u and v by it
+leaves every spike as it was and lets convolutions keep their shared kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import nir
+import numpy as np
+
+from hardware_profiles.errors import InputError
+
+from .delays import balance
+from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
+from .nir_graph import NEURONS, SYNAPSES, predecessors, shape_of
+from .program import InputPort
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """A neuron node's constants before folding, each broadcast to (size,)."""
+
+    current_decay: Floats
+    voltage_decay: Floats
+    gain: Floats
+    leak: Floats
+    threshold: Floats
+
+
+def lower(graph: nir.NIRGraph, dt: float, where: str = "graph") -> FloatNetwork:
+    """Lower a graph of inputs, synapses, neurons and outputs; raises InputError for what the chip cannot hold."""
+    inputs = tuple(
+        InputPort(name, shape_of(node)) for name, node in graph.nodes.items() if isinstance(node, nir.Input)
+    )
+    connections: list[FloatConnection] = []
+    populations: list[FloatPopulation] = []
+    for name, node in graph.nodes.items():
+        if isinstance(node, NEURONS):
+            incoming = [s for s in predecessors(graph, name) if _is_synapse(graph, s, name, where)]
+            populations.append(_population(name, node, [graph.nodes[s] for s in incoming], dt, where))
+            connections += [
+                _connection(graph.nodes[synapse], source, name, graph, where)
+                for synapse in incoming
+                for source in predecessors(graph, synapse)
+            ]
+    outputs = _outputs(graph, where)
+    balanced = balance([port.name for port in inputs], tuple(connections))
+    return FloatNetwork(dt, inputs, tuple(populations), balanced, outputs)
+
+
+def _outputs(graph: nir.NIRGraph, where: str) -> tuple[str, ...]:
+    names: list[str] = []
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.Output):
+            for source in predecessors(graph, name):
+                if not isinstance(graph.nodes[source], NEURONS):
+                    kind = type(graph.nodes[source]).__name__
+                    raise InputError(
+                        f"{where}: output {name!r} reads node {source!r} ({kind}), which does not spike; "
+                        "end the network in a LIF or CubaLIF node"
+                    )
+                names.append(source)
+    if not names:
+        raise InputError(f"{where}: no neuron leads to an Output node; add an edge from the last layer to an Output")
+    return tuple(names)
+
+
+def _is_synapse(graph: nir.NIRGraph, name: str, neuron: str, where: str) -> bool:
+    node = graph.nodes[name]
+    if isinstance(node, SYNAPSES):
+        return True
+    raise InputError(
+        f"{where}: neuron {neuron!r} is fed by {name!r} ({type(node).__name__}) without a synapse between; "
+        "put a Linear, Affine or Conv2d node there"
+    )
+
+
+def _population(name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], dt: float, where: str) -> FloatPopulation:
+    shape = shape_of(node)
+    constants = _constants(name, node, int(np.prod(shape)), dt, where)
+    bias = constants.leak + sum((_bias(s, shape) for s in synapses), np.zeros(()))* constants.gain
+    if isinstance(node, nir.CubaLIF) and any(np.any(_bias(s, shape)) for s in synapses):
+        raise InputError(
+            f"{where}: {name!r} is a CubaLIF whose Affine bias passes the synaptic filter, where the chip adds bias to "
+            "the voltage; move the bias to v_leak"
+        )
+    return FloatPopulation(
+        name,
+        shape,
+        constants.current_decay,
+        constants.voltage_decay,
+        constants.threshold / constants.gain,
+        np.broadcast_to(bias / constants.gain, (int(np.prod(shape)),)).copy(),
+    )
+
+
+def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -> _Constants:
+    def field(key: str) -> Floats:
+        return np.broadcast_to(np.asarray(getattr(node, key), np.float64).reshape(-1), (size,)).copy()
+
+    if np.any(field("v_reset")):
+        raise InputError(f"{where}: {name!r} has a v_reset other than 0; the chip resets to 0, shift v by v_reset first")
+    tau = field("tau_mem" if isinstance(node, nir.CubaLIF) else "tau")
+    voltage_decay = _decay(tau, dt, f"{where}: {name!r}, tau")
+    gain = voltage_decay * field("r")
+    current_decay = np.ones(size)
+    if isinstance(node, nir.CubaLIF):
+        current_decay = _decay(field("tau_syn"), dt, f"{where}: {name!r}, tau_syn")
+        gain = gain * current_decay * field("w_in")
+    if np.any(gain <= 0):
+        raise InputError(f"{where}: {name!r} has r or w_in of 0 or less; scale the weights before it instead")
+    threshold = field("v_threshold")
+    if np.any(threshold <= 0):
+        raise InputError(f"{where}: {name!r} has a v_threshold of 0 or less; the chip's thresholds are positive")
+    return _Constants(current_decay, voltage_decay, gain, voltage_decay * field("v_leak"), threshold)
+
+
+def _decay(tau: Floats, dt: float, what: str) -> Floats:
+    if np.any(tau <= 0):
+        raise InputError(f"{what} is {tau.min()} s, but a time constant is positive")
+    # a filter shorter than a step has died away by the next one
+    decay: Floats = np.minimum(dt / tau, 1.0)
+    return decay
+
+
+def _bias(synapse: nir.NIRNode, shape: tuple[int, ...]) -> Floats:
+    """A synapse node's bias, one value a neuron; a convolution's is one a channel."""
+    if isinstance(synapse, nir.Linear):
+        return np.zeros(int(np.prod(shape)))
+    bias = np.asarray(synapse.bias, np.float64).reshape(-1)
+    return np.repeat(bias, int(np.prod(shape)) // bias.size)
+
+
+def _connection(synapse: nir.NIRNode, source: str, target: str, graph: nir.NIRGraph, where: str) -> FloatConnection:
+    weights = np.asarray(synapse.weight, np.float64)
+    shape, target_shape = shape_of(graph.nodes[source]), shape_of(graph.nodes[target])
+    if isinstance(synapse, nir.Conv2d):
+        geometry = _geometry(synapse, weights, shape, target_shape, f"{where}: convolution {source} -> {target}")
+        return FloatConnection(source, target, weights, geometry, 1)
+    expected = (int(np.prod(target_shape)), int(np.prod(shape)))
+    if weights.shape != expected:
+        raise InputError(f"{where}: weights {source} -> {target} have shape {weights.shape}, but {expected} fits the ends")
+    return FloatConnection(source, target, weights, None, 1)
+
+
+def _geometry(
+    node: nir.Conv2d, weights: Floats, shape: tuple[int, ...], target_shape: tuple[int, ...], what: str
+) -> ConvGeometry:
+    if len(shape) != 3 or len(target_shape) != 3:
+        raise InputError(f"{what} joins shapes {shape} and {target_shape}, but both must be (channels, height, width)")
+    if isinstance(node.padding, str):
+        raise InputError(f"{what} has padding {node.padding!r}; give it as two numbers")
+    stride, padding, dilation = (_pair(getattr(node, key)) for key in ("stride", "padding", "dilation"))
+    height, width = (
+        (size + 2 * p - d * (k - 1) - 1) // s + 1
+        for size, k, s, p, d in zip(shape[1:], weights.shape[2:], stride, padding, dilation, strict=True)
+    )
+    computed = (weights.shape[0], height, width)
+    if computed != target_shape or weights.shape[1] * node.groups != shape[0]:
+        raise InputError(f"{what}: kernel {weights.shape} on input {shape} gives {computed}, but {target_shape} follows")
+    input_shape = (shape[0], shape[1], shape[2])
+    return ConvGeometry(input_shape, computed, stride, padding, dilation, int(node.groups))
+
+
+def _pair(value: object) -> tuple[int, int]:
+    numbers = np.broadcast_to(np.asarray(value, dtype=np.int64).reshape(-1), (2,))
+    return int(numbers[0]), int(numbers[1])

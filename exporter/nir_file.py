@@ -1,0 +1,101 @@
+"""Reading and writing NIR files, with every fault named in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+
+from hardware_profiles.errors import InputError, nearest, reason
+from hardware_profiles.files import replacing
+
+# a file may not ask for more memory than this before its numbers are looked at
+_LARGEST_ARRAY_BYTES = 1 << 31
+
+
+def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
+    """Write a graph; the file appears only when it is whole. Raises InputError if it cannot be written."""
+    with replacing(path) as temporary:
+        nir.write(str(temporary), graph)
+
+
+def read_nir(path: str | Path) -> nir.NIRGraph:
+    """Read a graph and check it; raises InputError for a truncated file, a missing node, NaN, a shape that does not fit."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; give the path of a .nir file")
+    try:
+        with h5py.File(path, "r") as file:
+            _check_file(file, str(path))
+        graph = nir.read(path)
+    except InputError:
+        raise
+    except Exception as error:  # nir raises bare AssertionError, KeyError, ValueError, OSError and more
+        raise InputError(f"{path}: cannot be read as NIR ({reason(error)}); write it again with nir.write") from error
+    if not isinstance(graph, nir.NIRGraph):
+        raise InputError(f"{path}: holds a single {type(graph).__name__} node; wrap it in a NIRGraph with input and output")
+    return check_graph(graph, str(path))
+
+
+def check_graph(graph: nir.NIRGraph, where: str = "graph") -> nir.NIRGraph:
+    """Return the graph if its edges name nodes and its numbers are finite; raises InputError that names the culprit."""
+    for source, target in graph.edges:
+        for name in (source, target):
+            if name not in graph.nodes:
+                hint = nearest(name, graph.nodes)
+                raise InputError(
+                    f"{where}: the edge {source} -> {target} names node {name!r}, which is not in the graph{hint}"
+                )
+    for name, node in graph.nodes.items():
+        for field, value in vars(node).items():
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise InputError(
+                    f"{where}: node {name!r}, {field} holds {_first_not_finite(value)}; train or export the network again"
+                )
+    return graph
+
+
+def time_step(graph: nir.NIRGraph, dt: float | None, where: str = "graph") -> float:
+    """The time step in seconds: `dt` if given, else the graph's metadata; raises InputError if neither says one."""
+    if dt is None:
+        stated = graph.metadata.get("dt")
+        if stated is None:
+            raise InputError(f"{where}: does not say its time step; give it with --dt SECONDS")
+        dt = float(np.asarray(stated))
+    if not np.isfinite(dt) or dt <= 0:
+        raise InputError(f"{where}: the time step is {dt}, but must be a positive number of seconds; give --dt SECONDS")
+    return dt
+
+
+def _check_file(file: h5py.File, path: str) -> None:
+    """Refuse what nir itself reads into the dark: links out of the file, huge arrays, edges to missing nodes."""
+    if "node" not in file or "version" not in file:
+        raise InputError(f"{path}: is no NIR file (it has no 'node' or no 'version'); write it with nir.write")
+
+    def check(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise InputError(f"{path}: {name} points to another file; write the graph again with nir.write")
+            if item.dtype.kind in "iuf" and item.size * 8 > _LARGEST_ARRAY_BYTES:
+                raise InputError(f"{path}: {name} has shape {item.shape}, more than can be read")
+
+    file.visititems(check)
+    node = file["node"]
+    if "nodes" in node and "edges" in node:
+        names = set(node["nodes"])
+        edges = np.asarray(node["edges"][()]).reshape(-1, 2)
+        for source, target in edges:
+            for raw in (source, target):
+                name = raw.decode("utf8") if isinstance(raw, bytes) else str(raw)
+                if name not in names:
+                    raise InputError(
+                        f"{path}: an edge names node {name!r}, which is not in the graph{nearest(name, names)}; "
+                        "remove the edge or add the node"
+                    )
+
+
+def _first_not_finite(values: np.ndarray) -> str:
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+    return f"{values[index]} at {list(index)}"

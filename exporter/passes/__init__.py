@@ -1,0 +1,13 @@
+"""Passes over NIR graphs, graph -> graph, each in a file of its own, applied in this order before lowering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import nir
+
+from .drop_flatten import drop_flatten
+
+PASSES: dict[str, Callable[[nir.NIRGraph], nir.NIRGraph]] = {
+    "drop_flatten": drop_flatten,
+}

@@ -1,0 +1,194 @@
+"""ChipProgram: a network as one chip holds it, in integers. The joint between compiling and running.
+
+Every connection takes at least one time step, as on the chip: a spike at step t reaches its targets' `a` at step
+t + delay. The words are those of lava-nc 0.10.0 (lava.proc.lif, lava.proc.dense, lava.proc.conv).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.fixed_point import SignMode, WordWidths
+
+Integers = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class InputPort:
+    """Where spikes (or integer payloads) enter: one axon per element of `shape`."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of axons."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Compartments that share a neuron model (CUBA-LIF); every constant is an array of one integer a compartment.
+
+    v_initial is the voltage at the start and after a reset between samples: chosen such that the bias, which acts from
+    the first step on, finds v = 0 when the first input can arrive.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    du: Integers
+    dv: Integers
+    vth: Integers
+    bias_mant: Integers
+    bias_exp: Integers
+    v_initial: Integers
+
+    @property
+    def size(self) -> int:
+        """Number of compartments."""
+        return math.prod(self.shape)
+
+    @property
+    def bias(self) -> Integers:
+        """bias_mant * 2**bias_exp, in units of v."""
+        return (self.bias_mant << self.bias_exp).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Synapses from one input or population to one population.
+
+    weights: integers after truncation by sign mode and weight_bits; what arrives is their sum * 2**weight_exp.
+    delay: time steps from spike to arrival, at least 1.
+    """
+
+    source: str
+    target: str
+    weights: Integers
+    weight_exp: int
+    sign_mode: SignMode
+    weight_bits: int
+    delay: int
+
+    @property
+    def label(self) -> str:
+        """The connection's name in messages."""
+        return f"{self.source} -> {self.target}"
+
+
+@dataclass(frozen=True)
+class DenseConnection(Connection):
+    """All to all: weights (target size, source size), both in C order."""
+
+
+@dataclass(frozen=True)
+class ConvConnection(Connection):
+    """Cross-correlation as torch and NIR define it: weights (out channels, in channels / groups, height, width)."""
+
+    input_shape: tuple[int, int, int]
+    output_shape: tuple[int, int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What quantisation did to one population and its incoming weights (errors relative to the float values)."""
+
+    scale: float
+    weight_error_rms: float
+    weight_error_max: float
+    du_error: float
+    dv_error: float
+    vth_error: float
+    bias_error: float
+    current_bound: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChipProgram:
+    """A compiled network: ports, compartments, synapses, and what compiling did to each population."""
+
+    chip: str
+    widths: WordWidths
+    dt: float
+    inputs: tuple[InputPort, ...]
+    populations: tuple[Population, ...]
+    connections: tuple[Connection, ...]
+    outputs: tuple[str, ...]
+    quantisation: dict[str, Quantisation] = field(default_factory=dict)
+
+    def population(self, name: str) -> Population:
+        """The population of that name; raises KeyError."""
+        return next(p for p in self.populations if p.name == name)
+
+    def into(self, name: str) -> tuple[Connection, ...]:
+        """The connections that end in a population."""
+        return tuple(c for c in self.connections if c.target == name)
+
+    def out_of(self, name: str) -> tuple[Connection, ...]:
+        """The connections that start at an input or population."""
+        return tuple(c for c in self.connections if c.source == name)
+
+    def source_size(self, name: str) -> int:
+        """Number of axons or compartments of an input or population."""
+        return math.prod(self.source_shape(name))
+
+    def source_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of an input or population; raises KeyError."""
+        for node in (*self.inputs, *self.populations):
+            if node.name == name:
+                return node.shape
+        raise KeyError(name)
+
+    @cached_property
+    def latency(self) -> dict[str, int]:
+        """Steps by which each population runs behind the input (its first input can arrive at that step)."""
+        return arrival_steps(self.inputs, self.connections)
+
+    @property
+    def pipeline_steps(self) -> int:
+        """Steps a run must add to the input's length for all of its output to come out."""
+        return max((self.latency.get(name, 0) for name in self.outputs), default=0)
+
+
+class Edge(Protocol):
+    """What counts of a connection for timing, integer or float."""
+
+    @property
+    def source(self) -> str:
+        """Name of the input or population it leaves."""
+
+    @property
+    def target(self) -> str:
+        """Name of the population it enters."""
+
+    @property
+    def delay(self) -> int:
+        """Time steps from spike to arrival."""
+
+
+def arrival_steps(inputs: Iterable[InputPort], connections: Iterable[Edge]) -> dict[str, int]:
+    """The earliest step at which a spike of step 0 can reach each node, following every connection's delay."""
+    steps = {port.name: 0 for port in inputs}
+    connections = list(connections)
+    changed = True
+    while changed:
+        changed = False
+        for connection in connections:
+            if connection.source in steps:
+                arrival = steps[connection.source] + connection.delay
+                if arrival < steps.get(connection.target, math.inf):
+                    steps[connection.target] = arrival
+                    changed = True
+    return steps

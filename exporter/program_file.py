@@ -1,0 +1,173 @@
+"""Reading and writing a ChipProgram: a plain HDF5 file (`.chip`), laid out as docs/chip-file.md describes.
+
+    /                       attributes: format = "spikeport.chip", version, chip, dt, word_widths (JSON), outputs (JSON)
+    /inputs/<name>          attribute: shape
+    /populations/<name>     attribute: shape; datasets du, dv, vth, bias_mant, bias_exp, v_initial (int32, one each)
+    /connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, and for conv the
+                            geometry; dataset weights (int16)
+    /quantisation/<name>    attributes: what quantisation did to the population
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from hardware_profiles.errors import InputError, reason
+from hardware_profiles.files import replacing
+from hardware_profiles.fixed_point import WordWidths
+
+from .program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    InputPort,
+    Population,
+    Quantisation,
+)
+from .validate import validate
+
+FORMAT = "spikeport.chip"
+VERSION = 1
+
+_CONSTANTS = ("du", "dv", "vth", "bias_mant", "bias_exp", "v_initial")
+_GEOMETRY = ("input_shape", "output_shape", "stride", "padding", "dilation", "groups")
+_KINDS: dict[str, type[Connection]] = {"dense": DenseConnection, "conv": ConvConnection}
+# a file may not ask for more memory than this before its numbers are looked at
+_LARGEST_ARRAY = 1 << 31
+
+
+def save_program(program: ChipProgram, path: str | Path) -> None:
+    """Write a program; the file appears only when it is whole. Raises InputError if it cannot be written."""
+    validate(program)
+    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+        _write(program, file)
+
+
+def load_program(path: str | Path) -> ChipProgram:
+    """Read a program and check every number; raises InputError for a wrong version, a truncated file, a bad range."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; make one with `spikeport compile MODEL --chip NAME -o {path}`")
+    try:
+        with h5py.File(path, "r", track_order=True) as file:
+            program = _read(file, str(path))
+    except InputError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{path}: is no whole .chip file ({reason(error)}); compile the model again") from error
+    return validate(program, str(path))
+
+
+def _write(program: ChipProgram, file: h5py.File) -> None:
+    file.attrs.update(
+        format=FORMAT,
+        version=VERSION,
+        chip=program.chip,
+        dt=program.dt,
+        word_widths=json.dumps(asdict(program.widths)),
+        outputs=json.dumps(program.outputs),
+    )
+    inputs = file.create_group("inputs", track_order=True)
+    for port in program.inputs:
+        inputs.create_group(port.name).attrs["shape"] = port.shape
+    populations = file.create_group("populations", track_order=True)
+    for population in program.populations:
+        group = populations.create_group(population.name)
+        group.attrs["shape"] = population.shape
+        for name in _CONSTANTS:
+            group.create_dataset(name, data=getattr(population, name), compression="gzip", track_times=False)
+    connections = file.create_group("connections", track_order=True)
+    for index, connection in enumerate(program.connections):
+        _write_connection(connection, connections.create_group(f"{index:04d}"))
+    quantisation = file.create_group("quantisation", track_order=True)
+    for name, report in program.quantisation.items():
+        quantisation.create_group(name).attrs["report"] = json.dumps(asdict(report))
+
+
+def _write_connection(connection: Connection, group: h5py.Group) -> None:
+    kind = next(k for k, cls in _KINDS.items() if isinstance(connection, cls))
+    group.attrs.update(
+        kind=kind,
+        source=connection.source,
+        target=connection.target,
+        weight_exp=connection.weight_exp,
+        sign_mode=connection.sign_mode,
+        weight_bits=connection.weight_bits,
+        delay=connection.delay,
+    )
+    if isinstance(connection, ConvConnection):
+        group.attrs.update({name: getattr(connection, name) for name in _GEOMETRY})
+    weights = connection.weights.astype(np.int16)
+    group.create_dataset("weights", data=weights, compression="gzip", shuffle=True, track_times=False)
+
+
+def _read(file: h5py.File, path: str) -> ChipProgram:
+    if file.attrs.get("format") != FORMAT:
+        raise InputError(f"{path}: is no {FORMAT} file; compile a model to make one")
+    version = int(file.attrs["version"])
+    if version != VERSION:
+        raise InputError(
+            f"{path}: has format version {version}, this program reads {VERSION}; compile the model again"
+        )
+    return ChipProgram(
+        chip=str(file.attrs["chip"]),
+        widths=WordWidths(**json.loads(file.attrs["word_widths"])),
+        dt=float(file.attrs["dt"]),
+        inputs=tuple(InputPort(name, _shape(group)) for name, group in file["inputs"].items()),
+        populations=tuple(_read_population(name, group, path) for name, group in file["populations"].items()),
+        connections=tuple(_read_connection(group, path) for group in file["connections"].values()),
+        outputs=tuple(str(name) for name in json.loads(file.attrs["outputs"])),
+        quantisation={name: _read_report(group) for name, group in file["quantisation"].items()},
+    )
+
+
+def _read_population(name: str, group: h5py.Group, path: str) -> Population:
+    constants = {key: _array(group, key, path).astype(np.int32) for key in _CONSTANTS}
+    return Population(name, _shape(group), **constants)
+
+
+def _read_connection(group: h5py.Group, path: str) -> Connection:
+    attributes = group.attrs
+    kind = str(attributes["kind"])
+    if kind not in _KINDS:
+        raise InputError(f"{path}: connection {group.name} is of kind {kind!r}; known are {', '.join(_KINDS)}")
+    common: dict[str, Any] = {
+        "source": str(attributes["source"]),
+        "target": str(attributes["target"]),
+        "weights": _array(group, "weights", path).astype(np.int32),
+        "weight_exp": int(attributes["weight_exp"]),
+        "sign_mode": str(attributes["sign_mode"]),
+        "weight_bits": int(attributes["weight_bits"]),
+        "delay": int(attributes["delay"]),
+    }
+    if kind == "conv":
+        pairs = {name: tuple(int(n) for n in attributes[name]) for name in _GEOMETRY if name != "groups"}
+        return ConvConnection(**common, **pairs, groups=int(attributes["groups"]))
+    return DenseConnection(**common)
+
+
+def _read_report(group: h5py.Group) -> Quantisation:
+    values = json.loads(group.attrs["report"])
+    known = {item.name for item in fields(Quantisation)}
+    report = {key: value for key, value in values.items() if key in known}
+    return Quantisation(**{**report, "notes": tuple(report.get("notes", ()))})
+
+
+def _shape(group: h5py.Group) -> tuple[int, ...]:
+    return tuple(int(n) for n in group.attrs["shape"])
+
+
+def _array(group: h5py.Group, name: str, path: str) -> Any:
+    dataset = group[name]
+    # an external or virtual dataset could read other files; a huge one could fill memory
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+        raise InputError(f"{path}: {group.name}/{name} is no plain dataset; compile the model again")
+    if dataset.dtype.kind not in "iu" or dataset.size * 4 > _LARGEST_ARRAY:
+        raise InputError(f"{path}: {group.name}/{name} is {dataset.dtype} of shape {dataset.shape}, not integers that fit")
+    return dataset[()]

@@ -1,0 +1,198 @@
+"""FloatNetwork -> integers: one scale a population, weights on the chip's grid, thresholds exact where they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import (
+    STATE_UNIT,
+    ConnectionRange,
+    PopulationScale,
+    WordWidths,
+    at_threshold,
+    choose_scale,
+    decay_from_du,
+    decay_from_dv,
+    du_from_decay,
+    dv_from_decay,
+    largest_input,
+    quantise_weights,
+    sign_mode,
+    split_bias,
+    weight_grid,
+)
+
+from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
+from .program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Integers,
+    Population,
+    Quantisation,
+    arrival_steps,
+)
+from .rest import resting_voltage
+from .validate import validate
+
+# thresholds tried on either side of the first choice; weights already on a grid are found again among them
+_SEARCH = 64
+_SEARCH_SAMPLE = 1 << 16
+
+
+def quantise(network: FloatNetwork, chip: str, widths: WordWidths, weight_bits: int) -> ChipProgram:
+    """Round a network to the chip's words; raises InputError for a network its registers cannot hold at all."""
+    if not 2 <= weight_bits <= widths.weight_bits:
+        raise InputError(f"weights of {weight_bits} bit: {chip} holds 2 to {widths.weight_bits} bit")
+    steps = arrival_steps(network.inputs, network.connections)
+    populations: list[Population] = []
+    connections: list[Connection] = []
+    reports: dict[str, Quantisation] = {}
+    for population in network.populations:
+        incoming = [c for c in network.connections if c.target == population.name]
+        compiled, synapses, report = _quantise_population(
+            population, incoming, steps.get(population.name, 0), widths, weight_bits
+        )
+        populations.append(compiled)
+        connections += synapses
+        reports[population.name] = report
+    return validate(
+        ChipProgram(
+            chip=chip,
+            widths=widths,
+            dt=network.dt,
+            inputs=network.inputs,
+            populations=tuple(populations),
+            connections=tuple(connections),
+            outputs=network.outputs,
+            quantisation=reports,
+        )
+    )
+
+
+def _quantise_population(
+    population: FloatPopulation,
+    incoming: Sequence[FloatConnection],
+    arrival: int,
+    widths: WordWidths,
+    weight_bits: int,
+) -> tuple[Population, list[Connection], Quantisation]:
+    du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
+    # a rounded decay changes how much charge a spike leaves in all (weight / decay): the weights make up for it
+    charge = float(np.mean(decay_from_du(du) / population.current_decay))
+    wanted = [c.weights * charge for c in incoming]
+    grids = [weight_grid(sign_mode(w), weight_bits) for w in wanted]
+    ranges = [ConnectionRange(float(np.abs(w).max(initial=0)), g) for w, g in zip(wanted, grids, strict=True)]
+    threshold = float(population.threshold.max())
+    bound = _current_bound(wanted, incoming, population.size, decay_from_du(du))
+    first = choose_scale(ranges, threshold, float(bound.max(initial=0)), float(np.abs(population.bias).max()), widths)
+    chosen = _best_threshold(first, ranges, wanted, threshold, widths)
+    integers = [
+        quantise_weights(w, g, chosen.scale, e) for w, g, e in zip(wanted, grids, chosen.weight_exps, strict=True)
+    ]
+    vth = np.clip(np.rint(chosen.scale * population.threshold / STATE_UNIT), 1, widths.vth_max).astype(np.int32)
+    bias_mant, bias_exp = split_bias(population.bias * chosen.scale, widths)
+    rest, settled = resting_voltage(bias_mant << bias_exp, dv, vth, arrival, widths)
+    compiled = Population(population.name, population.shape, du, dv, vth, bias_mant, bias_exp, rest)
+    synapses = [
+        _connection(c, w, e, weight_bits) for c, w, e in zip(incoming, integers, chosen.weight_exps, strict=True)
+    ]
+    report = _report(population, compiled, wanted, integers, chosen, bound, settled, widths)
+    return compiled, synapses, report
+
+
+def _current_bound(
+    weights: Sequence[Floats], incoming: Sequence[FloatConnection], size: int, current_decay: Floats
+) -> Floats:
+    """The largest |u| any input can cause, a neuron: every synapse of one sign active in every step."""
+    bound = np.zeros(size)
+    for w, connection in zip(weights, incoming, strict=True):
+        rows = largest_input(w)
+        bound += np.repeat(rows, size // len(rows)) if connection.geometry else rows
+    result: Floats = bound / current_decay
+    return result
+
+
+def _best_threshold(
+    first: PopulationScale,
+    ranges: Sequence[ConnectionRange],
+    weights: Sequence[Floats],
+    vth: float,
+    widths: WordWidths,
+) -> PopulationScale:
+    """Among the integer thresholds near the first choice, the one whose grid the weights fit best."""
+    samples = [w.reshape(-1)[:: max(1, w.size // _SEARCH_SAMPLE)] for w in weights]
+    low = max(1, min(first.vth - _SEARCH, int(first.vth * 0.9)) if first.vth > _SEARCH else first.vth)
+    low = max(low, first.vth - _SEARCH)
+    best, least = first, np.inf
+    for candidate in range(min(first.vth + 1, widths.vth_max), low - 1, -1):
+        scale = at_threshold(candidate, ranges, vth, widths)
+        if candidate > first.vth and scale.weight_exps != first.weight_exps:
+            continue
+        error = sum(
+            float(np.square(_rounded(w, r, scale.scale, e) - w).sum())
+            for w, r, e in zip(samples, ranges, scale.weight_exps, strict=True)
+        )
+        if error < least * (1 - 1e-9):
+            best, least = scale, error
+    return best
+
+
+def _rounded(weights: Floats, connection: ConnectionRange, scale: float, weight_exp: int) -> Floats:
+    unit = STATE_UNIT * 2.0**weight_exp / scale
+    result: Floats = quantise_weights(weights, connection.grid, scale, weight_exp) * unit
+    return result
+
+
+def _connection(connection: FloatConnection, weights: Integers, weight_exp: int, weight_bits: int) -> Connection:
+    mode = sign_mode(weights)
+    common = (connection.source, connection.target, weights, weight_exp, mode, weight_bits, connection.delay)
+    shape = connection.geometry
+    if shape is None:
+        return DenseConnection(*common)
+    return ConvConnection(
+        *common, shape.input_shape, shape.output_shape, shape.stride, shape.padding, shape.dilation, shape.groups
+    )
+
+
+def _report(
+    population: FloatPopulation,
+    compiled: Population,
+    wanted: Sequence[Floats],
+    integers: Sequence[Integers],
+    chosen: PopulationScale,
+    bound: Floats,
+    settled: bool,
+    widths: WordWidths,
+) -> Quantisation:
+    errors = [
+        (q * (STATE_UNIT * 2.0**e / chosen.scale) - w).reshape(-1)
+        for w, q, e in zip(wanted, integers, chosen.weight_exps, strict=True)
+    ]
+    error = np.concatenate(errors) if errors else np.zeros(1)
+    largest = max((float(np.abs(w).max(initial=0)) for w in wanted), default=0.0) or 1.0
+    current = float(bound.max(initial=0)) * chosen.scale
+    notes = []
+    if chosen.weight_exps and max(int(np.abs(q).max(initial=0)) for q in integers) < 64:
+        notes.append("weights fill less than a quarter of their range, because u could wrap at this fan-in")
+    if not settled:
+        notes.append("the negative bias acts before the first input can arrive and its start value would spike")
+    return Quantisation(
+        scale=chosen.scale,
+        weight_error_rms=float(np.sqrt(np.mean(np.square(error)))) / largest,
+        weight_error_max=float(np.abs(error).max()) / largest,
+        du_error=_relative(decay_from_du(compiled.du), population.current_decay),
+        dv_error=_relative(decay_from_dv(compiled.dv), population.voltage_decay),
+        vth_error=_relative(compiled.vth * (STATE_UNIT / chosen.scale), population.threshold),
+        bias_error=float(np.abs(compiled.bias / chosen.scale - population.bias).max() / population.threshold.max()),
+        current_bound=current / widths.state_max,
+        notes=tuple(notes),
+    )
+
+
+def _relative(actual: Floats, wanted: Floats) -> float:
+    return float(np.max(np.abs(actual - wanted) / np.where(wanted == 0, 1, wanted)))

@@ -1,0 +1,32 @@
+"""The start voltage that keeps a bias from acting before the first input can arrive."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hardware_profiles.fixed_point import DECAY_UNITY, STATE_UNIT, WordWidths
+
+from .program import Integers
+
+
+def resting_voltage(
+    bias: Integers, dv: Integers, vth: Integers, steps: int, widths: WordWidths
+) -> tuple[Integers, bool]:
+    """Start values from which `steps` updates by decay and bias alone end at v = 0 exactly, and whether all do.
+
+    The chip adds bias from its first step on, but a layer's first input arrives `steps` steps later; the float network
+    knows no such wait. Each update v <- toward_zero(v * (4096 - dv) / 4096) + bias is run backwards; every value it
+    must hit has a start, because the map skips no integer. A start that would itself spike or leave the register
+    (a large negative bias) is cut to 0, and the second value is False.
+    """
+    keep = (DECAY_UNITY - dv).astype(np.int64)
+    value = np.zeros(bias.shape, np.int64)
+    possible = np.ones(bias.shape, bool)
+    for step in range(steps):
+        wanted = value - bias
+        value = np.sign(wanted) * -((-np.abs(wanted) * DECAY_UNITY) // keep)
+        # the voltage is compared after every update; the start itself is not
+        last = step == steps - 1
+        possible &= (np.abs(value) <= widths.state_max) & (last | (value <= vth.astype(np.int64) * STATE_UNIT))
+        value = np.where(possible, value, 0)
+    return value.astype(np.int32), bool(possible.all())
