@@ -1,0 +1,122 @@
+"""Runs Lava in a child process: with a time limit, progress, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram
+from exporter.program_file import save_program
+from hardware_profiles.errors import BackendError
+
+from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, write_request
+from .result import Record, Recording, SimulationResult, collect
+from .supervisor import TIMED_OUT, end_session, unlink_shared_memory
+
+_POLL_SECONDS = 0.05
+
+
+def lava_missing() -> str | None:
+    """Why Lava cannot be used here, in one sentence, or None."""
+    if sys.version_info[:2] != (3, 10):
+        version = ".".join(map(str, sys.version_info[:2]))
+        return f"Lava runs on Python 3.10 only and this is {version}; use --backend emulator, which gives equal arrays"
+    if importlib.util.find_spec("lava") is None:
+        return "Lava is not installed; install spikeport[lava], or use --backend emulator, which gives equal arrays"
+    return None
+
+
+def run_lava(
+    program: ChipProgram,
+    inputs: dict[str, NDArray[np.int32]],
+    steps: int,
+    backend: str,
+    record: Record,
+    limit_seconds: float,
+    progress: Callable[[int, int], None] | None = None,
+) -> SimulationResult:
+    """Run a program on backend `stock` or `lava`; raises BackendError with the layer at fault."""
+    missing = lava_missing()
+    if missing:
+        raise BackendError(f"backend {backend}: {missing}")
+    batch = next(iter(inputs.values())).shape[1]
+    request = Request(backend, steps, batch, record, f"spikeport{uuid.uuid4().hex[:12]}")
+    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
+        folder = Path(name)
+        save_program(program, folder / PROGRAM)
+        for index, port in enumerate(program.inputs):
+            np.save(folder / f"input{index}.npy", np.ascontiguousarray(inputs[port.name], dtype=np.int32))
+        create_arrays(folder, request, program)
+        write_request(folder, request)
+        total = steps * batch if backend == "stock" else steps
+        status = _supervise(folder, request.tag, limit_seconds, total, progress)
+        if status != 0:
+            raise BackendError(_fault(folder, backend, status, limit_seconds))
+        return _collect(Job(folder, request, program), inputs)
+
+
+def _supervise(
+    folder: Path, tag: str, limit: float, total: int, progress: Callable[[int, int], None] | None
+) -> int:
+    here = str(Path(__file__).resolve().parent.parent)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "lava_runtime.supervisor", str(folder), tag, str(limit)],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True, env=environment,
+    )  # fmt: skip
+    done = Job.progress(Job(folder, None, None))  # type: ignore[arg-type]
+    try:
+        while supervisor.poll() is None:
+            if progress is not None:
+                progress(int(done[0]), total)
+            time.sleep(_POLL_SECONDS)
+        return supervisor.returncode
+    finally:
+        # closing its input tells the supervisor to end everything; if it is gone itself, end everything here
+        if supervisor.stdin is not None:
+            supervisor.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            supervisor.wait(timeout=10)
+        supervisor.kill()
+        supervisor.wait()
+        session = folder / "session"
+        if session.exists() and supervisor.returncode != 0:
+            end_session(int(session.read_text(encoding="utf-8")))
+            unlink_shared_memory(tag)
+
+
+def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
+    if (folder / FAULT).exists():
+        fault = json.loads((folder / FAULT).read_text(encoding="utf-8"))
+        message = " ".join(str(fault["message"]).split())
+        return f"backend {backend}: layer {fault['layer']!r} failed ({message}); try --backend emulator"
+    if status == TIMED_OUT:
+        return (
+            f"backend {backend}: not done after {limit:.0f} s and stopped; give more time with --time-limit, "
+            "fewer samples, or use --backend emulator"
+        )
+    log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = f" ({log[-1]})" if log else ""
+    return f"backend {backend}: the Lava process ended with status {status}{last}; nothing was left behind, run it again"
+
+
+def _collect(job: Job, inputs: dict[str, NDArray[np.int32]]) -> SimulationResult:
+    recorded: dict[str, Recording] = {}
+    for index, population in enumerate(job.program.populations):
+        arrays = {letter: np.array(job.array(letter, index)) for letter in "nsuv" if job.path(letter, index).exists()}
+        recorded[population.name] = Recording(arrays["n"], arrays.get("s"), arrays.get("u"), arrays.get("v"))
+    seconds = json.loads((job.folder / SECONDS).read_text(encoding="utf-8"))
+    return collect(job.program, inputs, job.request.steps, recorded, seconds)

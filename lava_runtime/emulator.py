@@ -1,0 +1,109 @@
+"""The emulator backend: the chip's integers without Lava, on any current Python, on all cores."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram
+
+from .engine import Active, PopulationState, Synapses, ring_size
+from .inputs import is_graded
+from .kernels import list_active, warm_up
+from .result import Record, Recording, SimulationResult, collect
+
+Progress = Callable[[int, int], None]
+Inputs = dict[str, NDArray[np.int32]]
+
+
+def emulate(
+    program: ChipProgram, inputs: Inputs, steps: int, record: Record = "spikes", progress: Progress | None = None
+) -> SimulationResult:
+    """Run a program for `steps` time steps; inputs are (input steps, batch, size), silent after their end.
+
+    Samples do not see each other, so the batch is cut into one group a core and each group runs in a thread.
+    """
+    begin = time.perf_counter()
+    warm_up()
+    batch = next(iter(inputs.values())).shape[1]
+    synapses = [Synapses(c, c.source in inputs and is_graded(inputs[c.source])) for c in program.connections]
+    recordings = {
+        p.name: Recording.empty((steps, batch, p.size), p.name in program.outputs, record) for p in program.populations
+    }
+    report = _Report(progress, steps, batch)
+    groups = _groups(batch, os.cpu_count() or 1)
+    built = time.perf_counter()
+
+    def run(group: slice) -> None:
+        cut = {name: np.ascontiguousarray(x[:, group]) for name, x in inputs.items()}
+        kept = {name: recording.of(group) for name, recording in recordings.items()}
+        _run_group(program, synapses, cut, steps, kept, report)
+
+    with ThreadPoolExecutor(len(groups)) as pool:
+        try:
+            list(pool.map(run, groups))
+        except BaseException:
+            report.stop()
+            raise
+    seconds = {"build": built - begin, "run": time.perf_counter() - built}
+    return collect(program, inputs, steps, recordings, seconds)
+
+
+class _Report:
+    """Adds up the steps of all groups for the progress display, and tells groups to stop."""
+
+    def __init__(self, progress: Progress | None, steps: int, batch: int) -> None:
+        self._progress, self._total, self._done = progress, steps * batch, 0
+        self._lock = threading.Lock()
+        self.stopped = False
+
+    def advance(self, samples: int) -> None:
+        if self._progress is not None:
+            with self._lock:
+                self._done += samples
+                self._progress(self._done, self._total)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def _groups(batch: int, cores: int) -> list[slice]:
+    edges = np.linspace(0, batch, min(batch, cores) + 1).astype(int)
+    return [slice(int(a), int(b)) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def _run_group(
+    program: ChipProgram, synapses: list[Synapses], inputs: Inputs, steps: int, kept: dict[str, Recording], report: _Report
+) -> None:
+    batch = next(iter(inputs.values())).shape[1]
+    states = {p.name: PopulationState(p, batch, ring_size(program.into(p.name))) for p in program.populations}
+    active = {port.name: Active.empty(batch, port.size) for port in program.inputs}
+    active |= {name: state.active for name, state in states.items()}
+    for step in range(steps):
+        if report.stopped:
+            return
+        for state in states.values():
+            state.update(step)
+        for name, values in inputs.items():
+            _enter(values, step, active[name])
+        for synapse in synapses:
+            connection = synapse.connection
+            synapse.deliver(active[connection.source], states[connection.target].pending, step)
+        for name, state in states.items():
+            kept[name].take(step, state.spikes, state.u, state.v)
+        report.advance(batch)
+    for name, state in states.items():
+        kept[name].n[:] = state.total
+
+
+def _enter(x: NDArray[np.int32], step: int, active: Active) -> None:
+    if step < len(x):
+        list_active(x[step], active.index, active.count, active.payload)
+    else:
+        active.count[:] = 0

@@ -1,0 +1,75 @@
+"""Input to a simulation: reading X.npy and refusing what no axon could carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram
+from hardware_profiles.errors import InputError, reason
+
+
+def load_input(path: str | Path) -> NDArray[Any]:
+    """Read an .npy file without executing code; raises InputError for a missing, truncated or object file."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; give a .npy array of shape (time, batch, *input shape)")
+    try:
+        values: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: is no whole .npy array ({reason(error)}); save it again with numpy.save") from error
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{path}: holds several arrays; save the one input with numpy.save")
+    return values
+
+
+def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> dict[str, NDArray[np.int32]]:
+    """The values entering each input port, int32 (time, batch, size), from x (time, batch, *shape).
+
+    Raises InputError for a wrong shape, an empty batch, NaN, a number that is no integer, or a payload that the chip's
+    spikes cannot carry.
+    """
+    port = program.inputs[0]
+    if len(program.inputs) > 1:
+        names = ", ".join(p.name for p in program.inputs)
+        raise InputError(f"{where}: the network has several inputs ({names}); one array cannot feed them all")
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"{where}: holds {x.dtype}, but spikes are 0/1 or integer payloads; save it as uint8 or int32")
+    expected = ", ".join(["time", "batch", *map(str, port.shape)])
+    if x.ndim < 2 or x.shape[2:] != port.shape:
+        raise InputError(f"{where}: has shape {x.shape}, but input {port.name!r} takes ({expected})")
+    if x.shape[0] == 0 or x.shape[1] == 0:
+        raise InputError(f"{where}: has shape {x.shape}, which holds no samples or no time steps; give at least one")
+    if x.dtype.kind == "f":
+        if not np.isfinite(x).all():
+            raise InputError(f"{where}: holds NaN or infinity at {_first(~np.isfinite(x))}; give 0/1 spikes or integers")
+        if np.any(x != np.rint(x)):
+            raise InputError(
+                f"{where}: holds {x[x != np.rint(x)].flat[0]} at {_first(x != np.rint(x))}, which is no integer; "
+                "encode real values as spikes first"
+            )
+    low, high = float(x.min()), float(x.max())
+    if (low < 0 or high > 1) and program.widths.message_bits == 0:
+        raise InputError(
+            f"{where}: holds payloads from {low:.0f} to {high:.0f}, but spikes of {program.chip} carry none; "
+            "give 0/1 spikes or compile for a chip with graded spikes"
+        )
+    limit = 2.0 ** max(program.widths.message_bits - 1, 0)
+    if low < -limit or high > max(limit - 1, 1):
+        raise InputError(
+            f"{where}: holds {low:.0f} to {high:.0f}, but payloads of {program.chip} have "
+            f"{program.widths.message_bits} bit; scale the input"
+        )
+    flat = x.reshape(*x.shape[:2], port.size)
+    return {port.name: np.ascontiguousarray(flat, dtype=np.int32)}
+
+
+def is_graded(values: NDArray[np.int32]) -> bool:
+    """Whether an input carries payloads other than 0 and 1."""
+    return bool(values.size) and bool(values.min() < 0 or values.max() > 1)
+
+
+def _first(where: NDArray[np.bool_]) -> list[int]:
+    return [int(i) for i in np.argwhere(where)[0]]

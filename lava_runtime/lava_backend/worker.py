@@ -1,0 +1,122 @@
+"""The Lava child process: reads a job's folder, builds the network, runs it, writes what it took.
+
+    python -m lava_runtime.lava_backend.worker FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from multiprocessing import process, shared_memory
+from pathlib import Path
+from typing import Any
+
+
+def main(folder: Path) -> int:
+    """Run a job; 0 on success, 1 with a fault file that names the layer."""
+    from lava_runtime.job import SECONDS, load_job, write_fault
+
+    job = load_job(folder)
+    name_shared_memory(job.request.tag)
+    logging.disable(logging.WARNING)
+    begin = time.perf_counter()
+    try:
+        from lava.magma.core.run_conditions import RunSteps
+        from lava.magma.core.run_configs import Loihi2SimCfg
+
+        if job.request.backend == "stock":
+            first, models, steps = _stock(job)
+        else:
+            first, models, steps = _batched(job)
+        report_faults(folder, {process.id: name for name, process in _names(first)})
+        config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
+        first.create_runtime(run_cfg=config)
+        watch_actors(folder, first.runtime)
+        built = time.perf_counter()
+        first.run(condition=RunSteps(num_steps=steps))
+        done = time.perf_counter()
+        first.stop()
+    except Exception as error:
+        write_fault(folder, "network", f"{type(error).__name__}: {error}")
+        return 1
+    (folder / SECONDS).write_text(json.dumps({"build": built - begin, "run": done - built}), encoding="utf-8")
+    return 0
+
+
+def name_shared_memory(tag: str) -> None:
+    """Give all shared memory and semaphores of this process a name by which the parent can find what is left."""
+    shared_memory._SHM_NAME_PREFIX = f"/{tag}_"  # type: ignore[attr-defined]
+    # the default of 14 characters is macOS' limit; Linux takes 255
+    shared_memory._SHM_SAFE_NAME_LENGTH = len(tag) + 18  # type: ignore[attr-defined]
+    process.current_process()._config["semprefix"] = f"/{tag}_sem"  # type: ignore[attr-defined]
+
+
+def report_faults(folder: Path, names: dict[int, str]) -> None:
+    """Make every process model say which layer it is when it fails: Lava itself only counts exceptions, then waits."""
+    from lava.magma.core.model.py.model import AbstractPyProcessModel
+
+    from lava_runtime.job import write_fault
+
+    start = AbstractPyProcessModel.start
+
+    def reporting(model: Any) -> None:
+        try:
+            start(model)
+        except Exception as error:
+            write_fault(folder, names.get(model.model_id, "network"), f"{type(error).__name__}: {error}")
+            raise
+
+    AbstractPyProcessModel.start = reporting
+
+
+def watch_actors(folder: Path, runtime: Any) -> None:
+    """Report a Lava process that dies without a word (out of memory, killed): the others would wait for it forever."""
+    from lava_runtime.job import write_fault
+
+    names = [process.name for process in runtime._executable.proc_builders]
+    actors = list(runtime._messaging_infrastructure.actors)
+
+    def watch() -> None:
+        while True:
+            for index, actor in enumerate(actors):
+                # a closed actor was joined in order
+                status = None if actor._closed else actor._popen.poll()
+                if status not in (None, 0):
+                    name = names[index] if index < len(names) else "runtime service"
+                    write_fault(folder, name, f"its process ended with status {status}")
+                    return
+            time.sleep(0.1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _names(first: Any) -> list[tuple[str, Any]]:
+    from lava.magma.compiler.compiler_graphs import find_processes
+
+    return [(process.name, process) for process in find_processes(first)]
+
+
+def _stock(job: Any) -> tuple[Any, dict[Any, Any], int]:
+    from lava_runtime.lava_backend.probe import Probe, probe_model
+    from lava_runtime.lava_backend.stock import build
+
+    network = build(job)
+    probe = Probe(network, job)
+    probe.attach(network)
+    return probe, {probe: probe_model(network)}, job.request.steps * job.request.batch
+
+
+def _batched(job: Any) -> tuple[Any, dict[Any, Any], int]:
+    from lava_runtime.kernels import warm_up
+    from lava_runtime.lava_backend.batched import BatchedNetwork
+
+    warm_up()
+    network = BatchedNetwork(job)
+    return next(iter(network.populations.values())), network.models(), job.request.steps
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

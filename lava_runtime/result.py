@@ -1,0 +1,147 @@
+"""What a simulation gives back, and its file (.npz)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram
+from hardware_profiles.errors import InputError, reason
+from hardware_profiles.files import replacing
+
+Record = Literal["spikes", "all"]
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """Spikes and counts of one run; step t of every array is step t of the chip.
+
+    spikes: output name -> uint8 (steps, batch, *shape).
+    neuron_counts: input or population name -> int32 (batch, *shape), spikes over the whole run.
+    states: "s/NAME" uint8, "u/NAME" and "v/NAME" int32, each (steps, batch, *shape), where record="all".
+    seconds: what the run took ("build", "run").
+    """
+
+    spikes: Mapping[str, NDArray[np.uint8]]
+    neuron_counts: Mapping[str, NDArray[np.int32]]
+    steps: int
+    states: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> int:
+        """Number of samples."""
+        return next(iter(self.spikes.values())).shape[1]
+
+    @property
+    def output(self) -> NDArray[np.uint8]:
+        """The first output's spikes."""
+        return next(iter(self.spikes.values()))
+
+    def counts(self) -> dict[str, NDArray[np.int64]]:
+        """Spikes per sample of every input and population, each (batch,)."""
+        return {name: n.reshape(len(n), -1).sum(axis=1, dtype=np.int64) for name, n in self.neuron_counts.items()}
+
+    def output_counts(self) -> NDArray[np.int64]:
+        """Output spikes a class, (batch, classes)."""
+        spikes = self.output
+        return spikes.reshape(*spikes.shape[:2], -1).sum(axis=0, dtype=np.int64)
+
+    def winners(self) -> NDArray[np.int64]:
+        """The output neuron with the most spikes, a sample (the first of equals)."""
+        return self.output_counts().argmax(axis=1)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of the .npz file by name."""
+        first, *others = self.spikes
+        named: dict[str, NDArray[Any]] = {"spikes": self.spikes[first]}
+        named |= {f"spikes/{name}": self.spikes[name] for name in others}
+        named |= {f"counts/{name}": values for name, values in self.counts().items()}
+        named |= {f"neuron_counts/{name}": values for name, values in self.neuron_counts.items()}
+        return named | dict(self.states)
+
+    def save(self, path: str | Path) -> None:
+        """Write OUT.npz; it appears only when it is whole. Raises InputError if it cannot be written."""
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **self.arrays())
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is kept of one population as it runs, arrays (steps, batch, size); n counts spikes, (batch, size)."""
+
+    n: NDArray[np.int32]
+    s: NDArray[np.uint8] | None
+    u: NDArray[np.int32] | None
+    v: NDArray[np.int32] | None
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int, int], output: bool, record: Record) -> Recording:
+        """Room for spikes where the population is an output, for spikes and states where all is asked for."""
+        everything = record == "all"
+        return cls(
+            np.zeros(shape[1:], np.int32),
+            np.zeros(shape, np.uint8) if everything or output else None,
+            np.zeros(shape, np.int32) if everything else None,
+            np.zeros(shape, np.int32) if everything else None,
+        )
+
+    def of(self, group: slice) -> Recording:
+        """The part of a group of samples, sharing memory."""
+        parts = (None if a is None else a[:, group] for a in (self.s, self.u, self.v))
+        return Recording(self.n[group], *parts)  # type: ignore[arg-type]
+
+    def take(self, step: int, s: NDArray[np.uint8], u: NDArray[np.int32], v: NDArray[np.int32]) -> None:
+        """Keep what is kept of this step."""
+        for kept, values in ((self.s, s), (self.u, u), (self.v, v)):
+            if kept is not None:
+                kept[step] = values
+
+
+def collect(
+    program: ChipProgram,
+    inputs: Mapping[str, NDArray[np.int32]],
+    steps: int,
+    recordings: Mapping[str, Recording],
+    seconds: Mapping[str, float],
+) -> SimulationResult:
+    """Put a run's arrays into the shapes of the network."""
+
+    def shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+        return values.reshape(*values.shape[:-1], *shape)
+
+    counts, states, spikes = {}, {}, {}
+    for port in program.inputs:
+        entered = np.count_nonzero(inputs[port.name][:steps], axis=0).astype(np.int32)
+        counts[port.name] = shaped(entered, port.shape)
+    for population in program.populations:
+        kept = recordings[population.name]
+        counts[population.name] = shaped(kept.n, population.shape)
+        for letter, values in (("s", kept.s), ("u", kept.u), ("v", kept.v)):
+            if values is not None and kept.u is not None:
+                states[f"{letter}/{population.name}"] = shaped(values, population.shape)
+        if population.name in program.outputs and kept.s is not None:
+            spikes[population.name] = shaped(kept.s, population.shape)
+    ordered = {name: spikes[name] for name in program.outputs}
+    return SimulationResult(ordered, counts, steps, states, seconds)
+
+
+def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an OUT.npz; raises InputError for a truncated file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
+        raise InputError(f"{path}: is no whole .npz file ({reason(error)}); simulate again") from error
+
+
+def differences(first: SimulationResult, second: SimulationResult) -> list[str]:
+    """Names of the arrays in which two results differ."""
+    ours, theirs = first.arrays(), second.arrays()
+    return [name for name in ours if name not in theirs or not np.array_equal(ours[name], theirs[name])]

@@ -1,0 +1,47 @@
+"""One function for all three backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram
+from hardware_profiles.errors import InputError, nearest
+
+from .child import run_lava
+from .emulator import emulate
+from .inputs import check_input
+from .result import Record, SimulationResult
+
+Backend = Literal["lava", "stock", "emulator"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+DEFAULT_LIMIT_SECONDS = 600.0
+
+
+def simulate(
+    program: ChipProgram,
+    x: NDArray[Any],
+    backend: Backend = "emulator",
+    steps: int | None = None,
+    record: Record = "spikes",
+    limit_seconds: float = DEFAULT_LIMIT_SECONDS,
+    progress: Callable[[int, int], None] | None = None,
+    where: str = "input",
+) -> SimulationResult:
+    """Run a program on x (time, batch, *input shape) of 0/1 spikes or integer payloads.
+
+    steps: time steps of the chip, default as many as x has; what a network of depth n answers comes n steps later, so
+    x.shape[0] + program.pipeline_steps shows all of it. All backends give equal arrays. Raises InputError for bad input
+    and BackendError if Lava is missing, fails or takes longer than limit_seconds.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"backend {backend!r} is unknown; known are {', '.join(BACKENDS)}{nearest(backend, BACKENDS)}")
+    if steps is not None and steps < 1:
+        raise InputError(f"steps is {steps}, but a run takes at least one time step")
+    inputs = check_input(program, x, where)
+    length = steps if steps is not None else len(x)
+    if backend == "emulator":
+        return emulate(program, inputs, length, record, progress)
+    return run_lava(program, inputs, length, backend, record, limit_seconds, progress)
