@@ -19,6 +19,7 @@ from hardware_profiles.fixed_point import (
     du_from_decay,
     dv_from_decay,
     largest_input,
+    lowest_voltage,
     quantise_weights,
     sign_mode,
     split_bias,
@@ -89,7 +90,15 @@ def _quantise_population(
     ranges = [ConnectionRange(float(np.abs(w).max(initial=0)), g) for w, g in zip(wanted, grids, strict=True)]
     threshold = float(population.threshold.max())
     bound = _current_bound(wanted, incoming, population.size, decay_from_du(du))
-    first = choose_scale(ranges, threshold, float(bound.max(initial=0)), float(np.abs(population.bias).max()), widths)
+    voltage = lowest_voltage(bound, population.bias, decay_from_dv(dv))
+    first = choose_scale(
+        ranges,
+        threshold,
+        float(bound.max(initial=0)),
+        float(np.abs(population.bias).max()),
+        widths,
+        float(voltage.max(initial=0)),
+    )
     chosen = _best_threshold(first, ranges, wanted, threshold, widths)
     integers = [
         quantise_weights(w, g, chosen.scale, e) for w, g, e in zip(wanted, grids, chosen.weight_exps, strict=True)

@@ -16,17 +16,20 @@ def resting_voltage(
 
     The chip adds bias from its first step on, but a layer's first input arrives `steps` steps later; the float network
     knows no such wait. Each update v <- toward_zero(v * (4096 - dv) / 4096) + bias is run backwards; every value it
-    must hit has a start, because the map skips no integer. A start that would itself spike or leave the register
-    (a large negative bias) is cut to 0, and the second value is False.
+    must hit has a start, because the map skips no integer. Where a value on the way would itself spike (a large negative
+    bias) it is held at the threshold, the nearest it can be, and the second value is False.
     """
     keep = (DECAY_UNITY - dv).astype(np.int64)
+    highest = vth.astype(np.int64) * STATE_UNIT
     value = np.zeros(bias.shape, np.int64)
-    possible = np.ones(bias.shape, bool)
+    settled = True
     for step in range(steps):
         wanted = value - bias
         value = np.sign(wanted) * -((-np.abs(wanted) * DECAY_UNITY) // keep)
-        # the voltage is compared after every update; the start itself is not
-        last = step == steps - 1
-        possible &= (np.abs(value) <= widths.state_max) & (last | (value <= vth.astype(np.int64) * STATE_UNIT))
-        value = np.where(possible, value, 0)
-    return value.astype(np.int32), bool(possible.all())
+        # the voltage is compared after every update, the start itself is not; the register bounds both
+        first = step == steps - 1
+        ceiling = np.full_like(highest, widths.state_max) if first else np.minimum(highest, widths.state_max)
+        held = np.clip(value, -widths.state_max, ceiling)
+        settled = settled and bool(np.array_equal(held, value))
+        value = held
+    return value.astype(np.int32), settled

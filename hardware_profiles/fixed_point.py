@@ -71,7 +71,8 @@ class WeightGrid:
     def round(self, values: NDArray[np.float64]) -> NDArray[np.int32]:
         """The nearest grid points (ties to even), clipped to the grid."""
         points = np.rint(values / self.step) * self.step
-        return np.clip(points, self.low, self.high).astype(np.int32)
+        integers: NDArray[np.int32] = np.clip(points, self.low, self.high).astype(np.int32)
+        return integers
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,15 @@ def weight_grid(mode: SignMode, bits: int = 8) -> WeightGrid:
 def du_from_decay(decay: ArrayLike) -> NDArray[np.int32]:
     """du of a current decay (fraction lost a step, 0..1): u keeps (4096 - (du + 1)) / 4096."""
     fraction = np.asarray(decay, dtype=np.float64)
-    return np.clip(np.rint(fraction * DECAY_UNITY) - 1, 0, DECAY_UNITY - 1).astype(np.int32)
+    du: NDArray[np.int32] = np.clip(np.rint(fraction * DECAY_UNITY) - 1, 0, DECAY_UNITY - 1).astype(np.int32)
+    return du
 
 
 def dv_from_decay(decay: ArrayLike) -> NDArray[np.int32]:
     """dv of a voltage decay (fraction lost a step, 0..1): v keeps (4096 - dv) / 4096."""
     fraction = np.asarray(decay, dtype=np.float64)
-    return np.clip(np.rint(fraction * DECAY_UNITY), 0, DECAY_UNITY - 1).astype(np.int32)
+    dv: NDArray[np.int32] = np.clip(np.rint(fraction * DECAY_UNITY), 0, DECAY_UNITY - 1).astype(np.int32)
+    return dv
 
 
 def decay_from_du(du: ArrayLike) -> NDArray[np.float64]:
@@ -146,17 +149,48 @@ def largest_input(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     All positive inputs, or all negative ones, fire at once; a convolution's outputs are its channels.
     """
     rows = weights.reshape(len(weights), -1)
-    return np.maximum(np.where(rows > 0, rows, 0).sum(axis=1), -np.where(rows < 0, rows, 0).sum(axis=1))
+    positive, negative = np.where(rows > 0, rows, 0).sum(axis=1), -np.where(rows < 0, rows, 0).sum(axis=1)
+    largest: NDArray[np.float64] = np.maximum(positive, negative)
+    return largest
+
+
+def lowest_voltage(
+    current: NDArray[np.float64], bias: NDArray[np.float64], voltage_decay: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How far below 0 v can be brought, a neuron: by the largest current and a negative bias, against the leak.
+
+    Without leak there is no bound; a leak of one register unit a step is taken then.
+    """
+    bound: NDArray[np.float64] = (current + np.maximum(-bias, 0)) / np.maximum(voltage_decay, 1 / DECAY_UNITY)
+    return bound
+
+
+def lowest_bias(vth: NDArray[np.float64], voltage_decay: NDArray[np.float64], arrival: int) -> float:
+    """The most negative bias that can be kept from acting before a layer's first input arrives, `arrival` steps in.
+
+    The chip adds bias from its first step on. A start voltage makes up for it, sum of |bias| / keep**i for i = 1 to
+    arrival - 1 after the first update, and must not spike there: -vth over that sum, with a margin for rounding.
+    """
+    keep = np.maximum(1 - voltage_decay, 1 / DECAY_UNITY)
+    lead = sum(keep**-i for i in range(1, arrival))
+    return -float(np.min(0.995 * vth / lead)) if arrival > 1 else -math.inf
 
 
 def choose_scale(
-    connections: Sequence[ConnectionRange], vth: float, max_current: float, max_bias: float, widths: WordWidths
+    connections: Sequence[ConnectionRange],
+    vth: float,
+    max_current: float,
+    max_bias: float,
+    widths: WordWidths,
+    max_voltage: float = 0.0,
 ) -> PopulationScale:
     """The largest scale at which nothing can leave its register.
 
     vth: the largest threshold (float units); max_current: the largest |u| that any input can cause;
-    max_bias: the largest |bias|. The scale is such that the largest weight fills its grid, the threshold is an exact
-    integer, u can never wrap and the bias fits its registers; if even exponent 0 is too much, the grid is not filled.
+    max_bias: the largest |bias|; max_voltage: how far below 0 any input can bring v. The scale is such that the largest
+    weight fills its grid, the threshold is an exact integer, u can never wrap and the bias fits its registers; if even
+    exponent 0 is too much, the grid is not filled. Exponents above 0, which only refine v, also leave room for v; at
+    exponent 0 v may saturate (it is far below threshold there) rather than the weights lose bits.
     """
     limit = STATE_UNIT * widths.vth_max / vth
     if max_current > 0:
@@ -166,7 +200,8 @@ def choose_scale(
     full = [STATE_UNIT * (c.grid.high or -c.grid.low) / c.max_weight for c in connections if c.max_weight > 0]
     scale = limit
     if full:
-        exponent = min(math.floor(math.log2(limit / min(full))), widths.weight_exp_max)
+        room = min(limit, widths.state_max / max_voltage) if max_voltage > 0 else limit
+        exponent = min(math.floor(math.log2(room / min(full))), widths.weight_exp_max)
         scale = min(limit, min(full) * 2.0 ** max(exponent, 0))
     return at_threshold(max(1, math.floor(scale * vth / STATE_UNIT + 1e-9)), connections, vth, widths)
 

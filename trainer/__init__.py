@@ -1,0 +1,1 @@
+"""Training: spiking neurons, surrogate gradients, chip-aware training, data, and the ANN twin."""

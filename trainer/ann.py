@@ -1,0 +1,188 @@
+"""The ANN twin: the same layers with ReLU instead of neurons, trained on the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from hardware_profiles.errors import InputError, reason
+
+from .config import NetworkConfig, TrainConfig, make_norm, plan_layers
+from .data import Dataset
+from .effective import TwinLayer
+from .encoding import Images
+from .estimator import PREDICT_BATCH, read_configs
+from .files import read_tensors, write_tensors
+from .fold import BatchNorm, Synapse, fold_norm
+from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
+from .network import synapse_geometry
+
+
+class TwinBlock(nn.Module):
+    """y = BN(W x), or W x + bias without batch norm; then ReLU if `relu`; x: (N, *input), flattened if need be."""
+
+    def __init__(self, synapse: Synapse, norm: BatchNorm | None, flatten_before: bool, relu: bool) -> None:
+        super().__init__()
+        self.synapse = synapse
+        self.norm = norm
+        self.flatten_before = flatten_before
+        self.relu = relu
+        self.bias = None if norm is not None else nn.Parameter(torch.zeros(synapse.weight.shape[0]))
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weights and bias with batch norm's running statistics folded in."""
+        if self.norm is not None:
+            return fold_norm(self.synapse.weight, self.norm)
+        assert self.bias is not None
+        return self.synapse.weight, self.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer's output, (N, *output)."""
+        summed: Tensor = self.synapse(x.flatten(1) if self.flatten_before else x)
+        if self.norm is not None:
+            summed = self.norm(summed)
+        elif self.bias is not None:
+            summed = summed + self.bias.view(-1, *[1] * (summed.dim() - 2))
+        return torch.relu(summed) if self.relu else summed
+
+
+class TwinNetwork(nn.Module):
+    """The twin's layers "layer1", "layer2", ... in a chain; real-valued input (N, *input_shape), output logits."""
+
+    def __init__(self, config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        self.input_shape = input_shape
+        plan = plan_layers(config, input_shape, classes)
+        self.layers = nn.ModuleDict(
+            {
+                layer.name: TwinBlock(
+                    layer.synapse,
+                    make_norm(layer.synapse) if config.batch_norm else None,
+                    layer.flatten_before,
+                    relu=layer is not plan[-1],
+                )
+                for layer in plan
+            }
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes)."""
+        for block in self.layers.values():
+            x = block(x)
+        return x
+
+    def twin_layers(self) -> list[TwinLayer]:
+        """What the eval-mode forward pass computes with, batch norm folded, as float64."""
+        shape, layers = self.input_shape, []
+        for name, block in self.layers.items():
+            assert isinstance(block, TwinBlock)
+            shape = (int(np.prod(shape)),) if block.flatten_before else shape
+            geometry = synapse_geometry(name, block.synapse, shape, block.flatten_before)
+            weight, bias = (tensor.detach().cpu().double().numpy() for tensor in block.folded())
+            layers.append(TwinLayer(**vars(geometry), weight=weight, bias=bias, relu=block.relu))
+            shape = geometry.output_shape
+        return layers
+
+
+class AnnTwin:
+    """Trains the twin of a spiking network: same sizes, same batch norm, same split, cross entropy of the logits.
+
+    network, training: the spiking network's; what concerns neurons, spikes and the chip is not used.
+    After fit or load, `network` is the trained twin in eval mode.
+    """
+
+    def __init__(self, network: NetworkConfig, training: TrainConfig, device: str = "cpu") -> None:
+        self.network_config = network
+        self.train_config = training
+        self.device = torch.device(device)
+        self._trained: TwinNetwork | None = None
+
+    @property
+    def network(self) -> TwinNetwork:
+        """The trained twin in eval mode; raises InputError before fit or load."""
+        if self._trained is None:
+            raise InputError("there is no trained ANN twin yet; call fit or load first")
+        return self._trained
+
+    def fit(
+        self, dataset: Dataset, folder: str | Path | None = None, resume: bool = False, progress: bool = True
+    ) -> Self:
+        """Train on the data set's training part; arguments and errors as Method.fit."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.train_config.seed)
+            network = TwinNetwork(self.network_config, dataset.input_shape, dataset.classes).to(self.device)
+        checkpoint = make_checkpoint(
+            folder, "ann_checkpoint.pt", resume, self.network_config, self.train_config, dataset
+        )
+        task = Task(
+            model=network,
+            begin_epoch=lambda epoch: _set_training(network),
+            batches=lambda epoch: self._batches(dataset, epoch),
+            loss=lambda x, y: nn.functional.cross_entropy(
+                network(x), y, label_smoothing=self.train_config.label_smoothing
+            ),
+        )
+        train(task, self.train_config, checkpoint, progress, f"training the ANN twin on {dataset.name}")
+        self._trained = network.eval()
+        return self
+
+    def predict_logits(self, x: Images) -> NDArray[np.float32]:
+        """Logits (N, classes) for samples x (N, *input_shape); raises InputError for none or another shape."""
+        if len(x) == 0 or x.shape[1:] != self.network.input_shape:
+            raise InputError(f"the ANN twin takes samples (N, *{self.network.input_shape}), not an input of {x.shape}")
+        with torch.no_grad():
+            parts = [
+                self.network(torch.from_numpy(np.asarray(x[start : start + PREDICT_BATCH], np.float32)).to(self.device))
+                for start in range(0, len(x), PREDICT_BATCH)
+            ]
+        return np.asarray(torch.cat(parts).cpu().numpy(), dtype=np.float32)
+
+    def predict(self, x: Images) -> NDArray[np.int64]:
+        """Labels (N,): the largest logit."""
+        return np.asarray(self.predict_logits(x).argmax(axis=1), dtype=np.int64)
+
+    def twin_layers(self) -> list[TwinLayer]:
+        """The trained twin's folded layers, for ONNX."""
+        return self.network.twin_layers()
+
+    def save(self, path: str | Path) -> None:
+        """Write the trained twin with its configuration: tensors and plain values, all or nothing."""
+        layers = self.network.twin_layers()
+        content = {
+            "network": asdict(self.network_config),
+            "training": asdict(self.train_config),
+            "input_shape": self.network.input_shape,
+            "classes": layers[-1].output_shape[0],
+            "state": self.network.state_dict(),
+        }
+        write_tensors(path, "ann_twin", content)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Self:
+        """Read what `save` wrote; raises InputError for a file that is missing, truncated or of another kind."""
+        content = read_tensors(path, "ann_twin")
+        try:
+            twin = cls(*read_configs(content), device)
+            network = TwinNetwork(twin.network_config, tuple(content["input_shape"]), int(content["classes"]))
+            network.load_state_dict(content["state"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise InputError(f"{path}: is not a usable file of an ANN twin ({reason(error)}); train again") from error
+        twin._trained = network.to(twin.device).eval()
+        return twin
+
+    def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
+        generator = np.random.default_rng([self.train_config.seed, epoch])
+        for index in shuffled_batches(len(dataset.y_train), self.train_config.batch_size, generator):
+            x, y = torch.from_numpy(dataset.x_train[index]), torch.from_numpy(dataset.y_train[index])
+            yield x.to(self.device), y.to(self.device)
+
+
+def _set_training(network: TwinNetwork) -> None:
+    network.train()

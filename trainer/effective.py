@@ -1,0 +1,56 @@
+"""What a trained network computes with, as plain numpy numbers: the joint between training and export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+LayerKind = Literal["dense", "conv"]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a layer is connected to the one before it.
+
+    name: "layer1", "layer2", ...; stride, padding, dilation: (height, width), of no meaning for "dense";
+    flatten_before: the input is flattened (C, H, W order) first; output_shape: (features,) or (C, H, W).
+    """
+
+    name: str
+    kind: LayerKind
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    flatten_before: bool
+    output_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EffectiveLayer(Geometry):
+    """One spiking layer, batch norm folded in and, if chip-aware, rounded to the chip's grid.
+
+    weight: (out, in) or (O, I / groups, kh, kw); bias: added to v at every step, (features,) or (channels,);
+    du, dv: fractions lost a step; vth: threshold; each a scalar (shape ()) or per neuron (output_shape);
+    weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded.
+    """
+
+    weight: Array
+    bias: Array
+    du: Array
+    dv: Array
+    vth: Array
+    weight_bits: int | None
+
+
+@dataclass(frozen=True)
+class TwinLayer(Geometry):
+    """One layer of the ANN twin, batch norm folded in: y = W x + bias, then ReLU if `relu`."""
+
+    weight: Array
+    bias: Array
+    relu: bool

@@ -1,0 +1,59 @@
+"""From images to spikes: every encoder takes values in [0, 1] and gives uint8 spikes, time first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.errors import InputError
+
+from .lookup import lookup
+
+Spikes = NDArray[np.uint8]
+Images = NDArray[np.floating[Any]]
+Encoder = Callable[[Images, int, np.random.Generator], Spikes]
+
+
+def integrate(images: Images, steps: int, generator: np.random.Generator) -> Spikes:
+    """Evenly spaced spikes: v[t] = v[t-1] + x; a spike where v[t] >= 1, which takes 1 off v.
+
+    images: (N, *shape) in [0, 1]; returns (steps, N, *shape). Deterministic: the generator is not used.
+    Source: the integrate-and-fire encoder without leak, reset by subtraction (Rueckauer et al., Frontiers in
+    Neuroscience 11:682, 2017, section 2.2).
+    """
+    spikes = np.zeros((steps, *images.shape), dtype=np.uint8)
+    voltage = np.zeros(images.shape, dtype=np.float64)
+    for step in spikes:
+        voltage += images
+        np.greater_equal(voltage, 1, out=step, casting="unsafe")
+        voltage -= step
+    return spikes
+
+
+def bernoulli(images: Images, steps: int, generator: np.random.Generator) -> Spikes:
+    """Independent spikes: P(s[t] = 1) = x in every step.
+
+    images: (N, *shape) in [0, 1]; returns (steps, N, *shape); the same generator state gives the same spikes.
+    """
+    return (generator.random((steps, *images.shape)) < images).astype(np.uint8)
+
+
+ENCODERS: dict[str, Encoder] = {"integrate": integrate, "bernoulli": bernoulli}
+
+
+def encode(name: str, images: Images, steps: int, generator: np.random.Generator) -> Spikes:
+    """Spikes (steps, N, *shape) by the encoder of that name.
+
+    Raises InputError for an unknown name, fewer than one step, no samples, or values outside [0, 1] (NaN included).
+    """
+    encoder = lookup("encoding", name, ENCODERS)
+    if len(images) == 0:
+        raise InputError("an encoding needs at least one sample")
+    if steps < 1:
+        raise InputError(f"an encoding needs at least 1 step, not {steps}")
+    if not ((images >= 0) & (images <= 1)).all():
+        raise InputError("an encoding takes values from 0 to 1; scale the data and remove NaN first")
+    return encoder(images, steps, generator)

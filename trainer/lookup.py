@@ -1,0 +1,18 @@
+"""Looking a name up in a registry, with a sentence for the reader if it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from hardware_profiles.errors import InputError, nearest
+
+Entry = TypeVar("Entry")
+
+
+def lookup(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
+    """The entry of that name; raises InputError that names the nearest known one."""
+    if name not in entries:
+        known = ", ".join(sorted(entries))
+        raise InputError(f"unknown {kind} {name!r}{nearest(name, entries)} (known: {known})")
+    return entries[name]

@@ -1,0 +1,22 @@
+"""The training methods by name; a new one is one file and one line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .bptt import Bptt
+from .estimator import Method
+from .files import read_tensors
+from .lookup import lookup
+
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Bptt,)}
+
+
+def get_method(name: str) -> type[Method]:
+    """The training method of that name; raises InputError for an unknown one."""
+    return lookup("training method", name, METHODS)
+
+
+def load_trained(path: str | Path, device: str = "cpu") -> Method:
+    """Read a trained network by whichever method it was trained; raises InputError as Method.load."""
+    return get_method(str(read_tensors(path, "network").get("method"))).load(path, device)

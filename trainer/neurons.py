@@ -1,0 +1,104 @@
+"""Neurons whose step is the chip's step: same order, same reset, same strict comparison."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from hardware_profiles.errors import InputError
+
+from .dynamics import filter_current, integrate_and_fire
+from .surrogates import Surrogate, surrogate
+
+
+class Decay(nn.Module):
+    """A fraction lost a step, 0..1: fixed, or trained as the sigmoid of a free parameter.
+
+    value: a number (one for the layer) or a tensor that broadcasts over the layer's neurons.
+    Raises InputError for a value outside 0..1 (fixed) or outside the open interval (trainable).
+    """
+
+    fixed: Tensor | None
+    logit: nn.Parameter | None
+
+    def __init__(self, value: float | Tensor, trainable: bool = False) -> None:
+        super().__init__()
+        fraction = torch.as_tensor(value, dtype=torch.get_default_dtype()).detach().clone()
+        inside = (fraction > 0) & (fraction < 1) if trainable else (fraction >= 0) & (fraction <= 1)
+        if not bool(inside.all()):
+            interval = "between 0 and 1, both excluded, to be trained" if trainable else "between 0 and 1"
+            raise InputError(f"a decay is a fraction {interval}, not {value}")
+        self.register_buffer("fixed", None if trainable else fraction)
+        self.logit = nn.Parameter(torch.logit(fraction)) if trainable else None
+
+    def forward(self) -> Tensor:
+        """The fraction as a tensor, differentiable if it is trained."""
+        return torch.sigmoid(self.logit) if self.logit is not None else cast(Tensor, self.fixed)
+
+
+class CubaLIF(nn.Module):
+    """Leaky integrate-and-fire neuron with a synaptic filter (current based).
+
+    u[t] = u[t-1] (1 - du) + a[t];  v[t] = v[t-1] (1 - dv) + u[t];  s[t] = v[t] > vth;  v[t] = 0 where s[t]
+
+    du, dv: fractions lost a step; vth: threshold in units of v. Each is a number or a tensor that broadcasts over the
+    neurons. trainable: train du and dv through a sigmoid. Input a and output s have shape (T, B, *neurons).
+    Source of the step: lava-nc 0.10.0, lava/proc/lif/models.py, in fractions instead of integers.
+    """
+
+    vth: Tensor
+
+    def __init__(
+        self,
+        du: float | Tensor,
+        dv: float | Tensor,
+        vth: float | Tensor = 1.0,
+        spike: Surrogate | None = None,
+        width: float = 0.5,
+        trainable: bool = False,
+    ) -> None:
+        super().__init__()
+        threshold = torch.as_tensor(vth, dtype=torch.get_default_dtype()).detach().clone()
+        if not bool((threshold > 0).all()):
+            raise InputError(f"a threshold must be above 0, not {vth}")
+        self.current_decay = Decay(du, trainable)
+        self.voltage_decay = Decay(dv, trainable)
+        self.register_buffer("vth", threshold)
+        self.spike = spike or surrogate("atan")
+        self.width = width
+
+    def current(self, synaptic_input: Tensor, du: Tensor) -> Tensor:
+        """The neuron's current u for a whole sequence, with the decay `du` (its own, or that rounded to the chip)."""
+        return filter_current(synaptic_input, du)
+
+    def fire(self, current: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
+        """Spikes for what enters v over a whole sequence, with the given decay and threshold."""
+        return integrate_and_fire(current, dv, vth, self.spike, self.width)
+
+    def forward(self, synaptic_input: Tensor) -> Tensor:
+        """Spikes for the synaptic input a, both (T, B, *neurons)."""
+        return self.fire(self.current(synaptic_input, self.current_decay()), self.voltage_decay(), self.vth)
+
+
+class LIF(CubaLIF):
+    """Leaky integrate-and-fire neuron without a synaptic filter: CubaLIF with du = 1, so u[t] = a[t].
+
+    v[t] = v[t-1] (1 - dv) + a[t];  s[t] = v[t] > vth;  v[t] = 0 where s[t]
+    """
+
+    def __init__(
+        self,
+        dv: float | Tensor,
+        vth: float | Tensor = 1.0,
+        spike: Surrogate | None = None,
+        width: float = 0.5,
+        trainable: bool = False,
+    ) -> None:
+        super().__init__(1.0, dv, vth, spike, width)
+        self.voltage_decay = Decay(dv, trainable)
+
+    def current(self, synaptic_input: Tensor, du: Tensor) -> Tensor:
+        """The synaptic input itself: nothing of u outlasts its step."""
+        return synaptic_input

@@ -1,0 +1,148 @@
+"""Chip-aware training: the forward pass computes with numbers that the chip's integers can say.
+
+Rounding has no slope, so gradients pass straight through it (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import (
+    STATE_UNIT,
+    ConnectionRange,
+    PopulationScale,
+    WeightGrid,
+    WordWidths,
+    choose_scale,
+    decay_from_du,
+    decay_from_dv,
+    du_from_decay,
+    dv_from_decay,
+    largest_input,
+    lowest_bias,
+    lowest_voltage,
+    quantise_weights,
+    sign_mode,
+    split_bias,
+    weight_grid,
+)
+
+Array = NDArray[np.float64]
+
+SCALE_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class ChipAware:
+    """What to round to: the width of the chip's weights in bits, 2..8 (raises InputError beyond).
+
+    arrival: the chip's step at which the layer's first input can arrive, 1 for the first layer; it bounds how negative
+    a bias may be, see fixed_point.lowest_bias.
+    """
+
+    weight_bits: int = 8
+    arrival: int = 1
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.weight_bits <= 8:
+            raise InputError(f"chip-aware training knows weights of 2 to 8 bits, not {self.weight_bits}")
+
+
+@dataclass(frozen=True)
+class LayerTensors:
+    """The numbers one layer computes with: see EffectiveLayer for the shapes."""
+
+    weight: Tensor
+    bias: Tensor
+    du: Tensor
+    dv: Tensor
+    vth: Tensor
+
+
+def layer_scale(
+    weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: int
+) -> tuple[PopulationScale, WeightGrid]:
+    """Scale, threshold, exponent and weight grid of a layer with one incoming connection.
+
+    weight: (out, ...); du, dv: fractions, already rounded to the chip's; raises nothing for finite numbers.
+    """
+    grid = weight_grid(sign_mode(weight), bits)
+    connection = ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
+    current = largest_input(weight) / du.min()
+    voltage = lowest_voltage(current, bias, dv.min())
+    largest_bias = float(np.abs(bias).max())
+    scale = choose_scale(
+        [connection], float(vth.max()), float(current.max()), largest_bias, WordWidths(), float(voltage.max())
+    )
+    return scale, grid
+
+
+def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
+    """The layer on the chip's grid, with straight-through gradients.
+
+    du, dv: to 12 bit; W: to quantise_weights(W) * 64 * 2**exp / scale; bias: to mantissa * 2**exponent / scale;
+    vth: to whole multiples of 64 / scale (a scalar threshold stays as it is, the scale is chosen so).
+    A layer that has diverged (NaN, infinity) is returned as it is; the training loop, which knows its name, stops.
+    """
+    weight, bias = _array(layer.weight), _array(layer.bias)
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        return layer
+    du = _straight_through(layer.du, lambda decay: decay_from_du(du_from_decay(decay)))
+    dv = _straight_through(layer.dv, lambda decay: decay_from_dv(dv_from_decay(decay)))
+    bias = np.maximum(bias, lowest_bias(_array(layer.vth), _array(dv), chip.arrival))
+    scale, grid = _settled_scale(weight, bias, _array(du), _array(dv), _array(layer.vth), chip.weight_bits)
+    return LayerTensors(
+        weight=_straight_through(layer.weight, lambda w: _chip_weights(w, grid, scale)),
+        bias=_straight_through(layer.bias, lambda _: _chip_bias(bias, scale)),
+        du=du,
+        dv=dv,
+        vth=_straight_through(layer.vth, lambda t: _chip_threshold(t, scale)),
+    )
+
+
+def _settled_scale(
+    weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: int
+) -> tuple[PopulationScale, WeightGrid]:
+    """The scale that the rounded numbers, too, would be given: what the compiler, which sees only those, will find."""
+    scale, grid = layer_scale(weight, bias, du, dv, vth, bits)
+    for _ in range(SCALE_ROUNDS):
+        # rounding up can take u past its register, rounding small weights to 0 can leave only one sign
+        rounded = _chip_weights(weight, grid, scale), _chip_bias(bias, scale)
+        again, grid_again = layer_scale(*rounded, du, dv, vth, bits)
+        if (again, grid_again) == (scale, grid):
+            break
+        scale, grid = again, grid_again
+    return scale, grid
+
+
+def _chip_weights(weight: Array, grid: WeightGrid, scale: PopulationScale) -> Array:
+    exponent = scale.weight_exps[0]
+    unit = STATE_UNIT * 2.0**exponent / scale.scale
+    return np.asarray(quantise_weights(weight, grid, scale.scale, exponent) * unit)
+
+
+def _chip_bias(bias: Array, scale: PopulationScale) -> Array:
+    mantissa, exponent = split_bias(bias * scale.scale, WordWidths())
+    return np.asarray(mantissa * np.exp2(exponent) / scale.scale)
+
+
+def _chip_threshold(vth: Array, scale: PopulationScale) -> Array:
+    unit = STATE_UNIT / scale.scale
+    return np.asarray(np.maximum(np.rint(vth / unit), 1) * unit)
+
+
+def _straight_through(value: Tensor, rounding: Callable[[Array], Array]) -> Tensor:
+    rounded = torch.from_numpy(np.asarray(rounding(_array(value)))).to(value)
+    # x - x is an exact 0 that carries the gradient; rounded + (x - rounded) would not give `rounded` back
+    return rounded + (value - value.detach())
+
+
+def _array(value: Tensor) -> Array:
+    return np.asarray(value.detach().cpu().numpy(), dtype=np.float64)
