@@ -1,0 +1,28 @@
+"""What the tests share: where other people's networks lie, and which tests need Lava."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lava_runtime.child import lava_missing
+
+_SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = lava_missing()
+    if missing:
+        for item in items:
+            if item.get_closest_marker("lava"):
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """The folder of networks and traces that others made, beside the checkout."""
+    folder = _SHARED / "conformance"
+    if not folder.is_dir():
+        pytest.skip("the conformance networks are not beside this checkout (../shared/conformance)")
+    return folder

@@ -1,0 +1,74 @@
+"""Chip programs built by hand, for tests of the backends and the command line."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram, ConvConnection, DenseConnection, InputPort, Population
+from exporter.validate import validate
+from hardware_profiles.fixed_point import SignMode, WordWidths, weight_grid
+
+WIDTHS = WordWidths(message_bits=32)
+
+
+def population(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Population:
+    """Compartments with every constant drawn over its whole width, each its own."""
+    size = math.prod(shape)
+
+    def draw(low: int, high: int) -> NDArray[np.int32]:
+        return rng.integers(low, high, size, dtype=np.int32)
+
+    return Population(
+        name, shape, draw(0, 4096), draw(0, 4096), draw(0, 3000), draw(-4096, 4096), draw(0, 8), draw(-10000, 10000)
+    )
+
+
+def weights(shape: tuple[int, ...], mode: SignMode, bits: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    """Weights over the whole grid of a sign mode."""
+    grid = weight_grid(mode, bits)
+    return (rng.integers(grid.low // grid.step, grid.high // grid.step + 1, shape) * grid.step).astype(np.int32)
+
+
+def every_kind(seed: int) -> ChipProgram:
+    """Dense, strided, dilated and grouped convolutions, recurrence, a skip edge with delays, all sign modes."""
+    rng = np.random.default_rng(seed)
+    populations = (population("conv1", (4, 4, 5), rng), population("conv2", (6, 4, 3), rng), population("fc", (7,), rng))
+    connections = (
+        ConvConnection("in", "conv1", weights((4, 3, 3, 3), "mixed", 8, rng), 2, "mixed", 8, 1,
+                       (3, 8, 9), (4, 4, 5), (2, 2), (1, 1), (1, 1), 1),
+        ConvConnection("conv1", "conv2", weights((6, 2, 3, 2), "excitatory", 6, rng), 0, "excitatory", 6, 1,
+                       (4, 4, 5), (6, 4, 3), (1, 2), (1, 1), (1, 2), 2),
+        DenseConnection("conv2", "fc", weights((7, 72), "inhibitory", 8, rng), -3, "inhibitory", 8, 1),
+        DenseConnection("fc", "fc", weights((7, 7), "mixed", 4, rng), 7, "mixed", 4, 1),
+        DenseConnection("conv1", "fc", weights((7, 80), "mixed", 4, rng), 7, "mixed", 4, 3),
+        DenseConnection("fc", "conv1", weights((80, 7), "mixed", 8, rng), 3, "mixed", 8, 2),
+    )  # fmt: skip
+    inputs = (InputPort("in", (3, 8, 9)),)
+    return validate(ChipProgram("loihi2", WIDTHS, 1e-3, inputs, populations, connections, ("fc", "conv2")))
+
+
+def dense(sizes: tuple[int, ...], seed: int, threshold: int = 2000) -> ChipProgram:
+    """A chain of dense layers with moderate activity."""
+    rng = np.random.default_rng(seed)
+    populations, connections, source = [], [], "input"
+    for number, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        name = f"layer{number}"
+        constant = {key: np.full(after, value, np.int32) for key, value in
+                    (("du", 2047), ("dv", 400), ("vth", threshold), ("bias_mant", 5), ("bias_exp", 2), ("v_initial", 0))}
+        populations.append(Population(name, (after,), **constant))  # fmt: skip
+        connections.append(
+            DenseConnection(source, name, weights((after, before), "mixed", 8, rng), 0, "mixed", 8, 1)
+        )
+        source = name
+    return validate(
+        ChipProgram("loihi2", WIDTHS, 1e-3, (InputPort("input", (sizes[0],)),), tuple(populations),
+                    tuple(connections), (source,))
+    )  # fmt: skip
+
+
+def spikes(shape: tuple[int, ...], density: float, seed: int) -> NDArray[np.uint8]:
+    """Random spikes."""
+    return (np.random.default_rng(seed).random(shape) < density).astype(np.uint8)

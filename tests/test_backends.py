@@ -1,0 +1,69 @@
+"""The three backends give equal arrays: every spike, count and state. Stock Lava is the referee."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from programs import dense, every_kind, spikes
+
+from lava_runtime.result import differences
+from lava_runtime.simulate import simulate
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("density", [0.01, 0.1, 0.5])
+def test_backends_agree_on_spikes_of_any_density(density: float) -> None:
+    program = every_kind(3)
+    x = spikes((12, 3, 3, 8, 9), density, 4)
+    results = {b: simulate(program, x, b, steps=18, record="all") for b in ("emulator", "lava", "stock")}
+    assert any(k.startswith("u/") for k in results["emulator"].states)
+    assert results["emulator"].counts()["conv1"].sum() > 0
+    for other in ("lava", "stock"):
+        assert differences(results["emulator"], results[other]) == []
+        assert differences(results[other], results["emulator"]) == []
+
+
+@pytest.mark.lava
+def test_backends_agree_on_graded_input_that_overflows() -> None:
+    program = every_kind(5)
+    x = spikes((10, 2, 3, 8, 9), 0.4, 6) * np.random.default_rng(7).integers(-120, 120, (10, 2, 3, 8, 9))
+    results = {b: simulate(program, x, b, record="all") for b in ("emulator", "lava", "stock")}
+    # u wraps in this network, or the test would show less than it says
+    assert np.abs(results["emulator"].states["u/fc"]).max() > 1 << 22
+    for other in ("lava", "stock"):
+        assert differences(results["emulator"], results[other]) == []
+
+
+@pytest.mark.lava
+def test_samples_do_not_see_each_other() -> None:
+    program = dense((20, 30, 5), 1)
+    x = spikes((15, 4, 20), 0.3, 2)
+    for backend in ("emulator", "lava", "stock"):
+        together = simulate(program, x, backend, record="all")
+        alone = simulate(program, x[:, 2:3], backend, record="all")
+        for name, values in alone.states.items():
+            np.testing.assert_array_equal(values[:, 0], together.states[name][:, 2])
+
+
+def test_steps_beyond_the_input_are_silent_and_fewer_cut_it_off() -> None:
+    program = dense((10, 10), 1)
+    x = spikes((6, 2, 10), 0.5, 3)
+    padded = np.concatenate([x, np.zeros((4, 2, 10), np.uint8)])
+    assert differences(simulate(program, x, steps=10, record="all"), simulate(program, padded, record="all")) == []
+    short = simulate(program, x, steps=4, record="all")
+    np.testing.assert_array_equal(short.states["v/layer1"], simulate(program, x, record="all").states["v/layer1"][:4])
+
+
+def test_counts_are_the_recorded_spikes() -> None:
+    result = simulate(every_kind(3), spikes((12, 5, 3, 8, 9), 0.3, 4), record="all")
+    for name in ("conv1", "conv2", "fc"):
+        np.testing.assert_array_equal(result.neuron_counts[name], result.states[f"s/{name}"].sum(axis=0, dtype=np.int32))
+    assert set(result.counts()) == {"in", "conv1", "conv2", "fc"}
+
+
+def test_groups_of_samples_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, x = every_kind(9), spikes((8, 7, 3, 8, 9), 0.2, 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    one = simulate(program, x, record="all")
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    assert differences(one, simulate(program, x, record="all")) == []
