@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import nir
 import numpy as np
 
 from hardware_profiles.errors import InputError, nearest, reason
-from hardware_profiles.files import replacing
+from hardware_profiles.files import write_bytes
 
 # a file may not ask for more memory than this before its numbers are looked at
 _LARGEST_ARRAY_BYTES = 1 << 31
@@ -18,8 +19,10 @@ _LARGEST_ARRAY_BYTES = 1 << 31
 
 def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
     """Write a graph; the file appears only when it is whole. Raises InputError if it cannot be written."""
-    with replacing(path) as temporary:
-        nir.write(str(temporary), graph)
+    # HDF5 itself does not survive a full disk, so it writes to memory
+    content = BytesIO()
+    nir.write(content, graph)
+    write_bytes(path, content.getbuffer())
 
 
 def read_nir(path: str | Path) -> nir.NIRGraph:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import h5py
 import numpy as np
 
 from hardware_profiles.errors import InputError, reason
-from hardware_profiles.files import replacing
+from hardware_profiles.files import write_bytes
 from hardware_profiles.fixed_point import WordWidths
 
 from .program import (
@@ -46,8 +47,11 @@ _LARGEST_ARRAY = 1 << 31
 def save_program(program: ChipProgram, path: str | Path) -> None:
     """Write a program; the file appears only when it is whole. Raises InputError if it cannot be written."""
     validate(program)
-    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+    # HDF5 itself does not survive a full disk, so it writes to memory
+    content = BytesIO()
+    with h5py.File(content, "w", track_order=True) as file:
         _write(program, file)
+    write_bytes(path, content.getbuffer())
 
 
 def load_program(path: str | Path) -> ChipProgram:

@@ -9,18 +9,12 @@ import numpy as np
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import (
     STATE_UNIT,
-    ConnectionRange,
     PopulationScale,
     WordWidths,
-    at_threshold,
-    choose_scale,
     decay_from_du,
     decay_from_dv,
     du_from_decay,
     dv_from_decay,
-    largest_input,
-    lowest_voltage,
-    quantise_weights,
     sign_mode,
     split_bias,
     weight_grid,
@@ -38,11 +32,8 @@ from .program import (
     arrival_steps,
 )
 from .rest import resting_voltage
+from .scale import ScaleSearch, WeightMatrix
 from .validate import validate
-
-# thresholds tried on either side of the first choice; weights already on a grid are found again among them
-_SEARCH = 64
-_SEARCH_SAMPLE = 1 << 16
 
 
 def quantise(network: FloatNetwork, chip: str, widths: WordWidths, weight_bits: int) -> ChipProgram:
@@ -85,24 +76,9 @@ def _quantise_population(
     du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
     # a rounded decay changes how much charge a spike leaves in all (weight / decay): the weights make up for it
     charge = float(np.mean(decay_from_du(du) / population.current_decay))
-    wanted = [c.weights * charge for c in incoming]
-    grids = [weight_grid(sign_mode(w), weight_bits) for w in wanted]
-    ranges = [ConnectionRange(float(np.abs(w).max(initial=0)), g) for w, g in zip(wanted, grids, strict=True)]
-    threshold = float(population.threshold.max())
-    bound = _current_bound(wanted, incoming, population.size, decay_from_du(du))
-    voltage = lowest_voltage(bound, population.bias, decay_from_dv(dv))
-    first = choose_scale(
-        ranges,
-        threshold,
-        float(bound.max(initial=0)),
-        float(np.abs(population.bias).max()),
-        widths,
-        float(voltage.max(initial=0)),
-    )
-    chosen = _best_threshold(first, ranges, wanted, threshold, widths)
-    integers = [
-        quantise_weights(w, g, chosen.scale, e) for w, g, e in zip(wanted, grids, chosen.weight_exps, strict=True)
-    ]
+    wanted = [WeightMatrix(c.weights * charge, population.size // len(c.weights)) for c in incoming]
+    search = ScaleSearch(population, wanted, decay_from_du(du), decay_from_dv(dv), widths, weight_bits)
+    chosen, integers = search.find()
     vth = np.clip(np.rint(chosen.scale * population.threshold / STATE_UNIT), 1, widths.vth_max).astype(np.int32)
     bias_mant, bias_exp = split_bias(population.bias * chosen.scale, widths)
     rest, settled = resting_voltage(bias_mant << bias_exp, dv, vth, arrival, widths)
@@ -110,55 +86,16 @@ def _quantise_population(
     synapses = [
         _connection(c, w, e, weight_bits) for c, w, e in zip(incoming, integers, chosen.weight_exps, strict=True)
     ]
-    report = _report(population, compiled, wanted, integers, chosen, bound, settled, widths)
+    bound = search.current_bound(integers, chosen) / widths.state_max
+    report = _report(population, compiled, [m.weights for m in wanted], integers, chosen, bound, settled)
     return compiled, synapses, report
-
-
-def _current_bound(
-    weights: Sequence[Floats], incoming: Sequence[FloatConnection], size: int, current_decay: Floats
-) -> Floats:
-    """The largest |u| any input can cause, a neuron: every synapse of one sign active in every step."""
-    bound = np.zeros(size)
-    for w, connection in zip(weights, incoming, strict=True):
-        rows = largest_input(w)
-        bound += np.repeat(rows, size // len(rows)) if connection.geometry else rows
-    result: Floats = bound / current_decay
-    return result
-
-
-def _best_threshold(
-    first: PopulationScale,
-    ranges: Sequence[ConnectionRange],
-    weights: Sequence[Floats],
-    vth: float,
-    widths: WordWidths,
-) -> PopulationScale:
-    """Among the integer thresholds near the first choice, the one whose grid the weights fit best."""
-    samples = [w.reshape(-1)[:: max(1, w.size // _SEARCH_SAMPLE)] for w in weights]
-    low = max(1, min(first.vth - _SEARCH, int(first.vth * 0.9)) if first.vth > _SEARCH else first.vth)
-    low = max(low, first.vth - _SEARCH)
-    best, least = first, np.inf
-    for candidate in range(min(first.vth + 1, widths.vth_max), low - 1, -1):
-        scale = at_threshold(candidate, ranges, vth, widths)
-        if candidate > first.vth and scale.weight_exps != first.weight_exps:
-            continue
-        error = sum(
-            float(np.square(_rounded(w, r, scale.scale, e) - w).sum())
-            for w, r, e in zip(samples, ranges, scale.weight_exps, strict=True)
-        )
-        if error < least * (1 - 1e-9):
-            best, least = scale, error
-    return best
-
-
-def _rounded(weights: Floats, connection: ConnectionRange, scale: float, weight_exp: int) -> Floats:
-    unit = STATE_UNIT * 2.0**weight_exp / scale
-    result: Floats = quantise_weights(weights, connection.grid, scale, weight_exp) * unit
-    return result
 
 
 def _connection(connection: FloatConnection, weights: Integers, weight_exp: int, weight_bits: int) -> Connection:
     mode = sign_mode(weights)
+    if weights.size and weights.min() < weight_grid(mode, weight_bits).low:
+        # rounding left one sign, but the lowest weight of a mixed grid is in no other
+        mode = "mixed"
     common = (connection.source, connection.target, weights, weight_exp, mode, weight_bits, connection.delay)
     shape = connection.geometry
     if shape is None:
@@ -174,9 +111,8 @@ def _report(
     wanted: Sequence[Floats],
     integers: Sequence[Integers],
     chosen: PopulationScale,
-    bound: Floats,
+    bound: float,
     settled: bool,
-    widths: WordWidths,
 ) -> Quantisation:
     errors = [
         (q * (STATE_UNIT * 2.0**e / chosen.scale) - w).reshape(-1)
@@ -184,7 +120,6 @@ def _report(
     ]
     error = np.concatenate(errors) if errors else np.zeros(1)
     largest = max((float(np.abs(w).max(initial=0)) for w in wanted), default=0.0) or 1.0
-    current = float(bound.max(initial=0)) * chosen.scale
     notes = []
     if chosen.weight_exps and max(int(np.abs(q).max(initial=0)) for q in integers) < 64:
         notes.append("weights fill less than a quarter of their range, because u could wrap at this fan-in")
@@ -198,7 +133,7 @@ def _report(
         dv_error=_relative(decay_from_dv(compiled.dv), population.voltage_decay),
         vth_error=_relative(compiled.vth * (STATE_UNIT / chosen.scale), population.threshold),
         bias_error=float(np.abs(compiled.bias / chosen.scale - population.bias).max() / population.threshold.max()),
-        current_bound=current / widths.state_max,
+        current_bound=bound,
         notes=tuple(notes),
     )
 

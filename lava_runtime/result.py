@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +68,7 @@ class SimulationResult:
 
     def save(self, path: str | Path) -> None:
         """Write OUT.npz; it appears only when it is whole. Raises InputError if it cannot be written."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **self.arrays())
+        save_arrays(path, self.arrays())
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,23 @@ def collect(
             spikes[population.name] = shaped(kept.s, population.shape)
     ordered = {name: spikes[name] for name in program.outputs}
     return SimulationResult(ordered, counts, steps, states, seconds)
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an .npz file at once; raises InputError if it cannot be written.
+
+    numpy.savez leaves a broken archive open when the disk is full, which then complains again while it is discarded.
+    """
+    with replacing(path) as temporary:
+        archive = ZipFile(temporary, "w", ZIP_DEFLATED)
+        try:
+            for name, values in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asanyarray(values), allow_pickle=False)
+            archive.close()
+        except OSError:
+            archive.fp = None
+            raise
 
 
 def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:

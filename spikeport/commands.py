@@ -1,0 +1,214 @@
+"""What the commands do, each from files to files or to a table on the terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from exporter.compile import compile_graph
+from exporter.mapping import map_program
+from exporter.nir_file import read_nir
+from exporter.program import ChipProgram
+from exporter.program_file import save_program
+from hardware_profiles.errors import InputError
+from hardware_profiles.files import write_text
+from hardware_profiles.loader import available, load_chip, load_profile
+from hardware_profiles.schema import ChipProfile, Quantity, constants
+from lava_runtime.inputs import load_input
+from lava_runtime.profile import profile_run
+from lava_runtime.simulate import simulate
+
+from . import stages, summary
+from .folder import RunFolder
+from .models import open_model
+from .recipe import load_recipe
+from .comparison import print_comparison
+from .report.units import Range, estimate, quantity, si
+
+
+def train(recipe_path: Path, folder: RunFolder, resume: bool, console: Console) -> None:
+    """Train the network and its twin into a folder."""
+    recipe = load_recipe(recipe_path)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.summary.unlink(missing_ok=True)
+    if recipe_path.resolve() != folder.recipe.resolve():
+        shutil.copyfile(recipe_path, folder.recipe)
+    data = stages.dataset_of(recipe)
+    method = stages.train_network(recipe, folder, data, resume, progress=True)
+    stages.train_twin(recipe, folder, data, progress=True)
+    accuracy = float(np.mean(method.predict(data.x_test) == data.y_test))
+    _say(console, f"{folder.network}: accuracy {accuracy:.4f} on {len(data.y_test)} test samples")
+
+
+def export(folder_path: Path, output: Path, console: Console) -> None:
+    """Export network.pt as NIR or ann.pt as ONNX, by the file's ending."""
+    from exporter.from_torch import to_nir
+    from exporter.nir_file import write_nir
+    from exporter.onnx_model import export_onnx
+    from trainer.ann import AnnTwin
+    from trainer.methods import load_trained
+
+    folder = RunFolder(folder_path)
+    if output.suffix == ".nir":
+        trained = load_trained(folder.network)
+        network = trained.spiking_network
+        write_nir(to_nir(network.effective_layers(), network.input_shape, trained.dt), output)
+    elif output.suffix == ".onnx":
+        twin = AnnTwin.load(folder.twin)
+        export_onnx(twin.twin_layers(), twin.network.input_shape, output)
+    else:
+        ending = output.suffix or "no ending"
+        raise InputError(f"{output}: {ending} cannot be written; give -o a file that ends in .nir or .onnx")
+    _say(console, f"{output}: written")
+
+
+def compile_model(
+    model: Path, chip: str, dt: float | None, weight_bits: int | None, output: Path, console: Console
+) -> None:
+    """Compile a .nir file and say what rounding did to every layer."""
+    if model.suffix != ".nir":
+        raise InputError(f"{model}: {model.suffix or 'files without an ending'} cannot be compiled; give a .nir file")
+    program = compile_graph(read_nir(model), load_chip(chip), dt, weight_bits, where=str(model))
+    save_program(program, output)
+    table = Table("layer", "neurons", "weight error rms", "largest", "du", "dv", "vth", "u reaches at most")
+    for name, report in program.quantisation.items():
+        errors = (report.weight_error_rms, report.weight_error_max, report.du_error, report.dv_error, report.vth_error)
+        table.add_row(
+            name, str(program.population(name).size), *(f"{e:.2%}" for e in errors), f"{report.current_bound:.0%}"
+        )
+    console.print(table)
+    for name, report in program.quantisation.items():
+        for note in report.notes:
+            _say(console, f"{name}: {note}")
+    _say(console, f"{output}: written; answers run {program.pipeline_steps} steps behind the input")
+
+
+def check(model: Path, chip: str, dt: float | None, console: Console) -> bool:
+    """Whether a network fits a chip, with a table of what fills the cores."""
+    profile = load_chip(chip)
+    program = open_model(model, chip, dt)
+    mapping = map_program(program, profile)
+    limits = list(mapping.layers[0].fill)
+    table = Table("layer", "neurons", "cores", "neurons a core", *limits, title=f"{model.name} on {profile.title}")
+    for layer in mapping.layers:
+        size = program.population(layer.name).size
+        shares = [f"{layer.fill[name]:.0%}" for name in limits]
+        table.add_row(layer.name, str(size), str(layer.cores), str(layer.neurons_per_core), *shares)
+    console.print(table)
+    for sentence in mapping.reasons():
+        _say(console, sentence)
+    verdict = "fits" if mapping.fits else "does not fit"
+    _say(console, f"{verdict}: {mapping.cores} of {mapping.cores_per_chip} cores")
+    return mapping.fits
+
+
+def simulate_file(
+    model: Path,
+    x: Path,
+    output: Path,
+    backend: Any,
+    chip: str | None,
+    steps: int | None,
+    record: Any,
+    dt: float | None,
+    time_limit: float,
+    console: Console,
+) -> None:
+    """Run a model on spikes from a file into OUT.npz."""
+    program = open_model(model, chip, dt)
+    values = load_input(x)
+    with console.status(f"{backend}: {values.shape[1] if values.ndim > 1 else 0} samples"):
+        result = simulate(program, values, backend, steps, record, time_limit, where=str(x))
+    result.save(output)
+    spikes = int(result.output.sum())
+    _say(console, f"{output}: {result.batch} samples, {result.steps} steps, {spikes} output spikes")
+    missing = len(values) + program.pipeline_steps - result.steps
+    if missing > 0:
+        _say(
+            console,
+            f"answers to the input's last {missing} steps are still on their way; "
+            f"--steps {result.steps + missing} shows them",
+        )
+
+
+def profile_file(model: Path, x: Path, chip: str, json_file: Path | None, dt: float | None, console: Console) -> None:
+    """Simulate in the emulator and profile the run."""
+    program = open_model(model, chip, dt)
+    values = load_input(x)
+    result = simulate(program, values, "emulator", len(values) + program.pipeline_steps, where=str(x))
+    found = profile_run(program, result, load_chip(chip))
+    parts = summary.profile_parts(program, found)
+    if json_file is not None:
+        write_text(json_file, json.dumps(parts, indent=2) + "\n")
+    _print_profile(program, parts, found.samples, console)
+
+
+def compare(folder_path: Path, devices: str | None, console: Console) -> None:
+    """The finished run's network on the chip beside its ANN twin."""
+    from trainer.ann import AnnTwin
+
+    folder = RunFolder(folder_path)
+    found = folder.read_summary()
+    if devices is not None:
+        names = [name.strip() for name in devices.split(",") if name.strip()]
+        twin = AnnTwin.load(folder.twin)
+        sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
+        found = {**found, "ann": summary.ann_parts(stages.compare_devices(sizes, names))}
+    print_comparison(found, console)
+
+
+def chips(name: str | None, console: Console) -> None:
+    """All profiles, or every constant of one with its source."""
+    if name is None:
+        table = Table("name", "what it is", "kind")
+        for known in available():
+            profile = load_profile(known)
+            table.add_row(profile.name, profile.title, "chip" if isinstance(profile, ChipProfile) else "device")
+        console.print(table)
+        return
+    profile = load_profile(name)
+    # piped or captured output must not cut a source short
+    wide = console if console.is_terminal else Console(file=sys.stdout, width=400)
+    wide.print(f"[bold]{profile.title}[/bold]", highlight=False)
+    wide.print(profile.summary, highlight=False)
+    table = Table("constant", "value", "range", "kind", "source", "date")
+    for key, number in constants(profile):
+        table.add_row(key, quantity(number.value, number.unit), _range(number), number.kind, number.source, number.date)
+    wide.print(table)
+
+
+def _range(number: Quantity) -> str:
+    if number.low is None and number.high is None:
+        return ""
+    low, _, high = number.bounds
+    return f"{quantity(low, number.unit)} to {quantity(high, number.unit)}"
+
+
+def _print_profile(program: ChipProgram, parts: dict[str, Any], samples: int, console: Console) -> None:
+    table = Table("layer", "neurons", "spikes", "synops", "updates", "messages", "dynamic energy (estimate)")
+    for layer in parts["layers"]:
+        counts = [f"{layer[key]:,.1f}" for key in ("spikes", "synops", "neuron_updates", "messages")]
+        table.add_row(layer["name"], str(layer["neurons"]), *counts, _spread(layer, "energy", "j", "J"))
+    console.print(table)
+    one = parts["per_inference"]
+    _say(console, f"mean of {samples} samples on {program.chip}, {parts['mapping']['cores']} cores; estimates:")
+    _say(console, f"  energy per inference {_spread(one, 'energy', 'j', 'J')}")
+    dynamic, static = (si(one[key]["typical"], "J") for key in ("dynamic_j", "static_j"))
+    _say(console, f"  of which dynamic {dynamic}, static {static}")
+    _say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
+
+
+def _spread(values: dict[str, Any], name: str, suffix: str, unit: str) -> str:
+    low, typical, high = (values[f"{name}{bound}_{suffix}"] for bound in ("_low", "", "_high"))
+    return estimate(Range(low, typical, high), unit)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)

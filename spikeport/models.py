@@ -1,0 +1,29 @@
+"""Opening a model file of any kind that can be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.compile import compile_graph
+from exporter.nir_file import read_nir
+from exporter.program import ChipProgram
+from exporter.program_file import load_program
+from hardware_profiles.errors import InputError
+from hardware_profiles.loader import load_chip
+
+
+def open_model(path: Path, chip: str | None = None, dt: float | None = None) -> ChipProgram:
+    """A .chip file as it is, or a .nir file compiled for `chip`; raises InputError.
+
+    A .chip file was compiled for one chip; asking for another one is refused.
+    """
+    if path.suffix == ".chip":
+        program = load_program(path)
+        if chip is not None and load_chip(chip).name != program.chip:
+            raise InputError(f"{path}: was compiled for {program.chip}, not {chip}; compile the .nir file for {chip}")
+        return program
+    if path.suffix == ".nir":
+        if chip is None:
+            raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
+        return compile_graph(read_nir(path), load_chip(chip), dt, where=str(path))
+    raise InputError(f"{path}: models to run are .chip and .nir files, not {path.suffix or 'files without an ending'}")

@@ -1,0 +1,240 @@
+"""What summary.json says, read and checked; the report knows nothing else of a run but its raster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hardware_profiles.errors import InputError, reason
+
+from .units import Range
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    # later versions may add fields to summary.json: an older page leaves them out
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Bounds(_Model):
+    """An estimate as summary.json nests it: low, typical, high."""
+
+    low: Amount
+    typical: Amount
+    high: Amount
+
+    @property
+    def range(self) -> Range:
+        """The same as a Range."""
+        return Range(self.low, self.typical, self.high)
+
+
+class _Energy(_Model):
+    energy_j: Amount
+    energy_low_j: Amount
+    energy_high_j: Amount
+
+    @property
+    def energy(self) -> Range:
+        """Energy in joules."""
+        return Range(self.energy_low_j, self.energy_j, self.energy_high_j)
+
+
+class _Cost(_Energy):
+    dynamic_j: Bounds
+    static_j: Bounds
+    latency_s: Amount
+    latency_low_s: Amount
+    latency_high_s: Amount
+
+    @property
+    def latency(self) -> Range:
+        """Latency in seconds."""
+        return Range(self.latency_low_s, self.latency_s, self.latency_high_s)
+
+
+class PerInference(_Cost):
+    """Mean cost of one inference on the chip."""
+
+    spikes: Amount
+    synops: Amount
+    neuron_updates: Amount
+    messages: Amount
+    steps: Count
+
+
+class DeviceCost(_Cost):
+    """Estimated cost of one inference of the ANN twin on one device at one precision."""
+
+    title: str
+    precision: str
+    macs: Amount
+    bytes: Amount
+
+
+class Device(DeviceCost):
+    """One device: the float32 figures and, where they exist, the int8 ones."""
+
+    int8: DeviceCost | None = None
+
+
+class Rounding(_Model):
+    """What quantisation did to one layer, relative to the float values; None where a layer has no such parameter."""
+
+    scale: Number | None = None
+    weight_error_rms: Number | None = None
+    weight_error_max: Number | None = None
+    du_error: Number | None = None
+    dv_error: Number | None = None
+    vth_error: Number | None = None
+    bias_error: Number | None = None
+    current_bound: Number | None = None
+    notes: list[str] = []
+
+
+class Layer(_Energy):
+    """One layer's activity and dynamic energy per inference."""
+
+    name: str
+    kind: str
+    shape: list[Count]
+    neurons: Count
+    synapses: Count
+    cores: Count
+    spikes: Amount
+    synops: Amount
+    neuron_updates: Amount
+    messages: Amount
+    quantisation: Rounding | None = None
+
+
+class Node(_Model):
+    """An input or a population of the network."""
+
+    name: str
+    kind: str
+    shape: list[Count]
+    output: bool = False
+
+
+class Edge(_Model):
+    """A bundle of synapses between two nodes."""
+
+    source: str
+    target: str
+    kind: str
+    delay: Count = 1
+    synapses: Count = 0
+    weight_bits: int | None = None
+    weight_exp: int | None = None
+    sign_mode: str | None = None
+
+
+class Network(_Model):
+    """Nodes and edges, for drawing."""
+
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+
+
+class MappedLayer(_Model):
+    """One population on its cores; fill: the share of the nearest limit that the fullest core uses."""
+
+    name: str
+    cores: Count
+    neurons_per_core: Count
+    limit: str
+    fill: Amount
+
+
+class Mapping(_Model):
+    """The network on the chip's cores."""
+
+    cores: Count
+    cores_per_chip: Count
+    chips: Count
+    fits: bool
+    layers: list[MappedLayer] = []
+
+
+class Constant(_Model):
+    """One number of a hardware profile with its source."""
+
+    profile: str
+    name: str
+    value: Number
+    low: Number | None = None
+    high: Number | None = None
+    unit: str
+    source: str
+    kind: str
+    date: str
+    note: str = ""
+
+
+class Accuracies(_Model):
+    """Shares of the test samples answered right; None where that network was not run."""
+
+    ann: Share | None = None
+    ann_int8: Share | None = None
+    float: Share | None = None
+    fixed: Share | None = None
+
+
+class Summary(_Model):
+    """summary.json; None where a stage could not run."""
+
+    recipe: str
+    dataset: str
+    chip: str
+    chip_title: str
+    test_samples: Count
+    steps: Count
+    chip_steps: Count
+    dt: Amount | None = None
+    python: str = ""
+    versions: dict[str, str] = {}
+    accuracy: Accuracies
+    agreement: Share | None = None
+    lava_equals_emulator: bool | None = None
+    stock_equals_emulator: bool | None = None
+    per_inference: PerInference | None = None
+    layers: list[Layer] = []
+    network: Network = Network()
+    mapping: Mapping | None = None
+    ann: dict[str, Device] = {}
+    constants: list[Constant] = []
+    seconds: dict[str, Amount | None] = {}
+    commands: list[str] = []
+
+
+def parse_summary(values: Any, where: str) -> Summary:
+    """Check the values of a summary; raises InputError that names `where` and the field."""
+    try:
+        return Summary.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        fault = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        raise InputError(f"{where}: field {field}: {fault}; run the recipe again to write it anew") from error
+
+
+def read_summary(path: Path) -> Summary:
+    """Read summary.json; raises InputError if it is missing, truncated or lacks a field."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        why = error.strerror or reason(error)
+        raise InputError(f"{path}: cannot be read ({why}); the report needs the folder of a finished run") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: is truncated or no JSON ({reason(error)}); run the recipe again to write it anew"
+        ) from error
+    return parse_summary(values, str(path))

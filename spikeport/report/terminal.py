@@ -1,0 +1,72 @@
+"""The report in the terminal: one short table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from . import tables
+from .model import Summary, parse_summary
+from .units import DASH, MINUS, NARROW, NOT_RUN, TIMES, estimate, percent, plain, plural, seconds, short_title
+from .verdict import against, verdict
+
+# narrow spaces are missing in many terminal fonts
+_PLAIN = str.maketrans({NARROW: " "})
+_ASCII = str.maketrans({DASH: "-", MINUS: "-", TIMES: "x", "µ": "u"})
+
+
+def print_summary(summary: dict[str, Any], console: Console) -> None:
+    """Print the verdict and a table; raises InputError for a summary that lacks a field."""
+    found = parse_summary(summary, "summary.json")
+    table = Table(
+        title=_said(f"{found.recipe} on {found.chip_title}", console), title_justify="left", show_header=False
+    )
+    table.add_column(style="bold")
+    table.add_column()
+    for index, section in enumerate(_sections(found)):
+        if index:
+            table.add_section()
+        for name, value in section:
+            table.add_row(_said(name, console), _said(value, console))
+    console.print(table)
+    console.print(_said(verdict(found).sentence, console))
+
+
+def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
+    accuracy, chip = summary.accuracy, summary.per_inference
+    answers = [
+        ("accuracy, ANN", f"{percent(accuracy.ann)} float32, {percent(accuracy.ann_int8)} int8"),
+        ("accuracy, SNN", f"{percent(accuracy.float)} float, {percent(accuracy.fixed)} chip integers"),
+        ("float and integers alike", f"{percent(summary.agreement)} of {plural(summary.test_samples, 'test sample')}"),
+        ("Lava equals emulator", tables.yes_no(summary.lava_equals_emulator)),
+        ("stock Lava equals emulator", tables.yes_no(summary.stock_equals_emulator)),
+    ]
+    energy = [(f"energy, {short_title(summary.chip_title)}", NOT_RUN if chip is None else estimate(chip.energy, "J"))]
+    for device, entry in tables.entries(summary):
+        judged = "" if chip is None else f": {against(chip.energy, entry.energy)}"
+        name = f"energy, {short_title(device.title)}, {entry.precision}"
+        energy.append((name, f"{estimate(entry.energy, 'J')}{judged}"))
+    rest = [
+        ("cores", _cores(summary)),
+        ("latency", NOT_RUN if chip is None else f"{estimate(chip.latency, 's')} without host input and output"),
+        ("time of this run", seconds(tables.total_seconds(summary))),
+    ]
+    return [answers, [(name, f"{value}" if value == NOT_RUN else f"estimate {value}") for name, value in energy], rest]
+
+
+def _cores(summary: Summary) -> str:
+    mapping = summary.mapping
+    if mapping is None:
+        return NOT_RUN
+    fits = "fits" if mapping.fits else "does not fit"
+    return f"{plain(mapping.cores)} of {plain(mapping.cores_per_chip)}, {fits}"
+
+
+def _said(text: str, console: Console) -> str:
+    said = text.translate(_PLAIN)
+    if not console.encoding.lower().startswith("utf"):
+        said = said.translate(_ASCII).encode("ascii", "replace").decode()
+    return escape(said)

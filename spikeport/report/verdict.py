@@ -1,0 +1,182 @@
+"""Does it fit, do the backends agree, does it pay: one sentence, and what it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from .model import Device, DeviceCost, Mapping, Summary
+from .units import TIMES, Range, percent, plain, plural, short_title, significant
+
+
+class Outcome(Enum):
+    """Energy of one inference, chip against ANN; ranges that touch or overlap decide nothing."""
+
+    ANN_LESS = "the ANN needs less"
+    APART = "cannot be told apart"
+    CHIP_LESS = "the chip needs less"
+
+
+_GRAVITY = (Outcome.ANN_LESS, Outcome.APART, Outcome.CHIP_LESS)
+
+
+@dataclass(frozen=True)
+class Duel:
+    """The chip against one device at the precision that is hardest on the chip."""
+
+    device: str
+    title: str
+    precision: str
+    outcome: Outcome
+    factor: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The three answers as clauses, and the sentence they make."""
+
+    fits: str
+    agrees: str
+    pays: str
+
+    @property
+    def sentence(self) -> str:
+        """One sentence."""
+        text = f"{self.fits}; {self.agrees}; {self.pays}."
+        return text[0].upper() + text[1:]
+
+
+def outcome(chip: Range, ann: Range) -> Outcome:
+    """Which of two ranges lies wholly below the other."""
+    if chip.high < ann.low:
+        return Outcome.CHIP_LESS
+    if ann.high < chip.low:
+        return Outcome.ANN_LESS
+    return Outcome.APART
+
+
+def factor(chip: Range, ann: Range) -> float | None:
+    """By how much the lower one is lower at least; None where the ranges touch or the lower one is zero."""
+    found = outcome(chip, ann)
+    if found is Outcome.CHIP_LESS:
+        return ann.low / chip.high if chip.high else None
+    if found is Outcome.ANN_LESS:
+        return chip.low / ann.high if ann.high else None
+    return None
+
+
+def duels(summary: Summary) -> list[Duel]:
+    """The chip against every device; none where the chip was not profiled."""
+    if summary.per_inference is None:
+        return []
+    chip = summary.per_inference.energy
+    return [_hardest(chip, name, device) for name, device in summary.ann.items()]
+
+
+def against(chip: Range, ann: Range) -> str:
+    """Outcome in words, with the least factor where there is one."""
+    found, times = outcome(chip, ann), factor(chip, ann)
+    return found.value if times is None else f"{found.value}, at least {_at_least(times)}{TIMES}"
+
+
+def _at_least(times: float) -> str:
+    # two digits, rounded down: 7.96 is not at least 8.0
+    size = 10.0 ** (math.floor(math.log10(times)) - 1)
+    return significant(math.floor(times / size) * size, 2)
+
+
+def verdict(summary: Summary) -> Verdict:
+    """What the summary's numbers say, and no more."""
+    return Verdict(
+        _fits(summary.mapping, summary.chip_title),
+        _agrees(summary),
+        _pays(duels(summary), summary.per_inference is not None),
+    )
+
+
+def _hardest(chip: Range, name: str, device: Device) -> Duel:
+    entries: list[DeviceCost] = [device] if device.int8 is None else [device, device.int8]
+    worst = min(entries, key=lambda e: (_GRAVITY.index(outcome(chip, e.energy)), e.energy.typical, e.energy.low))
+    return Duel(
+        name, short_title(device.title), worst.precision, outcome(chip, worst.energy), factor(chip, worst.energy)
+    )
+
+
+def _fits(mapping: Mapping | None, chip: str) -> str:
+    if mapping is None:
+        return f"whether the network fits {chip} was not checked here"
+    if mapping.fits:
+        return f"the network fits {chip} on {plain(mapping.cores)} of {plural(mapping.cores_per_chip, 'core')}"
+    return f"the network does not fit {chip}: {_obstacle(mapping)}"
+
+
+def _obstacle(mapping: Mapping) -> str:
+    for layer in mapping.layers:
+        if layer.fill > 1:
+            return (
+                f"layer {layer.name} breaks the limit of {layer.limit} on a core ({significant(layer.fill, 2)}{TIMES})"
+            )
+    return f"it takes {plural(mapping.cores, 'core')} where one chip has {plain(mapping.cores_per_chip)}"
+
+
+def _agrees(summary: Summary) -> str:
+    if summary.agreement is None:
+        rounding = "float and chip integers were not compared here"
+    else:
+        rounding = (
+            f"float and chip integers answer alike on {percent(summary.agreement)} "
+            f"of {plural(summary.test_samples, 'test sample')}"
+        )
+    return f"{rounding}, and {_backends(summary.lava_equals_emulator, summary.stock_equals_emulator)}"
+
+
+def _backends(lava: bool | None, stock: bool | None) -> str:
+    runs = (("the batched Lava processes", lava), ("stock Lava", stock))
+    differ = [name for name, equal in runs if equal is False]
+    same = [name for name, equal in runs if equal]
+    missing = [name for name, equal in runs if equal is None]
+    if len(missing) == 2:
+        return "Lava was not run here"
+    clauses = []
+    if differ:
+        clauses.append(f"{_and(differ)} {_verb(differ, 'differs', 'differ')} from the emulator")
+    if same:
+        clauses.append(f"{_and(same)} {_verb(same, 'equals', 'equal')} the emulator spike by spike")
+    if missing:
+        clauses.append(f"{_and(missing)} {_verb(missing, 'was', 'were')} not run here")
+    return ", ".join(clauses)
+
+
+def _pays(found: Sequence[Duel], profiled: bool) -> str:
+    if not profiled:
+        return "its energy was not estimated here"
+    if not found:
+        return "its estimated energy was not compared with an ANN here"
+    groups = {o: [d.title for d in found if d.outcome is o] for o in Outcome}
+    total = len(found)
+
+    def on(titles: list[str]) -> str:
+        share = "every device" if len(titles) == total > 1 else f"{len(titles)} of {plural(total, 'device')}"
+        return f"{share} ({_and(titles)})"
+
+    clauses = []
+    if titles := groups[Outcome.CHIP_LESS]:
+        clauses.append(f"the chip needs less than the ANN on {on(titles)}")
+    if titles := groups[Outcome.APART]:
+        clauses.append(f"chip and ANN cannot be told apart on {on(titles)}")
+    if titles := groups[Outcome.ANN_LESS]:
+        clauses.append(f"the ANN wins on {on(titles)}")
+    return f"in energy per inference, by estimate, {_and(clauses, comma=True)}"
+
+
+def _and(items: Sequence[str], comma: bool = False) -> str:
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])}{', and' if comma else ' and'} {items[-1]}"
+
+
+def _verb(subjects: Sequence[str], one: str, many: str) -> str:
+    # each subject is a plural or a name; only stock Lava alone takes the singular
+    return one if list(subjects) == ["stock Lava"] else many

@@ -1,0 +1,135 @@
+"""A whole run: train, export, compile, simulate on every backend, profile, compare, report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from exporter.program import ChipProgram
+from hardware_profiles.loader import load_chip, load_device
+from lava_runtime.child import lava_missing
+from lava_runtime.profile import profile_run
+from lava_runtime.result import SimulationResult
+
+from . import stages, summary
+from .folder import RunFolder
+from .recipe import Recipe, load_recipe
+from .report import print_summary, write_report
+
+_LAVA_LIMIT_SECONDS = 1800.0
+
+
+@dataclass
+class Clock:
+    """Seconds by stage, told as they begin."""
+
+    console: Console
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[None]:
+        """Time a stage and say what it does."""
+        self.console.print(f"[bold]{name}[/bold]  {what}", highlight=False)
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - begin, 3)
+
+
+def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) -> dict[str, Any]:
+    """Run a recipe into a folder; returns the summary. Raises InputError or BackendError."""
+    recipe = load_recipe(path)
+    chip = load_chip(recipe.chip)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.summary.unlink(missing_ok=True)
+    if path.resolve() != folder.recipe.resolve():
+        shutil.copyfile(path, folder.recipe)
+    clock = Clock(console)
+    data = stages.dataset_of(recipe)
+    with clock.stage("train", f"{recipe.training.method} on {recipe.dataset}, {recipe.training.epochs} epochs"):
+        method = stages.train_network(recipe, folder, data, resume, progress=True)
+    with clock.stage("twin", "the ANN with the same layers"):
+        twin = stages.train_twin(recipe, folder, data, progress=True)
+    with clock.stage("export", f"{folder.nir.name}, {folder.onnx.name}, {folder.onnx_int8.name}"):
+        stages.export_nir(folder, method)
+        stages.export_twin(folder, twin, data)
+    with clock.stage("compile", f"{folder.chip.name} for {chip.title}"):
+        program = stages.compile_nir(folder, recipe.chip, method.network_config.chip_aware)
+    with clock.stage("simulate", f"{len(data.y_test)} test samples in the emulator"):
+        x = stages.encode_test(folder, method, data)
+        result = _simulate(program, x, "emulator", console)
+        result_file = SimulationResult(result.spikes, result.neuron_counts, result.steps)
+        result_file.save(folder.result)
+        stages.write_raster(folder, program, x, result, data)
+    equal = _other_backends(recipe, program, x, result, clock)
+    with clock.stage("profile", "spikes, synaptic operations, energy"):
+        profile = profile_run(program, result, chip)
+    with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
+        accuracies = stages.measure(folder, method, data, program, result)
+        costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)
+    values = asdict(accuracies)
+    found = {
+        "recipe": recipe.name,
+        "dataset": recipe.dataset,
+        **summary.environment_parts(chip),
+        "test_samples": len(data.y_test),
+        "steps": recipe.training.steps,
+        "chip_steps": result.steps,
+        "dt": recipe.dt,
+        "agreement": values.pop("agreement"),
+        "accuracy": values,
+        **equal,
+        **summary.profile_parts(program, profile),
+        "network": summary.network_parts(program),
+        "ann": summary.ann_parts(costs),
+        "constants": summary.constants_parts([chip, *(load_device(name) for name in recipe.devices)]),
+        "seconds": clock.seconds,
+        "commands": _commands(path, folder, recipe),
+    }
+    folder.write_summary(found)
+    report = write_report(folder.path)
+    print_summary(found, console)
+    console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+    return found
+
+
+def _simulate(program: ChipProgram, x: Any, backend: Any, console: Console) -> SimulationResult:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{backend}", total=None)
+        return stages.simulate_test(
+            program, x, backend, lambda done, total: bar.update(task, completed=done, total=total), _LAVA_LIMIT_SECONDS
+        )
+
+
+def _other_backends(
+    recipe: Recipe, program: ChipProgram, x: Any, result: SimulationResult, clock: Clock
+) -> dict[str, bool | None]:
+    equal: dict[str, bool | None] = {"lava_equals_emulator": None, "stock_equals_emulator": None}
+    missing = lava_missing()
+    if missing:
+        clock.console.print(f"[bold]lava[/bold]  left out: {missing}", highlight=False)
+        return equal
+    for backend in recipe.backends:
+        with clock.stage(backend, "the same in Lava, every spike and state compared"):
+            equal[f"{backend}_equals_emulator"] = stages.equal_to(result, _simulate(program, x, backend, clock.console))
+    return equal
+
+
+def _commands(path: Path, folder: RunFolder, recipe: Recipe) -> list[str]:
+    chip = f"--chip {recipe.chip}"
+    model = f"{folder.path / 'model.chip'}"
+    return [
+        f"spikeport run {path} --out {folder.path}",
+        f"spikeport check {model} {chip}",
+        f"spikeport simulate {model} --input {folder.test_input} --backend emulator -o out.npz",
+        f"spikeport profile {model} --input {folder.test_input} {chip}",
+        f"spikeport chips {recipe.chip}",
+    ]

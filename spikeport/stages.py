@@ -1,0 +1,168 @@
+"""The stages of a run, each one function from files or objects to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.compile import compile_graph
+from exporter.from_torch import to_nir
+from exporter.nir_file import read_nir, write_nir
+from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
+from exporter.program import ChipProgram
+from exporter.program_file import load_program, save_program
+from hardware_profiles.files import replacing
+from hardware_profiles.loader import load_chip, load_device
+from lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, device_cost
+from lava_runtime.result import SimulationResult, differences, save_arrays
+from lava_runtime.simulate import Backend, simulate
+from trainer.ann import AnnTwin
+from trainer.data import Dataset, load_dataset
+from trainer.effective import TwinLayer
+from trainer.estimator import Method
+from trainer.methods import get_method, load_trained
+
+from .folder import RunFolder
+from .recipe import Recipe
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Shares of the test split answered right, and the share on which float and fixed point answer alike."""
+
+    ann: float
+    ann_int8: float
+    float: float
+    fixed: float
+    agreement: float
+
+
+def dataset_of(recipe: Recipe) -> Dataset:
+    """The recipe's data in its fixed split."""
+    return load_dataset(recipe.dataset, recipe.training.seed)
+
+
+def train_network(recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, progress: bool) -> Method:
+    """Train the spiking network into network.pt."""
+    method = get_method(recipe.training.method)(recipe.network_config(), recipe.train_config(), recipe.dt)
+    checkpoint = folder.path / "checkpoint.pt"
+    method.fit(data, folder.path, resume and checkpoint.exists(), progress)
+    method.save(folder.network)
+    return method
+
+
+def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:
+    """Train the ANN twin into ann.pt."""
+    twin = AnnTwin(recipe.network_config(), recipe.train_config())
+    twin.fit(data, progress=progress)
+    twin.save(folder.twin)
+    return twin
+
+
+def export_nir(folder: RunFolder, method: Method | None = None) -> None:
+    """network.pt -> model.nir."""
+    trained = method or load_trained(folder.network)
+    network = trained.spiking_network
+    write_nir(to_nir(network.effective_layers(), network.input_shape, trained.dt), folder.nir)
+
+
+def export_twin(folder: RunFolder, twin: AnnTwin, data: Dataset) -> None:
+    """ann.pt -> ann.onnx, and ann_int8.onnx calibrated on training data."""
+    export_onnx(twin.twin_layers(), data.input_shape, folder.onnx)
+    quantise_onnx(folder.onnx, folder.onnx_int8, data.x_train[:512])
+
+
+def compile_nir(folder: RunFolder, chip: str, weight_bits: int | None = None) -> ChipProgram:
+    """model.nir -> model.chip, read back from the file."""
+    program = compile_graph(read_nir(folder.nir), load_chip(chip), weight_bits=weight_bits, where=str(folder.nir))
+    save_program(program, folder.chip)
+    return load_program(folder.chip)
+
+
+def encode_test(folder: RunFolder, method: Method, data: Dataset) -> NDArray[np.uint8]:
+    """The test split as spikes, kept in test_input.npy."""
+    spikes = method.encode(data.x_test)
+    with replacing(folder.test_input) as temporary, temporary.open("wb") as file:
+        np.save(file, spikes)
+    return spikes
+
+
+def simulate_test(
+    program: ChipProgram, x: NDArray[Any], backend: Backend, progress: Progress | None, limit_seconds: float
+) -> SimulationResult:
+    """Run the test split to its last answer, with every state recorded."""
+    return simulate(program, x, backend, len(x) + program.pipeline_steps, "all", limit_seconds, progress)
+
+
+def answers(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.int64]:
+    """Winners counted over the steps that answer the input's `steps` steps: the pipeline's first output is left out."""
+    start = program.latency[program.outputs[0]]
+    window = result.output[start : start + steps]
+    counts = window.reshape(*window.shape[:2], -1).sum(axis=0, dtype=np.int64)
+    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
+
+
+def measure(
+    folder: RunFolder, method: Method, data: Dataset, program: ChipProgram, result: SimulationResult
+) -> Accuracies:
+    """Accuracies on the test split."""
+    labels = data.y_test
+    floating = method.predict(data.x_test)
+    fixed = answers(program, result, method.train_config.steps)
+
+    def share(found: NDArray[Any], wanted: NDArray[Any]) -> float:
+        return float(np.mean(found == wanted))
+
+    return Accuracies(
+        ann=share(run_onnx(folder.onnx, data.x_test).argmax(axis=1), labels),
+        ann_int8=share(run_onnx(folder.onnx_int8, data.x_test).argmax(axis=1), labels),
+        float=share(floating, labels),
+        fixed=share(fixed, labels),
+        agreement=share(floating, fixed),
+    )
+
+
+def equal_to(result: SimulationResult, other: SimulationResult) -> bool:
+    """Whether two backends gave the same spikes, counts and states."""
+    return not differences(result, other) and not differences(other, result)
+
+
+def write_raster(folder: RunFolder, program: ChipProgram, x: NDArray[Any], result: SimulationResult, data: Dataset) -> None:
+    """Keep every spike of the first test sample that is answered right (or the first) in raster.npz."""
+    right = np.flatnonzero(answers(program, result, len(x)) == data.y_test)
+    sample = int(right[0]) if len(right) else 0
+    entered = np.zeros((result.steps, x[0, 0].size), np.uint8)
+    entered[: len(x)] = x[:, sample].reshape(len(x), -1)[: result.steps]
+    arrays: dict[str, Any] = {"sample": np.int64(sample), "label": np.int64(data.y_test[sample]), "input": entered}
+    for population in program.populations:
+        spikes = result.states[f"s/{population.name}"][:, sample]
+        arrays[f"s/{population.name}"] = spikes.reshape(result.steps, -1)
+    image = data.x_test[sample]
+    side = int(np.sqrt(image.size))
+    if side * side == image.size:
+        arrays["image"] = image.reshape(side, side).astype(np.float32)
+    save_arrays(folder.raster, arrays)
+
+
+def twin_sizes(layers: Sequence[TwinLayer], input_shape: tuple[int, ...]) -> list[TwinLayerSize]:
+    """Multiply-accumulates, parameters and activations of every layer of the twin."""
+    sizes, inputs = [], int(np.prod(input_shape))
+    for layer in layers:
+        outputs = int(np.prod(layer.output_shape))
+        places = outputs // layer.weight.shape[0]
+        # padding counts: a device multiplies those zeros, too
+        macs = places * layer.weight.size
+        sizes.append(TwinLayerSize(macs, layer.weight.size + layer.bias.size, inputs, outputs))
+        inputs = outputs
+    return sizes
+
+
+def compare_devices(sizes: Sequence[TwinLayerSize], devices: Sequence[str]) -> list[DeviceCost]:
+    """Estimated cost of the twin on every device, in float32 and int8."""
+    return [device_cost(sizes, load_device(name), precision) for name in devices for precision in PRECISIONS]

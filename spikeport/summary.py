@@ -1,0 +1,152 @@
+"""summary.json: what a run found, in plain values."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from exporter.mapping import Mapping, synapse_count
+from exporter.program import ChipProgram, ConvConnection
+from hardware_profiles.schema import ChipProfile, constants
+from lava_runtime.ann_cost import DeviceCost
+from lava_runtime.costs import Range
+from lava_runtime.profile import LayerProfile, Profile
+
+_PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
+
+
+def profile_parts(program: ChipProgram, profile: Profile) -> dict[str, Any]:
+    """per_inference, layers and mapping: what `spikeport profile --json` writes, too."""
+    return {
+        "per_inference": _per_inference(profile),
+        "layers": [_layer(program, layer) for layer in profile.layers],
+        "mapping": mapping_parts(profile.mapping),
+    }
+
+
+def mapping_parts(mapping: Mapping) -> dict[str, Any]:
+    """Cores in all and by layer, and the limit that is nearest."""
+    return {
+        "cores": mapping.cores,
+        "cores_per_chip": mapping.cores_per_chip,
+        "chips": mapping.chips,
+        "fits": mapping.fits,
+        "layers": [
+            {
+                "name": layer.name,
+                "cores": layer.cores,
+                "neurons_per_core": layer.neurons_per_core,
+                "limit": layer.limit,
+                "fill": layer.fill[layer.limit],
+            }
+            for layer in mapping.layers
+        ],
+    }
+
+
+def network_parts(program: ChipProgram) -> dict[str, Any]:
+    """Nodes and edges, for drawing."""
+    nodes = [{"name": p.name, "kind": "input", "shape": list(p.shape), "output": False} for p in program.inputs]
+    nodes += [
+        {"name": p.name, "kind": "population", "shape": list(p.shape), "output": p.name in program.outputs}
+        for p in program.populations
+    ]
+    edges = [
+        {
+            "source": c.source,
+            "target": c.target,
+            "kind": "conv" if isinstance(c, ConvConnection) else "dense",
+            "delay": c.delay,
+            "synapses": synapse_count(c, program),
+            "weight_bits": c.weight_bits,
+            "weight_exp": c.weight_exp,
+            "sign_mode": c.sign_mode,
+        }
+        for c in program.connections
+    ]
+    return {"nodes": nodes, "edges": edges}
+
+
+def ann_parts(costs: Sequence[DeviceCost]) -> dict[str, Any]:
+    """By device: the float32 figures, and the int8 ones under `int8`."""
+    found: dict[str, Any] = {}
+    for cost in costs:
+        values = {
+            "title": cost.title,
+            "precision": cost.precision,
+            "macs": cost.macs,
+            "bytes": cost.bytes,
+            **_spread("energy", "j", cost.energy),
+            "dynamic_j": asdict(cost.dynamic),
+            "static_j": asdict(cost.static),
+            **_spread("latency", "s", cost.latency),
+        }
+        if cost.precision == "float32":
+            found[cost.device] = values
+        else:
+            found[cost.device]["int8"] = values
+    return found
+
+
+def constants_parts(profiles: Sequence[Any]) -> list[dict[str, Any]]:
+    """Every constant of the profiles used, with its source; word widths and limits only of chips."""
+    return [
+        {"profile": profile.name, "name": name, **quantity.model_dump()}
+        for profile in profiles
+        for name, quantity in constants(profile)
+    ]
+
+
+def environment_parts(chip: ChipProfile) -> dict[str, Any]:
+    """Python, package versions and the chip's title."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "chip": chip.name,
+        "chip_title": chip.title,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "versions": versions,
+    }
+
+
+def _per_inference(profile: Profile) -> dict[str, Any]:
+    return {
+        **{what: profile.total(what) for what in ("spikes", "synops", "neuron_updates", "messages")},
+        **_spread("energy", "j", profile.energy),
+        "dynamic_j": asdict(profile.dynamic),
+        "static_j": asdict(profile.static),
+        **_spread("latency", "s", profile.latency),
+        "steps": profile.steps,
+    }
+
+
+def _layer(program: ChipProgram, layer: LayerProfile) -> dict[str, Any]:
+    is_input = layer.name in {port.name for port in program.inputs}
+    report = program.quantisation.get(layer.name)
+    return {
+        "name": layer.name,
+        "kind": "input" if is_input else "cuba_lif",
+        "shape": list(program.source_shape(layer.name)),
+        "neurons": layer.neurons,
+        "synapses": layer.synapses,
+        "cores": layer.cores,
+        "spikes": layer.spikes,
+        "synops": layer.synops,
+        "neuron_updates": layer.neuron_updates,
+        "messages": layer.messages,
+        **_spread("energy", "j", layer.energy),
+        "quantisation": None if report is None else {**asdict(report), "notes": list(report.notes)},
+    }
+
+
+def _spread(name: str, unit: str, value: Range) -> dict[str, float]:
+    return {f"{name}_{unit}": value.typical, f"{name}_low_{unit}": value.low, f"{name}_high_{unit}": value.high}

@@ -1,0 +1,145 @@
+"""Lava runs in a child process and leaves nothing behind, whoever ends first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import dense, every_kind, spikes
+
+from exporter.program_file import save_program
+from hardware_profiles.errors import BackendError
+from lava_runtime.simulate import simulate
+
+pytestmark = pytest.mark.lava
+
+
+def lava_processes() -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"lava_runtime.supervisor" in command or b"lava_backend.worker" in command:
+                found.add(int(entry.name))
+    return found
+
+
+def shared_memory() -> set[str]:
+    return {path.name for path in Path("/dev/shm").iterdir()}
+
+
+def wait_for(condition: object, seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before, memory = lava_processes(), shared_memory()
+    yield
+    assert wait_for(lambda: lava_processes() <= before), lava_processes() - before
+    assert wait_for(lambda: shared_memory() <= memory), shared_memory() - memory
+
+
+def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A command that runs stock Lava for minutes, started and under way."""
+    save_program(dense((50, 50, 10), 1), tmp_path / "model.chip")
+    np.save(tmp_path / "x.npy", spikes((2000, 60, 50), 0.2, 2))
+    command = [sys.executable, "-m", "spikeport.cli", "simulate", str(tmp_path / "model.chip"), "--input",
+               str(tmp_path / "x.npy"), "--backend", "stock", "-o", str(tmp_path / "out.npz")]  # fmt: skip
+    root = Path(__file__).resolve().parent.parent
+    running = subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert wait_for(lambda: len(lava_processes()) > 4, 60), "the Lava processes did not start"
+    time.sleep(1)
+    return running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ending_the_command_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
+    running = start_long_run(tmp_path)
+    os.kill(running.pid, number)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode != 0
+    assert not (tmp_path / "out.npz").exists()
+    if number == signal.SIGINT:
+        assert running.returncode == 130
+        assert b"interrupted" in errors and b"Traceback" not in errors
+
+
+def test_killing_the_supervisor_ends_everything(tmp_path: Path) -> None:
+    running = start_long_run(tmp_path)
+    for pid in lava_processes():
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"supervisor" in command:
+            os.kill(pid, signal.SIGKILL)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 2 and errors.startswith(b"error: backend stock")
+
+
+def test_a_killed_lava_process_is_reported_with_its_layer(tmp_path: Path) -> None:
+    running = start_long_run(tmp_path)
+    # the last processes to start are a layer's and the runtime service's: any of them ends the run
+    os.kill(max(lava_processes()), signal.SIGKILL)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 2
+    assert b"its process ended with status -9" in errors and errors.count(b"\n") == 1
+
+
+def test_the_time_limit_stops_a_run() -> None:
+    with pytest.raises(BackendError, match=r"not done after 3 s .* --time-limit"):
+        simulate(dense((50, 50), 1), spikes((2000, 50, 50), 0.2, 2), "stock", limit_seconds=3)
+
+
+def test_a_failing_layer_is_named() -> None:
+    program = every_kind(3)
+    delayed = [c for c in program.connections if c.delay == 1]
+    from dataclasses import replace
+
+    conv = replace(delayed[1], delay=2)
+    broken = replace(program, connections=tuple(conv if c is delayed[1] else c for c in program.connections))
+    with pytest.raises(BackendError, match=r"Conv with a delay of 2 steps"):
+        simulate(broken, spikes((3, 1, 3, 8, 9), 0.2, 2), "stock")
+
+
+def test_an_exception_in_a_process_model_names_the_layer(tmp_path: Path) -> None:
+    # a layer whose recorded array vanishes fails inside its own process
+    program = dense((5, 4, 3), 1)
+    import lava_runtime.child as child
+
+    create = child.create_arrays
+
+    def without_counts(folder: Path, request: object, program_: object) -> None:
+        create(folder, request, program_)  # type: ignore[arg-type]
+        (folder / "n1.npy").unlink()
+
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(child, "create_arrays", without_counts)
+    try:
+        with pytest.raises(BackendError, match="layer 'layer2' failed"):
+            simulate(program, spikes((3, 2, 5), 0.5, 1), "lava")
+    finally:
+        monkey.undo()
+
+
+def test_progress_reaches_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    program = dense((10, 10), 1)
+    simulate(program, spikes((400, 8, 10), 0.3, 1), "stock", progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][1] == 3200 and max(done for done, _ in seen) > 0

@@ -1,0 +1,51 @@
+"""Branches that join arrive together; a recurrent edge takes one step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.delays import balance
+from exporter.float_network import FloatConnection
+from exporter.program import InputPort, arrival_steps
+from hardware_profiles.errors import InputError
+
+
+def edges(*pairs: tuple[str, str]) -> tuple[FloatConnection, ...]:
+    return tuple(FloatConnection(s, t, np.ones((1, 1)), None, 1) for s, t in pairs)
+
+
+def delays(*pairs: tuple[str, str]) -> dict[tuple[str, str], int]:
+    return {(c.source, c.target): c.delay for c in balance(["in"], edges(*pairs))}
+
+
+def test_a_skip_edge_waits_for_the_branch_beside_it() -> None:
+    found = delays(("in", "a"), ("a", "b"), ("b", "c"), ("in", "c"), ("a", "c"))
+    assert found == {("in", "a"): 1, ("a", "b"): 1, ("b", "c"): 1, ("in", "c"): 3, ("a", "c"): 2}
+
+
+def test_a_recurrent_edge_takes_one_step_wherever_it_is() -> None:
+    assert delays(("in", "a"), ("a", "a"), ("a", "b"), ("b", "b"), ("in", "b"))[("b", "b")] == 1
+
+
+def test_a_cycle_through_two_populations_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"a -> b.*cycle.*itself"):
+        delays(("in", "a"), ("a", "b"), ("b", "a"), ("in", "c"))
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(1, 7)), max_size=20))
+def test_every_spike_of_one_float_step_arrives_at_one_chip_step(links: list[tuple[int, int]]) -> None:
+    forward = [(min(a, b), max(a, b)) for a, b in links if a != b]
+    names = ["in", *"abcdefg"]
+    # whatever else, everything hangs on the input
+    pairs = [("in", name) for name in names[1:]] + [(names[a], names[b]) for a, b in forward]
+    found = balance(["in"], edges(*pairs))
+    latency = arrival_steps([InputPort("in", (1,))], found)
+    assert all(c.delay >= 1 for c in found)
+    for connection in found:
+        assert latency[connection.source] + connection.delay == latency[connection.target]
+    for name in names[1:]:
+        # no branch waits longer than the longest one takes
+        assert any(c.delay == 1 for c in found if c.target == name)

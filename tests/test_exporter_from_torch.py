@@ -1,0 +1,137 @@
+"""A trained network through NIR, a file and the compiler: the chip computes with the numbers training computed with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import seeds
+from torch import nn
+
+from exporter.compile import compile_graph
+from exporter.from_torch import to_nir
+from exporter.nir_file import read_nir, write_nir
+from exporter.program import ChipProgram
+from hardware_profiles import load_chip
+from hardware_profiles.errors import InputError
+from lava_runtime.simulate import simulate
+from trainer.network import Flatten, SpikingBlock, SpikingNetwork
+from trainer.neurons import LIF, CubaLIF
+from trainer.quantise import ChipAware
+
+
+def dense_network(seed: int, bits: int | None, sizes: tuple[int, ...] = (12, 20, 5)) -> SpikingNetwork:
+    """Layers with random weights and biases, every decay and threshold its own a neuron, the last one unfiltered."""
+    torch.manual_seed(seed)
+    blocks = []
+    for arrival, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        last = arrival == len(sizes) - 1
+        dv, vth = 0.05 + 0.4 * torch.rand(after), 0.5 + torch.rand(after)
+        neuron = LIF(dv, vth) if last else CubaLIF(0.1 + 0.8 * torch.rand(after), dv, vth)
+        blocks.append(block(nn.Linear(before, after, bias=False), neuron, bits, arrival))
+    return SpikingNetwork((sizes[0],), blocks).eval()
+
+
+def block(synapse: nn.Linear | nn.Conv2d, neuron: CubaLIF, bits: int | None, arrival: int) -> SpikingBlock:
+    """A block with a random bias of either sign."""
+    chip = None if bits is None else ChipAware(weight_bits=bits, arrival=arrival)
+    made = SpikingBlock(synapse, neuron, chip=chip)
+    with torch.no_grad():
+        assert made.bias is not None
+        made.bias.uniform_(-0.05, 0.05)
+        made.synapse.weight.mul_(3)
+    return made
+
+
+def compiled(network: SpikingNetwork, bits: int | None, path: Path) -> ChipProgram:
+    """Through the file and back."""
+    write_nir(to_nir(network.effective_layers(), network.input_shape, network.dt), path)
+    return compile_graph(read_nir(path), load_chip("loihi2"), weight_bits=bits)
+
+
+def assert_same_numbers(network: SpikingNetwork, program: ChipProgram) -> None:
+    for layer in network.effective_layers():
+        population, (synapse,) = program.population(layer.name), program.into(layer.name)
+        unit = float(layer.vth.max() / population.vth.max())
+        np.testing.assert_allclose(synapse.weights * (unit * 2.0**synapse.weight_exp), layer.weight, rtol=1e-5, atol=1e-9)
+        bias = np.repeat(layer.bias, population.size // layer.bias.size)
+        np.testing.assert_allclose(population.bias * (unit / 64), bias, rtol=1e-4, atol=1e-9)
+        np.testing.assert_allclose(population.vth * unit, np.broadcast_to(layer.vth, layer.output_shape).ravel(), rtol=1e-5)
+        np.testing.assert_array_equal(population.dv, np.rint(np.broadcast_to(layer.dv * 4096, layer.output_shape).ravel()))
+        np.testing.assert_array_equal(
+            population.du, np.rint(np.broadcast_to(layer.du * 4096 - 1, layer.output_shape).ravel())
+        )
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, bits=st.integers(2, 8))
+def test_chip_aware_weights_come_out_as_the_integers_of_training(
+    seed: int, bits: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    network = dense_network(seed, bits)
+    assert_same_numbers(network, compiled(network, bits, tmp_path_factory.mktemp("nir") / "m.nir"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_chip_aware_convolutions_come_out_as_the_integers_of_training(seed: int, tmp_path: Path) -> None:
+    torch.manual_seed(seed)
+    network = SpikingNetwork(
+        (2, 8, 8),
+        [
+            block(nn.Conv2d(2, 4, 3, stride=2, padding=1, bias=False), CubaLIF(0.3, 0.2, 0.8), 8, 1),
+            block(nn.Conv2d(4, 6, 3, dilation=2, padding=2, bias=False), LIF(0.2, 1.0), 8, 2),
+            Flatten(),
+            block(nn.Linear(96, 10, bias=False), CubaLIF(0.5, 0.1, 1.0), 8, 3),
+        ],
+    ).eval()
+    assert_same_numbers(network, compiled(network, 8, tmp_path / "m.nir"))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_chip_answers_like_the_chip_aware_network(seed: int, tmp_path: Path) -> None:
+    network = dense_network(seed, 8, (12, 30, 5))
+    program = compiled(network, 8, tmp_path / "m.nir")
+    x = (np.random.default_rng(seed).random((25, 16, 12)) < 0.4).astype(np.uint8)
+    with torch.no_grad():
+        wanted = network.double()(torch.from_numpy(x)).numpy()
+    found = simulate(program, x, steps=len(x) + program.pipeline_steps).output[program.pipeline_steps :]
+    # only states are left to round, toward zero, and near a threshold that can move a spike
+    assert np.mean(found == wanted) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("synapse", "size"),
+    [
+        (nn.Conv2d(4, 4, 3, groups=2, bias=False), (4, 4, 4)),
+        (nn.Conv2d(4, 4, (1, 3), bias=False), (4, 6, 4)),
+        (nn.Conv2d(4, 4, (3, 1), padding=(0, 1), bias=False), (4, 4, 8)),
+    ],
+)
+def test_grouped_and_oblong_convolutions_export(synapse: nn.Conv2d, size: tuple[int, ...], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SpikingNetwork((4, 6, 6), [block(synapse, LIF(0.2, 1.0), 8, 1)]).eval()
+    program = compiled(network, 8, tmp_path / "m.nir")
+    assert program.populations[0].shape == size
+    assert_same_numbers(network, program)
+
+
+def test_a_filtered_layers_bias_stays_out_of_the_filter() -> None:
+    network = dense_network(0, None)
+    graph = to_nir(network.effective_layers(), network.input_shape, network.dt)
+    first = network.effective_layers()[0]
+    assert isinstance(graph.nodes["layer1_synapse"], nir.Linear)
+    assert isinstance(graph.nodes["layer1"], nir.CubaLIF)
+    np.testing.assert_allclose(graph.nodes["layer1"].v_leak * first.dv, first.bias, rtol=1e-6)
+    assert isinstance(graph.nodes["layer2"], nir.LIF)
+    assert graph.metadata == {"dt": network.dt}
+
+
+def test_a_neuron_without_leak_is_refused_by_name() -> None:
+    network = SpikingNetwork((2,), [block(nn.Linear(2, 3, bias=False), LIF(0.0, 1.0), None, 1)])
+    with pytest.raises(InputError, match="layer1.*dv"):
+        to_nir(network.effective_layers(), (2,), 1e-3)
