@@ -8,6 +8,7 @@ from pathlib import Path
 
 
 def main(path: str, least: float) -> int:
+    """Print each figure and whether it holds; 1 if one does not."""
     summary = json.loads(Path(path).read_text(encoding="utf-8"))
     accuracy = summary["accuracy"]
     with_lava = summary["python"].startswith("3.10.")

@@ -12,17 +12,18 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.program import ChipProgram, DenseConnection, InputPort, Population  # noqa: E402
-from exporter.validate import validate  # noqa: E402
-from hardware_profiles.fixed_point import WordWidths  # noqa: E402
-from lava_runtime.result import differences  # noqa: E402
-from lava_runtime.simulate import simulate  # noqa: E402
+from exporter.program import ChipProgram, DenseConnection, InputPort, Population
+from exporter.validate import validate
+from hardware_profiles.fixed_point import WordWidths
+from lava_runtime.result import differences
+from lava_runtime.simulate import simulate
 
 SIZES = (784, 512, 512, 10)
 BACKENDS = ("stock", "lava", "emulator")
@@ -32,9 +33,16 @@ def network(thresholds: list[int]) -> ChipProgram:
     """Dense layers with 8-bit weights drawn from a normal distribution, du 0.5, dv 0.1."""
     rng = np.random.default_rng(0)
     populations, connections, source = [], [], "input"
-    for number, (before, after) in enumerate(zip(SIZES, SIZES[1:], strict=False), start=1):
+    for number, (before, after) in enumerate(pairwise(SIZES), start=1):
         name = f"layer{number}"
-        constants = {"du": 2047, "dv": 410, "vth": thresholds[number - 1], "bias_mant": 0, "bias_exp": 0, "v_initial": 0}
+        constants = {
+            "du": 2047,
+            "dv": 410,
+            "vth": thresholds[number - 1],
+            "bias_mant": 0,
+            "bias_exp": 0,
+            "v_initial": 0,
+        }
         filled = {key: np.full(after, value, np.int32) for key, value in constants.items()}
         populations.append(Population(name, (after,), **filled))
         weights = (np.clip(np.rint(rng.normal(0, 40, (after, before))), -128, 127) * 2).astype(np.int32)
@@ -100,9 +108,8 @@ def main() -> int:
     for name in BACKENDS:
         middle = statistics.median(rates[name])
         build = statistics.median(builds[name])
-        print(
-            f"{name:10}{middle:16,.0f}{min(rates[name]):12,.0f}{max(rates[name]):12,.0f}{middle / base:10.1f}{build:10.2f}"
-        )
+        low, high = min(rates[name]), max(rates[name])
+        print(f"{name:10}{middle:16,.0f}{low:12,.0f}{high:12,.0f}{middle / base:10.1f}{build:10.2f}")
     return 0
 
 

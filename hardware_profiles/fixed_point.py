@@ -101,7 +101,7 @@ def sign_mode(weights: ArrayLike) -> SignMode:
 
 
 def weight_grid(mode: SignMode, bits: int = 8) -> WeightGrid:
-    """The weights a connection of `bits` bit can hold; mixed sign costs the lowest bit (weightutils.truncate_weights)."""
+    """The weights a connection of `bits` bit can hold; mixed sign costs the lowest bit (lava.utils.weightutils)."""
     step = 1 << (8 - bits)
     if mode == "mixed":
         return WeightGrid(-256, 256 - 2 * step, 2 * step)

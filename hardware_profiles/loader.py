@@ -53,9 +53,7 @@ def load_chip(name_or_path: str | Path) -> ChipProfile:
     profile = load_profile(name_or_path)
     if isinstance(profile, ChipProfile):
         return profile
-    raise InputError(
-        f"{name_or_path} describes a device for the ANN, not a chip; choose one of {_names('chip')}"
-    )
+    raise InputError(f"{name_or_path} describes a device for the ANN, not a chip; choose one of {_names('chip')}")
 
 
 def load_device(name_or_path: str | Path) -> DeviceProfile:
@@ -63,9 +61,7 @@ def load_device(name_or_path: str | Path) -> DeviceProfile:
     profile = load_profile(name_or_path)
     if isinstance(profile, DeviceProfile):
         return profile
-    raise InputError(
-        f"{name_or_path} describes a chip, not a device for the ANN; choose one of {_names('device')}"
-    )
+    raise InputError(f"{name_or_path} describes a chip, not a device for the ANN; choose one of {_names('device')}")
 
 
 def _names(kind: str) -> str:
@@ -94,9 +90,7 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text; a profile is a TOML file") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"{path}: is not complete TOML ({reason(error)}); mend or complete the file there"
-        ) from error
+        raise InputError(f"{path}: is not complete TOML ({reason(error)}); mend or complete the file there") from error
 
 
 def _kind(path: Path, content: Mapping[str, Any]) -> str:
@@ -135,9 +129,7 @@ def _missing(parent: type[BaseModel], where: list[str]) -> str:
     field = where[-1]
     if parent is Quantity:
         number = ".".join(where[:-1])
-        return (
-            f"{number} has no {field}; a number needs value, unit, source, kind and date; add {field} = ..."
-        )
+        return f"{number} has no {field}; a number needs value, unit, source, kind and date; add {field} = ..."
     if len(where) == 1 and _table_at(parent, field) is None:
         return f'{field} is missing; write {field} = "..." at the top of the file'
     return f"{'.'.join(where)} is missing; add the table [{'.'.join(where)}]"

@@ -46,21 +46,15 @@ class Quantity(_Model):
     @classmethod
     def _date_of_source(cls, date: str) -> str:
         if not _DATE.fullmatch(date):
-            raise ValueError(
-                f'{date!r} is no date; write the year of the source, or year-month, such as "2018-01"'
-            )
+            raise ValueError(f'{date!r} is no date; write the year of the source, or year-month, such as "2018-01"')
         return date
 
     @model_validator(mode="after")
     def _ordered(self) -> Quantity:
         if self.low is not None and self.low > self.value:
-            raise ValueError(
-                f"low {self.low:g} lies above value {self.value:g}; order them low <= value <= high"
-            )
+            raise ValueError(f"low {self.low:g} lies above value {self.value:g}; order them low <= value <= high")
         if self.high is not None and self.high < self.value:
-            raise ValueError(
-                f"high {self.high:g} lies below value {self.value:g}; order them low <= value <= high"
-            )
+            raise ValueError(f"high {self.high:g} lies below value {self.value:g}; order them low <= value <= high")
         return self
 
     @property
@@ -97,22 +91,16 @@ class _Section(_Model):
     def _check(cls, name: str, quantity: Quantity) -> None:
         unit = cls.UNITS.get(name, cls.UNIT)
         if quantity.unit != unit:
-            raise ValueError(
-                f'unit {quantity.unit!r} is not {unit!r}; convert the numbers and write unit = "{unit}"'
-            )
+            raise ValueError(f'unit {quantity.unit!r} is not {unit!r}; convert the numbers and write unit = "{unit}"')
         if cls.RANGED and (quantity.low is None or quantity.high is None):
-            raise ValueError(
-                "the range is missing; give low and high, for this number carries an uncertainty"
-            )
+            raise ValueError("the range is missing; give low and high, for this number carries an uncertainty")
         numbers = [n for n in (quantity.low, quantity.value, quantity.high) if n is not None]
         if name not in cls.SIGNED and min(numbers) < 0:
             raise ValueError(f"{min(numbers):g} is negative; give a number that is not below zero")
         if name in cls.POSITIVE and min(numbers) <= 0:
             raise ValueError("zero is no rate; give a number above zero")
         if cls.WHOLE and any(n != int(n) for n in numbers):
-            raise ValueError(
-                "a count or a width is a whole number; give value, low and high without a fraction"
-            )
+            raise ValueError("a count or a width is a whole number; give value, low and high without a fraction")
 
 
 class WordWidths(_Section):

@@ -61,8 +61,6 @@ def device_cost(layers: Sequence[TwinLayerSize], device: DeviceProfile, precisio
     moving = Range(moved, moved, moved).over(Range.of(device.time.bytes_per_second))
     latency = Range.of(device.time.overhead) + computing.largest(moving)
     mac = Range.of(device.energy.mac_int8 if int8 else device.energy.mac_float32)
-    dynamic = (
-        mac * macs + Range.of(device.energy.memory_byte) * moved + latency.times(Range.of(device.power.active))
-    )
+    dynamic = mac * macs + Range.of(device.energy.memory_byte) * moved + latency.times(Range.of(device.power.active))
     static = latency.times(Range.of(device.power.idle))
     return DeviceCost(device.name, device.title, precision, macs, moved, latency, dynamic, static)

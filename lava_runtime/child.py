@@ -67,9 +67,7 @@ def run_lava(
         return _collect(Job(folder, request, program), inputs)
 
 
-def _supervise(
-    folder: Path, tag: str, limit: float, total: int, progress: Callable[[int, int], None] | None
-) -> int:
+def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Callable[[int, int], None] | None) -> int:
     here = str(Path(__file__).resolve().parent.parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
     supervisor = subprocess.Popen(
@@ -110,7 +108,9 @@ def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
         )
     log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = f" ({log[-1]})" if log else ""
-    return f"backend {backend}: the Lava process ended with status {status}{last}; nothing was left behind, run it again"
+    return (
+        f"backend {backend}: the Lava process ended with status {status}{last}; nothing was left behind, run it again"
+    )
 
 
 def _collect(job: Job, inputs: dict[str, NDArray[np.int32]]) -> SimulationResult:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +76,16 @@ class _Report:
 
 def _groups(batch: int, cores: int) -> list[slice]:
     edges = np.linspace(0, batch, min(batch, cores) + 1).astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def _run_group(
-    program: ChipProgram, synapses: list[Synapses], inputs: Inputs, steps: int, kept: dict[str, Recording], report: _Report
+    program: ChipProgram,
+    synapses: list[Synapses],
+    inputs: Inputs,
+    steps: int,
+    kept: dict[str, Recording],
+    report: _Report,
 ) -> None:
     batch = next(iter(inputs.values())).shape[1]
     states = {p.name: PopulationState(p, batch, ring_size(program.into(p.name))) for p in program.populations}

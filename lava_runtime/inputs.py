@@ -44,7 +44,9 @@ def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> 
         raise InputError(f"{where}: has shape {x.shape}, which holds no samples or no time steps; give at least one")
     if x.dtype.kind == "f":
         if not np.isfinite(x).all():
-            raise InputError(f"{where}: holds NaN or infinity at {_first(~np.isfinite(x))}; give 0/1 spikes or integers")
+            raise InputError(
+                f"{where}: holds NaN or infinity at {_first(~np.isfinite(x))}; give 0/1 spikes or integers"
+            )
         if np.any(x != np.rint(x)):
             raise InputError(
                 f"{where}: holds {x[x != np.rint(x)].flat[0]} at {_first(x != np.rint(x))}, which is no integer; "

@@ -77,7 +77,10 @@ def create_arrays(folder: Path, request: Request, program: ChipProgram) -> None:
             steps = () if letter == "n" else (request.steps,)
             shape = (*steps, request.batch, population.size)
             path = folder / f"{letter}{index}.npy"
-            np.lib.format.open_memmap(path, mode="w+", dtype=types[letter], shape=shape).flush()
+            array = np.lib.format.open_memmap(  # type: ignore[no-untyped-call,unused-ignore]
+                path, mode="w+", dtype=types[letter], shape=shape
+            )
+            array.flush()
 
 
 def write_request(folder: Path, request: Request) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True)
-def list_active(values, active, count, payload):  # type: ignore[no-untyped-def]
+def list_active(values, active, count, payload):
     """Collect the indices (and payloads) of the elements that are not zero, a sample."""
     for b in range(values.shape[0]):
         k = 0
@@ -26,7 +26,7 @@ def list_active(values, active, count, payload):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def update(u, v, a, keep_u, keep_v, bias, threshold, spikes, active, count, total):  # type: ignore[no-untyped-def]
+def update(u, v, a, keep_u, keep_v, bias, threshold, spikes, active, count, total):
     """One step of every compartment; `a` is used up (set to 0), spikes and their indices are put out.
 
     keep_u = (4096 - (du + 1)) / 4096 and keep_v = (4096 - dv) / 4096 are exact in float64, and so is their product with
@@ -58,7 +58,7 @@ def update(u, v, a, keep_u, keep_v, bias, threshold, spikes, active, count, tota
 
 
 @njit(cache=True, nogil=True)
-def dense(weights, exponent, active, count, target):  # type: ignore[no-untyped-def]
+def dense(weights, exponent, active, count, target):
     """Add the weights of the active sources, shifted by the exponent; weights (source size, target size) int16."""
     size = weights.shape[1]
     for b in range(target.shape[0]):
@@ -71,7 +71,7 @@ def dense(weights, exponent, active, count, target):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def dense_payload(weights, exponent, active, count, payload, target):  # type: ignore[no-untyped-def]
+def dense_payload(weights, exponent, active, count, payload, target):
     """The same for graded spikes: each source's weights times its payload."""
     size = weights.shape[1]
     for b in range(target.shape[0]):
@@ -85,7 +85,9 @@ def dense_payload(weights, exponent, active, count, payload, target):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def conv(weights, exponent, input_shape, output_shape, stride, padding, dilation, groups, active, count, payload, target):  # type: ignore[no-untyped-def]
+def conv(
+    weights, exponent, input_shape, output_shape, stride, padding, dilation, groups, active, count, payload, target
+):
     """Add the shifted kernel of every active source; weights (in channels, height, width, out channels / groups) int32.
 
     The sum is wrapped to 24 bit as lava.proc.conv does (utils.signed_clamp). No unfolding: the inner loop runs over
@@ -125,7 +127,7 @@ def conv(weights, exponent, input_shape, output_shape, stride, padding, dilation
 
 
 @njit(cache=True, inline="always")
-def _shift_into(total, exponent, target):  # type: ignore[no-untyped-def]
+def _shift_into(total, exponent, target):
     if exponent >= 0:
         for j in range(total.shape[0]):
             target[j] += np.int32(total[j] << exponent)

@@ -1,4 +1,4 @@
-"""What one inference costs on the chip: spikes, synaptic operations, energy and time. Counts are exact, costs estimates.
+"""What one inference costs on the chip: spikes, synaptic operations, energy, time. Counts are exact, costs estimates.
 
     energy = synops * synop + active * neuron_update_active + (updates - active) * neuron_update_inactive
            + spikes * spike + hops * hop                                                        (dynamic)
@@ -119,9 +119,7 @@ def _population(
     )
 
 
-def _traffic(
-    name: str, program: ChipProgram, result: SimulationResult, mapping: Mapping
-) -> tuple[float, float, float]:
+def _traffic(name: str, program: ChipProgram, result: SimulationResult, mapping: Mapping) -> tuple[float, float, float]:
     """Spikes, messages (a spike sends one to every core of its targets) and hops, mean per inference."""
     counts = result.neuron_counts[name]
     spikes = float(counts.reshape(len(counts), -1).sum(axis=1).mean())

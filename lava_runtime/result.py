@@ -51,11 +51,12 @@ class SimulationResult:
     def output_counts(self) -> NDArray[np.int64]:
         """Output spikes a class, (batch, classes)."""
         spikes = self.output
-        return spikes.reshape(*spikes.shape[:2], -1).sum(axis=0, dtype=np.int64)
+        counts: NDArray[np.int64] = spikes.reshape(*spikes.shape[:2], -1).sum(axis=0, dtype=np.int64)
+        return counts
 
     def winners(self) -> NDArray[np.int64]:
         """The output neuron with the most spikes, a sample (the first of equals)."""
-        return self.output_counts().argmax(axis=1)
+        return np.asarray(self.output_counts().argmax(axis=1), dtype=np.int64)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays of the .npz file by name."""
@@ -141,7 +142,9 @@ def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         try:
             for name, values in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asanyarray(values), allow_pickle=False)
+                    np.lib.format.write_array(  # type: ignore[no-untyped-call,unused-ignore]
+                        member, np.asanyarray(values), allow_pickle=False
+                    )
             archive.close()
         except OSError:
             archive.fp = None

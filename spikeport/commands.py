@@ -26,10 +26,10 @@ from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
 
 from . import stages, summary
+from .comparison import print_comparison
 from .folder import RunFolder
 from .models import open_model
 from .recipe import load_recipe
-from .comparison import print_comparison
 from .report.units import Range, estimate, quantity, si
 
 

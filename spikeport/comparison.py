@@ -17,9 +17,17 @@ def print_comparison(summary: dict[str, Any], console: Console) -> None:
     """Energy and latency of one inference with ranges, and who needs less; raises InputError for a bad summary."""
     found = parse_summary(summary, "summary.json")
     chip = found.per_inference
-    table = Table("", "accuracy", "operations", "energy", "latency", "beside the chip", title="one inference, estimates")
+    table = Table(
+        "", "accuracy", "operations", "energy", "latency", "beside the chip", title="one inference, estimates"
+    )
     if chip is not None:
-        row = (found.chip_title, percent(found.accuracy.fixed), f"{plain(round(chip.synops))} synops", *_costs(chip), "")
+        row = (
+            found.chip_title,
+            percent(found.accuracy.fixed),
+            f"{plain(round(chip.synops))} synops",
+            *_costs(chip),
+            "",
+        )
         table.add_row(*map(_said, row))
     for device, cost in entries(found):
         accuracy = found.accuracy.ann_int8 if cost.precision == "int8" else found.accuracy.ann

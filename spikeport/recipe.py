@@ -75,7 +75,7 @@ class Recipe(_Table):
     chip: str = "loihi2"
     dt: float = Field(default=1e-3, gt=0)
     devices: list[str] = Field(default_factory=lambda: ["server_cpu", "desktop_gpu", "jetson_tx1"])
-    backends: list[Literal["lava", "stock"]] = Field(default_factory=lambda: ["lava", "stock"])
+    backends: list[Literal["lava", "stock"]] = ["lava", "stock"]
     network: Network
     training: Training = Training()
 
@@ -92,7 +92,7 @@ class Recipe(_Table):
 
 
 def load_recipe(path: str | Path) -> Recipe:
-    """Read a recipe; raises InputError for a missing or truncated file, an unknown key (naming the nearest), a bad value."""
+    """Read a recipe; raises InputError for a truncated file, an unknown key (naming the nearest) or a bad value."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -30,17 +30,19 @@ from .folder import RunFolder
 from .recipe import Recipe
 
 Progress = Callable[[int, int], None]
+# a field is called float, as in summary.json
+Share = float
 
 
 @dataclass(frozen=True)
 class Accuracies:
     """Shares of the test split answered right, and the share on which float and fixed point answer alike."""
 
-    ann: float
-    ann_int8: float
-    float: float
-    fixed: float
-    agreement: float
+    ann: Share
+    ann_int8: Share
+    float: Share
+    fixed: Share
+    agreement: Share
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
@@ -133,7 +135,9 @@ def equal_to(result: SimulationResult, other: SimulationResult) -> bool:
     return not differences(result, other) and not differences(other, result)
 
 
-def write_raster(folder: RunFolder, program: ChipProgram, x: NDArray[Any], result: SimulationResult, data: Dataset) -> None:
+def write_raster(
+    folder: RunFolder, program: ChipProgram, x: NDArray[Any], result: SimulationResult, data: Dataset
+) -> None:
     """Keep every spike of the first test sample that is answered right (or the first) in raster.npz."""
     right = np.flatnonzero(answers(program, result, len(x)) == data.y_test)
     sample = int(right[0]) if len(right) else 0

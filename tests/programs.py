@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,11 @@ def weights(shape: tuple[int, ...], mode: SignMode, bits: int, rng: np.random.Ge
 def every_kind(seed: int) -> ChipProgram:
     """Dense, strided, dilated and grouped convolutions, recurrence, a skip edge with delays, all sign modes."""
     rng = np.random.default_rng(seed)
-    populations = (population("conv1", (4, 4, 5), rng), population("conv2", (6, 4, 3), rng), population("fc", (7,), rng))
+    populations = (
+        population("conv1", (4, 4, 5), rng),
+        population("conv2", (6, 4, 3), rng),
+        population("fc", (7,), rng),
+    )
     connections = (
         ConvConnection("in", "conv1", weights((4, 3, 3, 3), "mixed", 8, rng), 2, "mixed", 8, 1,
                        (3, 8, 9), (4, 4, 5), (2, 2), (1, 1), (1, 1), 1),
@@ -54,14 +59,21 @@ def dense(sizes: tuple[int, ...], seed: int, threshold: int = 2000) -> ChipProgr
     """A chain of dense layers with moderate activity."""
     rng = np.random.default_rng(seed)
     populations, connections, source = [], [], "input"
-    for number, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for number, (before, after) in enumerate(pairwise(sizes), start=1):
         name = f"layer{number}"
-        constant = {key: np.full(after, value, np.int32) for key, value in
-                    (("du", 2047), ("dv", 400), ("vth", threshold), ("bias_mant", 5), ("bias_exp", 2), ("v_initial", 0))}
+        constant = {
+            key: np.full(after, value, np.int32)
+            for key, value in (
+                ("du", 2047),
+                ("dv", 400),
+                ("vth", threshold),
+                ("bias_mant", 5),
+                ("bias_exp", 2),
+                ("v_initial", 0),
+            )
+        }
         populations.append(Population(name, (after,), **constant))  # fmt: skip
-        connections.append(
-            DenseConnection(source, name, weights((after, before), "mixed", 8, rng), 0, "mixed", 8, 1)
-        )
+        connections.append(DenseConnection(source, name, weights((after, before), "mixed", 8, rng), 0, "mixed", 8, 1))
         source = name
     return validate(
         ChipProgram("loihi2", WIDTHS, 1e-3, (InputPort("input", (sizes[0],)),), tuple(populations),

@@ -57,7 +57,9 @@ def test_steps_beyond_the_input_are_silent_and_fewer_cut_it_off() -> None:
 def test_counts_are_the_recorded_spikes() -> None:
     result = simulate(every_kind(3), spikes((12, 5, 3, 8, 9), 0.3, 4), record="all")
     for name in ("conv1", "conv2", "fc"):
-        np.testing.assert_array_equal(result.neuron_counts[name], result.states[f"s/{name}"].sum(axis=0, dtype=np.int32))
+        np.testing.assert_array_equal(
+            result.neuron_counts[name], result.states[f"s/{name}"].sum(axis=0, dtype=np.int32)
+        )
     assert set(result.counts()) == {"in", "conv1", "conv2", "fc"}
 
 

@@ -128,7 +128,9 @@ def test_truncated_files_are_refused(work: Path, name: str) -> None:
 
 def test_nan_weights_are_refused(work: Path) -> None:
     nir.write(str(work / "model.nir"), graph(np.nan))
-    refused(spikeport("compile", work / "model.nir", "--chip", "loihi2", "-o", work / "no.chip"), "'fc'", "weight", "nan")
+    refused(
+        spikeport("compile", work / "model.nir", "--chip", "loihi2", "-o", work / "no.chip"), "'fc'", "weight", "nan"
+    )
     assert not (work / "no.chip").exists()
 
 

@@ -65,7 +65,6 @@ def stock_conv(connection: ConvConnection) -> Any:
     from lava.proc.conv.models import PyConvModelFixed
 
     model = PyConvModelFixed({})
-    channels, height, width = connection.input_shape
     model.s_in, model.a_out = Port(), Port()
     model.weight = connection.weights[:, :, ::-1, ::-1].transpose(0, 2, 3, 1) << connection.weight_exp
     model.a_buf = np.zeros((*connection.output_shape[1:], connection.output_shape[0]), np.int32)
@@ -151,7 +150,9 @@ def test_convolutions_equal_stock(
         for n, k, s, p, d in zip(shape[1:], kernel, stride, padding, dilation, strict=True)
     ]
     output = (2 * groups, size[0], size[1])
-    connection = ConvConnection("in", "out", matrix, exponent, mode, 8, 1, shape, output, stride, padding, dilation, groups)
+    connection = ConvConnection(
+        "in", "out", matrix, exponent, mode, 8, 1, shape, output, stride, padding, dilation, groups
+    )
     program = validate(
         ChipProgram("loihi2", WIDTHS, 1e-3, (InputPort("in", shape),), (population("out", output, rng),),
                     (connection,), ("out",))

@@ -65,8 +65,8 @@ def load_dataset(name: str, seed: int) -> Dataset:
 
 def _digits(name: str, shape: tuple[int, ...], seed: int) -> Dataset:
     # imported here: scikit-learn takes a second to load and only this data set needs it
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-    from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
 
     bunch = load_digits()
     images = (bunch.data / 16).astype(np.float32).reshape(-1, *shape)

@@ -17,7 +17,7 @@ Images = NDArray[np.floating[Any]]
 Encoder = Callable[[Images, int, np.random.Generator], Spikes]
 
 
-def integrate(images: Images, steps: int, generator: np.random.Generator) -> Spikes:
+def integrate(images: Images, steps: int, generator: np.random.Generator) -> Spikes:  # noqa: ARG001
     """Evenly spaced spikes: v[t] = v[t-1] + x; a spike where v[t] >= 1, which takes 1 off v.
 
     images: (N, *shape) in [0, 1]; returns (steps, N, *shape). Deterministic: the generator is not used.

@@ -16,7 +16,8 @@ def fold_norm(weight: Tensor, norm: BatchNorm) -> tuple[Tensor, Tensor]:
     between the two changes nothing: BN(filter(W s)) = filter(W' s) + bias.
     Source: Jacob et al., Quantization and Training of Neural Networks, CVPR 2018, section 3.2.
     """
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     return weight * factor.view(-1, *[1] * (weight.dim() - 1)), norm.bias - factor * norm.running_mean
 

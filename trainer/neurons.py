@@ -99,6 +99,6 @@ class LIF(CubaLIF):
         super().__init__(1.0, dv, vth, spike, width)
         self.voltage_decay = Decay(dv, trainable)
 
-    def current(self, synaptic_input: Tensor, du: Tensor) -> Tensor:
+    def current(self, synaptic_input: Tensor, du: Tensor) -> Tensor:  # noqa: ARG002
         """The synaptic input itself: nothing of u outlasts its step."""
         return synaptic_input

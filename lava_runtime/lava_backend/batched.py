@@ -135,9 +135,7 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         self._synapses = [Synapses(c, flag) for c, flag in zip(incoming, self._graded, strict=True)]
         self._sizes = [job.program.source_size(c.source) for c in incoming]
         self._active = [Active.empty(job.request.batch, size) for size in self._sizes]
-        self._kept = {
-            letter: job.array(letter, index) for letter in "nsuv" if job.path(letter, index).exists()
-        }
+        self._kept = {letter: job.array(letter, index) for letter in "nsuv" if job.path(letter, index).exists()}
         self._steps = job.request.steps
         self._progress = job.progress() if index == len(job.program.populations) - 1 else None
 

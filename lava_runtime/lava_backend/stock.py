@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.conv.process import Conv
-from lava.proc.dense.process import Dense, DelayDense
+from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
 from lava.utils.weightutils import SignMode

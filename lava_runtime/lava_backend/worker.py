@@ -1,6 +1,6 @@
 """The Lava child process: reads a job's folder, builds the network, runs it, writes what it took.
 
-    python -m lava_runtime.lava_backend.worker FOLDER
+python -m lava_runtime.lava_backend.worker FOLDER
 """
 
 from __future__ import annotations

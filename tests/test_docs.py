@@ -1,0 +1,66 @@
+"""The documents say what is true: commands run, links lead somewhere, files named exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+from programs import spikes
+from test_cli import ROOT, graph, spikeport
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def commands(path: Path) -> list[list[str]]:
+    """The `spikeport ...` lines of a document's indented blocks, without the remarks behind them."""
+    lines = re.findall(r"^    (spikeport .*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [shlex.split(re.split(r"\s{3,}", line)[0])[1:] for line in lines]
+
+
+def test_the_readme_s_commands_on_a_network_of_one_s_own(tmp_path: Path) -> None:
+    nir.write(str(tmp_path / "model.nir"), graph())
+    np.save(tmp_path / "x.npy", spikes((10, 3, 6), 0.4, 1))
+    own = [c for c in commands(ROOT / "README.md") if any(word.startswith("model.") for word in c)]
+    assert [c[0] for c in own] == ["compile", "check", "simulate", "profile"]
+    for command in own:
+        result = spikeport(*command, cwd=tmp_path)
+        assert result.returncode == 0, f"{command}: {result.stderr}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_every_command_shown_exists_with_its_options(path: Path) -> None:
+    for command in commands(path):
+        shown = spikeport(command[0], "--help").stdout
+        for option in (word for word in command[1:] if word.startswith("-")):
+            assert option in shown, f"{path.name}: {command}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_lead_to_files(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_files_and_functions_named_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:hardware_profiles|trainer|exporter|lava_runtime|spikeport|tests)/[\w./]+)`", text):
+        assert "NAME" in name or (ROOT / name).exists(), f"{path.name}: {name}"
+    for dotted in re.findall(r"`((?:hardware_profiles|trainer|exporter|lava_runtime|spikeport)(?:\.\w+)+)", text):
+        *module, attribute = dotted.split(".")
+        source = ROOT.joinpath(*module)
+        files = [source.with_suffix(".py"), source / "__init__.py", source / attribute / "__init__.py"]
+        found = [f for f in files if f.exists()]
+        assert found, f"{path.name}: {dotted}"
+        assert any(attribute in f.read_text(encoding="utf-8") for f in found) or files[2].exists()
+
+
+def test_make_targets_named_in_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^    make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target

@@ -1,0 +1,130 @@
+"""A whole run from a recipe: every file and field, interrupted and resumed, the same seed giving the same files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from test_cli import ROOT, refused, spikeport
+
+from lava_runtime.child import lava_missing
+from trainer.files import read_tensors
+
+RECIPE = """
+name = "small"
+dataset = "digits"
+dt = 1e-4
+devices = ["server_cpu", "jetson_tx1"]
+backends = ["lava"]
+[network]
+neuron = "cuba_lif"
+layers = [{ kind = "dense", size = 24 }]
+[training]
+epochs = 8
+steps = 8
+learning_rate = 0.01
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "small.toml").write_text(RECIPE)
+    result = spikeport("run", folder / "small.toml", "--out", folder / "run")
+    assert result.returncode == 0, result.stderr
+    assert "estimate" in result.stdout
+    return folder / "run"
+
+
+def test_the_summary_has_every_field_of_the_contract(finished: Path) -> None:
+    found = json.loads((finished / "summary.json").read_text())
+    assert {"dataset", "chip", "agreement", "layers", "seconds"} <= set(found)
+    assert set(found["accuracy"]) == {"ann", "ann_int8", "float", "fixed"}
+    wanted = {"spikes", "synops", "neuron_updates", "energy_j", "energy_low_j", "energy_high_j", "latency_s"}
+    assert wanted <= set(found["per_inference"])
+    assert all(
+        {"spikes", "synops", "energy_low_j", "energy_j", "energy_high_j"} <= set(layer) for layer in found["layers"]
+    )
+    assert found["mapping"]["cores"] >= 1
+    assert {"macs", "energy_j", "latency_s", "int8"} <= set(found["ann"]["jetson_tx1"])
+    assert found["lava_equals_emulator"] is (None if lava_missing() else True)
+    assert found["stock_equals_emulator"] is None  # the recipe leaves it out
+
+
+def test_float_and_fixed_agree(finished: Path) -> None:
+    found = json.loads((finished / "summary.json").read_text())
+    assert found["agreement"] >= 0.99
+    assert found["accuracy"]["float"] > 0.8
+
+
+def test_every_file_is_there_and_none_is_half_written(finished: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    wanted = {"model.nir", "model.chip", "summary.json", "report.html", "recipe.toml", "network.pt", "ann.onnx"}
+    assert wanted <= names
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_compare_reads_a_finished_run(finished: Path) -> None:
+    result = spikeport("compare", finished, "--devices", "desktop_gpu")
+    assert result.returncode == 0 and "int8" in result.stdout, result.stderr
+    refused(spikeport("compare", finished, "--devices", "desktop_gpv"), "desktop_gpv", "desktop_gpu")
+    refused(spikeport("compare", finished.parent), "summary.json")
+
+
+def test_export_writes_what_run_wrote(finished: Path, tmp_path: Path) -> None:
+    assert spikeport("export", finished, "-o", tmp_path / "again.nir").returncode == 0
+    assert (
+        spikeport("compile", tmp_path / "again.nir", "--chip", "loihi2", "-o", tmp_path / "again.chip").returncode == 0
+    )
+    assert (tmp_path / "again.chip").read_bytes() == (finished / "model.chip").read_bytes()
+    assert spikeport("export", finished, "-o", tmp_path / "ann.onnx").returncode == 0
+
+
+def test_a_default_folder_is_numbered_not_overwritten(finished: Path, tmp_path: Path) -> None:
+    from spikeport.folder import new_folder
+
+    os.chdir(tmp_path)
+    try:
+        first = new_folder(None, "small", overwrite=False)
+        first.path.mkdir(parents=True)
+        assert first.path == Path("runs/small") == new_folder(None, "small", overwrite=False).path
+        first.write_summary({})
+        assert new_folder(None, "small", overwrite=False).path == Path("runs/small-2")
+        assert new_folder(None, "small", overwrite=True).path == Path("runs/small")
+    finally:
+        os.chdir(ROOT)
+
+
+def test_an_interrupted_training_resumes_to_the_same_weights(finished: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE)
+    checkpoint = tmp_path / "half" / "checkpoint.pt"
+    command = [sys.executable, "-m", "spikeport.cli", "train", str(recipe), "--out", str(tmp_path / "half")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not _epochs(checkpoint):
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130 and b"--resume" in errors and b"Traceback" not in errors
+    assert 0 < _epochs(checkpoint) < 8
+    assert not (tmp_path / "half" / "network.pt").exists()
+    result = spikeport("train", recipe, "--out", tmp_path / "half", "--resume")
+    assert result.returncode == 0, result.stderr
+    resumed = read_tensors(tmp_path / "half" / "network.pt", "network")["state"]
+    whole = read_tensors(finished / "network.pt", "network")["state"]
+    assert resumed.keys() == whole.keys()
+    for name, values in whole.items():
+        assert torch.equal(resumed[name], values), name
+
+
+def _epochs(checkpoint: Path) -> int:
+    return len(read_tensors(checkpoint, "checkpoint")["losses"]) if checkpoint.exists() else 0
