@@ -28,7 +28,11 @@ def lower_graph(graph: nir.NIRGraph, dt: float | None = None, where: str = "grap
 
 
 def compile_graph(
-    graph: nir.NIRGraph, chip: ChipProfile, dt: float | None = None, weight_bits: int | None = None, where: str = "graph"
+    graph: nir.NIRGraph,
+    chip: ChipProfile,
+    dt: float | None = None,
+    weight_bits: int | None = None,
+    where: str = "graph",
 ) -> ChipProgram:
     """Compile a graph for a chip; dt in seconds (default: the graph's metadata). Raises InputError."""
     widths = chip.word_widths.fixed_point()

@@ -26,7 +26,7 @@ def balance(inputs: Iterable[str], connections: tuple[FloatConnection, ...]) -> 
 
 
 def _depths(inputs: list[str], connections: list[FloatConnection]) -> dict[str, int]:
-    """Longest path from an input to each node; nodes nothing leads to stand one step before their earliest target."""
+    """Longest path that leads to each node; nodes nothing leads to stand at 0."""
     nodes = dict.fromkeys([*inputs, *(n for c in connections for n in (c.source, c.target))])
     waiting = {name: sum(c.target == name for c in connections) for name in nodes}
     depth = dict.fromkeys(nodes, 0)

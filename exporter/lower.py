@@ -37,20 +37,18 @@ class _Constants:
 
 def lower(graph: nir.NIRGraph, dt: float, where: str = "graph") -> FloatNetwork:
     """Lower a graph of inputs, synapses, neurons and outputs; raises InputError for what the chip cannot hold."""
-    inputs = tuple(
-        InputPort(name, shape_of(node)) for name, node in graph.nodes.items() if isinstance(node, nir.Input)
-    )
+    inputs = tuple(InputPort(name, shape_of(node)) for name, node in graph.nodes.items() if isinstance(node, nir.Input))
     connections: list[FloatConnection] = []
     populations: list[FloatPopulation] = []
     for name, node in graph.nodes.items():
         if isinstance(node, NEURONS):
             incoming = [s for s in predecessors(graph, name) if _is_synapse(graph, s, name, where)]
-            populations.append(_population(name, node, [graph.nodes[s] for s in incoming], dt, where))
             connections += [
                 _connection(graph.nodes[synapse], source, name, graph, where)
                 for synapse in incoming
-                for source in predecessors(graph, synapse)
+                for source in _sources(graph, synapse, where)
             ]
+            populations.append(_population(name, node, [graph.nodes[s] for s in incoming], dt, where))
     outputs = _outputs(graph, where)
     balanced = balance([port.name for port in inputs], tuple(connections))
     return FloatNetwork(dt, inputs, tuple(populations), balanced, outputs)
@@ -83,11 +81,28 @@ def _is_synapse(graph: nir.NIRGraph, name: str, neuron: str, where: str) -> bool
     )
 
 
+def _sources(graph: nir.NIRGraph, synapse: str, where: str) -> list[str]:
+    sources = predecessors(graph, synapse)
+    if not sources:
+        raise InputError(f"{where}: nothing leads to node {synapse!r}; add an edge from an input or a neuron")
+    for source in sources:
+        node = graph.nodes[source]
+        if not isinstance(node, (nir.Input, *NEURONS)):
+            raise InputError(
+                f"{where}: synapse {synapse!r} is fed by {source!r} ({type(node).__name__}), which does not spike; "
+                "merge the two or put a LIF or CubaLIF node between"
+            )
+    return sources
+
+
 def _population(name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], dt: float, where: str) -> FloatPopulation:
     shape = shape_of(node)
+    if not np.prod(shape):
+        raise InputError(f"{where}: {name!r} has shape {shape}, which holds no neuron")
     constants = _constants(name, node, int(np.prod(shape)), dt, where)
-    bias = constants.leak + sum((_bias(s, shape) for s in synapses), np.zeros(()))* constants.gain
-    if isinstance(node, nir.CubaLIF) and any(np.any(_bias(s, shape)) for s in synapses):
+    biases = [_bias(s, shape, f"{where}: a synapse of {name!r}") for s in synapses]
+    bias = constants.leak + sum(biases, np.zeros(())) * constants.gain
+    if isinstance(node, nir.CubaLIF) and any(np.any(b) for b in biases):
         raise InputError(
             f"{where}: {name!r} is a CubaLIF whose Affine bias passes the synaptic filter, where the chip adds bias to "
             "the voltage; move the bias to v_leak"
@@ -107,9 +122,11 @@ def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -
         return np.broadcast_to(np.asarray(getattr(node, key), np.float64).reshape(-1), (size,)).copy()
 
     if np.any(field("v_reset")):
-        raise InputError(f"{where}: {name!r} has a v_reset other than 0; the chip resets to 0, shift v by v_reset first")
-    tau = field("tau_mem" if isinstance(node, nir.CubaLIF) else "tau")
-    voltage_decay = _decay(tau, dt, f"{where}: {name!r}, tau")
+        raise InputError(
+            f"{where}: {name!r} has a v_reset other than 0; the chip resets to 0, shift v by v_reset first"
+        )
+    tau = "tau_mem" if isinstance(node, nir.CubaLIF) else "tau"
+    voltage_decay = _decay(field(tau), dt, f"{where}: {name!r}, {tau}")
     gain = voltage_decay * field("r")
     current_decay = np.ones(size)
     if isinstance(node, nir.CubaLIF):
@@ -131,12 +148,16 @@ def _decay(tau: Floats, dt: float, what: str) -> Floats:
     return decay
 
 
-def _bias(synapse: nir.NIRNode, shape: tuple[int, ...]) -> Floats:
+def _bias(synapse: nir.NIRNode, shape: tuple[int, ...], what: str) -> Floats:
     """A synapse node's bias, one value a neuron; a convolution's is one a channel."""
+    size = int(np.prod(shape))
     if isinstance(synapse, nir.Linear):
-        return np.zeros(int(np.prod(shape)))
-    bias = np.asarray(synapse.bias, np.float64).reshape(-1)
-    return np.repeat(bias, int(np.prod(shape)) // bias.size)
+        return np.zeros(size)
+    bias = np.asarray(synapse.bias, np.float64)
+    wanted = shape[0] if isinstance(synapse, nir.Conv2d) else size
+    if bias.size != wanted:
+        raise InputError(f"{what} has a bias of shape {bias.shape}, but {wanted} values are needed")
+    return np.repeat(bias.reshape(-1), size // wanted)
 
 
 def _connection(synapse: nir.NIRNode, source: str, target: str, graph: nir.NIRGraph, where: str) -> FloatConnection:
@@ -147,7 +168,9 @@ def _connection(synapse: nir.NIRNode, source: str, target: str, graph: nir.NIRGr
         return FloatConnection(source, target, weights, geometry, 1)
     expected = (int(np.prod(target_shape)), int(np.prod(shape)))
     if weights.shape != expected:
-        raise InputError(f"{where}: weights {source} -> {target} have shape {weights.shape}, but {expected} fits the ends")
+        raise InputError(
+            f"{where}: weights {source} -> {target} have shape {weights.shape}, but {expected} fits the ends"
+        )
     return FloatConnection(source, target, weights, None, 1)
 
 
@@ -159,13 +182,20 @@ def _geometry(
     if isinstance(node.padding, str):
         raise InputError(f"{what} has padding {node.padding!r}; give it as two numbers")
     stride, padding, dilation = (_pair(getattr(node, key)) for key in ("stride", "padding", "dilation"))
+    if weights.ndim != 4 or min(*stride, *dilation, int(node.groups)) < 1:
+        raise InputError(
+            f"{what} has weights {weights.shape}, stride {stride}, dilation {dilation} and {node.groups} groups; "
+            "weights have four dimensions, the others are 1 or more"
+        )
     height, width = (
         (size + 2 * p - d * (k - 1) - 1) // s + 1
         for size, k, s, p, d in zip(shape[1:], weights.shape[2:], stride, padding, dilation, strict=True)
     )
     computed = (weights.shape[0], height, width)
     if computed != target_shape or weights.shape[1] * node.groups != shape[0]:
-        raise InputError(f"{what}: kernel {weights.shape} on input {shape} gives {computed}, but {target_shape} follows")
+        raise InputError(
+            f"{what}: kernel {weights.shape} on input {shape} gives {computed}, but {target_shape} follows"
+        )
     input_shape = (shape[0], shape[1], shape[2])
     return ConvGeometry(input_shape, computed, stride, padding, dilation, int(node.groups))
 

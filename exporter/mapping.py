@@ -131,9 +131,7 @@ def _layer(
     population: Population, program: ChipProgram, chip: ChipProfile, count: int, cores: dict[str, int]
 ) -> LayerMapping:
     fill = _fill(population, program, chip, count, cores)
-    return LayerMapping(
-        population.name, count, math.ceil(population.size / count), fill, max(fill.values()) <= 1
-    )
+    return LayerMapping(population.name, count, math.ceil(population.size / count), fill, max(fill.values()) <= 1)
 
 
 def _fill(

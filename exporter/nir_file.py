@@ -9,12 +9,12 @@ from typing import Any
 import h5py
 import nir
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError, nearest, reason
 from hardware_profiles.files import write_bytes
 
-# a file may not ask for more memory than this before its numbers are looked at
-_LARGEST_ARRAY_BYTES = 1 << 31
+from .hdf5 import check_self_contained
 
 
 def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
@@ -26,7 +26,7 @@ def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
 
 
 def read_nir(path: str | Path) -> nir.NIRGraph:
-    """Read a graph and check it; raises InputError for a truncated file, a missing node, NaN, a shape that does not fit."""
+    """Read a graph and check it; raises InputError for a truncated file, a missing node, NaN or a wrong shape."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give the path of a .nir file")
     try:
@@ -38,7 +38,9 @@ def read_nir(path: str | Path) -> nir.NIRGraph:
     except Exception as error:  # nir raises bare AssertionError, KeyError, ValueError, OSError and more
         raise InputError(f"{path}: cannot be read as NIR ({reason(error)}); write it again with nir.write") from error
     if not isinstance(graph, nir.NIRGraph):
-        raise InputError(f"{path}: holds a single {type(graph).__name__} node; wrap it in a NIRGraph with input and output")
+        raise InputError(
+            f"{path}: holds a single {type(graph).__name__} node; wrap it in a NIRGraph with input and output"
+        )
     return check_graph(graph, str(path))
 
 
@@ -55,7 +57,7 @@ def check_graph(graph: nir.NIRGraph, where: str = "graph") -> nir.NIRGraph:
         for field, value in vars(node).items():
             if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
                 raise InputError(
-                    f"{where}: node {name!r}, {field} holds {_first_not_finite(value)}; train or export the network again"
+                    f"{where}: node {name!r}, {field} holds {_first_not_finite(value)}; train or export it again"
                 )
     return graph
 
@@ -66,7 +68,12 @@ def time_step(graph: nir.NIRGraph, dt: float | None, where: str = "graph") -> fl
         stated = graph.metadata.get("dt")
         if stated is None:
             raise InputError(f"{where}: does not say its time step; give it with --dt SECONDS")
-        dt = float(np.asarray(stated))
+        try:
+            dt = float(np.asarray(stated))
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{where}: the time step is {stated!r}, but must be one number; give --dt SECONDS"
+            ) from None
     if not np.isfinite(dt) or dt <= 0:
         raise InputError(f"{where}: the time step is {dt}, but must be a positive number of seconds; give --dt SECONDS")
     return dt
@@ -77,14 +84,7 @@ def _check_file(file: h5py.File, path: str) -> None:
     if "node" not in file or "version" not in file:
         raise InputError(f"{path}: is no NIR file (it has no 'node' or no 'version'); write it with nir.write")
 
-    def check(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            if item.external or item.is_virtual:
-                raise InputError(f"{path}: {name} points to another file; write the graph again with nir.write")
-            if item.dtype.kind in "iuf" and item.size * 8 > _LARGEST_ARRAY_BYTES:
-                raise InputError(f"{path}: {name} has shape {item.shape}, more than can be read")
-
-    file.visititems(check)
+    check_self_contained(file, path)
     node = file["node"]
     if "nodes" in node and "edges" in node:
         names = set(node["nodes"])
@@ -99,6 +99,6 @@ def _check_file(file: h5py.File, path: str) -> None:
                     )
 
 
-def _first_not_finite(values: np.ndarray) -> str:
+def _first_not_finite(values: NDArray[Any]) -> str:
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
     return f"{values[index]} at {list(index)}"

@@ -128,6 +128,11 @@ class ChipProgram:
     outputs: tuple[str, ...]
     quantisation: dict[str, Quantisation] = field(default_factory=dict)
 
+    @property
+    def nodes(self) -> tuple[InputPort | Population, ...]:
+        """Inputs and populations."""
+        return (*self.inputs, *self.populations)
+
     def population(self, name: str) -> Population:
         """The population of that name; raises KeyError."""
         return next(p for p in self.populations if p.name == name)
@@ -146,10 +151,8 @@ class ChipProgram:
 
     def source_shape(self, name: str) -> tuple[int, ...]:
         """Shape of an input or population; raises KeyError."""
-        for node in (*self.inputs, *self.populations):
-            if node.name == name:
-                return node.shape
-        raise KeyError(name)
+        shapes = {node.name: node.shape for node in self.nodes}
+        return shapes[name]
 
     @cached_property
     def latency(self) -> dict[str, int]:

@@ -1,11 +1,11 @@
 """Reading and writing a ChipProgram: a plain HDF5 file (`.chip`), laid out as docs/chip-file.md describes.
 
-    /                       attributes: format = "spikeport.chip", version, chip, dt, word_widths (JSON), outputs (JSON)
-    /inputs/<name>          attribute: shape
-    /populations/<name>     attribute: shape; datasets du, dv, vth, bias_mant, bias_exp, v_initial (int32, one each)
-    /connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, and for conv the
-                            geometry; dataset weights (int16)
-    /quantisation/<name>    attributes: what quantisation did to the population
+/                       attributes: format = "spikeport.chip", version, chip, dt, word_widths (JSON), outputs (JSON)
+/inputs/<name>          attribute: shape
+/populations/<name>     attribute: shape; datasets du, dv, vth, bias_mant, bias_exp, v_initial (int32, one each)
+/connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, and for conv the
+                        geometry; dataset weights (int16)
+/quantisation/<name>    attributes: what quantisation did to the population
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hardware_profiles.errors import InputError, reason
 from hardware_profiles.files import write_bytes
 from hardware_profiles.fixed_point import WordWidths
 
+from .hdf5 import check_self_contained
 from .program import (
     ChipProgram,
     Connection,
@@ -40,8 +41,6 @@ VERSION = 1
 _CONSTANTS = ("du", "dv", "vth", "bias_mant", "bias_exp", "v_initial")
 _GEOMETRY = ("input_shape", "output_shape", "stride", "padding", "dilation", "groups")
 _KINDS: dict[str, type[Connection]] = {"dense": DenseConnection, "conv": ConvConnection}
-# a file may not ask for more memory than this before its numbers are looked at
-_LARGEST_ARRAY = 1 << 31
 
 
 def save_program(program: ChipProgram, path: str | Path) -> None:
@@ -114,11 +113,10 @@ def _write_connection(connection: Connection, group: h5py.Group) -> None:
 def _read(file: h5py.File, path: str) -> ChipProgram:
     if file.attrs.get("format") != FORMAT:
         raise InputError(f"{path}: is no {FORMAT} file; compile a model to make one")
+    check_self_contained(file, path)
     version = int(file.attrs["version"])
     if version != VERSION:
-        raise InputError(
-            f"{path}: has format version {version}, this program reads {VERSION}; compile the model again"
-        )
+        raise InputError(f"{path}: has format version {version}, this program reads {VERSION}; compile the model again")
     return ChipProgram(
         chip=str(file.attrs["chip"]),
         widths=WordWidths(**json.loads(file.attrs["word_widths"])),
@@ -151,8 +149,8 @@ def _read_connection(group: h5py.Group, path: str) -> Connection:
         "delay": int(attributes["delay"]),
     }
     if kind == "conv":
-        pairs = {name: tuple(int(n) for n in attributes[name]) for name in _GEOMETRY if name != "groups"}
-        return ConvConnection(**common, **pairs, groups=int(attributes["groups"]))
+        geometry: dict[str, Any] = {name: tuple(int(n) for n in attributes[name]) for name in _GEOMETRY[:-1]}
+        return ConvConnection(**common, **geometry, groups=int(attributes["groups"]))
     return DenseConnection(**common)
 
 
@@ -169,9 +167,6 @@ def _shape(group: h5py.Group) -> tuple[int, ...]:
 
 def _array(group: h5py.Group, name: str, path: str) -> Any:
     dataset = group[name]
-    # an external or virtual dataset could read other files; a huge one could fill memory
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise InputError(f"{path}: {group.name}/{name} is no plain dataset; compile the model again")
-    if dataset.dtype.kind not in "iu" or dataset.size * 4 > _LARGEST_ARRAY:
-        raise InputError(f"{path}: {group.name}/{name} is {dataset.dtype} of shape {dataset.shape}, not integers that fit")
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "iu":
+        raise InputError(f"{path}: {group.name}/{name} holds no integers; compile the model again")
     return dataset[()]

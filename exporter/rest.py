@@ -16,8 +16,8 @@ def resting_voltage(
 
     The chip adds bias from its first step on, but a layer's first input arrives `steps` steps later; the float network
     knows no such wait. Each update v <- toward_zero(v * (4096 - dv) / 4096) + bias is run backwards; every value it
-    must hit has a start, because the map skips no integer. Where a value on the way would itself spike (a large negative
-    bias) it is held at the threshold, the nearest it can be, and the second value is False.
+    must hit has a start, because the map skips no integer. Where a value on the way would itself spike (a large
+    negative bias) it is held at the threshold, the nearest it can be, and the second value is False.
     """
     keep = (DECAY_UNITY - dv).astype(np.int64)
     highest = vth.astype(np.int64) * STATE_UNIT

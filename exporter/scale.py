@@ -57,9 +57,7 @@ class ScaleSearch:
         self._current_decay, self._voltage_decay = current_decay, voltage_decay
         self._threshold = float(population.threshold.max())
         grids = [weight_grid(sign_mode(m.weights), weight_bits) for m in incoming]
-        self._ranges = [
-            ConnectionRange(_extreme(m.weights, g), g) for m, g in zip(incoming, grids, strict=True)
-        ]
+        self._ranges = [ConnectionRange(_extreme(m.weights, g), g) for m, g in zip(incoming, grids, strict=True)]
         self._samples = [m.weights.reshape(-1)[:: max(1, m.weights.size // _SAMPLE)] for m in incoming]
 
     def find(self) -> tuple[PopulationScale, list[Integers]]:

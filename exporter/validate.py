@@ -14,12 +14,14 @@ from .program import ChipProgram, Connection, ConvConnection, DenseConnection, P
 
 
 def validate(program: ChipProgram, where: str = "program") -> ChipProgram:
-    """Return the program if every number is in range and every connection fits; raises InputError that names the part."""
+    """Return the program if every number is in range and every connection fits; raises InputError naming the part."""
     _check_widths(program.widths, where)
-    names = [node.name for node in (*program.inputs, *program.populations)]
+    names = [node.name for node in program.nodes]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{where}: two nodes are called {name!r}; rename one of them")
+        if not name.strip("./") or "/" in name:
+            raise InputError(f"{where}: a node is called {name!r}; a name has letters or digits and no '/'")
     if not program.inputs or not program.populations or not program.outputs:
         raise InputError(f"{where}: needs at least one input, one population and one output")
     if not program.dt > 0 or not np.isfinite(program.dt):
@@ -42,6 +44,8 @@ def _check_widths(widths: WordWidths, where: str) -> None:
     widest = WordWidths(message_bits=32, delay_max=255)
     for item, value, limit in zip(fields(widths), astuple(widths), astuple(widest), strict=True):
         low = limit if item.name == "weight_exp_min" else 0
+        if not isinstance(value, int):
+            raise InputError(f"{where}: word width {item.name} is {value!r}, but a width is a whole number")
         if not low <= value <= max(limit, 0):
             raise InputError(f"{where}: word width {item.name} is {value}, but {low} to {limit} can be simulated")
 
@@ -58,7 +62,9 @@ def _check_population(population: Population, widths: WordWidths, where: str) ->
         "v_initial": (-widths.state_max, widths.state_max),
     }
     if population.size < 1:
-        raise InputError(f"{where}: population {population.name!r} has shape {population.shape}; it needs a compartment")
+        raise InputError(
+            f"{where}: population {population.name!r} has shape {population.shape}; it needs a compartment"
+        )
     for name, (low, high) in limits.items():
         values: NDArray[np.int32] = getattr(population, name)
         what = f"{where}: population {population.name!r}, {name}"
@@ -71,14 +77,16 @@ def _check_population(population: Population, widths: WordWidths, where: str) ->
 
 def _check_connection(connection: Connection, program: ChipProgram, where: str) -> None:
     what = f"{where}: connection {connection.label}"
-    sources = {node.name for node in (*program.inputs, *program.populations)}
+    sources = {node.name for node in program.nodes}
     targets = {p.name for p in program.populations}
     if connection.source not in sources or connection.target not in targets:
         missing = connection.source if connection.source not in sources else connection.target
         raise InputError(f"{what} names {missing!r}, which is not there")
     widths = program.widths
     if not 1 <= connection.delay <= widths.delay_max + 1:
-        raise InputError(f"{what} has delay {connection.delay}; {program.chip} can do 1 to {widths.delay_max + 1} steps")
+        raise InputError(
+            f"{what} has delay {connection.delay}; {program.chip} can do 1 to {widths.delay_max + 1} steps"
+        )
     if not widths.weight_exp_min <= connection.weight_exp <= widths.weight_exp_max:
         raise InputError(
             f"{what} has weight_exp {connection.weight_exp}; the chip's is "
@@ -87,7 +95,9 @@ def _check_connection(connection: Connection, program: ChipProgram, where: str) 
     if connection.sign_mode not in SIGN_MODES:
         raise InputError(f"{what} has sign_mode {connection.sign_mode!r}; known are {', '.join(SIGN_MODES)}")
     if not 1 <= connection.weight_bits <= widths.weight_bits:
-        raise InputError(f"{what} has {connection.weight_bits}-bit weights; the chip's are 1 to {widths.weight_bits} bit")
+        raise InputError(
+            f"{what} has {connection.weight_bits}-bit weights; the chip's are 1 to {widths.weight_bits} bit"
+        )
     grid = weight_grid(connection.sign_mode, connection.weight_bits)
     _check_range(f"{what}, weights", connection.weights, grid.low, grid.high)
     if np.any(connection.weights % grid.step):
@@ -95,38 +105,44 @@ def _check_connection(connection: Connection, program: ChipProgram, where: str) 
             f"{what} has weights that are no multiples of {grid.step}, "
             f"the step of {connection.weight_bits}-bit {connection.sign_mode} weights"
         )
-    expected = _expected_shape(connection, program)
+    expected = _expected_shape(connection, program, what)
     if connection.weights.shape != expected:
         raise InputError(f"{what} has weights of shape {connection.weights.shape}, but {expected} fits its ends")
 
 
-def _expected_shape(connection: Connection, program: ChipProgram) -> tuple[int, ...]:
+def _expected_shape(connection: Connection, program: ChipProgram, what: str) -> tuple[int, ...]:
     source, target = (program.source_size(n) for n in (connection.source, connection.target))
     if isinstance(connection, DenseConnection):
         return target, source
     if not isinstance(connection, ConvConnection):
-        raise InputError(f"connection {connection.label} is of an unknown kind {type(connection).__name__}")
+        raise InputError(f"{what} is of an unknown kind {type(connection).__name__}")
+    pairs = (connection.stride, connection.padding, connection.dilation)
+    if {len(connection.input_shape), len(connection.output_shape)} != {3} or {len(pair) for pair in pairs} != {2}:
+        raise InputError(f"{what} has shapes or strides of a wrong length; shapes have three numbers, the others two")
+    if min(*connection.stride, *connection.dilation) < 1 or min(*connection.padding) < 0:
+        raise InputError(
+            f"{what} has stride {connection.stride}, padding {connection.padding}, dilation {connection.dilation}; "
+            "only padding may be 0 and none negative"
+        )
     if int(np.prod(connection.input_shape)) != source or int(np.prod(connection.output_shape)) != target:
         raise InputError(
-            f"connection {connection.label} maps {connection.input_shape} to {connection.output_shape}, "
+            f"{what} maps {connection.input_shape} to {connection.output_shape}, "
             f"but its ends have {source} and {target} elements"
         )
     if connection.weight_exp < 0:
         raise InputError(
-            f"connection {connection.label} is a convolution with weight_exp {connection.weight_exp}; "
-            "stock Lava's Conv knows none below 0"
+            f"{what} is a convolution with weight_exp {connection.weight_exp}; stock Lava's Conv knows none below 0"
         )
     channels, height, width = connection.input_shape
     kernel = connection.weights.shape[2:] if connection.weights.ndim == 4 else (0, 0)
     geometry = zip((height, width), kernel, connection.stride, connection.padding, connection.dilation, strict=True)
-    size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 if s > 0 else 0 for n, k, s, p, d in geometry]
-    if tuple(size) != connection.output_shape[1:] or min(kernel) < 1 or min(connection.dilation) < 1:
+    size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry]
+    if tuple(size) != connection.output_shape[1:] or min(kernel) < 1:
         raise InputError(
-            f"connection {connection.label}: a {kernel} kernel over {connection.input_shape} gives {size}, "
-            f"not {connection.output_shape[1:]}"
+            f"{what}: a {kernel} kernel over {connection.input_shape} gives {size}, not {connection.output_shape[1:]}"
         )
     if connection.groups < 1 or channels % connection.groups or connection.output_shape[0] % connection.groups:
-        raise InputError(f"connection {connection.label} has groups {connection.groups}, which must divide its channels")
+        raise InputError(f"{what} has groups {connection.groups}, which must divide its channels")
     return connection.output_shape[0], channels // connection.groups, int(kernel[0]), int(kernel[1])
 
 

@@ -1,4 +1,4 @@
-"""The fixed-point contract and NIR's equations once more, written as plainly as they read: what the code is held against."""
+"""The fixed-point contract and NIR's equations once more, as plainly as they read: what the code is held against."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def correlate(image: Floats, node: Any, shape: tuple[int, ...], weights: Floats)
 
 
 def float_network(network: FloatNetwork, x: NDArray[Any]) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Spikes and distances (v - threshold), each (steps, size): forward spikes arrive at once, recurrent ones a step on."""
+    """Spikes and (v - threshold) / threshold: forward spikes arrive at once, recurrent ones a step on."""
     sizes = {p.name: p.size for p in network.populations}
     u, v = ({name: np.zeros(n) for name, n in sizes.items()} for _ in range(2))
     last = {name: np.zeros(n) for name, n in sizes.items()}

@@ -38,11 +38,9 @@ def shapes(draw: st.DrawFn, largest: int) -> Shape:
 
 @st.composite
 def geometries(draw: st.DrawFn, source: tuple[int, int, int], largest: int) -> ConvGeometry | None:
-    """A convolution over `source` with stride, padding, dilation and groups, or None if it would be empty or too large."""
+    """A convolution over `source` with stride, padding, dilation and groups; None if it were empty or too large."""
     groups = draw(st.sampled_from([g for g in (1, 2, source[0]) if source[0] % g == 0]))
-    kernel, stride, dilation = (
-        (draw(st.integers(1, most)), draw(st.integers(1, most))) for most in (3, 3, 2)
-    )
+    kernel, stride, dilation = ((draw(st.integers(1, most)), draw(st.integers(1, most))) for most in (3, 3, 2))
     padding = draw(st.integers(0, 2)), draw(st.integers(0, 2))
     height, width = (
         (n + 2 * p - d * (k - 1) - 1) // s + 1
@@ -112,7 +110,8 @@ def chip_programs(draw: st.DrawFn, max_neurons: int = 40, delays: bool = True, p
     populations = tuple(programs.population(name, sizes[name], rng) for name in targets)
     outputs = tuple(draw(st.lists(st.sampled_from(targets), min_size=1, unique=True)))
     widths = programs.WIDTHS if payloads else WordWidths()
-    return validate(ChipProgram("loihi2", widths, DT, (InputPort("in", sizes["in"]),), populations, tuple(found), outputs))
+    ports = (InputPort("in", sizes["in"]),)
+    return validate(ChipProgram("loihi2", widths, DT, ports, populations, tuple(found), outputs))
 
 
 @st.composite
@@ -144,7 +143,7 @@ def lif(shape: Shape, rng: np.random.Generator, filtered: bool) -> nir.NIRNode:
 
 @st.composite
 def nir_graphs(draw: st.DrawFn, max_neurons: int = 24) -> nir.NIRGraph:
-    """A graph Input -> (Linear, Affine or Conv2d -> LIF or CubaLIF) x 1..3 -> Output, some layers recurrent or skipped."""
+    """Input -> (Linear, Affine or Conv2d -> LIF or CubaLIF) x 1..3 -> Output, with recurrent and skip edges."""
     rng = np.random.default_rng(draw(seeds))
     shape = draw(shapes(max_neurons))
     nodes: dict[str, nir.NIRNode] = {"in": nir.Input(input_type={"input": np.array(shape)})}
@@ -186,7 +185,9 @@ def _nir_synapse(
 
 
 @st.composite
-def grid_networks(draw: st.DrawFn, bits: int = 8, biased: bool = True, full: bool = True) -> tuple[FloatNetwork, ChipProgram]:
+def grid_networks(
+    draw: st.DrawFn, bits: int = 8, biased: bool = True, full: bool = True
+) -> tuple[FloatNetwork, ChipProgram]:
     """A FloatNetwork whose every number is an integer of the chip over one scale a population, and those integers.
 
     Dense layers with recurrence and a skip edge; nothing can wrap. `full`: the largest weight fills its grid.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from programs import dense, every_kind, spikes
+from strategies import chip_programs, inputs_for
 
+from exporter.program import ChipProgram, ConvConnection
 from lava_runtime.result import differences
 from lava_runtime.simulate import simulate
 
@@ -69,3 +73,32 @@ def test_groups_of_samples_do_not_change_the_result(monkeypatch: pytest.MonkeyPa
     one = simulate(program, x, record="all")
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     assert differences(one, simulate(program, x, record="all")) == []
+
+
+def agree_on_a_drawn_network(data: st.DataObject) -> None:
+    program = data.draw(chip_programs(max_neurons=30))
+    assume(stock_has(program))
+    x = data.draw(inputs_for(program, data.draw(st.sampled_from([0.01, 0.1, 0.5]))))
+    results = {b: simulate(program, x, b, len(x) + 4, "all") for b in ("emulator", "lava", "stock")}
+    for other in ("lava", "stock"):
+        assert differences(results["emulator"], results[other]) == []
+
+
+def stock_has(program: ChipProgram) -> bool:
+    """lava.proc has no Conv with a delay."""
+    return not any(isinstance(c, ConvConnection) and c.delay > 1 for c in program.connections)
+
+
+@pytest.mark.lava
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_backends_agree_on_random_networks(data: st.DataObject) -> None:
+    agree_on_a_drawn_network(data)
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_backends_agree_on_many_random_networks(data: st.DataObject) -> None:
+    agree_on_a_drawn_network(data)

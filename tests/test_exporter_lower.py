@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import naive
 import nir
 import numpy as np
@@ -98,4 +100,4 @@ def chain(synapse: nir.NIRNode, neuron: nir.NIRNode, shape: tuple[int, ...] = (3
         "out": nir.Output(output_type=size),
     }
     names = list(nodes)
-    return nir.NIRGraph(nodes=nodes, edges=list(zip(names, names[1:], strict=False)), metadata={"dt": DT})
+    return nir.NIRGraph(nodes=nodes, edges=list(pairwise(names)), metadata={"dt": DT})

@@ -93,7 +93,8 @@ def test_the_largest_input_leaves_u_in_its_register(seed: int, bits: int, inputs
     network = one_layer(weights * 10.0**spread, current_decay=10.0 ** rng.uniform(-3.5, 0))
     program = quantise(network, "loihi2", WIDTHS, bits)
     assert largest_current(program, "a").max() <= WIDTHS.state_max
-    assert program.quantisation["a"].current_bound == pytest.approx(largest_current(program, "a").max() / WIDTHS.state_max)
+    largest = largest_current(program, "a").max()
+    assert program.quantisation["a"].current_bound == pytest.approx(largest / WIDTHS.state_max)
 
 
 @SETTINGS

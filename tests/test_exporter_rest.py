@@ -49,9 +49,7 @@ def test_a_start_that_would_spike_is_held_and_told() -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pair=grid_networks(), seed=seeds, density=st.sampled_from([0.0, 0.2, 0.6]))
-def test_the_chip_gives_the_float_networks_spikes_from_the_first_step_on(
-    pair: Any, seed: int, density: float
-) -> None:
+def test_the_chip_gives_the_float_networks_spikes_from_the_first_step_on(pair: Any, seed: int, density: float) -> None:
     network, _ = pair
     program = quantise(network, "loihi2", WIDTHS, 8)
     assume(all(not report.notes for report in program.quantisation.values()))
@@ -88,6 +86,6 @@ def test_a_branching_network_with_biases_answers_like_the_float_one(leak: float)
     late = program.pipeline_steps
     assert late == 3
     found = simulate(program, x, steps=len(x) + late).output[late:, 0]
-    assert wanted["c"].sum() > 20
+    assert wanted["c"].sum() > 10
     assert np.mean(found == wanted["c"]) > 0.97
     np.testing.assert_array_equal(found[:5], wanted["c"][:5])

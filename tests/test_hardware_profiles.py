@@ -121,9 +121,7 @@ def test_loihi2_says_that_its_energies_are_estimates() -> None:
 )
 def test_device_gives_back_the_measured_keyword_spotter(name: str, joules: float, seconds: float) -> None:
     device, macs = load_device(name), 390 * 256 + 256 * 256 + 256 * 29
-    work = max(
-        macs / device.time.macs_per_second_float32.value, 4 * macs / device.time.bytes_per_second.value
-    )
+    work = max(macs / device.time.macs_per_second_float32.value, 4 * macs / device.time.bytes_per_second.value)
     time = device.time.overhead.value + work
     operations = macs * device.energy.mac_float32.value + 4 * macs * device.energy.memory_byte.value
     assert time == pytest.approx(seconds, rel=0.01)
@@ -133,9 +131,7 @@ def test_device_gives_back_the_measured_keyword_spotter(name: str, joules: float
 def test_constants_have_dotted_names_in_the_order_of_the_schema() -> None:
     names = [dotted for dotted, _ in constants(load_profile("loihi1"))]
     assert names[0] == "word_widths.weight_bits"
-    assert (
-        names.index("energy.synop") < names.index("power.static_per_chip") < names.index("time.step_minimum")
-    )
+    assert names.index("energy.synop") < names.index("power.static_per_chip") < names.index("time.step_minimum")
 
 
 def test_a_profile_is_frozen() -> None:
@@ -192,9 +188,7 @@ def test_a_bare_number_is_refused(tmp_path: Path) -> None:
     text = SYNOP.sub("", shipped("loihi1")).replace(
         "[energy.neuron_update_inactive]", "[energy]\nsynop = 1e-12\n\n[energy.neuron_update_inactive]"
     )
-    assert "energy.synop = 1e-12 is a bare number without a source; write it as a table" in refusal(
-        tmp_path, text
-    )
+    assert "energy.synop = 1e-12 is a bare number without a source; write it as a table" in refusal(tmp_path, text)
 
 
 def test_a_number_in_an_unknown_place_is_refused(tmp_path: Path) -> None:
@@ -290,22 +284,16 @@ def test_every_truncation_is_refused_or_harmless(tmp_path_factory: pytest.TempPa
     except InputError as error:
         assert "\n" not in str(error)
     else:  # only the last note or line end was lost
-        assert [q.value for _, q in constants(profile)] == [
-            q.value for _, q in constants(load_profile("server_cpu"))
-        ]
+        assert [q.value for _, q in constants(profile)] == [q.value for _, q in constants(load_profile("server_cpu"))]
 
 
 _NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-(10**9), 10**9)
 
 
 @given(value=_NUMBERS, low=st.none() | _NUMBERS, high=st.none() | _NUMBERS)
-def test_a_quantity_is_finite_and_ordered_or_refused(
-    value: float, low: float | None, high: float | None
-) -> None:
+def test_a_quantity_is_finite_and_ordered_or_refused(value: float, low: float | None, high: float | None) -> None:
     try:
-        quantity = Quantity(
-            value=value, low=low, high=high, unit="J", source="s", kind="measured", date="2018"
-        )
+        quantity = Quantity(value=value, low=low, high=high, unit="J", source="s", kind="measured", date="2018")
     except ValidationError:
         numbers = [n for n in (low, value, high) if n is not None]
         finite = all(abs(n) < float("inf") for n in numbers)

@@ -1,0 +1,118 @@
+"""What a run costs: counts equal a naive count of synapses and spikes, energies add up, ranges are in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import naive
+import numpy as np
+import programs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from strategies import chip_programs, inputs_for
+
+from exporter.program import ChipProgram
+from hardware_profiles import load_chip
+from lava_runtime.costs import Range
+from lava_runtime.profile import Profile, mean_hops, profile_run
+from lava_runtime.result import SimulationResult
+from lava_runtime.simulate import simulate
+
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def recorded(program: ChipProgram, x: NDArray[np.int32], result: SimulationResult) -> dict[str, NDArray[np.int64]]:
+    """Spikes a source element over the whole run, summed over samples, from what was recorded step by step."""
+    found = {name[2:]: s.sum(axis=(0, 1)).reshape(-1) for name, s in result.states.items() if name.startswith("s/")}
+    return found | {program.inputs[0].name: (x != 0).sum(axis=(0, 1)).reshape(-1)}
+
+
+@SETTINGS
+@given(data=st.data(), density=st.sampled_from([0.0, 0.2, 1.0]), chip=st.sampled_from(["loihi1", "loihi2"]))
+def test_counts_are_those_of_the_recorded_spikes(data: st.DataObject, density: float, chip: str) -> None:
+    program = data.draw(chip_programs())
+    x = data.draw(inputs_for(program, density))
+    result = simulate(program, x, steps=len(x) + 2, record="all")
+    profile = profile_run(program, result, load_chip(chip))
+    spikes, batch = recorded(program, x, result), x.shape[1]
+    for layer in profile.layers:
+        assert layer.spikes == pytest.approx(spikes[layer.name].sum() / batch)
+        accesses = 0
+        for connection in program.into(layer.name):
+            fan_out = Counter(source for source, _, _ in naive.synapse_list(connection))
+            accesses += sum(int(n) * fan_out[i] for i, n in enumerate(spikes[connection.source]))
+        assert layer.synops == pytest.approx(accesses / batch)
+        reached = sum(profile.mapping.layer(c.target).cores for c in program.out_of(layer.name))
+        assert layer.messages == pytest.approx(layer.spikes * reached)
+        is_input = layer.name == "in"
+        assert layer.neuron_updates == (0 if is_input else layer.neurons * (len(x) + 2))
+    assert_adds_up(profile)
+
+
+def assert_adds_up(profile: Profile) -> None:
+    for bound in ("low", "typical", "high"):
+        layers = sum(getattr(layer.energy, bound) for layer in profile.layers)
+        assert getattr(profile.dynamic, bound) == pytest.approx(layers)
+        assert getattr(profile.energy, bound) == pytest.approx(layers + getattr(profile.static, bound))
+        assert getattr(profile.latency, bound) == pytest.approx(getattr(profile.step_time, bound) * profile.steps)
+    for what in (profile.dynamic, profile.static, profile.energy, profile.latency, profile.step_time):
+        assert 0 <= what.low <= what.typical <= what.high
+    assert profile.total("spikes") == pytest.approx(sum(layer.spikes for layer in profile.layers))
+
+
+def test_the_energy_of_a_layer_is_its_counts_times_the_chips_constants() -> None:
+    program = programs.dense((6, 8, 4), 3)
+    chip = load_chip("loihi1")
+    profile = profile_run(program, simulate(program, programs.spikes((10, 3, 6), 0.5, 1)), chip)
+    assert profile.samples == 3
+    entry, first, _ = profile.layers
+    cost = chip.energy
+    assert first.synops == pytest.approx(entry.spikes * 8)
+    expected = (
+        first.synops * cost.synop.value
+        + first.spikes * cost.neuron_update_active.value
+        + (first.neurons * 10 - first.spikes) * cost.neuron_update_inactive.value
+        + first.spikes * cost.spike.value
+        + first.hops * cost.hop.value
+    )
+    assert first.energy.typical == pytest.approx(expected)
+    assert entry.energy.typical == pytest.approx(entry.spikes * cost.spike.value + entry.hops * cost.hop.value)
+    static = (chip.power.static_per_chip.value + 2 * chip.power.static_per_core.value) * profile.latency.typical
+    assert profile.static.typical == pytest.approx(static)
+
+
+def test_the_busiest_core_sets_the_step_time() -> None:
+    program = programs.dense((6, 40, 4), 3)
+    chip = load_chip("loihi2")
+    profile = profile_run(program, simulate(program, programs.spikes((10, 2, 6), 0.5, 1)), chip)
+    work = [
+        layer.synops / 10 * chip.time.synop.value
+        + layer.neurons * chip.time.neuron_update.value
+        + layer.hops / 10 * chip.time.hop.value
+        for layer in profile.layers[1:]
+    ]
+    assert profile.step_time.typical == pytest.approx(chip.time.step_minimum.value + max(work))
+
+
+def test_silence_costs_updates_and_static_power_only() -> None:
+    program = programs.dense((6, 8), 3, threshold=100_000)
+    chip = load_chip("loihi2")
+    profile = profile_run(program, simulate(program, np.zeros((10, 1, 6), np.uint8)), chip)
+    assert profile.dynamic.typical == pytest.approx(80 * chip.energy.neuron_update_inactive.value)
+    assert profile.static.typical > 0
+
+
+@pytest.mark.parametrize(("cores", "hops"), [(1, 1.0), (4, 4 / 3), (5, 2.0), (128, 8.0)])
+def test_hops_are_the_mean_distance_on_a_square_mesh(cores: int, hops: float) -> None:
+    assert mean_hops(cores) == pytest.approx(hops)
+
+
+def test_ranges_calculate_bound_by_bound() -> None:
+    one, two = Range(1, 2, 3), Range(2, 4, 8)
+    assert one + two == Range(3, 6, 11)
+    assert one * 2 == Range(2, 4, 6)
+    assert one.times(two) == Range(2, 8, 24)
+    assert one.largest(Range(0, 5, 1)) == Range(1, 5, 3)
+    assert one.over(two) == Range(1 / 8, 2 / 4, 3 / 2)
