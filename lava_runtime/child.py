@@ -55,11 +55,7 @@ def run_lava(
     request = Request(backend, steps, batch, record, f"spikeport{uuid.uuid4().hex[:12]}")
     with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
         folder = Path(name)
-        save_program(program, folder / PROGRAM)
-        for index, port in enumerate(program.inputs):
-            np.save(folder / f"input{index}.npy", np.ascontiguousarray(inputs[port.name], dtype=np.int32))
-        create_arrays(folder, request, program)
-        write_request(folder, request)
+        _write_job(folder, request, program, inputs)
         total = steps * batch if backend == "stock" else steps
         status = _supervise(folder, request.tag, limit_seconds, total, progress)
         if status != 0:
@@ -67,9 +63,23 @@ def run_lava(
         return _collect(Job(folder, request, program), inputs)
 
 
+def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dict[str, NDArray[np.int32]]) -> None:
+    try:
+        save_program(program, folder / PROGRAM)
+        for index, port in enumerate(program.inputs):
+            np.save(folder / f"input{index}.npy", np.ascontiguousarray(inputs[port.name], dtype=np.int32))
+        create_arrays(folder, request, program)
+        write_request(folder, request)
+    except OSError as error:
+        raise BackendError(
+            f"backend {request.backend}: {folder} cannot be written ({error.strerror or error}); "
+            "free some space there, or set TMPDIR to another folder"
+        ) from error
+
+
 def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Callable[[int, int], None] | None) -> int:
-    here = str(Path(__file__).resolve().parent.parent)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
+    here, known = str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "lava_runtime.supervisor", str(folder), tag, str(limit)],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

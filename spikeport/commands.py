@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,10 +35,7 @@ from .report.units import Range, estimate, quantity, si
 def train(recipe_path: Path, folder: RunFolder, resume: bool, console: Console) -> None:
     """Train the network and its twin into a folder."""
     recipe = load_recipe(recipe_path)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.summary.unlink(missing_ok=True)
-    if recipe_path.resolve() != folder.recipe.resolve():
-        shutil.copyfile(recipe_path, folder.recipe)
+    folder.begin(recipe_path)
     data = stages.dataset_of(recipe)
     method = stages.train_network(recipe, folder, data, resume, progress=True)
     stages.train_twin(recipe, folder, data, progress=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware_profiles.errors import InputError, reason
-from hardware_profiles.files import write_text
+from hardware_profiles.files import write_bytes, write_text
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,13 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether a run ended here."""
         return self.summary.exists()
+
+    def begin(self, recipe: Path) -> None:
+        """Make the folder, keep the recipe in it, drop an earlier summary; raises InputError if it cannot be written."""
+        content = recipe.read_bytes()
+        if recipe.resolve() != self.recipe.resolve():
+            write_bytes(self.recipe, content)
+        self.summary.unlink(missing_ok=True)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json, whole or not at all."""

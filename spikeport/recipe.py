@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,78 +19,25 @@ else:
     import tomli as tomllib
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+LavaBackend = Literal["lava", "stock"]
 
 
-class _Table(BaseModel):
+class Recipe(BaseModel):
+    """A whole run: what to train on what, for which chip, compared with which devices.
+
+    network and training: see trainer/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Layer(_Table):
-    """One hidden layer, see trainer.config.LayerConfig."""
-
-    kind: Literal["dense", "conv"] = "dense"
-    size: int = 128
-    kernel: int = 3
-    stride: int = 1
-    padding: int = 1
-    dilation: int = 1
-    groups: int = 1
-
-
-class Network(_Table):
-    """The hidden layers and their neurons, see trainer.config.NetworkConfig."""
-
-    layers: list[Layer] = Field(min_length=1)
-    neuron: Literal["lif", "cuba_lif"] = "lif"
-    du: float = 0.5
-    dv: float = 0.1
-    vth: float = 1.0
-    batch_norm: bool = True
-    surrogate: str = "atan"
-    surrogate_width: float = 0.5
-    train_decays: bool = False
-    # TOML has no null: 0 stands for training in floating point
-    chip_aware: int = Field(default=8, ge=0, le=8)
-
-
-class Training(_Table):
-    """How to train, see trainer.config.TrainConfig."""
-
-    method: str = "bptt"
-    epochs: int = 40
-    batch_size: int = 64
-    learning_rate: float = 5e-3
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.0
-    norm_epochs: float = 0.6
-    gradient_norm: float = 1.0
-    seed: int = 0
-    steps: int = 16
-    encoding: str = "integrate"
-
-
-class Recipe(_Table):
-    """A whole run: what to train on what, for which chip, compared with which devices."""
 
     name: Name
     dataset: str
     chip: str = "loihi2"
-    dt: float = Field(default=1e-3, gt=0)
-    devices: list[str] = Field(default_factory=lambda: ["server_cpu", "desktop_gpu", "jetson_tx1"])
-    backends: list[Literal["lava", "stock"]] = ["lava", "stock"]
-    network: Network
-    training: Training = Training()
-
-    def network_config(self) -> NetworkConfig:
-        """The network as the trainer takes it; raises InputError for values it refuses."""
-        values = self.network.model_dump()
-        layers = tuple(LayerConfig(**layer) for layer in values.pop("layers"))
-        values["chip_aware"] = values["chip_aware"] or None
-        return NetworkConfig(layers=layers, **values)
-
-    def train_config(self) -> TrainConfig:
-        """The training as the trainer takes it; raises InputError for values it refuses."""
-        return TrainConfig(**self.training.model_dump())
+    dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    devices: tuple[str, ...] = ("server_cpu", "desktop_gpu", "jetson_tx1")
+    backends: tuple[LavaBackend, ...] = ("lava", "stock")
+    network: NetworkConfig
+    training: TrainConfig = TrainConfig()
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -102,11 +51,19 @@ def load_recipe(path: str | Path) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: is no whole TOML file ({reason(error)}); mend it there") from error
     try:
-        recipe = Recipe.model_validate(content)
+        # as JSON, because strict validation takes a JSON array for a tuple, but no list
+        recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(content), default=str))
     except ValidationError as error:
         raise InputError(f"{path}: {_sentence(error.errors(include_url=False)[0])}") from error
     _check_names(recipe, str(path))
     return recipe
+
+
+def _zero_bits_are_none(content: dict[str, Any]) -> dict[str, Any]:
+    network = content.get("network")
+    if isinstance(network, dict) and network.get("chip_aware") == 0:
+        return {**content, "network": {**network, "chip_aware": None}}
+    return content
 
 
 def _check_names(recipe: Recipe, path: str) -> None:
@@ -114,6 +71,7 @@ def _check_names(recipe: Recipe, path: str) -> None:
     from hardware_profiles.loader import load_chip, load_device
     from trainer.data import DATASETS
     from trainer.encoding import ENCODERS
+    from trainer.lookup import lookup
     from trainer.methods import get_method
 
     try:
@@ -121,30 +79,27 @@ def _check_names(recipe: Recipe, path: str) -> None:
         for device in recipe.devices:
             load_device(device)
         get_method(recipe.training.method)
-        recipe.network_config()
-        recipe.train_config()
+        lookup("data set", recipe.dataset, DATASETS)
+        lookup("encoding", recipe.training.encoding, ENCODERS)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    for what, name, known in (("dataset", recipe.dataset, DATASETS), ("encoding", recipe.training.encoding, ENCODERS)):
-        if name not in known:
-            raise InputError(
-                f"{path}: {what} {name!r} is unknown; known are {', '.join(sorted(known))}{nearest(name, known)}"
-            )
 
 
 def _sentence(error: Any) -> str:
+    *table, key = error["loc"] or ("recipe",)
     where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"][:-1])
-        return f"key {where!r} is unknown{nearest(str(error['loc'][-1]), known)}; known here are {', '.join(known)}"
-    if error["type"] == "missing":
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = _known_keys(tuple(table))
+        return f"key {where!r} is unknown{nearest(str(key), known)}; known here are {', '.join(known)}"
+    if error["type"] in ("missing", "missing_argument"):
         return f"key {where!r} is missing; add it"
-    message = str(error["msg"])
-    return f"key {where!r}: {message[0].lower()}{message[1:]}, not {error['input']!r}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    # a check of a whole table names the key itself
+    shown = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
+    return f"key {where!r}: {message[0].lower()}{message[1:]}{shown}"
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[BaseModel]] = {"network": Network, "training": Training, "layers": Layer}
-    names = [part for part in location if isinstance(part, str)]
-    model = tables[names[-1]] if names else Recipe
-    return list(model.model_fields)
+def _known_keys(table: tuple[int | str, ...]) -> list[str]:
+    tables: dict[str, type[Any]] = {"network": NetworkConfig, "training": TrainConfig, "layers": LayerConfig}
+    names = [part for part in table if isinstance(part, str)]
+    return [field.name for field in fields(tables[names[-1]])] if names else list(Recipe.model_fields)

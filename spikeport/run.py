@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,10 +46,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
     """Run a recipe into a folder; returns the summary. Raises InputError or BackendError."""
     recipe = load_recipe(path)
     chip = load_chip(recipe.chip)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.summary.unlink(missing_ok=True)
-    if path.resolve() != folder.recipe.resolve():
-        shutil.copyfile(path, folder.recipe)
+    folder.begin(path)
     clock = Clock(console)
     data = stages.dataset_of(recipe)
     with clock.stage("train", f"{recipe.training.method} on {recipe.dataset}, {recipe.training.epochs} epochs"):

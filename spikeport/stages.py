@@ -52,7 +52,7 @@ def dataset_of(recipe: Recipe) -> Dataset:
 
 def train_network(recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, progress: bool) -> Method:
     """Train the spiking network into network.pt."""
-    method = get_method(recipe.training.method)(recipe.network_config(), recipe.train_config(), recipe.dt)
+    method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)
     checkpoint = folder.path / "checkpoint.pt"
     method.fit(data, folder.path, resume and checkpoint.exists(), progress)
     method.save(folder.network)
@@ -61,7 +61,7 @@ def train_network(recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool
 
 def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:
     """Train the ANN twin into ann.pt."""
-    twin = AnnTwin(recipe.network_config(), recipe.train_config())
+    twin = AnnTwin(recipe.network, recipe.training)
     twin.fit(data, progress=progress)
     twin.save(folder.twin)
     return twin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from torch import nn
@@ -19,6 +19,8 @@ from .quantise import ChipAware
 from .surrogates import surrogate
 
 LARGEST_LEARNING_RATE = 1e3
+# how a recipe's reader (pydantic) checks these dataclasses: no unknown keys, no conversions
+RECIPE_RULES = {"extra": "forbid", "strict": True}
 
 NeuronKind = Literal["lif", "cuba_lif"]
 
@@ -40,6 +42,8 @@ def _above_zero(name: str, value: float) -> None:
 @dataclass(frozen=True)
 class LayerConfig:
     """One hidden layer: `size` features (dense) or channels (conv, with a square kernel); raises InputError."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
 
     kind: LayerKind = "dense"
     size: int = 128
@@ -64,6 +68,8 @@ class NetworkConfig:
     surrogate, surrogate_width: see trainer/surrogates.py; train_decays: train du and dv, one of each per layer;
     chip_aware: bits of the chip's weights to train for, or None to train in floating point.
     """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
 
     layers: tuple[LayerConfig, ...] = (LayerConfig(),)
     neuron: NeuronKind = "lif"
@@ -97,6 +103,8 @@ class TrainConfig:
     norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet), after
     which it is folded; gradient_norm: gradients are clipped to this norm.
     """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
 
     method: str = "bptt"
     epochs: int = 40
