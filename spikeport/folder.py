@@ -83,7 +83,7 @@ class RunFolder:
         return self.summary.exists()
 
     def begin(self, recipe: Path) -> None:
-        """Make the folder, keep the recipe in it, drop an earlier summary; raises InputError if it cannot be written."""
+        """Make the folder, keep the recipe in it, drop an earlier summary; raises InputError if that fails."""
         content = recipe.read_bytes()
         if recipe.resolve() != self.recipe.resolve():
             write_bytes(self.recipe, content)
