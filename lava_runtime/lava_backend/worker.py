@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -77,20 +78,34 @@ def watch_actors(folder: Path, runtime: Any) -> None:
     from lava_runtime.job import write_fault
 
     names = [process.name for process in runtime._executable.proc_builders]
-    actors = list(runtime._messaging_infrastructure.actors)
+    pids = [actor.pid for actor in runtime._messaging_infrastructure.actors]
 
     def watch() -> None:
         while True:
-            for index, actor in enumerate(actors):
-                # a closed actor was joined in order
-                status = None if actor._closed else actor._popen.poll()
-                if status not in (None, 0):
+            for index, pid in enumerate(pids):
+                status = exit_status(pid)
+                if status:
                     name = names[index] if index < len(names) else "runtime service"
                     write_fault(folder, name, f"its process ended with status {status}")
                     return
             time.sleep(0.1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def exit_status(pid: int) -> int | None:
+    """A child's exit status (negative: the signal that killed it), None while it runs or once it was waited for.
+
+    The child is left to be waited for: Lava joins its processes itself.
+    """
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    if ended is None:
+        return None
+    killed = ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+    return -ended.si_status if killed else ended.si_status
 
 
 def _names(first: Any) -> list[tuple[str, Any]]:
