@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from lava_runtime.costs import Range
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"
@@ -16,15 +17,6 @@ _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "
 _COUNTED = ("axon", "compartment", "config", "core", "step")
 _SCALED = ("J", "s", "W", "Hz")
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-
-@dataclass(frozen=True)
-class Range:
-    """An estimate with its range, in SI units."""
-
-    low: float
-    typical: float
-    high: float
 
 
 def significant(value: float, digits: int = 3) -> str:
