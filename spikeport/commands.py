@@ -20,6 +20,7 @@ from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
 from hardware_profiles.loader import available, load_chip, load_profile
 from hardware_profiles.schema import ChipProfile, Quantity, constants
+from lava_runtime.costs import Range
 from lava_runtime.inputs import load_input
 from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
@@ -29,7 +30,7 @@ from .comparison import print_comparison
 from .folder import RunFolder
 from .models import open_model
 from .recipe import load_recipe
-from .report.units import Range, estimate, quantity, si
+from .report.units import estimate, quantity, si
 
 
 def train(recipe_path: Path, folder: RunFolder, resume: bool, console: Console) -> None:

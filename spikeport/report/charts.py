@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from lava_runtime.costs import Range
+
 from .model import Accuracies, Layer
 from .svg import WIDTH, clip, dot, element, line, picture, rectangle, round_ticks, text, whisker
-from .units import DASH, NOT_RUN, Range, percent, short_title, si, si_range
+from .units import DASH, NOT_RUN, percent, short_title, si, si_range
 
 _AXIS = 30.0
 

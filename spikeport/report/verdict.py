@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from lava_runtime.costs import Range
+
 from .model import Device, DeviceCost, Mapping, Summary
-from .units import TIMES, Range, percent, plain, plural, short_title, significant
+from .units import TIMES, percent, plain, plural, short_title, significant
 
 
 class Outcome(Enum):
