@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from lava_runtime.costs import Range
+
 from .model import Device, DeviceCost, Layer, Rounding, Summary
 from .units import (
     DASH,
     NONE,
     NOT_RUN,
-    Range,
     count,
     estimate,
     percent,
