@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lava_runtime.child import lava_missing
+
+# tests assert no times, and a loaded machine is no failure
+settings.register_profile("spikeport", deadline=None)
+settings.load_profile("spikeport")
 
 _SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
