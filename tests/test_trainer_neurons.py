@@ -92,13 +92,13 @@ def test_no_gradient_flows_through_a_reset() -> None:
 
 def test_trained_decays_get_a_gradient_and_stay_fractions() -> None:
     neuron = CubaLIF(0.3, 0.2, trainable=True)
-    assert float(neuron.current_decay()) == pytest.approx(0.3)
+    assert neuron.current_decay().item() == pytest.approx(0.3)
     optimizer = torch.optim.SGD(neuron.parameters(), 0.01)
     neuron(torch.rand(10, 4, 5)).sum().backward()
     optimizer.step()
     for decay in (neuron.current_decay(), neuron.voltage_decay()):
         assert 0 <= float(decay) <= 1
-    assert float(neuron.voltage_decay()) > 0.201 and float(neuron.current_decay()) > 0.31
+    assert float(neuron.voltage_decay()) > 0.201 and neuron.current_decay().item() > 0.31
 
 
 def test_a_trained_lif_keeps_its_current_decay() -> None:
