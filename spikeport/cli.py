@@ -51,6 +51,14 @@ DtOption = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option("--dt", help="Time step in seconds, where the graph does not say it.", metavar="SECONDS"),
 ]
+WeightBitsOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--weight-bits", help="Bits of a weight, default all the chip has.", metavar="N"),
+]
+JsonOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--json", help="Write the figures there, too.", metavar="F"),
+]
 OutOption = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--out", help="Folder to write; default runs/NAME.", metavar="DIR"),
@@ -133,10 +141,7 @@ def compile_(
     chip: ChipOption,
     output: Annotated[Path, typer.Option("-o", help="The program to write.", metavar="MODEL.chip")],
     dt: DtOption = None,
-    weight_bits: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--weight-bits", help="Bits of a weight, default all the chip has.", metavar="N"),
-    ] = None,
+    weight_bits: WeightBitsOption = None,
 ) -> None:
     """Compile a network to a chip's integers.
 
@@ -188,14 +193,34 @@ def simulate(
 
 
 @app.command()
+def diff(
+    model: Annotated[Path, typer.Argument(help="The network, a .nir file.", metavar="MODEL.nir")],
+    x: InputOption,
+    chip: OptionalChip = None,
+    dt: DtOption = None,
+    weight_bits: WeightBitsOption = None,
+    json_file: JsonOption = None,
+    picture: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--picture", help="Draw it there, too.", metavar="F.svg"),
+    ] = None,
+) -> None:
+    """Hold float against fixed point, layer by layer, and say which rounding is to blame; exit 1 if spikes differ.
+
+    Example: spikeport diff digits.nir --input x.npy --chip loihi2 --picture diff.svg
+    """
+    from spikeport import commands
+
+    if not commands.diff_file(model, x, chip, dt, weight_bits, json_file, picture, _console()):
+        raise typer.Exit(NO)
+
+
+@app.command()
 def profile(
     model: ModelArgument,
     x: InputOption,
     chip: ChipOption,
-    json_file: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--json", help="Write the figures there, too.", metavar="F"),
-    ] = None,
+    json_file: JsonOption = None,
     dt: DtOption = None,
 ) -> None:
     """Count spikes and synaptic operations and estimate energy and latency of one inference.

@@ -21,15 +21,18 @@ from hardware_profiles.files import write_text
 from hardware_profiles.loader import available, load_chip, load_profile
 from hardware_profiles.schema import ChipProfile, Quantity, constants
 from lava_runtime.costs import Range
+from lava_runtime.diff import diff
 from lava_runtime.inputs import load_input
 from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
 
 from . import stages, summary
 from .comparison import print_comparison
+from .difference import difference_parts, print_difference
 from .folder import RunFolder
-from .models import open_model
+from .models import open_both, open_model
 from .recipe import load_recipe
+from .report.difference_picture import difference_picture
 from .report.units import estimate, quantity, si
 
 
@@ -133,6 +136,31 @@ def simulate_file(
             f"answers to the input's last {missing} steps are still on their way; "
             f"--steps {result.steps + missing} shows them",
         )
+
+
+def diff_file(
+    model: Path,
+    x: Path,
+    chip: str | None,
+    dt: float | None,
+    weight_bits: int | None,
+    json_file: Path | None,
+    picture: Path | None,
+    console: Console,
+) -> bool:
+    """Whether float and fixed point spike alike, with a table, and JSON and a picture if asked for."""
+    network, program = open_both(model, chip, dt, weight_bits)
+    values = load_input(x)
+    if picture is not None and picture.suffix != ".svg":
+        raise InputError(f"{picture}: pictures are .svg files; give --picture a name that ends so")
+    with console.status(f"float and fixed point: {values.shape[1] if values.ndim > 1 else 0} samples"):
+        report = diff(network, program, values, str(x))
+    if json_file is not None:
+        write_text(json_file, json.dumps(difference_parts(report), indent=2) + "\n")
+    if picture is not None:
+        write_text(picture, str(difference_picture(report)) + "\n")
+    print_difference(report, console)
+    return report.equal
 
 
 def profile_file(model: Path, x: Path, chip: str, json_file: Path | None, dt: float | None, console: Console) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exporter.compile import compile_graph
+from exporter.compile import compile_graph, lower_graph
+from exporter.float_network import FloatNetwork
 from exporter.nir_file import read_nir
 from exporter.program import ChipProgram
 from exporter.program_file import load_program
@@ -27,3 +28,17 @@ def open_model(path: Path, chip: str | None = None, dt: float | None = None) -> 
             raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
         return compile_graph(read_nir(path), load_chip(chip), dt, where=str(path))
     raise InputError(f"{path}: models to run are .chip and .nir files, not {path.suffix or 'files without an ending'}")
+
+
+def open_both(
+    path: Path, chip: str | None, dt: float | None = None, weight_bits: int | None = None
+) -> tuple[FloatNetwork, ChipProgram]:
+    """A .nir file as the float network and as the program compiled from it; raises InputError."""
+    if path.suffix == ".chip":
+        raise InputError(f"{path}: holds the chip's integers only; give the .nir file it was compiled from")
+    if path.suffix != ".nir":
+        raise InputError(f"{path}: {path.suffix or 'files without an ending'} cannot be compared; give a .nir file")
+    if chip is None:
+        raise InputError(f"{path}: is compiled to be compared; name a chip with --chip")
+    profile, graph = load_chip(chip), read_nir(path)
+    return lower_graph(graph, dt, str(path)), compile_graph(graph, profile, dt, weight_bits, str(path))

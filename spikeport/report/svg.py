@@ -37,6 +37,16 @@ def picture(label: str, height: float, children: Iterable[Markup], width: float 
     )  # fmt: skip
 
 
+def standalone(label: str, height: float, children: Iterable[Markup], style: str, width: float = WIDTH) -> Markup:
+    """A drawing that is a file of its own: `style` is our own CSS, which no page brings along."""
+    # CSS is not escaped: a quotation mark in it must stay one
+    sheet = Markup("<style>") + Markup(style) + Markup("</style>")
+    return element(
+        "svg", sheet, *children, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {number(width)} {number(height)}",
+        width=width, height=height, role="img", aria_label=label,
+    )  # fmt: skip
+
+
 def text(x: float, y: float, content: str, class_: str | None = None, anchor: str | None = None) -> Markup:
     """A line of text; anchor: start, middle or end."""
     return element("text", content, x=x, y=y, class_=class_, text_anchor=anchor)

@@ -21,18 +21,16 @@ _ASCII = str.maketrans({DASH: "-", MINUS: "-", TIMES: "x", "µ": "u"})
 def print_summary(summary: dict[str, Any], console: Console) -> None:
     """Print the verdict and a table; raises InputError for a summary that lacks a field."""
     found = parse_summary(summary, "summary.json")
-    table = Table(
-        title=_said(f"{found.recipe} on {found.chip_title}", console), title_justify="left", show_header=False
-    )
+    table = Table(title=said(f"{found.recipe} on {found.chip_title}", console), title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()
     for index, section in enumerate(_sections(found)):
         if index:
             table.add_section()
         for name, value in section:
-            table.add_row(_said(name, console), _said(value, console))
+            table.add_row(said(name, console), said(value, console))
     console.print(table)
-    console.print(_said(verdict(found).sentence, console))
+    console.print(said(verdict(found).sentence, console))
 
 
 def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
@@ -65,8 +63,9 @@ def _cores(summary: Summary) -> str:
     return f"{plain(mapping.cores)} of {plain(mapping.cores_per_chip)}, {fits}"
 
 
-def _said(text: str, console: Console) -> str:
-    said = text.translate(_PLAIN)
+def said(text: str, console: Console) -> str:
+    """Text that this console can show, its square brackets kept from being read as markup."""
+    shown = text.translate(_PLAIN)
     if not console.encoding.lower().startswith("utf"):
-        said = said.translate(_ASCII).encode("ascii", "replace").decode()
-    return escape(said)
+        shown = shown.translate(_ASCII).encode("ascii", "replace").decode()
+    return escape(shown)

@@ -1,0 +1,275 @@
+"""Float against fixed point: where the two part, layer by layer, and which rounding is to blame.
+
+The float network runs with the chip's timing (exporter/float_simulator.py), the program in the emulator, and step t of
+one is held against step t of the other. Long runs are cut into groups of samples, so that memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.dequantise import PARTS, exchange, held_network
+from exporter.float_network import FloatConnection, FloatNetwork
+from exporter.float_simulator import FloatResult, arriving, simulate_float
+from exporter.program import ChipProgram, Population
+from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
+
+from .emulator import emulate
+from .inputs import check_input
+from .result import SimulationResult
+
+Inputs = Mapping[str, NDArray[np.int32]]
+Spikes = Mapping[str, NDArray[np.bool_]]
+Cause = Literal["weights", "decays", "thresholds", "biases", "dynamics"]
+CAUSES: tuple[Cause, ...] = (*PARTS, "dynamics")
+
+# numbers of u, v and s a group of samples may hold
+_GROUP = 1 << 24
+# u lives in (-limit, limit], v in [1 - limit, limit - 1] (lava_runtime/kernels.py)
+_LIMIT = WordWidths().state_max + 1
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first spike that only one side has; neuron is an index into the population's shape."""
+
+    step: int
+    sample: int
+    neuron: tuple[int, ...]
+    chip_spikes: bool
+
+
+@dataclass(frozen=True)
+class LayerDifference:
+    """One population: counts over all of (sample, neuron, step), and how full its registers were.
+
+    differing: places where one side spikes and the other does not; u_peak: largest |u| before wrapping, in parts of the
+    register; u_beyond: places where u left the register and wrapped; v_limited: places where v stands at its limit
+    (below: at the upper one it spikes and is reset).
+    """
+
+    name: str
+    neurons: int
+    compared: int
+    first: Divergence | None
+    differing: int
+    float_spikes: int
+    chip_spikes: int
+    u_peak: float
+    u_beyond: int
+    v_limited: int
+
+    @property
+    def share(self) -> float:
+        """Share of the compared places at which the two differ."""
+        return self.differing / self.compared
+
+    @property
+    def rate_error(self) -> float | None:
+        """(chip - float) / float of the layer's spikes; None if only the chip spikes."""
+        if self.chip_spikes == self.float_spikes:
+            return 0.0
+        return (self.chip_spikes - self.float_spikes) / self.float_spikes if self.float_spikes else None
+
+
+@dataclass(frozen=True)
+class DiffReport:
+    """Float against fixed point on a batch.
+
+    compared, differing: places and differing places of the outputs. causes: output places that differ from the float
+    network's when one thing alone is the chip's; dynamics: fixed point against real numbers with all the chip's
+    constants, which leaves rounding toward zero, wrapping and saturation.
+    """
+
+    chip: str
+    samples: int
+    steps: int
+    same_winners: int
+    compared: int
+    differing: int
+    layers: tuple[LayerDifference, ...]
+    causes: Mapping[Cause, int]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every spike of every layer is the same."""
+        return all(layer.differing == 0 for layer in self.layers)
+
+    @property
+    def same_winner(self) -> float:
+        """Share of the samples with the same winner: the neuron of the first output with most spikes."""
+        return self.same_winners / self.samples
+
+    def share(self, cause: Cause) -> float:
+        """A cause's part of the sum of all causes, 0 if nothing differs."""
+        return self.causes[cause] / (sum(self.causes.values()) or 1)
+
+    @property
+    def first_layer(self) -> LayerDifference | None:
+        """The layer that differs first: at the earliest step, the first of equals; None if nothing differs."""
+        found = [layer for layer in self.layers if layer.first is not None]
+        return min(found, key=lambda layer: layer.first.step if layer.first else 0, default=None)
+
+
+def diff(network: FloatNetwork, program: ChipProgram, x: NDArray[Any], where: str = "input") -> DiffReport:
+    """Compare a network with the program compiled from it on x (time, batch, *input shape).
+
+    Runs as many steps as it takes for all answers to come out. Raises InputError for a bad input, or a program that
+    was not compiled from this network.
+    """
+    inputs = check_input(program, x, where)
+    variants: dict[Cause, FloatNetwork] = {part: exchange(network, program, part) for part in PARTS}
+    steps, batch = x.shape[0] + program.pipeline_steps, x.shape[1]
+    places = steps * sum(p.size for p in program.populations)
+    size = max(1, _GROUP // places)
+    report: DiffReport | None = None
+    for begin in range(0, batch, size):
+        group = {name: np.ascontiguousarray(values[:, begin : begin + size]) for name, values in inputs.items()}
+        found = _diff_group(network, program, variants, group, steps, begin)
+        report = found if report is None else _joined(report, found)
+    assert report is not None  # check_input refuses an empty batch
+    return report
+
+
+def _diff_group(
+    network: FloatNetwork,
+    program: ChipProgram,
+    variants: Mapping[Cause, FloatNetwork],
+    inputs: dict[str, NDArray[np.int32]],
+    steps: int,
+    begin: int,
+) -> DiffReport:
+    wanted = simulate_float(network, inputs, steps)
+    result = emulate(program, inputs, steps, "all")
+    batch = result.batch
+    found = {p.name: _state(result, "s", p).astype(np.bool_) for p in program.populations}
+    held = held_network(program)
+    layers = tuple(_layer(p, wanted, result, held, found, inputs, begin) for p in program.populations)
+    causes: dict[Cause, int] = {
+        cause: _outputs_differ(program, simulate_float(variant, inputs, steps).spikes, wanted.spikes)
+        for cause, variant in variants.items()
+    }
+    causes["dynamics"] = _outputs_differ(program, found, simulate_float(held, inputs, steps).spikes)
+    first = program.outputs[0]
+    winners = found[first].sum(axis=0).argmax(axis=1) == wanted.counts[first].argmax(axis=1)
+    return DiffReport(
+        chip=program.chip,
+        samples=batch,
+        steps=steps,
+        same_winners=int(winners.sum()),
+        compared=steps * batch * sum(program.source_size(name) for name in program.outputs),
+        differing=_outputs_differ(program, found, wanted.spikes),
+        layers=layers,
+        causes=causes,
+    )
+
+
+def _outputs_differ(program: ChipProgram, ours: Spikes, theirs: Spikes) -> int:
+    return sum(int(np.count_nonzero(ours[name] != theirs[name])) for name in program.outputs)
+
+
+def _state(result: SimulationResult, letter: str, population: Population) -> NDArray[Any]:
+    """A recorded array as (steps, batch, size)."""
+    values = result.states[f"{letter}/{population.name}"]
+    return values.reshape(*values.shape[:2], population.size)
+
+
+def _layer(
+    population: Population,
+    wanted: FloatResult,
+    result: SimulationResult,
+    held: FloatNetwork,
+    found: Spikes,
+    inputs: Inputs,
+    begin: int,
+) -> LayerDifference:
+    ours, theirs = found[population.name], wanted.spikes[population.name]
+    different = ours != theirs
+    incoming = [c for c in held.connections if c.target == population.name]
+    peak, beyond = current_peak(population, incoming, _state(result, "u", population), {**inputs, **found})
+    return LayerDifference(
+        name=population.name,
+        neurons=population.size,
+        compared=different.size,
+        first=first_divergence(ours, theirs, population.shape, begin),
+        differing=int(np.count_nonzero(different)),
+        float_spikes=int(theirs.sum()),
+        chip_spikes=int(ours.sum()),
+        u_peak=peak,
+        u_beyond=beyond,
+        v_limited=int(np.count_nonzero(np.abs(_state(result, "v", population)) >= _LIMIT - 1)),
+    )
+
+
+def first_divergence(
+    chip: NDArray[np.bool_], wanted: NDArray[np.bool_], shape: tuple[int, ...], begin: int = 0
+) -> Divergence | None:
+    """The first step, then sample, then neuron at which two arrays (steps, batch, size) differ, or None.
+
+    begin: number of the first sample.
+    """
+    different = chip != wanted
+    if not different.any():
+        return None
+    place = np.unravel_index(int(different.argmax()), different.shape)
+    step, sample, neuron = (int(i) for i in place)
+    index = tuple(int(i) for i in np.unravel_index(neuron, shape))
+    return Divergence(step, begin + sample, index, bool(chip[step, sample, neuron]))
+
+
+def current_peak(
+    population: Population,
+    incoming: list[FloatConnection],
+    u: NDArray[np.int32],
+    sent: Mapping[str, NDArray[Any]],
+) -> tuple[float, int]:
+    """The largest |u| before wrapping, in parts of 2**23, and how often it went beyond.
+
+    A wrapped u does not show that it was: so each step is computed once more from the recorded u before it and the
+    spikes sent (incoming weights in units of u), which doubles hold exactly.
+    """
+    keep = (DECAY_UNITY - 1 - population.du.astype(np.float64)) / DECAY_UNITY
+    peak, beyond = 0.0, 0
+    for step in range(len(u)):
+        full = np.trunc(u[step - 1] * keep) if step else np.zeros(u.shape[1:])
+        for connection in incoming:
+            past, values = step - connection.delay, sent[connection.source]
+            if 0 <= past < len(values):
+                full += arriving(connection, values[past].astype(np.float64))
+        peak = max(peak, float(np.abs(full).max(initial=0)) / _LIMIT)
+        beyond += int(np.count_nonzero((full > _LIMIT) | (full <= -_LIMIT)))
+    return peak, beyond
+
+
+def _joined(first: DiffReport, second: DiffReport) -> DiffReport:
+    """Two groups of samples as one."""
+    return replace(
+        first,
+        samples=first.samples + second.samples,
+        same_winners=first.same_winners + second.same_winners,
+        compared=first.compared + second.compared,
+        differing=first.differing + second.differing,
+        layers=tuple(_joined_layer(a, b) for a, b in zip(first.layers, second.layers, strict=True)),
+        causes={cause: first.causes[cause] + second.causes[cause] for cause in CAUSES},
+    )
+
+
+def _joined_layer(a: LayerDifference, b: LayerDifference) -> LayerDifference:
+    met = [found for found in (a.first, b.first) if found is not None]
+    return LayerDifference(
+        name=a.name,
+        neurons=a.neurons,
+        compared=a.compared + b.compared,
+        first=min(met, key=lambda d: (d.step, d.sample), default=None),
+        differing=a.differing + b.differing,
+        float_spikes=a.float_spikes + b.float_spikes,
+        chip_spikes=a.chip_spikes + b.chip_spikes,
+        u_peak=max(a.u_peak, b.u_peak),
+        u_beyond=a.u_beyond + b.u_beyond,
+        v_limited=a.v_limited + b.v_limited,
+    )

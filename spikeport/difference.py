@@ -1,0 +1,119 @@
+"""Float against fixed point as JSON and as a table on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
+
+from .report.terminal import said
+from .report.units import MINUS, NONE, percent, plain
+
+_SAID = {
+    "weights": "weights rounded",
+    "decays": "decays rounded",
+    "thresholds": "thresholds rounded",
+    "biases": "biases rounded",
+    "dynamics": "u and v rounded, wrapped, saturated",
+}
+
+
+def difference_parts(report: DiffReport) -> dict[str, Any]:
+    """The report as plain values: shares of one, spikes a sample, steps of the chip from 0 on."""
+    return {
+        "chip": report.chip,
+        "samples": report.samples,
+        "steps": report.steps,
+        "equal": report.equal,
+        "same_winner": report.same_winner,
+        "output": {"differing": report.differing, "compared": report.compared},
+        "layers": [_layer_parts(layer, report.samples) for layer in report.layers],
+        "causes": {
+            cause: {"differing": report.causes[cause], "share": report.share(cause)} for cause in CAUSES
+        },
+    }  # fmt: skip
+
+
+def print_difference(report: DiffReport, console: Console) -> None:
+    """Print where the two part, how full the registers are, and what is to blame."""
+    table = Table("layer", "first difference", "differ", "rate error", "u at most", "v at limit")
+    for layer in report.layers:
+        row = [
+            layer.name,
+            NONE if layer.first is None else f"step {layer.first.step}, neuron {_neuron(layer.first)}",
+            _share(layer.share),
+            _signed(layer.rate_error),
+            _register(layer),
+            _share(layer.v_limited / layer.compared),
+        ]
+        table.add_row(*(said(cell, console) for cell in row))
+    console.print(table)
+    for sentence in _sentences(report):
+        console.print(said(sentence, console), highlight=False, soft_wrap=True)
+    if report.equal:
+        return
+    blame = Table("only this is the chip's", "output spikes that differ", "share")
+    for cause in CAUSES:
+        row = [_SAID[cause], plain(report.causes[cause]), _share(report.share(cause), 1)]
+        blame.add_row(*(said(cell, console) for cell in row))
+    console.print(blame)
+
+
+def _share(share: float, decimals: int = 3) -> str:
+    return percent(share, decimals if share else 0)
+
+
+def _signed(error: float | None) -> str:
+    """A relative error with its sign, or a dash where there is nothing to relate it to."""
+    if error is None:
+        return NONE
+    return f"{'+' if error > 0 else MINUS if error < 0 else ''}{_share(abs(error))}"
+
+
+def _register(layer: LayerDifference) -> str:
+    wraps = f", wraps at {_share(layer.u_beyond / layer.compared)}" if layer.u_beyond else ""
+    return percent(layer.u_peak) + wraps
+
+
+def _sentences(report: DiffReport) -> list[str]:
+    if report.equal:
+        return [f"every spike of every layer is the same, on {plain(report.samples)} samples of {report.steps} steps"]
+    found = [
+        f"same winner on {percent(report.same_winner)} of {plain(report.samples)} samples; of "
+        f"{plain(report.compared)} output places (sample, neuron, step) {plain(report.differing)} differ"
+    ]
+    layer = report.first_layer
+    if layer is not None and layer.first is not None:
+        who = "the chip spikes alone" if layer.first.chip_spikes else "the float network spikes alone"
+        found.append(f"the first to differ is {layer.name}, {_place(layer.first)}: {who}")
+    return found
+
+
+def _place(first: Divergence) -> str:
+    return f"step {first.step}, sample {first.sample}, neuron {_neuron(first)}"
+
+
+def _neuron(first: Divergence) -> str:
+    return ", ".join(map(str, first.neuron))
+
+
+def _layer_parts(layer: LayerDifference, samples: int) -> dict[str, Any]:
+    first = layer.first
+    return {
+        "name": layer.name,
+        "neurons": layer.neurons,
+        "first": first and {
+            "step": first.step, "sample": first.sample, "neuron": list(first.neuron), "chip_spikes": first.chip_spikes,
+        },
+        "differing": layer.differing,
+        "differing_share": layer.share,
+        "float_spikes": layer.float_spikes / samples,
+        "chip_spikes": layer.chip_spikes / samples,
+        "rate_error": layer.rate_error,
+        "u_peak": layer.u_peak,
+        "u_beyond_share": layer.u_beyond / layer.compared,
+        "v_limited_share": layer.v_limited / layer.compared,
+    }  # fmt: skip

@@ -1,0 +1,73 @@
+"""The float reference: NIR's equations as tests/naive.py writes them, shifted by the chip's timing."""
+
+from __future__ import annotations
+
+import naive
+import nir
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from strategies import nir_graphs, seeds
+
+from exporter.compile import lower_graph
+from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from exporter.float_simulator import simulate_float
+from exporter.program import InputPort, arrival_steps
+
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+NEAR = 1e-9
+
+
+def flat(x: NDArray[np.int32]) -> NDArray[np.int32]:
+    return x.reshape(*x.shape[:2], -1)
+
+
+@SETTINGS
+@given(graph=nir_graphs(max_neurons=16), seed=seeds, batch=st.integers(1, 3), density=st.sampled_from([0.1, 0.5, 1.0]))
+def test_spikes_equal_the_plain_simulation_each_layer_as_late_as_on_the_chip(
+    graph: nir.NIRGraph, seed: int, batch: int, density: float
+) -> None:
+    network = lower_graph(graph)
+    steps, port = 10, network.inputs[0]
+    x = (np.random.default_rng(seed).random((steps, batch, *port.shape)) < density).astype(np.int32)
+    latency = arrival_steps(network.inputs, network.connections)
+    found = simulate_float(network, {port.name: flat(x)}, steps + max(latency.values()), "all")
+    for sample in range(batch):
+        wanted, distance = naive.float_network(network, x[:, sample])
+        if min(np.abs(d).min() for d in distance.values()) < NEAR:
+            continue  # sums in another order may decide such a spike otherwise
+        for p in network.populations:
+            late = latency[p.name]
+            np.testing.assert_array_equal(found.spikes[p.name][late : late + steps, sample], wanted[p.name])
+            assert not found.spikes[p.name][:late].any() and not found.v[p.name][:late].any()
+            voltage = np.where(wanted[p.name] > 0, 0, (distance[p.name] + 1) * p.threshold)
+            np.testing.assert_allclose(found.v[p.name][late : late + steps, sample], voltage, atol=1e-9)
+
+
+@SETTINGS
+@given(graph=nir_graphs(max_neurons=12), seed=seeds)
+def test_counts_are_those_of_the_spikes(graph: nir.NIRGraph, seed: int) -> None:
+    network = lower_graph(graph)
+    port = network.inputs[0]
+    x = {port.name: np.random.default_rng(seed).integers(0, 2, (8, 2, port.size), dtype=np.int32)}
+    kept, counted = simulate_float(network, x, 8, "spikes"), simulate_float(network, x, 8, "counts")
+    assert not kept.u and not counted.spikes
+    for name, spikes in kept.spikes.items():
+        np.testing.assert_array_equal(spikes.sum(axis=0), counted.counts[name])
+
+
+@pytest.mark.parametrize("delay", [1, 2, 5])
+def test_a_delay_is_kept_and_u_and_v_are_recorded(delay: int) -> None:
+    one = np.ones(1)
+    network = FloatNetwork(
+        1e-3, (InputPort("in", (1,)),), (FloatPopulation("a", (1,), 0.5 * one, 0.25 * one, 9 * one, 0.125 * one),),
+        (FloatConnection("in", "a", np.array([[3.0]]), None, delay),), ("a",),
+    )  # fmt: skip
+    found = simulate_float(network, {"in": np.array([[[2]]], np.int32)}, delay + 3, "all")
+    u = [0.0] * delay + [6.0, 3.0, 1.5]
+    np.testing.assert_array_equal(found.u["a"][:, 0, 0], u)
+    # 6.125, then 0.75 * 6.125 + 3 + 0.125 = 7.71875, then 0.75 * 7.71875 + 1.625
+    np.testing.assert_array_equal(found.v["a"][:, 0, 0], [0.0] * delay + [6.125, 7.71875, 7.4140625])
+    assert found.counts["a"].sum() == 0
