@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from hardware_profiles.errors import BackendError, InputError, nearest, reason
+
+from .options import (
+    BackendName,
+    ChipOption,
+    DtOption,
+    InputOption,
+    JsonOption,
+    ModelArgument,
+    OptionalChip,
+    OutOption,
+    OverwriteOption,
+    RecipeArgument,
+    RecordName,
+    ResumeOption,
+    WeightBitsOption,
+)
 
 app = typer.Typer(
     help="Take a spiking network from training to a neuromorphic chip.",
@@ -20,51 +35,6 @@ app = typer.Typer(
 )
 
 NO, WRONG, INTERRUPTED = 1, 2, 130
-
-
-class BackendName(str, Enum):
-    """What runs a program."""
-
-    lava = "lava"
-    stock = "stock"
-    emulator = "emulator"
-
-
-class RecordName(str, Enum):
-    """What a simulation keeps."""
-
-    spikes = "spikes"
-    all = "all"
-
-
-RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a .toml file.", metavar="RECIPE.toml")]
-ModelArgument = Annotated[Path, typer.Argument(help="A .chip file, or a .nir file with --chip.", metavar="MODEL")]
-InputOption = Annotated[
-    Path, typer.Option("--input", help="Spikes (time, batch, *input shape), 0/1 or integer payloads.", metavar="X.npy")
-]
-ChipOption = Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file (.toml).", metavar="NAME")]
-OptionalChip = Annotated[
-    Optional[str],  # noqa: UP045 - typer on Python 3.10 reads the annotation at run time
-    typer.Option("--chip", help="The chip to compile a .nir file for.", metavar="NAME"),
-]
-DtOption = Annotated[
-    Optional[float],  # noqa: UP045
-    typer.Option("--dt", help="Time step in seconds, where the graph does not say it.", metavar="SECONDS"),
-]
-WeightBitsOption = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--weight-bits", help="Bits of a weight, default all the chip has.", metavar="N"),
-]
-JsonOption = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--json", help="Write the figures there, too.", metavar="F"),
-]
-OutOption = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--out", help="Folder to write; default runs/NAME.", metavar="DIR"),
-]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in --out.")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")]
 
 
 @app.callback()
