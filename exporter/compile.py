@@ -38,5 +38,5 @@ def compile_graph(
     widths = chip.word_widths.fixed_point()
     network = lower_graph(graph, dt, where)
     if not network.populations:
-        raise InputError(f"{where}: holds no neurons; add a LIF or CubaLIF node")
+        raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
     return quantise(network, chip.name, widths, weight_bits or widths.weight_bits)

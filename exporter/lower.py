@@ -4,6 +4,10 @@ Forward Euler with the graph's time step dt, as NIR's equations read (nir, ir/ne
 
     LIF      v <- v (1 - dt/tau) + dt/tau (v_leak + r I)
     CubaLIF  i <- i (1 - dt/tau_syn) + dt/tau_syn w_in S;   v <- v (1 - dt/tau_mem) + dt/tau_mem (v_leak + r i)
+    IF       v <- v + r I
+
+IF's equation is dv/dt = r I, but the frameworks that export it (Sinabs, for one) mean one step of v += r I and
+know no seconds: its gain is r, not r dt, whatever the time step. v does not leak and there is no filter.
 
 The factor before I (or S) is folded into threshold and bias, which the chip holds a neuron: dividing u and v by it
 leaves every spike as it was and lets convolutions keep their shared kernel.
@@ -63,7 +67,7 @@ def _outputs(graph: nir.NIRGraph, where: str) -> tuple[str, ...]:
                     kind = type(graph.nodes[source]).__name__
                     raise InputError(
                         f"{where}: output {name!r} reads node {source!r} ({kind}), which does not spike; "
-                        "end the network in a LIF or CubaLIF node"
+                        "end the network in an IF, LIF or CubaLIF node"
                     )
                 names.append(source)
     if not names:
@@ -90,7 +94,7 @@ def _sources(graph: nir.NIRGraph, synapse: str, where: str) -> list[str]:
         if not isinstance(node, (nir.Input, *NEURONS)):
             raise InputError(
                 f"{where}: synapse {synapse!r} is fed by {source!r} ({type(node).__name__}), which does not spike; "
-                "merge the two or put a LIF or CubaLIF node between"
+                "merge the two or put an IF, LIF or CubaLIF node between"
             )
     return sources
 
@@ -125,10 +129,12 @@ def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -
         raise InputError(
             f"{where}: {name!r} has a v_reset other than 0; the chip resets to 0, shift v by v_reset first"
         )
-    tau = "tau_mem" if isinstance(node, nir.CubaLIF) else "tau"
-    voltage_decay = _decay(field(tau), dt, f"{where}: {name!r}, {tau}")
-    gain = voltage_decay * field("r")
-    current_decay = np.ones(size)
+    voltage_decay, current_decay = np.zeros(size), np.ones(size)
+    gain, leak = field("r"), np.zeros(size)
+    if not isinstance(node, nir.IF):
+        tau = "tau_mem" if isinstance(node, nir.CubaLIF) else "tau"
+        voltage_decay = _decay(field(tau), dt, f"{where}: {name!r}, {tau}")
+        gain, leak = voltage_decay * gain, voltage_decay * field("v_leak")
     if isinstance(node, nir.CubaLIF):
         current_decay = _decay(field("tau_syn"), dt, f"{where}: {name!r}, tau_syn")
         gain = gain * current_decay * field("w_in")
@@ -137,7 +143,7 @@ def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -
     threshold = field("v_threshold")
     if np.any(threshold <= 0):
         raise InputError(f"{where}: {name!r} has a v_threshold of 0 or less; the chip's thresholds are positive")
-    return _Constants(current_decay, voltage_decay, gain, voltage_decay * field("v_leak"), threshold)
+    return _Constants(current_decay, voltage_decay, gain, leak, threshold)
 
 
 def _decay(tau: Floats, dt: float, what: str) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hardware_profiles.errors import InputError
 
-NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.CubaLIF)
+NEURONS: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF)
 SYNAPSES: tuple[type[nir.NIRNode], ...] = (nir.Affine, nir.Linear, nir.Conv2d)
 _KNOWN = (*NEURONS, *SYNAPSES, nir.Input, nir.Output, nir.Flatten)
 

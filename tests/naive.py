@@ -152,11 +152,15 @@ def nir_euler(graph: nir.NIRGraph, dt: float, x: NDArray[Any]) -> tuple[dict[str
                 sources = [last[s] if s == name else now[s] for s in predecessors(graph, synapse)]
                 total += _synapse(graph.nodes[synapse], sum(sources), total.shape)
             drive = total
-            tau = node.tau if isinstance(node, nir.LIF) else node.tau_mem
             if isinstance(node, nir.CubaLIF):
                 current[name] += dt / node.tau_syn * (node.w_in * total - current[name])
                 drive = current[name]
-            v[name] += dt / tau * (node.v_leak - v[name] + node.r * drive)
+            if isinstance(node, nir.IF):
+                # one step of v += r I, which the frameworks that export it mean
+                v[name] += node.r * drive
+            else:
+                tau = node.tau if isinstance(node, nir.LIF) else node.tau_mem
+                v[name] += dt / tau * (node.v_leak - v[name] + node.r * drive)
             nearest = min(nearest, float(np.abs(v[name] / node.v_threshold - 1).min()))
             spikes = v[name] > node.v_threshold
             v[name][spikes] = 0
