@@ -10,7 +10,8 @@ IF's equation is dv/dt = r I, but the frameworks that export it (Sinabs, for one
 know no seconds: its gain is r, not r dt, whatever the time step. v does not leak and there is no filter.
 
 The factor before I (or S) is folded into threshold and bias, which the chip holds a neuron: dividing u and v by it
-leaves every spike as it was and lets convolutions keep their shared kernel.
+leaves every spike as it was and lets convolutions keep their shared kernel. An Affine's bias is added to v where there
+is no filter before it, and comes from a bias axon where there is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 
 from hardware_profiles.errors import InputError
 
+from .bias_axons import bias_axon
 from .delays import balance
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
 from .nir_graph import NEURONS, SYNAPSES, predecessors, shape_of
@@ -52,7 +54,12 @@ def lower(graph: nir.NIRGraph, dt: float, where: str = "graph") -> FloatNetwork:
                 for synapse in incoming
                 for source in _sources(graph, synapse, where)
             ]
-            populations.append(_population(name, node, [graph.nodes[s] for s in incoming], dt, where))
+            population, filtered = _population(name, node, [graph.nodes[s] for s in incoming], dt, where)
+            if np.any(filtered):
+                axon, connection = bias_axon(name, filtered, graph.nodes)
+                populations.append(axon)
+                connections.append(connection)
+            populations.append(population)
     outputs = _outputs(graph, where)
     balanced = balance([port.name for port in inputs], tuple(connections))
     return FloatNetwork(dt, inputs, tuple(populations), balanced, outputs)
@@ -99,26 +106,29 @@ def _sources(graph: nir.NIRGraph, synapse: str, where: str) -> list[str]:
     return sources
 
 
-def _population(name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], dt: float, where: str) -> FloatPopulation:
+def _population(
+    name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], dt: float, where: str
+) -> tuple[FloatPopulation, Floats]:
+    """The neurons, and the bias (one value a neuron) that must reach them through their synaptic filter."""
     shape = shape_of(node)
     if not np.prod(shape):
         raise InputError(f"{where}: {name!r} has shape {shape}, which holds no neuron")
     constants = _constants(name, node, int(np.prod(shape)), dt, where)
     biases = [_bias(s, shape, f"{where}: a synapse of {name!r}") for s in synapses]
-    bias = constants.leak + sum(biases, np.zeros(())) * constants.gain
-    if isinstance(node, nir.CubaLIF) and any(np.any(b) for b in biases):
-        raise InputError(
-            f"{where}: {name!r} is a CubaLIF whose Affine bias passes the synaptic filter, where the chip adds bias to "
-            "the voltage; move the bias to v_leak"
-        )
-    return FloatPopulation(
+    direct = filtered = np.zeros(int(np.prod(shape)))
+    if isinstance(node, nir.CubaLIF):
+        filtered = sum(biases, filtered)
+    else:
+        direct = sum(biases, direct)
+    population = FloatPopulation(
         name,
         shape,
         constants.current_decay,
         constants.voltage_decay,
         constants.threshold / constants.gain,
-        np.broadcast_to(bias / constants.gain, (int(np.prod(shape)),)).copy(),
+        constants.leak / constants.gain + direct,
     )
+    return population, filtered
 
 
 def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -> _Constants:

@@ -165,8 +165,9 @@ def nir_graphs(draw: st.DrawFn, max_neurons: int = 24) -> nir.NIRGraph:
             feeds.append((name, f"{name}_recurrent", None))
         if source != "in" and draw(st.booleans()):
             feeds.append(("in", f"{name}_skip", None))
+        biased = draw(st.booleans())
         for origin, synapse, form in feeds:
-            nodes[synapse] = _nir_synapse(sizes[origin], sizes[name], form, rng, biased=kind != "CubaLIF")
+            nodes[synapse] = _nir_synapse(sizes[origin], sizes[name], form, rng, biased)
             edges += [(origin, synapse), (synapse, name)]
         source = name
     nodes["out"] = nir.Output(output_type={"output": np.array(sizes[source])})

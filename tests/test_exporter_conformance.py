@@ -52,9 +52,7 @@ def test_a_network_without_a_time_step_asks_for_one(conformance: Path) -> None:
         compile_graph(read_nir(conformance / "nir" / "lif_norse.nir"), load_chip("loihi2"))
 
 
-@pytest.mark.parametrize(
-    ("file", "node"), [("cnn_sinabs.nir", "SumPool2d"), ("braille_noDelay_bias_zero.nir", "'lif1.lif' is a CubaLIF")]
-)
+@pytest.mark.parametrize(("file", "node"), [("cnn_sinabs.nir", "SumPool2d")])
 def test_what_is_not_compiled_yet_is_named(conformance: Path, file: str, node: str) -> None:
     graph = read_nir(conformance / "nir" / file)
     assert isinstance(graph, nir.NIRGraph)
