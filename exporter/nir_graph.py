@@ -9,7 +9,7 @@ from hardware_profiles.errors import InputError
 
 NEURONS: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF)
 SYNAPSES: tuple[type[nir.NIRNode], ...] = (nir.Affine, nir.Linear, nir.Conv2d)
-_KNOWN = (*NEURONS, *SYNAPSES, nir.Input, nir.Output, nir.Flatten)
+_KNOWN = (*NEURONS, *SYNAPSES, nir.Input, nir.Output, nir.Flatten, nir.Scale)
 
 
 def predecessors(graph: nir.NIRGraph, name: str) -> list[str]:

@@ -7,7 +7,11 @@ from collections.abc import Callable
 import nir
 
 from .drop_flatten import drop_flatten
+from .fold_scale import fold_scale
+from .unit_synapse import unit_synapse
 
 PASSES: dict[str, Callable[[nir.NIRGraph], nir.NIRGraph]] = {
     "drop_flatten": drop_flatten,
+    "fold_scale": fold_scale,
+    "unit_synapse": unit_synapse,
 }
