@@ -26,7 +26,7 @@ from hardware_profiles.errors import InputError
 from .bias_axons import bias_axon
 from .delays import balance
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
-from .nir_graph import NEURONS, SYNAPSES, predecessors, shape_of
+from .nir_graph import NEURONS, SYNAPSES, pair, predecessors, shape_of
 from .program import InputPort
 
 
@@ -197,7 +197,7 @@ def _geometry(
         raise InputError(f"{what} joins shapes {shape} and {target_shape}, but both must be (channels, height, width)")
     if isinstance(node.padding, str):
         raise InputError(f"{what} has padding {node.padding!r}; give it as two numbers")
-    stride, padding, dilation = (_pair(getattr(node, key)) for key in ("stride", "padding", "dilation"))
+    stride, padding, dilation = (pair(getattr(node, key)) for key in ("stride", "padding", "dilation"))
     if weights.ndim != 4 or min(*stride, *dilation, int(node.groups)) < 1:
         raise InputError(
             f"{what} has weights {weights.shape}, stride {stride}, dilation {dilation} and {node.groups} groups; "
@@ -214,8 +214,3 @@ def _geometry(
         )
     input_shape = (shape[0], shape[1], shape[2])
     return ConvGeometry(input_shape, computed, stride, padding, dilation, int(node.groups))
-
-
-def _pair(value: object) -> tuple[int, int]:
-    numbers = np.broadcast_to(np.asarray(value, dtype=np.int64).reshape(-1), (2,))
-    return int(numbers[0]), int(numbers[1])

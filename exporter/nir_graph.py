@@ -9,7 +9,8 @@ from hardware_profiles.errors import InputError
 
 NEURONS: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF)
 SYNAPSES: tuple[type[nir.NIRNode], ...] = (nir.Affine, nir.Linear, nir.Conv2d)
-_KNOWN = (*NEURONS, *SYNAPSES, nir.Input, nir.Output, nir.Flatten, nir.Scale)
+POOLS: tuple[type[nir.NIRNode], ...] = (nir.SumPool2d, nir.AvgPool2d)
+_KNOWN = (*NEURONS, *SYNAPSES, *POOLS, nir.Input, nir.Output, nir.Flatten, nir.Scale)
 
 
 def predecessors(graph: nir.NIRGraph, name: str) -> list[str]:
@@ -20,6 +21,12 @@ def predecessors(graph: nir.NIRGraph, name: str) -> list[str]:
 def shape_of(node: nir.NIRNode) -> tuple[int, ...]:
     """Shape of what a node puts out."""
     return tuple(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
+
+
+def pair(value: object) -> tuple[int, int]:
+    """Two whole numbers (height, width) from one or two."""
+    numbers = np.broadcast_to(np.asarray(value, dtype=np.int64).reshape(-1), (2,))
+    return int(numbers[0]), int(numbers[1])
 
 
 def check_known(graph: nir.NIRGraph, where: str) -> None:

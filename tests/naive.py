@@ -181,6 +181,8 @@ def _signal(graph: nir.NIRGraph, name: str, now: dict[str, Floats]) -> Any:
         return (sent.reshape(-1) * node.scale.reshape(-1)).reshape(sent.shape)
     if isinstance(node, nir.Conv2d):
         return _convolved(sent, node)
+    if isinstance(node, (nir.SumPool2d, nir.AvgPool2d)):
+        return _pooled(sent, node)
     return node.weight @ sent.reshape(-1) + (node.bias if isinstance(node, nir.Affine) else 0)
 
 
@@ -193,3 +195,13 @@ def _convolved(sent: Floats, node: Any) -> Floats:
     )
     shape = (node.weight.shape[0], height, width)
     return correlate(sent, node, shape, node.weight).reshape(shape) + node.bias[:, None, None]
+
+
+def _pooled(sent: Floats, node: Any) -> Floats:
+    padded = np.pad(sent, [(0, 0), *((int(p), int(p)) for p in node.padding)])
+    (ky, kx), (sy, sx) = node.kernel_size, node.stride
+    rows, columns = (padded.shape[1] - ky) // sy + 1, (padded.shape[2] - kx) // sx + 1
+    out = np.zeros((len(sent), rows, columns))
+    for y, x in np.ndindex(rows, columns):
+        out[:, y, x] = padded[:, y * sy : y * sy + ky, x * sx : x * sx + kx].sum(axis=(1, 2))
+    return out / (ky * kx) if isinstance(node, nir.AvgPool2d) else out
