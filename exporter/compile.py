@@ -12,6 +12,7 @@ from .lower import lower
 from .nir_file import check_graph, time_step
 from .nir_graph import check_cycles, check_known
 from .passes import PASSES
+from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
 from .quantise import quantise
 
@@ -20,7 +21,7 @@ def lower_graph(graph: nir.NIRGraph, dt: float | None = None, where: str = "grap
     """Check a graph, run the passes and lower it; raises InputError that names the node at fault."""
     check_graph(graph, where)
     check_known(graph, where)
-    check_cycles(graph, where)
+    check_cycles(inline_subgraphs(graph), where)
     step = time_step(graph, dt, where)
     for transform in PASSES.values():
         graph = transform(graph)

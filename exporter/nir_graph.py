@@ -32,7 +32,14 @@ def pair(value: object) -> tuple[int, int]:
 def check_known(graph: nir.NIRGraph, where: str) -> None:
     """Raises InputError for a node that cannot be compiled, naming it and what can."""
     for name, node in graph.nodes.items():
-        if not isinstance(node, _KNOWN):
+        if isinstance(node, nir.NIRGraph):
+            check_known(node, f"{where}: subgraph {name!r}")
+            ports = [sum(isinstance(n, kind) for n in node.nodes.values()) for kind in (nir.Input, nir.Output)]
+            if ports != [1, 1]:
+                raise InputError(
+                    f"{where}: subgraph {name!r} has {ports[0]} inputs and {ports[1]} outputs; give it one of each"
+                )
+        elif not isinstance(node, _KNOWN):
             known = ", ".join(cls.__name__ for cls in _KNOWN)
             raise InputError(
                 f"{where}: node {name!r} is a {type(node).__name__}, which is not compiled yet; known are {known}"
