@@ -12,6 +12,7 @@ from .lower import lower
 from .nir_file import check_graph, time_step
 from .nir_graph import check_cycles, check_known
 from .passes import PASSES
+from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
 from .quantise import quantise
 
@@ -20,7 +21,7 @@ def lower_graph(graph: nir.NIRGraph, dt: float | None = None, where: str = "grap
     """Check a graph, run the passes and lower it; raises InputError that names the node at fault."""
     check_graph(graph, where)
     check_known(graph, where)
-    check_cycles(graph, where)
+    check_cycles(inline_subgraphs(graph), where)
     step = time_step(graph, dt, where)
     for transform in PASSES.values():
         graph = transform(graph)
@@ -38,5 +39,5 @@ def compile_graph(
     widths = chip.word_widths.fixed_point()
     network = lower_graph(graph, dt, where)
     if not network.populations:
-        raise InputError(f"{where}: holds no neurons; add a LIF or CubaLIF node")
+        raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
     return quantise(network, chip.name, widths, weight_bits or widths.weight_bits)

@@ -4,9 +4,14 @@ Forward Euler with the graph's time step dt, as NIR's equations read (nir, ir/ne
 
     LIF      v <- v (1 - dt/tau) + dt/tau (v_leak + r I)
     CubaLIF  i <- i (1 - dt/tau_syn) + dt/tau_syn w_in S;   v <- v (1 - dt/tau_mem) + dt/tau_mem (v_leak + r i)
+    IF       v <- v + r I
+
+IF's equation is dv/dt = r I, but the frameworks that export it (Sinabs, for one) mean one step of v += r I and
+know no seconds: its gain is r, not r dt, whatever the time step. v does not leak and there is no filter.
 
 The factor before I (or S) is folded into threshold and bias, which the chip holds a neuron: dividing u and v by it
-leaves every spike as it was and lets convolutions keep their shared kernel.
+leaves every spike as it was and lets convolutions keep their shared kernel. An Affine's bias is added to v where there
+is no filter before it, and comes from a bias axon where there is.
 """
 
 from __future__ import annotations
@@ -18,9 +23,10 @@ import numpy as np
 
 from hardware_profiles.errors import InputError
 
+from .bias_axons import bias_axon
 from .delays import balance
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
-from .nir_graph import NEURONS, SYNAPSES, predecessors, shape_of
+from .nir_graph import NEURONS, SYNAPSES, pair, predecessors, shape_of
 from .program import InputPort
 
 
@@ -48,7 +54,12 @@ def lower(graph: nir.NIRGraph, dt: float, where: str = "graph") -> FloatNetwork:
                 for synapse in incoming
                 for source in _sources(graph, synapse, where)
             ]
-            populations.append(_population(name, node, [graph.nodes[s] for s in incoming], dt, where))
+            population, filtered = _population(name, node, [graph.nodes[s] for s in incoming], dt, where)
+            if np.any(filtered):
+                axon, connection = bias_axon(name, filtered, graph.nodes)
+                populations.append(axon)
+                connections.append(connection)
+            populations.append(population)
     outputs = _outputs(graph, where)
     balanced = balance([port.name for port in inputs], tuple(connections))
     return FloatNetwork(dt, inputs, tuple(populations), balanced, outputs)
@@ -63,7 +74,7 @@ def _outputs(graph: nir.NIRGraph, where: str) -> tuple[str, ...]:
                     kind = type(graph.nodes[source]).__name__
                     raise InputError(
                         f"{where}: output {name!r} reads node {source!r} ({kind}), which does not spike; "
-                        "end the network in a LIF or CubaLIF node"
+                        "end the network in an IF, LIF or CubaLIF node"
                     )
                 names.append(source)
     if not names:
@@ -90,31 +101,34 @@ def _sources(graph: nir.NIRGraph, synapse: str, where: str) -> list[str]:
         if not isinstance(node, (nir.Input, *NEURONS)):
             raise InputError(
                 f"{where}: synapse {synapse!r} is fed by {source!r} ({type(node).__name__}), which does not spike; "
-                "merge the two or put a LIF or CubaLIF node between"
+                "merge the two or put an IF, LIF or CubaLIF node between"
             )
     return sources
 
 
-def _population(name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], dt: float, where: str) -> FloatPopulation:
+def _population(
+    name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], dt: float, where: str
+) -> tuple[FloatPopulation, Floats]:
+    """The neurons, and the bias (one value a neuron) that must reach them through their synaptic filter."""
     shape = shape_of(node)
     if not np.prod(shape):
         raise InputError(f"{where}: {name!r} has shape {shape}, which holds no neuron")
     constants = _constants(name, node, int(np.prod(shape)), dt, where)
     biases = [_bias(s, shape, f"{where}: a synapse of {name!r}") for s in synapses]
-    bias = constants.leak + sum(biases, np.zeros(())) * constants.gain
-    if isinstance(node, nir.CubaLIF) and any(np.any(b) for b in biases):
-        raise InputError(
-            f"{where}: {name!r} is a CubaLIF whose Affine bias passes the synaptic filter, where the chip adds bias to "
-            "the voltage; move the bias to v_leak"
-        )
-    return FloatPopulation(
+    direct = filtered = np.zeros(int(np.prod(shape)))
+    if isinstance(node, nir.CubaLIF):
+        filtered = sum(biases, filtered)
+    else:
+        direct = sum(biases, direct)
+    population = FloatPopulation(
         name,
         shape,
         constants.current_decay,
         constants.voltage_decay,
         constants.threshold / constants.gain,
-        np.broadcast_to(bias / constants.gain, (int(np.prod(shape)),)).copy(),
+        constants.leak / constants.gain + direct,
     )
+    return population, filtered
 
 
 def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -> _Constants:
@@ -125,10 +139,12 @@ def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -
         raise InputError(
             f"{where}: {name!r} has a v_reset other than 0; the chip resets to 0, shift v by v_reset first"
         )
-    tau = "tau_mem" if isinstance(node, nir.CubaLIF) else "tau"
-    voltage_decay = _decay(field(tau), dt, f"{where}: {name!r}, {tau}")
-    gain = voltage_decay * field("r")
-    current_decay = np.ones(size)
+    voltage_decay, current_decay = np.zeros(size), np.ones(size)
+    gain, leak = field("r"), np.zeros(size)
+    if not isinstance(node, nir.IF):
+        tau = "tau_mem" if isinstance(node, nir.CubaLIF) else "tau"
+        voltage_decay = _decay(field(tau), dt, f"{where}: {name!r}, {tau}")
+        gain, leak = voltage_decay * gain, voltage_decay * field("v_leak")
     if isinstance(node, nir.CubaLIF):
         current_decay = _decay(field("tau_syn"), dt, f"{where}: {name!r}, tau_syn")
         gain = gain * current_decay * field("w_in")
@@ -137,7 +153,7 @@ def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -
     threshold = field("v_threshold")
     if np.any(threshold <= 0):
         raise InputError(f"{where}: {name!r} has a v_threshold of 0 or less; the chip's thresholds are positive")
-    return _Constants(current_decay, voltage_decay, gain, voltage_decay * field("v_leak"), threshold)
+    return _Constants(current_decay, voltage_decay, gain, leak, threshold)
 
 
 def _decay(tau: Floats, dt: float, what: str) -> Floats:
@@ -181,7 +197,7 @@ def _geometry(
         raise InputError(f"{what} joins shapes {shape} and {target_shape}, but both must be (channels, height, width)")
     if isinstance(node.padding, str):
         raise InputError(f"{what} has padding {node.padding!r}; give it as two numbers")
-    stride, padding, dilation = (_pair(getattr(node, key)) for key in ("stride", "padding", "dilation"))
+    stride, padding, dilation = (pair(getattr(node, key)) for key in ("stride", "padding", "dilation"))
     if weights.ndim != 4 or min(*stride, *dilation, int(node.groups)) < 1:
         raise InputError(
             f"{what} has weights {weights.shape}, stride {stride}, dilation {dilation} and {node.groups} groups; "
@@ -198,8 +214,3 @@ def _geometry(
         )
     input_shape = (shape[0], shape[1], shape[2])
     return ConvGeometry(input_shape, computed, stride, padding, dilation, int(node.groups))
-
-
-def _pair(value: object) -> tuple[int, int]:
-    numbers = np.broadcast_to(np.asarray(value, dtype=np.int64).reshape(-1), (2,))
-    return int(numbers[0]), int(numbers[1])

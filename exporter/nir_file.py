@@ -54,6 +54,8 @@ def check_graph(graph: nir.NIRGraph, where: str = "graph") -> nir.NIRGraph:
                     f"{where}: the edge {source} -> {target} names node {name!r}, which is not in the graph{hint}"
                 )
     for name, node in graph.nodes.items():
+        if isinstance(node, nir.NIRGraph):
+            check_graph(node, f"{where}: subgraph {name!r}")
         for field, value in vars(node).items():
             if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
                 raise InputError(

@@ -7,9 +7,10 @@ import numpy as np
 
 from hardware_profiles.errors import InputError
 
-NEURONS: tuple[type[nir.NIRNode], ...] = (nir.LIF, nir.CubaLIF)
+NEURONS: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF)
 SYNAPSES: tuple[type[nir.NIRNode], ...] = (nir.Affine, nir.Linear, nir.Conv2d)
-_KNOWN = (*NEURONS, *SYNAPSES, nir.Input, nir.Output, nir.Flatten)
+POOLS: tuple[type[nir.NIRNode], ...] = (nir.SumPool2d, nir.AvgPool2d)
+_KNOWN = (*NEURONS, *SYNAPSES, *POOLS, nir.Input, nir.Output, nir.Flatten, nir.Scale)
 
 
 def predecessors(graph: nir.NIRGraph, name: str) -> list[str]:
@@ -22,10 +23,23 @@ def shape_of(node: nir.NIRNode) -> tuple[int, ...]:
     return tuple(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
 
 
+def pair(value: object) -> tuple[int, int]:
+    """Two whole numbers (height, width) from one or two."""
+    numbers = np.broadcast_to(np.asarray(value, dtype=np.int64).reshape(-1), (2,))
+    return int(numbers[0]), int(numbers[1])
+
+
 def check_known(graph: nir.NIRGraph, where: str) -> None:
     """Raises InputError for a node that cannot be compiled, naming it and what can."""
     for name, node in graph.nodes.items():
-        if not isinstance(node, _KNOWN):
+        if isinstance(node, nir.NIRGraph):
+            check_known(node, f"{where}: subgraph {name!r}")
+            ports = [sum(isinstance(n, kind) for n in node.nodes.values()) for kind in (nir.Input, nir.Output)]
+            if ports != [1, 1]:
+                raise InputError(
+                    f"{where}: subgraph {name!r} has {ports[0]} inputs and {ports[1]} outputs; give it one of each"
+                )
+        elif not isinstance(node, _KNOWN):
             known = ", ".join(cls.__name__ for cls in _KNOWN)
             raise InputError(
                 f"{where}: node {name!r} is a {type(node).__name__}, which is not compiled yet; known are {known}"

@@ -147,16 +147,20 @@ def nir_euler(graph: nir.NIRGraph, dt: float, x: NDArray[Any]) -> tuple[dict[str
         now: dict[str, Floats] = {port: values.astype(float)}
         for name in neurons:
             node = graph.nodes[name]
+            read = {**now, name: last[name]}
             total = np.zeros(shape_of(node))
             for synapse in predecessors(graph, name):
-                sources = [last[s] if s == name else now[s] for s in predecessors(graph, synapse)]
-                total += _synapse(graph.nodes[synapse], sum(sources), total.shape)
+                total += _signal(graph, synapse, read).reshape(total.shape)
             drive = total
-            tau = node.tau if isinstance(node, nir.LIF) else node.tau_mem
             if isinstance(node, nir.CubaLIF):
                 current[name] += dt / node.tau_syn * (node.w_in * total - current[name])
                 drive = current[name]
-            v[name] += dt / tau * (node.v_leak - v[name] + node.r * drive)
+            if isinstance(node, nir.IF):
+                # one step of v += r I, which the frameworks that export it mean
+                v[name] += node.r * drive
+            else:
+                tau = node.tau if isinstance(node, nir.LIF) else node.tau_mem
+                v[name] += dt / tau * (node.v_leak - v[name] + node.r * drive)
             nearest = min(nearest, float(np.abs(v[name] / node.v_threshold - 1).min()))
             spikes = v[name] > node.v_threshold
             v[name][spikes] = 0
@@ -165,8 +169,39 @@ def nir_euler(graph: nir.NIRGraph, dt: float, x: NDArray[Any]) -> tuple[dict[str
     return {name: np.array(values) for name, values in kept.items()}, nearest
 
 
-def _synapse(node: nir.NIRNode, sent: Any, shape: tuple[int, ...]) -> Floats:
+def _signal(graph: nir.NIRGraph, name: str, now: dict[str, Floats]) -> Any:
+    """What a node puts out in this step."""
+    if name in now:
+        return now[name]
+    node = graph.nodes[name]
+    sent: Any = sum(_signal(graph, source, now) for source in predecessors(graph, name))
+    if isinstance(node, nir.Flatten):
+        return sent.reshape(-1)
+    if isinstance(node, nir.Scale):
+        return (sent.reshape(-1) * node.scale.reshape(-1)).reshape(sent.shape)
     if isinstance(node, nir.Conv2d):
-        return correlate(sent, node, shape, node.weight).reshape(shape) + node.bias[:, None, None]
-    total = node.weight @ sent.reshape(-1) + (node.bias if isinstance(node, nir.Affine) else 0)
-    return total.reshape(shape)
+        return _convolved(sent, node)
+    if isinstance(node, (nir.SumPool2d, nir.AvgPool2d)):
+        return _pooled(sent, node)
+    return node.weight @ sent.reshape(-1) + (node.bias if isinstance(node, nir.Affine) else 0)
+
+
+def _convolved(sent: Floats, node: Any) -> Floats:
+    height, width = (
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(
+            sent.shape[1:], node.weight.shape[2:], node.stride, node.padding, node.dilation, strict=True
+        )
+    )
+    shape = (node.weight.shape[0], height, width)
+    return correlate(sent, node, shape, node.weight).reshape(shape) + node.bias[:, None, None]
+
+
+def _pooled(sent: Floats, node: Any) -> Floats:
+    padded = np.pad(sent, [(0, 0), *((int(p), int(p)) for p in node.padding)])
+    (ky, kx), (sy, sx) = node.kernel_size, node.stride
+    rows, columns = (padded.shape[1] - ky) // sy + 1, (padded.shape[2] - kx) // sx + 1
+    out = np.zeros((len(sent), rows, columns))
+    for y, x in np.ndindex(rows, columns):
+        out[:, y, x] = padded[:, y * sy : y * sy + ky, x * sx : x * sx + kx].sum(axis=(1, 2))
+    return out / (ky * kx) if isinstance(node, nir.AvgPool2d) else out

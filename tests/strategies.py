@@ -141,9 +141,14 @@ def lif(shape: Shape, rng: np.random.Generator, filtered: bool) -> nir.NIRNode:
     return nir.LIF(tau=each(1, 20) * DT, **common)
 
 
+def integrator(shape: Shape, rng: np.random.Generator) -> nir.IF:
+    """An IF node with every constant its own a neuron."""
+    return nir.IF(r=rng.uniform(0.5, 3, shape), v_threshold=rng.uniform(1, 6, shape))
+
+
 @st.composite
 def nir_graphs(draw: st.DrawFn, max_neurons: int = 24) -> nir.NIRGraph:
-    """Input -> (Linear, Affine or Conv2d -> LIF or CubaLIF) x 1..3 -> Output, with recurrent and skip edges."""
+    """Input -> (Linear, Affine or Conv2d -> IF, LIF or CubaLIF) x 1..3 -> Output, with recurrent and skip edges."""
     rng = np.random.default_rng(draw(seeds))
     shape = draw(shapes(max_neurons))
     nodes: dict[str, nir.NIRNode] = {"in": nir.Input(input_type={"input": np.array(shape)})}
@@ -151,17 +156,18 @@ def nir_graphs(draw: st.DrawFn, max_neurons: int = 24) -> nir.NIRGraph:
     sizes: dict[str, Shape] = {"in": shape}
     source = "in"
     for name in draw(st.sampled_from([("a",), ("a", "b"), ("a", "b", "c")])):
-        filtered = draw(st.booleans())
+        kind = draw(st.sampled_from(["LIF", "CubaLIF", "IF"]))
         geometry = draw(geometries(sizes[source], max_neurons)) if len(sizes[source]) == 3 else None  # type: ignore[arg-type]
         sizes[name] = geometry.output_shape if geometry else (draw(st.integers(1, max_neurons)),)
-        nodes[name] = lif(sizes[name], rng, filtered)
+        nodes[name] = integrator(sizes[name], rng) if kind == "IF" else lif(sizes[name], rng, kind == "CubaLIF")
         feeds = [(source, f"{name}_synapse", geometry)]
         if draw(st.booleans()):
             feeds.append((name, f"{name}_recurrent", None))
         if source != "in" and draw(st.booleans()):
             feeds.append(("in", f"{name}_skip", None))
+        biased = draw(st.booleans())
         for origin, synapse, form in feeds:
-            nodes[synapse] = _nir_synapse(sizes[origin], sizes[name], form, rng, biased=not filtered)
+            nodes[synapse] = _nir_synapse(sizes[origin], sizes[name], form, rng, biased)
             edges += [(origin, synapse), (synapse, name)]
         source = name
     nodes["out"] = nir.Output(output_type={"output": np.array(sizes[source])})

@@ -145,14 +145,6 @@ def test_a_synapse_behind_a_synapse_is_refused_by_name() -> None:
     assert "'first' (Linear)" in sentence
 
 
-def test_a_bias_through_the_synaptic_filter_is_refused_by_name() -> None:
-    nodes, edges = good(filtered=True)
-    nodes["synapse"].bias[:] = 1
-    sentence = refusal(nodes, edges)
-    assert "'neuron' is a CubaLIF" in sentence
-    assert "v_leak" in sentence
-
-
 @pytest.mark.parametrize("dt", [0.0, -1e-3, np.nan, "fast", np.array([1e-3, 1e-3]), b"\xff"])
 def test_a_time_step_that_is_none_is_refused(dt: Any) -> None:
     assert "time step" in refusal(*good(), metadata={"dt": dt})
