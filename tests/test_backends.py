@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import nir
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -9,7 +12,9 @@ from hypothesis import strategies as st
 from programs import dense, every_kind, spikes
 from strategies import chip_programs, inputs_for
 
+from exporter.compile import compile_graph
 from exporter.program import ChipProgram, ConvConnection
+from hardware_profiles.loader import load_chip
 from lava_runtime.result import differences
 from lava_runtime.simulate import simulate
 
@@ -102,3 +107,39 @@ def test_backends_agree_on_random_networks(data: st.DataObject) -> None:
 @given(data=st.data())
 def test_backends_agree_on_many_random_networks(data: st.DataObject) -> None:
     agree_on_a_drawn_network(data)
+
+
+@pytest.mark.lava
+def test_backends_agree_on_a_bias_axon_and_folded_pooling() -> None:
+    program = compile_graph(pooled_graph_with_filtered_bias(), load_chip("loihi2"))
+    assert any(p.name.endswith(".bias") for p in program.populations)
+    x = spikes((12, 2, 2, 4, 4), 0.4, 3)
+    results = {
+        b: simulate(program, x, b, len(x) + program.pipeline_steps, "all") for b in ("emulator", "lava", "stock")
+    }
+    assert results["emulator"].output.sum() > 0
+    for other in ("lava", "stock"):
+        assert differences(results["emulator"], results[other]) == []
+
+
+def pooled_graph_with_filtered_bias() -> nir.NIRGraph:
+    """Pooling, a convolution of IF neurons, and CubaLIF neurons behind an Affine with bias."""
+    rng = np.random.default_rng(1)
+    image, three = np.ones((3, 2, 2)), np.ones(3)
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([2, 4, 4])}),
+        "pool": nir.SumPool2d(kernel_size=np.array([2, 2]), stride=np.array([2, 2]), padding=np.array([0, 0])),
+        "conv": nir.Conv2d(
+            input_shape=(2, 2), weight=rng.normal(0, 0.4, (3, 2, 1, 1)), stride=1, padding=0, dilation=1, groups=1,
+            bias=np.zeros(3),
+        ),
+        "if": nir.IF(r=image, v_threshold=image, v_reset=0 * image),
+        "flatten": nir.Flatten({"input": np.array([3, 2, 2])}, start_dim=0, end_dim=-1),
+        "affine": nir.Affine(weight=rng.normal(0.2, 0.5, (3, 12)), bias=np.array([0.3, -0.1, 0.2])),
+        "cuba": nir.CubaLIF(
+            tau_syn=2e-3 * three, tau_mem=5e-3 * three, r=5 * three, v_leak=0 * three, v_threshold=three,
+            v_reset=0 * three, w_in=2 * three,
+        ),
+        "output": nir.Output(output_type={"output": np.array([3])}),
+    }  # fmt: skip
+    return nir.NIRGraph(nodes=nodes, edges=list(pairwise(nodes)), metadata={"dt": 1e-3})
