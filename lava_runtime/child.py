@@ -21,7 +21,7 @@ from exporter.program import ChipProgram
 from exporter.program_file import save_program
 from hardware_profiles.errors import BackendError
 
-from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, write_request
+from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, shared_progress, write_request
 from .result import Record, Recording, SimulationResult, collect
 from .supervisor import TIMED_OUT, end_session, unlink_shared_memory
 
@@ -85,7 +85,7 @@ def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Calla
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, env=environment,
     )  # fmt: skip
-    done = Job.progress(Job(folder, None, None))  # type: ignore[arg-type]
+    done = shared_progress(folder)
     try:
         while supervisor.poll() is None:
             if progress is not None:
@@ -126,7 +126,7 @@ def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
 def _collect(job: Job, inputs: dict[str, NDArray[np.int32]]) -> SimulationResult:
     recorded: dict[str, Recording] = {}
     for index, population in enumerate(job.program.populations):
-        arrays = {letter: np.array(job.array(letter, index)) for letter in "nsuv" if job.path(letter, index).exists()}
+        arrays = {letter: np.array(values) for letter, values in job.arrays(index).items()}
         recorded[population.name] = Recording(arrays["n"], arrays.get("s"), arrays.get("u"), arrays.get("v"))
     seconds = json.loads((job.folder / SECONDS).read_text(encoding="utf-8"))
     return collect(job.program, inputs, job.request.steps, recorded, seconds)

@@ -54,10 +54,15 @@ class Job:
         """Where a result array lies."""
         return self.folder / f"{letter}{index}.npy"
 
-    def progress(self) -> NDArray[np.int64]:
-        """One shared number: chip steps done."""
-        values: NDArray[np.int64] = np.load(self.folder / "progress.npy", mmap_mode="r+", allow_pickle=False)
-        return values
+    def arrays(self, index: int) -> dict[str, NDArray[Any]]:
+        """The result arrays that are kept of a population, by letter."""
+        return {letter: self.array(letter, index) for letter in "nsuv" if self.path(letter, index).exists()}
+
+
+def shared_progress(folder: Path) -> NDArray[np.int64]:
+    """One number that a job's processes share: chip steps done."""
+    values: NDArray[np.int64] = np.load(folder / "progress.npy", mmap_mode="r+", allow_pickle=False)
+    return values
 
 
 def recorded_letters(program: ChipProgram, index: int, request: Request) -> str:

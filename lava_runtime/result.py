@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exporter.program import ChipProgram
-from hardware_profiles.errors import InputError, reason
 from hardware_profiles.files import replacing
 
 Record = Literal["spikes", "all"]
@@ -48,9 +47,9 @@ class SimulationResult:
         """Spikes per sample of every input and population, each (batch,)."""
         return {name: n.reshape(len(n), -1).sum(axis=1, dtype=np.int64) for name, n in self.neuron_counts.items()}
 
-    def output_counts(self) -> NDArray[np.int64]:
-        """Output spikes a class, (batch, classes)."""
-        spikes = self.output
+    def output_counts(self, window: slice = slice(None)) -> NDArray[np.int64]:
+        """Output spikes a class over a window of steps, (batch, classes)."""
+        spikes = self.output[window]
         counts: NDArray[np.int64] = spikes.reshape(*spikes.shape[:2], -1).sum(axis=0, dtype=np.int64)
         return counts
 
@@ -149,15 +148,6 @@ def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         except OSError:
             archive.fp = None
             raise
-
-
-def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
-    """Read the arrays of an OUT.npz; raises InputError for a truncated file."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
-        raise InputError(f"{path}: is no whole .npz file ({reason(error)}); simulate again") from error
 
 
 def differences(first: SimulationResult, second: SimulationResult) -> list[str]:

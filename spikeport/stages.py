@@ -105,8 +105,7 @@ def simulate_test(
 def answers(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.int64]:
     """Winners counted over the steps that answer the input's `steps` steps: the pipeline's first output is left out."""
     start = program.latency[program.outputs[0]]
-    window = result.output[start : start + steps]
-    counts = window.reshape(*window.shape[:2], -1).sum(axis=0, dtype=np.int64)
+    counts = result.output_counts(slice(start, start + steps))
     return np.asarray(counts.argmax(axis=1), dtype=np.int64)
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from exporter.program import InputPort, Population
 from lava_runtime.engine import Active, PopulationState, Synapses, ring_size
 from lava_runtime.inputs import is_graded
-from lava_runtime.job import Job
+from lava_runtime.job import Job, shared_progress
 from lava_runtime.kernels import list_active
 
 
@@ -135,9 +135,9 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         self._synapses = [Synapses(c, flag) for c, flag in zip(incoming, self._graded, strict=True)]
         self._sizes = [job.program.source_size(c.source) for c in incoming]
         self._active = [Active.empty(job.request.batch, size) for size in self._sizes]
-        self._kept = {letter: job.array(letter, index) for letter in "nsuv" if job.path(letter, index).exists()}
+        self._kept = job.arrays(index)
         self._steps = job.request.steps
-        self._progress = job.progress() if index == len(job.program.populations) - 1 else None
+        self._progress = shared_progress(job.folder) if index == len(job.program.populations) - 1 else None
 
     def run_spk(self) -> None:
         """One time step of the population."""

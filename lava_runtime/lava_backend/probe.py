@@ -18,7 +18,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_runtime.job import Job
+from lava_runtime.job import Job, shared_progress
 from lava_runtime.lava_backend.stock import StockNetwork, from_lava, to_lava
 
 
@@ -56,10 +56,9 @@ class ProbeModel(PyLoihiProcessModel):
         self._count = len(self._job.program.populations)
         self._arrays: dict[str, Any] = {}
         for index in range(self._count):
-            for letter in "nsuv":
-                if self._job.path(letter, index).exists():
-                    self._arrays[f"{letter}{index}"] = self._job.array(letter, index)
-        self._progress = self._job.progress()
+            for letter, values in self._job.arrays(index).items():
+                self._arrays[f"{letter}{index}"] = values
+        self._progress = shared_progress(self._job.folder)
 
     def run_spk(self) -> None:
         """Receive and count every population's spikes."""
