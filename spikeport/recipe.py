@@ -73,12 +73,14 @@ def _check_names(recipe: Recipe, path: str) -> None:
     from trainer.encoding import ENCODERS
     from trainer.lookup import lookup
     from trainer.methods import get_method
+    from trainer.options import read_options
 
     try:
         load_chip(recipe.chip)
         for device in recipe.devices:
             load_device(device)
-        get_method(recipe.training.method)
+        method = get_method(recipe.training.method)
+        read_options(method.Options, recipe.training.options, method.name)
         lookup("data set", recipe.dataset, DATASETS)
         lookup("encoding", recipe.training.encoding, ENCODERS)
     except InputError as error:

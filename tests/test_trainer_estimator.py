@@ -52,7 +52,7 @@ def assert_same_weights(first: Bptt, second: Bptt) -> None:
 
 def interrupt_after(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise KeyboardInterrupt when that many batches have been trained on."""
-    original, calls = Bptt._loss, [0]
+    original, calls = Bptt.loss, [0]
 
     def loss(self: Bptt, *arguments: object) -> torch.Tensor:
         calls[0] += 1
@@ -60,7 +60,7 @@ def interrupt_after(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         return original(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bptt.Bptt, "_loss", loss)
+    monkeypatch.setattr(bptt.Bptt, "loss", loss)
 
 
 def test_it_learns_and_its_prediction_is_that_of_its_own_spikes(data: Dataset) -> None:
@@ -202,7 +202,7 @@ def test_wrong_files_are_refused(data: Dataset, tmp_path: Path) -> None:
 def test_a_diverged_training_names_epoch_and_layer_and_keeps_the_checkpoint_before(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layer: str, batch_norm: bool, poison: float
 ) -> None:
-    original, calls = Bptt._loss, [0]
+    original, calls = Bptt.loss, [0]
 
     def loss(self: Bptt, network: SpikingNetwork, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         calls[0] += 1
@@ -210,7 +210,7 @@ def test_a_diverged_training_names_epoch_and_layer_and_keeps_the_checkpoint_befo
             network.get_parameter(f"layers.{layer}.synapse.weight").data[0, 0] = poison
         return original(self, network, x, y)
 
-    monkeypatch.setattr(Bptt, "_loss", loss)
+    monkeypatch.setattr(Bptt, "loss", loss)
     with pytest.raises(DivergedError, match=f"diverged in epoch 2: {layer} is no longer finite"):
         Bptt(replace(NETWORK, batch_norm=batch_norm), TRAINING).fit(data, folder=tmp_path, progress=False)
     content = read_tensors(tmp_path / "checkpoint.pt", "checkpoint")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import nn
@@ -15,12 +15,11 @@ from .fold import BatchNorm, Synapse
 from .lookup import lookup
 from .network import Flatten, SpikingBlock, SpikingNetwork, synapse_geometry
 from .neurons import LIF, CubaLIF
+from .options import RECIPE_RULES
 from .quantise import ChipAware
 from .surrogates import surrogate
 
 LARGEST_LEARNING_RATE = 1e3
-# how a recipe's reader (pydantic) checks these dataclasses: no unknown keys, no conversions
-RECIPE_RULES = {"extra": "forbid", "strict": True}
 
 NeuronKind = Literal["lif", "cuba_lif"]
 
@@ -101,7 +100,7 @@ class TrainConfig:
     method: name of the training method; steps: time steps per sample; encoding: see trainer/encoding.py;
     learning_rate falls to 0 along half a cosine; weight_decay: AdamW's; label_smoothing: of the cross entropy;
     norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet), after
-    which it is folded; gradient_norm: gradients are clipped to this norm.
+    which it is folded; gradient_norm: gradients are clipped to this norm; options: the method's own, see its class.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -117,6 +116,7 @@ class TrainConfig:
     seed: int = 0
     steps: int = 16
     encoding: str = "integrate"
+    options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "steps"):

@@ -1,16 +1,16 @@
-"""The one contract of every training method: fit, predict, save, load."""
+"""The one contract of every training method: fit, predict, save, load, and what a method may do its own way."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import Self
 
 from hardware_profiles.errors import InputError, reason
@@ -19,30 +19,67 @@ from .config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from .data import Dataset
 from .encoding import Images, Spikes, encode
 from .files import read_tensors, write_tensors
+from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from .network import SpikingNetwork
+from .options import NoOptions, read_options
 
 PREDICT_BATCH = 512
 # told apart from the epochs' generators, whose second number is the epoch
 PREDICT_STREAM = 2**32 - 1
 
 
-class Method(ABC):
-    """A way of training a spiking network; a subclass adds `name` and `fit`, and is registered in methods.py.
+class Method:
+    """A way of training a spiking network; a subclass has a `name` and is registered in methods.py.
 
     network, training: what to build and how to train it; dt: seconds per step; device: where torch computes.
     After fit or load, `spiking_network` is the trained network in eval mode, ready for `effective_layers()`.
+
+    What a method may do its own way, each with a default: `Options`, a frozen dataclass of its own settings, which a
+    recipe gives in [training.options] and which `options` holds; `build` (the network), `prepare` (once, before the
+    first epoch), `begin_epoch`, `loss` (with a forward pass of its own if need be), `finish` (once, after the last).
+    Fitting, resuming, predicting, saving and loading come with this class and use those. Whatever a method trains must
+    be a parameter of the network, and what it runs as must be the network's own forward pass in eval mode.
     """
 
     name: ClassVar[str]
+    Options: ClassVar[type] = NoOptions
 
     def __init__(self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str = "cpu") -> None:
+        self.options: Any = read_options(self.Options, training.options, self.name)
         self.network_config = network
-        self.train_config = training
+        # every option stands in what is saved and compared, the ones left at their defaults, too
+        self.train_config = replace(training, options=asdict(self.options))
         self.dt = dt
         self.device = torch.device(device)
         self._trained: SpikingNetwork | None = None
 
-    @abstractmethod
+    def build(self, input_shape: tuple[int, ...], classes: int) -> SpikingNetwork:
+        """A network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
+        return build_network(self.network_config, input_shape, classes, self.dt)
+
+    def prepare(self, network: SpikingNetwork, dataset: Dataset) -> None:
+        """Called once before the first epoch, and before a checkpoint is read; may set weights, add gradient hooks."""
+
+    def begin_epoch(self, network: SpikingNetwork, epoch: int) -> None:
+        """Put the network into the state in which the epoch trains.
+
+        Batch norm gathers statistics for the first `norm_epochs` of the epochs; then its running statistics are folded
+        into the weights, which are rounded to the chip's from there on, so that the network ends trained as it will run
+        (folding from the first epoch on starves it of normalisation; folding the batch's statistics would make weights
+        depend on the batch). Without batch norm, weights are rounded from the first epoch.
+        """
+        network.train()
+        if epoch >= self.train_config.norm_epochs * self.train_config.epochs:
+            network.freeze_norms()
+
+    def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
+        """The loss, a scalar, of input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts."""
+        counts = network(x).sum(0)
+        return nn.functional.cross_entropy(counts, y, label_smoothing=self.train_config.label_smoothing)
+
+    def finish(self, network: SpikingNetwork, dataset: Dataset) -> None:
+        """Called once after the last epoch; may set weights."""
+
     def fit(
         self, dataset: Dataset, folder: str | Path | None = None, resume: bool = False, progress: bool = True
     ) -> Self:
@@ -52,6 +89,19 @@ class Method(ABC):
         on from it instead, to the same weights as without the interruption; progress: show a bar on a terminal.
         Raises InputError (wrong data, no or another configuration's checkpoint), DivergedError (loss not finite).
         """
+        network = self._new_network(dataset)
+        self.prepare(network, dataset)
+        checkpoint = make_checkpoint(folder, "checkpoint.pt", resume, self.network_config, self.train_config, dataset)
+        task = Task(
+            model=network,
+            begin_epoch=lambda epoch: self.begin_epoch(network, epoch),
+            batches=lambda epoch: self._batches(dataset, epoch),
+            loss=lambda x, y: self.loss(network, x, y),
+        )
+        train(task, self.train_config, checkpoint, progress, f"training {dataset.name} by {self.name}")
+        self.finish(network, dataset)
+        self._adopt(network)
+        return self
 
     @property
     def spiking_network(self) -> SpikingNetwork:
@@ -103,7 +153,7 @@ class Method(ABC):
             network, training = read_configs(content)
             method = cls(network, training, float(content["dt"]), device)
             shape = tuple(content["input_shape"])
-            method._adopt(build_network(network, shape, int(content["classes"]), method.dt), content["state"])
+            method._adopt(method.build(shape, int(content["classes"])), content["state"])
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise InputError(f"{path}: is not a usable network file ({reason(error)}); train again") from error
         return method
@@ -117,8 +167,15 @@ class Method(ABC):
         """A fresh network for the data, its weights drawn from the configured seed; torch's own seed stays."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.train_config.seed)
-            network = build_network(self.network_config, dataset.input_shape, dataset.classes, self.dt)
+            network = self.build(dataset.input_shape, dataset.classes)
         return network.to(self.device)
+
+    def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
+        config = self.train_config
+        generator = np.random.default_rng([config.seed, epoch])
+        for index in shuffled_batches(len(dataset.y_train), config.batch_size, generator):
+            spikes = encode(config.encoding, dataset.x_train[index], config.steps, generator)
+            yield torch.from_numpy(spikes).to(self.device), torch.from_numpy(dataset.y_train[index]).to(self.device)
 
 
 def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:
