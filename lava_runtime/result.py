@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exporter.program import ChipProgram
-from hardware_profiles.files import replacing
+from hardware_profiles.arrays import save_arrays
 
 Record = Literal["spikes", "all"]
 
@@ -129,25 +128,6 @@ def collect(
             spikes[population.name] = shaped(kept.s, population.shape)
     ordered = {name: spikes[name] for name in program.outputs}
     return SimulationResult(ordered, counts, steps, states, seconds)
-
-
-def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an .npz file at once; raises InputError if it cannot be written.
-
-    numpy.savez leaves a broken archive open when the disk is full, which then complains again while it is discarded.
-    """
-    with replacing(path) as temporary:
-        archive = ZipFile(temporary, "w", ZIP_DEFLATED)
-        try:
-            for name, values in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(  # type: ignore[no-untyped-call,unused-ignore]
-                        member, np.asanyarray(values), allow_pickle=False
-                    )
-            archive.close()
-        except OSError:
-            archive.fp = None
-            raise
 
 
 def differences(first: SimulationResult, second: SimulationResult) -> list[str]:

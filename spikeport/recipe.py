@@ -25,6 +25,7 @@ LavaBackend = Literal["lava", "stock"]
 class Recipe(BaseModel):
     """A whole run: what to train on what, for which chip, compared with which devices.
 
+    data: the file or folder that holds the data set, if it does not come with the project.
     network and training: see trainer/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
     """
 
@@ -32,6 +33,7 @@ class Recipe(BaseModel):
 
     name: Name
     dataset: str
+    data: str | None = None
     chip: str = "loihi2"
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     devices: tuple[str, ...] = ("server_cpu", "desktop_gpu", "jetson_tx1")

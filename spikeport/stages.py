@@ -15,10 +15,11 @@ from exporter.nir_file import read_nir, write_nir
 from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
 from exporter.program import ChipProgram
 from exporter.program_file import load_program, save_program
+from hardware_profiles.arrays import save_arrays
 from hardware_profiles.files import replacing
 from hardware_profiles.loader import load_chip, load_device
 from lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, device_cost
-from lava_runtime.result import SimulationResult, differences, save_arrays
+from lava_runtime.result import SimulationResult, differences
 from lava_runtime.simulate import Backend, simulate
 from trainer.ann import AnnTwin
 from trainer.data import Dataset, load_dataset
@@ -46,8 +47,10 @@ class Accuracies:
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
-    """The recipe's data in its fixed split."""
-    return load_dataset(recipe.dataset, recipe.training.seed)
+    """The recipe's data in its fixed split; raises InputError if absent, broken or not for the recipe's encoding."""
+    data = load_dataset(recipe.dataset, recipe.training.seed, recipe.data)
+    data.check_encoding(recipe.training.encoding, recipe.training.steps)
+    return data
 
 
 def train_network(recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, progress: bool) -> Method:
@@ -77,7 +80,7 @@ def export_nir(folder: RunFolder, method: Method | None = None) -> None:
 def export_twin(folder: RunFolder, twin: AnnTwin, data: Dataset) -> None:
     """ann.pt -> ann.onnx, and ann_int8.onnx calibrated on training data."""
     export_onnx(twin.twin_layers(), data.input_shape, folder.onnx)
-    quantise_onnx(folder.onnx, folder.onnx_int8, data.x_train[:512])
+    quantise_onnx(folder.onnx, folder.onnx_int8, data.still(data.x_train[:512]))
 
 
 def compile_nir(folder: RunFolder, chip: str, weight_bits: int | None = None) -> ChipProgram:
@@ -114,6 +117,7 @@ def measure(
 ) -> Accuracies:
     """Accuracies on the test split."""
     labels = data.y_test
+    still = data.still(data.x_test)
     floating = method.predict(data.x_test)
     fixed = answers(program, result, method.train_config.steps)
 
@@ -121,8 +125,8 @@ def measure(
         return float(np.mean(found == wanted))
 
     return Accuracies(
-        ann=share(run_onnx(folder.onnx, data.x_test).argmax(axis=1), labels),
-        ann_int8=share(run_onnx(folder.onnx_int8, data.x_test).argmax(axis=1), labels),
+        ann=share(run_onnx(folder.onnx, still).argmax(axis=1), labels),
+        ann_int8=share(run_onnx(folder.onnx_int8, still).argmax(axis=1), labels),
         float=share(floating, labels),
         fixed=share(fixed, labels),
         agreement=share(floating, fixed),
@@ -148,7 +152,7 @@ def write_raster(
         arrays[f"s/{population.name}"] = spikes.reshape(result.steps, -1)
     image = data.x_test[sample]
     side = int(np.sqrt(image.size))
-    if side * side == image.size:
+    if data.steps is None and side * side == image.size:
         arrays["image"] = image.reshape(side, side).astype(np.float32)
     save_arrays(folder.raster, arrays)
 

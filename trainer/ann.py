@@ -180,7 +180,8 @@ class AnnTwin:
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         generator = np.random.default_rng([self.train_config.seed, epoch])
         for index in shuffled_batches(len(dataset.y_train), self.train_config.batch_size, generator):
-            x, y = torch.from_numpy(dataset.x_train[index]), torch.from_numpy(dataset.y_train[index])
+            x = torch.from_numpy(dataset.still(dataset.x_train[index]))
+            y = torch.from_numpy(dataset.y_train[index])
             yield x.to(self.device), y.to(self.device)
 
 

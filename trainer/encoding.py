@@ -13,7 +13,7 @@ from hardware_profiles.errors import InputError
 from .lookup import lookup
 
 Spikes = NDArray[np.uint8]
-Images = NDArray[np.floating[Any]]
+Images = NDArray[np.floating[Any]] | NDArray[np.uint8]
 Encoder = Callable[[Images, int, np.random.Generator], Spikes]
 
 
@@ -24,10 +24,18 @@ def integrate(images: Images, steps: int, generator: np.random.Generator) -> Spi
     Source: the integrate-and-fire encoder without leak, reset by subtraction (Rueckauer et al., Frontiers in
     Neuroscience 11:682, 2017, section 2.2).
     """
-    spikes = np.zeros((steps, *images.shape), dtype=np.uint8)
-    voltage = np.zeros(images.shape, dtype=np.float64)
-    for step in spikes:
-        voltage += images
+    return integrate_drive(np.broadcast_to(images, (steps, *images.shape)))
+
+
+def integrate_drive(drive: NDArray[np.floating[Any]]) -> Spikes:
+    """Spikes of integrate-and-fire neurons for their drive x[t] >= 0: v[t] = v[t-1] + x[t], a spike takes 1 off v.
+
+    drive: (T, ...), at most 1 a step if no spike shall be late; returns uint8 of the same shape.
+    """
+    spikes = np.zeros(drive.shape, dtype=np.uint8)
+    voltage = np.zeros(drive.shape[1:], dtype=np.float64)
+    for step, driven in zip(spikes, drive, strict=True):
+        voltage += driven
         np.greater_equal(voltage, 1, out=step, casting="unsafe")
         voltage -= step
     return spikes
@@ -41,7 +49,18 @@ def bernoulli(images: Images, steps: int, generator: np.random.Generator) -> Spi
     return (generator.random((steps, *images.shape)) < images).astype(np.uint8)
 
 
-ENCODERS: dict[str, Encoder] = {"integrate": integrate, "bernoulli": bernoulli}
+def spikes(samples: Images, steps: int, generator: np.random.Generator) -> Spikes:  # noqa: ARG001
+    """Samples that are spike trains already, (N, steps, *shape), time first: (steps, N, *shape).
+
+    Raises InputError if they have another number of steps.
+    """
+    if samples.ndim < 2 or samples.shape[1] != steps:
+        found = samples.shape[1] if samples.ndim > 1 else "no"
+        raise InputError(f"the samples are spike trains of {found} steps, not {steps}; set steps to that number")
+    return np.ascontiguousarray(samples.swapaxes(0, 1).astype(np.uint8))
+
+
+ENCODERS: dict[str, Encoder] = {e.__name__: e for e in (integrate, bernoulli, spikes)}
 
 
 def encode(name: str, images: Images, steps: int, generator: np.random.Generator) -> Spikes:

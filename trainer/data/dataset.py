@@ -1,0 +1,54 @@
+"""What every data set is, once loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.errors import InputError
+
+from ..encoding import Images
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with labels, split into training and test: images in [0, 1], or with `steps` spike trains.
+
+    x_train, x_test: images float32 (N, *input_shape), or spike trains uint8 (N, steps, *input_shape), which the
+    encoding "spikes" takes as they are; y_train, y_test: int64 (N,), 0 .. classes - 1.
+    Raises InputError if these do not agree.
+    """
+
+    x_train: Images
+    y_train: NDArray[np.int64]
+    x_test: Images
+    y_test: NDArray[np.int64]
+    input_shape: tuple[int, ...]
+    classes: int
+    name: str
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.input_shape if self.steps is None else (self.steps, *self.input_shape)
+        for part, x, y in (("training", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
+            if len(x) == 0 or len(x) != len(y):
+                raise InputError(f"{self.name}: the {part} part has {len(x)} samples and {len(y)} labels")
+            if x.shape[1:] != shape:
+                raise InputError(f"{self.name}: {part} samples have shape {x.shape[1:]}, not {shape}")
+            if y.min() < 0 or y.max() >= self.classes:
+                raise InputError(f"{self.name}: the {part} part has labels outside 0 to {self.classes - 1}")
+
+    def still(self, x: Images) -> NDArray[np.float32]:
+        """What a network without time sees of samples x, (N, *input_shape): images as they are, trains as rates."""
+        return np.asarray(x if self.steps is None else x.mean(axis=1), dtype=np.float32)
+
+    def check_encoding(self, encoding: str, steps: int) -> None:
+        """Raise InputError unless these samples can be encoded by that encoding in that many steps."""
+        if (encoding == "spikes") != (self.steps is not None):
+            kind = "images, which need an encoding of images" if self.steps is None else "spike trains"
+            way = "integrate" if self.steps is None else "spikes"
+            raise InputError(f'data set {self.name!r} holds {kind}; use encoding = "{way}", not {encoding!r}')
+        if self.steps is not None and steps != self.steps:
+            raise InputError(f"data set {self.name!r} has {self.steps} time steps; use steps = {self.steps}")

@@ -1,0 +1,74 @@
+"""Free Spoken Digit Dataset: recordings of spoken digits as spikes of a cochlea."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.errors import InputError, reason
+
+from .cochlea import Cochlea
+from .dataset import Dataset
+from .places import cached, locate
+
+# as in the data set's own README: recordings 0 to 4 of each speaker and digit
+TEST_RECORDINGS = 5
+NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav")
+COCHLEA = Cochlea()
+
+
+def fsdd(seed: int, path: Path | None = None) -> Dataset:  # noqa: ARG001
+    """Spoken digits as spike trains of 80 steps of 10 ms in 64 channels (see cochlea.py), split as its makers do.
+
+    path: a folder of {digit}_{speaker}_{index}.wav, or one that holds it as "recordings"; without, fsdd below
+    SPIKEPORT_DATA. Spikes are kept in the cache, by the content of the recordings. Raises InputError.
+    Source: Jackson et al., Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset.
+    """
+    folder = locate("fsdd", path, "fsdd")
+    folder = folder / "recordings" if (folder / "recordings").is_dir() else folder
+    files = sorted(file for file in folder.glob("*.wav") if NAME.fullmatch(file.name))
+    found = [NAME.fullmatch(file.name) for file in files]
+    digit = np.array([int(match[1]) for match in found if match], np.int64)
+    test = np.array([int(match[3]) < TEST_RECORDINGS for match in found if match], bool)
+    if test.all() or not test.any():
+        raise InputError(
+            f"{folder}: holds {test.sum()} test and {len(files) - test.sum()} training recordings named "
+            "DIGIT_SPEAKER_INDEX.wav (index 0 to 4 are the test part); give the folder of recordings"
+        )
+    x = cached(f"fsdd-{_key(files)}", ("spikes",), lambda: {"spikes": _heard(files)})["spikes"]
+    return Dataset(x[~test], digit[~test], x[test], digit[test], (COCHLEA.channels,), 10, "fsdd", COCHLEA.steps)
+
+
+def _key(files: list[Path]) -> str:
+    """Changes with the cochlea and with every byte of the recordings."""
+    digest = hashlib.sha256(repr(COCHLEA).encode())
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:20]
+
+
+def _heard(files: list[Path]) -> NDArray[np.uint8]:
+    return np.stack([COCHLEA.spikes(read_recording(file, COCHLEA.rate)) for file in files])
+
+
+def read_recording(path: Path, rate: int) -> NDArray[np.float64]:
+    """A mono recording's samples; raises InputError if it is broken or of another rate."""
+    from scipy.io import wavfile
+
+    try:
+        with warnings.catch_warnings():
+            # scipy only warns of a file that ends early
+            warnings.simplefilter("error", wavfile.WavFileWarning)
+            found, sound = wavfile.read(path)
+    except (OSError, ValueError, EOFError, wavfile.WavFileWarning) as error:
+        raise InputError(f"{path}: is no whole wav file ({reason(error)}); fetch it again") from error
+    if found != rate or sound.ndim != 1:
+        channels = 1 if sound.ndim == 1 else sound.shape[1]
+        raise InputError(f"{path}: has {found} Hz and {channels} channels; needed are {rate} Hz and 1")
+    return np.asarray(sound, dtype=np.float64)
