@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.program import ChipProgram, DenseConnection, InputPort, Population
+from exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from exporter.validate import validate
 from hardware_profiles.fixed_point import WordWidths
 from lava_runtime.result import differences
@@ -44,7 +44,7 @@ def network(thresholds: list[int]) -> ChipProgram:
             "v_initial": 0,
         }
         filled = {key: np.full(after, value, np.int32) for key, value in constants.items()}
-        populations.append(Population(name, (after,), **filled))
+        populations.append(CubaLIF(name, (after,), **filled))
         weights = (np.clip(np.rint(rng.normal(0, 40, (after, before))), -128, 127) * 2).astype(np.int32)
         connections.append(DenseConnection(source, name, weights, 0, "mixed", 8, 1))
         source = name

@@ -17,7 +17,7 @@ from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_dv
 
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
-from .program import ChipProgram, Connection, ConvConnection, Population
+from .program import ChipProgram, Connection, ConvConnection, CubaLIF, Population
 
 Part = Literal["weights", "decays", "thresholds", "biases"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -31,7 +31,7 @@ class _Pair:
     """A population and its incoming connections, in floating point and on the chip."""
 
     wanted: FloatPopulation
-    held: Population
+    held: CubaLIF
     connections: Sequence[tuple[FloatConnection, Connection]]
     scale: float
 
@@ -56,7 +56,7 @@ def held_network(program: ChipProgram) -> FloatNetwork:
         FloatPopulation(
             p.name, p.shape, decay_from_du(p.du), decay_from_dv(p.dv), p.vth * float(STATE_UNIT), p.bias * 1.0
         )
-        for p in program.populations
+        for p in map(_cuba_lif, program.populations)
     )
     connections = tuple(
         FloatConnection(c.source, c.target, _weights(c), _geometry(c), c.delay) for c in program.connections
@@ -80,8 +80,14 @@ def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
         if wanted.name not in program.quantisation:
             raise InputError(f"the chip program holds no scale for population {wanted.name!r}; compile it again")
         scale = program.quantisation[wanted.name].scale
-        pairs.append(_Pair(wanted, held, list(zip(incoming, synapses, strict=True)), scale))
+        pairs.append(_Pair(wanted, _cuba_lif(held), list(zip(incoming, synapses, strict=True)), scale))
     return pairs
+
+
+def _cuba_lif(population: Population) -> CubaLIF:
+    if not isinstance(population, CubaLIF):
+        raise InputError(f"population {population.name!r} is a {population.KIND}; only CUBA-LIF neurons are compared")
+    return population
 
 
 def _population(pair: _Pair, part: Part) -> FloatPopulation:

@@ -1,7 +1,7 @@
 """ChipProgram: a network as one chip holds it, in integers. The joint between compiling and running.
 
 Every connection takes at least one time step, as on the chip: a spike at step t reaches its targets' `a` at step
-t + delay. The words are those of lava-nc 0.10.0 (lava.proc.lif, lava.proc.dense, lava.proc.conv).
+t + delay. The words are those of lava-nc 0.10.0 (lava.proc.lif, lava.proc.dense, lava.proc.conv, lava.proc.sparse).
 """
 
 from __future__ import annotations
@@ -17,7 +17,25 @@ from numpy.typing import NDArray
 
 from hardware_profiles.fixed_point import SignMode, WordWidths
 
-Integers = NDArray[np.int32]
+from .neurons import Cuba, CubaLI, CubaLIF, CubaLIFSoftReset, Integers, Population
+
+__all__ = [
+    "ChipProgram",
+    "Connection",
+    "ConvConnection",
+    "Cuba",
+    "CubaLI",
+    "CubaLIF",
+    "CubaLIFSoftReset",
+    "DenseConnection",
+    "Edge",
+    "InputPort",
+    "Integers",
+    "Population",
+    "Quantisation",
+    "SparseConnection",
+    "arrival_steps",
+]
 
 
 @dataclass(frozen=True)
@@ -34,39 +52,14 @@ class InputPort:
 
 
 @dataclass(frozen=True)
-class Population:
-    """Compartments that share a neuron model (CUBA-LIF); every constant is an array of one integer a compartment.
-
-    v_initial is the voltage at the start and after a reset between samples: chosen such that the bias, which acts from
-    the first step on, finds v = 0 when the first input can arrive.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    du: Integers
-    dv: Integers
-    vth: Integers
-    bias_mant: Integers
-    bias_exp: Integers
-    v_initial: Integers
-
-    @property
-    def size(self) -> int:
-        """Number of compartments."""
-        return math.prod(self.shape)
-
-    @property
-    def bias(self) -> Integers:
-        """bias_mant * 2**bias_exp, in units of v."""
-        return (self.bias_mant << self.bias_exp).astype(np.int32)
-
-
-@dataclass(frozen=True)
 class Connection:
     """Synapses from one input or population to one population.
 
     weights: integers after truncation by sign mode and weight_bits; what arrives is their sum * 2**weight_exp.
-    delay: time steps from spike to arrival, at least 1.
+    delay: time steps from spike to arrival, at least 1; axonal_delays: steps beyond it, one a source element (source
+    size,); synaptic_delays: steps beyond both, one a weight (shape of weights). port: where it arrives, one of the
+    target's PORTS. synapse: name of the network's synapse that it holds, or holds a part of: parts (by sign, by digit)
+    share it and add up.
     """
 
     source: str
@@ -76,11 +69,21 @@ class Connection:
     sign_mode: SignMode
     weight_bits: int
     delay: int
+    axonal_delays: Integers | None = field(default=None, kw_only=True)
+    synaptic_delays: Integers | None = field(default=None, kw_only=True)
+    port: str = field(default="a_in", kw_only=True)
+    synapse: str = field(default="", kw_only=True)
 
     @property
     def label(self) -> str:
         """The connection's name in messages."""
         return f"{self.source} -> {self.target}"
+
+    @property
+    def longest_delay(self) -> int:
+        """The most steps from a spike to its arrival."""
+        beyond = (d for d in (self.axonal_delays, self.synaptic_delays) if d is not None)
+        return self.delay + sum(int(delays.max(initial=0)) for delays in beyond)
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,23 @@ class DenseConnection(Connection):
 
 
 @dataclass(frozen=True)
+class SparseConnection(Connection):
+    """A matrix (target size, source size) in compressed rows: weights (stored,), as scipy.sparse.csr_array.
+
+    indices: source element of every weight, (stored,); indptr: where each target's weights begin, (target size + 1,).
+    Indices are ascending within a row, none twice.
+    """
+
+    indices: Integers
+    indptr: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class ConvConnection(Connection):
-    """Cross-correlation as torch and NIR define it: weights (out channels, in channels / groups, height, width)."""
+    """Cross-correlation as torch and NIR define it: weights (out channels, in channels / groups, height, width).
+
+    Synaptic delays of a convolution are shared like its kernel: one an element of the kernel.
+    """
 
     input_shape: tuple[int, int, int]
     output_shape: tuple[int, int, int]

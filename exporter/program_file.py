@@ -2,9 +2,10 @@
 
 /                       attributes: format = "spikeport.chip", version, chip, dt, word_widths (JSON), outputs (JSON)
 /inputs/<name>          attribute: shape
-/populations/<name>     attribute: shape; datasets du, dv, vth, bias_mant, bias_exp, v_initial (int32, one each)
-/connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, and for conv the
-                        geometry; dataset weights (int16)
+/populations/<name>     attributes: shape, kind; a dataset for each of the neuron model's constants (int32)
+/connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, port, synapse, and
+                        for conv the geometry; datasets weights (int16), for sparse indices and indptr, and where there
+                        are any axonal_delays and synaptic_delays
 /quantisation/<name>    attributes: what quantisation did to the population
 """
 
@@ -24,6 +25,7 @@ from hardware_profiles.files import write_bytes
 from hardware_profiles.fixed_point import WordWidths
 
 from .hdf5 import check_self_contained
+from .neurons import NEURON_MODELS, CubaLIF
 from .program import (
     ChipProgram,
     Connection,
@@ -32,15 +34,22 @@ from .program import (
     InputPort,
     Population,
     Quantisation,
+    SparseConnection,
 )
 from .validate import validate
 
 FORMAT = "spikeport.chip"
-VERSION = 1
+VERSION = 2
+# version 1 knew CUBA-LIF populations and dense and convolutional connections only, laid out alike
+READ = (1, 2)
 
-_CONSTANTS = ("du", "dv", "vth", "bias_mant", "bias_exp", "v_initial")
+_DELAYS = ("axonal_delays", "synaptic_delays")
 _GEOMETRY = ("input_shape", "output_shape", "stride", "padding", "dilation", "groups")
-_KINDS: dict[str, type[Connection]] = {"dense": DenseConnection, "conv": ConvConnection}
+_KINDS: dict[str, type[Connection]] = {
+    "dense": DenseConnection,
+    "sparse": SparseConnection,
+    "conv": ConvConnection,
+}
 
 
 def save_program(program: ChipProgram, path: str | Path) -> None:
@@ -82,9 +91,9 @@ def _write(program: ChipProgram, file: h5py.File) -> None:
     populations = file.create_group("populations", track_order=True)
     for population in program.populations:
         group = populations.create_group(population.name)
-        group.attrs["shape"] = population.shape
-        for name in _CONSTANTS:
-            group.create_dataset(name, data=getattr(population, name), compression="gzip", track_times=False)
+        group.attrs.update(shape=population.shape, kind=population.KIND)
+        for name in population.constants():
+            _store(group, name, getattr(population, name))
     connections = file.create_group("connections", track_order=True)
     for index, connection in enumerate(program.connections):
         _write_connection(connection, connections.create_group(f"{index:04d}"))
@@ -103,11 +112,23 @@ def _write_connection(connection: Connection, group: h5py.Group) -> None:
         sign_mode=connection.sign_mode,
         weight_bits=connection.weight_bits,
         delay=connection.delay,
+        port=connection.port,
+        synapse=connection.synapse,
     )
     if isinstance(connection, ConvConnection):
         group.attrs.update({name: getattr(connection, name) for name in _GEOMETRY})
-    weights = connection.weights.astype(np.int16)
-    group.create_dataset("weights", data=weights, compression="gzip", shuffle=True, track_times=False)
+    _store(group, "weights", connection.weights.astype(np.int16))
+    if isinstance(connection, SparseConnection):
+        _store(group, "indices", connection.indices)
+        _store(group, "indptr", connection.indptr)
+    for name in _DELAYS:
+        delays = getattr(connection, name)
+        if delays is not None:
+            _store(group, name, delays.astype(np.uint8))
+
+
+def _store(group: h5py.Group, name: str, values: Any) -> None:
+    group.create_dataset(name, data=values, compression="gzip", shuffle=True, track_times=False)
 
 
 def _read(file: h5py.File, path: str) -> ChipProgram:
@@ -115,8 +136,11 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
         raise InputError(f"{path}: is no {FORMAT} file; compile a model to make one")
     check_self_contained(file, path)
     version = int(file.attrs["version"])
-    if version != VERSION:
-        raise InputError(f"{path}: has format version {version}, this program reads {VERSION}; compile the model again")
+    if version not in READ:
+        raise InputError(
+            f"{path}: has format version {version}, this program reads {' and '.join(map(str, READ))}; "
+            "compile the model again"
+        )
     return ChipProgram(
         chip=str(file.attrs["chip"]),
         widths=WordWidths(**json.loads(file.attrs["word_widths"])),
@@ -130,8 +154,12 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
 
 
 def _read_population(name: str, group: h5py.Group, path: str) -> Population:
-    constants = {key: _array(group, key, path).astype(np.int32) for key in _CONSTANTS}
-    return Population(name, _shape(group), **constants)
+    kind = str(group.attrs.get("kind", CubaLIF.KIND))
+    if kind not in NEURON_MODELS:
+        raise InputError(f"{path}: population {name!r} is of kind {kind!r}; known are {', '.join(NEURON_MODELS)}")
+    model = NEURON_MODELS[kind]
+    constants = {key: _array(group, key, path).astype(np.int32) for key in model.constants()}
+    return model(name, _shape(group), **constants)
 
 
 def _read_connection(group: h5py.Group, path: str) -> Connection:
@@ -147,7 +175,13 @@ def _read_connection(group: h5py.Group, path: str) -> Connection:
         "sign_mode": str(attributes["sign_mode"]),
         "weight_bits": int(attributes["weight_bits"]),
         "delay": int(attributes["delay"]),
+        "port": str(attributes.get("port", "a_in")),
+        "synapse": str(attributes.get("synapse", "")),
     }
+    common |= {name: _array(group, name, path).astype(np.int32) for name in _DELAYS if name in group}
+    if kind == "sparse":
+        indices, indptr = _array(group, "indices", path), _array(group, "indptr", path)
+        return SparseConnection(**common, indices=indices.astype(np.int32), indptr=indptr.astype(np.int64))
     if kind == "conv":
         geometry: dict[str, Any] = {name: tuple(int(n) for n in attributes[name]) for name in _GEOMETRY[:-1]}
         return ConvConnection(**common, **geometry, groups=int(attributes["groups"]))

@@ -25,6 +25,7 @@ from .program import (
     ChipProgram,
     Connection,
     ConvConnection,
+    CubaLIF,
     DenseConnection,
     Integers,
     Population,
@@ -72,7 +73,7 @@ def _quantise_population(
     arrival: int,
     widths: WordWidths,
     weight_bits: int,
-) -> tuple[Population, list[Connection], Quantisation]:
+) -> tuple[CubaLIF, list[Connection], Quantisation]:
     du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
     # a rounded decay changes how much charge a spike leaves in all (weight / decay): the weights make up for it
     charge = float(np.mean(decay_from_du(du) / population.current_decay))
@@ -82,7 +83,9 @@ def _quantise_population(
     vth = np.clip(np.rint(chosen.scale * population.threshold / STATE_UNIT), 1, widths.vth_max).astype(np.int32)
     bias_mant, bias_exp = split_bias(population.bias * chosen.scale, widths)
     rest, settled = resting_voltage(bias_mant << bias_exp, dv, vth, arrival, widths)
-    compiled = Population(population.name, population.shape, du, dv, vth, bias_mant, bias_exp, rest)
+    compiled = CubaLIF(
+        population.name, population.shape, du=du, dv=dv, vth=vth, bias_mant=bias_mant, bias_exp=bias_exp, v_initial=rest
+    )
     synapses = [
         _connection(c, w, e, weight_bits) for c, w, e in zip(incoming, integers, chosen.weight_exps, strict=True)
     ]
@@ -107,7 +110,7 @@ def _connection(connection: FloatConnection, weights: Integers, weight_exp: int,
 
 def _report(
     population: FloatPopulation,
-    compiled: Population,
+    compiled: CubaLIF,
     wanted: Sequence[Floats],
     integers: Sequence[Integers],
     chosen: PopulationScale,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
 
-from .program import ChipProgram, Connection, ConvConnection, DenseConnection, Population
+from .program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
 
 
 def validate(program: ChipProgram, where: str = "program") -> ChipProgram:
@@ -51,21 +51,11 @@ def _check_widths(widths: WordWidths, where: str) -> None:
 
 
 def _check_population(population: Population, widths: WordWidths, where: str) -> None:
-    decay = 1 << widths.du_bits
-    mantissa = 1 << (widths.bias_mant_bits - 1)
-    limits = {
-        "du": (0, decay - 1),
-        "dv": (0, (1 << widths.dv_bits) - 1),
-        "vth": (0, widths.vth_max),
-        "bias_mant": (-mantissa, mantissa - 1),
-        "bias_exp": (0, (1 << widths.bias_exp_bits) - 1),
-        "v_initial": (-widths.state_max, widths.state_max),
-    }
     if population.size < 1:
         raise InputError(
             f"{where}: population {population.name!r} has shape {population.shape}; it needs a compartment"
         )
-    for name, (low, high) in limits.items():
+    for name, (low, high) in population.registers(widths).items():
         values: NDArray[np.int32] = getattr(population, name)
         what = f"{where}: population {population.name!r}, {name}"
         if values.shape != (population.size,) or values.dtype != np.int32:
@@ -83,10 +73,10 @@ def _check_connection(connection: Connection, program: ChipProgram, where: str) 
         missing = connection.source if connection.source not in sources else connection.target
         raise InputError(f"{what} names {missing!r}, which is not there")
     widths = program.widths
-    if not 1 <= connection.delay <= widths.delay_max + 1:
-        raise InputError(
-            f"{what} has delay {connection.delay}; {program.chip} can do 1 to {widths.delay_max + 1} steps"
-        )
+    ports = program.population(connection.target).PORTS
+    if connection.port not in ports:
+        raise InputError(f"{what} arrives at {connection.port!r}, but {connection.target!r} has {', '.join(ports)}")
+    _check_delays(connection, program, what)
     if not widths.weight_exp_min <= connection.weight_exp <= widths.weight_exp_max:
         raise InputError(
             f"{what} has weight_exp {connection.weight_exp}; the chip's is "
@@ -110,10 +100,40 @@ def _check_connection(connection: Connection, program: ChipProgram, where: str) 
         raise InputError(f"{what} has weights of shape {connection.weights.shape}, but {expected} fits its ends")
 
 
+def _check_delays(connection: Connection, program: ChipProgram, what: str) -> None:
+    longest = program.widths.delay_max + 1
+    shapes = {"axonal_delays": (program.source_size(connection.source),), "synaptic_delays": connection.weights.shape}
+    for name, shape in shapes.items():
+        delays: NDArray[np.int32] | None = getattr(connection, name)
+        if delays is not None and (delays.shape != shape or delays.min(initial=0) < 0):
+            raise InputError(f"{what}, {name} must have shape {shape} and be 0 or more, not {delays.shape}")
+    if connection.delay < 1 or connection.longest_delay > longest:
+        raise InputError(
+            f"{what} has delays of {connection.delay} to {connection.longest_delay} steps; "
+            f"{program.chip} can do 1 to {longest} steps"
+        )
+
+
+def _check_rows(connection: SparseConnection, size: tuple[int, int], what: str) -> None:
+    targets, sources = size
+    indices, indptr = connection.indices, connection.indptr
+    whole = indptr.shape == (targets + 1,) and indptr[0] == 0 and indptr[-1] == len(indices) == len(connection.weights)
+    if not whole or np.any(np.diff(indptr) < 0):
+        raise InputError(f"{what} has row pointers that do not fit {targets} targets and {len(indices)} weights")
+    _check_range(f"{what}, indices", indices, 0, sources - 1)
+    step = np.diff(indices) > 0
+    step[indptr[1:-1][(indptr[1:-1] > 0) & (indptr[1:-1] < len(indices))] - 1] = True
+    if not np.all(step):
+        raise InputError(f"{what} has a row whose indices are not ascending; sort them and sum the doubled ones")
+
+
 def _expected_shape(connection: Connection, program: ChipProgram, what: str) -> tuple[int, ...]:
     source, target = (program.source_size(n) for n in (connection.source, connection.target))
     if isinstance(connection, DenseConnection):
         return target, source
+    if isinstance(connection, SparseConnection):
+        _check_rows(connection, (target, source), what)
+        return (len(connection.indices),)
     if not isinstance(connection, ConvConnection):
         raise InputError(f"{what} is of an unknown kind {type(connection).__name__}")
     pairs = (connection.stride, connection.padding, connection.dilation)

@@ -126,7 +126,7 @@ def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
 def _collect(job: Job, inputs: dict[str, NDArray[np.int32]]) -> SimulationResult:
     recorded: dict[str, Recording] = {}
     for index, population in enumerate(job.program.populations):
-        arrays = {letter: np.array(values) for letter, values in job.arrays(index).items()}
-        recorded[population.name] = Recording(arrays["n"], arrays.get("s"), arrays.get("u"), arrays.get("v"))
+        arrays = {name: np.array(values) for name, values in job.arrays(index).items()}
+        recorded[population.name] = Recording(arrays.pop("n"), arrays.pop("s", None), arrays)
     seconds = json.loads((job.folder / SECONDS).read_text(encoding="utf-8"))
     return collect(job.program, inputs, job.request.steps, recorded, seconds)

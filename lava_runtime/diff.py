@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from exporter.dequantise import PARTS, exchange, held_network
 from exporter.float_network import FloatConnection, FloatNetwork
 from exporter.float_simulator import FloatResult, arriving, simulate_float
-from exporter.program import ChipProgram, Population
+from exporter.program import ChipProgram, Cuba, Population
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
 from .emulator import emulate
@@ -233,6 +233,7 @@ def current_peak(
     A wrapped u does not show that it was: so each step is computed once more from the recorded u before it and the
     spikes sent (incoming weights in units of u), which doubles hold exactly.
     """
+    assert isinstance(population, Cuba)
     keep = (DECAY_UNITY - 1 - population.du.astype(np.float64)) / DECAY_UNITY
     peak, beyond = 0.0, 0
     for step in range(len(u)):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from exporter.program import ChipProgram
 
-from .engine import Active, PopulationState, Synapses, ring_size
-from .inputs import is_graded
+from .engine import Active, PopulationState, Synapses
+from .inputs import graded_nodes
 from .kernels import list_active, warm_up
 from .result import Record, Recording, SimulationResult, collect
 
@@ -31,11 +31,12 @@ def emulate(
     Samples do not see each other, so the batch is cut into one group a core and each group runs in a thread.
     """
     begin = time.perf_counter()
-    warm_up()
+    warm_up({p.KIND: p for p in program.populations}.values())
     batch = next(iter(inputs.values())).shape[1]
-    synapses = [Synapses(c, c.source in inputs and is_graded(inputs[c.source])) for c in program.connections]
+    graded = graded_nodes(program, inputs)
+    synapses = [Synapses(c, program.source_size(c.source), c.source in graded) for c in program.connections]
     recordings = {
-        p.name: Recording.empty((steps, batch, p.size), p.name in program.outputs, record) for p in program.populations
+        p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record) for p in program.populations
     }
     report = _Report(progress, steps, batch)
     groups = _groups(batch, os.cpu_count() or 1)
@@ -88,7 +89,7 @@ def _run_group(
     report: _Report,
 ) -> None:
     batch = next(iter(inputs.values())).shape[1]
-    states = {p.name: PopulationState(p, batch, ring_size(program.into(p.name))) for p in program.populations}
+    states = {p.name: PopulationState(p, batch, program.into(p.name)) for p in program.populations}
     active = {port.name: Active.empty(batch, port.size) for port in program.inputs}
     active |= {name: state.active for name, state in states.items()}
     for step in range(steps):
@@ -100,9 +101,9 @@ def _run_group(
             _enter(values, step, active[name])
         for synapse in synapses:
             connection = synapse.connection
-            synapse.deliver(active[connection.source], states[connection.target].pending, step)
+            synapse.deliver(active[connection.source], states[connection.target], step)
         for name, state in states.items():
-            kept[name].take(step, state.spikes, state.u, state.v)
+            kept[name].take(step, state.sent, state.states)
         report.advance(batch)
     for name, state in states.items():
         kept[name].n[:] = state.total

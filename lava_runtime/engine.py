@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import Connection, ConvConnection, Population
+from exporter.program import Connection, Population
 
 from . import kernels
+from .synapses import delivery_parts
 
 Integers = NDArray[np.int32]
 
@@ -31,70 +33,52 @@ class Active:
 
 
 class PopulationState:
-    """u, v and the spikes of one population for a batch of samples."""
+    """States, pending input and spikes of one population for a batch of samples."""
 
-    def __init__(self, population: Population, batch: int, ring: int) -> None:
+    def __init__(self, population: Population, batch: int, incoming: Sequence[Connection]) -> None:
         shape = (batch, population.size)
         self.population = population
-        self.u = np.zeros(shape, np.int32)
-        self.v = np.zeros(shape, np.int32)
-        self.v[:] = population.v_initial
-        self.spikes = np.zeros(shape, np.uint8)
+        start = population.start()
+        self.states = {name: np.zeros(shape, np.int32) for name in population.STATES}
+        for name, values in start.items():
+            self.states[name][:] = values
+        self.sent: NDArray[Any] = np.zeros(shape, np.int32 if population.GRADED else np.uint8)
         self.total = np.zeros(shape, np.int32)
         self.active = Active.empty(batch, population.size)
-        # pending[t % ring] is the synaptic input that arrives at step t
-        self.pending = np.zeros((ring, *shape), np.int32)
-        self._keep_u = kernels.keep_fraction(population.du + 1)
-        self._keep_v = kernels.keep_fraction(population.dv)
-        self._bias = population.bias
-        self._threshold = (population.vth << 6).astype(np.int32)
+        # pending[port][t % ring] is the synaptic input that arrives there at step t
+        ring = ring_size(incoming)
+        self.pending = {port: np.zeros((ring, *shape), np.int32) for port in population.PORTS}
+        self._step = population.stepper()
 
     def update(self, step: int) -> None:
         """Advance every compartment by one step."""
-        arriving = self.pending[step % len(self.pending)]
-        kernels.update(
-            self.u, self.v, arriving, self._keep_u, self._keep_v, self._bias, self._threshold,
-            self.spikes, self.active.index, self.active.count, self.total,
-        )  # fmt: skip
+        arriving = tuple(pending[step % len(pending)] for pending in self.pending.values())
+        self._step(step, self.states, arriving, self.sent)
+        active = self.active
+        kernels.list_sent(self.sent, active.index, active.count, active.payload, self.total)
 
 
 class Synapses:
-    """One connection's weights, laid out for the kernels."""
+    """One connection's weights, laid out for the kernels, a part for every delay."""
 
-    def __init__(self, connection: Connection, graded: bool) -> None:
+    def __init__(self, connection: Connection, source_size: int, graded: bool) -> None:
         self.connection = connection
-        self._graded = graded
-        if isinstance(connection, ConvConnection):
-            self._weights: NDArray[Any] = _by_input_channel(connection)
-        else:
-            self._weights = np.ascontiguousarray(connection.weights.T.astype(np.int16))
+        self._parts = delivery_parts(connection, source_size, graded)
 
-    def deliver(self, active: Active, pending: NDArray[np.int32], step: int) -> None:
+    def deliver(self, active: Active, target: PopulationState, step: int) -> None:
         """Add what the active sources of this step send to where it arrives, `delay` steps on."""
-        target = pending[(step + self.connection.delay) % len(pending)]
-        exponent = self.connection.weight_exp
-        if isinstance(self.connection, ConvConnection):
-            c = self.connection
-            kernels.conv(
-                self._weights, exponent, c.input_shape, c.output_shape, c.stride, c.padding, c.dilation, c.groups,
-                active.index, active.count, active.payload, target,
-            )  # fmt: skip
-        elif self._graded:
-            kernels.dense_payload(self._weights, exponent, active.index, active.count, active.payload, target)
-        else:
-            kernels.dense(self._weights, exponent, active.index, active.count, target)
+        pending = target.pending[self.connection.port]
+        for part in self._parts:
+            chosen = active
+            if part.sources is not None:
+                chosen = Active.empty(*active.index.shape)
+                kernels.choose(
+                    active.index, active.count, active.payload, part.sources, chosen.index, chosen.count, chosen.payload
+                )
+            slot = pending[(step + part.delay) % len(pending)]
+            part.add(chosen.index, chosen.count, chosen.payload, slot)
 
 
-def ring_size(connections: tuple[Connection, ...]) -> int:
+def ring_size(connections: Sequence[Connection]) -> int:
     """Slots a population's pending input needs: the longest delay that leads to it and the present step."""
-    return 1 + max((c.delay for c in connections), default=1)
-
-
-def _by_input_channel(connection: ConvConnection) -> NDArray[np.int32]:
-    """(out, in / groups, h, w) -> (in, h, w, out / groups): for each input channel the kernels of its own group."""
-    out, per_group, height, width = connection.weights.shape
-    groups = connection.groups
-    grouped = connection.weights.reshape(groups, out // groups, per_group, height, width)
-    return np.ascontiguousarray(grouped.transpose(0, 2, 3, 4, 1)).reshape(
-        groups * per_group, height, width, out // groups
-    )
+    return 1 + max((c.longest_delay for c in connections), default=1)

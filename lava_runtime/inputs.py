@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> 
 def is_graded(values: NDArray[np.int32]) -> bool:
     """Whether an input carries payloads other than 0 and 1."""
     return bool(values.size) and bool(values.min() < 0 or values.max() > 1)
+
+
+def graded_nodes(program: ChipProgram, inputs: Mapping[str, NDArray[np.int32]]) -> set[str]:
+    """Names of the inputs and populations that send payloads other than 0 and 1."""
+    return {name for name, values in inputs.items() if is_graded(values)} | {
+        p.name for p in program.populations if p.GRADED
+    }
 
 
 def _first(where: NDArray[np.bool_]) -> list[int]:

@@ -45,18 +45,10 @@ class Job:
         values: NDArray[np.int32] = np.load(self.folder / f"input{index}.npy", mmap_mode="r", allow_pickle=False)
         return values
 
-    def array(self, letter: str, index: int) -> NDArray[Any]:
-        """A result array of population number `index`: s, u, v (steps, batch, size) or n (batch, size)."""
-        values: NDArray[Any] = np.load(self.path(letter, index), mmap_mode="r+", allow_pickle=False)
-        return values
-
-    def path(self, letter: str, index: int) -> Path:
-        """Where a result array lies."""
-        return self.folder / f"{letter}{index}.npy"
-
     def arrays(self, index: int) -> dict[str, NDArray[Any]]:
-        """The result arrays that are kept of a population, by letter."""
-        return {letter: self.array(letter, index) for letter in "nsuv" if self.path(letter, index).exists()}
+        """The arrays that are kept of a population, by name: n (batch, size), s and states (steps, batch, size)."""
+        names = recorded_names(self.program, index, self.request)
+        return {name: np.load(_path(self.folder, name, index), mmap_mode="r+", allow_pickle=False) for name in names}
 
 
 def shared_progress(folder: Path) -> NDArray[np.int64]:
@@ -65,27 +57,31 @@ def shared_progress(folder: Path) -> NDArray[np.int64]:
     return values
 
 
-def recorded_letters(program: ChipProgram, index: int, request: Request) -> str:
-    """Which arrays are kept of a population: n always, s for outputs, all of s, u, v where asked for."""
+def recorded_names(program: ChipProgram, index: int, request: Request) -> tuple[str, ...]:
+    """Which arrays are kept of a population: n always, s for outputs, s and all states where asked for."""
+    population = program.populations[index]
     if request.record == "all":
-        return "nsuv"
+        return "n", "s", *population.STATES
     # the stock backend's probe needs no counts array of its own, but an output's spikes are always kept
-    return "ns" if program.populations[index].name in program.outputs else "n"
+    return ("n", "s") if population.name in program.outputs else ("n",)
 
 
 def create_arrays(folder: Path, request: Request, program: ChipProgram) -> None:
     """Lay out the result arrays, all zeros (sparse files until written)."""
     np.save(folder / "progress.npy", np.zeros(1, np.int64))
-    types: dict[str, type[np.generic]] = {"n": np.int32, "s": np.uint8, "u": np.int32, "v": np.int32}
     for index, population in enumerate(program.populations):
-        for letter in recorded_letters(program, index, request):
-            steps = () if letter == "n" else (request.steps,)
+        for name in recorded_names(program, index, request):
+            steps = () if name == "n" else (request.steps,)
             shape = (*steps, request.batch, population.size)
-            path = folder / f"{letter}{index}.npy"
+            packed = name == "s" and not population.GRADED
             array = np.lib.format.open_memmap(  # type: ignore[no-untyped-call,unused-ignore]
-                path, mode="w+", dtype=types[letter], shape=shape
+                _path(folder, name, index), mode="w+", dtype=np.uint8 if packed else np.int32, shape=shape
             )
             array.flush()
+
+
+def _path(folder: Path, name: str, index: int) -> Path:
+    return folder / f"{name}{index}.npy"
 
 
 def write_request(folder: Path, request: Request) -> None:

@@ -1,4 +1,4 @@
-"""The emulator's integer kernels: one time step of a batch, in numba, bit for bit what stock Lava computes.
+"""The emulator's integer kernels: what spikes add to where they arrive, in numba, bit for bit as in stock Lava.
 
 Shapes: state arrays (batch, size) int32; spikes (batch, size) uint8; active lists (batch, size) int32 with one count a
 sample. The kernels run without threads of their own and release the interpreter's lock: the emulator runs groups of
@@ -7,9 +7,12 @@ samples in threads, the Lava processes run beside each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from exporter.program import Population
 
 
 @njit(cache=True, nogil=True)
@@ -26,35 +29,30 @@ def list_active(values, active, count, payload):
 
 
 @njit(cache=True, nogil=True)
-def update(u, v, a, keep_u, keep_v, bias, threshold, spikes, active, count, total):
-    """One step of every compartment; `a` is used up (set to 0), spikes and their indices are put out.
-
-    keep_u = (4096 - (du + 1)) / 4096 and keep_v = (4096 - dv) / 4096 are exact in float64, and so is their product with
-    a 32-bit state (at most 45 bits); conversion to an integer rounds toward zero, as the chip does.
-    """
-    for b in range(u.shape[0]):
-        for i in range(u.shape[1]):
-            current = np.int32(np.float64(u[b, i]) * keep_u[i]) + np.int32(a[b, i] << 6)
-            current = np.int32(current)
-            # one wrap only, and exactly as lava.proc.lif does it: 2**23 itself stays
-            if current > 8388608:
-                current = np.int32(current - 16777216)
-            elif current <= -8388608:
-                current = np.int32(current + 16777216)
-            u[b, i] = current
-            a[b, i] = 0
-            voltage = np.int32(np.int32(np.float64(v[b, i]) * keep_v[i]) + current + bias[i])
-            voltage = min(max(voltage, np.int32(-8388607)), np.int32(8388607))
-            spike = voltage > threshold[i]
-            spikes[b, i] = spike
-            v[b, i] = np.int32(0) if spike else voltage
+def list_sent(sent, active, count, payload, total):
+    """Collect what a population sent in this step, and count its spikes."""
+    for b in range(sent.shape[0]):
         k = 0
-        for i in range(u.shape[1]):
-            if spikes[b, i]:
+        for i in range(sent.shape[1]):
+            if sent[b, i] != 0:
                 active[b, k] = i
+                payload[b, k] = sent[b, i]
                 total[b, i] += 1
                 k += 1
         count[b] = k
+
+
+@njit(cache=True, nogil=True)
+def choose(active, count, payload, wanted, chosen, chosen_count, chosen_payload):
+    """The active elements that are wanted (uint8, one an element)."""
+    for b in range(active.shape[0]):
+        k = 0
+        for n in range(count[b]):
+            if wanted[active[b, n]]:
+                chosen[b, k] = active[b, n]
+                chosen_payload[b, k] = payload[b, n]
+                k += 1
+        chosen_count[b] = k
 
 
 @njit(cache=True, nogil=True)
@@ -90,6 +88,18 @@ def dense_payload(weights, exponent, active, count, payload, target):
             factor = np.int64(payload[b, k])
             for j in range(size):
                 total[j] += row[j] * factor
+        _shift_into(total, exponent, target[b])
+
+
+@njit(cache=True, nogil=True)
+def sparse(pointers, targets, values, exponent, active, count, payload, target):
+    """Add the stored weights of the active sources, shifted by the exponent; the matrix lies a source a row."""
+    for b in range(target.shape[0]):
+        total = np.zeros(target.shape[1], np.int64)
+        for k in range(count[b]):
+            source, factor = active[b, k], np.int64(payload[b, k])
+            for n in range(pointers[source], pointers[source + 1]):
+                total[targets[n]] += values[n] * factor
         _shift_into(total, exponent, target[b])
 
 
@@ -145,20 +155,24 @@ def _shift_into(total, exponent, target):
             target[j] += np.int32(total[j] >> -exponent)
 
 
-def keep_fraction(decay: NDArray[np.int32]) -> NDArray[np.float64]:
-    """The fraction kept a step, (4096 - decay) / 4096, exact in float64."""
-    return (4096 - decay.astype(np.float64)) / 4096.0
-
-
-def warm_up() -> None:
-    """Compile (or load from the cache) every kernel on one element, so that threads and forked processes need not."""
+def warm_up(populations: Iterable[Population]) -> None:
+    """Compile (or load from the cache) every kernel that the populations and any connection need, before threads and
+    forked processes run them.
+    """
     one = np.zeros((1, 1), np.int32)
-    bits, count, keep = np.zeros((1, 1), np.uint8), np.zeros(1, np.int32), np.zeros(1)
+    bits, count = np.zeros((1, 1), np.uint8), np.zeros(1, np.int32)
     for values in (one, bits):
         list_active(values, one, count, one)
-    update(one, one, one, keep, keep, count, count, bits, one, count, one)
+        list_sent(values, one, count, one, one)
+    choose(one, count, one, bits[0], one, count, one)
+    for population in populations:
+        states = {name: np.zeros((1, population.size), np.int32) for name in population.STATES}
+        ports = tuple(np.zeros((1, population.size), np.int32) for _ in population.PORTS)
+        sent = np.zeros((1, population.size), np.int32 if population.GRADED else np.uint8)
+        population.stepper()(0, states, ports, sent)
     weights = np.zeros((1, 1), np.int16)
     dense(weights, 0, one, count, one)
     dense_payload(weights, 0, one, count, one, one)
+    sparse(np.zeros(2, np.int64), count, weights[0], 0, one, count, one, one)
     kernel = np.zeros((1, 1, 1, 1), np.int32)
     conv(kernel, 0, (1, 1, 1), (1, 1, 1), (1, 1), (0, 0), (1, 1), 1, one, count, one, one)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Population
 from hardware_profiles.arrays import save_arrays
 
 Record = Literal["spikes", "all"]
@@ -20,13 +20,14 @@ Record = Literal["spikes", "all"]
 class SimulationResult:
     """Spikes and counts of one run; step t of every array is step t of the chip.
 
-    spikes: output name -> uint8 (steps, batch, *shape).
+    spikes: output name -> uint8 (steps, batch, *shape), int32 where they carry payloads.
     neuron_counts: input or population name -> int32 (batch, *shape), spikes over the whole run.
-    states: "s/NAME" uint8, "u/NAME" and "v/NAME" int32, each (steps, batch, *shape), where record="all".
+    states: "s/NAME" as spikes, and "STATE/NAME" int32 for every state of the neuron model (u, v), each (steps, batch,
+    *shape), where record="all".
     seconds: what the run took ("build", "run").
     """
 
-    spikes: Mapping[str, NDArray[np.uint8]]
+    spikes: Mapping[str, NDArray[Any]]
     neuron_counts: Mapping[str, NDArray[np.int32]]
     steps: int
     states: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class SimulationResult:
         return next(iter(self.spikes.values())).shape[1]
 
     @property
-    def output(self) -> NDArray[np.uint8]:
+    def output(self) -> NDArray[Any]:
         """The first output's spikes."""
         return next(iter(self.spikes.values()))
 
@@ -72,34 +73,35 @@ class SimulationResult:
 
 @dataclass(frozen=True)
 class Recording:
-    """What is kept of one population as it runs, arrays (steps, batch, size); n counts spikes, (batch, size)."""
+    """What is kept of one population as it runs: n counts spikes (batch, size), s and states (steps, batch, size)."""
 
     n: NDArray[np.int32]
-    s: NDArray[np.uint8] | None
-    u: NDArray[np.int32] | None
-    v: NDArray[np.int32] | None
+    s: NDArray[Any] | None
+    states: Mapping[str, NDArray[np.int32]]
 
     @classmethod
-    def empty(cls, shape: tuple[int, int, int], output: bool, record: Record) -> Recording:
-        """Room for spikes where the population is an output, for spikes and states where all is asked for."""
+    def empty(cls, population: Population, times: tuple[int, int], output: bool, record: Record) -> Recording:
+        """Room for (steps, batch) spikes where the population is an output, for all states where all is asked for."""
         everything = record == "all"
+        shape = (*times, population.size)
+        spikes = np.int32 if population.GRADED else np.uint8
         return cls(
             np.zeros(shape[1:], np.int32),
-            np.zeros(shape, np.uint8) if everything or output else None,
-            np.zeros(shape, np.int32) if everything else None,
-            np.zeros(shape, np.int32) if everything else None,
+            np.zeros(shape, spikes) if everything or output else None,
+            {name: np.zeros(shape, np.int32) for name in population.STATES} if everything else {},
         )
 
     def of(self, group: slice) -> Recording:
         """The part of a group of samples, sharing memory."""
-        parts = (None if a is None else a[:, group] for a in (self.s, self.u, self.v))
-        return Recording(self.n[group], *parts)  # type: ignore[arg-type]
+        spikes = None if self.s is None else self.s[:, group]
+        return Recording(self.n[group], spikes, {name: values[:, group] for name, values in self.states.items()})
 
-    def take(self, step: int, s: NDArray[np.uint8], u: NDArray[np.int32], v: NDArray[np.int32]) -> None:
+    def take(self, step: int, sent: NDArray[Any], states: Mapping[str, NDArray[np.int32]]) -> None:
         """Keep what is kept of this step."""
-        for kept, values in ((self.s, s), (self.u, u), (self.v, v)):
-            if kept is not None:
-                kept[step] = values
+        if self.s is not None:
+            self.s[step] = sent
+        for name, kept in self.states.items():
+            kept[step] = states[name]
 
 
 def collect(
@@ -121,9 +123,10 @@ def collect(
     for population in program.populations:
         kept = recordings[population.name]
         counts[population.name] = shaped(kept.n, population.shape)
-        for letter, values in (("s", kept.s), ("u", kept.u), ("v", kept.v)):
-            if values is not None and kept.u is not None:
-                states[f"{letter}/{population.name}"] = shaped(values, population.shape)
+        if kept.states and kept.s is not None:
+            states[f"s/{population.name}"] = shaped(kept.s, population.shape)
+        for name, values in kept.states.items():
+            states[f"{name}/{population.name}"] = shaped(values, population.shape)
         if population.name in program.outputs and kept.s is not None:
             spikes[population.name] = shaped(kept.s, population.shape)
     ordered = {name: spikes[name] for name in program.outputs}

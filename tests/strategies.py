@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from exporter.delays import balance
 from exporter.float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation
-from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, InputPort, Population
+from exporter.program import ChipProgram, Connection, ConvConnection, CubaLIF, DenseConnection, InputPort
 from exporter.validate import validate
 from hardware_profiles.fixed_point import SIGN_MODES, WordWidths, decay_from_du, decay_from_dv, weight_grid
 
@@ -232,7 +232,7 @@ def grid_networks(
     return network, ChipProgram("loihi2", WordWidths(), DT, ports, tuple(chip_populations), tuple(integers), (source,))
 
 
-def _moderate(name: str, shape: Shape, rng: np.random.Generator, biased: bool) -> Population:
+def _moderate(name: str, shape: Shape, rng: np.random.Generator, biased: bool) -> CubaLIF:
     """Compartments that forget within some steps and whose bias alone does not make them spike."""
     size = math.prod(shape)
 
@@ -241,4 +241,7 @@ def _moderate(name: str, shape: Shape, rng: np.random.Generator, biased: bool) -
 
     bias = draw(-400, 400) * biased
     zero = np.zeros(size, np.int32)
-    return Population(name, shape, draw(1500, 4096), draw(1500, 3500), draw(300, 2000), bias, zero, zero)
+    return CubaLIF(
+        name, shape, du=draw(1500, 4096), dv=draw(1500, 3500), vth=draw(300, 2000), bias_mant=bias, bias_exp=zero,
+        v_initial=zero,
+    )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from programs import dense, every_kind, spikes
+from programs import beyond_stock, dense, every_kind, spikes
 from strategies import chip_programs, inputs_for
 
 from exporter.compile import compile_graph
@@ -30,6 +30,20 @@ def test_backends_agree_on_spikes_of_any_density(density: float) -> None:
     for other in ("lava", "stock"):
         assert differences(results["emulator"], results[other]) == []
         assert differences(results[other], results["emulator"]) == []
+
+
+@pytest.mark.lava
+def test_backends_agree_on_what_stock_lava_has_no_process_for() -> None:
+    program = beyond_stock(3)
+    x = spikes((12, 2, 3, 8, 9), 0.1, 4)
+    results = {b: simulate(program, x, b, steps=80, record="all") for b in ("emulator", "lava", "stock")}
+    found = results["emulator"]
+    assert all(found.counts()[name].sum() > 0 for name in ("conv", "li", "fc"))
+    # payloads of either sign beyond 0 and 1
+    assert found.states["s/li"].dtype == np.int32
+    assert found.states["s/li"].min() < -1 and found.states["s/li"].max() > 1
+    for other in ("lava", "stock"):
+        assert differences(found, results[other]) == []
 
 
 @pytest.mark.lava

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import dense, every_kind, spikes
+from programs import dense, spikes
 
 from exporter.program_file import save_program
 from hardware_profiles.errors import BackendError
@@ -107,19 +107,8 @@ def test_the_time_limit_stops_a_run() -> None:
         simulate(dense((50, 50), 1), spikes((2000, 50, 50), 0.2, 2), "stock", limit_seconds=3)
 
 
-def test_a_failing_layer_is_named() -> None:
-    program = every_kind(3)
-    delayed = [c for c in program.connections if c.delay == 1]
-    from dataclasses import replace
-
-    conv = replace(delayed[1], delay=2)
-    broken = replace(program, connections=tuple(conv if c is delayed[1] else c for c in program.connections))
-    with pytest.raises(BackendError, match=r"Conv with a delay of 2 steps"):
-        simulate(broken, spikes((3, 1, 3, 8, 9), 0.2, 2), "stock")
-
-
 def test_an_exception_in_a_process_model_names_the_layer(tmp_path: Path) -> None:
-    # a layer whose recorded array vanishes fails inside its own process
+    # a layer that cannot write what it counted fails inside its own process
     program = dense((5, 4, 3), 1)
     import lava_runtime.child as child
 
@@ -127,7 +116,7 @@ def test_an_exception_in_a_process_model_names_the_layer(tmp_path: Path) -> None
 
     def without_counts(folder: Path, request: object, program_: object) -> None:
         create(folder, request, program_)  # type: ignore[arg-type]
-        (folder / "n1.npy").unlink()
+        np.save(folder / "n1.npy", np.zeros((5, 7), np.int32))
 
     monkey = pytest.MonkeyPatch()
     monkey.setattr(child, "create_arrays", without_counts)

@@ -71,6 +71,12 @@ def test_a_compiled_program_keeps_its_report(program: ChipProgram, tmp_path_fact
     assert load_program(path).quantisation == program.quantisation
 
 
+def test_every_neuron_model_delay_and_connection_comes_back(tmp_path: Path) -> None:
+    program = programs.beyond_stock(2)
+    save_program(program, tmp_path / "m.chip")
+    assert_equal(load_program(tmp_path / "m.chip"), program)
+
+
 def test_the_same_program_gives_the_same_bytes(chip_file: Path, tmp_path: Path) -> None:
     save_program(programs.every_kind(1), tmp_path / "again.chip")
     assert (tmp_path / "again.chip").read_bytes() == chip_file.read_bytes()

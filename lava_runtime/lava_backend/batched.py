@@ -20,8 +20,8 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
 from exporter.program import InputPort, Population
-from lava_runtime.engine import Active, PopulationState, Synapses, ring_size
-from lava_runtime.inputs import is_graded
+from lava_runtime.engine import Active, PopulationState, Synapses
+from lava_runtime.inputs import graded_nodes
 from lava_runtime.job import Job, shared_progress
 from lava_runtime.kernels import list_active
 
@@ -37,12 +37,12 @@ class SpikeSource(AbstractProcess):
 class BatchedPopulation(AbstractProcess):
     """Synapses and compartments of one population for a whole batch; ports in0, in1, ... in the order of `into`."""
 
-    def __init__(self, population: Population, index: int, job: Job, graded: dict[str, bool]) -> None:
+    def __init__(self, population: Population, index: int, job: Job, graded: set[str]) -> None:
         incoming = job.program.into(population.name)
-        flags = [graded.get(c.source, False) for c in incoming]
-        super().__init__(name=population.name, index=index, job=job, graded=flags)
+        flags = [c.source in graded for c in incoming]
+        super().__init__(name=population.name, index=index, job=job, graded=flags, sends_payloads=population.GRADED)
         batch = job.request.batch
-        self.s_out = OutPort(shape=message_shape(batch, population.size, False))
+        self.s_out = OutPort(shape=message_shape(batch, population.size, population.GRADED))
         for number, (connection, flag) in enumerate(zip(incoming, flags, strict=True)):
             size = job.program.source_size(connection.source)
             setattr(self, f"in{number}", InPort(shape=message_shape(batch, size, flag)))
@@ -54,12 +54,9 @@ class BatchedNetwork:
 
     def __init__(self, job: Job) -> None:
         program = job.program
-        graded = {}
-        for index, port in enumerate(program.inputs):
-            values = job.input(index)
-            graded[port.name] = is_graded(values)
+        graded = graded_nodes(program, {port.name: job.input(index) for index, port in enumerate(program.inputs)})
         self.sources = {
-            port.name: SpikeSource(port, index, job, graded[port.name]) for index, port in enumerate(program.inputs)
+            port.name: SpikeSource(port, index, job, port.name in graded) for index, port in enumerate(program.inputs)
         }
         self.populations = {
             p.name: BatchedPopulation(p, index, job, graded) for index, p in enumerate(program.populations)
@@ -75,7 +72,8 @@ class BatchedNetwork:
         for source in self.sources.values():
             chosen[source] = GradedSourceModel if source.proc_params["graded"] else SpikeSourceModel
         for population in self.populations.values():
-            chosen[population] = population_model(population.proc_params["graded"])
+            sends_payloads = population.proc_params["sends_payloads"]
+            chosen[population] = population_model(population.proc_params["graded"], sends_payloads)
         return chosen
 
 
@@ -131,9 +129,10 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         population = job.program.populations[index]
         incoming = job.program.into(population.name)
         self._graded: list[bool] = proc_params["graded"]
-        self._state = PopulationState(population, job.request.batch, ring_size(incoming))
-        self._synapses = [Synapses(c, flag) for c, flag in zip(incoming, self._graded, strict=True)]
+        self._state = PopulationState(population, job.request.batch, incoming)
         self._sizes = [job.program.source_size(c.source) for c in incoming]
+        parts = zip(incoming, self._sizes, self._graded, strict=True)
+        self._synapses = [Synapses(connection, size, flag) for connection, size, flag in parts]
         self._active = [Active.empty(job.request.batch, size) for size in self._sizes]
         self._kept = job.arrays(index)
         self._steps = job.request.steps
@@ -143,28 +142,30 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         """One time step of the population."""
         step = self.time_step - 1
         self._state.update(step)
-        self.s_out.send(np.packbits(self._state.spikes, axis=1))
+        sent = self._state.sent
+        self.s_out.send(sent if self._state.population.GRADED else np.packbits(sent, axis=1))
         for number, synapses in enumerate(self._synapses):
             message = getattr(self, f"in{number}").recv()
             active = self._active[number]
             values = message if self._graded[number] else np.unpackbits(message, axis=1, count=self._sizes[number])
             list_active(values, active.index, active.count, active.payload)
-            synapses.deliver(active, self._state.pending, step)
+            synapses.deliver(active, self._state, step)
         self._record(step)
 
     def _record(self, step: int) -> None:
-        for letter, values in (("s", self._state.spikes), ("u", self._state.u), ("v", self._state.v)):
-            if letter in self._kept:
-                self._kept[letter][step] = values
+        for name, values in {"s": self._state.sent, **self._state.states}.items():
+            if name in self._kept:
+                self._kept[name][step] = values
         if step == self._steps - 1:
             self._kept["n"][:] = self._state.total
         if self._progress is not None:
             self._progress[0] = self.time_step
 
 
-def population_model(graded: list[bool]) -> type[PyLoihiProcessModel]:
+def population_model(graded: list[bool], sends_payloads: bool) -> type[PyLoihiProcessModel]:
     """The process model with one in-port a connection."""
-    ports: dict[str, LavaPyType] = {"s_out": LavaPyType(PyOutPort.VEC_DENSE, np.uint8)}
+    sent = np.int32 if sends_payloads else np.uint8
+    ports: dict[str, LavaPyType] = {"s_out": LavaPyType(PyOutPort.VEC_DENSE, sent)}
     for number, flag in enumerate(graded):
         ports[f"in{number}"] = LavaPyType(PyInPort.VEC_DENSE, np.int32 if flag else np.uint8)
     members = {**ports, "__annotations__": dict.fromkeys(ports, Any)}

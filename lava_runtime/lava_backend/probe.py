@@ -26,12 +26,12 @@ class Probe(AbstractProcess):
     """Ports s0, s1, ... for spikes, u0, v0, ... for states and b0, b1, ... for synapse buffers."""
 
     def __init__(self, network: StockNetwork, job: Job) -> None:
-        super().__init__(name="probe", job=job, images=[len(n.s_out.shape) == 3 for n in network.neurons.values()])
+        super().__init__(name="probe", job=job, images=[neuron.image for neuron in network.neurons.values()])
         for index, neuron in enumerate(network.neurons.values()):
-            spikes = InPort(shape=neuron.s_out.shape)
-            setattr(self, f"s{index}", spikes)
-            for letter in "uv":
-                setattr(self, f"{letter}{index}", RefPort(shape=neuron.s_out.shape))
+            shape = neuron.process.s_out.shape
+            setattr(self, f"s{index}", InPort(shape=shape))
+            for state in neuron.states:
+                setattr(self, f"{state}{index}", RefPort(shape=shape))
         for index, synapse in enumerate(network.synapses):
             setattr(self, f"b{index}", RefPort(shape=_buffer(synapse).shape))
         self._post_init()
@@ -39,9 +39,9 @@ class Probe(AbstractProcess):
     def attach(self, network: StockNetwork) -> None:
         """Connect every port."""
         for index, neuron in enumerate(network.neurons.values()):
-            neuron.s_out.connect(getattr(self, f"s{index}"))
-            getattr(self, f"u{index}").connect_var(neuron.u)
-            getattr(self, f"v{index}").connect_var(neuron.v)
+            neuron.process.s_out.connect(getattr(self, f"s{index}"))
+            for state, theirs in neuron.states.items():
+                getattr(self, f"{state}{index}").connect_var(getattr(neuron.process, theirs))
         for index, synapse in enumerate(network.synapses):
             getattr(self, f"b{index}").connect_var(_buffer(synapse))
 
@@ -56,8 +56,8 @@ class ProbeModel(PyLoihiProcessModel):
         self._count = len(self._job.program.populations)
         self._arrays: dict[str, Any] = {}
         for index in range(self._count):
-            for letter, values in self._job.arrays(index).items():
-                self._arrays[f"{letter}{index}"] = values
+            for name, values in self._job.arrays(index).items():
+                self._arrays[f"{name}{index}"] = values
         self._progress = shared_progress(self._job.folder)
 
     def run_spk(self) -> None:
@@ -65,7 +65,7 @@ class ProbeModel(PyLoihiProcessModel):
         sample, step = divmod(self.time_step - 1, self._job.request.steps)
         for index in range(self._count):
             spikes = from_lava(getattr(self, f"s{index}").recv(), self._images[index])
-            self._arrays[f"n{index}"][sample] += spikes
+            self._arrays[f"n{index}"][sample] += spikes != 0
             if f"s{index}" in self._arrays:
                 self._arrays[f"s{index}"][step, sample] = spikes
         self._progress[0] = self.time_step
@@ -78,21 +78,22 @@ class ProbeModel(PyLoihiProcessModel):
         """Record the states; after a sample's last step set them back."""
         sample, step = divmod(self.time_step - 1, self._job.request.steps)
         if self._job.request.record == "all":
-            for index in range(self._count):
-                for letter in "uv":
-                    value = from_lava(getattr(self, f"{letter}{index}").read(), self._images[index])
-                    self._arrays[f"{letter}{index}"][step, sample] = value
+            for index, population in enumerate(self._job.program.populations):
+                for state in population.STATES:
+                    value = from_lava(getattr(self, f"{state}{index}").read(), self._images[index])
+                    self._arrays[f"{state}{index}"][step, sample] = value
         if step == self._job.request.steps - 1:
             self._reset()
 
     def _reset(self) -> None:
         for index, population in enumerate(self._job.program.populations):
-            u, v = getattr(self, f"u{index}"), getattr(self, f"v{index}")
-            u.write(np.zeros(u._shape, np.int32))
-            v.write(to_lava(population.v_initial, population.shape, self._images[index]).astype(np.int32))
-            # a read waits until the write has been taken
-            u.wait()
-            v.wait()
+            start = population.start()
+            for state in population.STATES:
+                port = getattr(self, f"{state}{index}")
+                values = start.get(state, np.zeros(population.size, np.int32))
+                port.write(to_lava(values, population.shape, self._images[index]).astype(np.int32))
+                # a read waits until the write has been taken
+                port.wait()
         for index in range(len(self._job.program.connections)):
             buffer = getattr(self, f"b{index}")
             buffer.write(np.zeros(buffer._shape, np.int32))
@@ -102,10 +103,10 @@ class ProbeModel(PyLoihiProcessModel):
 def probe_model(network: StockNetwork) -> type[ProbeModel]:
     """The process model with one Lava port a population, state and synapse of this network."""
     ports: dict[str, LavaPyType] = {}
-    for index in range(len(network.neurons)):
+    for index, neuron in enumerate(network.neurons.values()):
         ports[f"s{index}"] = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-        for letter in "uv":
-            ports[f"{letter}{index}"] = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+        for state in neuron.states:
+            ports[f"{state}{index}"] = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
     for index in range(len(network.synapses)):
         ports[f"b{index}"] = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
     model = type("NetworkProbeModel", (ProbeModel,), {**ports, "__annotations__": dict.fromkeys(ports, Any)})

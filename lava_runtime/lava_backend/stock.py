@@ -1,4 +1,7 @@
-"""The `stock` network: lava.proc's own LIF, Dense and Conv, one sample after the other, as a Loihi board would run it.
+"""The `stock` network: lava.proc's own processes, one sample after the other, as a Loihi board would run it.
+
+Where lava.proc has none (a neuron model, a convolution with delays) a plain process of ours stands in, written in NumPy
+apart from the kernels that the other backends share (lava_runtime/lava_backend/plain.py).
 
 Lava orders images (width, height, channels) and convolves with flipped kernels; here an image is handed over as
 (height, width, channels), the same thing with the two axes renamed, and put back in order when it is recorded.
@@ -6,6 +9,8 @@ Lava orders images (width, height, channels) and convolves with flipped kernels;
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +19,15 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
-from lava.proc.lif.process import LIF
+from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
-from exporter.program import ChipProgram, Connection, ConvConnection, Population
-from lava_runtime.inputs import is_graded
+from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
+from lava_runtime.inputs import graded_nodes
 from lava_runtime.job import Job
+from lava_runtime.lava_backend.plain import PlainPopulation, PlainSynapse, plain_models
 
 _SIGN_MODES = {
     "mixed": SignMode.MIXED,
@@ -30,37 +37,56 @@ _SIGN_MODES = {
 
 
 @dataclass(frozen=True)
+class StockNeuron:
+    """A population's process, Lava's names of its in-ports and states by ours, and whether it holds an image."""
+
+    process: AbstractProcess
+    ports: Mapping[str, str]
+    states: Mapping[str, str]
+    image: bool
+
+
+@dataclass(frozen=True)
 class StockNetwork:
     """The processes by name of what they stand for; synapses in the order of the program's connections."""
 
     sources: dict[str, RingBuffer]
-    neurons: dict[str, LIF]
+    neurons: dict[str, StockNeuron]
     synapses: list[AbstractProcess]
+
+    def models(self) -> dict[AbstractProcess, Any]:
+        """The process models that Lava cannot find by itself."""
+        return plain_models([*(n.process for n in self.neurons.values()), *self.synapses])
 
 
 def build(job: Job) -> StockNetwork:
     """Build and connect the network of a job."""
     program = job.program
-    images = {name for c in program.connections if isinstance(c, ConvConnection) for name in (c.source, c.target)}
-    sources, graded = {}, {}
+    images = {name for c in program.connections if _is_stock_conv(c) for name in (c.source, c.target)}
+    graded = graded_nodes(program, {port.name: job.input(index) for index, port in enumerate(program.inputs)})
+    sources = {}
     for index, port in enumerate(program.inputs):
         values = np.asarray(job.input(index))
-        graded[port.name] = is_graded(values)
         sources[port.name] = RingBuffer(data=_timeline(values, job.request.steps, port.shape, port.name in images))
-    neurons = {p.name: _lif(p, p.name in images) for p in program.populations}
+    neurons = {p.name: _neuron(p, p.name in images) for p in program.populations}
     synapses: list[AbstractProcess] = []
     for connection in program.connections:
-        synapse = _synapse(connection, program, images, 32 if graded.get(connection.source) else 0)
-        source: Any = sources.get(connection.source) or neurons[connection.source]
+        synapse = _synapse(connection, program, images, 32 if connection.source in graded else 0)
+        source: Any = sources.get(connection.source) or neurons[connection.source].process
         target = neurons[connection.target]
-        if isinstance(connection, ConvConnection):
+        port = getattr(target.process, target.ports[connection.port])
+        if _is_stock_conv(connection):
             source.s_out.connect(synapse.s_in)
-            synapse.a_out.connect(target.a_in)
+            synapse.a_out.connect(port)
         else:
             source.s_out.reshape((synapse.s_in.shape[0],)).connect(synapse.s_in)
-            synapse.a_out.reshape(target.a_in.shape).connect(target.a_in)
+            synapse.a_out.reshape(port.shape).connect(port)
         synapses.append(synapse)
     return StockNetwork(sources, neurons, synapses)
+
+
+def _is_stock_conv(connection: Connection) -> bool:
+    return isinstance(connection, ConvConnection) and connection.longest_delay == 1
 
 
 def lava_shape(shape: tuple[int, ...], image: bool) -> tuple[int, ...]:
@@ -89,32 +115,29 @@ def _timeline(values: NDArray[np.int32], steps: int, shape: tuple[int, ...], ima
     return np.ascontiguousarray(np.moveaxis(to_lava(in_order, shape, image), 0, -1))
 
 
-def _lif(population: Population, image: bool) -> LIF:
-    def constant(values: NDArray[np.int32]) -> Any:
-        # lava.proc.lif documents one number a process; its model computes elementwise and takes an array as well
-        if np.all(values == values[0]):
+def _neuron(population: Population, image: bool) -> StockNeuron:
+    stock = population.stock()
+    shape = lava_shape(population.shape, image)
+    if stock is None:
+        process = PlainPopulation(population, shape, image)
+        names = {port: port for port in population.PORTS}
+        return StockNeuron(process, names, {state: state for state in population.STATES}, image)
+
+    def argument(values: Any) -> Any:
+        if not isinstance(values, np.ndarray):
+            return values
+        # many parameters are documented as one number a process, but the models compute elementwise
+        if values.size and np.all(values == values[0]):
             return int(values[0])
         return to_lava(values, population.shape, image).copy()
 
-    return LIF(
-        shape=lava_shape(population.shape, image),
-        u=0,
-        v=to_lava(population.v_initial, population.shape, image).copy(),
-        du=constant(population.du),
-        dv=constant(population.dv),
-        vth=constant(population.vth),
-        bias_mant=to_lava(population.bias_mant, population.shape, image).copy(),
-        bias_exp=to_lava(population.bias_exp, population.shape, image).copy(),
-        name=population.name,
-    )
+    made = getattr(importlib.import_module(stock.module), stock.name)
+    arguments = {name: argument(values) for name, values in stock.arguments.items()}
+    return StockNeuron(made(shape=shape, name=population.name, **arguments), stock.ports, stock.states, image)
 
 
 def _synapse(connection: Connection, program: ChipProgram, images: set[str], message_bits: int) -> AbstractProcess:
-    if isinstance(connection, ConvConnection):
-        if connection.delay != 1:
-            raise NotImplementedError(
-                f"lava.proc has no Conv with a delay of {connection.delay} steps; use backend lava or emulator"
-            )
+    if isinstance(connection, ConvConnection) and _is_stock_conv(connection):
         # lava.proc.conv's fixed-point model leaves weight_exp unused, so the weights carry it
         kernel = connection.weights[:, :, ::-1, ::-1].transpose(0, 2, 3, 1) << connection.weight_exp
         height, width = connection.input_shape[1:]
@@ -128,22 +151,38 @@ def _synapse(connection: Connection, program: ChipProgram, images: set[str], mes
             num_message_bits=message_bits,
             name=connection.label,
         )
-    weights = connection.weights
-    source_shape, target_shape = program.source_shape(connection.source), program.source_shape(connection.target)
-    if connection.source in images:
-        weights = to_lava(weights, source_shape, True).reshape(len(weights), -1)
-    if connection.target in images:
-        weights = to_lava(weights.T, target_shape, True).reshape(weights.shape[1], -1).T
+    # where a node holds an image for Lava, its elements come in Lava's order
+    orders = [_lava_order(program.source_shape(n), n in images) for n in (connection.source, connection.target)]
     common: dict[str, Any] = {
-        "weights": np.ascontiguousarray(weights),
         "weight_exp": connection.weight_exp,
         "num_weight_bits": connection.weight_bits,
         "sign_mode": _SIGN_MODES[connection.sign_mode],
         "num_message_bits": message_bits,
         "name": connection.label,
     }
-    if connection.delay == 1:
-        return Dense(**common)
-    # DelayDense counts its delays beyond the step that every connection takes
-    delays = np.full(weights.shape, connection.delay - 1)
-    return DelayDense(delays=delays, max_delay=connection.delay - 1, **common)
+    if isinstance(connection, DenseConnection):
+        weights = connection.weights[orders[1]][:, orders[0]]
+        if connection.longest_delay == 1:
+            return Dense(weights=weights, **common)
+        # DelayDense counts its delays beyond the step that every connection takes
+        delays = _synapse_delays(connection)[orders[1]][:, orders[0]]
+        return DelayDense(weights=weights, delays=delays, max_delay=int(delays.max()), **common)
+    if isinstance(connection, SparseConnection) and connection.longest_delay == 1:
+        shape = tuple(program.source_size(n) for n in (connection.target, connection.source))
+        matrix = csr_matrix((connection.weights, connection.indices, connection.indptr), shape=shape)
+        return Sparse(weights=matrix[orders[1]][:, orders[0]], **common)
+    return PlainSynapse(connection, orders[0], orders[1])
+
+
+def _synapse_delays(connection: DenseConnection) -> NDArray[np.int64]:
+    """Steps beyond the first, one a weight."""
+    delays = np.full(connection.weights.shape, connection.delay - 1, np.int64)
+    for beyond in (connection.axonal_delays, connection.synaptic_delays):
+        if beyond is not None:
+            delays += beyond
+    return delays
+
+
+def _lava_order(shape: tuple[int, ...], image: bool) -> NDArray[np.int64]:
+    """Our element at each place of Lava's order."""
+    return to_lava(np.arange(int(np.prod(shape))), shape, image).reshape(-1)

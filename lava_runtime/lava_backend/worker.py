@@ -121,14 +121,14 @@ def _stock(job: Any) -> tuple[Any, dict[Any, Any], int]:
     network = build(job)
     probe = Probe(network, job)
     probe.attach(network)
-    return probe, {probe: probe_model(network)}, job.request.steps * job.request.batch
+    return probe, {probe: probe_model(network), **network.models()}, job.request.steps * job.request.batch
 
 
 def _batched(job: Any) -> tuple[Any, dict[Any, Any], int]:
     from lava_runtime.kernels import warm_up
     from lava_runtime.lava_backend.batched import BatchedNetwork
 
-    warm_up()
+    warm_up({p.KIND: p for p in job.program.populations}.values())
     network = BatchedNetwork(job)
     return next(iter(network.populations.values())), network.models(), job.request.steps
 

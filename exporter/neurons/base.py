@@ -1,0 +1,105 @@
+"""The contract of a neuron model: what a population of compartments holds, and how it computes a time step.
+
+A model is one file beside this one: a frozen dataclass whose fields are the chip's registers, its kernel (numba, a
+batch of samples at once), and either the process of lava.proc that computes the same or a second writing in NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.fixed_point import WordWidths
+
+Integers = NDArray[np.int32]
+States = Mapping[str, Integers]
+Limits = dict[str, tuple[int, int]]
+
+
+Step = Callable[[int, States, tuple[Integers, ...], NDArray[Any]], None]
+"""(step, states, arriving, sent): one time step of a population for a batch of samples.
+
+step counts from 0. `states`, (batch, size) each, advance by what arrives at each port, (batch, size), which is then set
+to 0. What is sent goes to `sent`, (batch, size): uint8 0/1, or int32 payloads where the model is GRADED.
+"""
+
+
+@dataclass(frozen=True)
+class StockProcess:
+    """The process of lava.proc that is a population: where it is, its arguments, and its states' names there.
+
+    arguments: arrays of one integer a compartment are reshaped to the process' shape; everything else goes as it is.
+    ports: Lava's in-port for each of the population's PORTS.
+    """
+
+    module: str
+    name: str
+    arguments: Mapping[str, Any]
+    states: Mapping[str, str]
+    ports: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Compartments that share a neuron model; every constant is an int32 array of one integer a compartment."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    KIND: ClassVar[str] = ""
+    """Name of the model in files."""
+    STATES: ClassVar[tuple[str, ...]] = ()
+    """State variables, int32 each; what --record all keeps."""
+    PORTS: ClassVar[tuple[str, ...]] = ("a_in",)
+    """Where synaptic input can arrive."""
+    GRADED: ClassVar[bool] = False
+    """Whether spikes carry integer payloads."""
+
+    @property
+    def size(self) -> int:
+        """Number of compartments."""
+        return math.prod(self.shape)
+
+    @classmethod
+    def constants(cls) -> tuple[str, ...]:
+        """Names of the constants."""
+        return tuple(item.name for item in fields(cls) if item.name not in ("name", "shape"))
+
+    @classmethod
+    def registers(cls, widths: WordWidths) -> Limits:
+        """The lowest and highest integer of every constant."""
+        raise NotImplementedError
+
+    def start(self) -> dict[str, Integers]:
+        """States that do not start at 0, (size,) each."""
+        return {}
+
+    def stepper(self) -> Step:
+        """The kernel, bound to this population's constants."""
+        raise NotImplementedError
+
+    def stock(self) -> StockProcess | None:
+        """The process of lava.proc that computes the same, None where there is none."""
+        return None
+
+    def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:
+        """The step once more in NumPy, one sample, (size,) each: what the kernel is held against without a lava.proc.
+
+        Replaces `states` and returns what is sent.
+        """
+        raise NotImplementedError
+
+
+def signed(bits: int) -> tuple[int, int]:
+    """Range of a signed register."""
+    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+def unsigned(bits: int) -> tuple[int, int]:
+    """Range of an unsigned register."""
+    return 0, (1 << bits) - 1

@@ -1,0 +1,176 @@
+"""Plain processes for what lava.proc has none for: NumPy, one sample, Lava's ports, apart from the shared kernels.
+
+A population steps by its model's `plain_step`; a connection with delays multiplies one sparse matrix a delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from exporter.program import Connection, ConvConnection, DenseConnection, Population, SparseConnection
+
+
+class PlainPopulation(AbstractProcess):
+    """Compartments of a model that lava.proc has no process for; a Var for every state, an in-port for every PORT."""
+
+    def __init__(self, population: Population, shape: tuple[int, ...], image: bool) -> None:
+        super().__init__(name=population.name, population=population, image=image)
+        for port in population.PORTS:
+            setattr(self, port, InPort(shape=shape))
+        self.s_out = OutPort(shape=shape)
+        start = population.start()
+        for state in population.STATES:
+            values = start.get(state, np.zeros(population.size, np.int32))
+            setattr(self, state, Var(shape=shape, init=to_image(values, population.shape, image).reshape(shape).copy()))
+        self._post_init()
+
+
+class PlainPopulationModel(PyLoihiProcessModel):
+    """One step; `plain_models` adds the ports and states of a given model."""
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self._population: Population = proc_params["population"]
+        self._image: bool = proc_params["image"]
+
+    def run_spk(self) -> None:
+        """Receive, step, send."""
+        population = self._population
+        arriving = tuple(self._ours(getattr(self, port).recv()).astype(np.int32) for port in population.PORTS)
+        states = {name: self._ours(getattr(self, name)) for name in population.STATES}
+        sent = population.plain_step(self.time_step - 1, states, arriving)
+        for name, values in states.items():
+            getattr(self, name)[:] = self._theirs(values)
+        self.s_out.send(self._theirs(sent))
+
+    def _ours(self, values: NDArray[Any]) -> NDArray[Any]:
+        return np.moveaxis(values, -1, 0).reshape(-1) if self._image else values.reshape(-1)
+
+    def _theirs(self, values: NDArray[Any]) -> NDArray[Any]:
+        return to_image(values, self._population.shape, self._image)
+
+
+class PlainSynapse(AbstractProcess):
+    """One connection of any kind, with delays; orders: our element at each place of the process' ports."""
+
+    def __init__(self, connection: Connection, source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
+        super().__init__(name=connection.label, connection=connection, orders=(source, target))
+        self.s_in = InPort(shape=(len(source),))
+        self.a_out = OutPort(shape=(len(target),))
+        self.a_buff = Var(shape=(connection.longest_delay, len(target)), init=0)
+
+
+@implements(proc=PlainSynapse, protocol=LoihiProtocol)
+@requires(CPU)
+class PlainSynapseModel(PyLoihiProcessModel):
+    """Sends what is due, then takes in this step's spikes; a_buff[d - 1] is sent d steps later."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    a_buff: NDArray[np.int32] = LavaPyType(np.ndarray, np.int32)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self._connection: Connection = proc_params["connection"]
+        source, target = proc_params["orders"]
+        synapses = _Synapses.of(self._connection, len(source))
+        self._matrices = {delay: m[target][:, source] for delay, m in synapses.by_delay((len(target), len(source)))}
+
+    def run_spk(self) -> None:
+        """One step."""
+        self.a_out.send(self.a_buff[0].copy())
+        self.a_buff[:-1] = self.a_buff[1:]
+        self.a_buff[-1] = 0
+        spikes = self.s_in.recv().astype(np.int64)
+        exponent = self._connection.weight_exp
+        for delay, matrix in self._matrices.items():
+            total = np.asarray(matrix @ spikes)
+            arrived = (total << exponent if exponent >= 0 else total >> -exponent).astype(np.int32)
+            if isinstance(self._connection, ConvConnection):
+                # lava.proc.conv keeps 24 bit
+                arrived = (((arrived.astype(np.int64) + (1 << 23)) & ((1 << 24) - 1)) - (1 << 23)).astype(np.int32)
+            self.a_buff[delay - 1] += arrived
+
+
+class _Synapses:
+    """Every synapse of a connection: target, source, weight, delay, (synapses,) each."""
+
+    def __init__(self, target: NDArray[Any], source: NDArray[Any], weight: NDArray[Any], delay: NDArray[Any]) -> None:
+        self._target, self._source, self._weight, self._delay = target, source, weight, delay
+
+    @classmethod
+    def of(cls, connection: Connection, sources: int) -> _Synapses:
+        delays = connection.synaptic_delays
+        beyond = np.zeros(connection.weights.shape, np.int32) if delays is None else delays
+        if isinstance(connection, ConvConnection):
+            target, source, place = _conv_synapses(connection)
+            weight, delay = connection.weights.reshape(-1)[place], beyond.reshape(-1)[place]
+        elif isinstance(connection, SparseConnection):
+            target = np.repeat(np.arange(len(connection.indptr) - 1), np.diff(connection.indptr))
+            source, weight, delay = connection.indices.astype(np.int64), connection.weights, beyond
+        else:
+            assert isinstance(connection, DenseConnection)
+            target, source = (index.reshape(-1) for index in np.indices(connection.weights.shape))
+            weight, delay = connection.weights.reshape(-1), beyond.reshape(-1)
+        axonal = np.zeros(sources, np.int32) if connection.axonal_delays is None else connection.axonal_delays
+        return cls(target, source, weight, connection.delay + delay + axonal[source])
+
+    def by_delay(self, shape: tuple[int, int]) -> Iterable[tuple[int, csr_array]]:
+        """A matrix (target size, source size) for each delay."""
+        for delay in np.unique(self._delay):
+            chosen = self._delay == delay
+            weight = self._weight[chosen].astype(np.int64)
+            yield int(delay), csr_array((weight, (self._target[chosen], self._source[chosen])), shape=shape)
+
+
+def _conv_synapses(c: ConvConnection) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Target element, source element and place in the kernel of every synapse of a convolution."""
+    out, rows, columns = c.output_shape
+    inside = c.weights.shape[1]
+    o, y, x, i, ky, kx = np.indices((out, rows, columns, inside, *c.weights.shape[2:]), sparse=True)
+    row = y * c.stride[0] - c.padding[0] + ky * c.dilation[0]
+    column = x * c.stride[1] - c.padding[1] + kx * c.dilation[1]
+    channel = o // (out // c.groups) * inside + i
+    height, width = c.input_shape[1:]
+    there = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    source = (channel * height + row) * width + column
+    target = (o * rows + y) * columns + x
+    place = ((o * inside + i) * c.weights.shape[2] + ky) * c.weights.shape[3] + kx
+    full = np.broadcast_shapes(source.shape, target.shape, place.shape, there.shape)
+    chosen = np.broadcast_to(there, full)
+    found = tuple(np.broadcast_to(values, full)[chosen] for values in (target, source, place))
+    return found[0], found[1], found[2]
+
+
+def to_image(values: NDArray[Any], shape: tuple[int, ...], image: bool) -> NDArray[Any]:
+    """(size,) in C order of `shape` -> Lava's (height, width, channels) where it is an image."""
+    return np.moveaxis(values.reshape(shape), 0, -1) if image else values
+
+
+def plain_models(processes: Iterable[AbstractProcess]) -> dict[AbstractProcess, Any]:
+    """The process model of every plain population."""
+    found: dict[AbstractProcess, Any] = {}
+    for process in processes:
+        if isinstance(process, PlainPopulation):
+            population: Population = process.proc_params["population"]
+            members: dict[str, Any] = {port: LavaPyType(PyInPort.VEC_DENSE, np.int32) for port in population.PORTS}
+            members["s_out"] = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+            members |= {state: LavaPyType(np.ndarray, np.int32) for state in population.STATES}
+            members["__annotations__"] = dict.fromkeys(members, Any)
+            model = type("PlainModel", (PlainPopulationModel,), members)
+            found[process] = implements(proc=PlainPopulation, protocol=LoihiProtocol)(requires(CPU)(model))
+    return found
