@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from .errors import BackendError, InputError
-from .loader import available, load_chip, load_device, load_profile
-from .schema import ChipProfile, DeviceProfile, Quantity, constants
+from .loader import available, load_chip, load_costs, load_device, load_profile
+from .schema import ChipProfile, CostProfile, DeviceProfile, Quantity, constants
 
 __all__ = [
     "BackendError",
     "ChipProfile",
+    "CostProfile",
     "DeviceProfile",
     "InputError",
     "Quantity",
     "available",
     "constants",
     "load_chip",
+    "load_costs",
     "load_device",
     "load_profile",
 ]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import InputError, nearest, reason
-from .schema import ChipProfile, DeviceProfile, Quantity
+from .schema import ChipCosts, ChipProfile, CostProfile, DeviceProfile, Quantity
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,7 +19,16 @@ else:
     import tomli as tomllib
 
 DATA = Path(__file__).parent / "data"
-_MODELS: dict[str, type[ChipProfile] | type[DeviceProfile]] = {"chip": ChipProfile, "device": DeviceProfile}
+_MODELS: dict[str, type[ChipProfile] | type[CostProfile] | type[DeviceProfile]] = {
+    "chip": ChipProfile,
+    "costs": CostProfile,
+    "device": DeviceProfile,
+}
+_WHAT = {
+    "chip": "a chip",
+    "costs": "the costs of a chip alone",
+    "device": "a device for the ANN",
+}
 _HINTS = {
     "string_type": "; write it in quotes",
     "string_pattern_mismatch": "; use lower-case letters, digits and _",
@@ -29,18 +38,19 @@ _HINTS = {
 
 
 def available() -> list[str]:
-    """Names of the shipped profiles, chips and devices, sorted."""
+    """Names of the shipped profiles, chips, costs and devices, sorted."""
     return sorted(path.stem for path in DATA.glob("*.toml"))
 
 
-def load_profile(name_or_path: str | Path) -> ChipProfile | DeviceProfile:
+def load_profile(name_or_path: str | Path) -> ChipProfile | CostProfile | DeviceProfile:
     """Read a shipped profile by name, or a user's own file by a path that ends in .toml.
 
+    A file that says extends = "NAME" is that shipped profile with its own keys and tables put over it.
     Raises InputError in one sentence for an unknown name, an unreadable or truncated file, an unknown key,
     and a number without source, kind or date or out of order.
     """
     path = _locate(name_or_path)
-    content = _read(path)
+    content = _content(path)
     model = _MODELS[_kind(path, content)]
     try:
         return model.model_validate(content)
@@ -53,7 +63,16 @@ def load_chip(name_or_path: str | Path) -> ChipProfile:
     profile = load_profile(name_or_path)
     if isinstance(profile, ChipProfile):
         return profile
-    raise InputError(f"{name_or_path} describes a device for the ANN, not a chip; choose one of {_names('chip')}")
+    raise InputError(f"{name_or_path} describes {_WHAT[profile.kind]}, not a chip; choose one of {_names('chip')}")
+
+
+def load_costs(name_or_path: str | Path) -> ChipCosts:
+    """Read the costs of a chip or a cost profile; raises InputError as `load_profile` does, and for a device."""
+    profile = load_profile(name_or_path)
+    if isinstance(profile, DeviceProfile):
+        known = f"{_names('chip')}, {_names('costs')}"
+        raise InputError(f"{name_or_path} describes {_WHAT['device']}, not a chip; choose one of {known}")
+    return profile
 
 
 def load_device(name_or_path: str | Path) -> DeviceProfile:
@@ -61,11 +80,37 @@ def load_device(name_or_path: str | Path) -> DeviceProfile:
     profile = load_profile(name_or_path)
     if isinstance(profile, DeviceProfile):
         return profile
-    raise InputError(f"{name_or_path} describes a chip, not a device for the ANN; choose one of {_names('device')}")
+    said = _WHAT[profile.kind]
+    raise InputError(f"{name_or_path} describes {said}, not a device for the ANN; choose one of {_names('device')}")
 
 
 def _names(kind: str) -> str:
-    return ", ".join(name for name in available() if _read(DATA / f"{name}.toml").get("kind") == kind)
+    return ", ".join(name for name in available() if _content(DATA / f"{name}.toml").get("kind") == kind)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a file says, over what the profile it extends says."""
+    own = _read(path)
+    if "extends" not in own:
+        return own
+    base = own.pop("extends")
+    known = available()
+    if base not in known or path == DATA / f"{base}.toml":
+        hint = nearest(str(base), known)
+        raise InputError(
+            f"{path}: extends = {base!r} is no shipped profile{hint}; the known ones are {', '.join(known)}"
+        )
+    return _over(_content(DATA / f"{base}.toml"), own)
+
+
+def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables merged key by key, numbers (tables with a value) and text replaced whole."""
+    merged = dict(base)
+    for key, value in own.items():
+        below = base.get(key)
+        inside = isinstance(value, dict) and "value" not in value
+        merged[key] = _over(below, value) if inside and isinstance(below, dict) else value
+    return merged
 
 
 def _locate(name_or_path: str | Path) -> Path:
@@ -98,7 +143,7 @@ def _kind(path: Path, content: Mapping[str, Any]) -> str:
     if isinstance(kind, str) and kind in _MODELS:
         return kind
     said = "kind is missing" if kind is None else f"kind {kind!r} is unknown"
-    raise InputError(f'{path}: {said}; write kind = "chip" or kind = "device" at the top of the file')
+    raise InputError(f'{path}: {said}; write kind = "chip", kind = "costs" or kind = "device" at the top of the file')
 
 
 def _sentence(path: Path, model: type[BaseModel], errors: list[ErrorDetails]) -> str:

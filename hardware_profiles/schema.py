@@ -1,112 +1,21 @@
-"""What a profile file may say: a number with its source, a chip, a device for the ANN side.
-
-Every number is a `Quantity`. A number without source, kind and date does not validate, and there is no other
-place in a profile where a number could stand.
-"""
+"""What a profile file may say: a chip, a chip's costs alone, a device for the ANN side."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
-from pydantic_core.core_schema import ValidationInfo
+from pydantic import BaseModel
 
 from .fixed_point import WordWidths as FixedPointWidths
+from .quantity import Model, Name, Quantity, Section, Text
 
-SourceKind = Literal["measured", "vendor", "simulated", "estimated"]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-
-_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
+__all__ = ["ChipCosts", "ChipProfile", "CostProfile", "DeviceProfile", "Quantity", "constants"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Quantity(_Model):
-    """One number in SI units: typical value, optional range, and where it comes from.
-
-    Raises pydantic's ValidationError if low <= value <= high does not hold, if a number is not finite, or if
-    source, kind or date is missing.
-    """
-
-    value: Number
-    low: Number | None = None
-    high: Number | None = None
-    unit: Text
-    source: Text
-    kind: SourceKind
-    date: str
-    note: str = ""
-
-    @field_validator("date")
-    @classmethod
-    def _date_of_source(cls, date: str) -> str:
-        if not _DATE.fullmatch(date):
-            raise ValueError(f'{date!r} is no date; write the year of the source, or year-month, such as "2018-01"')
-        return date
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Quantity:
-        if self.low is not None and self.low > self.value:
-            raise ValueError(f"low {self.low:g} lies above value {self.value:g}; order them low <= value <= high")
-        if self.high is not None and self.high < self.value:
-            raise ValueError(f"high {self.high:g} lies below value {self.value:g}; order them low <= value <= high")
-        return self
-
-    @property
-    def bounds(self) -> tuple[float, float, float]:
-        """(low, value, high) in `unit`; a missing bound equals the value."""
-        low = self.value if self.low is None else self.low
-        high = self.value if self.high is None else self.high
-        return low, self.value, high
-
-    def __int__(self) -> int:
-        """The value as a whole number: widths, limits and counts."""
-        return int(self.value)
-
-
-class _Section(_Model):
-    """A table of quantities with common rules."""
-
-    UNITS: ClassVar[dict[str, str]] = {}
-    UNIT: ClassVar[str] = ""
-    WHOLE: ClassVar[bool] = False
-    RANGED: ClassVar[bool] = False
-    SIGNED: ClassVar[frozenset[str]] = frozenset()
-    POSITIVE: ClassVar[frozenset[str]] = frozenset()
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _rules(cls, quantity: Quantity | None, info: ValidationInfo) -> Quantity | None:
-        name = info.field_name or ""
-        if quantity is not None:
-            cls._check(name, quantity)
-        return quantity
-
-    @classmethod
-    def _check(cls, name: str, quantity: Quantity) -> None:
-        unit = cls.UNITS.get(name, cls.UNIT)
-        if quantity.unit != unit:
-            raise ValueError(f'unit {quantity.unit!r} is not {unit!r}; convert the numbers and write unit = "{unit}"')
-        if cls.RANGED and (quantity.low is None or quantity.high is None):
-            raise ValueError("the range is missing; give low and high, for this number carries an uncertainty")
-        numbers = [n for n in (quantity.low, quantity.value, quantity.high) if n is not None]
-        if name not in cls.SIGNED and min(numbers) < 0:
-            raise ValueError(f"{min(numbers):g} is negative; give a number that is not below zero")
-        if name in cls.POSITIVE and min(numbers) <= 0:
-            raise ValueError("zero is no rate; give a number above zero")
-        if cls.WHOLE and any(n != int(n) for n in numbers):
-            raise ValueError("a count or a width is a whole number; give value, low and high without a fraction")
-
-
-class WordWidths(_Section):
+class WordWidths(Section):
     """Widths of the chip's registers in bit, exponents, and the longest delay in steps."""
 
-    UNITS = {"delay_max": "step", "weight_exp_min": "exponent", "weight_exp_max": "exponent"}
+    UNITS: ClassVar[dict[str, str]] = {"delay_max": "step", "weight_exp_min": "exponent", "weight_exp_max": "exponent"}
     UNIT = "bit"
     WHOLE = True
     SIGNED = frozenset({"weight_exp_min", "weight_exp_max"})
@@ -128,15 +37,16 @@ class WordWidths(_Section):
         return FixedPointWidths(**{name: int(getattr(self, name)) for name in type(self).model_fields})
 
 
-class Limits(_Section):
-    """What one core and one chip can hold; None where no figure is published."""
+class Limits(Section):
+    """What one core, one chip and one board can hold; None where no figure is published (one chip to a board)."""
 
-    UNITS = {
+    UNITS: ClassVar[dict[str, str]] = {
         "compartments_per_core": "compartment",
         "input_axons_per_core": "axon",
         "output_axons_per_core": "axon",
         "synapse_memory_bits_per_core": "bit",
         "cores_per_chip": "core",
+        "chips_per_board": "chip",
         "compartment_configs_per_core": "config",
         "threshold_configs_per_core": "config",
         "synapse_configs_per_core": "config",
@@ -149,47 +59,79 @@ class Limits(_Section):
     output_axons_per_core: Quantity | None = None
     synapse_memory_bits_per_core: Quantity
     cores_per_chip: Quantity
+    chips_per_board: Quantity | None = None
     compartment_configs_per_core: Quantity | None = None
     threshold_configs_per_core: Quantity | None = None
     synapse_configs_per_core: Quantity | None = None
 
 
-class ChipEnergy(_Section):
-    """Joules per event."""
+class ChipEnergy(Section):
+    """Joules per event; an optional one that is missing falls back as said beside it.
+
+    synop: one weight read and added, dense format; synop_sparse, synop_conv: in those formats, else as synop.
+    spike: what a spike costs at its source; message: each copy that leaves for a core, else contained in spike.
+    hop: a message from one router to the next; chip_hop: from one chip to the next, else nothing.
+    host_message: a spike that a processor outside the cores puts in or takes out, else nothing.
+    """
 
     UNIT = "J"
     RANGED = True
 
     synop: Quantity
+    synop_sparse: Quantity | None = None
+    synop_conv: Quantity | None = None
     neuron_update_inactive: Quantity
     neuron_update_active: Quantity
     spike: Quantity
+    message: Quantity | None = None
     hop: Quantity
+    chip_hop: Quantity | None = None
+    host_message: Quantity | None = None
 
 
-class ChipPower(_Section):
-    """Watts drawn whatever the activity: static_per_chip + cores in use * static_per_core."""
+class ChipPower(Section):
+    """Watts drawn whatever the activity, while a network is loaded.
 
+    chips * (static_per_chip + host_per_chip + clock_per_hertz * time.clock) + cores in use * static_per_core;
+    host_per_chip: the processors beside the cores and the links, where a source tells them apart, else 0.
+    """
+
+    UNITS: ClassVar[dict[str, str]] = {"clock_per_hertz": "W/Hz"}
     UNIT = "W"
     RANGED = True
 
     static_per_core: Quantity
     static_per_chip: Quantity
+    host_per_chip: Quantity | None = None
+    clock_per_hertz: Quantity | None = None
 
 
-class ChipTime(_Section):
-    """Seconds: the shortest step, and the serial work of one core per event."""
+class ChipTime(Section):
+    """Seconds: the shortest step (its barrier), and the serial work of one core per event.
 
+    A missing optional one falls back: synop_sparse, synop_conv to synop, neuron_update_active to neuron_update; spike,
+    message, message_in, host_message to nothing. clock: cycles a second of a clocked chip.
+    """
+
+    UNITS: ClassVar[dict[str, str]] = {"clock": "Hz"}
     UNIT = "s"
     RANGED = True
 
     step_minimum: Quantity
     synop: Quantity
+    synop_sparse: Quantity | None = None
+    synop_conv: Quantity | None = None
     neuron_update: Quantity
+    neuron_update_active: Quantity | None = None
+    spike: Quantity | None = None
+    message: Quantity | None = None
+    message_in: Quantity | None = None
     hop: Quantity
+    host_message: Quantity | None = None
+    clock: Quantity | None = None
 
 
-class DeviceEnergy(_Section):
+class DeviceEnergy(Section):
     """Joules per multiply-accumulate and per byte moved, over and above the device's power draw."""
 
     UNIT = "J"
@@ -200,7 +142,7 @@ class DeviceEnergy(_Section):
     memory_byte: Quantity
 
 
-class DevicePower(_Section):
+class DevicePower(Section):
     """Watts: `idle` always; `active` on top while an inference is in flight, beside operations."""
 
     UNIT = "W"
@@ -210,10 +152,10 @@ class DevicePower(_Section):
     active: Quantity
 
 
-class DeviceTime(_Section):
+class DeviceTime(Section):
     """Sustained rates at batch 1 (operations or bytes a second), and seconds of overhead per call."""
 
-    UNITS = {
+    UNITS: ClassVar[dict[str, str]] = {
         "macs_per_second_float32": "MAC/s",
         "macs_per_second_int8": "MAC/s",
         "bytes_per_second": "byte/s",
@@ -228,8 +170,8 @@ class DeviceTime(_Section):
     overhead: Quantity
 
 
-class ChipProfile(_Model):
-    """A neuromorphic chip: word widths, limits, energy, power and time, each number with its source."""
+class ChipProfile(Model):
+    """A chip that networks are compiled for: word widths, limits and costs, each number with its source."""
 
     kind: Literal["chip"]
     name: Name
@@ -242,7 +184,22 @@ class ChipProfile(_Model):
     time: ChipTime
 
 
-class DeviceProfile(_Model):
+class CostProfile(Model):
+    """A chip of which only the costs are known here: counted events can be priced, nothing is compiled for it."""
+
+    kind: Literal["costs"]
+    name: Name
+    title: Text
+    summary: Text
+    energy: ChipEnergy
+    power: ChipPower
+    time: ChipTime
+
+
+ChipCosts = ChipProfile | CostProfile
+
+
+class DeviceProfile(Model):
     """A conventional device for the ANN: energy, power and time at batch 1, each number with its source.
 
     One inference takes overhead + max(macs / macs_per_second, bytes / bytes_per_second) and costs
@@ -258,7 +215,7 @@ class DeviceProfile(_Model):
     time: DeviceTime
 
 
-def constants(profile: ChipProfile | DeviceProfile) -> list[tuple[str, Quantity]]:
+def constants(profile: ChipCosts | DeviceProfile) -> list[tuple[str, Quantity]]:
     """Every quantity of a profile with its dotted name, in the order of the schema."""
     return list(_walk(profile, ""))
 

@@ -21,6 +21,11 @@ class Range:
         return cls(*quantity.bounds)
 
     @classmethod
+    def exact(cls, value: float) -> Range:
+        """A number without uncertainty, such as a count."""
+        return cls(value, value, value)
+
+    @classmethod
     def zero(cls) -> Range:
         """Nothing."""
         return cls(0.0, 0.0, 0.0)

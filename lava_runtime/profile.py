@@ -1,17 +1,14 @@
 """What one inference costs on the chip: spikes, synaptic operations, energy, time. Counts are exact, costs estimates.
 
-    energy = synops * synop + active * neuron_update_active + (updates - active) * neuron_update_inactive
-           + spikes * spike + hops * hop                                                        (dynamic)
-           + (static_per_chip * chips + static_per_core * cores) * latency                      (static)
-    latency = steps * (step_minimum + the busiest core's synops * synop + compartments * neuron_update + hops * hop)
-
-The time for getting input into the chip and answers out of it is not included.
+Events are counted here and priced by `lava_runtime.cost_model`: dynamic energy by event, static energy by time, the
+time of a step by the slowest core. How far the estimates lie from measurements: docs/energy.md. What the host needs to
+put spikes in stands apart (`host_latency`), for a sensor on the chip's own links needs none of it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +17,9 @@ from exporter.mapping import Mapping, fan_out, map_program, synapse_count
 from exporter.program import ChipProgram, Connection, ConvConnection
 from hardware_profiles.schema import ChipProfile
 
+from .cost_model.energy import dynamic_energy, optional, static_power
+from .cost_model.events import Encoding, Events, synops
+from .cost_model.timing import CoreStep, core_time, step_time
 from .costs import Range
 from .result import SimulationResult
 
@@ -38,6 +38,7 @@ class LayerProfile:
     messages: float
     hops: float
     energy: Range
+    events: Events
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Profile:
     step_time: Range
     latency: Range
     static: Range
+    host_latency: Range
+
+    @property
+    def events(self) -> Events:
+        """All layers' events."""
+        return sum((layer.events for layer in self.layers), Events())
 
     @property
     def dynamic(self) -> Range:
@@ -71,13 +78,21 @@ class Profile:
 def profile_run(program: ChipProgram, result: SimulationResult, chip: ChipProfile) -> Profile:
     """Profile a recorded run; nothing is simulated again."""
     mapping = map_program(program, chip)
-    layers = [_input(port.name, port.size, program, result, mapping, chip) for port in program.inputs]
-    layers += [_population(p.name, program, result, mapping, chip) for p in program.populations]
-    step_time = _step_time(layers[len(program.inputs) :], mapping, result.steps, chip)
-    latency = step_time * result.steps
-    power = Range.of(chip.power.static_per_chip) * mapping.chips + Range.of(chip.power.static_per_core) * mapping.cores
+    inputs = [_input(port.name, port.size, program, result, mapping, chip) for port in program.inputs]
+    populations = [_population(p.name, program, result, mapping, chip) for p in program.populations]
+    step = step_time(_slowest(populations, program, result, mapping, chip), Range.zero(), chip.time)
+    latency = step * result.steps
+    messages = sum(layer.messages for layer in inputs)
     return Profile(
-        chip.name, result.batch, result.steps, tuple(layers), mapping, step_time, latency, power.times(latency)
+        chip.name,
+        result.batch,
+        result.steps,
+        (*inputs, *populations),
+        mapping,
+        step,
+        latency,
+        static_power(chip, mapping.chips, mapping.cores).times(latency),
+        optional(chip.time.host_message) * messages,
     )
 
 
@@ -89,12 +104,18 @@ def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32]
     return float(counts.sum(axis=1).mean()) * program.population(connection.target).size
 
 
+def encoding(connection: Connection) -> Encoding:
+    """The format in which a core holds the connection's synapses."""
+    return "conv" if isinstance(connection, ConvConnection) else "dense"
+
+
 def _input(
     name: str, size: int, program: ChipProgram, result: SimulationResult, mapping: Mapping, chip: ChipProfile
 ) -> LayerProfile:
     spikes, messages, hops = _traffic(name, program, result, mapping)
-    energy = Range.of(chip.energy.spike) * spikes + Range.of(chip.energy.hop) * hops
-    return LayerProfile(name, size, 0, 0, spikes, 0.0, 0.0, messages, hops, energy)
+    events = _sent(spikes, messages, hops)
+    energy = dynamic_energy(events, chip.energy)
+    return LayerProfile(name, size, 0, 0, spikes, 0.0, 0.0, messages, hops, energy, events)
 
 
 def _population(
@@ -102,30 +123,44 @@ def _population(
 ) -> LayerProfile:
     size = program.population(name).size
     incoming = program.into(name)
-    synops = sum(synaptic_operations(c, result.neuron_counts[c.source], program) for c in incoming)
     spikes, messages, hops = _traffic(name, program, result, mapping)
     updates = float(size * result.steps)
-    cost = chip.energy
-    energy = (
-        Range.of(cost.synop) * synops
-        + Range.of(cost.neuron_update_active) * spikes
-        + Range.of(cost.neuron_update_inactive) * (updates - spikes)
-        + Range.of(cost.spike) * spikes
-        + Range.of(cost.hop) * hops
+    events = _sent(spikes, messages, hops) + Events(
+        updates_active=Range.exact(spikes), updates_inactive=Range.exact(updates - spikes)
     )
-    synapses = sum(synapse_count(c, program) for c in incoming)
+    for c in incoming:
+        events += synops(encoding(c), Range.exact(synaptic_operations(c, result.neuron_counts[c.source], program)))
     return LayerProfile(
-        name, size, synapses, mapping.layer(name).cores, spikes, synops, updates, messages, hops, energy
+        name,
+        size,
+        sum(synapse_count(c, program) for c in incoming),
+        mapping.layer(name).cores,
+        spikes,
+        events.synops.typical,
+        updates,
+        messages,
+        hops,
+        dynamic_energy(events, chip.energy),
+        events,
     )
+
+
+def _sent(spikes: float, messages: float, hops: float) -> Events:
+    return Events(spikes=Range.exact(spikes), messages=Range.exact(messages), hops=Range.exact(hops))
 
 
 def _traffic(name: str, program: ChipProgram, result: SimulationResult, mapping: Mapping) -> tuple[float, float, float]:
     """Spikes, messages (a spike sends one to every core of its targets) and hops, mean per inference."""
-    counts = result.neuron_counts[name]
-    spikes = float(counts.reshape(len(counts), -1).sum(axis=1).mean())
+    spikes = _spikes(name, result)
     cores = sum(mapping.layer(c.target).cores for c in program.out_of(name))
     messages = spikes * cores
     return spikes, messages, messages * mean_hops(mapping.cores)
+
+
+def _spikes(name: str, result: SimulationResult) -> float:
+    """Spikes of an input or population, mean per inference."""
+    counts = result.neuron_counts[name]
+    return float(counts.reshape(len(counts), -1).sum(axis=1).mean())
 
 
 def mean_hops(cores: int) -> float:
@@ -133,12 +168,16 @@ def mean_hops(cores: int) -> float:
     return max(1.0, 2 / 3 * math.ceil(math.sqrt(cores)))
 
 
-def _step_time(layers: list[LayerProfile], mapping: Mapping, steps: int, chip: ChipProfile) -> Range:
-    """Mean time of a step: the barrier, and the busiest core's work, which is serial."""
-    busiest = Range.zero()
+def _slowest(
+    layers: list[LayerProfile], program: ChipProgram, result: SimulationResult, mapping: Mapping, chip: ChipProfile
+) -> Range:
+    """Mean work of the busiest core in a step: its layer's events shared evenly, and all of the layer's input."""
+    slowest = Range.zero()
     for layer in layers:
-        synops = Range.of(chip.time.synop) * (layer.synops / layer.cores / steps)
-        updates = Range.of(chip.time.neuron_update) * mapping.layer(layer.name).neurons_per_core
-        sent = Range.of(chip.time.hop) * (layer.hops / layer.cores / steps)
-        busiest = busiest.largest(synops + updates + sent)
-    return Range.of(chip.time.step_minimum) + busiest
+        share = layer.events * (1 / layer.cores / result.steps)
+        fullest = mapping.layer(layer.name).neurons_per_core
+        idle = max(0.0, fullest - share.updates_active.typical)
+        received = sum(_spikes(c.source, result) for c in program.into(layer.name)) / result.steps
+        core = CoreStep(replace(share, updates_inactive=Range.exact(idle)), Range.exact(received))
+        slowest = slowest.largest(core_time(core, chip.time))
+    return slowest

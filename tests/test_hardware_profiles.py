@@ -18,6 +18,7 @@ from hardware_profiles import (
     available,
     constants,
     load_chip,
+    load_costs,
     load_device,
     load_profile,
 )
@@ -102,7 +103,10 @@ def test_loihi1_ranges_hold_the_published_energies() -> None:
         "synop": [23.6e-12, 35.5e-12, 33.6e-12, 24.0e-12],
         "neuron_update_inactive": [52e-12, 51.2e-12],
         "neuron_update_active": [81e-12, 72.8e-12],
-        "spike": [1.7e-12, 69.3e-12 + 111e-12],
+        "synop_sparse": [33.6e-12, 23.6e-12],
+        "synop_conv": [24.0e-12, 23.6e-12],
+        "spike": [69.3e-12],
+        "message": [1.7e-12, 111e-12],
         "hop": [3.0e-12, 4.0e-12, 4.2e-12],
     }
     for name, figures in published.items():
@@ -112,8 +116,44 @@ def test_loihi1_ranges_hold_the_published_energies() -> None:
 
 def test_loihi2_says_that_its_energies_are_estimates() -> None:
     for dotted, quantity in constants(load_chip("loihi2")):
-        if dotted.startswith(("energy.", "power.", "time.")):
+        if dotted.startswith("energy."):
             assert quantity.kind == "estimated", dotted
+
+
+def test_what_loihi1_draws_at_rest_is_the_median_of_three_boards() -> None:
+    power = load_chip("loihi1").power
+    assert power.host_per_chip is not None
+    boards = sorted([0.0962, (0.43e-3 - 0.12e-3) / 2.75e-3, (3.34 + 2.08) / 32])
+    both = zip(power.static_per_chip.bounds, power.host_per_chip.bounds, strict=True)
+    found = [leakage + host for leakage, host in both]
+    assert found == pytest.approx(boards, rel=0.005)
+
+
+def test_a_profile_extends_another(tmp_path: Path) -> None:
+    number = SYNOP.search(shipped("loihi1"))
+    assert number is not None
+    text = 'extends = "loihi1"\nname = "mine"\n\n' + number.group(0).replace("35.5e-12", "30.0e-12")
+    mine, base = load_chip(own(tmp_path, text)), load_chip("loihi1")
+    assert mine.energy.synop.value == pytest.approx(30e-12)
+    assert mine.energy.synop.source == base.energy.synop.source
+    assert (mine.name, mine.title, mine.limits, mine.time) == ("mine", base.title, base.limits, base.time)
+    assert mine.energy.hop == base.energy.hop
+
+
+def test_extending_what_does_not_exist_is_refused(tmp_path: Path) -> None:
+    assert "extends = 'loihi7' is no shipped profile; did you mean" in refusal(tmp_path, 'extends = "loihi7"\n')
+
+
+def test_costs_alone_are_read_but_are_no_chip(tmp_path: Path) -> None:
+    sections = re.search(r"\[energy\.synop\][\s\S]*", shipped("loihi1"))
+    assert sections is not None
+    head = 'kind = "costs"\nname = "mine"\ntitle = "Mine"\nsummary = "Mine."\n\n'
+    path = own(tmp_path, head + sections.group(0))
+    assert load_costs(path).energy == load_chip("loihi1").energy
+    with pytest.raises(InputError, match="describes the costs of a chip alone, not a chip; choose one of loihi1"):
+        load_chip(path)
+    with pytest.raises(InputError, match="describes a device for the ANN, not a chip"):
+        load_costs("server_cpu")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +296,7 @@ def test_a_rate_of_zero_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ['kind = "board"\n', ""])
 def test_an_unknown_kind_of_file_is_refused(tmp_path: Path, line: str) -> None:
-    assert 'write kind = "chip" or kind = "device"' in refusal(
+    assert 'write kind = "chip", kind = "costs" or kind = "device"' in refusal(
         tmp_path, shipped("loihi1").replace('kind = "chip"\n', line)
     )
 

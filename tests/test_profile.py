@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import naive
 import numpy as np
@@ -70,30 +71,44 @@ def test_the_energy_of_a_layer_is_its_counts_times_the_chips_constants() -> None
     entry, first, _ = profile.layers
     cost = chip.energy
     assert first.synops == pytest.approx(entry.spikes * 8)
+    assert cost.message is not None and chip.power.host_per_chip is not None and chip.time.host_message is not None
     expected = (
         first.synops * cost.synop.value
         + first.spikes * cost.neuron_update_active.value
         + (first.neurons * 10 - first.spikes) * cost.neuron_update_inactive.value
         + first.spikes * cost.spike.value
+        + first.messages * cost.message.value
         + first.hops * cost.hop.value
     )
     assert first.energy.typical == pytest.approx(expected)
-    assert entry.energy.typical == pytest.approx(entry.spikes * cost.spike.value + entry.hops * cost.hop.value)
-    static = (chip.power.static_per_chip.value + 2 * chip.power.static_per_core.value) * profile.latency.typical
-    assert profile.static.typical == pytest.approx(static)
+    sent = entry.spikes * cost.spike.value + entry.messages * cost.message.value + entry.hops * cost.hop.value
+    assert entry.energy.typical == pytest.approx(sent)
+    power = chip.power.static_per_chip.value + chip.power.host_per_chip.value + 2 * chip.power.static_per_core.value
+    assert profile.static.typical == pytest.approx(power * profile.latency.typical)
+    assert profile.host_latency.typical == pytest.approx(entry.messages * chip.time.host_message.value)
+    assert profile.events.synops.typical == pytest.approx(profile.total("synops"))
 
 
 def test_the_busiest_core_sets_the_step_time() -> None:
     program = programs.dense((6, 40, 4), 3)
-    chip = load_chip("loihi2")
+    chip = load_chip("loihi1")
     profile = profile_run(program, simulate(program, programs.spikes((10, 2, 6), 0.5, 1)), chip)
+    time = chip.time
+    assert time.spike and time.message and time.message_in and time.neuron_update_active
     work = [
-        layer.synops / 10 * chip.time.synop.value
-        + layer.neurons * chip.time.neuron_update.value
-        + layer.hops / 10 * chip.time.hop.value
-        for layer in profile.layers[1:]
+        (
+            layer.synops * time.synop.value
+            + layer.spikes * time.neuron_update_active.value
+            + (10 * layer.neurons - layer.spikes) * time.neuron_update.value
+            + layer.spikes * time.spike.value
+            + layer.messages * time.message.value
+            + before.spikes * time.message_in.value
+            + layer.hops * time.hop.value
+        )
+        / 10
+        for before, layer in pairwise(profile.layers)
     ]
-    assert profile.step_time.typical == pytest.approx(chip.time.step_minimum.value + max(work))
+    assert profile.step_time.typical == pytest.approx(time.step_minimum.value + max(work))
 
 
 def test_silence_costs_updates_and_static_power_only() -> None:

@@ -1,0 +1,1 @@
+"""What counted events cost on a chip, in joules and seconds: pure functions from counts and constants to ranges."""

@@ -1,0 +1,61 @@
+"""Joules: events times constants (dynamic), power times time (static), apart.
+
+    dynamic = sum over kinds of event of count * constant
+    static  = (chips * (static_per_chip + host_per_chip + clock_per_hertz * clock) + cores * static_per_core) * time
+
+The ends of a range are sums of ends, as if all errors pointed one way: wide, and on the safe side.
+"""
+
+from __future__ import annotations
+
+from hardware_profiles.quantity import Quantity
+from hardware_profiles.schema import ChipCosts, ChipEnergy
+from lava_runtime.costs import Range
+
+from .events import Events
+
+
+def dynamic_parts(events: Events, energy: ChipEnergy) -> dict[str, Range]:
+    """Joules by kind of event: synops, neuron updates, spikes, messages, hops, host."""
+    synops = (
+        events.synops_dense.times(Range.of(energy.synop))
+        + events.synops_sparse.times(Range.of(energy.synop_sparse or energy.synop))
+        + events.synops_conv.times(Range.of(energy.synop_conv or energy.synop))
+    )
+    updates = events.updates_active.times(Range.of(energy.neuron_update_active)) + events.updates_inactive.times(
+        Range.of(energy.neuron_update_inactive)
+    )
+    return {
+        "synops": synops,
+        "neuron updates": updates,
+        "spikes": events.spikes.times(Range.of(energy.spike)),
+        "messages": events.messages.times(optional(energy.message)),
+        "hops": events.hops.times(Range.of(energy.hop)) + events.chip_hops.times(optional(energy.chip_hop)),
+        "host": events.host_messages.times(optional(energy.host_message)),
+    }
+
+
+def dynamic_energy(events: Events, energy: ChipEnergy) -> Range:
+    """Joules that the events cost."""
+    return sum(dynamic_parts(events, energy).values(), Range.zero())
+
+
+def static_parts(chip: ChipCosts, chips: float, cores: float) -> dict[str, Range]:
+    """Watts while a network is loaded, by what draws them: leakage, host, clock."""
+    power = chip.power
+    clock = optional(power.clock_per_hertz).times(optional(chip.time.clock))
+    return {
+        "leakage": Range.of(power.static_per_chip) * chips + Range.of(power.static_per_core) * cores,
+        "host": optional(power.host_per_chip) * chips,
+        "clock": clock * chips,
+    }
+
+
+def static_power(chip: ChipCosts, chips: float, cores: float) -> Range:
+    """Watts while a network is loaded, whatever it does."""
+    return sum(static_parts(chip, chips, cores).values(), Range.zero())
+
+
+def optional(quantity: Quantity | None) -> Range:
+    """A constant's range; a missing one is nothing."""
+    return Range.zero() if quantity is None else Range.of(quantity)

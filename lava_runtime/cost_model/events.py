@@ -1,0 +1,54 @@
+"""What happens in one inference, counted: everything that a chip's constants are multiplied with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from lava_runtime.costs import Range
+
+Encoding = Literal["dense", "sparse", "conv"]
+
+NOTHING = Range.zero()
+
+
+@dataclass(frozen=True)
+class Events:
+    """Counts of one inference, over all its steps; a count that is not known exactly is a range.
+
+    synops_*: synaptic operations by the format in which the core holds the synapse. updates_active: neuron updates
+    with input in that step. messages: copies of spikes that leave for a core. hops, chip_hops: steps of a message
+    from router to router, from chip to chip. host_messages: spikes put in or taken out by processors beside the cores.
+    """
+
+    synops_dense: Range = NOTHING
+    synops_sparse: Range = NOTHING
+    synops_conv: Range = NOTHING
+    updates_active: Range = NOTHING
+    updates_inactive: Range = NOTHING
+    spikes: Range = NOTHING
+    messages: Range = NOTHING
+    hops: Range = NOTHING
+    chip_hops: Range = NOTHING
+    host_messages: Range = NOTHING
+
+    def __add__(self, other: Events) -> Events:
+        return Events(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def __mul__(self, factor: float) -> Events:
+        return Events(**{f.name: getattr(self, f.name) * factor for f in fields(self)})
+
+    @property
+    def synops(self) -> Range:
+        """Synaptic operations in every format."""
+        return self.synops_dense + self.synops_sparse + self.synops_conv
+
+    @property
+    def updates(self) -> Range:
+        """Neuron updates, active and inactive."""
+        return self.updates_active + self.updates_inactive
+
+
+def synops(encoding: Encoding, count: Range) -> Events:
+    """Synaptic operations of one format."""
+    return Events(**{f"synops_{encoding}": count})

@@ -1,0 +1,47 @@
+"""Seconds: a step ends when the slowest core has, the host has served its spikes, and the barrier has closed.
+
+    core = synops * synop + compartments * neuron_update + spikes * spike + messages * message + received * message_in
+    step = step_minimum + max over cores of core + host_messages * host_message
+
+All counts are those of one core in one step; the work of a core is serial.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hardware_profiles.schema import ChipTime
+from lava_runtime.costs import Range
+
+from .energy import optional
+from .events import NOTHING, Events
+
+
+@dataclass(frozen=True)
+class CoreStep:
+    """What one core does in one step: its events, and the messages it receives."""
+
+    events: Events
+    received: Range = NOTHING
+
+
+def core_time(core: CoreStep, time: ChipTime) -> Range:
+    """Seconds of serial work of one core in one step; hops are those of the messages it sends."""
+    events = core.events
+    active = Range.of(time.neuron_update_active or time.neuron_update)
+    return (
+        events.synops_dense.times(Range.of(time.synop))
+        + events.synops_sparse.times(Range.of(time.synop_sparse or time.synop))
+        + events.synops_conv.times(Range.of(time.synop_conv or time.synop))
+        + events.updates_inactive.times(Range.of(time.neuron_update))
+        + events.updates_active.times(active)
+        + events.spikes.times(optional(time.spike))
+        + events.messages.times(optional(time.message))
+        + core.received.times(optional(time.message_in))
+        + events.hops.times(Range.of(time.hop))
+    )
+
+
+def step_time(slowest: Range, host_messages: Range, time: ChipTime) -> Range:
+    """Seconds of a step: barrier, slowest core, and what the host puts in and takes out."""
+    return Range.of(time.step_minimum) + slowest + host_messages.times(optional(time.host_message))
