@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hardware_profiles.errors import InputError, nearest, reason
+from trainer.augment import Augmentation
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 
 if sys.version_info >= (3, 11):
@@ -104,6 +105,11 @@ def _sentence(error: Any) -> str:
 
 
 def _known_keys(table: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[Any]] = {"network": NetworkConfig, "training": TrainConfig, "layers": LayerConfig}
+    tables: dict[str, type[Any]] = {
+        "network": NetworkConfig,
+        "layers": LayerConfig,
+        "training": TrainConfig,
+        "augment": Augmentation,
+    }
     names = [part for part in table if isinstance(part, str)]
     return [field.name for field in fields(tables[names[-1]])] if names else list(Recipe.model_fields)

@@ -48,7 +48,7 @@ class Accuracies:
 
 def dataset_of(recipe: Recipe) -> Dataset:
     """The recipe's data in its fixed split; raises InputError if absent, broken or not for the recipe's encoding."""
-    data = load_dataset(recipe.dataset, recipe.training.seed, recipe.data)
+    data = load_dataset(recipe.dataset, recipe.training.seed, recipe.data, recipe.training.steps)
     data.check_encoding(recipe.training.encoding, recipe.training.steps)
     return data
 

@@ -90,3 +90,21 @@ def test_data_that_do_not_agree_are_refused(labels: list[int], shape: tuple[int,
     x, y = np.zeros((3, 4), np.float32), np.array(labels)
     with pytest.raises(InputError, match=message):
         Dataset(x, y, x, y, shape, 2, "made")
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=20), st.integers(1, 30))
+def test_latency_fires_once_and_the_larger_earlier(hundredths: list[int], steps: int) -> None:
+    values = np.array(hundredths) / 100
+    spikes = encode("latency", values[None], steps, generator())[:, 0]
+    np.testing.assert_array_equal(spikes.sum(0), values > 0)
+    first = spikes.argmax(0)
+    for larger, smaller in zip(np.argsort(-values)[:-1], np.argsort(-values)[1:], strict=True):
+        assert values[smaller] == 0 or first[larger] <= first[smaller]
+    assert (first[values == 1] == 0).all()
+
+
+def test_poisson_has_the_rate_of_at_least_one_event() -> None:
+    x = np.tile([0.0, 0.2, 1.0], (500, 1))
+    spikes = encode("poisson", x, 40, generator(1))
+    np.testing.assert_allclose(spikes.mean((0, 1)), 1 - np.exp([0, -0.2, -1.0]), atol=0.01)
+    np.testing.assert_array_equal(spikes, encode("poisson", x, 40, generator(1)))

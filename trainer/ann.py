@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from hardware_profiles.errors import InputError, reason
 
+from .augment import augment
 from .config import NetworkConfig, TrainConfig, make_norm, plan_layers
 from .data import Dataset
 from .effective import TwinLayer
@@ -180,7 +181,8 @@ class AnnTwin:
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         generator = np.random.default_rng([self.train_config.seed, epoch])
         for index in shuffled_batches(len(dataset.y_train), self.train_config.batch_size, generator):
-            x = torch.from_numpy(dataset.still(dataset.x_train[index]))
+            samples = augment(dataset.x_train[index], dataset.input_shape, self.train_config.augment, generator)
+            x = torch.from_numpy(dataset.still(samples))
             y = torch.from_numpy(dataset.y_train[index])
             yield x.to(self.device), y.to(self.device)
 

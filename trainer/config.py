@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from torch import nn
@@ -18,8 +18,7 @@ from .neurons import LIF, CubaLIF
 from .options import RECIPE_RULES
 from .quantise import ChipAware
 from .surrogates import surrogate
-
-LARGEST_LEARNING_RATE = 1e3
+from .train_config import TrainConfig as TrainConfig
 
 NeuronKind = Literal["lif", "cuba_lif"]
 
@@ -91,46 +90,6 @@ class NetworkConfig:
             _above_zero(name, getattr(self, name))
         if self.chip_aware is not None:
             ChipAware(self.chip_aware)
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train.
-
-    method: name of the training method; steps: time steps per sample; encoding: see trainer/encoding.py;
-    learning_rate falls to 0 along half a cosine; weight_decay: AdamW's; label_smoothing: of the cross entropy;
-    norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet), after
-    which it is folded; gradient_norm: gradients are clipped to this norm; options: the method's own, see its class.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
-
-    method: str = "bptt"
-    epochs: int = 40
-    batch_size: int = 64
-    learning_rate: float = 5e-3
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.0
-    norm_epochs: float = 0.6
-    gradient_norm: float = 1.0
-    seed: int = 0
-    steps: int = 16
-    encoding: str = "integrate"
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "steps"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("seed", "weight_decay"):
-            _at_least(name, getattr(self, name), 0)
-        for name in ("learning_rate", "gradient_norm"):
-            _above_zero(name, getattr(self, name))
-        if self.learning_rate > LARGEST_LEARNING_RATE:
-            raise InputError(f"learning_rate must be at most {LARGEST_LEARNING_RATE:g}, not {self.learning_rate}")
-        if not 0 <= self.label_smoothing < 1:
-            raise InputError(f"label_smoothing is a share from 0 to below 1, not {self.label_smoothing}")
-        if not 0 <= self.norm_epochs <= 1:
-            raise InputError(f"norm_epochs is a share of the epochs, 0 to 1, not {self.norm_epochs}")
 
 
 @dataclass(frozen=True)

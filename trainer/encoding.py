@@ -46,7 +46,25 @@ def bernoulli(images: Images, steps: int, generator: np.random.Generator) -> Spi
 
     images: (N, *shape) in [0, 1]; returns (steps, N, *shape); the same generator state gives the same spikes.
     """
-    return (generator.random((steps, *images.shape)) < images).astype(np.uint8)
+    return np.asarray(generator.random((steps, *images.shape)) < images, dtype=np.uint8)
+
+
+def poisson(images: Images, steps: int, generator: np.random.Generator) -> Spikes:
+    """Spikes of a Poisson process of x events a step; several in one step are one spike: P(s[t] = 1) = 1 - exp(-x).
+
+    images: (N, *shape) in [0, 1]; returns (steps, N, *shape); the same generator state gives the same spikes.
+    """
+    return bernoulli(np.asarray(-np.expm1(-images)), steps, generator)
+
+
+def latency(images: Images, steps: int, generator: np.random.Generator) -> Spikes:  # noqa: ARG001
+    """One spike a value, the larger the earlier: at step t = round((1 - x) (steps - 1)); none for x = 0.
+
+    images: (N, *shape) in [0, 1]; returns (steps, N, *shape). Deterministic: the generator is not used.
+    """
+    times = np.rint((1 - images) * (steps - 1)).astype(np.int64)
+    steps_first = np.arange(steps).reshape(-1, *[1] * images.ndim)
+    return np.asarray((steps_first == times) & (images > 0), dtype=np.uint8)
 
 
 def spikes(samples: Images, steps: int, generator: np.random.Generator) -> Spikes:  # noqa: ARG001
@@ -60,7 +78,7 @@ def spikes(samples: Images, steps: int, generator: np.random.Generator) -> Spike
     return np.ascontiguousarray(samples.swapaxes(0, 1).astype(np.uint8))
 
 
-ENCODERS: dict[str, Encoder] = {e.__name__: e for e in (integrate, bernoulli, spikes)}
+ENCODERS: dict[str, Encoder] = {e.__name__: e for e in (integrate, bernoulli, poisson, latency, spikes)}
 
 
 def encode(name: str, images: Images, steps: int, generator: np.random.Generator) -> Spikes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 from typing_extensions import Self
 
 from hardware_profiles.errors import InputError, reason
 
+from .augment import augment, drop_spikes
 from .config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from .data import Dataset
 from .encoding import Images, Spikes, encode
@@ -174,7 +177,9 @@ class Method:
         config = self.train_config
         generator = np.random.default_rng([config.seed, epoch])
         for index in shuffled_batches(len(dataset.y_train), config.batch_size, generator):
-            spikes = encode(config.encoding, dataset.x_train[index], config.steps, generator)
+            samples = augment(dataset.x_train[index], dataset.input_shape, config.augment, generator)
+            spikes = encode(config.encoding, samples, config.steps, generator)
+            spikes = drop_spikes(spikes, config.augment, generator)
             yield torch.from_numpy(spikes).to(self.device), torch.from_numpy(dataset.y_train[index]).to(self.device)
 
 
@@ -182,4 +187,6 @@ def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:
     """The configurations in a file's plain values; raises KeyError, TypeError or ValueError if they are wrong."""
     network = dict(content["network"])
     layers = tuple(LayerConfig(**layer) for layer in network.pop("layers"))
-    return NetworkConfig(layers=layers, **network), TrainConfig(**content["training"])
+    # as JSON, because strict validation takes a JSON array for a tuple, but no list
+    training = TypeAdapter(TrainConfig).validate_json(json.dumps(content["training"]))
+    return NetworkConfig(layers=layers, **network), training

@@ -6,22 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..lookup import lookup
-from .dataset import Dataset
+from .dataset import Dataset, Request
 from .digits import digits, digits_image
+from .events import dvs_gesture, nmnist, shd, ssc
 from .fsdd import fsdd
+from .images import cifar10, cifar100, imagenette, mnist
 from .mnist10k import mnist10k
 
-__all__ = ["DATASETS", "Dataset", "Loader", "load_dataset"]
+__all__ = ["DATASETS", "Dataset", "Loader", "Request", "load_dataset"]
 
-Loader = Callable[[int, Path | None], Dataset]
+Loader = Callable[[Request], Dataset]
 
-DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in (digits, digits_image, fsdd, mnist10k)}
+_LOADERS: tuple[Loader, ...] = (
+    *(digits, digits_image, fsdd, mnist10k),
+    *(mnist, cifar10, cifar100, imagenette),
+    *(nmnist, dvs_gesture, shd, ssc),
+)
+DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in _LOADERS}
 
 
-def load_dataset(name: str, seed: int, path: str | Path | None = None) -> Dataset:
+def load_dataset(name: str, seed: int, path: str | Path | None = None, steps: int | None = None) -> Dataset:
     """The data set of that name; the seed fixes its split where it has none of its own.
 
     path: the file or folder that holds it; without, it is sought below the folder in the environment variable
-    SPIKEPORT_DATA. Raises InputError for an unknown name, or data that are absent or broken.
+    SPIKEPORT_DATA; steps: time steps of a sample where the data are spike trains, None for the data set's own number.
+    Raises InputError for an unknown name, or data that are absent or broken.
     """
-    return lookup("data set", name, DATASETS)(seed, None if path is None else Path(path))
+    return lookup("data set", name, DATASETS)(Request(seed, None if path is None else Path(path), steps))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,19 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError
 
 from ..encoding import Images
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a data set's loader.
+
+    seed: fixes a split where the data have none of their own; path: the file or folder they lie in; steps: time steps
+    of a sample where the data are spike trains, None for the loader's own number.
+    """
+
+    seed: int = 0
+    path: Path | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from .dataset import Dataset
+from .dataset import Dataset, Request
 
 TEST_SAMPLES = 360
 
 
-def digits(seed: int, path: Path | None = None) -> Dataset:  # noqa: ARG001
+def digits(request: Request) -> Dataset:
     """scikit-learn's embedded 8 x 8 digits as 64 features: 1437 to train, 360 to test, stratified by class.
 
     Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998 (its test part).
     """
-    return _digits("digits", (64,), seed)
+    return _digits("digits", (64,), request.seed)
 
 
-def digits_image(seed: int, path: Path | None = None) -> Dataset:  # noqa: ARG001
+def digits_image(request: Request) -> Dataset:
     """The same digits, in the same split, as images (1, 8, 8)."""
-    return _digits("digits_image", (1, 8, 8), seed)
+    return _digits("digits_image", (1, 8, 8), request.seed)
 
 
 def _digits(name: str, shape: tuple[int, ...], seed: int) -> Dataset:

@@ -13,23 +13,25 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError, reason
 
 from .cochlea import Cochlea
-from .dataset import Dataset
+from .dataset import Dataset, Request
 from .places import cached, locate
 
 # as in the data set's own README: recordings 0 to 4 of each speaker and digit
 TEST_RECORDINGS = 5
 NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav")
-COCHLEA = Cochlea()
+SECONDS = 0.8
+STEPS = 80
 
 
-def fsdd(seed: int, path: Path | None = None) -> Dataset:  # noqa: ARG001
-    """Spoken digits as spike trains of 80 steps of 10 ms in 64 channels (see cochlea.py), split as its makers do.
+def fsdd(request: Request) -> Dataset:
+    """Spoken digits as spike trains in 64 channels (see cochlea.py), the first 0.8 s in 80 steps; its makers' split.
 
-    path: a folder of {digit}_{speaker}_{index}.wav, or one that holds it as "recordings"; without, fsdd below
-    SPIKEPORT_DATA. Spikes are kept in the cache, by the content of the recordings. Raises InputError.
+    request.path: a folder of {digit}_{speaker}_{index}.wav, or one that holds it as "recordings"; without, fsdd below
+    SPIKEPORT_DATA; request.steps: other than 80. Spikes are kept in the cache, by the content of
+    the recordings. Raises InputError.
     Source: Jackson et al., Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset.
     """
-    folder = locate("fsdd", path, "fsdd")
+    folder = locate("fsdd", request.path, "fsdd")
     folder = folder / "recordings" if (folder / "recordings").is_dir() else folder
     files = sorted(file for file in folder.glob("*.wav") if NAME.fullmatch(file.name))
     found = [NAME.fullmatch(file.name) for file in files]
@@ -40,21 +42,24 @@ def fsdd(seed: int, path: Path | None = None) -> Dataset:  # noqa: ARG001
             f"{folder}: holds {test.sum()} test and {len(files) - test.sum()} training recordings named "
             "DIGIT_SPEAKER_INDEX.wav (index 0 to 4 are the test part); give the folder of recordings"
         )
-    x = cached(f"fsdd-{_key(files)}", ("spikes",), lambda: {"spikes": _heard(files)})["spikes"]
-    return Dataset(x[~test], digit[~test], x[test], digit[test], (COCHLEA.channels,), 10, "fsdd", COCHLEA.steps)
+    steps = request.steps or STEPS
+    cochlea = Cochlea(steps=steps, step_seconds=SECONDS / steps)
+    kept = cached(f"fsdd-{_key(files, cochlea)}", ("spikes",), lambda: {"spikes": _heard(files, cochlea)})
+    x = kept["spikes"]
+    return Dataset(x[~test], digit[~test], x[test], digit[test], (cochlea.channels,), 10, "fsdd", steps)
 
 
-def _key(files: list[Path]) -> str:
+def _key(files: list[Path], cochlea: Cochlea) -> str:
     """Changes with the cochlea and with every byte of the recordings."""
-    digest = hashlib.sha256(repr(COCHLEA).encode())
+    digest = hashlib.sha256(repr(cochlea).encode())
     for file in files:
         digest.update(file.name.encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:20]
 
 
-def _heard(files: list[Path]) -> NDArray[np.uint8]:
-    return np.stack([COCHLEA.spikes(read_recording(file, COCHLEA.rate)) for file in files])
+def _heard(files: list[Path], cochlea: Cochlea) -> NDArray[np.uint8]:
+    return np.stack([cochlea.spikes(read_recording(file, cochlea.rate)) for file in files])
 
 
 def read_recording(path: Path, rate: int) -> NDArray[np.float64]:

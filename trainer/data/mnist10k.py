@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from hardware_profiles.arrays import read_arrays
 from hardware_profiles.errors import InputError
 
-from .dataset import Dataset
+from .dataset import Dataset, Request
 from .places import locate
 
 TEST_SAMPLES = 2000
 SIDE = 28
 
 
-def mnist10k(seed: int, path: Path | None = None) -> Dataset:  # noqa: ARG001
+def mnist10k(request: Request) -> Dataset:
     """MNIST digits as images (1, 28, 28) from an .npz file, x uint8 (N, 28, 28) and y: the last 2000 are the test part.
 
-    path: the file; without, mnist10k.npz below SPIKEPORT_DATA. Raises InputError.
+    request.path: the file; without, mnist10k.npz below SPIKEPORT_DATA. Raises InputError.
     Source: LeCun, Bottou, Bengio & Haffner, Proceedings of the IEEE 86(11), 1998.
     """
-    file = locate("mnist10k", path, "mnist10k.npz")
+    file = locate("mnist10k", request.path, "mnist10k.npz")
     arrays = read_arrays(file, "x", "y")
     x, y = arrays["x"], arrays["y"]
     if x.dtype != np.uint8 or x.shape[1:] != (SIDE, SIDE) or y.shape != x.shape[:1] or len(x) <= TEST_SAMPLES:

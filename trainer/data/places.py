@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import os
 import warnings
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hardware_profiles.arrays import read_arrays, save_arrays
-from hardware_profiles.errors import InputError
+from hardware_profiles.errors import InputError, reason
+from hardware_profiles.files import replacing
 
 DATA = "SPIKEPORT_DATA"
 CACHE = "SPIKEPORT_CACHE"
@@ -57,3 +63,73 @@ def cached(name: str, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arr
     except InputError as error:
         warnings.warn(f"nothing is kept for the next time: {error}; {CACHE} names another folder", stacklevel=2)
     return arrays
+
+
+def download_folder(dataset: str, path: Path | None) -> Path:
+    """The folder to download a data set into: `path`, or the one SPIKEPORT_DATA names; raises InputError."""
+    root = os.environ.get(DATA)
+    if path is None and not root:
+        raise InputError(
+            f'data set {dataset!r} is downloaded; say where to with data = "FOLDER" in the recipe or the environment '
+            f"variable {DATA}"
+        )
+    folder = path if path is not None else Path(str(root))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: is no folder to download {dataset!r} into ({reason(error)})") from error
+    return folder
+
+
+def data_library(name: str, dataset: str) -> Any:
+    """The library torchvision or tonic, imported only where its data are wanted; raises InputError if not installed."""
+    try:
+        return importlib.import_module(f"{name}.datasets")
+    except ImportError as error:
+        raise InputError(
+            f"data set {dataset!r} is read by {name}, which is not installed ({reason(error)}); "
+            'install it with pip install "spikeport[data]"'
+        ) from error
+
+
+@contextmanager
+def reading(dataset: str, folder: Path) -> Iterator[None]:
+    """Turns what goes wrong while a library downloads or reads a data set into one sentence; raises InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{folder}: data set {dataset!r} cannot be downloaded or read ({reason(error)}); "
+            "check the connection, or remove what is there and try again"
+        ) from error
+
+
+def stacked(
+    name: str, key: str, samples: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: type[np.generic]
+) -> NDArray[Any]:
+    """Samples of one shape as one array that stays on disk (memory-mapped), made once and kept in the cache.
+
+    samples: read only if the cache has no such array; shape: of all, (N, *sample shape). Raises InputError if the
+    cache cannot be written: these data are too large for memory.
+    """
+    path = cache_folder() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.npy"
+    kept = _mapped(path, shape, dtype)
+    if kept is None:
+        with replacing(path) as temporary:
+            array = np.lib.format.open_memmap(temporary, "w+", dtype, shape)  # type: ignore[no-untyped-call]
+            for place, sample in zip(array, samples, strict=True):
+                place[...] = sample
+            array.flush()
+        kept = _mapped(path, shape, dtype)
+    assert kept is not None
+    return kept
+
+
+def _mapped(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any] | None:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array if (array.shape, array.dtype) == (shape, np.dtype(dtype)) else None

@@ -1,0 +1,24 @@
+"""What settings are checked for, each with its sentence."""
+
+from __future__ import annotations
+
+from hardware_profiles.errors import InputError
+
+from .lookup import lookup
+
+
+def known(name: str, value: str, names: tuple[str, ...]) -> None:
+    """Raise InputError, with the nearest name, unless the value is one of the names."""
+    lookup(name, value, dict.fromkeys(names))
+
+
+def at_least(name: str, value: float, least: int) -> None:
+    """Raise InputError unless the value is at least that."""
+    if not value >= least:
+        raise InputError(f"{name} must be at least {least}, not {value}")
+
+
+def above_zero(name: str, value: float) -> None:
+    """Raise InputError unless the value is above 0."""
+    if not value > 0:
+        raise InputError(f"{name} must be above 0, not {value}")
