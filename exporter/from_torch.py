@@ -4,16 +4,17 @@
     layer with one:                          Linear or Conv2d, weights times 1/(du dv) -> CubaLIF    r = w_in = 1,
                                              the bias, which acts on v, as v_leak = bias/dv
 
-Gains stand in the weights because several frameworks leave r and w_in unread; where decays differ from neuron to neuron
-they stand in r = 1/dv and w_in = 1/du, so that all weights of a layer keep one scale. Units are seconds; the time step
-stands in the graph's metadata as `dt`. Numbers are float32, as other frameworks expect.
+Several synapses may lead to a neuron, a recurrent one from the neuron itself, whose spikes arrive a step later; and a
+synapse may read several layers, whose spikes it sums. Gains stand in the weights because several frameworks leave r and
+w_in unread; where decays differ from neuron to neuron they stand in r = 1/dv and w_in = 1/du, so that all weights of a
+layer keep one scale. Units are seconds; the time step stands in the graph's metadata as `dt`. Numbers are float32, as
+other frameworks expect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import nir
@@ -21,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError
-from trainer.effective import EffectiveLayer
+from trainer.effective import EffectiveJoin, EffectiveLayer, Geometry
+from trainer.network import SpikingNetwork
 
 Floats = NDArray[np.float32]
 
@@ -35,30 +37,88 @@ class _Gains:
     w_in: NDArray[np.float64]
 
 
-def to_nir(layers: Sequence[EffectiveLayer], input_shape: tuple[int, ...], dt: float) -> nir.NIRGraph:
-    """The graph input -> synapse -> neuron -> ... -> output; raises InputError for a layer NIR cannot say."""
-    nodes: dict[str, nir.NIRNode] = {"input": nir.Input(input_type={"input": np.array(input_shape)})}
-    chain = ["input"]
-    shape = input_shape
+def network_to_nir(network: SpikingNetwork) -> nir.NIRGraph:
+    """The graph of a trained network in eval mode; raises InputError for what NIR cannot say."""
+    return to_nir(network.effective_layers(), network.input_shape, network.dt, network.effective_joins())
+
+
+def to_nir(
+    layers: Sequence[EffectiveLayer], input_shape: tuple[int, ...], dt: float, joins: Sequence[EffectiveJoin] = ()
+) -> nir.NIRGraph:
+    """The graph of layers and joins by name, from "input" to "output"; raises InputError for what NIR cannot say.
+
+    A layer NAME reads through NAME_pool and NAME_flatten, where it has them, and NAME_synapse, into which an edge leads
+    from each of its sources. Beside it may stand NAME_recurrent, which reads the layer itself, and NAME_shortcut.
+    A join is a Threshold without memory: "and" is x + a > 1.5, "iand" x - a > 0.5.
+    """
+    shapes = {"input": input_shape} | {n.name: n.output_shape for n in layers} | {n.name: n.output_shape for n in joins}
+    graph = _Graph({"input": nir.Input(input_type={"input": np.array(input_shape)})}, [])
     for layer in layers:
-        if layer.flatten_before:
-            nodes[f"{layer.name}_flatten"] = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
-            chain.append(f"{layer.name}_flatten")
-        filtered = bool(np.any(layer.du < 1))
-        nodes[f"{layer.name}_synapse"] = _synapse(layer, shape, filtered)
-        nodes[layer.name] = _cuba_lif(layer, dt) if filtered else _lif(layer, dt)
-        chain += [f"{layer.name}_synapse", layer.name]
-        shape = layer.output_shape
-    nodes["output"] = nir.Output(output_type={"output": np.array(shape)})
-    chain.append("output")
-    edges = list(pairwise(chain))
-    return nir.NIRGraph(nodes=nodes, edges=edges, metadata={"dt": dt})
+        _add_layer(graph, layer, shapes, dt)
+    for join in joins:
+        _add_join(graph, join)
+    graph.add("output", nir.Output(output_type={"output": np.array(layers[-1].output_shape)}), layers[-1].name)
+    return nir.NIRGraph(nodes=graph.nodes, edges=graph.edges, metadata={"dt": dt})
 
 
-def _synapse(layer: EffectiveLayer, shape: tuple[int, ...], filtered: bool) -> nir.NIRNode:
+@dataclass(frozen=True)
+class _Graph:
+    """Nodes and edges as they are added."""
+
+    nodes: dict[str, nir.NIRNode]
+    edges: list[tuple[str, str]]
+
+    def add(self, name: str, node: nir.NIRNode, *reads: str) -> str:
+        """Add a node and the edges from what it reads, which may be added later; returns its name."""
+        self.nodes[name] = node
+        self.edges.extend((read, name) for read in reads)
+        return name
+
+
+def _add_layer(graph: _Graph, layer: EffectiveLayer, shapes: Mapping[str, tuple[int, ...]], dt: float) -> None:
+    filtered = bool(np.any(layer.du < 1))
     gain = _gains(layer).weight
-    weight = (layer.weight * gain).astype(np.float32)
-    bias = (layer.bias * gain * (not filtered)).astype(np.float32)
+    bias = None if filtered else (layer.bias * gain).astype(np.float32)
+    reads = [_add_synapse(graph, "synapse", layer, layer.weight * gain, bias, shapes)]
+    if layer.shortcut is not None:
+        reads.append(_add_synapse(graph, "shortcut", layer.shortcut, layer.shortcut.weight * gain, None, shapes))
+    if layer.recurrent is not None:
+        weight = (layer.recurrent * gain).astype(np.float32)
+        reads.append(graph.add(f"{layer.name}_recurrent", nir.Linear(weight=weight), layer.name))
+    graph.add(layer.name, _cuba_lif(layer, dt) if filtered else _lif(layer, dt), *reads)
+
+
+def _add_synapse(
+    graph: _Graph,
+    role: str,
+    layer: Geometry,
+    weight: NDArray[np.float64],
+    bias: Floats | None,
+    shapes: Mapping[str, tuple[int, ...]],
+) -> str:
+    """Pooling, flattening and synapse, as far as there are such; returns the last one's name."""
+    prefix = layer.name if role == "synapse" else f"{layer.name}_{role}"
+    reads, shape = list(layer.sources), shapes[layer.sources[0]]
+    if layer.pool > 1:
+        size = np.array([layer.pool, layer.pool])
+        reads = [graph.add(f"{prefix}_pool", nir.AvgPool2d(size, size, np.array([0, 0])), *reads)]
+        shape = (shape[0], shape[1] // layer.pool, shape[2] // layer.pool)
+    if layer.flatten_before:
+        flatten = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
+        reads = [graph.add(f"{prefix}_flatten", flatten, *reads)]
+    return graph.add(f"{layer.name}_{role}", _synapse(layer, shape, weight.astype(np.float32), bias), *reads)
+
+
+def _add_join(graph: _Graph, join: EffectiveJoin) -> None:
+    a = join.a
+    if join.kind == "iand":
+        scale = nir.Scale(scale=np.full(join.output_shape, -1, np.float32))
+        a = graph.add(f"{join.name}_not", scale, join.a)
+    threshold = np.full(join.output_shape, 1.5 if join.kind == "and" else 0.5, np.float32)
+    graph.add(join.name, nir.Threshold(threshold=threshold), join.x, a)
+
+
+def _synapse(layer: Geometry, shape: tuple[int, ...], weight: Floats, bias: Floats | None) -> nir.NIRNode:
     if layer.kind == "conv":
         if weight.shape[2] != weight.shape[3]:
             raise InputError(f"{layer.name}: its kernel is {weight.shape[2:]}, but nir reads square ones only; use one")
@@ -69,9 +129,9 @@ def _synapse(layer: EffectiveLayer, shape: tuple[int, ...], filtered: bool) -> n
             padding=layer.padding,
             dilation=layer.dilation,
             groups=1,
-            bias=bias,
+            bias=np.zeros(len(weight), np.float32) if bias is None else bias,
         )
-    return nir.Linear(weight=weight) if filtered else nir.Affine(weight=weight, bias=bias)
+    return nir.Linear(weight=weight) if bias is None else nir.Affine(weight=weight, bias=bias)
 
 
 def _ungrouped(weight: Floats, groups: int) -> Floats:

@@ -1,13 +1,13 @@
 """The ANN twin as ONNX: built node by node, quantised by onnxruntime, run by onnxruntime.
 
-Operators (opset 17): Flatten, Gemm (y = x W^T + b), Conv, Relu. Input "input" (N, *input_shape), output "logits"
-(N, classes), both float32; N is free.
+Operators (opset 17): Flatten, Gemm (y = x W^T + b), Conv, Relu, Sum, Add and AveragePool. Input "input"
+(N, *input_shape), output "logits" (N, classes), both float32; N is free.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from hardware_profiles.errors import InputError, reason
 from hardware_profiles.files import replacing
-from trainer.effective import TwinLayer
+from trainer.effective import Geometry, TwinLayer
 
 OPSET = 17
 # the first that belongs to opset 17, so that older runtimes read the file, too
@@ -43,15 +43,19 @@ def export_onnx(twin_layers: Sequence[TwinLayer], input_shape: Sequence[int], pa
         raise InputError(f"{path}: an ONNX model needs at least one layer")
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
-    value = INPUT
+    values = {INPUT: INPUT}
     for layer in twin_layers:
         result = OUTPUT if layer is twin_layers[-1] else f"{layer.name}_output"
-        nodes += _layer_nodes(layer, value, result)
+        nodes += _layer_nodes(layer, values, result)
         weights += [
             numpy_helper.from_array(layer.weight.astype(np.float32), f"{layer.name}_weight"),
             numpy_helper.from_array(layer.bias.astype(np.float32), f"{layer.name}_bias"),
         ]
-        value = result
+        if layer.shortcut is not None:
+            weights.append(
+                numpy_helper.from_array(layer.shortcut.weight.astype(np.float32), f"{layer.name}_skip_weight")
+            )
+        values[layer.name] = result
     graph = helper.make_graph(
         nodes,
         "ann_twin",
@@ -122,33 +126,58 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
         return None if batch is None else {INPUT: batch}
 
 
-def _layer_nodes(layer: TwinLayer, value: str, result: str) -> list[onnx.NodeProto]:
-    nodes: list[onnx.NodeProto] = []
-    if layer.flatten_before:
-        nodes.append(helper.make_node("Flatten", [value], [f"{layer.name}_flat"], f"{layer.name}_flatten", axis=1))
-        value = f"{layer.name}_flat"
-    summed = f"{layer.name}_sum" if layer.relu else result
-    inputs = [value, f"{layer.name}_weight", f"{layer.name}_bias"]
-    if layer.kind == "dense":
-        nodes.append(helper.make_node("Gemm", inputs, [summed], layer.name, transB=1))
-    else:
-        top, left = layer.padding
-        nodes.append(
-            helper.make_node(
-                "Conv",
-                inputs,
-                [summed],
-                layer.name,
-                strides=layer.stride,
-                pads=(top, left, top, left),
-                dilations=layer.dilation,
-                group=layer.groups,
-                kernel_shape=layer.weight.shape[2:],
-            )
-        )
+def _layer_nodes(layer: TwinLayer, values: Mapping[str, str], result: str) -> list[onnx.NodeProto]:
+    name = layer.name
+    value, nodes = _read(layer, name, values)
+    summed = f"{name}_sum" if layer.relu else result
+    main = summed if layer.shortcut is None else f"{name}_main"
+    nodes.append(_synapse(layer, name, layer.weight, [value, f"{name}_weight", f"{name}_bias"], main))
+    if layer.shortcut is not None:
+        skip = f"{name}_skip"
+        value, read = _read(layer.shortcut, skip, values)
+        inputs = [value, f"{skip}_weight"]
+        nodes += [*read, _synapse(layer.shortcut, skip, layer.shortcut.weight, inputs, f"{skip}_sum")]
+        nodes.append(helper.make_node("Add", [main, f"{skip}_sum"], [summed], f"{name}_join"))
     if layer.relu:
-        nodes.append(helper.make_node("Relu", [summed], [result], f"{layer.name}_relu"))
+        nodes.append(helper.make_node("Relu", [summed], [result], f"{name}_relu"))
     return nodes
+
+
+def _read(layer: Geometry, name: str, values: Mapping[str, str]) -> tuple[str, list[onnx.NodeProto]]:
+    """What a synapse reads: its sources added, pooled, flattened; the value's name, and the nodes it takes."""
+    nodes: list[onnx.NodeProto] = []
+    value, *others = (values[source] for source in layer.sources)
+    if others:
+        nodes.append(helper.make_node("Sum", [value, *others], [f"{name}_in"], f"{name}_add"))
+        value = f"{name}_in"
+    if layer.pool > 1:
+        sides = [layer.pool, layer.pool]
+        pooled = f"{name}_pooled"
+        nodes.append(
+            helper.make_node("AveragePool", [value], [pooled], f"{name}_pool", kernel_shape=sides, strides=sides)
+        )
+        value = pooled
+    if layer.flatten_before:
+        nodes.append(helper.make_node("Flatten", [value], [f"{name}_flat"], f"{name}_flatten", axis=1))
+        value = f"{name}_flat"
+    return value, nodes
+
+
+def _synapse(layer: Geometry, name: str, weight: NDArray[Any], inputs: Sequence[str], result: str) -> onnx.NodeProto:
+    if layer.kind == "dense":
+        return helper.make_node("Gemm", inputs, [result], name, transB=1)
+    top, left = layer.padding
+    return helper.make_node(
+        "Conv",
+        inputs,
+        [result],
+        name,
+        strides=layer.stride,
+        pads=(top, left, top, left),
+        dilations=layer.dilation,
+        group=layer.groups,
+        kernel_shape=weight.shape[2:],
+    )
 
 
 def _open(path: str | Path) -> ort.InferenceSession:

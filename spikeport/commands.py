@@ -49,7 +49,7 @@ def train(recipe_path: Path, folder: RunFolder, resume: bool, console: Console) 
 
 def export(folder_path: Path, output: Path, console: Console) -> None:
     """Export network.pt as NIR or ann.pt as ONNX, by the file's ending."""
-    from exporter.from_torch import to_nir
+    from exporter.from_torch import network_to_nir
     from exporter.nir_file import write_nir
     from exporter.onnx_model import export_onnx
     from trainer.ann import AnnTwin
@@ -58,8 +58,7 @@ def export(folder_path: Path, output: Path, console: Console) -> None:
     folder = RunFolder(folder_path)
     if output.suffix == ".nir":
         trained = load_trained(folder.network)
-        network = trained.spiking_network
-        write_nir(to_nir(network.effective_layers(), network.input_shape, trained.dt), output)
+        write_nir(network_to_nir(trained.spiking_network), output)
     elif output.suffix == ".onnx":
         twin = AnnTwin.load(folder.twin)
         export_onnx(twin.twin_layers(), twin.network.input_shape, output)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.compile import compile_graph
-from exporter.from_torch import to_nir
+from exporter.from_torch import network_to_nir
 from exporter.nir_file import read_nir, write_nir
 from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
 from exporter.program import ChipProgram
@@ -73,8 +73,7 @@ def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool)
 def export_nir(folder: RunFolder, method: Method | None = None) -> None:
     """network.pt -> model.nir."""
     trained = method or load_trained(folder.network)
-    network = trained.spiking_network
-    write_nir(to_nir(network.effective_layers(), network.input_shape, trained.dt), folder.nir)
+    write_nir(network_to_nir(trained.spiking_network), folder.nir)
 
 
 def export_twin(folder: RunFolder, twin: AnnTwin, data: Dataset) -> None:
@@ -158,15 +157,22 @@ def write_raster(
 
 
 def twin_sizes(layers: Sequence[TwinLayer], input_shape: tuple[int, ...]) -> list[TwinLayerSize]:
-    """Multiply-accumulates, parameters and activations of every layer of the twin."""
-    sizes, inputs = [], int(np.prod(input_shape))
+    """Multiply-accumulates, parameters and activations of every layer of the twin; a sum is read term by term."""
+    given = {"input": int(np.prod(input_shape))}
+    sizes = []
     for layer in layers:
         outputs = int(np.prod(layer.output_shape))
         places = outputs // layer.weight.shape[0]
+        synapses = [
+            (layer, layer.weight),
+            *([] if layer.shortcut is None else [(layer.shortcut, layer.shortcut.weight)]),
+        ]
         # padding counts: a device multiplies those zeros, too
-        macs = places * layer.weight.size
-        sizes.append(TwinLayerSize(macs, layer.weight.size + layer.bias.size, inputs, outputs))
-        inputs = outputs
+        macs = sum(places * weight.size for _, weight in synapses)
+        parameters = sum(weight.size for _, weight in synapses) + layer.bias.size
+        inputs = sum(given[source] for synapse, _ in synapses for source in synapse.sources)
+        sizes.append(TwinLayerSize(macs, parameters, inputs, outputs))
+        given[layer.name] = outputs
     return sizes
 
 

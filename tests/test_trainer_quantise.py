@@ -17,7 +17,7 @@ from hardware_profiles.fixed_point import (
     at_threshold,
     quantise_weights,
 )
-from trainer.quantise import ChipAware, LayerTensors, fake_quantise, layer_scale
+from trainer.quantise import ChipAware, FanIn, LayerTensors, fake_quantise, layer_scale
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ def numbers(value: torch.Tensor) -> Array:
 
 def search(weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: int) -> tuple[Array, float, float]:
     """Integers by thresholds near the chosen one, the least rounding error wins: (weights << exp, scale, error)."""
-    chosen, grid = layer_scale(weight, bias, du, dv, vth, bits)
+    chosen, (grid,) = layer_scale([(weight, FanIn())], bias, du, dv, vth, bits)
     connection = ConnectionRange(float(np.abs(weight).max()), grid)
     best: tuple[Array, float, float] | None = None
     # nearest first: half the threshold may hold the weights as well, but not the bias
@@ -67,7 +67,7 @@ def test_the_compiler_search_finds_the_same_integers_again(seed: int, bits: int,
 def test_rounding_a_rounded_layer_changes_nothing(seed: int, bits: int) -> None:
     once = layer(seed, bits)
     twice = fake_quantise(once, ChipAware(bits))
-    for name, value in vars(once).items():
+    for name, value in ((name, value) for name, value in vars(once).items() if value is not None):
         np.testing.assert_allclose(numbers(getattr(twice, name)), numbers(value), rtol=1e-9, atol=1e-15)
 
 
@@ -84,7 +84,7 @@ def test_thresholds_per_neuron_become_whole_numbers() -> None:
     one = torch.tensor(1.0, dtype=torch.float64)
     found = fake_quantise(LayerTensors(weight, torch.zeros(2, dtype=torch.float64), one, 0.1 * one, vth), ChipAware())
     weights, bias, du, threshold = (numbers(t) for t in (found.weight, found.bias, found.du, found.vth))
-    scale, _ = layer_scale(weights, bias, du, np.asarray(0.1), threshold, 8)
+    scale, _ = layer_scale([(weights, FanIn())], bias, du, np.asarray(0.1), threshold, 8)
     mantissas = threshold * scale.scale / STATE_UNIT
     np.testing.assert_allclose(mantissas, np.rint(mantissas), rtol=1e-9)
     assert abs(threshold[1] - 0.77) < 1e-3 and threshold[0] == 1.0

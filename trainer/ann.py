@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,80 +16,93 @@ from typing_extensions import Self
 from hardware_profiles.errors import InputError, reason
 
 from .augment import augment
+from .blocks import average, connect
 from .config import NetworkConfig, TrainConfig, make_norm, plan_layers
 from .data import Dataset
-from .effective import TwinLayer
+from .effective import EffectiveSynapse, TwinLayer
 from .encoding import Images
 from .estimator import PREDICT_BATCH, read_configs
 from .files import read_tensors, write_tensors
 from .fold import BatchNorm, Synapse, fold_norm
+from .layers import PlannedLayer
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
-from .network import synapse_geometry
+from .wiring import Wired, assemble
 
 
 class TwinBlock(nn.Module):
-    """y = BN(W x), or W x + bias without batch norm; then ReLU if `relu`; x: (N, *input), flattened if need be."""
+    """y = BN(W x), or W x + bias without batch norm, plus BN'(R x') of a shortcut; then ReLU if `relu`.
 
-    def __init__(self, synapse: Synapse, norm: BatchNorm | None, flatten_before: bool, relu: bool) -> None:
+    x: (1, N, *input), the shape of one time step; averaged over pool x pool first.
+    """
+
+    def __init__(self, part: PlannedLayer, batch_norm: bool, relu: bool) -> None:
         super().__init__()
-        self.synapse = synapse
-        self.norm = norm
-        self.flatten_before = flatten_before
+        self.synapse = part.synapse
+        self.shortcut = part.shortcut
+        self.norm = make_norm(part.synapse) if batch_norm else None
+        self.shortcut_norm = make_norm(part.shortcut) if part.shortcut and part.projects and batch_norm else None
+        self.pool = 1 if part.flatten_before else part.pool
         self.relu = relu
-        self.bias = None if norm is not None else nn.Parameter(torch.zeros(synapse.weight.shape[0]))
+        self.bias = None if batch_norm else nn.Parameter(torch.zeros(part.synapse.weight.shape[0]))
 
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Weights and bias with batch norm's running statistics folded in."""
-        if self.norm is not None:
-            return fold_norm(self.synapse.weight, self.norm)
-        assert self.bias is not None
-        return self.synapse.weight, self.bias
+    def folded(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Weights, bias and the shortcut's weights, with batch norm's running statistics folded in."""
+        weight, bias = _folded(self.synapse.weight, self.norm)
+        if self.bias is not None:
+            bias = bias + self.bias
+        if self.shortcut is None:
+            return weight, bias, None
+        second, more = _folded(self.shortcut.weight, self.shortcut_norm)
+        return weight, bias + more, second
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The layer's output, (N, *output)."""
-        summed: Tensor = self.synapse(x.flatten(1) if self.flatten_before else x)
-        if self.norm is not None:
-            summed = self.norm(summed)
-        elif self.bias is not None:
-            summed = summed + self.bias.view(-1, *[1] * (summed.dim() - 2))
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        """The layer's output, (1, N, *output)."""
+        summed = _connected(self.synapse, self.norm, average(x, self.pool))
+        if self.shortcut is not None and skip is not None:
+            summed = summed + _connected(self.shortcut, self.shortcut_norm, skip)
+        if self.bias is not None:
+            summed = summed + self.bias.view(-1, *[1] * (summed.dim() - 3))
         return torch.relu(summed) if self.relu else summed
 
 
-class TwinNetwork(nn.Module):
-    """The twin's layers "layer1", "layer2", ... in a chain; real-valued input (N, *input_shape), output logits."""
+def _folded(weight: Tensor, norm: BatchNorm | None) -> tuple[Tensor, Tensor]:
+    return (weight, torch.zeros_like(weight.flatten(1)[:, 0])) if norm is None else fold_norm(weight, norm)
+
+
+def _connected(synapse: Synapse, norm: BatchNorm | None, x: Tensor) -> Tensor:
+    summed = connect(synapse, synapse.weight, x)
+    return summed if norm is None else norm(summed[0])[None]
+
+
+class TwinNetwork(Wired):
+    """The twin's layers "layer1", "layer2", ..., wired as the spiking network's; all joins are sums.
+
+    It sees a sample once, so that it leaves recurrent synapses out. Real-valued input (N, *input_shape), output logits.
+    """
 
     def __init__(self, config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> None:
-        super().__init__()
-        self.input_shape = input_shape
-        plan = plan_layers(config, input_shape, classes)
-        self.layers = nn.ModuleDict(
-            {
-                layer.name: TwinBlock(
-                    layer.synapse,
-                    make_norm(layer.synapse) if config.batch_norm else None,
-                    layer.flatten_before,
-                    relu=layer is not plan[-1],
-                )
-                for layer in plan
-            }
+        parts = plan_layers(config, input_shape, classes)
+        last = parts[-1]
+        blocks, reads = assemble(
+            parts, lambda part: TwinBlock(part, config.batch_norm, relu=part is not last), joins_add=True
         )
+        super().__init__(input_shape, blocks, reads)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes)."""
-        for block in self.layers.values():
-            x = block(x)
-        return x
+        return list(self.evaluate(x[None]).values())[-1][0]
 
     def twin_layers(self) -> list[TwinLayer]:
         """What the eval-mode forward pass computes with, batch norm folded, as float64."""
-        shape, layers = self.input_shape, []
-        for name, block in self.layers.items():
-            assert isinstance(block, TwinBlock)
-            shape = (int(np.prod(shape)),) if block.flatten_before else shape
-            geometry = synapse_geometry(name, block.synapse, shape, block.flatten_before)
-            weight, bias = (tensor.detach().cpu().double().numpy() for tensor in block.folded())
-            layers.append(TwinLayer(**vars(geometry), weight=weight, bias=bias, relu=block.relu))
-            shape = geometry.output_shape
+        layers = []
+        for geometry in self.geometry:
+            block = cast(TwinBlock, self.layers[geometry.name])
+            weight, bias, second = (None if t is None else t.detach().cpu().double().numpy() for t in block.folded())
+            read = self.shortcut_geometry(geometry.name)
+            shortcut = None if read is None or second is None else EffectiveSynapse(**vars(read), weight=second)
+            assert weight is not None
+            assert bias is not None
+            layers.append(TwinLayer(**vars(geometry), weight=weight, bias=bias, relu=block.relu, shortcut=shortcut))
         return layers
 
 

@@ -37,3 +37,24 @@ def integrate_and_fire(current: Tensor, dv: Tensor, vth: Tensor, spike: Surrogat
         voltage = voltage * (1 - fired.detach())
         spikes.append(fired)
     return torch.stack(spikes)
+
+
+def integrate_recurrent(
+    current: Tensor, weights: Tensor, du: Tensor, dv: Tensor, vth: Tensor, spike: Surrogate, width: float
+) -> Tensor:
+    """Membrane of neurons that also read each other's spikes of the step before, through the same synaptic filter.
+
+    r[t] = r[t-1] * (1 - du) + V s[t-1];  v[t] = v[t-1] * (1 - dv) + i[t] + r[t];  s[t] = v[t] > vth;  v[t] = 0 where
+    s[t], with r[-1] = v[-1] = 0 and no spikes before the first step. current: i, (T, B, neurons), filtered already;
+    weights: V, (neurons, neurons). The reset is not differentiated through, the recurrence is.
+    """
+    keep_current, keep = 1 - du, 1 - dv
+    recurrent, voltage, fired = (torch.zeros_like(current[0]) for _ in range(3))
+    spikes = []
+    for step in current.unbind(0):
+        recurrent = recurrent * keep_current + fired @ weights.T
+        voltage = voltage * keep + (step + recurrent)
+        fired = spike(voltage - vth, width)
+        voltage = voltage * (1 - fired.detach())
+        spikes.append(fired)
+    return torch.stack(spikes)

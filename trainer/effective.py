@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,10 +14,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a layer is connected to the one before it.
+    """How a layer is connected to what it reads.
 
     name: "layer1", "layer2", ...; stride, padding, dilation: (height, width), of no meaning for "dense";
-    flatten_before: the input is flattened (C, H, W order) first; output_shape: (features,) or (C, H, W).
+    flatten_before: the input is flattened (C, H, W order) first; output_shape: (features,) or (C, H, W);
+    sources: the layers (or "input") whose spikes are summed; pool: they are averaged over pool x pool before all else.
     """
 
     name: str
@@ -28,6 +29,26 @@ class Geometry:
     groups: int
     flatten_before: bool
     output_shape: tuple[int, ...]
+    sources: tuple[str, ...] = field(default=("input",), kw_only=True)
+    pool: int = field(default=1, kw_only=True)
+
+
+@dataclass(frozen=True)
+class EffectiveSynapse(Geometry):
+    """A second synapse of a layer, without a bias (the layer's holds it); name: the layer's."""
+
+    weight: Array
+
+
+@dataclass(frozen=True)
+class EffectiveJoin:
+    """Two spike trains into one, element by element and without memory: "and" a x, "iand" (1 - a) x."""
+
+    name: str
+    kind: str
+    a: str
+    x: str
+    output_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,8 @@ class EffectiveLayer(Geometry):
 
     weight: (out, in) or (O, I / groups, kh, kw); bias: added to v at every step, (features,) or (channels,);
     du, dv: fractions lost a step; vth: threshold; each a scalar (shape ()) or per neuron (output_shape);
-    weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded.
+    weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded;
+    recurrent: V (features, features), which reads the layer's own spikes a step later; shortcut: a second synapse.
     """
 
     weight: Array
@@ -45,12 +67,15 @@ class EffectiveLayer(Geometry):
     dv: Array
     vth: Array
     weight_bits: int | None
+    recurrent: Array | None = None
+    shortcut: EffectiveSynapse | None = None
 
 
 @dataclass(frozen=True)
 class TwinLayer(Geometry):
-    """One layer of the ANN twin, batch norm folded in: y = W x + bias, then ReLU if `relu`."""
+    """One layer of the ANN twin, batch norm folded in: y = W x + bias + R x' (shortcut), then ReLU if `relu`."""
 
     weight: Array
     bias: Array
     relu: bool
+    shortcut: EffectiveSynapse | None = None

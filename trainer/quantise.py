@@ -5,7 +5,7 @@ Rounding has no slope, so gradients pass straight through it (Bengio, Leonard & 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,15 +40,28 @@ SCALE_ROUNDS = 8
 
 
 @dataclass(frozen=True)
+class FanIn:
+    """How a synapse's weights stand on the chip: each `copies` times, divided by as much, for every one of `sources`.
+
+    copies: places that average pooling before the synapse takes in; sources: layers whose spikes it reads summed.
+    """
+
+    copies: int = 1
+    sources: int = 1
+
+
+@dataclass(frozen=True)
 class ChipAware:
     """What to round to: the width of the chip's weights in bits, 2..8 (raises InputError beyond).
 
     arrival: the chip's step at which the layer's first input can arrive, 1 for the first layer; it bounds how negative
-    a bias may be, see fixed_point.lowest_bias.
+    a bias may be, see fixed_point.lowest_bias. fan_in, shortcut: of the layer's synapse and of its second one.
     """
 
     weight_bits: int = 8
     arrival: int = 1
+    fan_in: FanIn = FanIn()
+    shortcut: FanIn = FanIn()
 
     def __post_init__(self) -> None:
         if not 2 <= self.weight_bits <= 8:
@@ -64,66 +77,91 @@ class LayerTensors:
     du: Tensor
     dv: Tensor
     vth: Tensor
+    recurrent: Tensor | None = None
+    shortcut: Tensor | None = None
 
 
 def layer_scale(
-    weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: int
-) -> tuple[PopulationScale, WeightGrid]:
-    """Scale, threshold, exponent and weight grid of a layer with one incoming connection.
+    synapses: Sequence[tuple[Array, FanIn]], bias: Array, du: Array, dv: Array, vth: Array, bits: int
+) -> tuple[PopulationScale, list[WeightGrid]]:
+    """Scale, threshold, exponents and weight grids of a layer with these incoming connections.
 
-    weight: (out, ...); du, dv: fractions, already rounded to the chip's; raises nothing for finite numbers.
+    synapses: weights (out, ...) as the chip holds them; du, dv: fractions, already rounded to the chip's; raises
+    nothing for finite numbers.
     """
-    grid = weight_grid(sign_mode(weight), bits)
-    connection = ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
-    current = largest_input(weight) / du.min()
+    grids = [weight_grid(sign_mode(weight), bits) for weight, _ in synapses]
+    ranges = [
+        ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
+        for (weight, _), grid in zip(synapses, grids, strict=True)
+    ]
+    summed = sum(largest_input(weight) * (fan.copies * fan.sources) for weight, fan in synapses)
+    current = np.asarray(summed) / du.min()
     voltage = lowest_voltage(current, bias, dv.min())
     largest_bias = float(np.abs(bias).max())
     scale = choose_scale(
-        [connection], float(vth.max()), float(current.max()), largest_bias, WordWidths(), float(voltage.max())
+        ranges, float(vth.max()), float(current.max()), largest_bias, WordWidths(), float(voltage.max())
     )
-    return scale, grid
+    return scale, grids
 
 
 def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
     """The layer on the chip's grid, with straight-through gradients.
 
-    du, dv: to 12 bit; W: to quantise_weights(W) * 64 * 2**exp / scale; bias: to mantissa * 2**exponent / scale;
-    vth: to whole multiples of 64 / scale (a scalar threshold stays as it is, the scale is chosen so).
+    du, dv: to 12 bit; W: to quantise_weights(W) * 64 * 2**exp / scale, each synapse with its own grid and exponent;
+    bias: to mantissa * 2**exponent / scale; vth: to whole multiples of 64 / scale (a scalar threshold stays as it is,
+    the scale is chosen so).
     A layer that has diverged (NaN, infinity) is returned as it is; the training loop, which knows its name, stops.
     """
-    weight, bias = _array(layer.weight), _array(layer.bias)
-    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+    possible = {
+        "weight": (layer.weight, chip.fan_in),
+        "recurrent": (layer.recurrent, FanIn()),
+        "shortcut": (layer.shortcut, chip.shortcut),
+    }
+    incoming = {name: (weight, fan) for name, (weight, fan) in possible.items() if weight is not None}
+    bias = _array(layer.bias)
+    if not all(np.isfinite(values).all() for values in (bias, *(_array(weight) for weight, _ in incoming.values()))):
         return layer
+    synapses = [(_array(weight) / fan.copies, fan) for weight, fan in incoming.values()]
     du = _straight_through(layer.du, lambda decay: decay_from_du(du_from_decay(decay)))
     dv = _straight_through(layer.dv, lambda decay: decay_from_dv(dv_from_decay(decay)))
     bias = np.maximum(bias, lowest_bias(_array(layer.vth), _array(dv), chip.arrival))
-    scale, grid = _settled_scale(weight, bias, _array(du), _array(dv), _array(layer.vth), chip.weight_bits)
+    scale, grids = _settled_scale(synapses, bias, _array(du), _array(dv), _array(layer.vth), chip.weight_bits)
+    rounded = {
+        name: _straight_through(weight, _rounding(fan, grid, scale, exponent))
+        for (name, (weight, fan)), grid, exponent in zip(incoming.items(), grids, scale.weight_exps, strict=True)
+    }
     return LayerTensors(
-        weight=_straight_through(layer.weight, lambda w: _chip_weights(w, grid, scale)),
         bias=_straight_through(layer.bias, lambda _: _chip_bias(bias, scale)),
         du=du,
         dv=dv,
         vth=_straight_through(layer.vth, lambda t: _chip_threshold(t, scale)),
+        **rounded,
     )
 
 
+def _rounding(fan: FanIn, grid: WeightGrid, scale: PopulationScale, exponent: int) -> Callable[[Array], Array]:
+    return lambda weight: _chip_weights(weight / fan.copies, grid, scale, exponent) * fan.copies
+
+
 def _settled_scale(
-    weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: int
-) -> tuple[PopulationScale, WeightGrid]:
+    synapses: Sequence[tuple[Array, FanIn]], bias: Array, du: Array, dv: Array, vth: Array, bits: int
+) -> tuple[PopulationScale, list[WeightGrid]]:
     """The scale that the rounded numbers, too, would be given: what the compiler, which sees only those, will find."""
-    scale, grid = layer_scale(weight, bias, du, dv, vth, bits)
+    scale, grids = layer_scale(synapses, bias, du, dv, vth, bits)
     for _ in range(SCALE_ROUNDS):
         # rounding up can take u past its register, rounding small weights to 0 can leave only one sign
-        rounded = _chip_weights(weight, grid, scale), _chip_bias(bias, scale)
-        again, grid_again = layer_scale(*rounded, du, dv, vth, bits)
-        if (again, grid_again) == (scale, grid):
+        rounded = [
+            (_chip_weights(weight, grid, scale, exponent), fan)
+            for (weight, fan), grid, exponent in zip(synapses, grids, scale.weight_exps, strict=True)
+        ]
+        again, grids_again = layer_scale(rounded, _chip_bias(bias, scale), du, dv, vth, bits)
+        if (again, grids_again) == (scale, grids):
             break
-        scale, grid = again, grid_again
-    return scale, grid
+        scale, grids = again, grids_again
+    return scale, grids
 
 
-def _chip_weights(weight: Array, grid: WeightGrid, scale: PopulationScale) -> Array:
-    exponent = scale.weight_exps[0]
+def _chip_weights(weight: Array, grid: WeightGrid, scale: PopulationScale, exponent: int) -> Array:
     unit = STATE_UNIT * 2.0**exponent / scale.scale
     return np.asarray(quantise_weights(weight, grid, scale.scale, exponent) * unit)
 
