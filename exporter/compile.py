@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import nir
+from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError
 from hardware_profiles.schema import ChipProfile
 
-from .float_network import FloatNetwork
-from .lower import lower
+from .float_network import FloatNetwork, Reset
+from .lower import Discretize, lower
 from .nir_file import check_graph, time_step
 from .nir_graph import check_cycles, check_known
 from .passes import PASSES
@@ -16,16 +19,29 @@ from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
 from .quantise import quantise
 
+Precision = Literal["normal", "high"]
 
-def lower_graph(graph: nir.NIRGraph, dt: float | None = None, where: str = "graph") -> FloatNetwork:
-    """Check a graph, run the passes and lower it; raises InputError that names the node at fault."""
+
+def lower_graph(
+    graph: nir.NIRGraph,
+    dt: float | None = None,
+    where: str = "graph",
+    *,
+    discretize: Discretize = "euler",
+    reset: Reset = "zero",
+) -> FloatNetwork:
+    """Check a graph, run the passes and lower it; raises InputError that names the node at fault.
+
+    discretize: how time constants become decays a step (exporter/lower.py); reset: what a spike does to v, which NIR
+    does not say.
+    """
     check_graph(graph, where)
     check_known(graph, where)
     check_cycles(inline_subgraphs(graph), where)
     step = time_step(graph, dt, where)
     for transform in PASSES.values():
         graph = transform(graph)
-    return lower(graph, step, where)
+    return lower(graph, step, where, discretize=discretize, reset=reset)
 
 
 def compile_graph(
@@ -34,10 +50,21 @@ def compile_graph(
     dt: float | None = None,
     weight_bits: int | None = None,
     where: str = "graph",
+    *,
+    discretize: Discretize = "euler",
+    reset: Reset = "zero",
+    precision: Precision = "normal",
+    calibration: NDArray[Any] | None = None,
 ) -> ChipProgram:
-    """Compile a graph for a chip; dt in seconds (default: the graph's metadata). Raises InputError."""
+    """Compile a graph for a chip; dt in seconds (default: the graph's metadata). Raises InputError.
+
+    discretize and reset as in lower_graph; precision "high" spends more synapses on exact weights; calibration: sample
+    input (time, batch, *input shape) by whose spikes the scales are chosen.
+    """
     widths = chip.word_widths.fixed_point()
-    network = lower_graph(graph, dt, where)
+    network = lower_graph(graph, dt, where, discretize=discretize, reset=reset)
     if not network.populations:
         raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
+    if precision != "normal" or calibration is not None:
+        raise InputError(f"{where}: doubled synapses and calibration are not compiled yet; leave them out")
     return quantise(network, chip.name, widths, weight_bits or widths.weight_bits)

@@ -2,21 +2,28 @@
 
 One time step of population p, with decays as fractions lost a step:
 
-    u <- u * (1 - current_decay) + sum of weights over arriving spikes
-    v <- v * (1 - voltage_decay) + u + bias;   s <- v > threshold;   v[s] <- 0
+    u <- u * (1 - current_decay) + sum of weights over what arrives
+    v <- v * (1 - voltage_decay) + u + bias
+    s <- v > threshold;   v[s] <- 0, or v[s] - threshold where it resets by subtraction
+
+A population that sends its voltage has no threshold: what it sends in every step is v.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from .program import InputPort
+from .program import InputPort, Integers, arrival_steps
 
 Floats = NDArray[np.float64]
+Reset = Literal["zero", "subtract"]
+Sends = Literal["spikes", "voltage"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,12 @@ class ConvGeometry:
 
 @dataclass(frozen=True)
 class FloatPopulation:
-    """Neurons with one constant an element, each array of shape (size,)."""
+    """Neurons with one constant an element, each array of shape (size,).
+
+    reset: v after a spike, 0 or less by the threshold. sends: spikes, or v in every step (then threshold is infinite).
+    start: the chip's step that is the population's first, None for the earliest at which an input can arrive; before it
+    nothing acts and nothing is sent. v_initial: v before that step, in the network's units; default 0.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -41,6 +53,14 @@ class FloatPopulation:
     voltage_decay: Floats
     threshold: Floats
     bias: Floats
+    reset: Reset = field(default="zero", kw_only=True)
+    sends: Sends = field(default="spikes", kw_only=True)
+    start: int | None = field(default=None, kw_only=True)
+    v_initial: Floats = field(default_factory=lambda: np.zeros(0), kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not len(self.v_initial):
+            object.__setattr__(self, "v_initial", np.zeros(self.size))
 
     @property
     def size(self) -> int:
@@ -50,21 +70,42 @@ class FloatPopulation:
 
 @dataclass(frozen=True)
 class FloatConnection:
-    """Weights (target size, source size), or a kernel (out channels, in channels / groups, height, width)."""
+    """Weights (target size, source size), dense or a csr_array, or a kernel (out, in / groups, height, width).
+
+    delay: the chip's steps from sending to arrival, at least 1. axonal_delays: steps beyond it, one a source element,
+    shape (source size,). synapse: name of the network's node that the weights came from.
+    """
 
     source: str
     target: str
-    weights: Floats
+    weights: Floats | csr_array
     geometry: ConvGeometry | None
     delay: int
+    axonal_delays: Integers | None = field(default=None, kw_only=True)
+    synapse: str = field(default="", kw_only=True)
+
+    @property
+    def longest_delay(self) -> int:
+        """The most steps from sending to arrival."""
+        return self.delay + (0 if self.axonal_delays is None else int(self.axonal_delays.max(initial=0)))
 
 
 @dataclass(frozen=True)
 class FloatNetwork:
-    """Inputs, populations and connections with their delays; outputs name populations."""
+    """Inputs, populations and connections with their delays; outputs name populations.
+
+    notes: sentences on what lowering could not keep exactly.
+    """
 
     dt: float
     inputs: tuple[InputPort, ...]
     populations: tuple[FloatPopulation, ...]
     connections: tuple[FloatConnection, ...]
     outputs: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def starts(self) -> dict[str, int]:
+        """The chip's step at which each population takes its first step of the float network."""
+        arrival = arrival_steps(self.inputs, self.connections)
+        return {p.name: arrival.get(p.name, 0) if p.start is None else p.start for p in self.populations}

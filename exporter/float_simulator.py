@@ -1,13 +1,8 @@
 """A FloatNetwork in floating point, step by step with the chip's timing: what the chip's answers are held against.
 
-The discretisation is the one of exporter/lower.py, forward Euler with the network's dt. One step of a population:
-
-    u <- u * (1 - current_decay) + sum of weights over the spikes that arrive
-    v <- v * (1 - voltage_decay) + u + bias;   s <- v > threshold;   v[s] <- 0
-
-A spike of step t arrives at step t + delay, as on the chip, so step t here is step t of the chip. A population runs
-`latency` steps behind the input; before its first input can arrive it rests at 0 and its bias does not act, which the
-chip brings about by its start voltage (exporter/rest.py).
+One step is that of exporter/float_network.py. What is sent in step t arrives at step t + delay, as on the chip, so step
+t here is step t of the chip. A population runs some steps behind the input (FloatNetwork.starts); before it rests at
+v_initial and its bias does not act, which the chip brings about by its start voltage (exporter/rest.py).
 """
 
 from __future__ import annotations
@@ -15,14 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
-from .program import Integers, arrival_steps
 
 Kept = Literal["counts", "spikes", "all"]
 
@@ -31,12 +25,13 @@ Kept = Literal["counts", "spikes", "all"]
 class FloatResult:
     """What one run kept, by population.
 
-    counts: spikes over the run, (batch, size); spikes: (steps, batch, size), where more than counts was asked for;
-    u and v (after the reset), in the network's units: (steps, batch, size), where all was asked for.
+    counts: spikes over the run, (batch, size) int32; spikes: (steps, batch, size) bool, where more than counts was
+    asked for; u and v (after the reset), in the network's units: (steps, batch, size), where all was asked for. Where a
+    population sends its voltage, counts are the sums of it and spikes the voltages, float64.
     """
 
-    counts: Mapping[str, Integers]
-    spikes: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    counts: Mapping[str, NDArray[Any]]
+    spikes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     u: Mapping[str, Floats] = field(default_factory=dict)
     v: Mapping[str, Floats] = field(default_factory=dict)
 
@@ -46,17 +41,17 @@ def simulate_float(
 ) -> FloatResult:
     """Run a network for `steps` steps of the chip; inputs are (input steps, batch, size), silent after their end."""
     batch = next(iter(inputs.values())).shape[1]
-    start = arrival_steps(network.inputs, network.connections)
-    states = [_State(p, network, start.get(p.name, 0), (steps, batch), keep) for p in network.populations]
+    starts = network.starts
+    states = [_State(p, network, starts[p.name], (steps, batch), keep) for p in network.populations]
     # newest first: what a node sent `delay` steps ago stands at delay - 1
-    longest = max((c.delay for c in network.connections), default=1)
+    longest = max((c.longest_delay for c in network.connections), default=1)
     names = (*inputs, *(p.name for p in network.populations))
     sent: dict[str, deque[Floats]] = {name: deque(maxlen=longest) for name in names}
     for step in range(steps):
         for state in states:
             state.update(step, sent)
         for state in states:
-            sent[state.name].appendleft(state.s.astype(np.float64))
+            sent[state.name].appendleft(state.sent.astype(np.float64))
         for name, values in inputs.items():
             now = values[step] if step < len(values) else np.zeros_like(values[0])
             sent[name].appendleft(now.astype(np.float64))
@@ -71,9 +66,25 @@ def simulate_float(
 def arriving(connection: FloatConnection, sent: Floats) -> Floats:
     """The weighted sum that reaches each target, (batch, target size), of what was sent, (batch, source size)."""
     if connection.geometry is None:
-        result: Floats = sent @ connection.weights.T
+        # weights first: a csr_array on the right of @ becomes a slow conversion
+        result: Floats = (connection.weights @ sent.T).T
         return result
     return _correlate(connection.geometry, connection.weights, sent)
+
+
+def _arrived(connection: FloatConnection, past: deque[Floats]) -> Floats | None:
+    """What the source sent as long ago as its axons take, (batch, source size); None where that is nothing."""
+    if connection.axonal_delays is None:
+        sent = past[connection.delay - 1] if len(past) >= connection.delay else None
+        return sent if sent is not None and sent.any() else None
+    if not past:
+        return None
+    gathered = np.zeros_like(past[0])
+    for beyond in np.unique(connection.axonal_delays):
+        if len(past) >= connection.delay + beyond:
+            chosen = connection.axonal_delays == beyond
+            gathered[:, chosen] = past[connection.delay + beyond - 1][:, chosen]
+    return gathered if gathered.any() else None
 
 
 class _State:
@@ -85,31 +96,37 @@ class _State:
         self.name, self._population, self._start = population.name, population, start
         self._incoming = [c for c in network.connections if c.target == population.name]
         shape, whole = (size[1], population.size), (*size, population.size)
-        self.u, self.v = np.zeros(shape), np.zeros(shape)
-        self.s = np.zeros(shape, np.bool_)
-        self.count = np.zeros(shape, np.int32)
-        self.spikes = np.zeros(whole, np.bool_) if keep != "counts" else None
+        graded = population.sends == "voltage"
+        self.u, self.v = np.zeros(shape), np.tile(population.v_initial, (size[1], 1))
+        self.sent: NDArray[Any] = np.zeros(shape, np.float64 if graded else np.bool_)
+        self.count: NDArray[Any] = np.zeros(shape, np.float64 if graded else np.int32)
+        self.spikes = np.zeros(whole, self.sent.dtype) if keep != "counts" else None
         self.currents = np.zeros(whole) if keep == "all" else None
         self.voltages = np.zeros(whole) if keep == "all" else None
 
     def update(self, step: int, sent: Mapping[str, deque[Floats]]) -> None:
         """One step, from what all nodes sent before."""
+        if step >= self._start:
+            self._advance(sent)
+        self.count += self.sent
+        if self.spikes is not None:
+            self.spikes[step] = self.sent
+        if self.currents is not None and self.voltages is not None:
+            self.currents[step], self.voltages[step] = self.u, self.v
+
+    def _advance(self, sent: Mapping[str, deque[Floats]]) -> None:
         p = self._population
         self.u = self.u * (1 - p.current_decay)
         for connection in self._incoming:
-            past = sent[connection.source]
-            if len(past) >= connection.delay and past[connection.delay - 1].any():
-                self.u += arriving(connection, past[connection.delay - 1])
-        self.v = self.v * (1 - p.voltage_decay) + self.u
-        if step >= self._start:
-            self.v += p.bias
-        self.s = self.v > p.threshold
-        self.v[self.s] = 0
-        self.count += self.s
-        if self.spikes is not None:
-            self.spikes[step] = self.s
-        if self.currents is not None and self.voltages is not None:
-            self.currents[step], self.voltages[step] = self.u, self.v
+            arrived = _arrived(connection, sent[connection.source])
+            if arrived is not None:
+                self.u += arriving(connection, arrived)
+        self.v = self.v * (1 - p.voltage_decay) + self.u + p.bias
+        if p.sends == "voltage":
+            self.sent = self.v
+            return
+        self.sent = self.v > p.threshold
+        self.v = np.where(self.sent, self.v - p.threshold if p.reset == "subtract" else 0.0, self.v)
 
 
 def _correlate(geometry: ConvGeometry, kernel: Floats, sent: Floats) -> Floats:

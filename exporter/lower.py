@@ -1,6 +1,7 @@
 """NIR graph -> the chip's normal form (FloatNetwork).
 
-Forward Euler with the graph's time step dt, as NIR's equations read (nir, ir/neuron.py):
+Forward Euler with the graph's time step dt, as NIR's equations read (nir, ir/neuron.py); "exponential" puts
+1 - exp(-dt/tau) in the place of dt/tau, which is exact for an input held over the step:
 
     LIF      v <- v (1 - dt/tau) + dt/tau (v_leak + r I)
     CubaLIF  i <- i (1 - dt/tau_syn) + dt/tau_syn w_in S;   v <- v (1 - dt/tau_mem) + dt/tau_mem (v_leak + r i)
@@ -16,7 +17,8 @@ is no filter before it, and comes from a bias axon where there is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import nir
 import numpy as np
@@ -25,9 +27,30 @@ from hardware_profiles.errors import InputError
 
 from .bias_axons import bias_axon
 from .delays import balance
-from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
+from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
 from .nir_graph import NEURONS, SYNAPSES, pair, predecessors, shape_of
 from .program import InputPort
+
+Discretize = Literal["euler", "exponential"]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The time step in seconds, and how a time constant becomes the share that decays in one."""
+
+    dt: float
+    discretize: Discretize
+
+    def decay(self, tau: Floats, what: str) -> Floats:
+        """The share lost in a step; raises InputError for a time constant that is not positive."""
+        if np.any(tau <= 0):
+            raise InputError(f"{what} is {tau.min()} s, but a time constant is positive")
+        if self.discretize == "exponential":
+            decayed: Floats = -np.expm1(-self.dt / tau)
+            return decayed
+        # a filter shorter than a step has died away by the next one
+        decay: Floats = np.minimum(self.dt / tau, 1.0)
+        return decay
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,14 @@ class _Constants:
     threshold: Floats
 
 
-def lower(graph: nir.NIRGraph, dt: float, where: str = "graph") -> FloatNetwork:
+def lower(
+    graph: nir.NIRGraph,
+    dt: float,
+    where: str = "graph",
+    *,
+    discretize: Discretize = "euler",
+    reset: Reset = "zero",
+) -> FloatNetwork:
     """Lower a graph of inputs, synapses, neurons and outputs; raises InputError for what the chip cannot hold."""
     inputs = tuple(InputPort(name, shape_of(node)) for name, node in graph.nodes.items() if isinstance(node, nir.Input))
     connections: list[FloatConnection] = []
@@ -50,16 +80,17 @@ def lower(graph: nir.NIRGraph, dt: float, where: str = "graph") -> FloatNetwork:
         if isinstance(node, NEURONS):
             incoming = [s for s in predecessors(graph, name) if _is_synapse(graph, s, name, where)]
             connections += [
-                _connection(graph.nodes[synapse], source, name, graph, where)
+                _connection(synapse, source, name, graph, where)
                 for synapse in incoming
                 for source in _sources(graph, synapse, where)
             ]
-            population, filtered = _population(name, node, [graph.nodes[s] for s in incoming], dt, where)
+            synapses = [graph.nodes[s] for s in incoming]
+            population, filtered = _population(name, node, synapses, _Step(dt, discretize), where)
             if np.any(filtered):
                 axon, connection = bias_axon(name, filtered, graph.nodes)
                 populations.append(axon)
                 connections.append(connection)
-            populations.append(population)
+            populations.append(replace(population, reset=reset))
     outputs = _outputs(graph, where)
     balanced = balance([port.name for port in inputs], tuple(connections))
     return FloatNetwork(dt, inputs, tuple(populations), balanced, outputs)
@@ -107,13 +138,13 @@ def _sources(graph: nir.NIRGraph, synapse: str, where: str) -> list[str]:
 
 
 def _population(
-    name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], dt: float, where: str
+    name: str, node: nir.NIRNode, synapses: list[nir.NIRNode], step: _Step, where: str
 ) -> tuple[FloatPopulation, Floats]:
     """The neurons, and the bias (one value a neuron) that must reach them through their synaptic filter."""
     shape = shape_of(node)
     if not np.prod(shape):
         raise InputError(f"{where}: {name!r} has shape {shape}, which holds no neuron")
-    constants = _constants(name, node, int(np.prod(shape)), dt, where)
+    constants = _constants(name, node, int(np.prod(shape)), step, where)
     biases = [_bias(s, shape, f"{where}: a synapse of {name!r}") for s in synapses]
     direct = filtered = np.zeros(int(np.prod(shape)))
     if isinstance(node, nir.CubaLIF):
@@ -131,7 +162,7 @@ def _population(
     return population, filtered
 
 
-def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -> _Constants:
+def _constants(name: str, node: nir.NIRNode, size: int, step: _Step, where: str) -> _Constants:
     def field(key: str) -> Floats:
         return np.broadcast_to(np.asarray(getattr(node, key), np.float64).reshape(-1), (size,)).copy()
 
@@ -143,10 +174,10 @@ def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -
     gain, leak = field("r"), np.zeros(size)
     if not isinstance(node, nir.IF):
         tau = "tau_mem" if isinstance(node, nir.CubaLIF) else "tau"
-        voltage_decay = _decay(field(tau), dt, f"{where}: {name!r}, {tau}")
+        voltage_decay = step.decay(field(tau), f"{where}: {name!r}, {tau}")
         gain, leak = voltage_decay * gain, voltage_decay * field("v_leak")
     if isinstance(node, nir.CubaLIF):
-        current_decay = _decay(field("tau_syn"), dt, f"{where}: {name!r}, tau_syn")
+        current_decay = step.decay(field("tau_syn"), f"{where}: {name!r}, tau_syn")
         gain = gain * current_decay * field("w_in")
     if np.any(gain <= 0):
         raise InputError(f"{where}: {name!r} has r or w_in of 0 or less; scale the weights before it instead")
@@ -154,14 +185,6 @@ def _constants(name: str, node: nir.NIRNode, size: int, dt: float, where: str) -
     if np.any(threshold <= 0):
         raise InputError(f"{where}: {name!r} has a v_threshold of 0 or less; the chip's thresholds are positive")
     return _Constants(current_decay, voltage_decay, gain, leak, threshold)
-
-
-def _decay(tau: Floats, dt: float, what: str) -> Floats:
-    if np.any(tau <= 0):
-        raise InputError(f"{what} is {tau.min()} s, but a time constant is positive")
-    # a filter shorter than a step has died away by the next one
-    decay: Floats = np.minimum(dt / tau, 1.0)
-    return decay
 
 
 def _bias(synapse: nir.NIRNode, shape: tuple[int, ...], what: str) -> Floats:
@@ -176,18 +199,19 @@ def _bias(synapse: nir.NIRNode, shape: tuple[int, ...], what: str) -> Floats:
     return np.repeat(bias.reshape(-1), size // wanted)
 
 
-def _connection(synapse: nir.NIRNode, source: str, target: str, graph: nir.NIRGraph, where: str) -> FloatConnection:
+def _connection(name: str, source: str, target: str, graph: nir.NIRGraph, where: str) -> FloatConnection:
+    synapse = graph.nodes[name]
     weights = np.asarray(synapse.weight, np.float64)
     shape, target_shape = shape_of(graph.nodes[source]), shape_of(graph.nodes[target])
     if isinstance(synapse, nir.Conv2d):
         geometry = _geometry(synapse, weights, shape, target_shape, f"{where}: convolution {source} -> {target}")
-        return FloatConnection(source, target, weights, geometry, 1)
+        return FloatConnection(source, target, weights, geometry, 1, synapse=name)
     expected = (int(np.prod(target_shape)), int(np.prod(shape)))
     if weights.shape != expected:
         raise InputError(
             f"{where}: weights {source} -> {target} have shape {weights.shape}, but {expected} fits the ends"
         )
-    return FloatConnection(source, target, weights, None, 1)
+    return FloatConnection(source, target, weights, None, 1, synapse=name)
 
 
 def _geometry(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import naive
 import nir
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from strategies import nir_graphs, seeds
 
 from exporter.compile import lower_graph
@@ -71,3 +75,53 @@ def test_a_delay_is_kept_and_u_and_v_are_recorded(delay: int) -> None:
     # 6.125, then 0.75 * 6.125 + 3 + 0.125 = 7.71875, then 0.75 * 7.71875 + 1.625
     np.testing.assert_array_equal(found.v["a"][:, 0, 0], [0.0] * delay + [6.125, 7.71875, 7.4140625])
     assert found.counts["a"].sum() == 0
+
+
+def one_neuron(connection: FloatConnection, **fields: Any) -> FloatNetwork:
+    """An input of two axons and one neuron that keeps half of u and of v."""
+    numbers = {"current_decay": 0.5, "voltage_decay": 0.5, "threshold": 4.0, "bias": 0.0} | {
+        name: fields.pop(name) for name in ("threshold", "bias") if name in fields
+    }
+    constants = {name: np.full(1, value) for name, value in numbers.items()}
+    return FloatNetwork(
+        1e-3, (InputPort("in", (2,)),), (FloatPopulation("a", (1,), **constants, **fields),), (connection,), ("a",)
+    )
+
+
+def pulse(*values: int) -> dict[str, NDArray[np.int32]]:
+    return {"in": np.array(values, np.int32).reshape(1, 1, 2)}
+
+
+def test_a_neuron_that_sends_its_voltage_sends_it_in_every_step() -> None:
+    link = FloatConnection("in", "a", np.array([[1.0, 2.0]]), None, 1)
+    found = simulate_float(one_neuron(link, sends="voltage", threshold=np.inf), pulse(2, 1), 4, "all")
+    np.testing.assert_array_equal(found.spikes["a"][:, 0, 0], [0, 4, 4, 3])  # u = 4 2 1
+    np.testing.assert_array_equal(found.spikes["a"], found.v["a"])
+    np.testing.assert_array_equal(found.counts["a"], [[11.0]])
+
+
+def test_reset_by_subtraction_keeps_what_is_above_the_threshold() -> None:
+    link = FloatConnection("in", "a", np.array([[10.0, 0.0]]), None, 1)
+    found = simulate_float(one_neuron(link, reset="subtract"), pulse(1, 0), 4, "all")
+    # 10 - 4, then 3 + 5 - 4, then 2 + 2.5 - 4
+    np.testing.assert_array_equal(found.v["a"][:, 0, 0], [0, 6, 4, 0.5])
+    np.testing.assert_array_equal(found.spikes["a"][:, 0, 0], [0, 1, 1, 1])
+
+
+def test_a_start_voltage_waits_for_the_start() -> None:
+    link = FloatConnection("in", "a", np.array([[0.0, 0.0]]), None, 3)
+    network = one_neuron(link, v_initial=np.array([2.0]), bias=1.0)
+    np.testing.assert_array_equal(simulate_float(network, pulse(1, 1), 5, "all").v["a"][:, 0, 0], [2, 2, 2, 2, 2])
+    early = replace(network, populations=(replace(network.populations[0], start=1, bias=np.zeros(1)),))
+    np.testing.assert_array_equal(
+        simulate_float(early, pulse(1, 1), 5, "all").v["a"][:, 0, 0], [2, 1, 0.5, 0.25, 0.125]
+    )
+
+
+def test_axons_have_delays_of_their_own_and_a_matrix_may_be_sparse() -> None:
+    weights = np.array([[1.0, 3.0]])
+    link = FloatConnection("in", "a", weights, None, 1, axonal_delays=np.array([2, 0], np.int32))
+    dense = simulate_float(one_neuron(link, threshold=99.0), pulse(1, 1), 5, "all")
+    np.testing.assert_array_equal(dense.u["a"][:, 0, 0], [0, 3, 1.5, 1.75, 0.875])
+    sparse = one_neuron(replace(link, weights=csr_array(weights)), threshold=99.0)
+    np.testing.assert_array_equal(simulate_float(sparse, pulse(1, 1), 5, "all").v["a"], dense.v["a"])
