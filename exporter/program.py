@@ -35,6 +35,7 @@ __all__ = [
     "Quantisation",
     "SparseConnection",
     "arrival_steps",
+    "delays_per_weight",
 ]
 
 
@@ -101,6 +102,17 @@ class SparseConnection(Connection):
 
     indices: Integers
     indptr: NDArray[np.int64]
+
+
+def delays_per_weight(connection: DenseConnection | SparseConnection) -> Integers:
+    """Steps beyond `delay`, axonal and synaptic together, one a weight (shape of weights)."""
+    delays = np.zeros(connection.weights.shape, np.int32)
+    if connection.synaptic_delays is not None:
+        delays += connection.synaptic_delays
+    if connection.axonal_delays is not None:
+        axonal = connection.axonal_delays
+        delays += axonal[connection.indices] if isinstance(connection, SparseConnection) else axonal
+    return delays
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def dense(weights, exponent, active, count, target):
 
 
 @njit(cache=True, nogil=True)
-def dense_payload(weights, exponent, active, count, payload, target):
-    """The same for graded spikes: each source's weights times its payload."""
+def dense_payload(weights, exponent, wide, active, count, payload, target):
+    """The same for graded spikes: each source's weights times its payload, in 32 bit; wide: summed in 64 bit."""
     size = weights.shape[1]
     for b in range(target.shape[0]):
         total = np.zeros(size, np.int64)
@@ -87,19 +87,26 @@ def dense_payload(weights, exponent, active, count, payload, target):
             row = weights[active[b, k]]
             factor = np.int64(payload[b, k])
             for j in range(size):
-                total[j] += row[j] * factor
+                total[j] += np.int32(row[j] * factor)
+        if not wide:
+            _keep_32_bit(total)
         _shift_into(total, exponent, target[b])
 
 
 @njit(cache=True, nogil=True)
-def sparse(pointers, targets, values, exponent, active, count, payload, target):
-    """Add the stored weights of the active sources, shifted by the exponent; the matrix lies a source a row."""
+def sparse(pointers, targets, values, exponent, wide, active, count, payload, target):
+    """Add the stored weights of the active sources, shifted by the exponent; the matrix lies a source a row.
+
+    Products have 32 bit, as in lava.proc; wide: their sum has 64, as in DelayDense, else 32, as in Sparse.
+    """
     for b in range(target.shape[0]):
         total = np.zeros(target.shape[1], np.int64)
         for k in range(count[b]):
             source, factor = active[b, k], np.int64(payload[b, k])
             for n in range(pointers[source], pointers[source + 1]):
-                total[targets[n]] += values[n] * factor
+                total[targets[n]] += np.int32(values[n] * factor)
+        if not wide:
+            _keep_32_bit(total)
         _shift_into(total, exponent, target[b])
 
 
@@ -146,6 +153,12 @@ def conv(
 
 
 @njit(cache=True, inline="always")
+def _keep_32_bit(total):
+    for j in range(total.shape[0]):
+        total[j] = np.int32(total[j])
+
+
+@njit(cache=True, inline="always")
 def _shift_into(total, exponent, target):
     if exponent >= 0:
         for j in range(total.shape[0]):
@@ -172,7 +185,7 @@ def warm_up(populations: Iterable[Population]) -> None:
         population.stepper()(0, states, ports, sent)
     weights = np.zeros((1, 1), np.int16)
     dense(weights, 0, one, count, one)
-    dense_payload(weights, 0, one, count, one, one)
-    sparse(np.zeros(2, np.int64), count, weights[0], 0, one, count, one, one)
+    dense_payload(weights, 0, False, one, count, one, one)
+    sparse(np.zeros(2, np.int64), count, weights[0], 0, False, one, count, one, one)
     kernel = np.zeros((1, 1, 1, 1), np.int32)
     conv(kernel, 0, (1, 1, 1), (1, 1, 1), (1, 1), (0, 0), (1, 1), 1, one, count, one, one)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection, delays_per_weight
 
 from . import kernels
 
@@ -29,8 +29,14 @@ class DeliveryPart:
 
 
 def delivery_parts(connection: Connection, source_size: int, graded: bool) -> list[DeliveryPart]:
-    """Split a connection by delay, and choose the kernel for each part."""
+    """Split a connection by delay, and choose the kernel for each part.
+
+    What arrives together is summed before it is shifted by weight_exp, as lava.proc's DelayDense and DelaySparse do.
+    """
     parts = []
+    if connection.synaptic_delays is not None and not isinstance(connection, ConvConnection):
+        delays = delays_per_weight(connection)  # type: ignore[arg-type]
+        connection = replace(connection, axonal_delays=None, synaptic_delays=delays)
     for beyond, held in _by_synaptic_delay(connection):
         deliver = _deliver(held, source_size, graded)
         axonal = connection.axonal_delays
@@ -62,6 +68,7 @@ def _by_synaptic_delay(connection: Connection) -> list[tuple[int, Connection]]:
 
 def _deliver(connection: Connection, source_size: int, graded: bool) -> Deliver:
     exponent = connection.weight_exp
+    wide = isinstance(connection, DenseConnection) and connection.longest_delay > 1
     if isinstance(connection, ConvConnection):
         return _convolve(connection)
     if isinstance(connection, SparseConnection) or connection.synaptic_delays is not None:
@@ -70,14 +77,14 @@ def _deliver(connection: Connection, source_size: int, graded: bool) -> Deliver:
         values = matrix.data.astype(np.int16)
 
         def scatter(index: Integers, count: Integers, payload: Integers, target: Integers) -> None:
-            kernels.sparse(pointers, targets, values, exponent, index, count, payload, target)
+            kernels.sparse(pointers, targets, values, exponent, wide, index, count, payload, target)
 
         return scatter
     weights: NDArray[Any] = np.ascontiguousarray(connection.weights.T.astype(np.int16))
 
     def multiply(index: Integers, count: Integers, payload: Integers, target: Integers) -> None:
         if graded:
-            kernels.dense_payload(weights, exponent, index, count, payload, target)
+            kernels.dense_payload(weights, exponent, wide, index, count, payload, target)
         else:
             kernels.dense(weights, exponent, index, count, target)
 

@@ -1,6 +1,6 @@
 """Plain processes for what lava.proc has none for: NumPy, one sample, Lava's ports, apart from the shared kernels.
 
-A population steps by its model's `plain_step`; a connection with delays multiplies one sparse matrix a delay.
+A population steps by its model's `plain_step`; a convolution with delays multiplies one sparse matrix a delay.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from exporter.program import Connection, ConvConnection, DenseConnection, Population, SparseConnection
+from exporter.program import ConvConnection, Population
 
 
 class PlainPopulation(AbstractProcess):
@@ -64,19 +64,19 @@ class PlainPopulationModel(PyLoihiProcessModel):
         return to_image(values, self._population.shape, self._image)
 
 
-class PlainSynapse(AbstractProcess):
-    """One connection of any kind, with delays; orders: our element at each place of the process' ports."""
+class PlainConvolution(AbstractProcess):
+    """A convolution with delays; orders: our element at each place of the process' ports."""
 
-    def __init__(self, connection: Connection, source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
+    def __init__(self, connection: ConvConnection, source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
         super().__init__(name=connection.label, connection=connection, orders=(source, target))
         self.s_in = InPort(shape=(len(source),))
         self.a_out = OutPort(shape=(len(target),))
         self.a_buff = Var(shape=(connection.longest_delay, len(target)), init=0)
 
 
-@implements(proc=PlainSynapse, protocol=LoihiProtocol)
+@implements(proc=PlainConvolution, protocol=LoihiProtocol)
 @requires(CPU)
-class PlainSynapseModel(PyLoihiProcessModel):
+class PlainConvolutionModel(PyLoihiProcessModel):
     """Sends what is due, then takes in this step's spikes; a_buff[d - 1] is sent d steps later."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -85,10 +85,12 @@ class PlainSynapseModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self._connection: Connection = proc_params["connection"]
+        connection: ConvConnection = proc_params["connection"]
         source, target = proc_params["orders"]
-        synapses = _Synapses.of(self._connection, len(source))
-        self._matrices = {delay: m[target][:, source] for delay, m in synapses.by_delay((len(target), len(source)))}
+        self._exponent = connection.weight_exp
+        self._matrices = [
+            (delay, matrix[target][:, source]) for delay, matrix in _by_delay(connection, (len(target), len(source)))
+        ]
 
     def run_spk(self) -> None:
         """One step."""
@@ -96,45 +98,23 @@ class PlainSynapseModel(PyLoihiProcessModel):
         self.a_buff[:-1] = self.a_buff[1:]
         self.a_buff[-1] = 0
         spikes = self.s_in.recv().astype(np.int64)
-        exponent = self._connection.weight_exp
-        for delay, matrix in self._matrices.items():
-            total = np.asarray(matrix @ spikes)
-            arrived = (total << exponent if exponent >= 0 else total >> -exponent).astype(np.int32)
-            if isinstance(self._connection, ConvConnection):
-                # lava.proc.conv keeps 24 bit
-                arrived = (((arrived.astype(np.int64) + (1 << 23)) & ((1 << 24) - 1)) - (1 << 23)).astype(np.int32)
-            self.a_buff[delay - 1] += arrived
+        for delay, matrix in self._matrices:
+            arrived = (np.asarray(matrix @ spikes) << self._exponent).astype(np.int32).astype(np.int64)
+            # lava.proc.conv keeps 24 bit
+            self.a_buff[delay - 1] += (((arrived + (1 << 23)) & ((1 << 24) - 1)) - (1 << 23)).astype(np.int32)
 
 
-class _Synapses:
-    """Every synapse of a connection: target, source, weight, delay, (synapses,) each."""
-
-    def __init__(self, target: NDArray[Any], source: NDArray[Any], weight: NDArray[Any], delay: NDArray[Any]) -> None:
-        self._target, self._source, self._weight, self._delay = target, source, weight, delay
-
-    @classmethod
-    def of(cls, connection: Connection, sources: int) -> _Synapses:
-        delays = connection.synaptic_delays
-        beyond = np.zeros(connection.weights.shape, np.int32) if delays is None else delays
-        if isinstance(connection, ConvConnection):
-            target, source, place = _conv_synapses(connection)
-            weight, delay = connection.weights.reshape(-1)[place], beyond.reshape(-1)[place]
-        elif isinstance(connection, SparseConnection):
-            target = np.repeat(np.arange(len(connection.indptr) - 1), np.diff(connection.indptr))
-            source, weight, delay = connection.indices.astype(np.int64), connection.weights, beyond
-        else:
-            assert isinstance(connection, DenseConnection)
-            target, source = (index.reshape(-1) for index in np.indices(connection.weights.shape))
-            weight, delay = connection.weights.reshape(-1), beyond.reshape(-1)
-        axonal = np.zeros(sources, np.int32) if connection.axonal_delays is None else connection.axonal_delays
-        return cls(target, source, weight, connection.delay + delay + axonal[source])
-
-    def by_delay(self, shape: tuple[int, int]) -> Iterable[tuple[int, csr_array]]:
-        """A matrix (target size, source size) for each delay."""
-        for delay in np.unique(self._delay):
-            chosen = self._delay == delay
-            weight = self._weight[chosen].astype(np.int64)
-            yield int(delay), csr_array((weight, (self._target[chosen], self._source[chosen])), shape=shape)
+def _by_delay(connection: ConvConnection, shape: tuple[int, int]) -> Iterable[tuple[int, csr_array]]:
+    """A matrix (target size, source size) for each pair of axonal and synaptic delay, with their sum."""
+    target, source, place = _conv_synapses(connection)
+    weight = connection.weights.reshape(-1)[place].astype(np.int64)
+    none = np.zeros(1, np.int32)
+    axonal = none[0 * source] if connection.axonal_delays is None else connection.axonal_delays[source]
+    synaptic = none[0 * place] if connection.synaptic_delays is None else connection.synaptic_delays.reshape(-1)[place]
+    for pair in {*zip(axonal.tolist(), synaptic.tolist(), strict=True)}:
+        chosen = (axonal == pair[0]) & (synaptic == pair[1])
+        matrix = csr_array((weight[chosen], (target[chosen], source[chosen])), shape=shape)
+        yield connection.delay + sum(pair), matrix
 
 
 def _conv_synapses(c: ConvConnection) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -19,15 +19,23 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
-from lava.proc.sparse.process import Sparse
+from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
+from exporter.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Population,
+    SparseConnection,
+    delays_per_weight,
+)
 from lava_runtime.inputs import graded_nodes
 from lava_runtime.job import Job
-from lava_runtime.lava_backend.plain import PlainPopulation, PlainSynapse, plain_models
+from lava_runtime.lava_backend.plain import PlainConvolution, PlainPopulation, plain_models
 
 _SIGN_MODES = {
     "mixed": SignMode.MIXED,
@@ -165,22 +173,29 @@ def _synapse(connection: Connection, program: ChipProgram, images: set[str], mes
         if connection.longest_delay == 1:
             return Dense(weights=weights, **common)
         # DelayDense counts its delays beyond the step that every connection takes
-        delays = _synapse_delays(connection)[orders[1]][:, orders[0]]
+        delays = _delays_beyond_first(connection)[orders[1]][:, orders[0]]
         return DelayDense(weights=weights, delays=delays, max_delay=int(delays.max()), **common)
-    if isinstance(connection, SparseConnection) and connection.longest_delay == 1:
+    if isinstance(connection, SparseConnection):
         shape = tuple(program.source_size(n) for n in (connection.target, connection.source))
-        matrix = csr_matrix((connection.weights, connection.indices, connection.indptr), shape=shape)
-        return Sparse(weights=matrix[orders[1]][:, orders[0]], **common)
-    return PlainSynapse(connection, orders[0], orders[1])
+
+        def matrix(stored: NDArray[Any]) -> Any:
+            rows = csr_matrix((stored, connection.indices, connection.indptr), shape=shape)
+            return rows[orders[1]][:, orders[0]]
+
+        weights = matrix(connection.weights)
+        if connection.longest_delay == 1:
+            return Sparse(weights=weights, **common)
+        delays = matrix(_delays_beyond_first(connection))
+        # what is not stored in the matrix of delays has none
+        delays.eliminate_zeros()
+        return DelaySparse(weights=weights, delays=delays, max_delay=connection.longest_delay - 1, **common)
+    assert isinstance(connection, ConvConnection)
+    return PlainConvolution(connection, orders[0], orders[1])
 
 
-def _synapse_delays(connection: DenseConnection) -> NDArray[np.int64]:
-    """Steps beyond the first, one a weight."""
-    delays = np.full(connection.weights.shape, connection.delay - 1, np.int64)
-    for beyond in (connection.axonal_delays, connection.synaptic_delays):
-        if beyond is not None:
-            delays += beyond
-    return delays
+def _delays_beyond_first(connection: DenseConnection | SparseConnection) -> NDArray[np.int64]:
+    """Steps beyond the one that every connection takes, one a weight."""
+    return connection.delay - 1 + delays_per_weight(connection).astype(np.int64)
 
 
 def _lava_order(shape: tuple[int, ...], image: bool) -> NDArray[np.int64]:
