@@ -41,10 +41,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class InputPort:
-    """Where spikes (or integer payloads) enter: one axon per element of `shape`."""
+    """Where spikes (or integer payloads) enter: one axon per element of `shape`.
+
+    scale: real numbers may enter too, as the payload rint(scale * x); None: integers only.
+    """
 
     name: str
     shape: tuple[int, ...]
+    scale: float | None = None
 
     @property
     def size(self) -> int:

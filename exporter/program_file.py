@@ -1,7 +1,7 @@
 """Reading and writing a ChipProgram: a plain HDF5 file (`.chip`), laid out as docs/chip-file.md describes.
 
 /                       attributes: format = "spikeport.chip", version, chip, dt, word_widths (JSON), outputs (JSON)
-/inputs/<name>          attribute: shape
+/inputs/<name>          attributes: shape, and scale where real numbers may enter
 /populations/<name>     attributes: shape, kind; a dataset for each of the neuron model's constants (int32)
 /connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, port, synapse, and
                         for conv the geometry; datasets weights (int16), for sparse indices and indptr, and where there
@@ -87,7 +87,10 @@ def _write(program: ChipProgram, file: h5py.File) -> None:
     )
     inputs = file.create_group("inputs", track_order=True)
     for port in program.inputs:
-        inputs.create_group(port.name).attrs["shape"] = port.shape
+        group = inputs.create_group(port.name)
+        group.attrs["shape"] = port.shape
+        if port.scale is not None:
+            group.attrs["scale"] = port.scale
     populations = file.create_group("populations", track_order=True)
     for population in program.populations:
         group = populations.create_group(population.name)
@@ -145,12 +148,17 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
         chip=str(file.attrs["chip"]),
         widths=WordWidths(**json.loads(file.attrs["word_widths"])),
         dt=float(file.attrs["dt"]),
-        inputs=tuple(InputPort(name, _shape(group)) for name, group in file["inputs"].items()),
+        inputs=tuple(_read_input(name, group) for name, group in file["inputs"].items()),
         populations=tuple(_read_population(name, group, path) for name, group in file["populations"].items()),
         connections=tuple(_read_connection(group, path) for group in file["connections"].values()),
         outputs=tuple(str(name) for name in json.loads(file.attrs["outputs"])),
         quantisation={name: _read_report(group) for name, group in file["quantisation"].items()},
     )
+
+
+def _read_input(name: str, group: h5py.Group) -> InputPort:
+    scale = group.attrs.get("scale")
+    return InputPort(name, _shape(group), None if scale is None else float(scale))
 
 
 def _read_population(name: str, group: h5py.Group, path: str) -> Population:

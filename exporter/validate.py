@@ -32,6 +32,10 @@ def validate(program: ChipProgram, where: str = "program") -> ChipProgram:
     for port in program.inputs:
         if port.size < 1:
             raise InputError(f"{where}: input {port.name!r} has shape {port.shape}; it needs at least one axon")
+        if port.scale is not None and not 0 < port.scale < 1 << 24:
+            raise InputError(
+                f"{where}: input {port.name!r} has scale {port.scale}; give a number above 0 and below 2**24"
+            )
     for population in program.populations:
         _check_population(population, program.widths, where)
     for connection in program.connections:

@@ -48,6 +48,8 @@ def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> 
             raise InputError(
                 f"{where}: holds NaN or infinity at {_first(~np.isfinite(x))}; give 0/1 spikes or integers"
             )
+        if port.scale is not None:
+            x = np.rint(x * port.scale)
         if np.any(x != np.rint(x)):
             raise InputError(
                 f"{where}: holds {x[x != np.rint(x)].flat[0]} at {_first(x != np.rint(x))}, which is no integer; "

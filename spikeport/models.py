@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exporter.compile import compile_graph, lower_graph
 from exporter.float_network import FloatNetwork
+from exporter.netx.from_net import compile_net
 from exporter.nir_file import read_nir
 from exporter.program import ChipProgram
 from exporter.program_file import load_program
@@ -27,7 +28,13 @@ def open_model(path: Path, chip: str | None = None, dt: float | None = None) -> 
         if chip is None:
             raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
         return compile_graph(read_nir(path), load_chip(chip), dt, where=str(path))
-    raise InputError(f"{path}: models to run are .chip and .nir files, not {path.suffix or 'files without an ending'}")
+    if path.suffix == ".net":
+        if chip is None:
+            raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
+        return compile_net(path, load_chip(chip), dt)
+    raise InputError(
+        f"{path}: models to run are .chip, .nir and .net files, not {path.suffix or 'files without an ending'}"
+    )
 
 
 def open_both(

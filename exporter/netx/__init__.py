@@ -1,0 +1,1 @@
+"""lava-dl's network exchange files (.net, HDF5), in integers already: read into a ChipProgram."""

@@ -1,0 +1,137 @@
+"""A .net file -> ChipProgram, as lava-dl's netx would run it in Lava, in every integer.
+
+A network whose first layer has neurons (a block `input`) takes real numbers: x enters as the payload rint(weight * x),
+one axon a neuron, which on the chip takes the step that every connection takes.
+
+A layer's bias waits for the layer's first input, as in the training that made the file (slayer); netx itself lets it
+act from the first step on, unless its layers are reset one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import WordWidths
+from hardware_profiles.schema import ChipProfile
+
+from ..program import ChipProgram, Connection, InputPort, Integers, Population
+from ..validate import validate
+from .net_file import NetLayer, read_layers
+from .neurons import population
+from .synapses import Image, convolution, dense, one_to_one
+
+INPUT = "input"
+# what a spike of 1.0 is in a block `input` that says no weight
+_UNIT = 64
+# no synapse, no neuron: the readout, or a change of shape that leaves every element in its place
+_STRUCTURE = ("flatten", "average")
+
+
+def compile_net(path: str | Path, chip: ChipProfile, dt: float | None = None) -> ChipProgram:
+    """Read and compile a .net file; dt in seconds, default 1e-3. Raises InputError for what the chip cannot hold."""
+    layers = read_layers(path)
+    builder = _Builder(chip.word_widths.fixed_point())
+    for number, layer in enumerate(layers):
+        builder.add(layer, f"layer{number}")
+    if not builder.populations:
+        raise InputError(f"{path}: holds no layer with neurons")
+    outputs = (builder.populations[-1].name,)
+    program = ChipProgram(
+        chip.name, builder.widths, dt or 1e-3, tuple(builder.inputs), tuple(builder.populations),
+        tuple(builder.connections), outputs,
+    )  # fmt: skip
+    return validate(program, str(path))
+
+
+class _Builder:
+    """Collects populations and connections layer by layer; a chain, as the file is."""
+
+    def __init__(self, widths: WordWidths) -> None:
+        self.widths = widths
+        self.inputs: list[InputPort] = []
+        self.populations: list[Population] = []
+        self.connections: list[Connection] = []
+        self._source, self._shape = INPUT, tuple[int, ...]()
+
+    def add(self, layer: NetLayer, name: str) -> None:
+        """Add one layer."""
+        if layer.kind == "input":
+            self._input(layer, name)
+        elif layer.kind in ("dense", "dense_rec"):
+            self._dense(layer, name)
+        elif layer.kind in ("conv", "pool"):
+            self._convolution(layer, name)
+        elif layer.kind not in _STRUCTURE:
+            known = ", ".join(("input", "dense", "dense_rec", "conv", "pool", *_STRUCTURE))
+            raise InputError(f"{layer.where} is of a type that is not compiled; known are {known}")
+
+    def _input(self, layer: NetLayer, name: str) -> None:
+        self._shape = layer.shape
+        if layer.neuron is None:
+            return
+        weight = int(layer.integers("weight").reshape(-1)[0]) if "weight" in layer.arrays else _UNIT
+        self.inputs.append(InputPort(INPUT, layer.shape, scale=float(weight)))
+        self.connections.append(one_to_one(INPUT, name, math.prod(layer.shape)))
+        self._neurons(layer, name, layer.shape)
+
+    def _dense(self, layer: NetLayer, name: str) -> None:
+        shape = (math.prod(layer.shape),)
+        weights = self._matrix(layer, "weight", shape[0])
+        self._enter((weights.shape[1],))
+        if weights.shape[1] != math.prod(self._shape):
+            raise InputError(f"{layer.where} takes {weights.shape[1]} inputs, but {self._shape} leads to it")
+        delays = self._delays(layer, weights.shape)
+        self.connections += dense(layer, weights, self._source, name, delays)
+        if layer.kind == "dense_rec":
+            recurrent = self._matrix(layer, "weight_rec", shape[0])
+            self.connections += dense(layer, recurrent, name, name, delays)
+        self._neurons(layer, name, shape)
+
+    def _convolution(self, layer: NetLayer, name: str) -> None:
+        if "delay" in layer.arrays:
+            raise InputError(f"{layer.where} has delays, which netx leaves out of convolutions; use dense layers there")
+        kernel = layer.integers("weight")
+        kernel = kernel.reshape(kernel.shape[:4])
+        groups = int(layer.integers("groups").reshape(-1)[0]) if "groups" in layer.arrays else 1
+        if layer.kind == "pool":
+            # one kernel for every channel
+            groups = layer.shape[0]
+            kernel = np.ascontiguousarray(np.broadcast_to(kernel, (groups, 1, *kernel.shape[2:])))
+        if not self._shape:
+            raise InputError(f"{layer.where} comes first, and the file does not say the shape of its input")
+        self._enter(self._shape)
+        if len(self._shape) != 3 or len(layer.shape) != 3:
+            raise InputError(f"{layer.where} joins shapes {self._shape} and {layer.shape}, but both must be images")
+        shapes: tuple[Image, Image] = (self._shape[0], self._shape[1], self._shape[2]), (*layer.shape,)
+        self.connections += convolution(layer, kernel, groups, self._source, name, shapes)
+        self._neurons(layer, name, layer.shape)
+
+    def _neurons(self, layer: NetLayer, name: str, shape: tuple[int, ...]) -> None:
+        self.populations.append(population(layer, name, shape, len(self.populations) + 1, self.widths))
+        self._source, self._shape = name, shape
+
+    def _enter(self, shape: tuple[int, ...]) -> None:
+        """Make the input port before the first synapse, where the file has no neurons before it."""
+        if not self.inputs:
+            self._shape = self._shape or shape
+            self.inputs.append(InputPort(INPUT, self._shape))
+
+    def _matrix(self, layer: NetLayer, name: str, size: int) -> Integers:
+        weights = layer.integers(name)
+        if weights.size % max(size, 1) or not size:
+            raise InputError(f"{layer.where}, {name} has shape {weights.shape}, but {size} neurons follow")
+        return weights.reshape(size, -1)
+
+    def _delays(self, layer: NetLayer, shape: tuple[int, ...]) -> Integers | None:
+        if "delay" not in layer.arrays:
+            return None
+        delays = layer.integers("delay").reshape(-1)
+        if len(delays) == 1:
+            delays = np.repeat(delays, shape[0])
+        if len(delays) not in shape:
+            raise InputError(f"{layer.where} has {len(delays)} delays, which fit neither end of weights {shape}")
+        return np.clip(delays, 0, self.widths.delay_max).astype(np.int32)

@@ -1,0 +1,80 @@
+"""A .net file's neuron fields -> a population, as lava-dl's netx maps them (lava/lib/dl/netx/hdf5.py)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import WordWidths
+
+from ..neurons import CubaLI, CubaLIF, Integers, Population
+from ..rest import resting_voltage
+from .net_file import NetLayer, NeuronFields
+
+# an affine block's neurons: nothing leaks out of v, u is gone after a step
+_INTEGRATOR: NeuronFields = {"type": "CUBA", "iDecay": 4096, "vDecay": 0, "vThMant": math.inf}
+_BIAS_EXPONENT = 6
+
+
+def population(layer: NetLayer, name: str, shape: tuple[int, ...], wait: int, widths: WordWidths) -> Population:
+    """The neurons of a layer whose first input can arrive `wait` steps after the start."""
+    fields = layer.neuron or _INTEGRATOR
+    kind = str(fields.get("type", ""))
+    if kind not in ("LOIHI", "CUBA"):
+        raise InputError(f"{layer.where} has {kind or 'unnamed'} neurons; known are CUBA and LOIHI")
+    size = math.prod(shape)
+    bias_mant, bias_exp = _bias(layer, shape, widths)
+    du, dv = _number(layer, fields, "iDecay") - 1, _number(layer, fields, "vDecay")
+    if not (0 <= du < 4096 and 0 <= dv <= 4096):
+        raise InputError(f"{layer.where} has iDecay {du + 1} and vDecay {dv}; the chip's are 1 to 4096 and 0 to 4096")
+    constants: dict[str, Any] = {
+        "du": np.full(size, du, np.int32),
+        # v that keeps nothing: the register ends one short, and v keeps a 4096th
+        "dv": np.full(size, min(dv, 4095), np.int32),
+        "bias_mant": bias_mant,
+        "bias_exp": bias_exp,
+    }
+    threshold = float(fields.get("vThMant", math.inf))
+    silent = threshold > widths.vth_max
+    vth = np.full(size, widths.vth_max if silent else int(threshold), np.int32)
+    rest, _ = resting_voltage(bias_mant << bias_exp, constants["dv"], vth, wait, widths)
+    if silent:
+        # in the units of the weights, as u and v are read in lava-dl
+        return CubaLI(name, shape, **constants, v_initial=rest, shift=np.full(size, 6, np.int32))
+    return CubaLIF(name, shape, **constants, v_initial=rest, vth=vth)
+
+
+def _bias(layer: NetLayer, shape: tuple[int, ...], widths: WordWidths) -> tuple[Integers, Integers]:
+    """Mantissa and exponent, one a neuron; the file has one a neuron or one a channel, in units of 64."""
+    size = math.prod(shape)
+    values = layer.integers("bias").reshape(-1) if "bias" in layer.arrays else np.zeros(1, np.int32)
+    if size % len(values):
+        raise InputError(f"{layer.where} has {len(values)} biases, which do not fit shape {shape}")
+    bias = np.repeat(values, size // len(values)).astype(np.int64) << _BIAS_EXPONENT
+    exponent = _smallest_exponent(bias, widths)
+    mantissa = bias >> exponent
+    if np.any(mantissa << exponent != bias):
+        raise InputError(
+            f"{layer.where} has a bias of {int(np.abs(values).max())}, which {widths.bias_mant_bits} bit of mantissa "
+            f"and {widths.bias_exp_bits} bit of exponent cannot say exactly; scale the network down"
+        )
+    return mantissa.astype(np.int32), exponent.astype(np.int32)
+
+
+def _smallest_exponent(bias: NDArray[np.int64], widths: WordWidths) -> NDArray[np.int64]:
+    exponent = np.zeros(bias.shape, np.int64)
+    limit = (1 << (widths.bias_mant_bits - 1)) - 1
+    for _ in range((1 << widths.bias_exp_bits) - 1):
+        exponent += np.abs(bias) >> exponent > limit
+    return exponent
+
+
+def _number(layer: NetLayer, fields: NeuronFields, name: str) -> int:
+    value = fields.get(name)
+    if not isinstance(value, float | int) or value != round(value):
+        raise InputError(f"{layer.where}, neuron/{name} is {value!r}, but must be a whole number")
+    return int(value)

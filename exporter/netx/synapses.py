@@ -1,0 +1,69 @@
+"""A .net file's whole-number weights -> connections that hold every one of them exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import SignMode, sign_mode, weight_grid
+
+from ..program import Connection, ConvConnection, DenseConnection, Integers, SparseConnection
+from .net_file import NetLayer
+
+Image = tuple[int, int, int]
+Make = Callable[[Integers, int, SignMode], Connection]
+
+
+def dense(layer: NetLayer, weights: Integers, source: str, target: str, delays: Integers | None) -> list[Connection]:
+    """All to all; delays: steps beyond the first, one a target neuron, as netx adds them."""
+    beyond = None
+    if delays is not None:
+        # the file delays what a layer sends; netx, and this, what reaches the layer: the same spikes
+        columns = weights.shape[0] == len(delays)
+        beyond = np.broadcast_to(delays[:, None] if columns else delays[None, :], weights.shape).astype(np.int32)
+
+    def make(values: Integers, exponent: int, mode: SignMode) -> Connection:
+        return DenseConnection(source, target, values, exponent, mode, 8, 1, synaptic_delays=beyond, synapse=target)
+
+    return exact(layer, weights, make, shifts=True)
+
+
+def convolution(
+    layer: NetLayer, kernel: Integers, groups: int, source: str, target: str, shapes: tuple[Image, Image]
+) -> list[Connection]:
+    """Cross-correlation, (out channels, in channels / groups, height, width)."""
+    stride, padding, dilation = layer.pair("stride", 1), layer.pair("padding", 0), layer.pair("dilation", 1)
+
+    def make(values: Integers, exponent: int, mode: SignMode) -> Connection:
+        return ConvConnection(
+            source, target, values, exponent, mode, 8, 1, *shapes, stride, padding, dilation, groups, synapse=target
+        )
+
+    return exact(layer, kernel, make, shifts=False)
+
+
+def one_to_one(source: str, target: str, size: int) -> Connection:
+    """Each element of an input reaches its own neuron, payload by payload."""
+    return SparseConnection(
+        source, target, np.ones(size, np.int32), 0, "excitatory", 8, 1, synapse=target,
+        indices=np.arange(size, dtype=np.int32), indptr=np.arange(size + 1, dtype=np.int64),
+    )  # fmt: skip
+
+
+def exact(layer: NetLayer, weights: Integers, make: Make, shifts: bool) -> list[Connection]:
+    """One connection, or two of one sign each where a mixed one would lose the lowest bit; raises InputError.
+
+    shifts: whether the connection may have a negative exponent, which says odd weights of mixed sign up to 127.
+    """
+    mode = sign_mode(weights)
+    grid = weight_grid(mode)
+    if weights.min(initial=0) < grid.low or weights.max(initial=0) > weight_grid("excitatory").high:
+        raise InputError(f"{layer.where} has weights of {weights.min()} to {weights.max()}, beyond 8 bit; train again")
+    if not np.any(weights % grid.step) and weights.max(initial=0) <= grid.high:
+        return [make(weights, 0, mode)]
+    doubled = 2 * weights
+    if shifts and doubled.min() >= grid.low and doubled.max() <= grid.high:
+        return [make(doubled, -1, mode)]
+    return [make(np.maximum(weights, 0), 0, "excitatory"), make(np.minimum(weights, 0), 0, "inhibitory")]

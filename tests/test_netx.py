@@ -1,0 +1,164 @@
+"""lava-dl's .net files: read exactly, run like lava-dl's own netx, refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from exporter.netx.from_net import compile_net
+from exporter.netx.net_file import NetLayer
+from exporter.netx.synapses import exact
+from exporter.program import CubaLI, DenseConnection
+from hardware_profiles import load_chip
+from hardware_profiles.errors import InputError
+from lava_runtime.simulate import simulate
+
+LOIHI2 = load_chip("loihi2")
+NETX = Path(__file__).resolve().parents[2] / "shared" / "conformance" / "netx"
+NEURON = {"type": b"CUBA", "iDecay": 1024, "vDecay": 128, "vThMant": 80, "refDelay": 1}
+
+needs_networks = pytest.mark.skipif(not NETX.is_dir(), reason="the conformance networks are not beside this checkout")
+
+
+def write_net(path: Path, layers: list[dict[str, Any]]) -> Path:
+    """A .net file as slayer's export_hdf5 lays it out."""
+    with h5py.File(path, "w") as file:
+        for number, layer in enumerate(layers):
+            group = file.create_group(f"layer/{number}")
+            for name, value in layer.items():
+                if name == "neuron":
+                    for key, number_ in value.items():
+                        group.create_dataset(f"neuron/{key}", data=number_)
+                elif name == "type":
+                    group.create_dataset("type", (1,), "S10", [value])
+                else:
+                    group.create_dataset(name, data=value)
+    return path
+
+
+def dense(weights: NDArray[Any], **others: Any) -> dict[str, Any]:
+    return {"type": b"dense", "shape": np.array([len(weights)]), "weight": weights, "neuron": NEURON, **others}
+
+
+@needs_networks
+def test_tinynet_repeats_the_recorded_input_layer() -> None:
+    program = compile_net(NETX / "tinynet" / "tiny.net", LOIHI2)
+    # the recorded sample as the bias that netx gives its neurons; 34 of it is the file's own
+    bias = np.load(NETX / "tinynet" / "input_bias.npy").astype(np.int32).transpose(2, 1, 0)
+    x = np.broadcast_to(bias - 34, (17, 1, 3, 16, 16)) / 36
+    found = simulate(program, x, record="all").states["s/layer0"][:16, 0]
+    recorded = np.load(NETX / "tinynet" / "input.npy")[0]
+    np.testing.assert_array_equal(np.moveaxis(found, 0, -1), recorded)
+
+
+@needs_networks
+def test_oxford_spikes_as_netx_does() -> None:
+    program = compile_net(NETX / "oxford" / "network.net", LOIHI2)
+    events = np.load(NETX / "oxford" / "input.npy")
+    x = np.zeros((2000, 1, 200), np.uint8)
+    x[events[:, 2].astype(int), 0, events[:, 0].astype(int)] = 1
+    # 10712 spikes in 2000 steps: lava-dl 0.6.0's netx on the same input, equal in every place
+    assert simulate(program, x).output.sum() == 10712
+
+
+@needs_networks
+def test_mnist_answers_as_trained() -> None:
+    program = compile_net(NETX / "mnist" / "trained_mnist_network.net", LOIHI2)
+    data = np.load(NETX.parents[1] / "data" / "mnist10k.npz")
+    images, labels = data["x"][-2000:].reshape(2000, -1) / 255.0, data["y"][-2000:]
+    voltage, steps = np.zeros_like(images), []
+    for _ in range(32):
+        voltage += images
+        spikes = voltage > 1
+        voltage[spikes] = 0
+        steps.append(spikes)
+    result = simulate(program, np.array(steps, np.uint8), steps=35)
+    # an integrate-and-fire encoder and 32 steps, as the network's authors ran it
+    assert np.mean(result.output_counts(slice(3, 35)).argmax(axis=1) == labels) >= 0.955
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_every_weight_of_eight_bit_is_held_exactly(data: st.DataObject) -> None:
+    low = data.draw(st.sampled_from([-256, -255, -128, -30, 0, 3]))
+    high = data.draw(st.sampled_from([n for n in (-1, 0, 17, 127, 254, 255) if n >= low]))
+    drawn = data.draw(st.lists(st.integers(low, high), min_size=6, max_size=6))
+    weights = np.array(drawn, np.int32).reshape(2, 3)
+    shifts = data.draw(st.booleans())
+    parts = exact(
+        NetLayer("layer", "dense", (2,), {}, None),
+        weights,
+        lambda values, exponent, mode: DenseConnection("in", "out", values, exponent, mode, 8, 1),
+        shifts,
+    ) if weights.min() > -256 or weights.max() <= 254 else []  # fmt: skip
+    if parts:
+        np.testing.assert_array_equal(sum(part.weights * 2.0**part.weight_exp for part in parts), weights)
+        assert shifts or all(part.weight_exp == 0 for part in parts)
+
+
+def test_delays_reach_every_synapse_of_a_layer(tmp_path: Path) -> None:
+    weights = np.array([[100.0, 0.0], [0.0, 100.0], [100.0, 100.0]])
+    path = write_net(tmp_path / "m.net", [dense(weights, delay=np.array([0.0, 3.0, 62.0]))])
+    x = np.zeros((1, 1, 2), np.uint8)
+    x[0, 0] = 1
+    program = compile_net(path, LOIHI2)
+    current = simulate(program, x, steps=70, record="all").states["u/layer0"][:, 0]
+    first = [int(np.flatnonzero(current[:, neuron])[0]) for neuron in range(3)]
+    assert first == [1, 4, 63]
+
+
+def test_recurrent_layers_and_readouts_without_a_threshold(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    even = (2 * rng.integers(-60, 60, (5, 4))).astype(float)
+    recurrent = {
+        **dense(even), "type": b"dense_rec", "weight_rec": np.full((5, 5), -12.0), "bias": np.full(5, 3.0)
+    }  # fmt: skip
+    readout = dense(np.ones((2, 5)) * 7)
+    del readout["neuron"]
+    program = compile_net(write_net(tmp_path / "m.net", [recurrent, readout]), LOIHI2)
+    assert [c.label for c in program.connections] == ["input -> layer0", "layer0 -> layer0", "layer0 -> layer1"]
+    assert isinstance(program.populations[1], CubaLI)
+    result = simulate(program, (rng.random((30, 3, 4)) < 0.5).astype(np.uint8), record="all")
+    spikes, answer = result.states["s/layer0"], result.output
+    assert spikes.sum() > 0
+    # the readout adds up 7 for every spike that has arrived
+    arrived = 7 * np.cumsum(spikes.sum(axis=2, dtype=np.int64), axis=0)
+    np.testing.assert_array_equal(answer[1:, :, 0], arrived[:-1])
+
+
+BAD: list[tuple[Callable[[], list[dict[str, Any]]], str]] = [
+    (lambda: [dense(np.array([[0.5]]))], "weight holds numbers that are no chip integers"),
+    (lambda: [dense(np.array([[np.nan]]))], "weight holds numbers that are no chip integers"),
+    (lambda: [dense(np.array([[300.0, -2.0]]))], "weights of -2 to 300, beyond 8 bit"),
+    (lambda: [dense(np.ones((2, 3))), dense(np.ones((2, 3)))], r"takes 3 inputs, but \(2,\) leads to it"),
+    (lambda: [{**dense(np.ones((1, 1))), "type": b"convT"}], "a type that is not compiled; known are input, dense"),
+    (lambda: [dense(np.ones((1, 1)), neuron={**NEURON, "type": b"ALIEN"})], "has ALIEN neurons; known are"),
+    (lambda: [dense(np.ones((1, 1)), neuron={**NEURON, "iDecay": 0})], "iDecay 0 and vDecay 128"),
+    (lambda: [dense(np.ones((2, 2)), bias=np.ones(3))], "has 3 biases, which do not fit"),
+    (lambda: [dense(np.ones((2, 2)), delay=np.ones(3))], "has 3 delays, which fit neither end"),
+    (lambda: [{"type": b"flatten"}], "holds no layer with neurons"),
+]
+
+
+@pytest.mark.parametrize(("layers", "sentence"), BAD, ids=[s for _, s in BAD])
+def test_bad_files_get_a_sentence(layers: Callable[[], list[dict[str, Any]]], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence) as caught:
+        compile_net(write_net(tmp_path / "bad.net", layers()), LOIHI2)
+    assert "bad.net" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_truncated_file_gets_a_sentence(tmp_path: Path) -> None:
+    path = write_net(tmp_path / "cut.net", [dense(np.ones((40, 30)))])
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(InputError, match=r"cut\.net: cannot be read as \.net"):
+        compile_net(path, LOIHI2)
+    with pytest.raises(InputError, match="no such file"):
+        compile_net(tmp_path / "none.net", LOIHI2)
