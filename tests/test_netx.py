@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ from exporter.netx.synapses import exact
 from exporter.program import CubaLI, DenseConnection
 from hardware_profiles import load_chip
 from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import weight_grid
 from lava_runtime.simulate import simulate
 
 LOIHI2 = load_chip("loihi2")
@@ -93,15 +94,20 @@ def test_every_weight_of_eight_bit_is_held_exactly(data: st.DataObject) -> None:
     drawn = data.draw(st.lists(st.integers(low, high), min_size=6, max_size=6))
     weights = np.array(drawn, np.int32).reshape(2, 3)
     shifts = data.draw(st.booleans())
+    # -256 is on the even grid of mixed signs alone
+    assume(weights.min() > -256 or (weights.max() <= 254 and not np.any(weights % 2)))
     parts = exact(
         NetLayer("layer", "dense", (2,), {}, None),
         weights,
         lambda values, exponent, mode: DenseConnection("in", "out", values, exponent, mode, 8, 1),
         shifts,
-    ) if weights.min() > -256 or weights.max() <= 254 else []  # fmt: skip
-    if parts:
-        np.testing.assert_array_equal(sum(part.weights * 2.0**part.weight_exp for part in parts), weights)
-        assert shifts or all(part.weight_exp == 0 for part in parts)
+    )
+    np.testing.assert_array_equal(sum(part.weights * 2.0**part.weight_exp for part in parts), weights)
+    assert shifts or all(part.weight_exp == 0 for part in parts)
+    for part in parts:
+        grid = weight_grid(part.sign_mode)
+        assert grid.low <= part.weights.min() and part.weights.max() <= grid.high
+        assert not np.any(part.weights % grid.step)
 
 
 def test_delays_reach_every_synapse_of_a_layer(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import SignMode, sign_mode, weight_grid
+from hardware_profiles.fixed_point import SignMode, WeightGrid, sign_mode, weight_grid
 
 from ..program import Connection, ConvConnection, DenseConnection, Integers, SparseConnection
 from .net_file import NetLayer
@@ -58,12 +58,21 @@ def exact(layer: NetLayer, weights: Integers, make: Make, shifts: bool) -> list[
     shifts: whether the connection may have a negative exponent, which says odd weights of mixed sign up to 127.
     """
     mode = sign_mode(weights)
+    # -256 is on the mixed grid alone
+    mode = "mixed" if weights.min(initial=0) == -256 else mode
     grid = weight_grid(mode)
-    if weights.min(initial=0) < grid.low or weights.max(initial=0) > weight_grid("excitatory").high:
-        raise InputError(f"{layer.where} has weights of {weights.min()} to {weights.max()}, beyond 8 bit; train again")
-    if not np.any(weights % grid.step) and weights.max(initial=0) <= grid.high:
+    if _holds(grid, weights):
         return [make(weights, 0, mode)]
-    doubled = 2 * weights
-    if shifts and doubled.min() >= grid.low and doubled.max() <= grid.high:
-        return [make(doubled, -1, mode)]
-    return [make(np.maximum(weights, 0), 0, "excitatory"), make(np.minimum(weights, 0), 0, "inhibitory")]
+    if shifts and _holds(grid, 2 * weights):
+        return [make(2 * weights, -1, mode)]
+    parts: list[tuple[Integers, SignMode]] = [
+        (np.maximum(weights, 0), "excitatory"), (np.minimum(weights, 0), "inhibitory")
+    ]  # fmt: skip
+    if not all(_holds(weight_grid(sign), part) for part, sign in parts):
+        raise InputError(f"{layer.where} has weights of {weights.min()} to {weights.max()}, beyond 8 bit; train again")
+    return [make(part, 0, sign) for part, sign in parts]
+
+
+def _holds(grid: WeightGrid, weights: Integers) -> bool:
+    inside = weights.min(initial=0) >= grid.low and weights.max(initial=0) <= grid.high
+    return bool(inside and not np.any(weights % grid.step))
