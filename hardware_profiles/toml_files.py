@@ -1,0 +1,103 @@
+"""TOML files of sourced numbers: read, validated, and refused in one sentence that says what to mend."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from .errors import InputError, nearest, reason
+from .quantity import Quantity
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_HINTS = {
+    "string_type": "; write it in quotes",
+    "string_pattern_mismatch": "; use lower-case letters, digits and _",
+    "string_too_short": "; fill it in",
+    "float_type": "; write a plain number",
+}
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file's content; raises InputError if it cannot be read or is no complete TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        why = (error.strerror or reason(error)).lower()
+        raise InputError(f"{path}: cannot be read ({why}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text; a profile is a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: is not complete TOML ({reason(error)}); mend or complete the file there") from error
+
+
+def validated(path: Path, model: type[M], content: Mapping[str, Any]) -> M:
+    """Content as a model; raises InputError in one sentence for an unknown key, a missing or an unsourced number."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_sentence(path, model, error.errors(include_url=False))) from error
+
+
+def _sentence(path: Path, model: type[BaseModel], errors: list[ErrorDetails]) -> str:
+    """One sentence on the error that explains most: a mistyped key, before the key it leaves missing."""
+    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+    more = f" (and {len(errors) - 1} more to mend in this file)" if len(errors) > 1 else ""
+    where = [str(part) for part in first["loc"]]
+    return f"{path}: {_what(model, where, first)}{more}"
+
+
+def _what(model: type[BaseModel], where: list[str], error: ErrorDetails) -> str:
+    dotted, kind = ".".join(where), error["type"]
+    if kind == "extra_forbidden":
+        known = sorted(_model_at(model, where[:-1]).model_fields)
+        return f"{dotted} is an unknown key{nearest(where[-1], known)}; the keys there are {', '.join(known)}"
+    if kind == "missing":
+        return _missing(_model_at(model, where[:-1]), where)
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return _bare(_model_at(model, where), dotted, error["input"])
+    message = error["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return f"{dotted}: {message}"
+    hint = _HINTS.get(kind, "")
+    return f"{dotted} = {error['input']!r} is refused: {message[:1].lower()}{message[1:]}{hint}"
+
+
+def _missing(parent: type[BaseModel], where: list[str]) -> str:
+    field = where[-1]
+    if parent is Quantity:
+        number = ".".join(where[:-1])
+        return f"{number} has no {field}; a number needs value, unit, source, kind and date; add {field} = ..."
+    if len(where) == 1 and _table_at(parent, field) is None:
+        return f'{field} is missing; write {field} = "..." at the top of the file'
+    return f"{'.'.join(where)} is missing; add the table [{'.'.join(where)}]"
+
+
+def _bare(model: type[BaseModel], dotted: str, value: object) -> str:
+    if model is Quantity:
+        table = "write it as a table with value, unit, source, kind and date"
+        return f"{dotted} = {value!r} is a bare number without a source; {table}"
+    return f"{dotted} = {value!r} is no table; give it the keys {', '.join(model.model_fields)}"
+
+
+def _model_at(model: type[BaseModel], where: Iterable[str]) -> type[BaseModel]:
+    for part in where:
+        model = _table_at(model, part) or model
+    return model
+
+
+def _table_at(model: type[BaseModel], field: str) -> type[BaseModel] | None:
+    """The model that a field holds (or may hold, where it is optional); None for plain text and numbers."""
+    annotation: Any = model.model_fields[field].annotation
+    options = (annotation, *get_args(annotation))
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
