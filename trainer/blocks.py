@@ -131,8 +131,10 @@ class SpikingBlock(nn.Module):
         if self.shortcut is not None and layer.shortcut is not None:
             summed = summed + connect(self.shortcut, layer.shortcut, cast(Tensor, skip))
         current = self.neuron.current(summed, layer.du)
-        per_neuron = layer.bias.view(-1, *[1] * (current.dim() - 3))
-        return self._fire(current + per_neuron, layer.recurrent, layer.du, layer.dv, layer.vth)
+        bias = layer.bias.view(-1, *[1] * (current.dim() - 3))
+        if layer.recurrent is None:
+            return self.neuron.fire(current, layer.dv, layer.vth, bias)
+        return self._fire(current + bias, layer.recurrent, layer.du, layer.dv, layer.vth)
 
     def _fire(self, current: Tensor, recurrent: Tensor | None, du: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
         neuron = self.neuron

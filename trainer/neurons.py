@@ -73,9 +73,9 @@ class CubaLIF(nn.Module):
         """The neuron's current u for a whole sequence, with the decay `du` (its own, or that rounded to the chip)."""
         return filter_current(synaptic_input, du)
 
-    def fire(self, current: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
-        """Spikes for what enters v over a whole sequence, with the given decay and threshold."""
-        return integrate_and_fire(current, dv, vth, self.spike, self.width)
+    def fire(self, current: Tensor, dv: Tensor, vth: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Spikes for what enters v over a whole sequence, with the given decay, threshold and bias (0 without)."""
+        return integrate_and_fire(current, dv, vth, self.spike, self.width, bias)
 
     def forward(self, synaptic_input: Tensor) -> Tensor:
         """Spikes for the synaptic input a, both (T, B, *neurons)."""

@@ -1,0 +1,108 @@
+"""A neuron's recurrences over time as compiled loops, forward and backward, on arrays (T, B, N).
+
+The step is the one of dynamics.py, operation by operation, so that its results are equal to the last bit. Each kernel
+runs the samples begin to end of the batch and releases the interpreter's lock, so that groups of them run in threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def filter_forward(a, keep, start, u, begin, end):
+    """u[t] = u[t-1] * keep + a[t], with u[-1] = start."""
+    steps, _, size = a.shape
+    for t in range(steps):
+        for b in range(begin, end):
+            if t == 0:
+                for n in range(size):
+                    u[t, b, n] = start[b, n] * keep[n] + a[t, b, n]
+            else:
+                for n in range(size):
+                    u[t, b, n] = u[t - 1, b, n] * keep[n] + a[t, b, n]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def filter_backward(gradient, keep, out, begin, end):
+    """d/da[t] of a loss with slopes `gradient` to u: out[t] = gradient[t] + keep * out[t+1]."""
+    steps, _, size = gradient.shape
+    for t in range(steps - 1, -1, -1):
+        for b in range(begin, end):
+            if t == steps - 1:
+                for n in range(size):
+                    out[t, b, n] = gradient[t, b, n]
+            else:
+                for n in range(size):
+                    out[t, b, n] = gradient[t, b, n] + keep[n] * out[t + 1, b, n]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fire_forward(current, bias, keep, vth, state, v, s, begin, end):
+    """v[t] = w[t-1] * keep + (i[t] + bias); s[t] = v[t] > vth; w[t] = v[t] where s[t] = 0, else 0.
+
+    state: w[-1], then w[T-1].
+    """
+    steps, _, size = current.shape
+    one, zero = current.dtype.type(1), current.dtype.type(0)
+    for t in range(steps):
+        for b in range(begin, end):
+            # two loops: one with both writes to memory is not vectorised
+            for n in range(size):
+                voltage = state[b, n] * keep[n] + (current[t, b, n] + bias[n])
+                v[t, b, n] = voltage
+                state[b, n] = zero if voltage > vth[n] else voltage
+            for n in range(size):
+                s[t, b, n] = one if v[t, b, n] > vth[n] else zero
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fire_backward(gradient, v, keep, vth, slope, factor, rate, state, out, begin, end):
+    """d/di[t] of a loss with slopes `gradient` to s: g[t] * slope(v[t] - vth) + keep * out[t+1] where s[t] = 0.
+
+    slope(x, factor, rate): see SLOPES. state: d/dw[T-1] (what a later stretch of time sends back), then d/dw[-1].
+    """
+    steps, _, size = gradient.shape
+    zero = gradient.dtype.type(0)
+    for t in range(steps - 1, -1, -1):
+        for b in range(begin, end):
+            for n in range(size):
+                x = v[t, b, n] - vth[n]
+                voltage = gradient[t, b, n] * slope(x, factor, rate) + (zero if x > zero else state[b, n])
+                out[t, b, n] = voltage
+                state[b, n] = keep[n] * voltage
+
+
+# constants come in as arguments of the arrays' type: a literal would make all of it float64
+
+
+@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def atan_slope(x, factor, rate):
+    """surrogates.atan with factor = 0.5 / width and rate = 0.5 pi / width: factor / (1 + (rate x)**2)."""
+    y = x * rate
+    return factor / (y * y + type(x)(1))
+
+
+@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def fast_sigmoid_slope(x, factor, rate):
+    """surrogates.fast_sigmoid with factor = 1 and rate = 1 / width: 1 / (1 + rate |x|)**2."""
+    y = factor + abs(x) * rate
+    return factor / (y * y)
+
+
+@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def triangle_slope(x, factor, rate):
+    """surrogates.triangle with factor = 1 and rate = 1 / width: max(0, 1 - rate |x|)."""
+    y = factor - abs(x) * rate
+    return y if y > type(x)(0) else type(x)(0)
+
+
+SLOPES: dict[str, tuple[Any, Callable[[float], tuple[float, float]]]] = {
+    "atan": (atan_slope, lambda width: (0.5 / width, 0.5 * math.pi / width)),
+    "fast_sigmoid": (fast_sigmoid_slope, lambda width: (1.0, 1 / width)),
+    "triangle": (triangle_slope, lambda width: (1.0, 1 / width)),
+}
