@@ -8,8 +8,11 @@ from .bptt import Bptt
 from .estimator import Method
 from .files import read_tensors
 from .lookup import lookup
+from .membrane_bp import MembraneBp
+from .st_rsbp import StRsbp
+from .tssl_bp import TsslBp
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Bptt,)}
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Bptt, MembraneBp, StRsbp, TsslBp)}
 
 
 def get_method(name: str) -> type[Method]:

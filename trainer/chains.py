@@ -1,0 +1,20 @@
+"""Networks that are one layer after another, for methods with a forward pass of their own."""
+
+from __future__ import annotations
+
+from hardware_profiles.errors import InputError
+
+from .network import Flatten, SpikingBlock, SpikingNetwork
+
+
+def chain(network: SpikingNetwork, method: str) -> list[SpikingBlock | Flatten]:
+    """The blocks in their order; raises InputError for joins, shortcuts and layers that read several others."""
+    blocks: list[SpikingBlock | Flatten] = []
+    before = "input"
+    for name, block in network.layers.items():
+        plain = isinstance(block, Flatten) or (isinstance(block, SpikingBlock) and block.shortcut is None)
+        if not plain or network.reads[name] != (before,):
+            raise InputError(f"method {method!r} trains layers one after another only, but {name} joins several")
+        blocks.append(block)
+        before = name
+    return blocks

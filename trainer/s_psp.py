@@ -1,0 +1,136 @@
+"""Spike-train-level post-synaptic potentials (S-PSP): spike counts as differentiable functions of weights and counts.
+
+e_ij = sum over the firings f of neuron i of the potential that the spikes of neuron j have put into v_i by then, since
+the firing before;  a_i = sum over j of w_ij e_ij (T-PSP);  o_i = a_i / vth, because v stands at the threshold when the
+neuron fires.  Firing counts change with weights and input counts as
+
+    vth do_i = sum over j of (e_ij dw_ij + w_ij (de_ij/do_j) do_j) + (sum over j of w_ij de_ij/do_i) do_i
+
+with de_ij/do_j = e_ij / o_j, and half the largest response to one spike where one of the two is silent (code: 0.5).
+de_ij/do_i is that of the mean S-PSP of independent trains; the authors fit a polynomial to simulated ones, here it
+has a closed form: for o_i firings at random among T steps, p = o_i / T,
+
+    mean e_ij = o_j (p / du) / (p + dv - p dv),     its derivative by o_i = o_j / (T du) dv / (p + dv - p dv)**2
+
+Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS 2019
+(arXiv:1908.06378), and its code (stonezwr/ST-RSBP: layers/Spiking.cu, layers/Reservoir.cu, eij_function.m).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .blocks import connect
+from .fold import Synapse, apply_synapse
+from .quantise import LayerTensors
+from .spike_trains import (
+    Trains,
+    bias_response,
+    delayed,
+    firing_coefficients,
+    largest_response,
+    response,
+    zero_with_gradient,
+)
+
+NO_SPIKES = 1e-9
+LARGEST_GAIN = 0.9
+
+
+def s_psp(before: Tensor, after: Tensor, du: Tensor, dv: Tensor) -> Tensor:
+    """All e_ij of dense trains: (B, after, before) for spikes (T, B, before) into neurons that fire (T, B, after)."""
+    return torch.einsum("tbi,tbj->bij", firing_coefficients(after, dv), response(before, du, dv))
+
+
+def mean_s_psp(before: Tensor, after: Tensor, du: Tensor, dv: Tensor, steps: int) -> Tensor:
+    """The mean e_ij of independent trains, `before` spikes and `after` firings at random steps, in closed form."""
+    rate = after / steps
+    mean: Tensor = before * rate / (du * (rate + dv - rate * dv))
+    return mean
+
+
+def own_slope(drive: Tensor, counts: Tensor, dv: Tensor, vth: Tensor, steps: int) -> Tensor:
+    """1 - (1 / vth) sum over j of w_ij de_ij/do_i: how much of the T-PSP a further firing takes away.
+
+    drive: mean input a step, (sum over j of w_ij o_j / du) / T + bias; counts: o_i; both (B, *neurons).
+    """
+    rate = counts / steps
+    slope: Tensor = 1 - drive * dv / (vth * (rate + dv - rate * dv).square())
+    return slope
+
+
+def output_counts(
+    synapse: Synapse,
+    layer: LayerTensors,
+    before: Trains,
+    spikes: Tensor,
+    forced: Tensor | None,
+    least_slope: float,
+    largest_gain: float = LARGEST_GAIN,
+) -> Tensor:
+    """The counts of a layer that fired `spikes`, with the gradients above by weights, bias and the counts before.
+
+    With recurrent synapses, which hand the spikes of the step before, do stands on both sides; this linear system is
+    solved for every sample, which is exact at this level and needs no unfolding in time.
+    forced: firings to assume instead where the layer should have fired and did not; least_slope: `own_slope` is kept
+    at least that large (1e-4 in the authors' code); largest_gain: see recurrent_system. du and dv
+    must be scalars. Returns (B, *neurons).
+    """
+    fired = spikes if forced is None else forced
+    counts, steps = fired.sum(0), len(spikes)
+    coefficients = firing_coefficients(fired, layer.dv)
+    per_neuron = layer.bias.view(-1, *[1] * (spikes.dim() - 3))
+    reached = _feed_forward(synapse, layer, before, coefficients, counts)
+    reached = reached + per_neuron * torch.tensordot(bias_response(steps, layer.dv), coefficients, 1)
+    mean_input = apply_synapse(synapse, layer.weight, before.level) / (layer.du * steps) + per_neuron
+    recurrent = layer.recurrent
+    if recurrent is None:
+        slope = own_slope(mean_input, counts, layer.dv, layer.vth, steps).clamp_min(least_slope).detach()
+        return torch.add(spikes.sum(0), zero_with_gradient(reached) / (layer.vth * slope))
+    late = delayed(spikes)
+    reached = reached + (coefficients * (response(late, layer.du, layer.dv) @ recurrent.T)).sum(0)
+    mean_input = mean_input + late.sum(0) @ recurrent.T / (layer.du * steps)
+    slope = own_slope(mean_input, counts, layer.dv, layer.vth, steps).clamp_min(least_slope)
+    system = recurrent_system(slope, late, fired, layer, recurrent, largest_gain).detach()
+    change = zero_with_gradient(reached) / layer.vth
+    return torch.add(spikes.sum(0), torch.linalg.solve(system, change.unsqueeze(-1)).squeeze(-1))
+
+
+def recurrent_system(
+    slope: Tensor, late: Tensor, fired: Tensor, layer: LayerTensors, recurrent: Tensor, largest_gain: float
+) -> Tensor:
+    """The matrix of the linear system of do: slope on the diagonal, minus w_ip (e_ip / o_p) / vth; (B, N, N).
+
+    A neuron whose recurrent gain, the sum of those shares over its slope, is above `largest_gain` has its slope raised
+    to that: beyond 1 the linear system runs away where the reset would hold the counts, and its solution has no sense.
+    """
+    effect = s_psp(late, fired, layer.du, layer.dv)
+    sent, half = late.sum(0), 0.5 * largest_response(layer.du, layer.dv, len(late))
+    silent = (sent == 0).unsqueeze(1) | (fired.sum(0) == 0).unsqueeze(2)
+    ratio = torch.where(silent, half, effect / sent.clamp_min(1).unsqueeze(1))
+    share = recurrent * ratio / _column(layer.vth)
+    return torch.diag_embed(slope.maximum(share.abs().sum(-1) / largest_gain)) - share
+
+
+def _feed_forward(
+    synapse: Synapse, layer: LayerTensors, before: Trains, coefficients: Tensor, counts: Tensor
+) -> Tensor:
+    """sum over j of w_ij e_ij, differentiable by w_ij and, through e_ij / o_j, by the counts before."""
+    potential = response(before.spikes, layer.du, layer.dv)
+    if not before.level.requires_grad:
+        return (coefficients * connect(synapse, layer.weight, potential)).sum(0)
+    sent = before.level.detach()
+    scale = torch.where(sent > 0, before.level / sent.clamp_min(NO_SPIKES), 1.0)
+    reached = (coefficients * connect(synapse, layer.weight, potential * scale)).sum(0)
+    # a silent neuron has no S-PSP whose share a further spike could be
+    half = 0.5 * largest_response(layer.du, layer.dv, len(before.spikes))
+    further = half * zero_with_gradient(before.level)
+    weight = layer.weight.detach()
+    from_silent = apply_synapse(synapse, weight, further * (sent == 0))
+    to_silent = apply_synapse(synapse, weight, further)
+    return reached + torch.where(counts == 0, to_silent, from_silent)
+
+
+def _column(vth: Tensor) -> Tensor:
+    return vth if vth.dim() == 0 else vth.unsqueeze(-1)
