@@ -1,7 +1,8 @@
 """Trained network -> NIR graph, forward Euler in reverse: du = dt/tau_syn, dv = dt/tau_mem.
 
     layer without synaptic filter (du = 1):  Affine or Conv2d, weights and bias times 1/dv -> LIF    tau = dt/dv, r = 1
-    layer with one:                          Linear or Conv2d, weights times 1/(du dv) -> CubaLIF    r = w_in = 1,
+    neither filter nor leak (dv = 0):        Affine or Conv2d -> IF    r = 1
+    layer with a filter:                     Linear or Conv2d, weights times 1/(du dv) -> CubaLIF    r = w_in = 1,
                                              the bias, which acts on v, as v_leak = bias/dv
 
 Several synapses may lead to a neuron, a recurrent one from the neuron itself, whose spikes arrive a step later; and a
@@ -145,13 +146,22 @@ def _ungrouped(weight: Floats, groups: int) -> Floats:
 
 
 def _gains(layer: EffectiveLayer) -> _Gains:
+    if _integrates(layer):
+        return _Gains(1.0, np.ones(()), np.ones(()))
     dv, du = _voltage_decay(layer), layer.du
     if np.all(dv == dv.flat[0]) and np.all(du == du.flat[0]):
         return _Gains(float(1 / (dv.flat[0] * du.flat[0])), np.ones(()), np.ones(()))
     return _Gains(1.0, 1 / dv, 1 / du)
 
 
-def _lif(layer: EffectiveLayer, dt: float) -> nir.LIF:
+def _integrates(layer: EffectiveLayer) -> bool:
+    """Whether its neurons neither filter nor leak: NIR's IF."""
+    return bool(np.all(layer.du == 1) and np.all(layer.dv == 0))
+
+
+def _lif(layer: EffectiveLayer, dt: float) -> nir.LIF | nir.IF:
+    if _integrates(layer):
+        return nir.IF(r=_each(1.0, layer), v_threshold=_each(layer.vth, layer), v_reset=_each(0.0, layer))
     return nir.LIF(
         tau=_each(dt / _voltage_decay(layer), layer),
         r=_each(_gains(layer).r, layer),

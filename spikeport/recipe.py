@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hardware_profiles.errors import InputError, nearest, reason
 from trainer.augment import Augmentation
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from trainer.preset import over_preset
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,12 +28,14 @@ class Recipe(BaseModel):
     """A whole run: what to train on what, for which chip, compared with which devices.
 
     data: the file or folder that holds the data set, if it does not come with the project.
+    preset: what the recipe leaves out comes from that published setting (trainer/presets/), key by key.
     network and training: see trainer/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Name
+    preset: str | None = None
     dataset: str
     data: str | None = None
     chip: str = "loihi2"
@@ -55,7 +58,9 @@ def load_recipe(path: str | Path) -> Recipe:
         raise InputError(f"{path}: is no whole TOML file ({reason(error)}); mend it there") from error
     try:
         # as JSON, because strict validation takes a JSON array for a tuple, but no list
-        recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(content), default=str))
+        recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(over_preset(content)), default=str))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except ValidationError as error:
         raise InputError(f"{path}: {_sentence(error.errors(include_url=False)[0])}") from error
     _check_names(recipe, str(path))

@@ -136,7 +136,15 @@ def test_a_filtered_layers_bias_stays_out_of_the_filter() -> None:
     assert graph.metadata == {"dt": network.dt}
 
 
-def test_a_neuron_without_leak_is_refused_by_name() -> None:
-    network = SpikingNetwork((2,), [block(nn.Linear(2, 3, bias=False), LIF(0.0, 1.0), None, 1)])
+def test_a_neuron_without_leak_or_filter_is_nir_s_if(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SpikingNetwork((6,), [block(nn.Linear(6, 5, bias=False), LIF(0.0, 1.0), 8, 1)]).eval()
+    program = compiled(network, 8, tmp_path / "m.nir")
+    assert isinstance(read_nir(tmp_path / "m.nir").nodes["layer1"], nir.IF)
+    assert_same_numbers(network, program)
+
+
+def test_a_filtered_neuron_without_leak_is_refused_by_name() -> None:
+    network = SpikingNetwork((2,), [block(nn.Linear(2, 3, bias=False), CubaLIF(0.5, 0.0, 1.0), None, 1)])
     with pytest.raises(InputError, match=r"layer1.*dv"):
         to_nir(network.effective_layers(), (2,), 1e-3)

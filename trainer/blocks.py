@@ -34,7 +34,7 @@ class Join(nn.Module):
     """Element by element, two spike trains a and x into one: ADD a + x, AND a x, IAND (1 - a) x.
 
     AND and IAND give spikes again if both are spikes (0 or 1); ADD gives 0 to 2, which only a synapse can read.
-    Source: Fang et al., Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021, table 1.
+    Source: Fang et al., Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021.
     """
 
     def __init__(self, kind: JoinKind) -> None:

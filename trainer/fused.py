@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -35,7 +36,7 @@ def fits(sequence: Tensor, *constants: Tensor) -> bool:
 
 def knows(spike: Surrogate) -> bool:
     """Whether there is a kernel of the surrogate's slope."""
-    return spike.name in kernels.SLOPES and SURROGATES.get(spike.name) == spike
+    return spike.name in kernels.SLOPES and SURROGATES.get(spike.name) == replace(spike, height=1.0)
 
 
 def filter_fused(synaptic_input: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
@@ -98,12 +99,14 @@ class _Fire(torch.autograd.Function):
         _in_threads(kernels.fire_forward, current, _arrays(current, bias, keep, vth, end, v, s))
         ctx.save_for_backward(keep, vth, start, v)
         ctx.slope = spike.name, width
+        ctx.height = spike.height
         return s, end
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep, vth, start, v = ctx.saved_tensors
-        gradient = gradients[0].contiguous()
+        # the height is a factor of every slope, and the slopes are all that this gradient meets first
+        gradient = (gradients[0] if ctx.height == 1 else gradients[0] * ctx.height).contiguous()
         slope, constants = kernels.SLOPES[ctx.slope[0]]
         numbers = (v.detach().numpy().dtype.type(number) for number in constants(ctx.slope[1]))
         # what was reset cannot pass an error on, and what was not is v itself

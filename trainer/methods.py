@@ -9,10 +9,13 @@ from .estimator import Method
 from .files import read_tensors
 from .lookup import lookup
 from .membrane_bp import MembraneBp
+from .sew_resnet import SewResnet
 from .st_rsbp import StRsbp
+from .surrogate_bn import SurrogateBn
 from .tssl_bp import TsslBp
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Bptt, MembraneBp, StRsbp, TsslBp)}
+_METHODS: tuple[type[Method], ...] = (Bptt, MembraneBp, SewResnet, StRsbp, SurrogateBn, TsslBp)
+METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
 
 
 def get_method(name: str) -> type[Method]:

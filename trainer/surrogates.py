@@ -21,14 +21,15 @@ Slope = Callable[[Tensor, float], Tensor]
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A spike function with the slope `slope(x, width)`; call it as `surrogate(v_minus_vth, width)`."""
+    """A spike function with the slope `height * slope(x, width)`; call it as `surrogate(v_minus_vth, width)`."""
 
     name: str
     slope: Slope
+    height: float = 1.0
 
     def __call__(self, v_minus_vth: Tensor, width: float) -> Tensor:
         """Spikes (0. or 1.) of the shape and type of `v_minus_vth`."""
-        spikes: Tensor = _Spike.apply(v_minus_vth, self.slope, width)  # type: ignore[no-untyped-call]
+        spikes: Tensor = _Spike.apply(v_minus_vth, self.slope, width, self.height)  # type: ignore[no-untyped-call]
         return spikes
 
 
@@ -73,13 +74,14 @@ def surrogate(name: str) -> Surrogate:
 
 class _Spike(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: Slope, width: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, slope: Slope, width: float, height: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.slope = slope
         ctx.width = width
+        ctx.height = height
         return (x > 0).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (x,) = ctx.saved_tensors
-        return gradients[0] * ctx.slope(x, ctx.width), None, None
+        return gradients[0] * ctx.height * ctx.slope(x, ctx.width), None, None, None
