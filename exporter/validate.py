@@ -67,6 +67,14 @@ def _check_population(population: Population, widths: WordWidths, where: str) ->
                 f"{what} is {values.dtype} of shape {values.shape}, but int32 of shape ({population.size},) is needed"
             )
         _check_range(what, values, low, high)
+    if population.GRADED and widths.message_bits == 0:
+        raise InputError(
+            f"{where}: population {population.name!r} is of kind {population.KIND} and sends payloads, "
+            "but the chip's spikes carry none; compile for a chip with graded spikes"
+        )
+    contradiction = population.contradiction()
+    if contradiction is not None:
+        raise InputError(f"{where}: population {population.name!r} {contradiction}")
 
 
 def _check_connection(connection: Connection, program: ChipProgram, where: str) -> None:

@@ -2,24 +2,68 @@
 
 from __future__ import annotations
 
+from .atrlif import ATRLIF
 from .base import Integers, Limits, Population, States, Step, StockProcess
 from .cuba import Cuba
 from .cuba_li import CubaLI
 from .cuba_lif import CubaLIF
 from .cuba_lif_soft_reset import CubaLIFSoftReset
+from .delta import Delta
+from .graded_relu_vec import GradedReluVec
+from .graded_vec import GradedVec
+from .lif_refractory import LIFRefractory
+from .lif_reset import LIFReset
+from .prod_neuron import ProdNeuron
+from .rf import RF
+from .rf_iz import RFIZ
+from .rf_zero import RFZero
+from .sigma import Sigma
+from .sigma_delta import SigmaDelta
+from .ternary_lif import TernaryLIF
 
-NEURON_MODELS: dict[str, type[Population]] = {model.KIND: model for model in (CubaLIF, CubaLIFSoftReset, CubaLI)}
+_MODELS: tuple[type[Population], ...] = (
+    CubaLIF,
+    CubaLIFSoftReset,
+    CubaLI,
+    LIFReset,
+    LIFRefractory,
+    TernaryLIF,
+    ATRLIF,
+    Sigma,
+    Delta,
+    SigmaDelta,
+    RF,
+    RFIZ,
+    RFZero,
+    GradedVec,
+    GradedReluVec,
+    ProdNeuron,
+)
+NEURON_MODELS: dict[str, type[Population]] = {model.KIND: model for model in _MODELS}
 
 __all__ = [
+    "ATRLIF",
     "NEURON_MODELS",
+    "RF",
+    "RFIZ",
     "Cuba",
     "CubaLI",
     "CubaLIF",
     "CubaLIFSoftReset",
+    "Delta",
+    "GradedReluVec",
+    "GradedVec",
     "Integers",
+    "LIFRefractory",
+    "LIFReset",
     "Limits",
     "Population",
+    "ProdNeuron",
+    "RFZero",
+    "Sigma",
+    "SigmaDelta",
     "States",
     "Step",
     "StockProcess",
+    "TernaryLIF",
 ]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Self
 
+from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import WordWidths
 
 Integers = NDArray[np.int32]
@@ -33,8 +35,10 @@ to 0. What is sent goes to `sent`, (batch, size): uint8 0/1, or int32 payloads w
 class StockProcess:
     """The process of lava.proc that is a population: where it is, its arguments, and its states' names there.
 
-    arguments: arrays of one integer a compartment are reshaped to the process' shape; everything else goes as it is.
+    arguments: arrays of one number a compartment are reshaped to the process' shape; everything else goes as it is.
     ports: Lava's in-port for each of the population's PORTS.
+    variables: start values of Vars that the constructor would scale, or would keep one a process; the models compute
+    elementwise. clocked_model: the process model whose time_step must count from a sample's start, "" for none.
     """
 
     module: str
@@ -42,6 +46,8 @@ class StockProcess:
     arguments: Mapping[str, Any]
     states: Mapping[str, str]
     ports: Mapping[str, str]
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    clocked_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,24 @@ class Population:
         """Number of compartments."""
         return math.prod(self.shape)
 
+    DEFAULTS: ClassVar[Mapping[str, int]] = {}
+    """Constants that `of` takes to be this where they are not given."""
+
+    @classmethod
+    def of(cls, name: str, shape: tuple[int, ...], **constants: ArrayLike) -> Self:
+        """A population from numbers: each constant one integer for all compartments, or one each, (*shape).
+
+        Raises InputError for a constant that is missing, unknown, no integer or of another shape.
+        """
+        given = {**cls.DEFAULTS, **constants}
+        for constant in (*cls.constants(), *given):
+            if constant not in given or constant not in cls.constants():
+                known = ", ".join(cls.constants()) or "none"
+                problem = "missing" if constant not in given else "unknown"
+                raise InputError(f"population {name!r}: {constant} is {problem}; {cls.KIND} has the constants {known}")
+        arrays = {key: _integers(f"population {name!r}, {key}", value, shape) for key, value in given.items()}
+        return cls(name, shape, **arrays)
+
     @classmethod
     def constants(cls) -> tuple[str, ...]:
         """Names of the constants."""
@@ -74,6 +98,10 @@ class Population:
     def registers(cls, widths: WordWidths) -> Limits:
         """The lowest and highest integer of every constant."""
         raise NotImplementedError
+
+    def contradiction(self) -> str | None:
+        """What is wrong with constants that are each in range, in half a sentence; None where they go together."""
+        return None
 
     def start(self) -> dict[str, Integers]:
         """States that do not start at 0, (size,) each."""
@@ -93,6 +121,20 @@ class Population:
         Replaces `states` and returns what is sent.
         """
         raise NotImplementedError
+
+
+def _integers(what: str, values: ArrayLike, shape: tuple[int, ...]) -> Integers:
+    array = np.asarray(values)
+    if array.dtype.kind not in "biu":
+        raise InputError(f"{what} is {array.dtype}, but a register holds integers; round it first")
+    if array.shape not in ((), shape):
+        raise InputError(f"{what} has shape {array.shape}; give one number, or one a compartment, {shape}")
+    return np.broadcast_to(array, shape).reshape(-1).astype(np.int32)
+
+
+def one_value(values: Integers) -> int | None:
+    """The value that all compartments share, None where they differ."""
+    return int(values[0]) if np.all(values == values[0]) else None
 
 
 def signed(bits: int) -> tuple[int, int]:

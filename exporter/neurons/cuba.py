@@ -6,6 +6,7 @@ v <- toward_zero(v * (4096 -  dv     ) / 4096) + u + bias        24 bit, saturat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,6 +36,7 @@ class Cuba(Population):
     v_initial: Integers
 
     STATES: ClassVar[tuple[str, ...]] = ("u", "v")
+    DEFAULTS: ClassVar[Mapping[str, int]] = {"bias_mant": 0, "bias_exp": 0, "v_initial": 0}
 
     @property
     def bias(self) -> Integers:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 
 from .base import Integers, Limits, States, Step, StockProcess, unsigned
-from .cuba import Cuba, keep_fraction, next_current, next_voltage
+from .cuba import Cuba, keep_fraction, next_current, next_voltage, plain_current, plain_voltage
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ class CubaLIF(Cuba):
         names = ("du", "dv", "vth", "bias_mant", "bias_exp")
         arguments = {"u": 0, "v": self.v_initial, **{name: getattr(self, name) for name in names}}
         return StockProcess("lava.proc.lif.process", "LIF", arguments, {"u": "u", "v": "v"}, {"a_in": "a_in"})
+
+    def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
+        """The step once more in NumPy."""
+        states["u"] = plain_current(states["u"], self.du, arriving[0])
+        voltage = plain_voltage(states["v"], self.dv, states["u"], self.bias)
+        spikes = voltage > self.threshold
+        states["v"] = np.where(spikes, 0, voltage).astype(np.int32)
+        return spikes.astype(np.int32)
 
 
 @njit(cache=True, nogil=True)

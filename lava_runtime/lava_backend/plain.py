@@ -25,10 +25,13 @@ from exporter.program import ConvConnection, Population
 
 
 class PlainPopulation(AbstractProcess):
-    """Compartments of a model that lava.proc has no process for; a Var for every state, an in-port for every PORT."""
+    """Compartments of a model that lava.proc has no process for; a Var for every state, an in-port for every PORT.
 
-    def __init__(self, population: Population, shape: tuple[int, ...], image: bool) -> None:
-        super().__init__(name=population.name, population=population, image=image)
+    steps: time steps a sample takes.
+    """
+
+    def __init__(self, population: Population, shape: tuple[int, ...], image: bool, steps: int) -> None:
+        super().__init__(name=population.name, population=population, image=image, steps=steps)
         for port in population.PORTS:
             setattr(self, port, InPort(shape=shape))
         self.s_out = OutPort(shape=shape)
@@ -46,13 +49,14 @@ class PlainPopulationModel(PyLoihiProcessModel):
         super().__init__(proc_params)
         self._population: Population = proc_params["population"]
         self._image: bool = proc_params["image"]
+        self._steps: int = proc_params["steps"]
 
     def run_spk(self) -> None:
         """Receive, step, send."""
         population = self._population
         arriving = tuple(self._ours(getattr(self, port).recv()).astype(np.int32) for port in population.PORTS)
         states = {name: self._ours(getattr(self, name)) for name in population.STATES}
-        sent = population.plain_step(self.time_step - 1, states, arriving)
+        sent = population.plain_step((self.time_step - 1) % self._steps, states, arriving)
         for name, values in states.items():
             getattr(self, name)[:] = self._theirs(values)
         self.s_out.send(self._theirs(sent))

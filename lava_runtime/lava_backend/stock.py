@@ -46,12 +46,15 @@ _SIGN_MODES = {
 
 @dataclass(frozen=True)
 class StockNeuron:
-    """A population's process, Lava's names of its in-ports and states by ours, and whether it holds an image."""
+    """A population's process, Lava's names of its in-ports and states by ours, whether it holds an image, and its
+    process model where that is not the one Lava finds.
+    """
 
     process: AbstractProcess
     ports: Mapping[str, str]
     states: Mapping[str, str]
     image: bool
+    model: Any = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class StockNetwork:
 
     def models(self) -> dict[AbstractProcess, Any]:
         """The process models that Lava cannot find by itself."""
-        return plain_models([*(n.process for n in self.neurons.values()), *self.synapses])
+        chosen = {n.process: n.model for n in self.neurons.values() if n.model is not None}
+        return chosen | plain_models([*(n.process for n in self.neurons.values()), *self.synapses])
 
 
 def build(job: Job) -> StockNetwork:
@@ -76,7 +80,7 @@ def build(job: Job) -> StockNetwork:
     for index, port in enumerate(program.inputs):
         values = np.asarray(job.input(index))
         sources[port.name] = RingBuffer(data=_timeline(values, job.request.steps, port.shape, port.name in images))
-    neurons = {p.name: _neuron(p, p.name in images) for p in program.populations}
+    neurons = {p.name: _neuron(p, p.name in images, job.request.steps) for p in program.populations}
     synapses: list[AbstractProcess] = []
     for connection in program.connections:
         synapse = _synapse(connection, program, images, 32 if connection.source in graded else 0)
@@ -123,11 +127,11 @@ def _timeline(values: NDArray[np.int32], steps: int, shape: tuple[int, ...], ima
     return np.ascontiguousarray(np.moveaxis(to_lava(in_order, shape, image), 0, -1))
 
 
-def _neuron(population: Population, image: bool) -> StockNeuron:
+def _neuron(population: Population, image: bool, steps: int) -> StockNeuron:
     stock = population.stock()
     shape = lava_shape(population.shape, image)
     if stock is None:
-        process = PlainPopulation(population, shape, image)
+        process = PlainPopulation(population, shape, image, steps)
         names = {port: port for port in population.PORTS}
         return StockNeuron(process, names, {state: state for state in population.STATES}, image)
 
@@ -136,12 +140,34 @@ def _neuron(population: Population, image: bool) -> StockNeuron:
             return values
         # many parameters are documented as one number a process, but the models compute elementwise
         if values.size and np.all(values == values[0]):
-            return int(values[0])
+            return values[0].item()
         return to_lava(values, population.shape, image).copy()
 
-    made = getattr(importlib.import_module(stock.module), stock.name)
     arguments = {name: argument(values) for name, values in stock.arguments.items()}
-    return StockNeuron(made(shape=shape, name=population.name, **arguments), stock.ports, stock.states, image)
+    made = getattr(importlib.import_module(stock.module), stock.name)(shape=shape, **arguments)
+    made.name = population.name
+    for name, values in stock.variables.items():
+        variable, start = getattr(made, name), argument(values)
+        variable.init = start
+        if isinstance(start, np.ndarray):
+            variable.shape = shape
+    model = None
+    if stock.clocked_model:
+        models = importlib.import_module(stock.module.replace(".process", ".models"))
+        model = _counting_from_each_sample(getattr(models, stock.clocked_model), steps)
+    return StockNeuron(made, stock.ports, stock.states, image, model)
+
+
+def _counting_from_each_sample(model: Any, steps: int) -> Any:
+    """The process model with a time_step that starts again with every sample; Lava's runs on."""
+
+    def run_spk(self: Any) -> None:
+        run_on = self.time_step
+        self.time_step = (run_on - 1) % steps + 1
+        model.run_spk(self)
+        self.time_step = run_on
+
+    return type(f"Counting{model.__name__}", (model,), {"run_spk": run_spk})
 
 
 def _synapse(connection: Connection, program: ChipProgram, images: set[str], message_bits: int) -> AbstractProcess:

@@ -1,0 +1,73 @@
+"""LIF that forgets: CUBA-LIF whose u and v are set to 0 at regular steps, lava.proc.lif's LIFReset.
+
+    u, v <- 0   where (t - reset_offset) mod reset_interval = 0;   then as exporter/neurons/cuba_lif.py
+
+t is 1 in a sample's first step. v starts at v_initial, but is 0 after a reset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.fixed_point import WordWidths
+
+from .base import Integers, Limits, States, Step, StockProcess, one_value
+from .cuba_lif import CubaLIF
+
+
+@dataclass(frozen=True)
+class LIFReset(CubaLIF):
+    """Leaky integrate-and-fire compartments with a reset in regular intervals.
+
+    Source: lava-nc 0.10.0, lava/proc/lif/models.py, PyLifResetModelBitAcc.
+    """
+
+    reset_interval: Integers
+    reset_offset: Integers
+
+    KIND: ClassVar[str] = "lif_reset"
+
+    @classmethod
+    def registers(cls, widths: WordWidths) -> Limits:
+        """The lowest and highest integer of every constant; intervals have the width of a state."""
+        intervals = {"reset_interval": (1, widths.state_max), "reset_offset": (0, widths.state_max)}
+        return {**super().registers(widths), **intervals}
+
+    def due(self, step: int) -> NDArray[np.bool_]:
+        """Which compartments are reset before this step, (size,)."""
+        due: NDArray[np.bool_] = (step + 1 - self.reset_offset) % self.reset_interval == 0
+        return due
+
+    def stepper(self) -> Step:
+        """The kernel, bound to this population's constants."""
+        update = super().stepper()
+
+        def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
+            due = self.due(number)
+            if due.any():
+                states["u"][:, due] = 0
+                states["v"][:, due] = 0
+            update(number, states, arriving, sent)
+
+        return step
+
+    def stock(self) -> StockProcess | None:
+        """lava.proc.lif's LIFReset, which has one interval and offset a process."""
+        interval, offset = one_value(self.reset_interval), one_value(self.reset_offset)
+        lif = super().stock()
+        if interval is None or offset is None or lif is None:
+            return None
+        arguments = {**lif.arguments, "reset_interval": interval, "reset_offset": offset}
+        return StockProcess(
+            lif.module, "LIFReset", arguments, lif.states, lif.ports, clocked_model="PyLifResetModelBitAcc"
+        )
+
+    def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:
+        """The step once more in NumPy."""
+        kept = np.where(self.due(step), 0, 1).astype(np.int32)
+        states["u"], states["v"] = states["u"] * kept, states["v"] * kept
+        return super().plain_step(step, states, arriving)
