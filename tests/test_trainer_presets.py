@@ -15,7 +15,15 @@ from trainer.methods import get_method
 from trainer.options import read_options
 from trainer.preset import presets, read_preset
 
-SHAPES = {"cifar100": ((3, 32, 32), 100), "imagenette": ((3, 64, 64), 10), "dvs_gesture": ((2, 128, 128), 11)}
+SHAPES = {
+    "mnist": ((1, 28, 28), 10),
+    "nmnist": ((2, 34, 34), 10),
+    "cifar10": ((3, 32, 32), 10),
+    "cifar100": ((3, 32, 32), 100),
+    "imagenette": ((3, 64, 64), 10),
+    "dvs_gesture": ((2, 128, 128), 11),
+    "fsdd": ((64,), 10),
+}
 DEPTHS = [(f"sew_resnet{d}_imagenette", d) for d in (18, 34, 50, 101, 152)]
 DEPTHS += [(f"surrogate_bn_resnet{d}_{data}", d) for d in (18, 34, 50) for data in ("cifar100", "imagenette")]
 
