@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from exporter.mapping import Mapping, fan_out, map_program, synapse_count
-from exporter.program import ChipProgram, Connection, ConvConnection
+from exporter.mapping import Mapping, map_program, synapse_count
+from exporter.program import ChipProgram
 from hardware_profiles.schema import ChipProfile
 
+from .activity import encoding, neuron_updates, synaptic_operations
 from .cost_model.energy import dynamic_energy, optional, static_power
-from .cost_model.events import Encoding, Events, synops
+from .cost_model.events import Events, synops
 from .cost_model.timing import CoreStep, core_time, step_time
 from .costs import Range
 from .result import SimulationResult
@@ -96,19 +94,6 @@ def profile_run(program: ChipProgram, result: SimulationResult, chip: ChipProfil
     )
 
 
-def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:
-    """Synapses accessed over a run, mean per sample; source_counts (batch, *source shape) spikes a neuron."""
-    counts = source_counts.reshape(len(source_counts), -1)
-    if isinstance(connection, ConvConnection):
-        return float((counts @ fan_out(connection)).mean())
-    return float(counts.sum(axis=1).mean()) * program.population(connection.target).size
-
-
-def encoding(connection: Connection) -> Encoding:
-    """The format in which a core holds the connection's synapses."""
-    return "conv" if isinstance(connection, ConvConnection) else "dense"
-
-
 def _input(
     name: str, size: int, program: ChipProgram, result: SimulationResult, mapping: Mapping, chip: ChipProfile
 ) -> LayerProfile:
@@ -121,23 +106,19 @@ def _input(
 def _population(
     name: str, program: ChipProgram, result: SimulationResult, mapping: Mapping, chip: ChipProfile
 ) -> LayerProfile:
-    size = program.population(name).size
-    incoming = program.into(name)
+    population, incoming = program.population(name), program.into(name)
     spikes, messages, hops = _traffic(name, program, result, mapping)
-    updates = float(size * result.steps)
-    events = _sent(spikes, messages, hops) + Events(
-        updates_active=Range.exact(spikes), updates_inactive=Range.exact(updates - spikes)
-    )
+    events = _sent(spikes, messages, hops) + neuron_updates(population, program, result)
     for c in incoming:
         events += synops(encoding(c), Range.exact(synaptic_operations(c, result.neuron_counts[c.source], program)))
     return LayerProfile(
         name,
-        size,
+        population.size,
         sum(synapse_count(c, program) for c in incoming),
         mapping.layer(name).cores,
         spikes,
         events.synops.typical,
-        updates,
+        float(population.size * result.steps),
         messages,
         hops,
         dynamic_energy(events, chip.energy),
@@ -176,8 +157,9 @@ def _slowest(
     for layer in layers:
         share = layer.events * (1 / layer.cores / result.steps)
         fullest = mapping.layer(layer.name).neurons_per_core
-        idle = max(0.0, fullest - share.updates_active.typical)
+        uneven = fullest * layer.cores / layer.neurons
+        updates = {n: getattr(share, n) * uneven for n in ("updates_active", "updates_inactive")}
         received = sum(_spikes(c.source, result) for c in program.into(layer.name)) / result.steps
-        core = CoreStep(replace(share, updates_inactive=Range.exact(idle)), Range.exact(received))
+        core = CoreStep(replace(share, **updates), Range.exact(received))
         slowest = slowest.largest(core_time(core, chip.time))
     return slowest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import naive
@@ -16,6 +17,7 @@ from strategies import chip_programs, inputs_for
 
 from exporter.program import ChipProgram
 from hardware_profiles import load_chip
+from lava_runtime.activity import neuron_updates
 from lava_runtime.costs import Range
 from lava_runtime.profile import Profile, mean_hops, profile_run
 from lava_runtime.result import SimulationResult
@@ -74,8 +76,7 @@ def test_the_energy_of_a_layer_is_its_counts_times_the_chips_constants() -> None
     assert cost.message is not None and chip.power.host_per_chip is not None and chip.time.host_message is not None
     expected = (
         first.synops * cost.synop.value
-        + first.spikes * cost.neuron_update_active.value
-        + (first.neurons * 10 - first.spikes) * cost.neuron_update_inactive.value
+        + first.neurons * 10 * cost.neuron_update_active.value
         + first.spikes * cost.spike.value
         + first.messages * cost.message.value
         + first.hops * cost.hop.value
@@ -98,8 +99,7 @@ def test_the_busiest_core_sets_the_step_time() -> None:
     work = [
         (
             layer.synops * time.synop.value
-            + layer.spikes * time.neuron_update_active.value
-            + (10 * layer.neurons - layer.spikes) * time.neuron_update.value
+            + 10 * layer.neurons * time.neuron_update_active.value
             + layer.spikes * time.spike.value
             + layer.messages * time.message.value
             + before.spikes * time.message_in.value
@@ -113,10 +113,35 @@ def test_the_busiest_core_sets_the_step_time() -> None:
 
 def test_silence_costs_updates_and_static_power_only() -> None:
     program = programs.dense((6, 8), 3, threshold=100_000)
+    none = np.zeros(8, np.int32)
+    silent = replace(program.populations[0], bias_mant=none, v_initial=none)
+    program = replace(program, populations=(silent,))
     chip = load_chip("loihi2")
     profile = profile_run(program, simulate(program, np.zeros((10, 1, 6), np.uint8)), chip)
     assert profile.dynamic.typical == pytest.approx(80 * chip.energy.neuron_update_inactive.value)
     assert profile.static.typical > 0
+
+
+@SETTINGS
+@given(data=st.data(), density=st.sampled_from([0.0, 0.2]))
+def test_active_updates_are_those_of_the_recorded_states(data: st.DataObject, density: float) -> None:
+    program = data.draw(chip_programs())
+    x = data.draw(inputs_for(program, density))
+    result = simulate(program, x, record="all")
+    unrecorded = replace(result, states={})
+    for population in program.populations:
+        counted = neuron_updates(population, program, result).updates_active
+        bounds = neuron_updates(population, program, unrecorded)
+        states = [np.asarray(v) for k, v in result.states.items() if k.split("/", 1)[1] == population.name]
+        voltage = np.asarray(result.states[f"v/{population.name}"])
+        active = 0
+        for t in range(result.steps):
+            now = sum((state[t] != 0).astype(int) for state in states) > 0
+            active += int((now | (voltage[t - 1] != 0) if t else now).sum())
+        assert counted.typical == pytest.approx(active / x.shape[1])
+        assert bounds.updates_active.low <= counted.typical <= bounds.updates_active.high
+        for bound in ("low", "typical", "high"):
+            assert getattr(bounds.updates, bound) == pytest.approx(population.size * result.steps)
 
 
 @pytest.mark.parametrize(("cores", "hops"), [(1, 1.0), (4, 4 / 3), (5, 2.0), (128, 8.0)])

@@ -22,9 +22,8 @@ def dynamic_parts(events: Events, energy: ChipEnergy) -> dict[str, Range]:
         + events.synops_sparse.times(Range.of(energy.synop_sparse or energy.synop))
         + events.synops_conv.times(Range.of(energy.synop_conv or energy.synop))
     )
-    updates = events.updates_active.times(Range.of(energy.neuron_update_active)) + events.updates_inactive.times(
-        Range.of(energy.neuron_update_inactive)
-    )
+    active = events.updates_active.times(Range.of(energy.neuron_update_active))
+    updates = active + events.updates_inactive.times(Range.of(energy.neuron_update_inactive))
     return {
         "synops": synops,
         "neuron updates": updates,

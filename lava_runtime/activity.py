@@ -1,0 +1,74 @@
+"""What a recorded run did, counted: synaptic operations by format, neuron updates with and without input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.mapping import fan_out
+from exporter.program import ChipProgram, Connection, ConvConnection, Population, SparseConnection
+
+from .cost_model.events import Encoding, Events
+from .costs import Range
+from .result import SimulationResult
+
+
+def encoding(connection: Connection) -> Encoding:
+    """The format in which a core holds the connection's synapses."""
+    if isinstance(connection, ConvConnection):
+        return "conv"
+    return "sparse" if isinstance(connection, SparseConnection) else "dense"
+
+
+def driven(connection: Connection, program: ChipProgram) -> NDArray[np.int64]:
+    """Synapses that a spike of each source element accesses, (source size,).
+
+    A dense matrix is accessed with its zeros; one of several parts of a synapse holds its own entries only.
+    """
+    size = program.source_size(connection.source)
+    if isinstance(connection, ConvConnection):
+        shared: NDArray[np.int64] = fan_out(connection)
+        return shared
+    if isinstance(connection, SparseConnection):
+        stored: NDArray[np.int64] = np.bincount(connection.indices, minlength=size).astype(np.int64)
+        return stored
+    parts = [c for c in program.into(connection.target) if c.synapse and c.synapse == connection.synapse]
+    if len(parts) > 1:
+        held: NDArray[np.int64] = np.count_nonzero(connection.weights, axis=0).astype(np.int64)
+        return held
+    return np.full(size, program.population(connection.target).size, np.int64)
+
+
+def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:
+    """Synapses accessed over a run, mean per sample; source_counts (batch, *source shape) spikes a neuron."""
+    counts = source_counts.reshape(len(source_counts), -1)
+    return float((counts @ driven(connection, program)).mean())
+
+
+def neuron_updates(population: Population, program: ChipProgram, result: SimulationResult) -> Events:
+    """Updates of a population's compartments, every one in every step, mean per sample.
+
+    Active is an update that finds a voltage or leaves a state other than zero, or spikes. Where the run recorded its
+    states, it is counted; else it is a range from the spikes to all updates, typically all, if input, a bias or a start
+    voltage can have moved them. Inactive updates are the rest, bound by bound: the two always make all updates.
+    """
+    updates = float(population.size * result.steps)
+    active = _active(population.name, result)
+    if active is None:
+        spikes = float(result.neuron_counts[population.name].sum()) / result.batch
+        fed = any(result.neuron_counts[c.source].any() for c in program.into(population.name))
+        own = any(np.any(getattr(population, name, 0)) for name in ("bias", "v_initial"))
+        moved = fed or spikes > 0 or own
+        active = Range(spikes, updates, updates) if moved else Range.zero()
+    inactive = Range(updates - active.low, updates - active.typical, updates - active.high)
+    return Events(updates_active=active, updates_inactive=inactive)
+
+
+def _active(name: str, result: SimulationResult) -> Range | None:
+    states = {key.split("/", 1)[0]: values for key, values in result.states.items() if key.split("/", 1)[1] == name}
+    if len(states) < 2 or "s" not in states:
+        return None
+    active = np.any([values != 0 for values in states.values()], axis=0)
+    if "v" in states:
+        active[1:] |= states["v"][:-1] != 0
+    return Range.exact(float(active.sum()) / result.batch)
