@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from exporter.program import ChipProgram
 
-from .engine import Active, PopulationState, Synapses
+from .engine import PopulationState, Synapses
 from .inputs import graded_nodes
-from .kernels import list_active, warm_up
+from .kernels import warm_up
+from .kernels.active import Active
 from .result import Record, Recording, SimulationResult, collect
 
 Progress = Callable[[int, int], None]
@@ -43,9 +44,9 @@ def emulate(
     built = time.perf_counter()
 
     def run(group: slice) -> None:
-        cut = {name: np.ascontiguousarray(x[:, group]) for name, x in inputs.items()}
+        cut = {name: x[:, group] for name, x in inputs.items()}
         kept = {name: recording.of(group) for name, recording in recordings.items()}
-        _run_group(program, synapses, cut, steps, kept, report)
+        _run_group(program, synapses, cut, graded, steps, kept, report)
 
     with ThreadPoolExecutor(len(groups)) as pool:
         try:
@@ -84,6 +85,7 @@ def _run_group(
     program: ChipProgram,
     synapses: list[Synapses],
     inputs: Inputs,
+    graded: set[str],
     steps: int,
     kept: dict[str, Recording],
     report: _Report,
@@ -98,7 +100,7 @@ def _run_group(
         for state in states.values():
             state.update(step)
         for name, values in inputs.items():
-            _enter(values, step, active[name])
+            _enter(values, step, active[name], name in graded)
         for synapse in synapses:
             connection = synapse.connection
             synapse.deliver(active[connection.source], states[connection.target], step)
@@ -109,8 +111,10 @@ def _run_group(
         kept[name].n[:] = state.total
 
 
-def _enter(x: NDArray[np.int32], step: int, active: Active) -> None:
-    if step < len(x):
-        list_active(x[step], active.index, active.count, active.payload)
-    else:
+def _enter(x: NDArray[np.int32], step: int, active: Active, graded: bool) -> None:
+    if step >= len(x):
         active.count[:] = 0
+    elif graded:
+        active.read_payloads(x[step])
+    else:
+        active.read_bits(np.packbits(x[step] != 0, axis=1))

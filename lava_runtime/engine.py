@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,29 +10,16 @@ from numpy.typing import NDArray
 
 from exporter.program import Connection, Population
 
-from . import kernels
+from .kernels.active import Active
 from .synapses import delivery_parts
-
-Integers = NDArray[np.int32]
-
-
-@dataclass
-class Active:
-    """Which elements are active in this step, a sample: indices, payloads and how many."""
-
-    index: Integers
-    payload: Integers
-    count: Integers
-
-    @classmethod
-    def empty(cls, batch: int, size: int) -> Active:
-        """No element active."""
-        shape = (batch, size)
-        return cls(np.zeros(shape, np.int32), np.ones(shape, np.int32), np.zeros(batch, np.int32))
 
 
 class PopulationState:
-    """States, pending input and spikes of one population for a batch of samples."""
+    """States, pending input and spikes of one population for a batch of samples.
+
+    sent: what was sent in the last step, (batch, size); message: the same as it travels, packed to a bit a neuron where
+    spikes carry no payloads.
+    """
 
     def __init__(self, population: Population, batch: int, incoming: Sequence[Connection]) -> None:
         shape = (batch, population.size)
@@ -43,6 +29,7 @@ class PopulationState:
         for name, values in start.items():
             self.states[name][:] = values
         self.sent: NDArray[Any] = np.zeros(shape, np.int32 if population.GRADED else np.uint8)
+        self.message: NDArray[Any] = self.sent
         self.total = np.zeros(shape, np.int32)
         self.active = Active.empty(batch, population.size)
         # pending[port][t % ring] is the synaptic input that arrives there at step t
@@ -54,8 +41,12 @@ class PopulationState:
         """Advance every compartment by one step."""
         arriving = tuple(pending[step % len(pending)] for pending in self.pending.values())
         self._step(step, self.states, arriving, self.sent)
-        active = self.active
-        kernels.list_sent(self.sent, active.index, active.count, active.payload, self.total)
+        if self.population.GRADED:
+            self.active.read_payloads(self.sent)
+        else:
+            self.message = np.packbits(self.sent, axis=1)
+            self.active.read_bits(self.message)
+        self.active.count_into(self.total)
 
 
 class Synapses:
@@ -69,14 +60,7 @@ class Synapses:
         """Add what the active sources of this step send to where it arrives, `delay` steps on."""
         pending = target.pending[self.connection.port]
         for part in self._parts:
-            chosen = active
-            if part.sources is not None:
-                chosen = Active.empty(*active.index.shape)
-                kernels.choose(
-                    active.index, active.count, active.payload, part.sources, chosen.index, chosen.count, chosen.payload
-                )
-            slot = pending[(step + part.delay) % len(pending)]
-            part.add(chosen.index, chosen.count, chosen.payload, slot)
+            part.deliver(active, pending[(step + part.delay) % len(pending)])
 
 
 def ring_size(connections: Sequence[Connection]) -> int:

@@ -2,112 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy.sparse import coo_array, csr_array
 
 from exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection, delays_per_weight
 
-from . import kernels
+from .kernels.active import Active, Integers
+from .kernels.convolution import ConvSynapses
+from .kernels.dense import DenseSynapses
+from .kernels.sparse import SparseSynapses
 
-Integers = NDArray[np.int32]
-Deliver = Callable[[Integers, Integers, Integers, Integers], None]
-"""(index, count, payload, target): adds to target (batch, size) what the active sources send."""
+Deliver = Callable[[Active, Integers], None]
+"""(active, target): adds to target (batch, size) what the active sources send."""
+
+# the share of weights other than 0 from which whole rows are faster: a vector of 16 against one at a time
+WHOLE_FROM = 0.08
 
 
 @dataclass(frozen=True)
 class DeliveryPart:
-    """The synapses of one delay; sources: which source elements they belong to (uint8, one each), None for all."""
+    """The synapses of one delay, in steps."""
 
     delay: int
-    sources: NDArray[np.uint8] | None
-    add: Deliver
+    deliver: Deliver
 
 
 def delivery_parts(connection: Connection, source_size: int, graded: bool) -> list[DeliveryPart]:
     """Split a connection by delay, and choose the kernel for each part.
 
-    What arrives together is summed before it is shifted by weight_exp, as lava.proc's DelayDense and DelaySparse do.
+    What arrives in one step is one sum before it is shifted or cut, so every delay is one part, whichever of the axon's
+    and the synapse's delays it is made of.
     """
-    parts = []
-    if connection.synaptic_delays is not None and not isinstance(connection, ConvConnection):
-        delays = delays_per_weight(connection)  # type: ignore[arg-type]
-        connection = replace(connection, axonal_delays=None, synaptic_delays=delays)
-    for beyond, held in _by_synaptic_delay(connection):
-        deliver = _deliver(held, source_size, graded)
-        axonal = connection.axonal_delays
-        if axonal is None:
-            parts.append(DeliveryPart(connection.delay + beyond, None, deliver))
-            continue
-        for delay in np.unique(axonal):
-            sources = (axonal == delay).astype(np.uint8)
-            parts.append(DeliveryPart(connection.delay + beyond + int(delay), sources, deliver))
-    return parts
-
-
-def source_matrix(connection: DenseConnection | SparseConnection, source_size: int) -> sparse.csr_array:
-    """The matrix a source element a row, (source size, target size), what is stored only."""
-    if isinstance(connection, DenseConnection):
-        return sparse.csr_array(connection.weights.T)
-    shape = (len(connection.indptr) - 1, source_size)
-    rows = sparse.csr_array((connection.weights, connection.indices, connection.indptr), shape=shape)
-    return sparse.csr_array(rows.T)
-
-
-def _by_synaptic_delay(connection: Connection) -> list[tuple[int, Connection]]:
-    delays = connection.synaptic_delays
-    if delays is None:
-        return [(0, connection)]
-    present = np.unique(delays[connection.weights != 0]) if np.any(connection.weights) else np.zeros(1, np.int32)
-    return [(int(d), replace(connection, weights=np.where(delays == d, connection.weights, 0))) for d in present]
-
-
-def _deliver(connection: Connection, source_size: int, graded: bool) -> Deliver:
-    exponent = connection.weight_exp
-    wide = isinstance(connection, DenseConnection) and connection.longest_delay > 1
     if isinstance(connection, ConvConnection):
-        return _convolve(connection)
-    if isinstance(connection, SparseConnection) or connection.synaptic_delays is not None:
-        matrix = source_matrix(connection, source_size)  # type: ignore[arg-type]
-        pointers, targets = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-        values = matrix.data.astype(np.int16)
-
-        def scatter(index: Integers, count: Integers, payload: Integers, target: Integers) -> None:
-            kernels.sparse(pointers, targets, values, exponent, wide, index, count, payload, target)
-
-        return scatter
-    weights: NDArray[Any] = np.ascontiguousarray(connection.weights.T.astype(np.int16))
-
-    def multiply(index: Integers, count: Integers, payload: Integers, target: Integers) -> None:
-        if graded:
-            kernels.dense_payload(weights, exponent, wide, index, count, payload, target)
-        else:
-            kernels.dense(weights, exponent, index, count, target)
-
-    return multiply
+        return list(_convolutions(connection, source_size, graded))
+    assert isinstance(connection, (DenseConnection, SparseConnection))
+    if connection.longest_delay == connection.delay:
+        return [DeliveryPart(connection.delay, _whole_or_sparse(_matrix(connection, source_size), connection, graded))]
+    return [
+        DeliveryPart(delay, _whole_or_sparse(matrix, connection, graded))
+        for delay, matrix in _by_delay(connection, source_size)
+    ]
 
 
-def _convolve(c: ConvConnection) -> Deliver:
-    weights = _by_input_channel(c)
-
-    def convolve(index: Integers, count: Integers, payload: Integers, target: Integers) -> None:
-        kernels.conv(
-            weights, c.weight_exp, c.input_shape, c.output_shape, c.stride, c.padding, c.dilation, c.groups,
-            index, count, payload, target,
-        )  # fmt: skip
-
-    return convolve
+def _whole_or_sparse(matrix: NDArray[np.int16] | csr_array, connection: Connection, graded: bool) -> Deliver:
+    """`matrix`: a source element a row, (source size, target size)."""
+    wide = isinstance(connection, DenseConnection) and connection.longest_delay > 1
+    stored = matrix.nnz if isinstance(matrix, csr_array) else int(np.count_nonzero(matrix))
+    if stored >= WHOLE_FROM * matrix.shape[0] * matrix.shape[1]:
+        whole = matrix.toarray() if isinstance(matrix, csr_array) else matrix
+        return DenseSynapses(whole, connection.weight_exp, graded, wide).deliver
+    return SparseSynapses(csr_array(matrix), connection.weight_exp, wide).deliver
 
 
-def _by_input_channel(connection: ConvConnection) -> NDArray[np.int32]:
-    """(out, in / groups, h, w) -> (in, h, w, out / groups): for each input channel the kernels of its own group."""
-    out, per_group, height, width = connection.weights.shape
-    groups = connection.groups
-    grouped = connection.weights.reshape(groups, out // groups, per_group, height, width)
-    return np.ascontiguousarray(grouped.transpose(0, 2, 3, 4, 1)).reshape(
-        groups * per_group, height, width, out // groups
-    )
+def _matrix(connection: DenseConnection | SparseConnection, source_size: int) -> NDArray[np.int16] | csr_array:
+    if isinstance(connection, SparseConnection):
+        shape = len(connection.indptr) - 1, source_size
+        rows = csr_array((connection.weights.astype(np.int16), connection.indices, connection.indptr), shape=shape)
+        return _without_zeros(rows.T)
+    weights: NDArray[np.int16] = connection.weights.T.astype(np.int16)
+    return weights
+
+
+def _by_delay(connection: DenseConnection | SparseConnection, source_size: int) -> Iterator[tuple[int, csr_array]]:
+    target, source, shape = _ends(connection, source_size)
+    weight = connection.weights.reshape(-1).astype(np.int16)
+    delay = connection.delay + delays_per_weight(connection).reshape(-1)
+    for steps in np.unique(delay[weight != 0]):
+        chosen = delay == steps
+        part = coo_array((weight[chosen], (source[chosen], target[chosen])), shape=shape)
+        yield int(steps), _without_zeros(part)
+
+
+def _ends(
+    connection: DenseConnection | SparseConnection, source_size: int
+) -> tuple[NDArray[Any], NDArray[Any], tuple[int, int]]:
+    """Target and source element of every weight, and (source size, target size)."""
+    if isinstance(connection, SparseConnection):
+        targets = len(connection.indptr) - 1
+        return np.repeat(np.arange(targets), np.diff(connection.indptr)), connection.indices, (source_size, targets)
+    target, source = np.indices(connection.weights.shape, dtype=np.int32)
+    return target.reshape(-1), source.reshape(-1), (source_size, len(connection.weights))
+
+
+def _without_zeros(matrix: Any) -> csr_array:
+    rows = csr_array(matrix)
+    rows.eliminate_zeros()
+    return rows
+
+
+def _convolutions(c: ConvConnection, source_size: int, graded: bool) -> Iterator[DeliveryPart]:
+    synaptic = np.zeros(c.weights.shape, np.int32) if c.synaptic_delays is None else c.synaptic_delays
+    axonal = np.zeros(source_size, np.int32) if c.axonal_delays is None else c.axonal_delays
+    of_weights, of_axons = (np.unique(delays) for delays in (synaptic, axonal))
+    kernels = {int(delay): np.where(synaptic == delay, c.weights, 0).astype(np.int32) for delay in of_weights}
+    for beyond in np.unique(np.add.outer(of_weights, of_axons)):
+        pairs = [(kernels[int(beyond - a)], a) for a in of_axons if int(beyond - a) in kernels]
+        classes = np.full(source_size, -1, np.int32)
+        for number, (_, a) in enumerate(pairs):
+            classes[axonal == a] = number
+        chosen = [kernel for kernel, _ in pairs]
+        yield DeliveryPart(c.delay + int(beyond), ConvSynapses(c, chosen, classes, graded).deliver)

@@ -20,10 +20,10 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
 from exporter.program import InputPort, Population
-from lava_runtime.engine import Active, PopulationState, Synapses
+from lava_runtime.engine import PopulationState, Synapses
 from lava_runtime.inputs import graded_nodes
 from lava_runtime.job import Job, shared_progress
-from lava_runtime.kernels import list_active
+from lava_runtime.kernels.active import Active
 
 
 class SpikeSource(AbstractProcess):
@@ -130,10 +130,10 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         incoming = job.program.into(population.name)
         self._graded: list[bool] = proc_params["graded"]
         self._state = PopulationState(population, job.request.batch, incoming)
-        self._sizes = [job.program.source_size(c.source) for c in incoming]
-        parts = zip(incoming, self._sizes, self._graded, strict=True)
+        sizes = [job.program.source_size(c.source) for c in incoming]
+        parts = zip(incoming, sizes, self._graded, strict=True)
         self._synapses = [Synapses(connection, size, flag) for connection, size, flag in parts]
-        self._active = [Active.empty(job.request.batch, size) for size in self._sizes]
+        self._active = [Active.empty(job.request.batch, size) for size in sizes]
         self._kept = job.arrays(index)
         self._steps = job.request.steps
         self._progress = shared_progress(job.folder) if index == len(job.program.populations) - 1 else None
@@ -142,13 +142,14 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         """One time step of the population."""
         step = self.time_step - 1
         self._state.update(step)
-        sent = self._state.sent
-        self.s_out.send(sent if self._state.population.GRADED else np.packbits(sent, axis=1))
+        self.s_out.send(self._state.message)
         for number, synapses in enumerate(self._synapses):
             message = getattr(self, f"in{number}").recv()
             active = self._active[number]
-            values = message if self._graded[number] else np.unpackbits(message, axis=1, count=self._sizes[number])
-            list_active(values, active.index, active.count, active.payload)
+            if self._graded[number]:
+                active.read_payloads(message)
+            else:
+                active.read_bits(message)
             synapses.deliver(active, self._state, step)
         self._record(step)
 

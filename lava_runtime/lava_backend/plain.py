@@ -109,16 +109,17 @@ class PlainConvolutionModel(PyLoihiProcessModel):
 
 
 def _by_delay(connection: ConvConnection, shape: tuple[int, int]) -> Iterable[tuple[int, csr_array]]:
-    """A matrix (target size, source size) for each pair of axonal and synaptic delay, with their sum."""
+    """A matrix (target size, source size) for each delay."""
     target, source, place = _conv_synapses(connection)
     weight = connection.weights.reshape(-1)[place].astype(np.int64)
-    none = np.zeros(1, np.int32)
-    axonal = none[0 * source] if connection.axonal_delays is None else connection.axonal_delays[source]
-    synaptic = none[0 * place] if connection.synaptic_delays is None else connection.synaptic_delays.reshape(-1)[place]
-    for pair in {*zip(axonal.tolist(), synaptic.tolist(), strict=True)}:
-        chosen = (axonal == pair[0]) & (synaptic == pair[1])
-        matrix = csr_array((weight[chosen], (target[chosen], source[chosen])), shape=shape)
-        yield connection.delay + sum(pair), matrix
+    delay = np.full(len(weight), connection.delay)
+    if connection.axonal_delays is not None:
+        delay += connection.axonal_delays[source]
+    if connection.synaptic_delays is not None:
+        delay += connection.synaptic_delays.reshape(-1)[place]
+    for steps in np.unique(delay):
+        chosen = delay == steps
+        yield int(steps), csr_array((weight[chosen], (target[chosen], source[chosen])), shape=shape)
 
 
 def _conv_synapses(c: ConvConnection) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

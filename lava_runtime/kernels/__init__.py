@@ -1,0 +1,22 @@
+"""Compiles every kernel of a run before threads and forked processes share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from exporter.program import Population
+
+from . import active, convolution, dense, sparse
+
+
+def warm_up(populations: Iterable[Population]) -> None:
+    """Compile, or load from the cache, every kernel that the populations and any connection need."""
+    for module in (active, convolution, dense, sparse):
+        module.warm_up()
+    for population in populations:
+        states = {name: np.zeros((1, population.size), np.int32) for name in population.STATES}
+        ports = tuple(np.zeros((1, population.size), np.int32) for _ in population.PORTS)
+        sent = np.zeros((1, population.size), np.int32 if population.GRADED else np.uint8)
+        population.stepper()(0, states, ports, sent)

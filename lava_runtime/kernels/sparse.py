@@ -1,0 +1,64 @@
+"""Synapses held as a sparse matrix, a source a row: every stored weight of an active source is added on its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from scipy.sparse import csr_array
+
+from .active import Active, Integers
+
+
+class SparseSynapses:
+    """matrix: (source size, target size), no zeros stored; wide: as in kernels/dense.py."""
+
+    def __init__(self, matrix: csr_array, exponent: int, wide: bool) -> None:
+        self._pointers: Any = matrix.indptr.astype(np.int64)
+        self._targets: Any = matrix.indices.astype(np.int32, copy=False)
+        self._values: Any = matrix.data.astype(np.int16, copy=False)
+        self._exponent = exponent
+        self._total = np.int64 if wide else np.int32
+
+    def deliver(self, active: Active, target: Integers) -> None:
+        """Add to target (batch, size) what the active sources send."""
+        rows = self._pointers, self._targets, self._values, abs(self._exponent)
+        if self._exponent >= 0:
+            add_each(*rows, active.index, active.count, active.payload, target)
+        else:
+            total = np.zeros(target.shape[1], self._total)
+            add_each_shifted_right(*rows, total, active.index, active.count, active.payload, target)
+
+
+@njit(cache=True, nogil=True)
+def add_each(pointers, targets, values, exponent, index, count, payload, target):
+    """Add weight * payload * 2**exponent; the low 32 bits of a sum do not mind when it wraps."""
+    for b in range(target.shape[0]):
+        sums = target[b]
+        for k in range(count[b]):
+            source = index[b, k]
+            factor = np.int32(np.int64(payload[b, k]) << exponent)
+            for n in range(pointers[source], pointers[source + 1]):
+                sums[targets[n]] += np.int32(values[n] * factor)
+
+
+@njit(cache=True, nogil=True)
+def add_each_shifted_right(pointers, targets, values, exponent, total, index, count, payload, target):
+    """Add the whole sum of weight * payload, divided by 2**exponent and rounded down; total: zeros, (target size,)."""
+    for b in range(target.shape[0]):
+        for k in range(count[b]):
+            source, factor = index[b, k], payload[b, k]
+            for n in range(pointers[source], pointers[source + 1]):
+                total[targets[n]] += np.int32(values[n] * factor)
+        if count[b] > 0:
+            for j in range(len(total)):
+                target[b, j] += np.int32(total[j] >> exponent)
+                total[j] = 0
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, the kernels of this file."""
+    matrix = csr_array(np.ones((1, 1), np.int16))
+    for exponent, wide in ((0, False), (-1, False), (-1, True)):
+        SparseSynapses(matrix, exponent, wide).deliver(Active.empty(1, 1), np.zeros((1, 1), np.int32))

@@ -1,0 +1,197 @@
+"""The emulator's kernels against the plain sum over synapses: every kind, delay, density, payload and exponent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from programs import delays, sparse, weights
+from scipy.sparse import csr_array
+from strategies import geometries, kernel_shape, kernel_size
+
+from exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from hardware_profiles.fixed_point import SIGN_MODES
+from lava_runtime import synapses
+from lava_runtime.kernels import dense
+from lava_runtime.kernels.active import Active
+from lava_runtime.synapses import delivery_parts
+
+DENSITIES = st.sampled_from([0.0, 0.01, 0.1, 0.5, 0.8, 1.0])
+PAYLOADS = st.sampled_from([1, 1, 100, 100_000, 2**31 - 1])
+
+
+def expected(c: Connection, sent: NDArray[Any], size: int) -> dict[int, NDArray[Any]]:
+    """What arrives after each delay, (batch, size), from the synapses one by one."""
+    whole = as_dense(c, sent.shape[1])
+    there = naive.synapse_list(whole)
+    beyond = np.zeros_like(whole.weights) if whole.synaptic_delays is None else whole.synaptic_delays
+    steps = naive.synapse_list(replace(whole, weights=beyond))
+    axonal = np.zeros(sent.shape[1], np.int32) if c.axonal_delays is None else c.axonal_delays
+    found: dict[int, NDArray[Any]] = {}
+    for (source, target, weight), (_, _, more) in zip(there, steps, strict=True):
+        delay = c.delay + int(axonal[source]) + more
+        found.setdefault(delay, np.zeros((size, sent.shape[1]), np.int64))[target, source] += weight
+    return {delay: np.array([arriving(c, matrix, row) for row in sent]) for delay, matrix in found.items()}
+
+
+def arriving(c: Connection, matrix: NDArray[np.int64], sent: NDArray[np.int32]) -> NDArray[np.int64]:
+    """As lava.proc's models add: products of 32 bit, sums of 32 or in DelayDense 64, a convolution's cut to 24."""
+    total = naive.wrap(matrix * sent.astype(np.int64), 32).sum(axis=1)
+    if not (isinstance(c, DenseConnection) and c.longest_delay > 1):
+        total = naive.wrap(total, 32)
+    total = naive.wrap(total << c.weight_exp if c.weight_exp >= 0 else total >> -c.weight_exp, 32)
+    found: NDArray[np.int64] = naive.wrap(total, 24) if isinstance(c, ConvConnection) else total
+    return found
+
+
+def as_dense(c: Connection, size: int) -> Connection:
+    if not isinstance(c, SparseConnection):
+        return c
+
+    def whole(values: NDArray[Any]) -> NDArray[np.int32]:
+        found: NDArray[np.int32] = csr_array((values, c.indices, c.indptr), shape=(len(c.indptr) - 1, size)).toarray()
+        return found
+
+    beyond = None if c.synaptic_delays is None else whole(c.synaptic_delays)
+    return DenseConnection(c.source, c.target, whole(c.weights), c.weight_exp, c.sign_mode, c.weight_bits, c.delay,
+                           axonal_delays=c.axonal_delays, synaptic_delays=beyond)  # fmt: skip
+
+
+def activity(shape: tuple[int, int], density: float, largest: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    values = rng.integers(-largest, largest, shape, endpoint=True) if largest > 1 else np.ones(shape, np.int64)
+    return ((rng.random(shape) < density) * values).astype(np.int32)
+
+
+def listed(sent: NDArray[np.int32], graded: bool) -> Active:
+    active = Active.empty(*sent.shape)
+    if graded:
+        active.read_payloads(sent)
+    else:
+        active.read_bits(np.packbits(sent != 0, axis=1))
+    return active
+
+
+def delivered(c: Connection, sent: NDArray[np.int32], graded: bool, size: int) -> dict[int, NDArray[np.int32]]:
+    found = {}
+    for part in delivery_parts(c, sent.shape[1], graded):
+        assert part.delay not in found
+        # what is there already stays
+        found[part.delay] = np.full((len(sent), size), 7, np.int32)
+        part.deliver(listed(sent, graded), found[part.delay])
+        found[part.delay] -= 7
+    return found
+
+
+def check(c: Connection, sent: NDArray[np.int32], graded: bool, size: int) -> None:
+    found = delivered(c, sent, graded, size)
+    wanted = expected(c, sent, size)
+    for delay in {*found, *wanted}:
+        nothing = np.zeros((len(sent), size), np.int32)
+        np.testing.assert_array_equal(found.get(delay, nothing), wanted.get(delay, nothing))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), density=DENSITIES, largest=PAYLOADS, with_delays=st.booleans())
+def test_every_connection_delivers_the_sum_of_its_synapses(
+    data: st.DataObject, density: float, largest: int, with_delays: bool
+) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    mode, bits = data.draw(st.sampled_from(SIGN_MODES)), data.draw(st.integers(1, 8))
+    kind, sources, size = data.draw(st.sampled_from(["dense", "sparse", "conv"])), 13, 9
+    exponent = data.draw(st.integers(-8, 7))
+    connection: Connection
+    if kind == "conv":
+        shape = data.draw(st.sampled_from([(1, 5, 6), (4, 4, 3), (2, 7, 7)]))
+        geometry = data.draw(geometries(shape, 60))
+        if geometry is None:
+            return
+        sources, size = int(np.prod(shape)), int(np.prod(geometry.output_shape))
+        kernel = weights(kernel_shape(geometry, kernel_size(geometry)), mode, bits, rng)
+        connection = ConvConnection("a", "b", kernel, abs(exponent) % 8, mode, bits, 1, *vars(geometry).values())
+    elif kind == "sparse":
+        connection = replace(sparse("a", "b", (size, sources), exponent, rng), delay=2)
+    else:
+        connection = DenseConnection("a", "b", weights((size, sources), mode, bits, rng), exponent, mode, bits, 1)
+    if with_delays:
+        connection = replace(
+            connection, axonal_delays=delays((sources,), 3, rng),
+            synaptic_delays=delays(connection.weights.shape, 2, rng),
+        )  # fmt: skip
+    check(connection, activity((3, sources), density, largest, rng), largest > 1, size)
+
+
+@pytest.mark.parametrize("exponent", [0, 3, -3])
+@pytest.mark.parametrize("density", [0.02, 0.55, 0.9])
+def test_more_rows_than_16_bit_can_sum(exponent: int, density: float) -> None:
+    # 300 weights of the largest magnitude: 76,200 leaves 16 bit
+    rng = np.random.default_rng(1)
+    for value in (254, -254, 2):
+        connection = DenseConnection("a", "b", np.full((5, 300), value, np.int32), exponent, "mixed", 8, 1)
+        check(connection, activity((2, 300), density, 1, rng), False, 5)
+
+
+@pytest.mark.parametrize("value", [28, 254, -254])
+def test_convolution_in_16_and_in_32_bit(value: int) -> None:
+    # 9 * 128 weights of 28 stay within 16 bit when all are active, of 254 they do not
+    kernel = np.full((3, 128, 3, 3), value, np.int32)
+    connection = ConvConnection("a", "b", kernel, 1, "mixed", 8, 1, (128, 4, 4), (3, 4, 4), (1, 1), (1, 1), (1, 1), 1)
+    for density in (0.05, 1.0):
+        check(connection, activity((2, 2048), density, 1, np.random.default_rng(2)), False, 48)
+
+
+def test_the_matrix_product_takes_over_and_gives_way_where_it_is_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    used: list[type] = []
+    multiply = dense.DenseSynapses._multiply
+
+    def noting(self: Any, active: Active, target: Any, kind: type) -> None:
+        used.append(kind)
+        multiply(self, active, target, kind)
+
+    monkeypatch.setattr(dense.DenseSynapses, "_multiply", noting)
+    connection = DenseConnection("a", "b", weights((6, 40), "mixed", 8, rng), -2, "mixed", 8, 1)
+    payloads = (1, 1000, 100_000, 2**31 - 1)
+    for density, largest in ((0.05, 1), *((0.9, largest) for largest in payloads)):
+        check(connection, activity((4, 40), density, largest, rng), largest > 1, 6)
+    # where a right shift would show what 32 bit cut off, nothing is multiplied
+    assert used == [np.float32, np.float32, np.float64]
+    check(replace(connection, weight_exp=2), activity((4, 40), 0.9, 2**31 - 1, rng), True, 6)
+    assert used.pop() is np.float64
+    monkeypatch.setattr(dense, "_EXACT", ((np.float32, 1 << 24),))
+    check(connection, activity((4, 40), 0.9, 100_000, rng), True, 6)
+    assert len(used) == 3
+
+
+def test_layout_follows_the_share_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    made: list[str] = []
+    for name in ("DenseSynapses", "SparseSynapses"):
+        kind = getattr(synapses, name)
+        monkeypatch.setattr(synapses, name, lambda *a, kind=kind: made.append(kind.__name__) or kind(*a))
+    for share in (0.01, 0.5):
+        values = (weights((30, 40), "mixed", 8, rng) * (rng.random((30, 40)) < share)).astype(np.int32)
+        matrix = csr_array(values)
+        as_sparse = SparseConnection("a", "b", matrix.data, 1, "mixed", 8, 1, indices=matrix.indices.astype(np.int32),
+                                     indptr=matrix.indptr.astype(np.int64))  # fmt: skip
+        sent = activity((2, 40), 0.5, 1, rng)
+        whole = delivered(DenseConnection("a", "b", values, 1, "mixed", 8, 1), sent, False, 30)
+        np.testing.assert_array_equal(whole[1], delivered(as_sparse, sent, False, 30)[1])
+    assert made == ["SparseSynapses", "SparseSynapses", "DenseSynapses", "DenseSynapses"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 64, 100])
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+def test_bits_are_listed_in_order(size: int, density: float) -> None:
+    sent = activity((3, size), density, 1, np.random.default_rng(size))
+    active, total = listed(sent, False), np.zeros(sent.shape, np.int32)
+    for b, row in enumerate(sent):
+        assert active.index[b, : active.count[b]].tolist() == np.flatnonzero(row).tolist()
+    active.count_into(total)
+    np.testing.assert_array_equal(total, sent)
+    assert active.density == sent.mean()
