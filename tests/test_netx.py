@@ -50,14 +50,17 @@ def dense(weights: NDArray[Any], **others: Any) -> dict[str, Any]:
 
 
 @needs_networks
-def test_tinynet_repeats_the_recorded_input_layer() -> None:
+def test_tinynet_repeats_every_recorded_layer() -> None:
     program = compile_net(NETX / "tinynet" / "tiny.net", LOIHI2)
     # the recorded sample as the bias that netx gives its neurons; 34 of it is the file's own
     bias = np.load(NETX / "tinynet" / "input_bias.npy").astype(np.int32).transpose(2, 1, 0)
     x = np.broadcast_to(bias - 34, (17, 1, 3, 16, 16)) / 36
-    found = simulate(program, x, record="all").states["s/layer0"][:16, 0]
-    recorded = np.load(NETX / "tinynet" / "input.npy")[0]
-    np.testing.assert_array_equal(np.moveaxis(found, 0, -1), recorded)
+    result = simulate(program, x, steps=20, record="all")
+    for depth, name in enumerate(("input", "layer1", "output")):
+        recorded = np.load(NETX / "tinynet" / f"{name}.npy")[0]
+        # a layer runs a step behind the one before it, on the chip and in the recording
+        found = np.moveaxis(result.states[f"s/layer{depth}"][:, 0], 0, -1)[..., depth : depth + 16]
+        np.testing.assert_array_equal(found, recorded)
 
 
 @needs_networks
@@ -138,6 +141,39 @@ def test_recurrent_layers_and_readouts_without_a_threshold(tmp_path: Path) -> No
     # the readout adds up 7 for every spike that has arrived
     arrived = 7 * np.cumsum(spikes.sum(axis=2, dtype=np.int64), axis=0)
     np.testing.assert_array_equal(answer[1:, :, 0], arrived[:-1])
+
+
+def test_sigma_delta_layers_pass_on_changes(tmp_path: Path) -> None:
+    neuron = {"type": b"SDNN", "vThMant": 0, "activation": b"relu"}
+    layers = [
+        {"type": b"input", "shape": np.array([4]), "neuron": neuron},
+        dense(np.array([[20.0, -10, 4, 6], [-2, 8, 30, 2]]), neuron=neuron, bias=np.array([3.0, -5.0])),
+        dense(np.array([[12.0, -34.0]]), neuron={**neuron, "sigma_output": True}),
+    ]  # fmt: skip
+    program = compile_net(write_net(tmp_path / "m.net", layers), LOIHI2)
+    x = np.array([0.5, -0.25, 1.0, 0.0])
+    values = simulate(program, np.broadcast_to(x, (8, 1, 4)), steps=8).output[:, 0, 0]
+    # real numbers enter in 64ths; a graded spike and a state have six binary places more each
+    sums = np.array([[20, -10, 4, 6], [-2, 8, 30, 2]]) @ (64 * x) * 64
+    active = np.maximum(sums + np.array([3, -5]) * 4096, 0).astype(int)
+    assert values[-1] == np.array([12, -34]) @ (active >> 6)
+    assert np.all(values[4:] == values[-1])
+
+
+def test_complex_weights_reach_both_parts_of_a_resonator(tmp_path: Path) -> None:
+    neuron = {"type": b"RF_PHASE", "sinDecay": 1500, "cosDecay": 3700, "vThMant": 20}
+    layer = {
+        "type": b"dense", "shape": np.array([3]), "neuron": neuron,
+        "weight/real": np.full((3, 2), 40.0), "weight/imag": np.full((3, 2), -8.0),
+    }  # fmt: skip
+    program = compile_net(write_net(tmp_path / "m.net", [layer]), LOIHI2)
+    assert [c.port for c in program.connections] == ["a_real_in", "a_imag_in"]
+    x = np.zeros((40, 1, 2), np.uint8)
+    x[0] = 1
+    result = simulate(program, x, record="all")
+    assert result.states["real/layer0"][1].tolist() == [[80 * 64] * 3]
+    assert result.states["imag/layer0"][1].tolist() == [[-16 * 64] * 3]
+    assert result.output.sum() > 0
 
 
 BAD: list[tuple[Callable[[], list[dict[str, Any]]], str]] = [

@@ -80,12 +80,15 @@ class _Builder:
 
     def _dense(self, layer: NetLayer, name: str) -> None:
         shape = (math.prod(layer.shape),)
-        weights = self._matrix(layer, "weight", shape[0])
-        self._enter((weights.shape[1],))
-        if weights.shape[1] != math.prod(self._shape):
-            raise InputError(f"{layer.where} takes {weights.shape[1]} inputs, but {self._shape} leads to it")
-        delays = self._delays(layer, weights.shape)
-        self.connections += dense(layer, weights, self._source, name, delays)
+        complex_weights = "weight/real" in layer.arrays
+        ports = {"weight/real": "a_real_in", "weight/imag": "a_imag_in"} if complex_weights else {"weight": "a_in"}
+        for part, port in ports.items():
+            weights = self._matrix(layer, part, shape[0])
+            self._enter((weights.shape[1],))
+            if weights.shape[1] != math.prod(self._shape):
+                raise InputError(f"{layer.where} takes {weights.shape[1]} inputs, but {self._shape} leads to it")
+            delays = self._delays(layer, weights.shape)
+            self.connections += dense(layer, weights, self._source, name, delays, port)
         if layer.kind == "dense_rec":
             recurrent = self._matrix(layer, "weight_rec", shape[0])
             self.connections += dense(layer, recurrent, name, name, delays)

@@ -11,21 +11,33 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import WordWidths
 
-from ..neurons import CubaLI, CubaLIF, Integers, Population
+from ..neurons import RF, RFIZ, CubaLI, CubaLIF, Delta, Integers, LIFReset, Population, Sigma, SigmaDelta
 from ..rest import resting_voltage
 from .net_file import NetLayer, NeuronFields
 
 # an affine block's neurons: nothing leaks out of v, u is gone after a step
 _INTEGRATOR: NeuronFields = {"type": "CUBA", "iDecay": 4096, "vDecay": 0, "vThMant": math.inf}
 _BIAS_EXPONENT = 6
+# netx's defaults: where a graded spike and a state have their point
+_SPIKE_EXPONENT, _STATE_EXPONENT = 6, 6
 
 
 def population(layer: NetLayer, name: str, shape: tuple[int, ...], wait: int, widths: WordWidths) -> Population:
     """The neurons of a layer whose first input can arrive `wait` steps after the start."""
     fields = layer.neuron or _INTEGRATOR
     kind = str(fields.get("type", ""))
-    if kind not in ("LOIHI", "CUBA"):
-        raise InputError(f"{layer.where} has {kind or 'unnamed'} neurons; known are CUBA and LOIHI")
+    if kind in ("LOIHI", "CUBA"):
+        return _cuba(layer, fields, name, shape, wait, widths)
+    if kind == "SDNN":
+        return _sigma_delta(layer, fields, name, shape)
+    if kind.startswith("RF"):
+        return _resonator(layer, fields, name, shape)
+    raise InputError(f"{layer.where} has {kind or 'unnamed'} neurons; known are CUBA, LOIHI, SDNN, RF and RF_PHASE")
+
+
+def _cuba(
+    layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...], wait: int, widths: WordWidths
+) -> Population:
     size = math.prod(shape)
     bias_mant, bias_exp = _bias(layer, shape, widths)
     du, dv = _number(layer, fields, "iDecay") - 1, _number(layer, fields, "vDecay")
@@ -39,13 +51,46 @@ def population(layer: NetLayer, name: str, shape: tuple[int, ...], wait: int, wi
         "bias_exp": bias_exp,
     }
     threshold = float(fields.get("vThMant", math.inf))
-    silent = threshold > widths.vth_max
+    silent = threshold >= widths.vth_max
     vth = np.full(size, widths.vth_max if silent else int(threshold), np.int32)
-    rest, _ = resting_voltage(bias_mant << bias_exp, constants["dv"], vth, wait, widths)
+    rest, settled = resting_voltage(bias_mant << bias_exp, constants["dv"], vth, wait, widths)
     if silent:
         # in the units of the weights, as u and v are read in lava-dl
         return CubaLI(name, shape, **constants, v_initial=rest, shift=np.full(size, 6, np.int32))
-    return CubaLIF(name, shape, **constants, v_initial=rest, vth=vth)
+    if settled:
+        return CubaLIF(name, shape, **constants, v_initial=rest, vth=vth)
+    # no start voltage outlasts so negative a bias: v is set to 0 once, before the step of the first input
+    once = {
+        "reset_interval": np.full(size, widths.state_max, np.int32),
+        "reset_offset": np.full(size, wait + 1, np.int32),
+    }
+    return LIFReset(name, shape, **constants, v_initial=rest, vth=vth, **once)
+
+
+def _sigma_delta(layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...]) -> Population:
+    if "sigma_output" in fields:
+        return Sigma(name, shape)
+    threshold = float(fields.get("vThMant", 0))
+    if layer.kind == "input":
+        return Delta.scaled(name, shape, threshold, spike_exp=_SPIKE_EXPONENT, state_exp=_STATE_EXPONENT)
+    bias = layer.integers("bias").reshape(-1) if "bias" in layer.arrays else np.zeros(1, np.int32)
+    size = math.prod(shape)
+    if size % len(bias):
+        raise InputError(f"{layer.where} has {len(bias)} biases, which do not fit shape {shape}")
+    each = np.repeat(bias, size // len(bias)).reshape(shape)
+    return SigmaDelta.scaled(
+        name, shape, threshold, bias=each, spike_exp=_SPIKE_EXPONENT, state_exp=_STATE_EXPONENT
+    )  # fmt: skip
+
+
+def _resonator(layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...]) -> Population:
+    """As netx: from the decays in the file to a period and a decay, and from those to the chip's decays."""
+    sine, cosine = (_number(layer, fields, key) / 4096 for key in ("sinDecay", "cosDecay"))
+    if not sine:
+        raise InputError(f"{layer.where} has sinDecay 0: the neuron does not turn; train with a period that is finite")
+    alpha, period = 1 - math.sqrt(sine**2 + cosine**2), 2 * math.pi / math.atan2(sine, cosine)
+    model = RF if "PHASE" in str(fields["type"]) else RFIZ
+    return model.of_period(name, shape, period, alpha, _number(layer, fields, "vThMant"), state_exp=_STATE_EXPONENT)
 
 
 def _bias(layer: NetLayer, shape: tuple[int, ...], widths: WordWidths) -> tuple[Integers, Integers]:

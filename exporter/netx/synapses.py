@@ -16,7 +16,9 @@ Image = tuple[int, int, int]
 Make = Callable[[Integers, int, SignMode], Connection]
 
 
-def dense(layer: NetLayer, weights: Integers, source: str, target: str, delays: Integers | None) -> list[Connection]:
+def dense(
+    layer: NetLayer, weights: Integers, source: str, target: str, delays: Integers | None, port: str = "a_in"
+) -> list[Connection]:
     """All to all; delays: steps beyond the first, one a target neuron, as netx adds them."""
     beyond = None
     if delays is not None:
@@ -25,7 +27,9 @@ def dense(layer: NetLayer, weights: Integers, source: str, target: str, delays: 
         beyond = np.broadcast_to(delays[:, None] if columns else delays[None, :], weights.shape).astype(np.int32)
 
     def make(values: Integers, exponent: int, mode: SignMode) -> Connection:
-        return DenseConnection(source, target, values, exponent, mode, 8, 1, synaptic_delays=beyond, synapse=target)
+        return DenseConnection(
+            source, target, values, exponent, mode, 8, 1, synaptic_delays=beyond, port=port, synapse=target
+        )
 
     return exact(layer, weights, make, shifts=True)
 
