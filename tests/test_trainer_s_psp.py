@@ -11,8 +11,16 @@ from torch import Tensor, nn
 
 from trainer.dynamics import filter_current
 from trainer.quantise import LayerTensors
-from trainer.s_psp import mean_s_psp, output_counts, own_slope, recurrent_system, s_psp
-from trainer.spike_trains import Trains, bias_response, delayed, firing_coefficients, largest_response, response
+from trainer.s_psp import LARGEST_GAIN, mean_s_psp, output_counts, own_slope, recurrent_system, s_psp, synaptic_input
+from trainer.spike_trains import (
+    Trains,
+    bias_response,
+    delayed,
+    firing_coefficients,
+    input_shares,
+    largest_response,
+    response,
+)
 
 
 def scalar(value: float) -> Tensor:
@@ -45,6 +53,22 @@ def layer_of(weight: Tensor, bias: Tensor, du: float, dv: float) -> LayerTensors
     return LayerTensors(weight, bias, scalar(du), scalar(dv), scalar(1.0))
 
 
+def counts_of(
+    layer: LayerTensors, before: Trains, after: Tensor, least_slope: float, largest_gain: float = LARGEST_GAIN
+) -> Tensor:
+    outputs, inputs = layer.weight.shape
+    synapse = nn.Linear(inputs, outputs, bias=False)
+    reached = synaptic_input(synapse, layer.weight, before)
+    return output_counts(synapse, layer, before, reached, after, None, least_slope, largest_gain)
+
+
+def system_of(slope: Tensor, fired: Tensor, inner: Tensor, largest_gain: float) -> Tensor:
+    bias = torch.zeros(len(inner), dtype=torch.float64)
+    layer = LayerTensors(inner, bias, scalar(0.5), scalar(0.2), scalar(1.0), inner)
+    shares = input_shares(firing_coefficients(fired, layer.dv), layer.du, layer.dv)
+    return recurrent_system(slope, shares, delayed(fired), fired.sum(0), layer, largest_gain)
+
+
 def test_the_s_psp_of_three_spikes_by_hand() -> None:
     # du = dv = 1/2: p = 1 .5 .25 1.125, q = 1 1 .75 1.5; the neuron fires at steps 1 and 3, where v was 0 after step 1
     before, after = train(1, 0, 0, 1), train(0, 1, 0, 1)
@@ -74,10 +98,9 @@ def test_counts_change_with_weights_as_the_t_psp_does_at_fixed_firing_times() ->
     def t_psp(values: Tensor) -> Tensor:
         return (values * s_psp(before, after, scalar(0.4), scalar(0.1))).sum(-1)
 
-    synapse = nn.Linear(6, 4, bias=False)
     trained = weight.clone().requires_grad_()
     layer = layer_of(trained, torch.zeros(4, dtype=torch.float64), 0.4, 0.1)
-    counts = output_counts(synapse, layer, Trains(before, before.sum(0)), after, None, 1e-4)
+    counts = counts_of(layer, Trains(before, before.sum(0)), after, 1e-4)
     assert torch.equal(counts, after.sum(0))
     mean_input = before.sum(0) @ weight.T / (0.4 * 30)
     slope = own_slope(mean_input, after.sum(0), scalar(0.1), scalar(1.0), 30).clamp_min(1e-4)
@@ -97,7 +120,7 @@ def test_errors_reach_the_counts_before_by_their_share_of_the_s_psp() -> None:
     weight = torch.randn(2, 3, dtype=torch.float64)
     counts_before = before.sum(0).requires_grad_()
     layer = layer_of(weight, torch.zeros(2, dtype=torch.float64), 0.5, 0.2)
-    counts = output_counts(nn.Linear(3, 2, bias=False), layer, Trains(before, counts_before), after, None, 1.0)
+    counts = counts_of(layer, Trains(before, counts_before), after, 1.0)
     (found,) = torch.autograd.grad(counts.sum(), counts_before)
     effect = s_psp(before, after, scalar(0.5), scalar(0.2))
     half = 0.5 * largest_response(scalar(0.5), scalar(0.2), 20).item()
@@ -141,9 +164,7 @@ def test_the_gradient_through_a_recurrent_layer_is_that_of_the_counts_fixed_poin
 
     trained = [weight.clone().requires_grad_(), inner.clone().requires_grad_()]
     layer = LayerTensors(trained[0], torch.zeros(neurons, dtype=torch.float64), du, dv, scalar(1.0), trained[1])
-    counts = output_counts(
-        nn.Linear(4, neurons, bias=False), layer, Trains(before, before.sum(0)), after, None, 0.5, 1e6
-    )
+    counts = counts_of(layer, Trains(before, before.sum(0)), after, 0.5, 1e6)
     errors = torch.randn(2, neurons, generator=generator, dtype=torch.float64)
     found = torch.autograd.grad((errors * counts).sum(), trained)
     for which, values in enumerate((weight, inner)):
@@ -163,17 +184,14 @@ def test_the_gradient_through_a_recurrent_layer_is_that_of_the_counts_fixed_poin
 def test_the_recurrent_system_without_recurrent_weights_is_the_slope_alone() -> None:
     fired = random_spikes(15, 2, 3, 0.4, 8)
     slope = torch.rand(2, 3, dtype=torch.float64) + 0.5
-    layer = layer_of(torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0.5, 0.2)
-    system = recurrent_system(slope, delayed(fired), fired, layer, torch.zeros(3, 3, dtype=torch.float64), 0.9)
+    system = system_of(slope, fired, torch.zeros(3, 3, dtype=torch.float64), 0.9)
     assert torch.equal(system, torch.diag_embed(slope))
 
 
 def test_a_neuron_whose_recurrent_gain_is_too_large_is_damped() -> None:
     fired = torch.ones(6, 1, 2, dtype=torch.float64)
     inner = torch.tensor([[0.0, 4.0], [0.001, 0.0]], dtype=torch.float64)
-    layer = layer_of(inner, torch.zeros(2, dtype=torch.float64), 0.5, 0.2)
-    slope = torch.ones(1, 2, dtype=torch.float64)
-    system = recurrent_system(slope, delayed(fired), fired, layer, inner, 0.5)[0]
+    system = system_of(torch.ones(1, 2, dtype=torch.float64), fired, inner, 0.5)[0]
     assert system[0, 0].item() == pytest.approx(2 * -system[0, 1].item()) and system[0, 1] < -1
     assert system[1, 1].item() == 1
 

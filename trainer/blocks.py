@@ -130,6 +130,10 @@ class SpikingBlock(nn.Module):
         summed = connect(self.synapse, layer.weight, spikes)
         if self.shortcut is not None and layer.shortcut is not None:
             summed = summed + connect(self.shortcut, layer.shortcut, cast(Tensor, skip))
+        return self.fire(summed, layer)
+
+    def fire(self, summed: Tensor, layer: LayerTensors) -> Tensor:
+        """Spikes for what the synapses from other layers give, (T, B, *output), with the numbers of `tensors()`."""
         current = self.neuron.current(summed, layer.du)
         bias = layer.bias.view(-1, *[1] * (current.dim() - 3))
         if layer.recurrent is None:

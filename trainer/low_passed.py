@@ -22,10 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .dynamics import filter_current
 from .fold import Synapse, apply_synapse
 from .quantise import LayerTensors
-from .spike_trains import Trains, bias_response, response, zero_with_gradient
+from .spike_trains import Trains, bias_response, mean_response, zero_with_gradient
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def factors(before: Tensor, fan_in: int, neurons: int) -> Factors:
 
 def low_passed(spikes: Tensor, dv: Tensor) -> Tensor:
     """Mean over time of the train low-passed with the membrane's decay, times dv: (B, *neurons), near the rate."""
-    return dv * filter_current(spikes, dv).mean(0)
+    return dv * mean_response(spikes, torch.ones_like(dv), dv)
 
 
 def with_inhibition(change: Tensor, strength: Tensor, active: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ def output_rates(
     steps, one = len(fired), torch.ones((), dtype=fired.dtype, device=fired.device)
     scale = scale or Factors(one, one, one)
     per_neuron = layer.bias.view(-1, *[1] * (fired.dim() - 3))
-    drive = apply_synapse(synapse, layer.weight, layer.dv * response(before.spikes, layer.du, layer.dv).mean(0))
+    drive = apply_synapse(synapse, layer.weight, layer.dv * mean_response(before.spikes, layer.du, layer.dv))
     drive = drive + per_neuron * (layer.dv * bias_response(steps, layer.dv).mean())
     drive = scale_error(zero_with_gradient(drive), scale.weights)
     if before.level.requires_grad:

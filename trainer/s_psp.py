@@ -18,6 +18,8 @@ Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurren
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -29,18 +31,19 @@ from .spike_trains import (
     bias_response,
     delayed,
     firing_coefficients,
+    input_shares,
     largest_response,
-    response,
     zero_with_gradient,
 )
 
 NO_SPIKES = 1e-9
+LEAST_SLOPE = 0.1
 LARGEST_GAIN = 0.9
 
 
 def s_psp(before: Tensor, after: Tensor, du: Tensor, dv: Tensor) -> Tensor:
     """All e_ij of dense trains: (B, after, before) for spikes (T, B, before) into neurons that fire (T, B, after)."""
-    return torch.einsum("tbi,tbj->bij", firing_coefficients(after, dv), response(before, du, dv))
+    return torch.einsum("tbi,tbj->bij", input_shares(firing_coefficients(after, dv), du, dv), before)
 
 
 def mean_s_psp(before: Tensor, after: Tensor, du: Tensor, dv: Tensor, steps: int) -> Tensor:
@@ -60,77 +63,81 @@ def own_slope(drive: Tensor, counts: Tensor, dv: Tensor, vth: Tensor, steps: int
     return slope
 
 
+def synaptic_input(synapse: Synapse, weight: Tensor, before: Trains) -> Tensor:
+    """W s, (T, B, *output), in which the spikes of a neuron that fired weigh as its count over its count now.
+
+    So an S-PSP has the slope e_ij / o_j by the count before, while its value is that of the spikes.
+    """
+    if not before.level.requires_grad:
+        return connect(synapse, weight, before.spikes)
+    sent = before.level.detach()
+    return connect(
+        synapse, weight, before.spikes * torch.where(sent > 0, before.level / sent.clamp_min(NO_SPIKES), 1.0)
+    )
+
+
 def output_counts(
     synapse: Synapse,
     layer: LayerTensors,
     before: Trains,
+    reached: Tensor,
     spikes: Tensor,
-    forced: Tensor | None,
-    least_slope: float,
+    forced: Tensor | None = None,
+    least_slope: float = LEAST_SLOPE,
     largest_gain: float = LARGEST_GAIN,
 ) -> Tensor:
     """The counts of a layer that fired `spikes`, with the gradients above by weights, bias and the counts before.
 
-    With recurrent synapses, which hand the spikes of the step before, do stands on both sides; this linear system is
-    solved for every sample, which is exact at this level and needs no unfolding in time.
+    reached: its synaptic_input. With recurrent synapses, which hand the spikes of the step before, do stands on both
+    sides; this linear system is solved for every sample, which is exact at this level and needs no unfolding in time.
     forced: firings to assume instead where the layer should have fired and did not; least_slope: `own_slope` is kept
-    at least that large (1e-4 in the authors' code); largest_gain: see recurrent_system. du and dv
-    must be scalars. Returns (B, *neurons).
+    at least that large (1e-4 in the authors' code); largest_gain: see recurrent_system. du and dv must be scalars.
+    Returns (B, *neurons).
     """
     fired = spikes if forced is None else forced
     counts, steps = fired.sum(0), len(spikes)
     coefficients = firing_coefficients(fired, layer.dv)
+    shares = input_shares(coefficients, layer.du, layer.dv)
+    of_bias = torch.tensordot(bias_response(steps, layer.dv), coefficients, 1)
     per_neuron = layer.bias.view(-1, *[1] * (spikes.dim() - 3))
-    reached = _feed_forward(synapse, layer, before, coefficients, counts)
-    reached = reached + per_neuron * torch.tensordot(bias_response(steps, layer.dv), coefficients, 1)
-    mean_input = apply_synapse(synapse, layer.weight, before.level) / (layer.du * steps) + per_neuron
+    t_psp = (shares * reached).sum(0) + per_neuron * of_bias + _of_silent(synapse, layer, before, counts)
+    drive = reached.detach().sum(0) / (layer.du * steps) + per_neuron.detach()
     recurrent = layer.recurrent
     if recurrent is None:
-        slope = own_slope(mean_input, counts, layer.dv, layer.vth, steps).clamp_min(least_slope).detach()
-        return torch.add(spikes.sum(0), zero_with_gradient(reached) / (layer.vth * slope))
+        slope = own_slope(drive, counts, layer.dv, layer.vth, steps).clamp_min(least_slope)
+        return torch.add(spikes.sum(0), zero_with_gradient(t_psp) / (layer.vth * slope))
     late = delayed(spikes)
-    reached = reached + (coefficients * (response(late, layer.du, layer.dv) @ recurrent.T)).sum(0)
-    mean_input = mean_input + late.sum(0) @ recurrent.T / (layer.du * steps)
-    slope = own_slope(mean_input, counts, layer.dv, layer.vth, steps).clamp_min(least_slope)
-    system = recurrent_system(slope, late, fired, layer, recurrent, largest_gain).detach()
-    change = zero_with_gradient(reached) / layer.vth
+    t_psp = t_psp + (shares * (late @ recurrent.T)).sum(0)
+    drive = drive + late.sum(0) @ recurrent.detach().T / (layer.du * steps)
+    slope = own_slope(drive, counts, layer.dv, layer.vth, steps).clamp_min(least_slope)
+    system = recurrent_system(slope, shares, late, counts, layer, largest_gain)
+    change = zero_with_gradient(t_psp) / layer.vth
     return torch.add(spikes.sum(0), torch.linalg.solve(system, change.unsqueeze(-1)).squeeze(-1))
 
 
 def recurrent_system(
-    slope: Tensor, late: Tensor, fired: Tensor, layer: LayerTensors, recurrent: Tensor, largest_gain: float
+    slope: Tensor, shares: Tensor, late: Tensor, counts: Tensor, layer: LayerTensors, largest_gain: float
 ) -> Tensor:
     """The matrix of the linear system of do: slope on the diagonal, minus w_ip (e_ip / o_p) / vth; (B, N, N).
 
-    A neuron whose recurrent gain, the sum of those shares over its slope, is above `largest_gain` has its slope raised
+    shares: input_shares of the layer; late: its spikes as its own synapses hand them over; counts: of its firings.
+    A neuron whose recurrent gain, the sum of those terms over its slope, is above `largest_gain` has its slope raised
     to that: beyond 1 the linear system runs away where the reset would hold the counts, and its solution has no sense.
     """
-    effect = s_psp(late, fired, layer.du, layer.dv)
+    effect = torch.einsum("tbi,tbj->bij", shares, late)
     sent, half = late.sum(0), 0.5 * largest_response(layer.du, layer.dv, len(late))
-    silent = (sent == 0).unsqueeze(1) | (fired.sum(0) == 0).unsqueeze(2)
+    silent = (sent == 0).unsqueeze(1) | (counts == 0).unsqueeze(2)
     ratio = torch.where(silent, half, effect / sent.clamp_min(1).unsqueeze(1))
-    share = recurrent * ratio / _column(layer.vth)
-    return torch.diag_embed(slope.maximum(share.abs().sum(-1) / largest_gain)) - share
+    vth = layer.vth if layer.vth.dim() == 0 else layer.vth.unsqueeze(-1)
+    gains = cast(Tensor, layer.recurrent).detach() * ratio / vth
+    return torch.diag_embed(slope.maximum(gains.abs().sum(-1) / largest_gain)) - gains
 
 
-def _feed_forward(
-    synapse: Synapse, layer: LayerTensors, before: Trains, coefficients: Tensor, counts: Tensor
-) -> Tensor:
-    """sum over j of w_ij e_ij, differentiable by w_ij and, through e_ij / o_j, by the counts before."""
-    potential = response(before.spikes, layer.du, layer.dv)
+def _of_silent(synapse: Synapse, layer: LayerTensors, before: Trains, counts: Tensor) -> Tensor:
+    """What a first spike would add: a silent neuron has no S-PSP whose share that could be. Zeros with gradients."""
     if not before.level.requires_grad:
-        return (coefficients * connect(synapse, layer.weight, potential)).sum(0)
-    sent = before.level.detach()
-    scale = torch.where(sent > 0, before.level / sent.clamp_min(NO_SPIKES), 1.0)
-    reached = (coefficients * connect(synapse, layer.weight, potential * scale)).sum(0)
-    # a silent neuron has no S-PSP whose share a further spike could be
-    half = 0.5 * largest_response(layer.du, layer.dv, len(before.spikes))
+        return torch.zeros_like(counts)
+    weight, half = layer.weight.detach(), 0.5 * largest_response(layer.du, layer.dv, len(before.spikes))
     further = half * zero_with_gradient(before.level)
-    weight = layer.weight.detach()
-    from_silent = apply_synapse(synapse, weight, further * (sent == 0))
-    to_silent = apply_synapse(synapse, weight, further)
-    return reached + torch.where(counts == 0, to_silent, from_silent)
-
-
-def _column(vth: Tensor) -> Tensor:
-    return vth if vth.dim() == 0 else vth.unsqueeze(-1)
+    from_silent = apply_synapse(synapse, weight, further * (before.level.detach() == 0))
+    return torch.where(counts == 0, apply_synapse(synapse, weight, further), from_silent)

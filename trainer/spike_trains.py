@@ -45,6 +45,16 @@ def largest_response(du: Tensor, dv: Tensor, steps: int) -> Tensor:
     return response(spike, du, dv).max()
 
 
+def mean_response(spikes: Tensor, du: Tensor, dv: Tensor) -> Tensor:
+    """The mean over time of `response`, (B, *neurons), as a weighted sum of the spikes."""
+    steps = len(spikes)
+    spike = torch.zeros(steps, 1, dtype=dv.dtype, device=dv.device)
+    spike[0] = 1
+    left = response(spike, du, dv).squeeze(1).cumsum(0).flip(0) / steps
+    mean: Tensor = torch.tensordot(left, spikes, 1)
+    return mean
+
+
 def bias_response(steps: int, dv: Tensor) -> Tensor:
     """What v would be at bias 1 without a reset, (T,): b[t] = b[t-1] (1 - dv) + 1."""
     ones = torch.ones(steps, 1, dtype=dv.dtype, device=dv.device)
@@ -67,6 +77,15 @@ def firing_coefficients(spikes: Tensor, dv: Tensor) -> Tensor:
         # what a spike in the step before would still lose at the next firing
         left = keep * torch.where(fired > 0, 1.0, left)
     return torch.stack(coefficients[::-1])
+
+
+def input_shares(coefficients: Tensor, du: Tensor, dv: Tensor) -> Tensor:
+    """How much of the input of each step is in v at the firings: k with sum of c[t] response(a)[t] = sum of k[t] a[t].
+
+    The response is linear and the same at every step, so k is the response of c with time turned round.
+    coefficients: c, see firing_coefficients, (T, B, *neurons). Returns k of the same shape.
+    """
+    return response(coefficients.flip(0), du, dv).flip(0)
 
 
 def delayed(spikes: Tensor) -> Tensor:

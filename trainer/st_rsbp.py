@@ -19,7 +19,7 @@ from .network import SpikingNetwork
 from .options import RECIPE_RULES
 from .regularise import exponential_penalty
 from .reservoir import reservoir_mask
-from .s_psp import output_counts
+from .s_psp import LEAST_SLOPE, output_counts, synaptic_input
 from .spike_trains import Trains
 
 
@@ -40,7 +40,7 @@ class StRsbpOptions:
     desired: float = 0.5
     undesired: float = 0.05
     margin: float = 0.05
-    least_slope: float = 0.1
+    least_slope: float = LEAST_SLOPE
     train_recurrent: bool = True
     reservoir: tuple[int, int, int] | None = None
     weight_lambda: float = 0.0
@@ -120,12 +120,12 @@ class StRsbp(Method):
         return 0.5 * error.square().sum(1).mean() / steps + self._penalty(network)
 
     def _layer(self, block: SpikingBlock, before: Trains, label: Tensor | None) -> Trains:
+        options, layer, before = self.options, block.tensors(), before.through(block)
+        reached = synaptic_input(block.synapse, layer.weight, before)
         with torch.no_grad():
-            fired = block(before.spikes)
-        forced = None if label is None else forced_spikes(fired, label, round(self.options.desired * len(fired)))
-        counts = output_counts(
-            block.synapse, block.tensors(), before.through(block), fired, forced, self.options.least_slope
-        )
+            fired = block.fire(reached, layer)
+        forced = None if label is None else forced_spikes(fired, label, round(options.desired * len(fired)))
+        counts = output_counts(block.synapse, layer, before, reached, fired, forced, options.least_slope)
         return Trains(fired, counts)
 
     def _penalty(self, network: SpikingNetwork) -> Tensor:
