@@ -14,6 +14,8 @@ from hardware_profiles.errors import InputError, nearest, reason
 from trainer.augment import Augmentation
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.preset import over_preset
+from trainer.schedule import Schedule
+from trainer.sparsity import Sparsity
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -115,6 +117,8 @@ def _known_keys(table: tuple[int | str, ...]) -> list[str]:
         "layers": LayerConfig,
         "training": TrainConfig,
         "augment": Augmentation,
+        "schedule": Schedule,
+        "sparsity": Sparsity,
     }
     names = [part for part in table if isinstance(part, str)]
     return [field.name for field in fields(tables[names[-1]])] if names else list(Recipe.model_fields)

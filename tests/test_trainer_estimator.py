@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hardware_profiles.errors import InputError
-from trainer import bptt, loop
+from trainer import bptt, checkpoint
 from trainer.bptt import Bptt
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.data import Dataset, load_dataset
@@ -105,7 +105,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights(
     content = read_tensors(tmp_path / "checkpoint.pt", "checkpoint")
     assert len(content["losses"]) == batches // 4
     assert_same_weights(fit(data, folder=tmp_path, resume=True), fit(data))
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.csv", "checkpoint.pt"]
 
 
 def test_an_interruption_while_writing_leaves_the_checkpoint_before(
@@ -117,7 +117,7 @@ def test_an_interruption_while_writing_leaves_the_checkpoint_before(
         write_tensors(path, kind, content)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "write_tensors", interrupted)
+        patch.setattr(checkpoint, "write_tensors", interrupted)
         fit(data, folder=tmp_path)
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
@@ -211,7 +211,9 @@ def test_a_diverged_training_names_epoch_and_layer_and_keeps_the_checkpoint_befo
         return original(self, network, x, y)
 
     monkeypatch.setattr(Bptt, "loss", loss)
-    with pytest.raises(DivergedError, match=f"diverged in epoch 2: {layer} is no longer finite"):
+    with pytest.raises(
+        DivergedError, match=f"diverged in epoch 2, step 2: {layer} is no longer finite.*holds the state before"
+    ):
         Bptt(replace(NETWORK, batch_norm=batch_norm), TRAINING).fit(data, folder=tmp_path, progress=False)
     content = read_tensors(tmp_path / "checkpoint.pt", "checkpoint")
     assert len(content["losses"]) == 1

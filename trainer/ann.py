@@ -139,6 +139,7 @@ class AnnTwin:
         task = Task(
             model=network,
             begin_epoch=lambda _: _set_training(network),
+            batch_axis=0,
             batches=lambda epoch: self._batches(dataset, epoch),
             loss=lambda x, y: nn.functional.cross_entropy(
                 network(x), y, label_smoothing=self.train_config.label_smoothing

@@ -9,7 +9,6 @@ from torch.nn.functional import avg_pool2d
 
 from hardware_profiles.errors import InputError
 
-from .dynamics import integrate_recurrent
 from .fold import BatchNorm, Synapse, apply_synapse, fold_norm
 from .neurons import CubaLIF
 from .quantise import ChipAware, LayerTensors, fake_quantise
@@ -119,7 +118,9 @@ class SpikingBlock(nn.Module):
         if self.shortcut is not None:
             current = current + self._normalised_current(cast(Tensor, skip), self.shortcut, self.shortcut_norm, du)
         weights = None if self.recurrent is None else self.recurrent.weight
-        return self._fire(current, weights, du, dv, self.neuron.vth)
+        if weights is None:
+            return self.neuron.fire(current, dv, self.neuron.vth)
+        return self.neuron.fire_recurrent(current, weights, du, dv, self.neuron.vth)
 
     def _normalised_current(self, spikes: Tensor, synapse: Synapse, norm: BatchNorm | None, du: Tensor) -> Tensor:
         current = self.neuron.current(connect(synapse, synapse.weight, spikes), du)
@@ -138,13 +139,7 @@ class SpikingBlock(nn.Module):
         bias = layer.bias.view(-1, *[1] * (current.dim() - 3))
         if layer.recurrent is None:
             return self.neuron.fire(current, layer.dv, layer.vth, bias)
-        return self._fire(current + bias, layer.recurrent, layer.du, layer.dv, layer.vth)
-
-    def _fire(self, current: Tensor, recurrent: Tensor | None, du: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
-        neuron = self.neuron
-        if recurrent is None:
-            return neuron.fire(current, dv, vth)
-        return integrate_recurrent(current, recurrent, du, dv, vth, neuron.spike, neuron.width)
+        return self.neuron.fire_recurrent(current + bias, layer.recurrent, layer.du, layer.dv, layer.vth)
 
 
 def average(spikes: Tensor, pool: int) -> Tensor:

@@ -84,8 +84,23 @@ def integrate_recurrent(
     s[t], with r[-1] = v[-1] = 0 and no spikes before the first step. current: i, (T, B, neurons), filtered already;
     weights: V, (neurons, neurons). The reset is not differentiated through, the recurrence is.
     """
+    return integrate_recurrent_from(None, current, weights, du, dv, vth, spike, width)[0]
+
+
+def integrate_recurrent_from(
+    start: tuple[Tensor, Tensor, Tensor] | None,
+    current: Tensor,
+    weights: Tensor,
+    du: Tensor,
+    dv: Tensor,
+    vth: Tensor,
+    spike: Surrogate,
+    width: float,
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """The same with r, v and s before the first step, 0 without; also returns r, v and s after the last step."""
     keep_current, keep = 1 - du, 1 - dv
-    recurrent, voltage, fired = (torch.zeros_like(current[0]) for _ in range(3))
+    rest = torch.zeros_like(current[0])
+    recurrent, voltage, fired = (rest, rest, rest) if start is None else start
     spikes = []
     for step in current.unbind(0):
         recurrent = recurrent * keep_current + fired @ weights.T
@@ -93,4 +108,4 @@ def integrate_recurrent(
         fired = spike(voltage - vth, width)
         voltage = voltage * (1 - fired.detach())
         spikes.append(fired)
-    return torch.stack(spikes)
+    return torch.stack(spikes), (recurrent, voltage, fired)

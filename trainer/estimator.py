@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from .files import read_tensors, write_tensors
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from .network import SpikingNetwork
 from .options import NoOptions, read_options
+from .stretches import count_spikes
 
 PREDICT_BATCH = 512
 # told apart from the epochs' generators, whose second number is the epoch
@@ -76,9 +78,15 @@ class Method:
             network.freeze_norms()
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
-        """The loss, a scalar, of input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts."""
-        counts = network(x).sum(0)
-        return nn.functional.cross_entropy(counts, y, label_smoothing=self.train_config.label_smoothing)
+        """The loss, a scalar, of input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts.
+
+        What spikes cost (sparsity) is added. Sequences are cut into stretches if configured.
+        """
+        config = self.train_config
+        counts = count_spikes(network, x, config.stretch, config.truncate)
+        output = counts[network.geometry[-1].name]
+        loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)
+        return loss + config.sparsity.cost(counts, len(x))
 
     def finish(self, network: SpikingNetwork, dataset: Dataset) -> None:
         """Called once after the last epoch; may set weights."""
@@ -88,18 +96,22 @@ class Method:
     ) -> Self:
         """Train on the data set's training part.
 
-        folder: keep a checkpoint there, written at the end of every epoch (one that is there is replaced); resume: go
+        folder: keep a checkpoint there, written as often as configured (one that is there is replaced); resume: go
         on from it instead, to the same weights as without the interruption; progress: show a bar on a terminal.
         Raises InputError (wrong data, no or another configuration's checkpoint), DivergedError (loss not finite).
         """
         network = self._new_network(dataset)
         self.prepare(network, dataset)
-        checkpoint = make_checkpoint(folder, "checkpoint.pt", resume, self.network_config, self.train_config, dataset)
+        config = self.train_config
+        trained_on, held_out = dataset.hold_out(config.held_out, config.seed)
+        checkpoint = make_checkpoint(folder, "checkpoint.pt", resume, self.network_config, config, dataset)
         task = Task(
             model=network,
             begin_epoch=lambda epoch: self.begin_epoch(network, epoch),
-            batches=lambda epoch: self._batches(dataset, epoch),
+            batches=lambda epoch: self._batches(trained_on, epoch),
             loss=lambda x, y: self.loss(network, x, y),
+            held_out=None if held_out is None else lambda: self._held_out_loss(network, held_out),
+            first_stop=math.ceil(config.norm_epochs * config.epochs) if self.network_config.batch_norm else 0,
         )
         train(task, self.train_config, checkpoint, progress, f"training {dataset.name} by {self.name}")
         self.finish(network, dataset)
@@ -172,6 +184,18 @@ class Method:
             torch.manual_seed(self.train_config.seed)
             network = self.build(dataset.input_shape, dataset.classes)
         return network.to(self.device)
+
+    def _held_out_loss(self, network: SpikingNetwork, dataset: Dataset) -> float:
+        """Mean loss over the whole of these samples, by the network as it would run."""
+        network.eval()
+        spikes = torch.from_numpy(self.encode(dataset.x_train))
+        total = 0.0
+        with torch.no_grad():
+            for start in range(0, len(dataset.y_train), PREDICT_BATCH):
+                part = slice(start, start + PREDICT_BATCH)
+                y = torch.from_numpy(dataset.y_train[part]).to(self.device)
+                total += self.loss(network, spikes[:, part].to(self.device), y).item() * len(y)
+        return total / len(dataset.y_train)
 
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         config = self.train_config

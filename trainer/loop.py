@@ -1,73 +1,54 @@
-"""The training loop every method and the ANN twin share: epochs, schedule, checkpoints, progress."""
+"""The training loop every method and the ANN twin share: epochs, schedule, checkpoints, several processes, progress."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from torch import Tensor, nn
 
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError
 
-from .config import NetworkConfig, TrainConfig
-from .data import Dataset
-from .files import read_tensors, write_tensors
+from .checkpoint import Checkpoint, Progress, remove_unfinished, restore, store
+from .checkpoint import make_checkpoint as make_checkpoint
+from .logs import Logs
+from .parallel import Processes, processes
+from .train_config import TrainConfig
 
 Batch = tuple[Tensor, Tensor]
 
 
 class DivergedError(InputError):
-    """The loss or a gradient is no longer a finite number: names the epoch and the layer."""
+    """The loss or a gradient is no longer a finite number: names epoch, step, layer and the checkpoint from before."""
 
 
 @dataclass(frozen=True)
 class Task:
     """What is trained.
 
-    begin_epoch(epoch): puts the model into the state that epoch trains in; batches(epoch): its batches, always the
-    same for the same epoch; loss(x, y): a scalar.
+    begin_epoch(epoch): puts the model into the state that epoch trains in, also when an epoch is taken up in its
+    middle; batches(epoch): its batches, always the same for the same epoch; loss(x, y): a scalar, the mean over the
+    samples; batch_axis: the axis of x along which samples lie; held_out(): the loss on samples that are not trained on;
+    first_stop: the first epoch whose weights early stopping may keep.
     """
 
     model: nn.Module
     begin_epoch: Callable[[int], None]
     batches: Callable[[int], Iterator[Batch]]
     loss: Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where training's state is kept, and what it must have been made with to be taken up again."""
-
-    path: Path
-    identity: dict[str, Any]
-    resume: bool
-
-
-def make_checkpoint(
-    folder: str | Path | None,
-    file_name: str,
-    resume: bool,
-    network: NetworkConfig,
-    training: TrainConfig,
-    dataset: Dataset,
-) -> Checkpoint | None:
-    """The checkpoint in a folder, or None without one; raises InputError if there is nothing to resume from."""
-    if folder is None:
-        if resume:
-            raise InputError("to resume a training, name the folder that holds its checkpoint")
-        return None
-    data = {"name": dataset.name, "input_shape": dataset.input_shape, "samples": len(dataset.y_train)}
-    made_with = {"network": asdict(network), "training": asdict(training), "data": data}
-    return Checkpoint(Path(folder) / file_name, made_with, resume)
+    batch_axis: int = 1
+    held_out: Callable[[], float] | None = None
+    first_stop: int = 0
 
 
 def train(
@@ -77,26 +58,21 @@ def train(
     progress: bool = True,
     title: str = "training",
 ) -> list[float]:
-    """Train with AdamW, the learning rate falling to 0 along half a cosine; returns the mean loss of every epoch.
+    """Train with AdamW by the configured schedule; returns the mean loss of every epoch.
 
-    With a checkpoint, the state is written before the first epoch and at the end of each; resuming it gives the same
-    weights, bit by bit, as never having stopped.
+    With a checkpoint, the state is written before the first epoch, at the end of each, and within one whenever
+    config.checkpoint_seconds have passed; resuming it gives the same weights, bit by bit, as never having stopped. A
+    table of the losses is kept beside it. Where torchrun started several processes, each trains on its part of every
+    batch. torch's own random numbers are left as they were; within a step they follow from seed, epoch and step.
     Raises InputError for a checkpoint of another configuration, DivergedError if the loss is not finite.
-    Source: Loshchilov & Hutter, SGDR, ICLR 2017, eq. 5 (schedule); Decoupled Weight Decay, ICLR 2019 (AdamW).
+    Source: Loshchilov & Hutter, Decoupled Weight Decay, ICLR 2019 (AdamW).
     """
-    optimizer = torch.optim.AdamW(task.model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    losses: list[float] = []
-    if checkpoint is not None and checkpoint.resume:
-        losses = _restore(checkpoint, task.model, optimizer)
-    elif checkpoint is not None:
-        _store(checkpoint, task.model, optimizer, losses)
-    with _progress(progress, title, config.epochs, len(losses)) as advance:
-        for epoch in range(len(losses), config.epochs):
-            losses.append(_train_epoch(task, optimizer, config, epoch))
-            if checkpoint is not None:
-                _store(checkpoint, task.model, optimizer, losses)
-            advance(losses[-1])
-    return losses
+    device = next(task.model.parameters()).device
+    with processes(device) as group, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        training = _Training(task, config, checkpoint, group)
+        with _bar(progress and group.first, title, config.epochs, training.done.epoch) as advance:
+            training.run(advance)
+        return training.done.losses
 
 
 def shuffled_batches(samples: int, batch_size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -105,33 +81,120 @@ def shuffled_batches(samples: int, batch_size: int, generator: np.random.Generat
     yield from np.array_split(generator.permutation(samples), math.ceil(samples / batch_size))
 
 
-def _train_epoch(task: Task, optimizer: torch.optim.Optimizer, config: TrainConfig, epoch: int) -> float:
-    task.begin_epoch(epoch)
-    for group in optimizer.param_groups:
-        group["lr"] = 0.5 * config.learning_rate * (1 + math.cos(math.pi * epoch / config.epochs))
-    total = samples = 0.0
-    for x, y in task.batches(epoch):
-        optimizer.zero_grad(set_to_none=True)
-        loss = task.loss(x, y)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(task.model.parameters(), config.gradient_norm)
+class _Training:
+    def __init__(self, task: Task, config: TrainConfig, checkpoint: Checkpoint | None, group: Processes) -> None:
+        self.task, self.config, self.checkpoint, self.group = task, config, checkpoint, group
+        self.model = task.model
+        self.device = next(task.model.parameters()).device
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.done = Progress()
+        self.stored_at = time.monotonic()
+        if checkpoint is None:
+            return
+        if group.first:
+            remove_unfinished(checkpoint)
+        if checkpoint.resume:
+            self.done = restore(checkpoint, self.model, self.optimizer)
+        else:
+            self._store()
+
+    def run(self, advance: Callable[[float], None]) -> None:
+        wanted = self.checkpoint is not None and self.group.first
+        logs = Logs(self.checkpoint, self.config, self.done.epoch) if wanted and self.checkpoint else None
+        while self.done.epoch < self.config.epochs and not self._stopped():
+            self._epoch()
+            if logs is not None:
+                logs.write(self.done)
+            advance(self.done.losses[-1])
+        if logs is not None:
+            logs.close()
+        if self.config.patience and self.done.best_state:
+            self.model.load_state_dict(self.done.best_state)
+
+    def _stopped(self) -> bool:
+        patience, done = self.config.patience, self.done
+        return patience > 0 and done.best_epoch >= 0 and done.epoch - 1 - done.best_epoch >= patience
+
+    def _epoch(self) -> None:
+        epoch, done = self.done.epoch, self.done
+        self.task.begin_epoch(epoch)
+        for settings in self.optimizer.param_groups:
+            settings["lr"] = self.config.learning_rate * self.config.schedule.share(epoch, self.config.epochs)
+        for x, y in islice(self.task.batches(epoch), done.steps, None):
+            loss = self._step(epoch, x, y)
+            done.steps += 1
+            done.total += loss * len(y)
+            done.samples += len(y)
+            if self.checkpoint is not None and time.monotonic() - self.stored_at >= self.config.checkpoint_seconds:
+                self._check_weights(epoch)
+                self._store()
+        self._check_weights(epoch)
+        self._finish(done.total / done.samples)
+        self._store()
+
+    def _finish(self, loss: float) -> None:
+        done, epoch = self.done, self.done.epoch
+        held_out = self.task.held_out() if self.task.held_out is not None else math.nan
+        done.losses.append(loss)
+        done.held_out.append(held_out)
+        done.steps, done.total, done.samples = 0, 0.0, 0
+        judged = loss if math.isnan(held_out) else held_out
+        if self.config.patience and epoch >= self.task.first_stop and judged < done.best:
+            done.best, done.best_epoch = judged, epoch
+            done.best_state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def _step(self, epoch: int, x: Tensor, y: Tensor) -> float:
+        """One step of the optimizer on a batch, of which this process takes its parts; returns the batch's loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        count = self.group.count * self.config.accumulate
+        if len(y) < count:
+            raise InputError(f"a batch of {len(y)} cannot be cut into {count} parts; set batch_size higher")
+        parts = list(zip(x.tensor_split(count, self.task.batch_axis), y.tensor_split(count), strict=True))
+        total = torch.zeros((), device=self.device)
+        for number in range(self.group.rank * self.config.accumulate, (self.group.rank + 1) * self.config.accumulate):
+            part_x, part_y = parts[number]
+            seeds = np.random.SeedSequence([self.config.seed, epoch, self.done.steps, number])
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+            with self._precision():
+                loss = self.task.loss(part_x, part_y)
+            if count > 1:
+                loss = loss * (len(part_y) / len(y))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        self.group.sum_gradients(self.model.parameters())
+        self.group.mean_statistics(self.model)
+        value = self.group.total(total).item()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
         # a spiking network fires no spike at v = NaN: its loss stays finite and only the gradients tell
-        if not math.isfinite(loss.item() + norm.item()):
-            raise _diverged(epoch, _diverged_layer(task.model) or "the loss")
-        optimizer.step()
-        total += loss.item() * len(y)
-        samples += len(y)
-    # weights at infinity can hide behind slopes of 0; they must not reach a checkpoint
-    layer = _diverged_layer(task.model)
-    if layer is not None:
-        raise _diverged(epoch, layer)
-    return total / samples
+        if not math.isfinite(value + norm.item()):
+            raise self._diverged(epoch, _diverged_layer(self.model) or "the loss")
+        self.optimizer.step()
+        return value
 
+    def _precision(self) -> torch.autocast | nullcontext[None]:
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
-def _diverged(epoch: int, what: str) -> DivergedError:
-    return DivergedError(
-        f"training diverged in epoch {epoch + 1}: {what} is no longer finite; lower learning_rate or check the data"
-    )
+    def _store(self) -> None:
+        if self.checkpoint is not None and self.group.first:
+            store(self.checkpoint, self.model, self.optimizer, self.done)
+        self.stored_at = time.monotonic()
+
+    def _check_weights(self, epoch: int) -> None:
+        # weights at infinity can hide behind slopes of 0; they must not reach a checkpoint
+        layer = _diverged_layer(self.model)
+        if layer is not None:
+            raise self._diverged(epoch, layer)
+
+    def _diverged(self, epoch: int, what: str) -> DivergedError:
+        kept = "" if self.checkpoint is None else f"; {self.checkpoint.path} holds the state before"
+        return DivergedError(
+            f"training diverged in epoch {epoch + 1}, step {self.done.steps + 1}: {what} is no longer finite; "
+            f"lower learning_rate or check the data{kept}"
+        )
 
 
 def _diverged_layer(model: nn.Module) -> str | None:
@@ -144,44 +207,11 @@ def _diverged_layer(model: nn.Module) -> str | None:
     return None if name is None else name.split(".")[1]
 
 
-def _store(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, losses: list[float]) -> None:
-    content = {
-        "identity": checkpoint.identity,
-        "losses": losses,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-    write_tensors(checkpoint.path, "checkpoint", content)
-
-
-def _restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[float]:
-    if not checkpoint.path.exists():
-        raise InputError(f"{checkpoint.path}: there is no checkpoint to resume; train without --resume")
-    content = read_tensors(checkpoint.path, "checkpoint")
-    try:
-        difference = _first_difference(content["identity"], checkpoint.identity)
-        if difference is None:
-            model.load_state_dict(content["model"])
-            optimizer.load_state_dict(content["optimizer"])
-            return [float(loss) for loss in content["losses"]]
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise InputError(f"{checkpoint.path}: is not a usable checkpoint ({reason(error)}); train again") from error
-    raise InputError(f"{checkpoint.path}: was made with another configuration ({difference}); train without --resume")
-
-
-def _first_difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
-    for part, values in wanted.items():
-        for field, value in values.items():
-            if stored[part].get(field) != value:
-                return f"{part}.{field} was {stored[part].get(field)!r}, now {value!r}"
-    return None
-
-
 @contextmanager
-def _progress(wanted: bool, title: str, epochs: int, done: int) -> Iterator[Callable[[float], None]]:
+def _bar(wanted: bool, title: str, epochs: int, done: int) -> Iterator[Callable[[float], None]]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
     hidden = not (wanted and console.is_terminal)
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden) as bar:
+    with Bar(*columns, TimeRemainingColumn(), console=console, disable=hidden) as bar:
         shown = bar.add_task(title, total=epochs, completed=done, loss="")
         yield lambda loss: bar.update(shown, advance=1, loss=f"loss {loss:.4f}")

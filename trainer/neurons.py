@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hardware_profiles.errors import InputError
 
-from .dynamics import filter_current, integrate_and_fire
+from .dynamics import filter_current, integrate_and_fire, integrate_and_fire_from, integrate_recurrent_from
 from .surrogates import Surrogate, surrogate
 
 
@@ -49,6 +49,8 @@ class CubaLIF(nn.Module):
     """
 
     vth: Tensor
+    # state after the last sequence by name, where the next one shall go on from it (stretches.py); None: from rest
+    carried: dict[str, Tensor] | None = None
 
     def __init__(
         self,
@@ -71,11 +73,29 @@ class CubaLIF(nn.Module):
 
     def current(self, synaptic_input: Tensor, du: Tensor) -> Tensor:
         """The neuron's current u for a whole sequence, with the decay `du` (its own, or that rounded to the chip)."""
-        return filter_current(synaptic_input, du)
+        if self.carried is None:
+            return filter_current(synaptic_input, du)
+        current = filter_current(synaptic_input, du, self.carried.get("u"))
+        self.carried["u"] = current[-1]
+        return current
 
     def fire(self, current: Tensor, dv: Tensor, vth: Tensor, bias: Tensor | None = None) -> Tensor:
         """Spikes for what enters v over a whole sequence, with the given decay, threshold and bias (0 without)."""
-        return integrate_and_fire(current, dv, vth, self.spike, self.width, bias)
+        if self.carried is None:
+            return integrate_and_fire(current, dv, vth, self.spike, self.width, bias)
+        start = self.carried.get("v")
+        spikes, self.carried["v"] = integrate_and_fire_from(start, current, dv, vth, self.spike, self.width, bias)
+        return spikes
+
+    def fire_recurrent(self, current: Tensor, weights: Tensor, du: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
+        """The same where neurons also read each other's spikes through `weights`; see dynamics.integrate_recurrent."""
+        start = None
+        if self.carried and "s" in self.carried:
+            start = self.carried["r"], self.carried["v"], self.carried["s"]
+        spikes, end = integrate_recurrent_from(start, current, weights, du, dv, vth, self.spike, self.width)
+        if self.carried is not None:
+            self.carried["r"], self.carried["v"], self.carried["s"] = end
+        return spikes
 
     def forward(self, synaptic_input: Tensor) -> Tensor:
         """Spikes for the synaptic input a, both (T, B, *neurons)."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from hardware_profiles.errors import InputError
 
 from .augment import Augmentation
-from .checks import above_zero, at_least
+from .checks import above_zero, at_least, known
 from .options import RECIPE_RULES
+from .schedule import Schedule
+from .sparsity import Sparsity
 
 LARGEST_LEARNING_RATE = 1e3
+
+Precision = Literal["float32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,15 @@ class TrainConfig:
     """How to train.
 
     method: name of the training method; steps: time steps per sample; encoding: see trainer/encoding.py;
-    learning_rate falls to 0 along half a cosine; weight_decay: AdamW's; label_smoothing: of the cross entropy;
+    learning_rate: at its highest; weight_decay: AdamW's; label_smoothing: of the cross entropy;
     norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet), after
     which it is folded; gradient_norm: gradients are clipped to this norm; augment: see trainer/augment.py;
-    options: the method's own, see its class.
+    schedule, sparsity: see trainer/schedule.py and trainer/sparsity.py; options: the method's own, see its class.
+    held_out: share of the training part that is not trained on but gives a loss after each epoch; patience: epochs
+    without a lower one (or training loss) after which training stops, to keep the weights that had the lowest; 0 never.
+    precision: "bf16" multiplies matrices in 16 bit; accumulate: parts that a batch is cut into, one after another;
+    stretch, truncate: see trainer/stretches.py; checkpoint_seconds: at most so long without a checkpoint, as far as
+    steps are shorter; tensorboard: write its files, too.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -38,13 +47,23 @@ class TrainConfig:
     seed: int = 0
     steps: int = 16
     encoding: str = "integrate"
+    held_out: float = 0.0
+    patience: int = 0
+    precision: Precision = "float32"
+    accumulate: int = 1
+    stretch: int = 0
+    truncate: bool = False
+    checkpoint_seconds: float = 60.0
+    tensorboard: bool = False
+    schedule: Schedule = field(default_factory=Schedule)
+    sparsity: Sparsity = field(default_factory=Sparsity)
     augment: Augmentation = field(default_factory=Augmentation)
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "steps"):
+        for name in ("epochs", "batch_size", "steps", "accumulate"):
             at_least(name, getattr(self, name), 1)
-        for name in ("seed", "weight_decay"):
+        for name in ("seed", "weight_decay", "patience", "stretch", "checkpoint_seconds"):
             at_least(name, getattr(self, name), 0)
         for name in ("learning_rate", "gradient_norm"):
             above_zero(name, getattr(self, name))
@@ -52,5 +71,8 @@ class TrainConfig:
             raise InputError(f"learning_rate must be at most {LARGEST_LEARNING_RATE:g}, not {self.learning_rate}")
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"label_smoothing is a share from 0 to below 1, not {self.label_smoothing}")
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"held_out is a share of the training part from 0 to below 1, not {self.held_out}")
+        known("precision", self.precision, ("float32", "bf16"))
         if not 0 <= self.norm_epochs <= 1:
             raise InputError(f"norm_epochs is a share of the epochs, 0 to 1, not {self.norm_epochs}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,19 @@ class Dataset:
     def still(self, x: Images) -> NDArray[np.float32]:
         """What a network without time sees of samples x, (N, *input_shape): images as they are, trains as rates."""
         return np.asarray(x if self.steps is None else x.mean(axis=1), dtype=np.float32)
+
+    def hold_out(self, share: float, seed: int) -> tuple[Dataset, Dataset | None]:
+        """The data with that share of the training part taken out at random, and those with what was taken as training.
+
+        None if the share comes to no sample. Raises InputError if none would be left.
+        """
+        count = round(share * len(self.y_train))
+        if count == 0:
+            return self, None
+        order = np.random.default_rng(seed).permutation(len(self.y_train))
+        parts = np.sort(order[count:]), np.sort(order[:count])
+        rest, held = (replace(self, x_train=self.x_train[part], y_train=self.y_train[part]) for part in parts)
+        return rest, held
 
     def check_encoding(self, encoding: str, steps: int) -> None:
         """Raise InputError unless these samples can be encoded by that encoding in that many steps."""

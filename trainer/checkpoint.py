@@ -1,0 +1,116 @@
+"""Training's state in a file: what it takes to go on as if never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hardware_profiles.errors import InputError, reason
+
+from .config import NetworkConfig
+from .data import Dataset
+from .files import read_tensors, write_tensors
+from .train_config import TrainConfig
+
+# settings that change no weight: how often state and logs are written
+WRITING = ("checkpoint_seconds", "tensorboard")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where training's state is kept, and what it must have been made with to be taken up again."""
+
+    path: Path
+    identity: dict[str, Any]
+    resume: bool
+
+
+@dataclass
+class Progress:
+    """How far training is: finished epochs with their losses, and steps and sums of the one under way.
+
+    losses, held_out: of every finished epoch, mean over the samples (held_out: NaN without any); steps, total, samples:
+    steps done in the next epoch, the sum of their samples' losses and how many; best: the lowest loss that early
+    stopping saw and the weights of then.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    held_out: list[float] = field(default_factory=list)
+    steps: int = 0
+    total: float = 0.0
+    samples: int = 0
+    best: float = float("inf")
+    best_epoch: int = -1
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way, counted from 0."""
+        return len(self.losses)
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch + 1}, step {self.steps}"
+
+
+def make_checkpoint(
+    folder: str | Path | None,
+    file_name: str,
+    resume: bool,
+    network: NetworkConfig,
+    training: TrainConfig,
+    dataset: Dataset,
+) -> Checkpoint | None:
+    """The checkpoint in a folder, or None without one; raises InputError if there is nothing to resume from."""
+    if folder is None:
+        if resume:
+            raise InputError("to resume a training, name the folder that holds its checkpoint")
+        return None
+    data = {"name": dataset.name, "input_shape": dataset.input_shape, "samples": len(dataset.y_train)}
+    settings = {name: value for name, value in asdict(training).items() if name not in WRITING}
+    made_with = {"network": asdict(network), "training": settings, "data": data}
+    return Checkpoint(Path(folder) / file_name, made_with, resume)
+
+
+def store(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write the state, all or nothing."""
+    content = {
+        "identity": checkpoint.identity,
+        **vars(progress),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    write_tensors(checkpoint.path, "checkpoint", content)
+
+
+def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Read the state into model and optimizer; raises InputError for none, a broken or another configuration's."""
+    if not checkpoint.path.exists():
+        raise InputError(f"{checkpoint.path}: there is no checkpoint to resume; train without --resume")
+    content = read_tensors(checkpoint.path, "checkpoint")
+    try:
+        difference = _first_difference(content["identity"], checkpoint.identity)
+        if difference is None:
+            model.load_state_dict(content["model"])
+            optimizer.load_state_dict(content["optimizer"])
+            return Progress(**{name: content[name] for name in vars(Progress())})
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise InputError(f"{checkpoint.path}: is not a usable checkpoint ({reason(error)}); train again") from error
+    raise InputError(f"{checkpoint.path}: was made with another configuration ({difference}); train without --resume")
+
+
+def remove_unfinished(checkpoint: Checkpoint) -> None:
+    """Remove what a killed process left of a checkpoint or table it was writing."""
+    for left in checkpoint.path.parent.glob(f".{checkpoint.path.stem}.*"):
+        left.unlink(missing_ok=True)
+
+
+def _first_difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    for part, values in wanted.items():
+        for name, value in values.items():
+            if stored[part].get(name) != value:
+                return f"{part}.{name} was {stored[part].get(name)!r}, now {value!r}"
+    return None
