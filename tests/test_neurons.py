@@ -271,7 +271,7 @@ def alone(population: Population) -> ChipProgram:
     return ChipProgram("loihi2", WIDTHS, 1e-3, ports, (population,), synapses, ("n",))
 
 
-def every_model(seed: int) -> ChipProgram:
+def every_model(seed: int, payload: int) -> ChipProgram:
     """A population of every model, and of those that stock keeps plain; dense, sparse, delayed and convolved input."""
     rng = np.random.default_rng(seed)
     image = (2, 3, 4)
@@ -291,10 +291,13 @@ def every_model(seed: int) -> ChipProgram:
     held = drawn(kind, 24, rng)
     populations.append(replace(held, name="image", shape=image))
     kernel = weights((2, 2, 3, 3), "mixed", 8, rng)
+    geometry = image, image, (1, 1), (1, 1), (1, 1), 1
+    # stock Conv sums in 32 bit floating point, which is exact as far as 2**24
     connections.append(
-        ConvConnection("in", "image", kernel, 1, "mixed", 8, 1, image, image, (1, 1), (1, 1), (1, 1), 1,
-                       port=held.PORTS[0])
-    )  # fmt: skip
+        ConvConnection("in", "image", kernel, 1, "mixed", 8, 1, *geometry, port=held.PORTS[0])
+        if payload <= 200
+        else connection("in", "image", 24, 24, held.PORTS[0], rng)
+    )
     connections.append(connection("image", "graded_vec", 24, 5, "a_in", rng))
     connections.append(connection("ternary_lif", "sigma", 5, 5, "a_in", rng))
     connections.append(connection("sigma", "rf", 5, 5, "a_imag_in", rng))
@@ -322,9 +325,8 @@ def connection(
 
 
 def check_backends(seed: int) -> None:
-    program = every_model(seed)
-    rng = np.random.default_rng(seed)
     limit = [1, 200, 1 << 15, (1 << 31) - 1][seed % 4]
+    program, rng = every_model(seed, limit), np.random.default_rng(seed)
     shape = (12, 3, 2, 3, 4)
     x = np.where(rng.random(shape) < [0.3, 0.05][seed % 2], rng.integers(-limit - 1, limit, shape, endpoint=True), 0)
     found = simulate(program, x, "emulator", 17, "all")
