@@ -50,7 +50,7 @@ QUICK, FULL = 100, 600
 
 densities = st.sampled_from([0, 0.01, 0.1, 1])
 # as far as weights and spikes go; a state's width; payloads that fill 32 bit
-magnitudes = st.sampled_from([1, 300, 1 << 15, (1 << 23) - 1, (1 << 31) - 1])
+magnitudes = st.sampled_from([1, 8, 300, 1 << 15, (1 << 23) - 1, (1 << 31) - 1])
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -66,6 +66,12 @@ def drawn(kind: str, size: int, rng: np.random.Generator, shared: tuple[str, ...
         if name in ("reset_interval", "refractory_period"):
             values = np.maximum(small, low)
         constants[name] = np.full(size, values[0]) if name in shared else values
+    if "state_exp" in constants:
+        # unscaled, a change meets its threshold now and then
+        unscaled = rng.random(size) < 0.5
+        for name in ("state_exp", "spike_exp"):
+            constants[name] = np.where(unscaled, 0, constants.get(name, 0))
+    constants = {name: constants[name] for name in model.constants()}
     if kind == "ternary_lif":
         constants["vth_lo"], constants["vth_hi"] = np.sort([constants["vth_lo"], constants["vth_hi"]], axis=0)
     return model.of("n", (size,), **constants)
