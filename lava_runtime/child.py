@@ -21,6 +21,7 @@ from exporter.program import ChipProgram
 from exporter.program_file import save_program
 from hardware_profiles.errors import BackendError
 
+from .inputs import is_graded
 from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, shared_progress, write_request
 from .result import Record, Recording, SimulationResult, collect
 from .supervisor import TIMED_OUT, end_session, unlink_shared_memory
@@ -67,7 +68,9 @@ def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dic
     try:
         save_program(program, folder / PROGRAM)
         for index, port in enumerate(program.inputs):
-            np.save(folder / f"input{index}.npy", np.ascontiguousarray(inputs[port.name], dtype=np.int32))
+            values = inputs[port.name]
+            kind = np.int32 if is_graded(values) else np.uint8
+            np.save(folder / f"input{index}.npy", np.ascontiguousarray(values, dtype=kind))
         create_arrays(folder, request, program)
         write_request(folder, request)
     except OSError as error:

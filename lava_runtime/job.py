@@ -40,9 +40,9 @@ class Job:
     request: Request
     program: ChipProgram
 
-    def input(self, index: int) -> NDArray[np.int32]:
-        """Input port's values (input steps, batch, size), read from disk as needed."""
-        values: NDArray[np.int32] = np.load(self.folder / f"input{index}.npy", mmap_mode="r", allow_pickle=False)
+    def input(self, index: int) -> NDArray[Any]:
+        """Input port's values (input steps, batch, size), uint8 or, payloads, int32; read from disk as needed."""
+        values: NDArray[Any] = np.load(self.folder / f"input{index}.npy", mmap_mode="r", allow_pickle=False)
         return values
 
     def arrays(self, index: int) -> dict[str, NDArray[Any]]:

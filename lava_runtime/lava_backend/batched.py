@@ -1,11 +1,13 @@
 """The `lava` network: this project's Lava processes, in which one message carries a whole batch of samples.
 
-A population and the synapses that lead into it are one process. Spikes travel packed, a bit a neuron and sample;
-graded input as 32-bit payloads. The step inside is the emulator's kernel.
+A population and the synapses that lead into it are one process. Spikes travel packed, a bit a neuron and sample, and a
+block of time steps at once (schedule.py); payloads as 32-bit integers. The step inside is the emulator's kernel.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,28 +26,31 @@ from lava_runtime.engine import PopulationState, Synapses
 from lava_runtime.inputs import graded_nodes
 from lava_runtime.job import Job, shared_progress
 from lava_runtime.kernels.active import Active
+from lava_runtime.lava_backend.schedule import Schedule, plan
 
 
 class SpikeSource(AbstractProcess):
-    """Sends an input's values of a whole batch in each step."""
+    """Sends an input's values of a whole batch, a block of steps in each of Lava's."""
 
-    def __init__(self, port: InputPort, index: int, job: Job, graded: bool) -> None:
-        super().__init__(name=port.name, index=index, job=job, graded=graded)
-        self.s_out = OutPort(shape=message_shape(job.request.batch, port.size, graded))
+    def __init__(self, port: InputPort, index: int, job: Job, graded: bool, schedule: Schedule) -> None:
+        super().__init__(name=port.name, index=index, job=job, graded=graded, schedule=schedule)
+        self.s_out = OutPort(shape=message_shape(schedule.length, job.request.batch, port.size, graded))
 
 
 class BatchedPopulation(AbstractProcess):
-    """Synapses and compartments of one population for a whole batch; ports in0, in1, ... in the order of `into`."""
+    """Synapses and compartments of one population for a whole batch; ports in0, in1, ... one a node that feeds it."""
 
-    def __init__(self, population: Population, index: int, job: Job, graded: set[str]) -> None:
-        incoming = job.program.into(population.name)
-        flags = [c.source in graded for c in incoming]
-        super().__init__(name=population.name, index=index, job=job, graded=flags, sends_payloads=population.GRADED)
-        batch = job.request.batch
-        self.s_out = OutPort(shape=message_shape(batch, population.size, population.GRADED))
-        for number, (connection, flag) in enumerate(zip(incoming, flags, strict=True)):
-            size = job.program.source_size(connection.source)
-            setattr(self, f"in{number}", InPort(shape=message_shape(batch, size, flag)))
+    def __init__(self, population: Population, index: int, job: Job, graded: set[str], schedule: Schedule) -> None:
+        program, batch = job.program, job.request.batch
+        # what a population sends itself stays within
+        self.feeding = [s for s in dict.fromkeys(c.source for c in program.into(population.name))
+                        if s != population.name]  # fmt: skip
+        super().__init__(name=population.name, index=index, job=job, graded=graded, schedule=schedule,
+                         feeding=self.feeding)  # fmt: skip
+        self.s_out = OutPort(shape=message_shape(schedule.length, batch, population.size, population.GRADED))
+        for number, source in enumerate(self.feeding):
+            shape = message_shape(schedule.length, batch, program.source_size(source), source in graded)
+            setattr(self, f"in{number}", InPort(shape=shape))
         self._post_init()
 
 
@@ -55,15 +60,18 @@ class BatchedNetwork:
     def __init__(self, job: Job) -> None:
         program = job.program
         graded = graded_nodes(program, {port.name: job.input(index) for index, port in enumerate(program.inputs)})
+        schedule = plan(program, job.request.steps, job.request.batch)
+        self.lava_steps = schedule.lava_steps
         self.sources = {
-            port.name: SpikeSource(port, index, job, port.name in graded) for index, port in enumerate(program.inputs)
+            port.name: SpikeSource(port, index, job, port.name in graded, schedule)
+            for index, port in enumerate(program.inputs)
         }
         self.populations = {
-            p.name: BatchedPopulation(p, index, job, graded) for index, p in enumerate(program.populations)
+            p.name: BatchedPopulation(p, index, job, graded, schedule) for index, p in enumerate(program.populations)
         }
-        for name, population in self.populations.items():
-            for number, connection in enumerate(program.into(name)):
-                source: Any = self.sources.get(connection.source) or self.populations[connection.source]
+        for population in self.populations.values():
+            for number, name in enumerate(population.feeding):
+                source: Any = self.sources.get(name) or self.populations[name]
                 source.s_out.connect(getattr(population, f"in{number}"))
 
     def models(self) -> dict[AbstractProcess, type[PyLoihiProcessModel]]:
@@ -71,9 +79,9 @@ class BatchedNetwork:
         chosen: dict[AbstractProcess, type[PyLoihiProcessModel]] = {}
         for source in self.sources.values():
             chosen[source] = GradedSourceModel if source.proc_params["graded"] else SpikeSourceModel
-        for population in self.populations.values():
-            sends_payloads = population.proc_params["sends_payloads"]
-            chosen[population] = population_model(population.proc_params["graded"], sends_payloads)
+        for name, population in self.populations.items():
+            graded: set[str] = population.proc_params["graded"]
+            chosen[population] = population_model([s in graded for s in population.feeding], name in graded)
         return chosen
 
 
@@ -82,13 +90,12 @@ class _SourceModel(PyLoihiProcessModel):
         super().__init__(proc_params)
         job: Job = proc_params["job"]
         self._values = job.input(proc_params["index"])
+        self._length: int = proc_params["schedule"].length
 
-    def _now(self) -> NDArray[np.int32]:
-        step = self.time_step - 1
-        if step < len(self._values):
-            values: NDArray[np.int32] = self._values[step]
-            return values
-        return np.zeros(self._values.shape[1:], np.int32)
+    def _block(self) -> NDArray[Any]:
+        """This block's values, (steps, batch, size); after the input's end fewer or none."""
+        first = (self.time_step - 1) * self._length
+        return self._values[first : first + self._length]
 
 
 @implements(proc=SpikeSource, protocol=LoihiProtocol)
@@ -99,8 +106,12 @@ class SpikeSourceModel(_SourceModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.uint8)
 
     def run_spk(self) -> None:
-        """Send this step's spikes."""
-        self.s_out.send(np.packbits(self._now() != 0, axis=1))
+        """Send this block's spikes."""
+        message = np.zeros(self.s_out._shape, np.uint8)
+        block = self._block()
+        if len(block):
+            message[: len(block)] = np.packbits(block, axis=2)
+        self.s_out.send(message)
 
 
 @implements(proc=SpikeSource, protocol=LoihiProtocol)
@@ -111,47 +122,70 @@ class GradedSourceModel(_SourceModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
     def run_spk(self) -> None:
-        """Send this step's payloads."""
-        self.s_out.send(np.ascontiguousarray(self._now(), dtype=np.int32))
+        """Send this block's payloads."""
+        message = np.zeros(self.s_out._shape, np.int32)
+        block = self._block()
+        message[: len(block)] = block
+        self.s_out.send(message)
 
 
 class BatchedPopulationModel(PyLoihiProcessModel):
-    """One step: update with what arrives now, send the spikes, then take in what was sent in this step.
+    """One block of steps: in each take in what was sent in the step before and update, then send all spikes.
 
-    Sending before receiving keeps recurrent networks from waiting for themselves; what is taken in now arrives at
-    least one step later, as on the chip.
+    Sending before receiving keeps recurrent networks from waiting for themselves. What was sent in a step arrives at
+    least one later, as on the chip.
     """
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         job: Job = proc_params["job"]
         index: int = proc_params["index"]
-        population = job.program.populations[index]
-        incoming = job.program.into(population.name)
-        self._graded: list[bool] = proc_params["graded"]
-        self._state = PopulationState(population, job.request.batch, incoming)
-        sizes = [job.program.source_size(c.source) for c in incoming]
-        parts = zip(incoming, sizes, self._graded, strict=True)
-        self._synapses = [Synapses(connection, size, flag) for connection, size, flag in parts]
-        self._active = [Active.empty(job.request.batch, size) for size in sizes]
+        program, batch = job.program, job.request.batch
+        population = program.populations[index]
+        incoming = program.into(population.name)
+        feeding: list[str] = proc_params["feeding"]
+        graded: set[str] = proc_params["graded"]
+        schedule: Schedule = proc_params["schedule"]
+        self._state = PopulationState(population, batch, incoming)
+        self._feeds = [
+            _Feed(schedule.depth[s], s in graded, Active.empty(batch, program.source_size(s))) for s in feeding
+        ]
+        active = {name: feed.active for name, feed in zip(feeding, self._feeds, strict=True)}
+        active[population.name] = self._state.active
+        self._synapses = [
+            (Synapses(c, program.source_size(c.source), c.source in graded), active[c.source]) for c in incoming
+        ]
+        self._length, self._depth = schedule.length, schedule.depth[population.name]
+        shape = message_shape(schedule.length, batch, population.size, population.GRADED)
+        self._message = np.zeros(shape, np.int32 if population.GRADED else np.uint8)
         self._kept = job.arrays(index)
         self._steps = job.request.steps
-        self._progress = shared_progress(job.folder) if index == len(job.program.populations) - 1 else None
+        self._progress = shared_progress(job.folder) if index == len(program.populations) - 1 else None
 
     def run_spk(self) -> None:
-        """One time step of the population."""
-        step = self.time_step - 1
-        self._state.update(step)
-        self.s_out.send(self._state.message)
-        for number, synapses in enumerate(self._synapses):
+        """One of Lava's time steps: a block of the chip's."""
+        lava_step = self.time_step - 1
+        first = (lava_step - self._depth) * self._length
+        for step in range(max(first, 0), min(first + self._length, self._steps)):
+            if step > 0:
+                self._deliver(step - 1)
+            self._state.update(step)
+            self._message[step - first] = self._state.message
+            self._record(step)
+        self.s_out.send(self._message)
+        for number, feed in enumerate(self._feeds):
             message = getattr(self, f"in{number}").recv()
-            active = self._active[number]
-            if self._graded[number]:
-                active.read_payloads(message)
-            else:
-                active.read_bits(message)
+            # a source that waits for its own first block has sent nothing
+            if lava_step >= feed.depth:
+                feed.steps.extend(message)
+        if self._progress is not None:
+            self._progress[0] = min(max(first + self._length, 0), self._steps)
+
+    def _deliver(self, step: int) -> None:
+        for feed in self._feeds:
+            feed.read()
+        for synapses, active in self._synapses:
             synapses.deliver(active, self._state, step)
-        self._record(step)
 
     def _record(self, step: int) -> None:
         for name, values in {"s": self._state.sent, **self._state.states}.items():
@@ -159,12 +193,28 @@ class BatchedPopulationModel(PyLoihiProcessModel):
                 self._kept[name][step] = values
         if step == self._steps - 1:
             self._kept["n"][:] = self._state.total
-        if self._progress is not None:
-            self._progress[0] = self.time_step
+
+
+@dataclass
+class _Feed:
+    """What a node has sent and was not yet taken in, a step each; depth: its own."""
+
+    depth: int
+    graded: bool
+    active: Active
+    steps: deque[NDArray[Any]] = field(default_factory=deque)
+
+    def read(self) -> None:
+        """Make the next step's spikes the active ones."""
+        message = self.steps.popleft()
+        if self.graded:
+            self.active.read_payloads(message)
+        else:
+            self.active.read_bits(message)
 
 
 def population_model(graded: list[bool], sends_payloads: bool) -> type[PyLoihiProcessModel]:
-    """The process model with one in-port a connection."""
+    """The process model with one in-port a node that feeds it."""
     sent = np.int32 if sends_payloads else np.uint8
     ports: dict[str, LavaPyType] = {"s_out": LavaPyType(PyOutPort.VEC_DENSE, sent)}
     for number, flag in enumerate(graded):
@@ -174,6 +224,6 @@ def population_model(graded: list[bool], sends_payloads: bool) -> type[PyLoihiPr
     return implements(proc=BatchedPopulation, protocol=LoihiProtocol)(requires(CPU)(model))  # type: ignore[no-any-return]
 
 
-def message_shape(batch: int, size: int, graded: bool) -> tuple[int, int]:
-    """Shape of one step's message: a payload a neuron, or a bit a neuron rounded up to bytes."""
-    return (batch, size) if graded else (batch, -(-size // 8))
+def message_shape(steps: int, batch: int, size: int, graded: bool) -> tuple[int, int, int]:
+    """Shape of one block's message: a payload a neuron, or a bit a neuron rounded up to bytes."""
+    return (steps, batch, size) if graded else (steps, batch, -(-size // 8))

@@ -15,6 +15,9 @@ from multiprocessing import process, shared_memory
 from pathlib import Path
 from typing import Any
 
+# messages that a channel holds: all are taken within the step in which they are sent
+CHANNEL_MESSAGES = 4
+
 
 def main(folder: Path) -> int:
     """Run a job; 0 on success, 1 with a fault file that names the layer."""
@@ -34,7 +37,7 @@ def main(folder: Path) -> int:
             first, models, steps = _batched(job)
         report_faults(folder, {process.id: name for name, process in _names(first)})
         config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
-        first.create_runtime(run_cfg=config)
+        first.create_runtime(run_cfg=config, compile_config={"pypy_channel_size": CHANNEL_MESSAGES})
         watch_actors(folder, first.runtime)
         built = time.perf_counter()
         first.run(condition=RunSteps(num_steps=steps))
@@ -130,7 +133,7 @@ def _batched(job: Any) -> tuple[Any, dict[Any, Any], int]:
 
     warm_up({p.KIND: p for p in job.program.populations}.values())
     network = BatchedNetwork(job)
-    return next(iter(network.populations.values())), network.models(), job.request.steps
+    return next(iter(network.populations.values())), network.models(), network.lava_steps
 
 
 if __name__ == "__main__":
