@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError
 from hardware_profiles.schema import ChipProfile
 
+from .delays import balance_delays
+from .discretize import Discretize
 from .float_network import FloatNetwork, Reset
-from .lower import Discretize, lower
+from .lower import lower
 from .nir_file import check_graph, time_step
-from .nir_graph import check_cycles, check_known
+from .nir_graph import check_known, check_reached
 from .passes import PASSES
 from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
@@ -37,11 +39,15 @@ def lower_graph(
     """
     check_graph(graph, where)
     check_known(graph, where)
-    check_cycles(inline_subgraphs(graph), where)
     step = time_step(graph, dt, where)
-    for transform in PASSES.values():
-        graph = transform(graph)
-    return lower(graph, step, where, discretize=discretize, reset=reset)
+    try:
+        check_reached(inline_subgraphs(graph))
+        for transform in PASSES.values():
+            graph = transform(graph)
+        network = lower(graph, step, where, discretize=discretize, reset=reset)
+        return balance_delays(network)
+    except InputError as error:
+        raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
 
 
 def compile_graph(

@@ -73,7 +73,8 @@ class FloatConnection:
     """Weights (target size, source size), dense or a csr_array, or a kernel (out, in / groups, height, width).
 
     delay: the chip's steps from sending to arrival, at least 1. axonal_delays: steps beyond it, one a source element,
-    shape (source size,). synapse: name of the network's node that the weights came from.
+    shape (source size,). steps: those of them that pass in the float network, too, by a Delay that all axons share.
+    synapse: name of the network's node that the weights came from.
     """
 
     source: str
@@ -82,6 +83,7 @@ class FloatConnection:
     geometry: ConvGeometry | None
     delay: int
     axonal_delays: Integers | None = field(default=None, kw_only=True)
+    steps: int = field(default=0, kw_only=True)
     synapse: str = field(default="", kw_only=True)
 
     @property

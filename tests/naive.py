@@ -113,7 +113,6 @@ def float_network(network: FloatNetwork, x: NDArray[Any]) -> tuple[dict[str, Flo
     sizes = {p.name: p.size for p in network.populations}
     u, v = ({name: np.zeros(n) for name, n in sizes.items()} for _ in range(2))
     last = {name: np.zeros(n) for name, n in sizes.items()}
-    shapes = {n.name: n.shape for n in (*network.inputs, *network.populations)}
     kept: dict[str, list[Floats]] = {name: [] for name in sizes}
     distance: dict[str, list[Floats]] = {name: [] for name in sizes}
     for values in x:
@@ -124,7 +123,7 @@ def float_network(network: FloatNetwork, x: NDArray[Any]) -> tuple[dict[str, Flo
                 if c.target == p.name:
                     sent = last[p.name] if c.source == p.name else now[c.source]
                     a += c.weights @ sent if c.geometry is None else correlate(
-                        sent.reshape(shapes[c.source]), c.geometry, p.shape, c.weights
+                        sent.reshape(c.geometry.input_shape), c.geometry, c.geometry.output_shape, c.weights
                     )  # fmt: skip
             u[p.name] = u[p.name] * (1 - p.current_decay) + a
             voltage = v[p.name] * (1 - p.voltage_decay) + u[p.name] + p.bias

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.delays import balance
+from exporter.delays import balance, levels
 from exporter.float_network import FloatConnection
 from exporter.program import InputPort, arrival_steps
 from hardware_profiles.errors import InputError
@@ -31,8 +31,25 @@ def test_a_recurrent_edge_takes_one_step_wherever_it_is() -> None:
 
 
 def test_a_cycle_through_two_populations_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"a -> b.*cycle.*itself"):
+    with pytest.raises(InputError, match=r"(a -> b -> a|b -> a -> b).*cycle.*Delay of 2 steps.*itself"):
         delays(("in", "a"), ("a", "b"), ("b", "a"), ("in", "c"))
+
+
+def late(source: str, target: str, steps: int) -> FloatConnection:
+    return FloatConnection(source, target, np.ones((1, 1)), None, 1, steps=steps)
+
+
+def test_a_cycle_works_where_delays_give_it_time() -> None:
+    links = (*edges(("in", "a"), ("a", "b")), late("b", "a", 2))
+    assert [c.delay for c in balance(["in"], links)] == [1, 1, 1]
+    assert [c.delay for c in balance(["in"], (*links[:2], late("b", "a", 5)))] == [1, 1, 4]
+    with pytest.raises(InputError, match="Delay of 1 steps on the edge"):
+        balance(["in"], (*links[:2], late("b", "a", 1)))
+
+
+def test_a_delay_is_time_that_no_level_must_make_up_for() -> None:
+    assert levels(["in"], (late("in", "a", 4), *edges(("a", "b")))) == {"in": 0, "a": 0, "b": 1}
+    assert [c.delay for c in balance(["in"], (late("in", "a", 4), late("a", "a", 2)))] == [4, 3]
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(1, 7)), max_size=20))

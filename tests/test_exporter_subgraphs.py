@@ -45,10 +45,23 @@ def test_an_edge_from_a_subgraph_to_itself_leads_from_its_output_to_its_input() 
     assert set(flat.edges) == {("in", "sub.w"), ("sub.w", "sub.n"), ("sub.n", "out"), ("sub.n", "sub.w")}
 
 
-def test_a_subgraph_of_two_inputs_is_refused_by_name() -> None:
+def test_a_subgraph_of_two_inputs_with_one_edge_is_refused_by_name() -> None:
     port = nir.Input({"input": np.array([2])})
     out = nir.Output({"output": np.array([2])})
     inner = nir.NIRGraph({"a": port, "b": port, "out": out}, [("a", "out"), ("b", "out")], {}, type_check=False)
     graph = nir.NIRGraph({"in": port, "sub": inner, "out": out}, [("in", "sub"), ("sub", "out")], {"dt": DT}, False)
-    with pytest.raises(InputError, match="subgraph 'sub' has 2 inputs and 1 outputs"):
+    with pytest.raises(InputError, match="subgraph 'sub' has 2 inputs, but 1 edges lead to it"):
         lower_graph(graph)
+
+
+def test_several_inputs_and_outputs_take_the_edges_in_their_order() -> None:
+    ports = {n: nir.Input({"input": np.array([2])}) for n in ("a", "b")}
+    outs = {n: nir.Output({"output": np.array([2])}) for n in ("y", "z")}
+    neurons = {n: nir.IF(r=np.ones(2), v_threshold=np.ones(2)) for n in ("first", "second")}
+    inner_edges = [("a", "first"), ("b", "second"), ("first", "y"), ("second", "z")]
+    inner = nir.NIRGraph({**ports, **outs, **neurons}, inner_edges, {}, type_check=False)
+    nodes = {"one": ports["a"], "two": ports["b"], "sub": inner, "three": outs["y"], "four": outs["z"]}
+    edges = [("two", "sub"), ("one", "sub"), ("sub", "four"), ("sub", "three")]
+    flat = inline_subgraphs(nir.NIRGraph(nodes, edges, {"dt": DT}, type_check=False))
+    wanted = {("two", "sub.first"), ("one", "sub.second"), ("sub.first", "four"), ("sub.second", "three")}
+    assert set(flat.edges) == wanted

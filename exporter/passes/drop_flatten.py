@@ -1,19 +1,20 @@
-"""Pass: remove Flatten nodes. In C order a flattened array has the same elements at the same places."""
+"""Pass: remove nodes that hand on what they are given: Flatten (in C order the same elements at the same places),
+Identity, and a Delay of 0 seconds.
+"""
 
 from __future__ import annotations
 
 import nir
+import numpy as np
+
+from ..nir_graph import WIRES
+from .rewrite import Rewrite
 
 
 def drop_flatten(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph with every Flatten node's predecessors joined to its successors."""
-    nodes, edges = dict(graph.nodes), list(graph.edges)
+    """The graph with the predecessors of every such node joined to its successors."""
+    rewrite = Rewrite(graph)
     for name, node in graph.nodes.items():
-        if isinstance(node, nir.Flatten):
-            before = [source for source, target in edges if target == name]
-            after = [target for source, target in edges if source == name]
-            edges = [edge for edge in edges if name not in edge]
-            edges += [(source, target) for source in before for target in after]
-            del nodes[name]
-    # types were checked when the graph was read; a Linear may now follow an image
-    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=dict(graph.metadata), type_check=False)
+        if isinstance(node, WIRES) or (isinstance(node, nir.Delay) and not np.any(node.delay)):
+            rewrite.bridge(name)
+    return rewrite.graph()

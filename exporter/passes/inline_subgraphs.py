@@ -1,42 +1,67 @@
 """Pass: a graph that stands as a node in another is put in its place, because the chip knows no nesting.
 
 Node N of subgraph S is called S.N; the subgraph's Input and Output nodes vanish, and what led to or from S leads to or
-from what they were joined to.
+from what they were joined to. NIR's edges name nodes, not ports: where a subgraph has several inputs (or outputs), the
+edges into it (out of it) belong to them in the order in which both stand in the graph, so there must be as many.
 """
 
 from __future__ import annotations
 
 import nir
 
+from hardware_profiles.errors import InputError
+
 from .rewrite import Rewrite
 
 
 def inline_subgraphs(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph without nested graphs; one with several inputs or outputs stays: edges do not say which they mean."""
+    """The graph without nested graphs; raises InputError where edges do not say which input or output they mean."""
     rewrite = Rewrite(graph)
     for name, node in graph.nodes.items():
         if isinstance(node, nir.NIRGraph):
-            inner = Rewrite(inline_subgraphs(node))
-            ports = [[n for n, x in inner.nodes.items() if isinstance(x, kind)] for kind in (nir.Input, nir.Output)]
-            if [len(names) for names in ports] == [1, 1]:
-                _inline(rewrite, name, inner, ports[0][0], ports[1][0])
+            _inline(rewrite, name, Rewrite(inline_subgraphs(node)))
     return rewrite.graph()
 
 
-def _inline(rewrite: Rewrite, name: str, inner: Rewrite, entry: str, leave: str) -> None:
-    before, after = rewrite.before(name), rewrite.after(name)
-    itself = name in before
-    del rewrite.nodes[name]
-    rewrite.edges = [edge for edge in rewrite.edges if name not in edge]
-    names = {n: rewrite.add(f"{name}.{n}", node) for n, node in inner.nodes.items() if n not in (entry, leave)}
-    sources = [names[n] for n in inner.before(leave) if n != entry]
-    targets = [names[n] for n in inner.after(entry) if n != leave]
-    before, after = [n for n in before if n != name], [n for n in after if n != name]
-    if (entry, leave) in inner.edges:
-        # a way straight through
-        rewrite.edges += [(source, target) for source in before for target in after]
-    rewrite.edges += [(names[s], names[t]) for s, t in inner.edges if s in names and t in names]
-    rewrite.edges += [(source, target) for source in before for target in targets]
-    rewrite.edges += [(source, target) for source in sources for target in after]
-    if itself:
-        rewrite.edges += [(source, target) for source in sources for target in targets]
+def _inline(rewrite: Rewrite, name: str, inner: Rewrite) -> None:
+    entries, leaves = ([n for n, x in inner.nodes.items() if isinstance(x, kind)] for kind in (nir.Input, nir.Output))
+    arriving = _ports(name, "input", entries, rewrite.before(name))
+    leaving = _ports(name, "output", leaves, rewrite.after(name))
+    rewrite.remove(name)
+    names = {n: rewrite.add(f"{name}.{n}", node) for n, node in inner.nodes.items() if n not in (*entries, *leaves)}
+    # where a node outside is found, seen from inside: sources before an Input, targets behind an Output
+    sources = {entry: [source for source, port in arriving if port == entry] for entry in entries}
+    targets = {leave: [target for target, port in leaving if port == leave] for leave in leaves}
+    back = [
+        (leave, entry) for target, leave in leaving if target == name for source, entry in arriving if source == name
+    ]
+
+    def before(node: str, seen: tuple[str, ...] = ()) -> list[str]:
+        """The outer names of what a node inside stands for as a source."""
+        if node in names:
+            return [names[node]]
+        outer = [source for source in sources[node] if source != name]
+        for leave, entry in back:
+            if entry == node and leave not in seen:
+                outer += [n for inside in inner.before(leave) for n in before(inside, (*seen, leave))]
+        return outer
+
+    for source, target in inner.edges:
+        if target in names:
+            rewrite.edges += [(outer, names[target]) for outer in before(source)]
+        else:
+            outside = [n for n in targets[target] if n != name]
+            rewrite.edges += [(outer, n) for outer in before(source) for n in outside]
+
+
+def _ports(name: str, kind: str, ports: list[str], others: list[str]) -> list[tuple[str, str]]:
+    """Which port each edge to or from a subgraph means."""
+    if len(ports) == 1:
+        return [(other, ports[0]) for other in others]
+    if len(ports) != len(others):
+        way = "to" if kind == "input" else "from"
+        raise InputError(
+            f"subgraph {name!r} has {len(ports)} {kind}s, but {len(others)} edges lead {way} it; "
+            "give it one edge for each, in their order"
+        )
+    return list(zip(others, ports, strict=True))

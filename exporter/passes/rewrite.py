@@ -41,11 +41,28 @@ class Rewrite:
         self.nodes[name] = node
         return name
 
+    def remove(self, name: str) -> None:
+        """Remove a node and its edges."""
+        self.edges = [edge for edge in self.edges if name not in edge]
+        del self.nodes[name]
+
+    def bridge(self, name: str) -> None:
+        """Remove a node and join its predecessors to its successors."""
+        before, after = self.before(name), self.after(name)
+        self.remove(name)
+        self.edges += [(source, target) for source in before for target in after if name not in (source, target)]
+
+    def insert_before(self, name: str, wanted: str, node: nir.NIRNode) -> None:
+        """Put a node on all edges into `name`, called as wanted or the nearest that is free."""
+        if self.before(name):
+            added = self.add(wanted, node)
+            self.edges = [(source, added if target == name else target) for source, target in self.edges]
+            self.edges.append((added, name))
+
     def drop_if_loose(self, name: str) -> None:
         """Remove a node, and the edges to it, once nothing reads it."""
         if not self.after(name):
-            self.edges = [edge for edge in self.edges if edge[1] != name]
-            del self.nodes[name]
+            self.remove(name)
 
     def fold_forward(self, name: str, merge: Callable[[nir.NIRNode], nir.NIRNode | None]) -> None:
         """Merge a node into each synapse it feeds: synapse(node(x)) becomes merge(synapse)(x), None where it cannot.
@@ -85,8 +102,7 @@ class Rewrite:
             self.edges.remove((source, name))
             self.edges += [(into, successor) for successor in self.after(name)]
         if not self.before(name):
-            self.edges = [edge for edge in self.edges if edge[0] != name]
-            del self.nodes[name]
+            self.remove(name)
 
 
 def without_bias(synapse: nir.NIRNode) -> nir.NIRNode:

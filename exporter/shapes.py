@@ -1,0 +1,140 @@
+"""Shapes of what NIR nodes put out, found from the inputs on, because nir's own types know no groups, no rectangular
+kernels, no pooling and no constants that stand for a whole layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import nir
+import numpy as np
+
+from hardware_profiles.errors import InputError
+
+Shape = tuple[int, ...]
+# the field whose shape is the neurons'
+_SHAPED_BY = {
+    "IF": "v_threshold", "LIF": "v_threshold", "CubaLIF": "v_threshold", "I": "r", "LI": "v_leak", "CubaLI": "v_leak",
+    "Threshold": "threshold", "Scale": "scale", "Delay": "delay",
+}  # fmt: skip
+
+
+def output_shapes(graph: nir.NIRGraph) -> dict[str, Shape]:
+    """Shape of what each node of a graph without subgraphs puts out, where it can be told.
+
+    Constants of one element, or of one a channel (C, 1, 1), take the shape of what leads to them. Raises InputError for
+    a kernel or a pooling that does not fit its input.
+    """
+    before: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    for source, target in graph.edges:
+        before[target].append(source)
+    found: dict[str, Shape] = {}
+    # a shape is told by the node itself or by any of those before it; with cycles, several rounds
+    changed = True
+    while changed:
+        changed = False
+        for name, node in graph.nodes.items():
+            arriving = next((found[source] for source in before[name] if source in found), None)
+            if name not in found or (arriving is not None and found[name] != _shape(name, node, arriving)):
+                shape = _shape(name, node, arriving)
+                if shape is not None and shape != found.get(name):
+                    found[name], changed = shape, True
+    return found
+
+
+def conv_output(
+    shape: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
+) -> Shape:
+    """Size of a convolution's or a pooling's output along each axis (torch.nn.Conv2d, Shape)."""
+    axes = zip(shape, kernel, stride, padding, dilation, strict=True)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+
+
+def numbers(value: object, count: int) -> Shape:
+    """`count` whole numbers from one or as many."""
+    return tuple(int(n) for n in np.broadcast_to(np.asarray(value, np.int64).reshape(-1), (count,)))
+
+
+def is_row(weight: Shape, arriving: Shape) -> bool:
+    """Whether a Conv2d of this weight shape reads a signal (channels, length): as an image of height 1."""
+    return len(weight) == 4 and weight[2] == 1 and len(arriving) == 2
+
+
+def same_padding(kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
+    """Padding (before, behind) of each axis that keeps its size, as torch's padding="same"."""
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
+def _shape(name: str, node: nir.NIRNode, arriving: Shape | None) -> Shape | None:
+    kind = type(node).__name__
+    if kind == "Input":
+        return tuple(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
+    if kind in _SHAPED_BY:
+        return _broadcast(np.shape(getattr(node, _SHAPED_BY[kind])), arriving)
+    if kind in ("Affine", "Linear"):
+        return (*np.shape(node.weight)[:-2], np.shape(node.weight)[-2])
+    if kind in ("Conv1d", "Conv2d"):
+        return _convolved(name, node, arriving)
+    if kind in ("SumPool2d", "AvgPool2d"):
+        return _pooled(node, arriving)
+    if kind == "Flatten":
+        return None if arriving is None else _flattened(arriving, int(node.start_dim), int(node.end_dim))
+    return arriving  # Output, Identity
+
+
+def _broadcast(own: Shape, arriving: Shape | None) -> Shape:
+    if arriving is None or math.prod(own) == math.prod(arriving):
+        return own
+    if math.prod(own) == 1:
+        return arriving
+    try:
+        together = np.broadcast_shapes(own, arriving)
+    except ValueError:
+        return own
+    return arriving if together == arriving and len(own) == len(arriving) else own
+
+
+def _convolved(name: str, node: nir.NIRNode, arriving: Shape | None) -> Shape | None:
+    weight = np.shape(node.weight)
+    axes = len(weight) - 2
+    if axes != (1 if isinstance(node, nir.Conv1d) else 2):
+        return None
+    if arriving is None and node.input_shape is not None:
+        arriving = (weight[1] * int(node.groups), *numbers(node.input_shape, axes))
+    if arriving is not None and is_row(weight, arriving):
+        whole = _convolved(name, node, (arriving[0], 1, arriving[1]))
+        return None if whole is None or whole[1] != 1 else (whole[0], whole[2])
+    if arriving is None or len(arriving) != axes + 1:
+        return None
+    stride, dilation = numbers(node.stride, axes), numbers(node.dilation, axes)
+    if isinstance(node.padding, str):
+        if node.padding == "same" and set(stride) != {1}:
+            raise InputError(f"node {name!r} has padding 'same' with stride {stride}; give the padding as numbers")
+        inside = (
+            arriving[1:]
+            if node.padding == "same"
+            else conv_output(arriving[1:], weight[2:], stride, [0] * axes, dilation)
+        )
+    else:
+        if min(*stride, *dilation, int(node.groups)) < 1:
+            return None
+        inside = conv_output(arriving[1:], weight[2:], stride, numbers(node.padding, axes), dilation)
+    return None if min(inside) < 1 else (weight[0], *inside)
+
+
+def _pooled(node: nir.NIRNode, arriving: Shape | None) -> Shape | None:
+    if arriving is None or len(arriving) != 3:
+        return None
+    kernel, stride, padding = (numbers(getattr(node, key), 2) for key in ("kernel_size", "stride", "padding"))
+    if min(*kernel, *stride) < 1 or min(padding) < 0:
+        return None
+    inside = conv_output(arriving[1:], kernel, stride, padding, (1, 1))
+    return None if min(inside) < 1 else (arriving[0], *inside)
+
+
+def _flattened(shape: Shape, start: int, end: int) -> Shape:
+    last = end if end >= 0 else len(shape) + end
+    first = min(start, len(shape))
+    return (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
