@@ -1,10 +1,12 @@
-"""What one inference of the ANN twin costs on a conventional device, by the same rules: estimates with ranges, batch 1.
+"""What one inference of the ANN twin costs on a conventional device, by the same rules: estimates with ranges.
 
-    latency = overhead + max(macs / macs_per_second, bytes / bytes_per_second)
-    energy  = macs * mac + bytes * memory_byte + latency * active      (dynamic)
-            + latency * idle                                           (static)
+    call    = overhead + max(batch * macs / macs_per_second, moved / bytes_per_second)
+    moved   = bytes of weights once + batch * bytes of activations
+    dynamic = macs * mac + moved / batch * memory_byte + call / batch * active      of one inference
+    static  = call / batch * idle
 
-bytes: every weight once and every activation written and read once, at the precision's width.
+bytes: every weight once a call and every activation written and read once, at the precision's width. At batch 1 a call
+is one inference; in a batch an answer waits for the whole call.
 """
 
 from __future__ import annotations
@@ -34,33 +36,56 @@ class TwinLayerSize:
 
 @dataclass(frozen=True)
 class DeviceCost:
-    """Estimated cost of one inference on one device at one precision."""
+    """Estimated cost of one inference on one device at one precision, in a call of `batch` inferences.
+
+    latency: seconds until a call's answers; bytes: moved for one inference; both energies: of one inference.
+    """
 
     device: str
     title: str
     precision: Precision
     macs: int
-    bytes: int
+    bytes: float
     latency: Range
     dynamic: Range
     static: Range
+    batch: int = 1
 
     @property
     def energy(self) -> Range:
         """Dynamic and static energy in joules."""
         return self.dynamic + self.static
 
+    @property
+    def seconds(self) -> Range:
+        """Seconds of the device for one inference: the inverse of its throughput."""
+        return self.latency * (1 / self.batch)
 
-def device_cost(layers: Sequence[TwinLayerSize], device: DeviceProfile, precision: Precision) -> DeviceCost:
-    """Cost of one inference at batch 1."""
+
+def device_cost(
+    layers: Sequence[TwinLayerSize], device: DeviceProfile, precision: Precision, batch: int = 1
+) -> DeviceCost:
+    """Cost of one inference in a call of `batch` inferences."""
+    width, int8 = _BYTES[precision], precision == "int8"
     macs = sum(layer.macs for layer in layers)
-    moved = sum(layer.parameters + layer.inputs + layer.outputs for layer in layers) * _BYTES[precision]
-    int8 = precision == "int8"
+    weights = sum(layer.parameters for layer in layers) * width
+    moved = weights + batch * sum(layer.inputs + layer.outputs for layer in layers) * width
     rate = Range.of(device.time.macs_per_second_int8 if int8 else device.time.macs_per_second_float32)
-    computing = Range(macs, macs, macs).over(rate)
-    moving = Range(moved, moved, moved).over(Range.of(device.time.bytes_per_second))
-    latency = Range.of(device.time.overhead) + computing.largest(moving)
+    computing = Range.exact(batch * macs).over(rate)
+    moving = Range.exact(moved).over(Range.of(device.time.bytes_per_second))
+    call = Range.of(device.time.overhead) + computing.largest(moving)
+    share = call * (1 / batch)
     mac = Range.of(device.energy.mac_int8 if int8 else device.energy.mac_float32)
-    dynamic = mac * macs + Range.of(device.energy.memory_byte) * moved + latency.times(Range.of(device.power.active))
-    static = latency.times(Range.of(device.power.idle))
-    return DeviceCost(device.name, device.title, precision, macs, moved, latency, dynamic, static)
+    memory = Range.of(device.energy.memory_byte) * (moved / batch)
+    dynamic = mac * macs + memory + share.times(Range.of(device.power.active))
+    static = share.times(Range.of(device.power.idle))
+    return DeviceCost(device.name, device.title, precision, macs, moved / batch, call, dynamic, static, batch)
+
+
+def best_batch(
+    layers: Sequence[TwinLayerSize], device: DeviceProfile, precision: Precision, largest: int = 1024
+) -> DeviceCost:
+    """The smallest power of two up to `largest` at which an inference costs within 2 % of the least energy."""
+    costs = [device_cost(layers, device, precision, 1 << n) for n in range(largest.bit_length())]
+    least = min(cost.energy.typical for cost in costs)
+    return next(cost for cost in costs if cost.energy.typical <= 1.02 * least)

@@ -20,6 +20,7 @@ from .cost_model.events import Events, synops
 from .cost_model.timing import CoreStep, core_time, step_time
 from .costs import Range
 from .result import SimulationResult
+from .workload import Workload, workload
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class LayerProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """Means over the samples of a run, per inference."""
+    """Means over the samples of a run, per inference; silent: energy of the same steps without a spike."""
 
     chip: str
     samples: int
@@ -51,7 +52,9 @@ class Profile:
     step_time: Range
     latency: Range
     static: Range
+    silent: Range
     host_latency: Range
+    workload: Workload
 
     @property
     def events(self) -> Events:
@@ -80,6 +83,7 @@ def profile_run(program: ChipProgram, result: SimulationResult, chip: ChipProfil
     populations = [_population(p.name, program, result, mapping, chip) for p in program.populations]
     step = step_time(_slowest(populations, program, result, mapping, chip), Range.zero(), chip.time)
     latency = step * result.steps
+    power = static_power(chip, mapping.chips, mapping.cores)
     messages = sum(layer.messages for layer in inputs)
     return Profile(
         chip.name,
@@ -89,8 +93,10 @@ def profile_run(program: ChipProgram, result: SimulationResult, chip: ChipProfil
         mapping,
         step,
         latency,
-        static_power(chip, mapping.chips, mapping.cores).times(latency),
+        power.times(latency),
+        _silent(populations, power, result.steps, mapping, chip),
         optional(chip.time.host_message) * messages,
+        workload(program, result),
     )
 
 
@@ -147,6 +153,15 @@ def _spikes(name: str, result: SimulationResult) -> float:
 def mean_hops(cores: int) -> float:
     """Mean distance between two places drawn at random on a square mesh just large enough, at least one hop."""
     return max(1.0, 2 / 3 * math.ceil(math.sqrt(cores)))
+
+
+def _silent(layers: list[LayerProfile], power: Range, steps: int, mapping: Mapping, chip: ChipProfile) -> Range:
+    """Energy of the same steps without a spike: every update inactive, the slowest core the fullest."""
+    updates = Events(updates_inactive=Range.exact(sum(layer.neuron_updates for layer in layers)))
+    fullest = max((mapping.layer(layer.name).neurons_per_core for layer in layers), default=0)
+    core = CoreStep(Events(updates_inactive=Range.exact(fullest)))
+    step = step_time(core_time(core, chip.time), Range.zero(), chip.time)
+    return dynamic_energy(updates, chip.energy) + power.times(step * steps)
 
 
 def _slowest(

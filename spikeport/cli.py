@@ -220,13 +220,22 @@ def compare(
 
 
 @app.command()
-def chips(name: Annotated[Optional[str], typer.Argument(help="A chip or device.", metavar="NAME")] = None) -> None:  # noqa: UP045
+def chips(
+    name: Annotated[Optional[str], typer.Argument(help="A chip or device.", metavar="NAME")] = None,  # noqa: UP045
+    validate: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--validate", help="Check a profile of your own.", metavar="FILE"),
+    ] = None,
+) -> None:
     """List the profiles, or every constant of one with its source.
 
     Example: spikeport chips loihi2
     """
     from spikeport import commands
 
+    if validate is not None:
+        commands.validate_profile(validate, _console())
+        return
     commands.chips(name, _console())
 
 

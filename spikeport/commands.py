@@ -19,7 +19,7 @@ from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
 from hardware_profiles.loader import available, load_chip, load_profile
-from hardware_profiles.schema import ChipProfile, Quantity, constants
+from hardware_profiles.schema import Quantity, constants
 from lava_runtime.costs import Range
 from lava_runtime.diff import diff
 from lava_runtime.inputs import load_input
@@ -194,7 +194,7 @@ def chips(name: str | None, console: Console) -> None:
         table = Table("name", "what it is", "kind")
         for known in available():
             profile = load_profile(known)
-            table.add_row(profile.name, profile.title, "chip" if isinstance(profile, ChipProfile) else "device")
+            table.add_row(profile.name, profile.title, profile.kind)
         console.print(table)
         return
     profile = load_profile(name)
@@ -206,6 +206,20 @@ def chips(name: str | None, console: Console) -> None:
     for key, number in constants(profile):
         table.add_row(key, quantity(number.value, number.unit), _range(number), number.kind, number.source, number.date)
     wide.print(table)
+
+
+def validate_profile(path: Path, console: Console) -> None:
+    """Check a profile file and say what it holds; raises InputError if it is refused."""
+    if path.suffix != ".toml":
+        raise InputError(f"{path}: a profile is a TOML file, and its name ends in .toml")
+    profile = load_profile(path)
+    numbers = constants(profile)
+    estimated = sum(number.kind == "estimated" for _, number in numbers)
+    _say(
+        console,
+        f"{path}: {profile.title}, a {profile.kind} profile of {len(numbers)} numbers, {estimated} of them estimated, "
+        "each with source, kind and date.",
+    )
 
 
 def _range(number: Quantity) -> str:

@@ -18,7 +18,7 @@ from exporter.program_file import load_program, save_program
 from hardware_profiles.arrays import save_arrays
 from hardware_profiles.files import replacing
 from hardware_profiles.loader import load_chip, load_device
-from lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, device_cost
+from lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
 from lava_runtime.result import SimulationResult, differences
 from lava_runtime.simulate import Backend, simulate
 from trainer.ann import AnnTwin
@@ -177,5 +177,12 @@ def twin_sizes(layers: Sequence[TwinLayer], input_shape: tuple[int, ...]) -> lis
 
 
 def compare_devices(sizes: Sequence[TwinLayerSize], devices: Sequence[str]) -> list[DeviceCost]:
-    """Estimated cost of the twin on every device, in float32 and int8."""
-    return [device_cost(sizes, load_device(name), precision) for name in devices for precision in PRECISIONS]
+    """Estimated cost of the twin on every device, in float32 and int8, at batch 1 and at the best where it differs."""
+    costs = []
+    for name in devices:
+        device = load_device(name)
+        for precision in PRECISIONS:
+            costs.append(device_cost(sizes, device, precision))
+            best = best_batch(sizes, device, precision)
+            costs += [best] if best.batch > 1 else []
+    return costs

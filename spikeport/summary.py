@@ -25,6 +25,7 @@ def profile_parts(program: ChipProgram, profile: Profile) -> dict[str, Any]:
         "per_inference": _per_inference(profile),
         "layers": [_layer(program, layer) for layer in profile.layers],
         "mapping": mapping_parts(profile.mapping),
+        "workload": asdict(profile.workload),
     }
 
 
@@ -72,24 +73,31 @@ def network_parts(program: ChipProgram) -> dict[str, Any]:
 
 
 def ann_parts(costs: Sequence[DeviceCost]) -> dict[str, Any]:
-    """By device: the float32 figures, and the int8 ones under `int8`."""
+    """By device: the float32 figures at batch 1, the int8 ones under `int8`, the best batch of each in `best_batch`."""
     found: dict[str, Any] = {}
     for cost in costs:
-        values = {
-            "title": cost.title,
-            "precision": cost.precision,
-            "macs": cost.macs,
-            "bytes": cost.bytes,
-            **_spread("energy", "j", cost.energy),
-            "dynamic_j": asdict(cost.dynamic),
-            "static_j": asdict(cost.static),
-            **_spread("latency", "s", cost.latency),
-        }
-        if cost.precision == "float32":
-            found[cost.device] = values
+        values = _device_cost(cost)
+        device = found.setdefault(cost.device, {})
+        place = device if cost.precision == "float32" else device.setdefault("int8", {})
+        if cost.batch == 1:
+            place.update(values)
         else:
-            found[cost.device]["int8"] = values
+            place["best_batch"] = values
     return found
+
+
+def _device_cost(cost: DeviceCost) -> dict[str, Any]:
+    return {
+        "title": cost.title,
+        "precision": cost.precision,
+        "batch": cost.batch,
+        "macs": cost.macs,
+        "bytes": cost.bytes,
+        **_spread("energy", "j", cost.energy),
+        "dynamic_j": asdict(cost.dynamic),
+        "static_j": asdict(cost.static),
+        **_spread("latency", "s", cost.latency),
+    }
 
 
 def constants_parts(profiles: Sequence[Any]) -> list[dict[str, Any]]:
@@ -125,6 +133,8 @@ def _per_inference(profile: Profile) -> dict[str, Any]:
         "dynamic_j": asdict(profile.dynamic),
         "static_j": asdict(profile.static),
         **_spread("latency", "s", profile.latency),
+        "silent_j": asdict(profile.silent),
+        "host_latency_s": asdict(profile.host_latency),
         "steps": profile.steps,
     }
 

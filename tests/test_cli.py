@@ -260,3 +260,14 @@ def test_a_full_disk_is_one_sentence(work: Path) -> None:
         assert not list(small.rglob(".*"))
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_chips_validate_says_what_a_file_holds_or_what_is_wrong(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text('extends = "loihi2"\nname = "mine"\n', encoding="utf-8")
+    found = spikeport("chips", "--validate", own)
+    assert found.returncode == 0
+    assert "a chip profile of" in found.stdout
+    own.write_text('extends = "loihi2"\nname = "Mine"\n', encoding="utf-8")
+    refused(spikeport("chips", "--validate", own), "mine.toml", "name", "lower-case")
+    refused(spikeport("chips", "--validate", tmp_path / "mine.yaml"), "mine.yaml", ".toml")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from hardware_profiles import DeviceProfile, available, load_device, load_profile
-from lava_runtime.ann_cost import PRECISIONS, TwinLayerSize, device_cost
+from lava_runtime.ann_cost import PRECISIONS, Precision, TwinLayerSize, best_batch, device_cost
 
 LAYERS = (TwinLayerSize(macs=784 * 100, parameters=784 * 100 + 100, inputs=784, outputs=100),
           TwinLayerSize(macs=1000, parameters=1010, inputs=100, outputs=10))  # fmt: skip
@@ -55,6 +56,47 @@ def test_a_device_bound_by_arithmetic_in_int8() -> None:
     assert (cost.macs, cost.bytes) == (79_400, 80_504)
     assert cost.latency.typical == pytest.approx(0.5 + 79.4 / 4)
     assert cost.dynamic.typical == pytest.approx(79_400 + 80_504 * 3 + (0.5 + 19.85) * 7)
+
+
+def test_a_batch_shares_the_call_and_the_weights() -> None:
+    cost = device_cost(LAYERS, BOUND_BY_BYTES, "float32", 10)
+    moved = 4 * (78_500 + 1_010 + 10 * (784 + 100 + 100 + 10))
+    assert cost.latency.typical == pytest.approx(0.5 + moved / 1e5)
+    assert cost.seconds.typical == pytest.approx(cost.latency.typical / 10)
+    assert cost.dynamic.typical == pytest.approx(79_400 * 4 + moved / 10 * 3 + cost.seconds.typical * 7)
+    assert cost.static.typical == pytest.approx(cost.seconds.typical * 5)
+    best = best_batch(LAYERS, BOUND_BY_BYTES, "float32")
+    assert best.batch > 1
+    assert best.energy.typical < device_cost(LAYERS, BOUND_BY_BYTES, "float32").energy.typical
+    assert best.energy.typical <= 1.02 * device_cost(LAYERS, BOUND_BY_BYTES, "float32", 1024).energy.typical
+
+
+KEYWORDS = tuple(TwinLayerSize(a * b, a * b + b, a, b) for a, b in ((390, 256), (256, 256), (256, 29)))
+AUTO_ENCODER = tuple(
+    TwinLayerSize(a * b, a * b + b, a, b) for a, b in pairwise((640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640))
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "precision", "batch", "joules", "rate"),
+    [
+        # repository abr/power_benchmarks, logs/running: watts running / inferences a second
+        ("desktop_gpu", KEYWORDS, "float32", 1, 37.83 / 770.4, 770.4),
+        ("desktop_gpu", KEYWORDS, "float32", 64, 41.25 / 36150, 36150),
+        ("jetson_tx1", KEYWORDS, "float32", 1, 4.98 / 419, 419),
+        ("jetson_tx1", KEYWORDS, "float32", 64, 4.36 / 16976, 16976),
+        ("usb_accelerator", KEYWORDS, "float32", 1, 1.431 / 464.6, 464.6),
+        # repository mlcommons/tiny_results_v1.0, NUCLEO_L4R5ZI, ad
+        ("microcontroller", AUTO_ENCODER, "int8", 1, 323e-6, 131.95),
+    ],
+)
+def test_devices_give_back_what_was_measured(
+    name: str, layers: tuple[TwinLayerSize, ...], precision: Precision, batch: int, joules: float, rate: float
+) -> None:
+    cost = device_cost(layers, load_device(name), precision, batch)
+    assert cost.energy.typical == pytest.approx(joules, rel=0.3)
+    assert 1 / cost.seconds.typical == pytest.approx(rate, rel=0.2)
+    assert cost.energy.low <= joules <= cost.energy.high
 
 
 def test_every_shipped_device_gives_ranges_in_order() -> None:

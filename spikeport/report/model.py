@@ -67,21 +67,35 @@ class PerInference(_Cost):
     neuron_updates: Amount
     messages: Amount
     steps: Count
+    silent_j: Bounds | None = None
+
+
+class Workload(_Model):
+    """NeuroBench's metrics of the run, as far as a page needs them."""
+
+    activation_sparsity: Share
 
 
 class DeviceCost(_Cost):
-    """Estimated cost of one inference of the ANN twin on one device at one precision."""
+    """Estimated cost of one inference of the ANN twin on one device at one precision, in a call of `batch`."""
 
     title: str
     precision: str
     macs: Amount
     bytes: Amount
+    batch: Count = 1
 
 
-class Device(DeviceCost):
+class BatchOne(DeviceCost):
+    """The cost at batch 1, and at the batch that costs least, where that is another."""
+
+    best_batch: DeviceCost | None = None
+
+
+class Device(BatchOne):
     """One device: the float32 figures and, where they exist, the int8 ones."""
 
-    int8: DeviceCost | None = None
+    int8: BatchOne | None = None
 
 
 class Rounding(_Model):
@@ -205,6 +219,7 @@ class Summary(_Model):
     lava_equals_emulator: bool | None = None
     stock_equals_emulator: bool | None = None
     per_inference: PerInference | None = None
+    workload: Workload | None = None
     layers: list[Layer] = []
     network: Network = Network()
     mapping: Mapping | None = None

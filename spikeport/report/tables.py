@@ -116,6 +116,16 @@ def entries(summary: Summary) -> Iterator[tuple[Device, DeviceCost]]:
             yield device, device.int8
 
 
+def batched_entries(summary: Summary) -> Iterator[tuple[Device, DeviceCost]]:
+    """Every device at every precision, at batch 1 and at the batch that costs least, where that is another."""
+    for device in summary.ann.values():
+        for entry in (device, device.int8):
+            if entry is not None:
+                yield device, entry
+                if entry.best_batch is not None:
+                    yield device, entry.best_batch
+
+
 def constants(summary: Summary) -> tuple[list[tuple[str, list[ConstantRow]]], list[str]]:
     """Constants by profile, and the sources they point at by number from one."""
     sources = list(dict.fromkeys(constant.source for constant in summary.constants))

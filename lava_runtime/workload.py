@@ -1,0 +1,135 @@
+"""NeuroBench's workload metrics of a run, and the power proxy of the Intel N-DNS challenge.
+
+As NeuroBench 2.3 computes them: connection sparsity over the weights of all synapses, activation sparsity over all
+neurons and steps, effective operations only where input and weight are not zero, dense operations all of them; biases
+count nowhere. Power proxy: (synaptic operations + 10 * neuron updates) a second of real time (Timcheck et al. 2023,
+arXiv 2303.09503); power-delay product: proxy * latency of the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.mapping import fan_out
+from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
+
+from .result import SimulationResult
+
+UPDATE_WEIGHT = 10
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Operations are means per inference; proxies are operations a second, and operations."""
+
+    footprint_bytes: float
+    connection_sparsity: float
+    activation_sparsity: float
+    effective_acs: float
+    dense_synops: float
+    neuron_updates: float
+    power_proxy: float
+    power_delay_product: float
+
+
+def workload(program: ChipProgram, result: SimulationResult) -> Workload:
+    """The metrics of a run whose steps follow each other in real time, dt apart."""
+    weights = sum(stored_weights(c, program) for c in program.connections)
+    held = sum(int(np.count_nonzero(c.weights)) for c in program.connections)
+    neurons = sum(p.size for p in program.populations)
+    spikes = sum(_spikes(p.name, result) for p in program.populations)
+    effective = sum(_counted(c, result, effective_fan_out(c)) for c in program.connections)
+    updates = float(neurons * result.steps)
+    proxy = power_proxy(effective, updates, result.steps * program.dt)
+    return Workload(
+        footprint_bytes=footprint(program),
+        connection_sparsity=round(1 - held / weights, 4) if weights else 0.0,
+        activation_sparsity=1 - spikes / updates,
+        effective_acs=effective,
+        dense_synops=float(sum(int(dense_fan_out(c, program).sum()) for c in program.connections) * result.steps),
+        neuron_updates=updates,
+        power_proxy=proxy,
+        power_delay_product=proxy * program.pipeline_steps * program.dt,
+    )
+
+
+def power_proxy(synops: float, neuron_updates: float, seconds: float) -> float:
+    """Operations a second of real time, a neuron update for ten synaptic operations."""
+    return (synops + UPDATE_WEIGHT * neuron_updates) / seconds
+
+
+def footprint(program: ChipProgram) -> float:
+    """Bytes that the program holds: weights at their width, two states and six constants a compartment at theirs."""
+    widths = program.widths
+    constants = widths.du_bits + widths.dv_bits + widths.vth_bits + widths.bias_mant_bits + widths.bias_exp_bits
+    neurons = sum(p.size for p in program.populations)
+    weights = sum(c.weights.size * c.weight_bits for c in program.connections)
+    return (weights + neurons * (2 * widths.state_bits + constants)) / 8
+
+
+def stored_weights(connection: Connection, program: ChipProgram) -> int:
+    """Weights of the connection's matrix or kernel, zeros included."""
+    if isinstance(connection, SparseConnection):
+        return program.source_size(connection.source) * program.population(connection.target).size
+    return int(connection.weights.size)
+
+
+def dense_fan_out(connection: Connection, program: ChipProgram) -> NDArray[np.int64]:
+    """Synapses of each source element, zeros included, (source size,)."""
+    if isinstance(connection, ConvConnection):
+        shared: NDArray[np.int64] = fan_out(connection)
+        return shared
+    size, targets = program.source_size(connection.source), program.population(connection.target).size
+    return np.full(size, targets, np.int64)
+
+
+def effective_fan_out(connection: Connection) -> NDArray[np.int64]:
+    """Synapses of each source element whose weight is not zero, (source size,)."""
+    if isinstance(connection, SparseConnection):
+        nonzero = connection.indices[connection.weights != 0]
+        size = int(connection.indices.max(initial=-1)) + 1
+        counted: NDArray[np.int64] = np.bincount(nonzero, minlength=size).astype(np.int64)
+        return counted
+    if isinstance(connection, ConvConnection):
+        return _effective_conv(connection)
+    if isinstance(connection, DenseConnection):
+        columns: NDArray[np.int64] = np.count_nonzero(connection.weights, axis=0).astype(np.int64)
+        return columns
+    raise TypeError(f"{connection.label}: no fan-out is known of a {type(connection).__name__}")
+
+
+def _effective_conv(connection: ConvConnection) -> NDArray[np.int64]:
+    outs, _, rows, columns = connection.weights.shape
+    channels, height, width = connection.input_shape
+    per_group = channels // connection.groups
+    found = np.zeros(connection.input_shape, np.int64)
+    for channel in range(channels):
+        group, inner = divmod(channel, per_group)
+        members = slice(group * outs // connection.groups, (group + 1) * outs // connection.groups)
+        taps = np.count_nonzero(connection.weights[members, inner], axis=0)
+        for row in range(rows):
+            ys = _reached(connection, 0, row, height)
+            for column in range(columns):
+                xs = _reached(connection, 1, column, width)
+                found[channel][np.ix_(ys, xs)] += int(taps[row, column])
+    return found.reshape(-1)
+
+
+def _reached(connection: ConvConnection, axis: int, tap: int, length: int) -> NDArray[np.int64]:
+    """Input places along an axis that an element of the kernel meets."""
+    outputs = np.arange(connection.output_shape[1 + axis], dtype=np.int64)
+    places = outputs * connection.stride[axis] - connection.padding[axis] + tap * connection.dilation[axis]
+    return places[(places >= 0) & (places < length)]
+
+
+def _counted(connection: Connection, result: SimulationResult, per_element: NDArray[np.int64]) -> float:
+    counts = result.neuron_counts[connection.source]
+    flat = counts.reshape(len(counts), -1)[:, : len(per_element)]
+    return float((flat @ per_element).mean())
+
+
+def _spikes(name: str, result: SimulationResult) -> float:
+    return float(result.neuron_counts[name].sum()) / result.batch
