@@ -1,26 +1,41 @@
 """What the chip holds as a FloatNetwork again, whole or one part at a time: to see what each rounding does.
 
 One unit of the float network is `scale` units of u and v (ChipProgram.quantisation). Where a rounded current decay
-changes the charge of a spike, the weights make up for it (exporter/quantise.py). So "weights" here is their rounding
-alone, and "decays" brings that correction along.
+changes the charge of a spike, the weights make up for it (exporter/charge.py). So "weights" here is their rounding
+alone, and "decays" brings that correction along. The parts that hold one synapse add up (Connection.synapse).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_dv
 
+from .charge import charge_factors
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
-from .program import ChipProgram, Connection, ConvConnection, CubaLIF, Population
+from .layer import synapse_names
+from .neurons.cuba import plain_voltage
+from .program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    Cuba,
+    CubaLI,
+    CubaLIF,
+    CubaLIFSoftReset,
+    Population,
+    SparseConnection,
+)
 
 Part = Literal["weights", "decays", "thresholds", "biases"]
 PARTS: tuple[Part, ...] = get_args(Part)
+Weights: TypeAlias = "Floats | csr_array"
 
 # NIR files keep 32 bit: a number this near to the chip's is on its grid and counts as held exactly
 _EXACT = 1e-6
@@ -28,18 +43,18 @@ _EXACT = 1e-6
 
 @dataclass(frozen=True)
 class _Pair:
-    """A population and its incoming connections, in floating point and on the chip."""
+    """A population and its incoming synapses, in floating point and on the chip; units: what sources' payloads mean."""
 
     wanted: FloatPopulation
-    held: CubaLIF
-    connections: Sequence[tuple[FloatConnection, Connection]]
+    held: Cuba
+    connections: Sequence[tuple[FloatConnection, Weights]]
     scale: float
+    units: Mapping[str, float]
 
-    @property
-    def charge(self) -> float:
-        """The factor by which weights were corrected for the rounding of the current decay."""
-        factor = float(np.mean(decay_from_du(self.held.du) / self.wanted.current_decay))
-        return factor if abs(factor - 1) > _EXACT else 1.0
+    def charge(self, rows: int) -> Floats:
+        """The factors by which weights were corrected for the rounding of the current decay, (rows,)."""
+        factors = charge_factors(self.held.du, self.wanted.current_decay, rows)
+        return np.where(np.abs(factors - 1) > _EXACT, factors, 1.0)
 
 
 def exchange(network: FloatNetwork, program: ChipProgram, part: Part) -> FloatNetwork:
@@ -51,17 +66,82 @@ def exchange(network: FloatNetwork, program: ChipProgram, part: Part) -> FloatNe
 
 
 def held_network(program: ChipProgram) -> FloatNetwork:
-    """All that the chip holds, in units of its u and v, as a network of real numbers: only its dynamics are missing."""
-    populations = tuple(
-        FloatPopulation(
-            p.name, p.shape, decay_from_du(p.du), decay_from_dv(p.dv), p.vth * float(STATE_UNIT), p.bias * 1.0
-        )
-        for p in map(_cuba_lif, program.populations)
-    )
+    """All that the chip holds, in units of its u and v, as a network of real numbers: only its dynamics are missing.
+
+    A population that sends its voltage sends whole units of v here, undivided: the cut of its payload is dynamics.
+    """
+    units = {p.name: 2.0 ** -int(p.shift[0]) for p in program.populations if isinstance(p, CubaLI)}
     connections = tuple(
-        FloatConnection(c.source, c.target, _weights(c), _geometry(c), c.delay) for c in program.connections
+        FloatConnection(
+            c.source,
+            c.target,
+            held_weights([c], program) * units.get(c.source, 1.0),
+            geometry_of(c),
+            c.delay,
+            axonal_delays=c.axonal_delays,
+            synapse=c.synapse,
+        )
+        for c in program.connections
     )
+    starts = program.latency
+    populations = tuple(_held(cuba(p), starts.get(p.name, 0)) for p in program.populations)
     return FloatNetwork(program.dt, program.inputs, populations, connections, program.outputs)
+
+
+def cuba(population: Population) -> Cuba:
+    """The population, if it is one of the CUBA neurons; raises InputError."""
+    if not isinstance(population, Cuba):
+        raise InputError(f"population {population.name!r} is a {population.KIND}; only CUBA neurons are compared")
+    return population
+
+
+def held_weights(parts: Sequence[Connection], program: ChipProgram) -> Weights:
+    """What a spike (or a payload of 1) adds to u through the parts of one synapse, in units of u.
+
+    Shaped like the parts: a kernel, a dense matrix, or compressed rows where all of them are sparse.
+    """
+    summed: Weights | None = None
+    for part in parts:
+        unit = STATE_UNIT * 2.0**part.weight_exp
+        if isinstance(part, SparseConnection):
+            shape = program.source_size(part.target), program.source_size(part.source)
+            weights: Weights = csr_array((part.weights * unit, part.indices, part.indptr), shape=shape)
+        else:
+            weights = part.weights * unit
+        summed = weights if summed is None else summed + weights
+    assert summed is not None
+    return summed
+
+
+def geometry_of(connection: Connection) -> ConvGeometry | None:
+    """A convolution's geometry, None for matrices."""
+    if not isinstance(connection, ConvConnection):
+        return None
+    return ConvGeometry(
+        connection.input_shape, connection.output_shape, connection.stride, connection.padding, connection.dilation,
+        connection.groups,
+    )  # fmt: skip
+
+
+def _held(population: Cuba, start: int) -> FloatPopulation:
+    bias = population.bias * 1.0
+    threshold = np.full(population.size, np.inf)
+    if isinstance(population, CubaLIF):
+        threshold = population.vth * float(STATE_UNIT)
+    v = population.v_initial
+    for _ in range(start):
+        v = plain_voltage(v, population.dv, np.zeros_like(v), population.bias)
+    return FloatPopulation(
+        population.name,
+        population.shape,
+        decay_from_du(population.du),
+        decay_from_dv(population.dv),
+        threshold,
+        bias,
+        reset="subtract" if isinstance(population, CubaLIFSoftReset) else "zero",
+        sends="voltage" if isinstance(population, CubaLI) else "spikes",
+        v_initial=v.astype(np.float64),
+    )
 
 
 def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
@@ -71,23 +151,30 @@ def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
             f"the float network has populations {', '.join(ours)}, the chip program {', '.join(theirs)}; "
             "compile the program from this network"
         )
+    scales = {name: report.scale for name, report in program.quantisation.items()}
+    missing = [name for name in ours if name not in scales]
+    if missing:
+        raise InputError(f"the chip program holds no scale for population {missing[0]!r}; compile it again")
+    units = {p.name: 2.0 ** int(p.shift[0]) / scales[p.name] for p in program.populations if isinstance(p, CubaLI)}
     pairs = []
     for wanted, held in zip(network.populations, program.populations, strict=True):
         incoming = [c for c in network.connections if c.target == wanted.name]
-        synapses = program.into(wanted.name)
-        if [c.weights.shape for c in incoming] != [c.weights.shape for c in synapses]:
-            raise InputError(f"population {wanted.name!r} has other synapses in the chip program; compile it again")
-        if wanted.name not in program.quantisation:
-            raise InputError(f"the chip program holds no scale for population {wanted.name!r}; compile it again")
-        scale = program.quantisation[wanted.name].scale
-        pairs.append(_Pair(wanted, _cuba_lif(held), list(zip(incoming, synapses, strict=True)), scale))
+        pairs.append(_Pair(wanted, cuba(held), _synapses(incoming, program, wanted), scales[wanted.name], units))
     return pairs
 
 
-def _cuba_lif(population: Population) -> CubaLIF:
-    if not isinstance(population, CubaLIF):
-        raise InputError(f"population {population.name!r} is a {population.KIND}; only CUBA-LIF neurons are compared")
-    return population
+def _synapses(
+    incoming: Sequence[FloatConnection], program: ChipProgram, wanted: FloatPopulation
+) -> list[tuple[FloatConnection, Weights]]:
+    """Each synapse with the weights that its parts hold."""
+    parts: dict[tuple[str, str], list[Connection]] = {}
+    for connection in program.into(wanted.name):
+        parts.setdefault((connection.source, connection.synapse), []).append(connection)
+    names = [(c.source, name) for c, name in zip(incoming, synapse_names(incoming), strict=True)]
+    held = [held_weights(found, program) for found in parts.values()]
+    if list(parts) != names or [w.shape for w in held] != [c.weights.shape for c in incoming]:
+        raise InputError(f"population {wanted.name!r} has other synapses in the chip program; compile it again")
+    return list(zip(incoming, held, strict=True))
 
 
 def _population(pair: _Pair, part: Part) -> FloatPopulation:
@@ -98,37 +185,46 @@ def _population(pair: _Pair, part: Part) -> FloatPopulation:
             current_decay=_exact(decay_from_du(held.du), wanted.current_decay),
             voltage_decay=_exact(decay_from_dv(held.dv), wanted.voltage_decay),
         )
-    if part == "thresholds":
+    if part == "thresholds" and isinstance(held, CubaLIF):
         return replace(wanted, threshold=_exact(held.vth * (STATE_UNIT / pair.scale), wanted.threshold))
     if part == "biases":
         return replace(wanted, bias=_exact(held.bias / pair.scale, wanted.bias))
     return wanted
 
 
-def _connection(wanted: FloatConnection, held: Connection, pair: _Pair, part: Part) -> FloatConnection:
-    if part == "weights":
-        return replace(wanted, weights=_exact(_weights(held) / (pair.scale * pair.charge), wanted.weights))
+def _connection(wanted: FloatConnection, held: Weights, pair: _Pair, part: Part) -> FloatConnection:
+    if part not in ("weights", "decays"):
+        return wanted
+    charge = pair.charge(wanted.weights.shape[0])
     if part == "decays":
-        return replace(wanted, weights=wanted.weights * pair.charge)
-    return wanted
+        return replace(wanted, weights=_scaled(wanted.weights, charge))
+    factors = 1 / (pair.scale * pair.units.get(wanted.source, 1.0) * charge)
+    return replace(wanted, weights=_nearly(_scaled(held, factors), wanted.weights))
+
+
+def _scaled(weights: Weights, factors: Floats) -> Weights:
+    """Each row of weights times its factor."""
+    if isinstance(weights, csr_array):
+        rows = weights.copy().astype(np.float64)
+        rows.data *= np.repeat(factors, np.diff(rows.indptr))
+        return rows
+    return weights * factors.reshape(-1, *([1] * (weights.ndim - 1)))
+
+
+def _nearly(held: Weights, wanted: Weights) -> Weights:
+    """What the chip holds, or what was wanted where the two are the same number; in the form of what was wanted."""
+    if isinstance(wanted, csr_array):
+        rows = csr_array(held)
+        rows.sort_indices()
+        same = csr_array(wanted)
+        same.sum_duplicates()
+        if np.array_equal(rows.indptr, same.indptr) and np.array_equal(rows.indices, same.indices):
+            return csr_array((_exact(rows.data, same.data), rows.indices, rows.indptr), shape=rows.shape)
+        return rows
+    return _exact(held.toarray() if isinstance(held, csr_array) else held, wanted)
 
 
 def _exact(held: Floats, wanted: Floats) -> Floats:
     """What the chip holds, or what was wanted where the two are the same number."""
     result: Floats = np.where(np.isclose(held, wanted, rtol=_EXACT, atol=0), wanted, held)
     return result
-
-
-def _weights(connection: Connection) -> Floats:
-    """What a spike adds to u, in units of u."""
-    result: Floats = connection.weights * (STATE_UNIT * 2.0**connection.weight_exp)
-    return result
-
-
-def _geometry(connection: Connection) -> ConvGeometry | None:
-    if not isinstance(connection, ConvConnection):
-        return None
-    return ConvGeometry(
-        connection.input_shape, connection.output_shape, connection.stride, connection.padding, connection.dilation,
-        connection.groups,
-    )  # fmt: skip

@@ -2,7 +2,8 @@
 
 The limits of one core are compartments, synaptic memory, input axons and output axons. Input axons: one a source
 element that reaches the core. Output axons: one a neuron and core it sends to. A dense matrix takes weight_bits a
-synapse; a convolution keeps its kernel once a core.
+synapse; a convolution keeps its kernel once a core. Synapses kept as a list (sparse connections, kernels that are parts
+of one synapse) are stored and accessed where they are not 0 only, and take an index each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 
 from hardware_profiles.schema import ChipProfile
 
-from .program import ChipProgram, Connection, ConvConnection, Population
+from .program import ChipProgram, Connection, ConvConnection, Population, SparseConnection
+
+# nengo-loihi, block.py, SynapseConfig.INDEX_BITS_MAP: the shortest and longest index of a synapse in its core
+_INDEX_BITS = (6, 12)
 
 LimitName = Literal["compartments", "synapse memory", "input axons", "output axons"]
 
@@ -95,27 +99,61 @@ def map_program(program: ChipProgram, chip: ChipProfile) -> Mapping:
     )
 
 
+def index_bits(targets: int) -> int:
+    """Bits that a synapse kept in a list takes beside its weight, to name one of so many targets."""
+    low, high = _INDEX_BITS
+    return min(high, max(low, math.ceil(math.log2(max(targets, 1)))))
+
+
+def is_list(connection: Connection, program: ChipProgram) -> bool:
+    """Whether synapses of 0 are left out: in sparse connections, and in the parts that hold one synapse."""
+    if isinstance(connection, SparseConnection):
+        return True
+    if not connection.synapse:
+        return False
+    return sum(_family(c) == _family(connection) for c in program.connections) > 1
+
+
 def synapse_count(connection: Connection, program: ChipProgram) -> int:
-    """Synapses of a connection, zeros of a dense matrix included: they are stored and accessed like the others."""
+    """Synapses of a connection: those stored and accessed, zeros of a dense matrix or kernel included."""
+    return int(fan_outs(connection, program).sum())
+
+
+def fan_outs(connection: Connection, program: ChipProgram) -> NDArray[np.int64]:
+    """Synapses that each source element drives, (source size,)."""
+    size = program.source_size(connection.source)
     if isinstance(connection, ConvConnection):
-        return int(fan_out(connection).sum())
-    return program.source_size(connection.source) * program.population(connection.target).size
+        return fan_out(connection, not is_list(connection, program))
+    if isinstance(connection, SparseConnection):
+        return np.bincount(connection.indices, minlength=size).astype(np.int64)
+    if is_list(connection, program):
+        stored: NDArray[np.int64] = np.count_nonzero(connection.weights, axis=0).astype(np.int64)
+        return stored
+    return np.full(size, program.population(connection.target).size, np.int64)
 
 
-def fan_out(connection: ConvConnection) -> NDArray[np.int64]:
-    """Synapses that each input element of a convolution drives, (channels * height * width,)."""
-    per_axis = []
-    for axis in (0, 1):
-        length, out = connection.input_shape[1 + axis], connection.output_shape[1 + axis]
-        hits = np.zeros(length, np.int64)
-        for o in range(out):
-            for k in range(connection.weights.shape[2 + axis]):
-                place = o * connection.stride[axis] - connection.padding[axis] + k * connection.dilation[axis]
-                if 0 <= place < length:
-                    hits[place] += 1
-        per_axis.append(hits)
-    per_place = np.outer(per_axis[0], per_axis[1]).reshape(-1) * (connection.output_shape[0] // connection.groups)
-    return np.tile(per_place, connection.input_shape[0])
+def fan_out(connection: ConvConnection, zeros: bool = True) -> NDArray[np.int64]:
+    """Synapses that each input element of a convolution drives, (channels * height * width,); zeros: those of 0 too."""
+    hits = [_hits(connection, axis) for axis in (0, 1)]
+    out, inside, height, width = connection.weights.shape
+    grouped = connection.weights.reshape(connection.groups, out // connection.groups, inside, height, width)
+    stored = np.ones_like(grouped, np.int64) if zeros else (grouped != 0).astype(np.int64)
+    kernels = stored.sum(axis=1).reshape(connection.groups * inside, height, width)
+    found: NDArray[np.int64] = np.einsum("ckl,yk,xl->cyx", kernels, *hits).reshape(-1)
+    return found
+
+
+def _hits(connection: ConvConnection, axis: int) -> NDArray[np.int64]:
+    """Whether an element of the kernel meets a place of the input, (input length, kernel length), along one axis."""
+    length, out = connection.input_shape[1 + axis], connection.output_shape[1 + axis]
+    size = connection.weights.shape[2 + axis]
+    hits = np.zeros((length, size), np.int64)
+    for o in range(out):
+        for k in range(size):
+            place = o * connection.stride[axis] - connection.padding[axis] + k * connection.dilation[axis]
+            if 0 <= place < length:
+                hits[place, k] += 1
+    return hits
 
 
 def _fewest(population: Population, program: ChipProgram, chip: ChipProfile, cores: dict[str, int]) -> int:
@@ -153,14 +191,31 @@ def _fill(
     return fill
 
 
-def _memory_bits(connection: Connection, neurons: int, program: ChipProgram) -> int:
+def _memory_bits(connection: Connection, neurons: int, program: ChipProgram) -> float:
     if isinstance(connection, ConvConnection):
+        if is_list(connection, program):
+            return _list_bits(connection)
         return int(connection.weights.size) * connection.weight_bits
+    if is_list(connection, program):
+        share = neurons / program.population(connection.target).size
+        return np.count_nonzero(connection.weights) * share * (connection.weight_bits + index_bits(neurons))
     return program.source_size(connection.source) * neurons * connection.weight_bits
+
+
+def _list_bits(connection: ConvConnection) -> int:
+    """A kernel's elements that are not 0, each with an index into those of its input channel."""
+    elements = connection.weights[:, 0].size
+    return int(np.count_nonzero(connection.weights)) * (connection.weight_bits + index_bits(elements))
+
+
+def _family(connection: Connection) -> tuple[str, str, str]:
+    return connection.source, connection.target, connection.synapse
 
 
 def _axons_in(connection: Connection, neurons: int, population: Population, program: ChipProgram) -> int:
     size = program.source_size(connection.source)
+    if isinstance(connection, SparseConnection):
+        return len(np.unique(connection.indices))
     if not isinstance(connection, ConvConnection):
         return size
     # a core holds whole rows of the image as far as they go; each needs the input rows under its kernel

@@ -136,7 +136,11 @@ class ConvConnection(Connection):
 
 @dataclass(frozen=True)
 class Quantisation:
-    """What quantisation did to one population and its incoming weights (errors relative to the float values)."""
+    """What quantisation did to one population and its incoming weights (errors relative to the float values).
+
+    current_bound, voltage_bound: the largest |u| and |v| in parts of the register, found from `bound_basis`; v beyond 1
+    saturates.
+    """
 
     scale: float
     weight_error_rms: float
@@ -147,6 +151,8 @@ class Quantisation:
     bias_error: float
     current_bound: float
     notes: tuple[str, ...] = ()
+    voltage_bound: float = 0.0
+    bound_basis: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,37 +8,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware_profiles.fixed_point import (
-    STATE_UNIT,
-    ConnectionRange,
-    PopulationScale,
-    WeightGrid,
-    WordWidths,
-    at_threshold,
-    choose_scale,
-    largest_input,
-    lowest_voltage,
-    quantise_weights,
-    sign_mode,
-    weight_grid,
-)
+from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .float_network import FloatPopulation, Floats
+from .parts import WeightMatrix, smallest_exponent
 from .program import Integers
+from .reach import Decays, Reach, currents
 
-# thresholds tried below the first choice
+# thresholds tried below the highest, and over the octave below it
 _NEAR = 64
-_SAMPLE = 1 << 14
+_OCTAVE = 64
+_SAMPLE = 1 << 13
 # squared relative error of numbers that were kept in 32 bit
 _NOISE = 1e-14
+_KEPT = 1e-6
 
 
 @dataclass(frozen=True)
-class WeightMatrix:
-    """One incoming connection: weights (rows, ...), where row i reaches `repeat` neurons from i * repeat on."""
+class Rounded:
+    """A population's weights at one scale: the reference threshold, an exponent and integers for each matrix.
 
-    weights: Floats
-    repeat: int
+    loss: mean squared error over all weights, thresholds and biases, in parts of the mean square of the weights.
+    """
+
+    scale: float
+    vth: int
+    exponents: tuple[int, ...]
+    integers: tuple[Integers, ...]
+    loss: float
 
 
 class ScaleSearch:
@@ -47,115 +44,141 @@ class ScaleSearch:
     def __init__(
         self,
         population: FloatPopulation,
-        incoming: Sequence[WeightMatrix],
-        current_decay: Floats,
-        voltage_decay: Floats,
+        matrices: Sequence[WeightMatrix],
+        decays: Decays,
+        reach: Reach,
         widths: WordWidths,
-        weight_bits: int,
     ) -> None:
-        self._population, self._incoming, self._widths = population, incoming, widths
-        self._current_decay, self._voltage_decay = current_decay, voltage_decay
-        self._threshold = float(population.threshold.max())
-        grids = [weight_grid(sign_mode(m.weights), weight_bits) for m in incoming]
-        self._ranges = [ConnectionRange(_extreme(m.weights, g), g) for m, g in zip(incoming, grids, strict=True)]
-        self._samples = [m.weights.reshape(-1)[:: max(1, m.weights.size // _SAMPLE)] for m in incoming]
+        self._population, self._matrices, self._widths = population, matrices, widths
+        self._decays, self._reach = decays, reach
+        self._threshold = reference_threshold(population, reach)
+        self._samples = [m.values[:: max(1, m.values.size // _SAMPLE)] for m in matrices]
+        self._shares = [m.values.size / max(1, s.size) for m, s in zip(matrices, self._samples, strict=True)]
+        squares = sum(float(np.square(m.values).sum()) for m in matrices)
+        self._squares = squares or 1.0
 
-    def find(self) -> tuple[PopulationScale, list[Integers]]:
-        """The scale at which least is lost, and the weights at it; u cannot leave its register."""
-        current = self._bound([m.weights for m in self._incoming])
-        bias = self._population.bias
-        voltage = lowest_voltage(current, bias, self._voltage_decay)
-        most = [float(np.abs(values).max(initial=0)) for values in (current, bias, voltage)]
-        first = choose_scale(self._ranges, self._threshold, most[0], most[1], self._widths, most[2])
-        tried = [self._at(t) for t in self._thresholds(first, self._largest_scale(*most))]
-        for scale in sorted(tried, key=self._loss):
-            integers = self._integers(scale)
-            if self.current_bound(integers, scale) <= self._widths.state_max:
-                return scale, integers
-        return self._shrunk(first)
+    def find(self, most: float = math.inf) -> Rounded:
+        """The scale, at most that, at which least is lost, and the weights at it; u cannot leave its register."""
+        limit = min(most, self.limit())
+        found = sorted((self._loss(t), -t) for t in self._thresholds(limit))
+        for loss, negative in found:
+            rounded = self._rounded(STATE_UNIT * -negative / self._threshold, -negative, loss)
+            if self.current_bound(rounded) <= self._widths.state_max:
+                return rounded
+        return self._shrunk(limit)
 
-    def current_bound(self, integers: Sequence[Integers], scale: PopulationScale) -> float:
-        """The largest |u| any input can cause, in the chip's units: every synapse of one sign active in every step."""
-        weights = [q * (STATE_UNIT * 2.0**e) for q, e in zip(integers, scale.weight_exps, strict=True)]
-        return float(self._bound(weights).max(initial=0))
+    def limit(self) -> float:
+        """The largest scale at which nothing can leave its register.
 
-    def _largest_scale(self, current: float, bias: float, voltage: float) -> float:
-        """The bound within which choose_scale chooses, without its rounding to a full grid."""
-        limit = STATE_UNIT * self._widths.vth_max / self._threshold
-        limit = min(limit, self._widths.state_max / current if current else limit)
-        limit = min(limit, self._widths.bias_max / bias if bias else limit)
-        full = min((_full(r) for r in self._ranges if r.max_weight > 0), default=limit)
-        room = max(self._widths.state_max / voltage, full) if voltage > 0 else limit
-        return min(limit, room, full * 2.0**self._widths.weight_exp_max)
+        Exponents above 0 only refine v and leave room for it; at exponent 0 v may saturate (far from its threshold)
+        rather than the weights lose bits.
+        """
+        widths, reach = self._widths, self._reach
+        limit = STATE_UNIT * widths.vth_max / self._threshold
+        if reach.current > 0:
+            limit = min(limit, (widths.state_max - STATE_UNIT) / reach.current)
+        bias = float(np.abs(self._population.bias).max(initial=0))
+        if bias > 0:
+            limit = min(limit, widths.bias_max / bias)
+        voltage = max(reach.lowest, reach.highest)
+        full = self.full()
+        if voltage > 0:
+            room = widths.state_max / voltage
+            limit = min(limit, room if self._population.sends == "voltage" else max(room, full))
+        return min(limit, full * 2.0**widths.weight_exp_max)
 
-    def _thresholds(self, first: PopulationScale, limit: float) -> list[int]:
-        """Integer thresholds near the first choice, and those at which a largest weight is a whole grid step."""
-        found = set(range(max(1, first.vth - _NEAR), first.vth + 1))
-        highest = max(first.vth, math.floor(limit * self._threshold / STATE_UNIT * (1 + 1e-6)))
-        for sample, connection in zip(self._samples, self._ranges, strict=True):
-            largest = float(np.abs(sample).max(initial=0))
+    def full(self) -> float:
+        """The scale at which the largest weight of all fills its grid at exponent 0."""
+        ends = [STATE_UNIT * max(m.grid.high, -m.grid.low) / m.largest for m in self._matrices if m.largest > 0]
+        return min(ends, default=math.inf)
+
+    def current_bound(self, rounded: Rounded) -> float:
+        """The largest |u| in the chip's units: what was measured, or what the rounded weights can cause."""
+        if self._reach.measured:
+            return self._reach.current * rounded.scale
+        units = [
+            q * (STATE_UNIT * 2.0 ** (e - m.spread(e)))
+            for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
+        ]
+        up, down = currents(self._matrices, units, self._decays)
+        return float(np.maximum(up, down).max(initial=0))
+
+    def errors(self, rounded: Rounded) -> list[float]:
+        """Mean squared error of each matrix' weights, in parts of their mean square (of a sample of large ones)."""
+        found = []
+        for m, e, sample in zip(self._matrices, rounded.exponents, self._samples, strict=True):
+            unit = STATE_UNIT * 2.0 ** (e - m.spread(e)) / rounded.scale
+            error = float(np.square(m.rounded(rounded.scale, e, sample) * unit - sample).sum())
+            found.append(error / (float(np.square(sample).sum()) or 1.0))
+        return found
+
+    def _thresholds(self, limit: float) -> list[int]:
+        """Integer thresholds below the limit, and those at which a largest weight is a whole grid step."""
+        # numbers kept in 32 bit are this much off; what they are off by is checked on the integers
+        highest = max(1, math.floor(limit * self._threshold / STATE_UNIT * (1 + _KEPT)))
+        highest = min(highest, self._widths.vth_max)
+        full = self.full()
+        filled = highest
+        if full < limit:
+            # where the largest weight fills its grid
+            filling = full * 2.0 ** math.floor(math.log2(limit / full) + _KEPT)
+            filled = min(highest, math.floor(filling * self._threshold / STATE_UNIT * (1 + _KEPT)))
+        found = {t for top in (highest, filled) for t in range(max(1, top - _NEAR), top + 1)}
+        found |= {round(highest * 2.0 ** -(i / _OCTAVE)) for i in range(_OCTAVE)}
+        for matrix in self._matrices:
+            largest = matrix.largest
             if largest > 0:
-                grid = connection.grid
+                grid = matrix.grid
                 points = np.arange(grid.step, max(grid.high, -grid.low) + 1, grid.step)
                 scale = STATE_UNIT * points / largest
                 # twice the scale is the same integers at the next exponent: the largest that fits is the finest
-                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + 1e-6) / scale)), 0))
+                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _KEPT) / scale)), 0))
                 found |= {round(t) for t in scale * self._threshold / STATE_UNIT}
-        return sorted((t for t in found if 1 <= t <= highest), reverse=True)
+        return [t for t in found if 1 <= t <= highest]
 
-    def _at(self, threshold: int) -> PopulationScale:
-        return at_threshold(threshold, self._ranges, self._threshold, self._widths)
+    def _rounded(self, scale: float, vth: int, loss: float) -> Rounded:
+        exponents = self._exponents(scale)
+        integers = tuple(m.rounded(scale, e) for m, e in zip(self._matrices, exponents, strict=True))
+        return Rounded(scale, vth, exponents, integers, loss)
 
-    def _integers(self, scale: PopulationScale) -> list[Integers]:
-        return self._rounded([m.weights for m in self._incoming], scale)
+    def _exponents(self, scale: float) -> tuple[int, ...]:
+        return tuple(smallest_exponent(m, scale, self._widths) for m in self._matrices)
 
-    def _rounded(self, weights: Sequence[Floats], scale: PopulationScale) -> list[Integers]:
-        return [
-            quantise_weights(w, r.grid, scale.scale, e)
-            for w, r, e in zip(weights, self._ranges, scale.weight_exps, strict=True)
-        ]
-
-    def _loss(self, scale: PopulationScale) -> float:
+    def _loss(self, vth: int) -> float:
         """Squared error of weights, thresholds and biases; exact numbers kept in 32 bit count as lost in nothing."""
-        wanted = [*self._samples, self._population.threshold, self._population.bias]
-        units = [STATE_UNIT * 2.0**e / scale.scale for e in scale.weight_exps]
-        actual = [q * unit for q, unit in zip(self._rounded(self._samples, scale), units, strict=True)]
-        actual += [
-            np.rint(self._population.threshold * scale.scale / STATE_UNIT) * (STATE_UNIT / scale.scale),
-            np.rint(self._population.bias * scale.scale) / scale.scale,
-        ]
-        squares = sum(float(np.square(w).sum()) for w in self._samples)
-        error = sum(float(np.square(a - w).sum()) for a, w in zip(actual, wanted, strict=True))
-        return max(error, _NOISE * squares)
+        scale = STATE_UNIT * vth / self._threshold
+        error = 0.0
+        for m, e, sample, share in zip(
+            self._matrices, self._exponents(scale), self._samples, self._shares, strict=True
+        ):
+            unit = STATE_UNIT * 2.0 ** (e - m.spread(e)) / scale
+            error += share * float(np.square(m.rounded(scale, e, sample) * unit - sample).sum())
+        threshold, bias = self._population.threshold, self._population.bias
+        if self._population.sends == "spikes":
+            error += float(np.square(np.rint(threshold * scale / STATE_UNIT) * (STATE_UNIT / scale) - threshold).sum())
+        error += float(np.square(np.rint(bias * scale) / scale - bias).sum())
+        return max(error / self._squares, _NOISE)
 
-    def _bound(self, weights: Sequence[Floats]) -> Floats:
-        bound = np.zeros(self._population.size)
-        for w, matrix in zip(weights, self._incoming, strict=True):
-            bound += np.repeat(largest_input(w), matrix.repeat)
-        result: Floats = bound / self._current_decay
-        return result
-
-    def _shrunk(self, scale: PopulationScale) -> tuple[PopulationScale, list[Integers]]:
+    def _shrunk(self, scale: float) -> Rounded:
         """A smaller scale at which rounding up takes u no further than its register; below 1 the threshold stays 1."""
         while True:
-            integers = self._integers(scale)
-            bound = self.current_bound(integers, scale)
+            vth = max(1, math.floor(scale * self._threshold / STATE_UNIT))
+            exact = STATE_UNIT * vth / self._threshold
+            rounded = self._rounded(min(scale, exact), vth, self._loss(vth))
+            bound = self.current_bound(rounded)
             if bound <= self._widths.state_max:
-                return scale, integers
-            smaller = scale.scale * min(0.999, self._widths.state_max / bound)
-            threshold = math.floor(smaller * self._threshold / STATE_UNIT)
-            exact = at_threshold(1, self._ranges, STATE_UNIT / smaller, self._widths)
-            scale = self._at(threshold) if threshold >= 1 else exact
+                return rounded
+            scale = rounded.scale * min(0.999, self._widths.state_max / bound)
 
 
-def _full(connection: ConnectionRange) -> float:
-    """The scale at which the largest weight fills its grid at exponent 0."""
-    return STATE_UNIT * (connection.grid.high or -connection.grid.low) / connection.max_weight
+def reference_threshold(population: FloatPopulation, reach: Reach) -> float:
+    """The number of the network's units that becomes an exact integer: the largest threshold, if there is one."""
+    if population.sends == "spikes":
+        return float(population.threshold.max())
+    return max(reach.highest, reach.lowest, reach.current) or 1.0
 
 
-def _extreme(weights: Floats, grid: WeightGrid) -> float:
-    """The largest weight as a share of the grid's high end: a mixed grid reaches further down than up."""
-    if not grid.high:
-        return float(-weights.min(initial=0))
-    down = -weights.min(initial=0) * grid.high / -grid.low if grid.low else 0.0
-    return max(float(weights.max(initial=0)), float(down))
+def threshold_words(thresholds: Floats, scale: float, widths: WordWidths) -> Integers:
+    """vth of each neuron, at least 1."""
+    words: Integers = np.clip(np.rint(scale * thresholds / STATE_UNIT), 1, widths.vth_max).astype(np.int32)
+    return words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import fan_out
+from exporter.mapping import fan_outs
 from exporter.program import ChipProgram, Connection, ConvConnection, Population, SparseConnection
 
 from .cost_model.events import Encoding, Events
@@ -25,18 +25,8 @@ def driven(connection: Connection, program: ChipProgram) -> NDArray[np.int64]:
 
     A dense matrix is accessed with its zeros; one of several parts of a synapse holds its own entries only.
     """
-    size = program.source_size(connection.source)
-    if isinstance(connection, ConvConnection):
-        shared: NDArray[np.int64] = fan_out(connection)
-        return shared
-    if isinstance(connection, SparseConnection):
-        stored: NDArray[np.int64] = np.bincount(connection.indices, minlength=size).astype(np.int64)
-        return stored
-    parts = [c for c in program.into(connection.target) if c.synapse and c.synapse == connection.synapse]
-    if len(parts) > 1:
-        held: NDArray[np.int64] = np.count_nonzero(connection.weights, axis=0).astype(np.int64)
-        return held
-    return np.full(size, program.population(connection.target).size, np.int64)
+    found: NDArray[np.int64] = fan_outs(connection, program)
+    return found
 
 
 def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.dequantise import PARTS, exchange, held_network
+from exporter.dequantise import PARTS, cuba, exchange, geometry_of, held_network, held_weights
 from exporter.float_network import FloatConnection, FloatNetwork
 from exporter.float_simulator import FloatResult, arriving, simulate_float
-from exporter.program import ChipProgram, Cuba, Population
+from exporter.program import ChipProgram, Population
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
 from .emulator import emulate
@@ -149,7 +149,7 @@ def _diff_group(
     batch = result.batch
     found = {p.name: _state(result, "s", p).astype(np.bool_) for p in program.populations}
     held = held_network(program)
-    layers = tuple(_layer(p, wanted, result, held, found, inputs, begin) for p in program.populations)
+    layers = tuple(_layer(p, program, wanted, result, found, inputs, begin) for p in program.populations)
     causes: dict[Cause, int] = {
         cause: _outputs_differ(program, simulate_float(variant, inputs, steps).spikes, wanted.spikes)
         for cause, variant in variants.items()
@@ -181,17 +181,16 @@ def _state(result: SimulationResult, letter: str, population: Population) -> NDA
 
 def _layer(
     population: Population,
+    program: ChipProgram,
     wanted: FloatResult,
     result: SimulationResult,
-    held: FloatNetwork,
     found: Spikes,
     inputs: Inputs,
     begin: int,
 ) -> LayerDifference:
     ours, theirs = found[population.name], wanted.spikes[population.name]
     different = ours != theirs
-    incoming = [c for c in held.connections if c.target == population.name]
-    peak, beyond = current_peak(population, incoming, _state(result, "u", population), {**inputs, **found})
+    peak, beyond = current_peak(population, program, _state(result, "u", population), {**inputs, **found})
     return LayerDifference(
         name=population.name,
         neurons=population.size,
@@ -223,28 +222,40 @@ def first_divergence(
 
 
 def current_peak(
-    population: Population,
-    incoming: list[FloatConnection],
-    u: NDArray[np.int32],
-    sent: Mapping[str, NDArray[Any]],
+    population: Population, program: ChipProgram, u: NDArray[np.int32], sent: Mapping[str, NDArray[Any]]
 ) -> tuple[float, int]:
     """The largest |u| before wrapping, in parts of 2**23, and how often it went beyond.
 
-    A wrapped u does not show that it was: so each step is computed once more from the recorded u before it and the
-    spikes sent (incoming weights in units of u), which doubles hold exactly.
+    A wrapped u does not show that it was: so each step is computed once more from the recorded u before it and what was
+    sent, (steps, batch, size) a node, which doubles hold exactly.
     """
-    assert isinstance(population, Cuba)
-    keep = (DECAY_UNITY - 1 - population.du.astype(np.float64)) / DECAY_UNITY
+    keep = (DECAY_UNITY - 1 - cuba(population).du.astype(np.float64)) / DECAY_UNITY
+    incoming = [
+        FloatConnection(
+            c.source, c.target, held_weights([c], program), geometry_of(c), c.delay, axonal_delays=c.axonal_delays
+        )
+        for c in program.into(population.name)
+    ]
     peak, beyond = 0.0, 0
     for step in range(len(u)):
         full = np.trunc(u[step - 1] * keep) if step else np.zeros(u.shape[1:])
         for connection in incoming:
-            past, values = step - connection.delay, sent[connection.source]
-            if 0 <= past < len(values):
-                full += arriving(connection, values[past].astype(np.float64))
+            arrived = _arrived(connection, sent[connection.source], step)
+            if arrived is not None:
+                full += arriving(connection, arrived)
         peak = max(peak, float(np.abs(full).max(initial=0)) / _LIMIT)
         beyond += int(np.count_nonzero((full > _LIMIT) | (full <= -_LIMIT)))
     return peak, beyond
+
+
+def _arrived(connection: FloatConnection, sent: NDArray[Any], step: int) -> NDArray[np.float64] | None:
+    """What of a source's (steps, batch, size) arrives in a step, None where that is nothing."""
+    delays = np.zeros(sent.shape[2], int) if connection.axonal_delays is None else connection.axonal_delays
+    past = step - connection.delay - delays
+    there = (past >= 0) & (past < len(sent))
+    if not there.any():
+        return None
+    return np.where(there, sent[np.where(there, past, 0), :, np.arange(len(past))].T, 0).astype(np.float64)
 
 
 def _joined(first: DiffReport, second: DiffReport) -> DiffReport:

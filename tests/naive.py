@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from exporter.float_network import FloatNetwork
 from exporter.nir_graph import NEURONS, predecessors, shape_of
-from exporter.program import ChipProgram, Connection, ConvConnection
+from exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
 
 Floats = NDArray[np.float64]
 STATE_LIMIT = 1 << 23
@@ -30,6 +30,9 @@ def toward_zero(state: NDArray[np.int64], decay: NDArray[np.int64]) -> NDArray[n
 def synapse_list(connection: Connection) -> list[tuple[int, int, int]]:
     """Every synapse as (source element, target element, weight), found by walking over the kernel's places."""
     w = connection.weights
+    if isinstance(connection, SparseConnection):
+        rows = zip(range(len(connection.indptr) - 1), connection.indptr[:-1], connection.indptr[1:], strict=True)
+        return [(int(connection.indices[n]), o, int(w[n])) for o, begin, end in rows for n in range(begin, end)]
     if not isinstance(connection, ConvConnection):
         return [(i, o, int(w[o, i])) for o in range(w.shape[0]) for i in range(w.shape[1])]
     _, height, width = connection.input_shape
