@@ -10,11 +10,12 @@ from .files import read_tensors
 from .lookup import lookup
 from .membrane_bp import MembraneBp
 from .sew_resnet import SewResnet
+from .soft_lif import SoftLif
 from .st_rsbp import StRsbp
 from .surrogate_bn import SurrogateBn
 from .tssl_bp import TsslBp
 
-_METHODS: tuple[type[Method], ...] = (Bptt, MembraneBp, SewResnet, StRsbp, SurrogateBn, TsslBp)
+_METHODS: tuple[type[Method], ...] = (Bptt, MembraneBp, SewResnet, SoftLif, StRsbp, SurrogateBn, TsslBp)
 METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
 
 

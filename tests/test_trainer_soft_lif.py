@@ -1,0 +1,133 @@
+"""soft_lif: the rate curve against a neuron's own firing, its slope against differences, rates against spikes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hardware_profiles.errors import InputError
+from trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from trainer.data import load_dataset
+from trainer.methods import get_method
+from trainer.neurons import LIF
+from trainer.soft_lif import SoftLif, soft_lif_rate
+
+NETWORK = NetworkConfig((LayerConfig(size=24),), "cuba_lif", du=0.3)
+TRAINING = TrainConfig(method="soft_lif", epochs=6, learning_rate=0.01, steps=32)
+
+
+def number(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
+@given(st.floats(0.02, 0.6), st.floats(0.5, 3.0), st.floats(1.01, 30.0))
+def test_the_hard_curve_is_the_time_to_threshold(dv: float, vth: float, over: float) -> None:
+    """Waiting n steps from rest leads to v = j (1 - (1 - dv)**n), which is vth at n = 1 / rate."""
+    current = number(over * vth * dv)
+    waited = 1 / soft_lif_rate(current, number(dv), number(vth), 0.0, 1e-12)
+    assert (over * vth * (1 - (1 - dv) ** waited)).item() == pytest.approx(vth, rel=1e-6)
+
+
+@pytest.mark.parametrize("over", [0.5, 0.99, 1.05, 1.7, 5.0])
+def test_the_hard_curve_with_half_a_step_is_the_rate_of_the_neuron_in_steps(over: float) -> None:
+    dv, vth = torch.tensor(0.05), torch.tensor(1.0)
+    current = over * float(dv)
+    times = LIF(0.05, 1.0)(torch.full((400, 1, 1), current)).flatten().nonzero().flatten()
+    curve = soft_lif_rate(torch.tensor(current), dv, vth, 0.0, 0.5).item()
+    waited = (times[1] - times[0]).item() if len(times) else np.inf
+    # the neuron waits whole steps, the curve half a step more than it must
+    assert (curve == 0 and waited == np.inf) or abs(1 / curve - waited) <= 0.51
+
+
+def test_a_hand_computed_case() -> None:
+    # dv = 0.5, vth = 1, i = 1: j = 2, x = 1; t_rc = 1 / log 2, so log(1 + 1 / 1) t_rc = 1 step
+    assert soft_lif_rate(number(1.0), number(0.5), number(1.0), 0.0, 0.5).item() == pytest.approx(1 / 1.5)
+    soft = 0.4 * np.log(1 + np.exp(1 / 0.4))
+    wanted = 1 / (0.5 + np.log(1 + 1 / soft) / np.log(2))
+    assert soft_lif_rate(number(1.0), number(0.5), number(1.0), 0.4, 0.5).item() == pytest.approx(wanted)
+
+
+@given(st.lists(st.floats(-3.0, 5.0), min_size=1, max_size=6), st.floats(0.02, 0.5), st.floats(0.05, 1.0))
+def test_the_slope_is_that_of_finite_differences(currents: list[float], dv: float, gamma: float) -> None:
+    leaves = torch.tensor(currents, dtype=torch.float64) * dv, number(dv), number(1.3)
+    for leaf in leaves:
+        leaf.requires_grad_()
+    torch.autograd.gradcheck(lambda i, d, v: soft_lif_rate(i, d, v, gamma, 0.5), leaves, eps=1e-7, atol=1e-4, rtol=1e-3)
+
+
+def test_a_softer_curve_is_above_the_hard_one_and_close_to_it_where_it_is_hard() -> None:
+    current = torch.linspace(-1, 4, 200)
+    dv, vth = torch.tensor(0.1), torch.tensor(1.0)
+    hard, mild, soft = (soft_lif_rate(current, dv, vth, gamma, 0.5) for gamma in (0.0, 0.02, 0.3))
+    assert bool((soft >= mild).all()) and bool((mild >= hard).all())
+    assert (mild - hard)[current > 0.15].max() < 1e-3
+    assert bool(torch.isfinite(soft_lif_rate(torch.tensor([-1e6, 1e6]), dv, vth, 0.01, 0.5)).all())
+
+
+def test_the_whole_rate_network_s_gradient_is_that_of_finite_differences() -> None:
+    method = SoftLif(NETWORK, TRAINING)
+    torch.manual_seed(0)
+    network = method.build((6,), 3).double().eval()
+    for _, block in network.spiking_blocks():
+        block.chip = None
+    x, y = (torch.rand(20, 5, 6) < 0.4).to(torch.uint8), torch.tensor([0, 1, 2, 0, 1])
+    weight = network.get_parameter("layers.layer1.synapse.weight")
+    (slope,) = torch.autograd.grad(method.loss(network, x, y), [weight])
+    assert slope.abs().max() > 1e-4
+    for place in [(0, 0), (5, 3), (23, 5)]:
+        with torch.no_grad():
+            losses = []
+            for sign in (1, -1):
+                weight[place] += sign * 1e-5
+                losses.append(method.loss(network, x, y).item())
+                weight[place] -= sign * 1e-5
+        assert slope[place].item() == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-4, abs=1e-9)
+
+
+def test_noise_is_of_its_size_on_hidden_neurons_that_fire_and_only_in_training() -> None:
+    method = SoftLif(NETWORK, TrainConfig(options={"noise": 0.02}))
+    torch.manual_seed(0)
+    network = method.build((6,), 3).eval()
+    x = torch.rand(2000, 6)
+    calm = method.rates(network, x)
+    assert torch.equal(calm["layer1"], method.rates(network, x)["layer1"])
+    network.train()
+    network.freeze_norms()
+    noise = method.rates(network, x)["layer1"] - calm["layer1"]
+    fires = calm["layer1"] > 0.02
+    assert noise[fires].std().item() == pytest.approx(0.02, rel=0.05) and noise[fires].mean().abs() < 1e-3
+    assert bool(fires.any()) and bool((noise[~fires] == 0).all())
+
+
+@pytest.mark.parametrize(
+    "layers", [(LayerConfig(size=64),), (LayerConfig("conv", 6), LayerConfig("sew", 6), LayerConfig(size=16, pool=2))]
+)
+def test_exchanging_the_activation_gives_spikes_of_the_rates(layers: tuple[LayerConfig, ...]) -> None:
+    data = load_dataset("digits" if len(layers) == 1 else "digits_image", 0)
+    network = NetworkConfig(layers, "cuba_lif", du=0.3)
+    method = SoftLif(network, replace(TRAINING, epochs=12)).fit(data, progress=False)
+    x = torch.from_numpy(method.encode(data.x_test[:100]))
+    with torch.no_grad():
+        rates = method.rates(method.spiking_network, x.float().mean(0))
+        spikes = method.spiking_network.run(x)
+    for name, rate in rates.items():
+        assert rate.shape == spikes[name].shape[1:]
+        assert abs(rate.mean() - spikes[name].mean(0).mean()) < 0.05
+    assert (method.predict(data.x_test) == data.y_test).mean() > 0.9
+
+
+def test_what_has_no_rate_is_refused() -> None:
+    recurrent = NetworkConfig((LayerConfig(size=8, recurrent=True),))
+    for network, message in ((recurrent, "leave recurrent out"), (NetworkConfig(dv=0.0), "needs 0 < dv < 1")):
+        with pytest.raises(InputError, match=message):
+            SoftLif(network, TRAINING).build((6,), 3)
+    for options in ({"gamma": -0.1}, {"noise": -1.0}, {"refractory": 0.0}):
+        with pytest.raises(InputError, match=next(iter(options))):
+            SoftLif(NETWORK, TrainConfig(options=options))
+    assert get_method("soft_lif") is SoftLif
