@@ -1,7 +1,12 @@
-"""Reading and writing NIR files, with every fault named in one sentence."""
+"""Reading and writing NIR files, with every fault named in one sentence.
+
+Files that nir itself refuses are read, with a NirWarning, where what they mean is beyond doubt: shapes that differ but
+have as many elements, convolutions that nir's types do not know, edges that name a node by another name.
+"""
 
 from __future__ import annotations
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,12 @@ from hardware_profiles.errors import InputError, nearest, reason
 from hardware_profiles.files import write_bytes
 
 from .hdf5 import check_self_contained
+from .nir_repair import rename_dangling, untyped
+from .shapes import misfit
+
+
+class NirWarning(UserWarning):
+    """A NIR file says something that nir refuses; the message says how it was read."""
 
 
 def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
@@ -32,16 +43,36 @@ def read_nir(path: str | Path) -> nir.NIRGraph:
     try:
         with h5py.File(path, "r") as file:
             _check_file(file, str(path))
-        graph = nir.read(path)
+            content = nir.serialization.hdf2dict(file["node"])
+        graph = _build(content, str(path))
     except InputError:
         raise
     except Exception as error:  # nir raises bare AssertionError, KeyError, ValueError, OSError and more
         raise InputError(f"{path}: cannot be read as NIR ({reason(error)}); write it again with nir.write") from error
-    if not isinstance(graph, nir.NIRGraph):
-        raise InputError(
-            f"{path}: holds a single {type(graph).__name__} node; wrap it in a NIRGraph with input and output"
-        )
     return check_graph(graph, str(path))
+
+
+def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
+    """The graph of a file's content, typed by nir where nir can, else as it stands if its shapes fit."""
+    if content.get("type") != "NIRGraph":
+        raise InputError(
+            f"{path}: holds a single {content.get('type')} node; wrap it in a NIRGraph with input and output"
+        )
+    for sentence in rename_dangling(content):
+        warnings.warn(f"{path}: {sentence}", NirWarning, stacklevel=4)
+    plain = check_graph(nir.dict2NIRNode(untyped(content)), path)
+    typed = nir.dict2NIRNode(untyped(content))
+    try:
+        typed.infer_types()
+        typed.check_types()
+    except Exception as error:  # nir raises ValueError, AssertionError, NotImplementedError and more
+        fault = misfit(plain)
+        if fault is not None:
+            raise
+        warnings.warn(f"{path}: nir refuses it ({reason(error)}), but all shapes fit: read", NirWarning, stacklevel=4)
+        return plain
+    typed._update_input_output_types()
+    return typed
 
 
 def check_graph(graph: nir.NIRGraph, where: str = "graph") -> nir.NIRGraph:
@@ -87,18 +118,6 @@ def _check_file(file: h5py.File, path: str) -> None:
         raise InputError(f"{path}: is no NIR file (it has no 'node' or no 'version'); write it with nir.write")
 
     check_self_contained(file, path)
-    node = file["node"]
-    if "nodes" in node and "edges" in node:
-        names = set(node["nodes"])
-        edges = np.asarray(node["edges"][()]).reshape(-1, 2)
-        for source, target in edges:
-            for raw in (source, target):
-                name = raw.decode("utf8") if isinstance(raw, bytes) else str(raw)
-                if name not in names:
-                    raise InputError(
-                        f"{path}: an edge names node {name!r}, which is not in the graph{nearest(name, names)}; "
-                        "remove the edge or add the node"
-                    )
 
 
 def _first_not_finite(values: NDArray[Any]) -> str:

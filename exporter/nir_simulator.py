@@ -257,8 +257,9 @@ def _scale(node: nir.Scale, x: Floats) -> Floats:
 def _convolution(node: nir.NIRNode, x: Floats) -> Floats:
     axes = node.weight.ndim - 2
     stride, dilation = numbers(node.stride, axes), numbers(node.dilation, axes)
-    around = [(0, 0)] * axes if node.padding == "valid" else same_padding(node.weight.shape[2:], dilation)
-    if not isinstance(node.padding, str):
+    if isinstance(node.padding, str):
+        around = [(0, 0)] * axes if node.padding == "valid" else same_padding(node.weight.shape[2:], dilation)
+    else:
         around = [(p, p) for p in numbers(node.padding, axes)]
     padded = torch.from_numpy(np.pad(x, [(0, 0), (0, 0), *around]))
     weight, bias = (torch.from_numpy(np.array(values, np.float64)) for values in (node.weight, node.bias))

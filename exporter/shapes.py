@@ -43,6 +43,31 @@ def output_shapes(graph: nir.NIRGraph) -> dict[str, Shape]:
     return found
 
 
+def misfit(graph: nir.NIRGraph) -> str | None:
+    """A sentence on the first edge whose ends have different numbers of elements, None if all fit."""
+    subgraphs = [node for node in graph.nodes.values() if isinstance(node, nir.NIRGraph)]
+    if subgraphs:
+        # what leads through a subgraph is seen once it is inlined
+        return next((fault for fault in map(misfit, subgraphs) if fault is not None), None)
+    shapes = output_shapes(graph)
+    for source, target in graph.edges:
+        if source in shapes and not _takes(graph.nodes[target], shapes.get(target), shapes[source]):
+            return f"the edge {source} -> {target} brings shape {shapes[source]}, which {target} does not take"
+    return None
+
+
+def _takes(node: nir.NIRNode, own: Shape | None, arriving: Shape) -> bool:
+    """Whether a node can read a shape, taking shapes of as many elements for the same."""
+    size = math.prod(arriving)
+    if isinstance(node, (nir.Affine, nir.Linear)):
+        return size == np.shape(node.weight)[-1]
+    if isinstance(node, (nir.Conv1d, nir.Conv2d)):
+        return own is not None and np.shape(node.weight)[1] * int(node.groups) == arriving[0]
+    if isinstance(node, nir.Output):
+        return size == math.prod(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
+    return own is not None and (math.prod(own) == size or isinstance(node, (nir.SumPool2d, nir.AvgPool2d)))
+
+
 def conv_output(
     shape: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
 ) -> Shape:

@@ -1,0 +1,44 @@
+"""The content of a NIR file, as dictionaries, made such that nir can build the graph from it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+Content = dict[str, Any]
+
+
+def rename_dangling(content: Content, where: str = "the graph") -> list[str]:
+    """Edges that name one missing node where one node has no edges mean that one: rename it, in place.
+
+    Returns a sentence for each, subgraphs included. What is less clear stays, to be refused.
+    """
+    said = []
+    nodes: Content = content.get("nodes", {})
+    edges = [
+        tuple(name.decode() if isinstance(name, bytes) else str(name) for name in edge) for edge in content["edges"]
+    ]
+    named = {name for edge in edges for name in edge}
+    missing, loose = sorted(named - set(nodes)), sorted(set(nodes) - named)
+    if len(missing) == len(loose) == 1:
+        edges = [tuple(loose[0] if name == missing[0] else name for name in edge) for edge in edges]
+        said.append(
+            f"edges of {where} name node {missing[0]!r}, which is not there; node {loose[0]!r} has no edges and is "
+            "taken for it"
+        )
+    content["edges"] = edges
+    for name, node in nodes.items():
+        if node.get("type") == "NIRGraph":
+            said += rename_dangling(node, f"subgraph {name!r}")
+    return said
+
+
+def untyped(content: Content) -> Content:
+    """A copy from which nir builds the graph, subgraphs included, without its check of types."""
+    changed = {key: value if key in ("nodes", "edges") else copy.deepcopy(value) for key, value in content.items()}
+    changed["type_check"] = False
+    changed["nodes"] = {
+        name: untyped(node) if node.get("type") == "NIRGraph" else dict(node)
+        for name, node in content.get("nodes", {}).items()
+    }
+    return changed
