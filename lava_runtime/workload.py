@@ -2,16 +2,18 @@
 
 As NeuroBench 2.3 computes them: connection sparsity over the weights of all synapses, activation sparsity over all
 neurons and steps, effective operations only where input and weight are not zero, dense operations all of them; biases
-count nowhere. Power proxy: (synaptic operations + 10 * neuron updates) a second of real time (Timcheck et al. 2023,
-arXiv 2303.09503); power-delay product: proxy * latency of the network.
+count nowhere, and a synapse that the chip holds in parts counts once. Power proxy: (synaptic operations + 10 * neuron
+updates) a second of real time (Timcheck et al. 2023, arXiv 2303.09503); power-delay product: proxy * latency of the
+network.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from exporter.mapping import fan_out
 from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
@@ -37,11 +39,12 @@ class Workload:
 
 def workload(program: ChipProgram, result: SimulationResult) -> Workload:
     """The metrics of a run whose steps follow each other in real time, dt apart."""
-    weights = sum(stored_weights(c, program) for c in program.connections)
-    held = sum(int(np.count_nonzero(c.weights)) for c in program.connections)
+    synapses = whole_synapses(program)
+    weights = sum(stored_weights(c, program) for c in synapses)
+    held = sum(int(np.count_nonzero(c.weights)) for c in synapses)
     neurons = sum(p.size for p in program.populations)
     spikes = sum(_spikes(p.name, result) for p in program.populations)
-    effective = sum(_counted(c, result, effective_fan_out(c)) for c in program.connections)
+    effective = sum(_counted(c, result, effective_fan_out(c)) for c in synapses)
     updates = float(neurons * result.steps)
     proxy = power_proxy(effective, updates, result.steps * program.dt)
     return Workload(
@@ -49,11 +52,45 @@ def workload(program: ChipProgram, result: SimulationResult) -> Workload:
         connection_sparsity=round(1 - held / weights, 4) if weights else 0.0,
         activation_sparsity=1 - spikes / updates,
         effective_acs=effective,
-        dense_synops=float(sum(int(dense_fan_out(c, program).sum()) for c in program.connections) * result.steps),
+        dense_synops=float(sum(int(dense_fan_out(c, program).sum()) for c in synapses) * result.steps),
         neuron_updates=updates,
         power_proxy=proxy,
         power_delay_product=proxy * program.pipeline_steps * program.dt,
     )
+
+
+def whole_synapses(program: ChipProgram) -> list[Connection]:
+    """The network's synapses: parts into which one was split (by sign, by digit) are one again, of ones and zeros."""
+    groups: dict[tuple[str, str, str], list[Connection]] = {}
+    for number, connection in enumerate(program.connections):
+        name = connection.synapse or f"connection {number}"
+        groups.setdefault((connection.source, connection.target, name), []).append(connection)
+    return [parts[0] if len(parts) == 1 else _whole(parts, program) for parts in groups.values()]
+
+
+def _whole(parts: list[Connection], program: ChipProgram) -> Connection:
+    first = parts[0]
+    if all(type(c) is type(first) and c.weights.shape == first.weights.shape for c in parts) and not isinstance(
+        first, SparseConnection
+    ):
+        held = np.any([c.weights != 0 for c in parts], axis=0)
+        return replace(first, weights=held.astype(np.int32))
+    matrices = [abs(_matrix(c, program)) for c in parts]
+    union = csr_array(sum(matrices[1:], start=matrices[0]) != 0)
+    union.sort_indices()
+    ones = np.ones(union.nnz, np.int32)
+    return SparseConnection(
+        *(first.source, first.target, ones, 0, "excitatory", 8, 1),
+        indices=union.indices.astype(np.int32),
+        indptr=union.indptr.astype(np.int64),
+    )
+
+
+def _matrix(connection: Connection, program: ChipProgram) -> csr_array:
+    if isinstance(connection, SparseConnection):
+        shape = (program.population(connection.target).size, program.source_size(connection.source))
+        return csr_array((connection.weights, connection.indices, connection.indptr), shape=shape)
+    return csr_array(connection.weights)
 
 
 def power_proxy(synops: float, neuron_updates: float, seconds: float) -> float:

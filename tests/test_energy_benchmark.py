@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from types import ModuleType
@@ -14,16 +16,17 @@ from lava_runtime.cost_model.validation import Checked, factor
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def script() -> ModuleType:
-    """benchmarks/energy.py, which is no part of a package."""
-    spec = importlib.util.spec_from_file_location("energy_benchmark", ROOT / "benchmarks" / "energy.py")
+def script(name: str) -> ModuleType:
+    """A script of benchmarks/, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-ENERGY = script()
+ENERGY, GROWTH = script("energy"), script("energy_growth")
 POINTS: list[Checked] = ENERGY.checked()
 BY_LABEL = {c.measurement.label: c for c in POINTS}
 
@@ -76,3 +79,15 @@ def test_fitted_constants_are_those_that_ship() -> None:
 def test_the_page_shows_what_the_script_prints() -> None:
     text = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
     assert ENERGY.written(text, POINTS) == text, "run python benchmarks/energy.py --docs"
+
+
+def test_no_single_constant_says_how_cost_grows() -> None:
+    sizes = [GROWTH.measure(width) for width in GROWTH.WIDTHS]
+    for small, large in pairwise(sizes):
+        synops = large.profile.total("synops") / small.profile.total("synops")
+        assert synops == pytest.approx(4, rel=0.1)
+        assert large.profile.energy.typical < 0.9 * synops * small.profile.energy.typical
+    factors = [size.profile.energy.typical / size.constant for size in sizes]
+    assert factors[0] > 2 * factors[-1] > 2
+    text = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
+    assert GROWTH.written(text, sizes) == text, "run python benchmarks/energy_growth.py --docs"

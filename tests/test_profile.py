@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
 from exporter.program import ChipProgram
 from hardware_profiles import load_chip
-from lava_runtime.activity import neuron_updates
+from lava_runtime.activity import encoding, neuron_updates, synaptic_operations
 from lava_runtime.costs import Range
 from lava_runtime.profile import Profile, mean_hops, profile_run
 from lava_runtime.result import SimulationResult
@@ -142,6 +143,26 @@ def test_active_updates_are_those_of_the_recorded_states(data: st.DataObject, de
         assert bounds.updates_active.low <= counted.typical <= bounds.updates_active.high
         for bound in ("low", "typical", "high"):
             assert getattr(bounds.updates, bound) == pytest.approx(population.size * result.steps)
+
+
+def test_sparse_and_split_synapses_are_accessed_by_what_they_hold() -> None:
+    rng = np.random.default_rng(2)
+    program = programs.dense((6, 8), 3)
+    whole = program.connections[0]
+    sparse = programs.sparse(whole.source, whole.target, (8, 6), 0, rng)
+    up = replace(whole, weights=np.maximum(whole.weights, 0), sign_mode="excitatory", synapse="fc")
+    down = replace(whole, weights=np.minimum(whole.weights, 0), sign_mode="inhibitory", synapse="fc")
+    counts = rng.integers(0, 5, (3, 6), dtype=np.int32)
+    matrix = csr_array((sparse.weights, sparse.indices, sparse.indptr), shape=(8, 6))
+    stored = np.asarray((matrix != 0).sum(axis=0)).reshape(-1)
+    one = replace(program, connections=(sparse,))
+    assert encoding(sparse) == "sparse"
+    assert synaptic_operations(sparse, counts, one) == pytest.approx((counts @ stored).mean())
+    two = replace(program, connections=(up, down))
+    held = (whole.weights != 0).sum(axis=0)
+    both = synaptic_operations(up, counts, two) + synaptic_operations(down, counts, two)
+    assert both == pytest.approx((counts @ held).mean())
+    assert synaptic_operations(whole, counts, program) == pytest.approx(counts.sum(axis=1).mean() * 8)
 
 
 @pytest.mark.parametrize(("cores", "hops"), [(1, 1.0), (4, 4 / 3), (5, 2.0), (128, 8.0)])

@@ -15,9 +15,10 @@ import programs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from strategies import chip_programs
 
-from exporter.program import ChipProgram, ConvConnection, DenseConnection
+from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
 from lava_runtime.simulate import simulate
 from lava_runtime.workload import dense_fan_out, effective_fan_out, power_proxy, workload
 
@@ -59,6 +60,31 @@ def test_metrics_by_hand() -> None:
 def test_a_neuron_update_counts_for_ten_synaptic_operations() -> None:
     # a network of the challenge runs 8 ms a step
     assert power_proxy(1000.0, 50.0, 8e-3) == pytest.approx((1000 + 500) / 8e-3)
+
+
+def test_a_synapse_held_in_parts_counts_once() -> None:
+    program = programs.dense((6, 8, 4), 3)
+    x = programs.spikes((10, 3, 6), 0.5, 1)
+    result = simulate(program, x)
+    first, second = program.connections
+    parts = [
+        replace(first, weights=np.maximum(first.weights, 0), sign_mode="excitatory", synapse="fc"),
+        replace(first, weights=np.minimum(first.weights, 0), sign_mode="inhibitory", synapse="fc"),
+        replace(first, weights=(first.weights > 50) * 2, synapse="fc"),
+    ]
+    for split in (parts, [sparse(parts[0]), *parts[1:]], [sparse(c) for c in parts]):
+        found = workload(replace(program, connections=(*split, second)), result)
+        assert replace(found, footprint_bytes=0.0) == replace(workload(program, result), footprint_bytes=0.0)
+
+
+def sparse(connection: Connection) -> SparseConnection:
+    matrix = csr_array(connection.weights)
+    return SparseConnection(
+        *(connection.source, connection.target, matrix.data.astype(np.int32), 0, "mixed", 8, 1),
+        indices=matrix.indices.astype(np.int32),
+        indptr=matrix.indptr.astype(np.int64),
+        synapse=connection.synapse,
+    )
 
 
 def network() -> ChipProgram:
