@@ -17,11 +17,12 @@ from trainer.data import Dataset
 from trainer.dynamics import fire_stepwise, integrate_and_fire
 from trainer.fused import knows
 from trainer.gradients import gradient_norms, growth
+from trainer.identity import start_as_identity
 from trainer.methods import get_method, load_trained
 from trainer.network import Join, SpikingBlock, SpikingNetwork
-from trainer.sew_resnet import SewResnet, start_as_identity
+from trainer.sew_resnet import SewResnet
 from trainer.surrogate_bn import SurrogateBn, set_height, tuned_height
-from trainer.surrogates import surrogate
+from trainer.surrogates import atan, surrogate
 
 X = (torch.rand(6, 24, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.4).float()
 Y = torch.arange(24) % 10
@@ -176,6 +177,8 @@ def test_sew_blocks_can_be_the_identity_and_their_gradient_then_is_one(join: str
 
 def test_the_plain_spiking_resnet_is_no_identity_and_its_gradient_is_a_product_of_slopes() -> None:
     network = identity_start("spiking_resnet", repeat=8)
+    with pytest.raises(InputError, match="layer3: one spike of its shortcut, weight 1, does not pass vth"):
+        start_as_identity(network)
     for _, block in network.spiking_blocks():
         if block.shortcut is not None and block.norm is not None:
             nn.init.zeros_(block.norm.weight)
@@ -185,6 +188,23 @@ def test_the_plain_spiking_resnet_is_no_identity_and_its_gradient_is_a_product_o
     (through,) = torch.autograd.grad(values[last].sum(), [values["layer1"]])
     # every slope of the arc tangent of width 0.5 is at most 1 and near vth - 0 or 1 - vth it is below
     assert through.abs().mean() < 0.5
+
+
+def test_a_low_threshold_makes_the_plain_block_the_identity_and_the_tuned_height_its_slope_one() -> None:
+    torch.manual_seed(1)
+    layers = (LayerConfig("conv", 4), LayerConfig("spiking_resnet", 4, repeat=25))
+    config = NetworkConfig(layers, dv=0.2, vth=0.5, surrogate_width=1.0, chip_aware=None, output_pool=6)
+    network = build_network(config, (1, 6, 6), 10).train()
+    start_as_identity(network)
+    x = X[..., :6, :6]
+    values = network.evaluate(x)
+    assert 0 < values["layer1"].mean() < 1
+    assert torch.equal(values["layer51"], values["layer1"])
+    height = tuned_height(SurrogateBn(NetworkConfig(), TrainConfig()), network, x, Y)
+    # v is 0 or 1 behind an identity: |v - vth| is 0.5; errors of later steps come back through the membrane, too
+    assert 0.4 < height * float(atan(torch.tensor(0.5), 1.0)) <= 1.0
+    norms = gradient_norms(network, loss, x, Y)
+    assert abs(growth(norms)) < 0.01
 
 
 def test_gradients_of_sew_networks_neither_explode_nor_vanish_where_those_of_plain_ones_do() -> None:
@@ -198,13 +218,13 @@ def test_gradients_of_sew_networks_neither_explode_nor_vanish_where_those_of_pla
 
 @pytest.mark.parametrize(
     ("method", "kind", "options"),
-    [("surrogate_bn", "conv", {}), ("surrogate_bn", "spiking_resnet", {"height": 0.7})]
+    [("surrogate_bn", "conv", {}), ("surrogate_bn", "spiking_resnet", {"height": 0.7, "identity_start": True})]
     + [("sew_resnet", "sew", {"identity_start": start}) for start in (True, False)],
 )
 def test_they_learn_are_saved_and_resumed(
     method: str, kind: str, options: dict[str, object], images: Dataset, tmp_path: Path
 ) -> None:
-    network = NetworkConfig((LayerConfig("conv", 6), LayerConfig(kind, 6, repeat=2)), dv=0.2, output_pool=2)  # type: ignore[arg-type]
+    network = NetworkConfig((LayerConfig("conv", 6), LayerConfig(kind, 6, repeat=2)), dv=0.2, vth=0.8, output_pool=2)  # type: ignore[arg-type]
     training = replace(TRAINING, method=method, epochs=12, options=options)
     fitted = get_method(method)(network, training).fit(images, folder=tmp_path, progress=False)
     assert np.mean(fitted.predict(images.x_test) == images.y_test) > 0.9

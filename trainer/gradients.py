@@ -42,11 +42,14 @@ def gradient_norms(network: SpikingNetwork, loss: Loss, x: Tensor, y: Tensor) ->
 def growth(norms: dict[str, float]) -> float:
     """By how much the logarithm of the norm changes a layer on the way back, fitted over the layers that have one.
 
-    0: as large everywhere; above 0: it explodes towards the first layer; below: it vanishes. -inf where a layer has
-    no gradient at all.
+    0: as large everywhere; above 0: it explodes towards the first layer; below: it vanishes. Layers without a gradient
+    (behind a batch norm of weight 0) are left out; -inf where fewer than two have one or the first has none.
     """
     values = np.array(list(norms.values()))
-    if not np.all(values > 0):
-        return float("-inf")
     back = np.arange(len(values))[::-1]
-    return float(np.polyfit(back, np.log(values), 1)[0]) if len(values) > 1 else 0.0
+    given = values > 0
+    if len(values) < 2:
+        return 0.0
+    if not given[0] or given.sum() < 2:
+        return float("-inf")
+    return float(np.polyfit(back[given], np.log(values[given]), 1)[0])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import nn
 
 from hardware_profiles.errors import InputError
 
 from .data import Dataset
 from .estimator import Method
-from .network import Join, SpikingBlock, SpikingNetwork
+from .identity import start_as_identity
+from .network import SpikingNetwork
 from .options import RECIPE_RULES
 
 
@@ -62,19 +62,3 @@ class SewResnet(Method):
         """Make every block start as the identity, if the options say so."""
         if self.options.identity_start:
             start_as_identity(network)
-
-
-def start_as_identity(network: SpikingNetwork) -> None:
-    """Set the last batch norm of every block's branch so that the block passes its input on.
-
-    Weight 0, bias 0 (no spike: ADD, IAND), or bias 2 vth (a spike in every step: AND).
-    Raises InputError for a network without batch norm.
-    """
-    for name, join in network.layers.items():
-        if isinstance(join, Join):
-            branch = network.layers[network.reads[name][0]]
-            if not isinstance(branch, SpikingBlock) or branch.norm is None:
-                raise InputError(f"{name}: its branch has no batch norm to start as the identity with")
-            with torch.no_grad():
-                branch.norm.weight.zero_()
-                branch.norm.bias.fill_(2 * float(branch.neuron.vth.max()) if join.kind == "and" else 0.0)

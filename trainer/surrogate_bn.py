@@ -12,6 +12,7 @@ from .checks import above_zero
 from .data import Dataset
 from .estimator import Method
 from .gradients import gradient_norms, growth
+from .identity import start_as_identity
 from .network import SpikingNetwork
 from .options import RECIPE_RULES
 
@@ -22,11 +23,16 @@ LARGEST_CHANGE = 1.5
 
 @dataclass(frozen=True)
 class SurrogateBnOptions:
-    """height: scale of the surrogate's slope; left out (or None), it is tuned on the first batch before training."""
+    """What a recipe may say of surrogate_bn.
+
+    height: scale of the surrogate's slope; left out (or None), it is tuned on the first batch before training;
+    identity_start: residual blocks pass their input on until they have learned (needs vth below 1): see identity.py.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
 
     height: float | None = None
+    identity_start: bool = False
 
     def __post_init__(self) -> None:
         if self.height is not None:
@@ -48,6 +54,7 @@ class SurrogateBn(Method):
     first layer as in the last (`tuned_height`), for whatever width the recipe says.
     Batch norm is folded into W and bias at export (trainer/fold.py).
     Source: Ledinauskas, Ruseckas, Jursenas & Buracas, Training Deep Spiking Neural Networks, arXiv:2006.04436, 2020.
+    Residual blocks add the shortcut's spikes to the current of their last neurons ("spiking_resnet" layers).
     Its abstract was at hand for this, not its equations: the ones above are this project's, and so is the tuning rule.
     """
 
@@ -56,6 +63,8 @@ class SurrogateBn(Method):
 
     def prepare(self, network: SpikingNetwork, dataset: Dataset) -> None:
         """Set the height of every layer's surrogate, tuned on the first batch of the first epoch if it is not given."""
+        if self.options.identity_start:
+            start_as_identity(network)
         height = self.options.height
         if height is None:
             x, y = next(self._batches(dataset, 0))
