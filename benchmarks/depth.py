@@ -1,4 +1,4 @@
-"""Deep spiking networks on the 8 x 8 digits: how the training loss falls at 18 and 50 layers, and how large gradients are.
+"""Deep spiking networks on the 8 x 8 digits: the training loss at 18 and 50 layers, and the gradients' size.
 
     python benchmarks/depth.py [--steps 120] [--plot docs/img/depth.svg]
 
