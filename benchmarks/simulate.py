@@ -1,117 +1,122 @@
 """Sample-steps per second of the three backends, measured in turn after checking that all three agree.
 
-    python benchmarks/simulate.py [--rounds 3] [--density 0.1] [--batch 128] [--steps 25]
+    python benchmarks/simulate.py [dense sparse nmnist pilot recurrent] [--rounds 3] [--peers PYTHON]
 
-A dense 784-512-512-10 network with random weights, thresholds set for about the input's density in the hidden layers.
-Stock Lava runs one sample after the other, as it does. The rate counts the run itself, from the first step to the last;
-what it takes to build each network (Lava: start of all processes) is printed beside it.
+The networks are those of benchmarks/networks.py: random weights, thresholds set so that every layer fires at the
+input's density. Stock Lava runs one sample after the other, as it does, and so fewer of them: the first samples and
+steps of what the others run. The rate counts the run itself, from the first step to the last; what it takes to build
+each network (Lava: start of all processes) is printed beside it. The load is that of the machine, others included:
+at more than its number of cores the rates say little.
+
+--peers PYTHON: an interpreter that has brian2-loihi or nengo-loihi (benchmarks/peers.py), for the same table.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
-from itertools import pairwise
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
-from exporter.validate import validate
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.result import differences
-from lava_runtime.simulate import simulate
+from benchmarks.networks import NETWORKS, Network, tuned
+from benchmarks.peers import run_peers
+from exporter.program import ChipProgram
+from lava_runtime.result import SimulationResult, differences
+from lava_runtime.simulate import Backend, simulate
 
-SIZES = (784, 512, 512, 10)
-BACKENDS = ("stock", "lava", "emulator")
-
-
-def network(thresholds: list[int]) -> ChipProgram:
-    """Dense layers with 8-bit weights drawn from a normal distribution, du 0.5, dv 0.1."""
-    rng = np.random.default_rng(0)
-    populations, connections, source = [], [], "input"
-    for number, (before, after) in enumerate(pairwise(SIZES), start=1):
-        name = f"layer{number}"
-        constants = {
-            "du": 2047,
-            "dv": 410,
-            "vth": thresholds[number - 1],
-            "bias_mant": 0,
-            "bias_exp": 0,
-            "v_initial": 0,
-        }
-        filled = {key: np.full(after, value, np.int32) for key, value in constants.items()}
-        populations.append(CubaLIF(name, (after,), **filled))
-        weights = (np.clip(np.rint(rng.normal(0, 40, (after, before))), -128, 127) * 2).astype(np.int32)
-        connections.append(DenseConnection(source, name, weights, 0, "mixed", 8, 1))
-        source = name
-    inputs = (InputPort("input", SIZES[:1]),)
-    return validate(
-        ChipProgram("loihi2", WordWidths(), 1e-3, inputs, tuple(populations), tuple(connections), (source,))
-    )
+BACKENDS: tuple[Backend, ...] = ("stock", "lava", "emulator")
+LIMIT_SECONDS = 3600.0
 
 
-def tuned(x: np.ndarray, density: float) -> ChipProgram:
-    """The network with each layer's threshold set so that it fires at about the input's density."""
-    thresholds = [1500] * (len(SIZES) - 1)
-    for layer in range(len(thresholds)):
-        low, high = 1, 131071
-        while low < high:
-            thresholds[layer] = (low + high) // 2
-            counts = simulate(network(thresholds), x).neuron_counts[f"layer{layer + 1}"]
-            if counts.mean() / len(x) > density:
-                low = thresholds[layer] + 1
-            else:
-                high = thresholds[layer]
-        thresholds[layer] = low
-    return network(thresholds)
+@dataclass
+class Timed:
+    """Rates (sample-steps a second) and seconds to build, one a round."""
+
+    rates: list[float] = field(default_factory=list)
+    builds: list[float] = field(default_factory=list)
+
+    def add(self, result: SimulationResult) -> None:
+        """Take in a run."""
+        self.rates.append(result.steps * result.batch / result.seconds["run"])
+        self.builds.append(result.seconds["build"])
 
 
-def main() -> int:
-    """Run, check, print; 1 if the backends differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--density", type=float, default=0.1)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=25)
-    arguments = parser.parse_args()
-    rng = np.random.default_rng(1)
-    x = (rng.random((arguments.steps, arguments.batch, SIZES[0])) < arguments.density).astype(np.uint8)
-    program = tuned(x, arguments.density)
-
-    checked = {name: simulate(program, x[:, :8], name, record="all") for name in BACKENDS}
+def check(program: ChipProgram, few: NDArray[np.uint8]) -> None:
+    """Refuse to time backends whose arrays differ, states included."""
+    found = {name: simulate(program, few, name, record="all", limit_seconds=LIMIT_SECONDS) for name in BACKENDS}
     for name in BACKENDS:
-        different = differences(checked["stock"], checked[name])
+        different = differences(found["stock"], found[name])
         if different:
-            print(f"{name} differs from stock in {', '.join(different)}")
-            return 1
-    print(f"all three agree on {len(checked['stock'].arrays())} arrays (8 samples, u and v included)")
+            sys.exit(f"{name} differs from stock in {', '.join(different)}")
+    print(f"all three agree on {len(found['stock'].arrays())} arrays of {few.shape[1]} samples and {len(few)} steps")
 
-    rates: dict[str, list[float]] = {name: [] for name in BACKENDS}
-    builds: dict[str, list[float]] = {name: [] for name in BACKENDS}
-    results = {}
-    for _ in range(arguments.rounds):
+
+def measure(program: ChipProgram, x: NDArray[np.uint8], few: NDArray[np.uint8], rounds: int) -> dict[str, Timed]:
+    """All backends in turn, round by round."""
+    timed = {name: Timed() for name in BACKENDS}
+    for _ in range(rounds):
+        results = {}
         for name in BACKENDS:
-            result = results[name] = simulate(program, x, name)
-            rates[name].append(arguments.steps * arguments.batch / result.seconds["run"])
-            builds[name].append(result.seconds["build"])
-    if any(differences(results["stock"], results[name]) for name in BACKENDS):
-        print("the backends differ on the whole batch")
-        return 1
-    activity = {k: v.mean() / arguments.steps for k, v in results["stock"].neuron_counts.items()}
+            given = few if name == "stock" else x
+            results[name] = simulate(program, given, name, limit_seconds=LIMIT_SECONDS)
+            timed[name].add(results[name])
+        if differences(results["emulator"], results["lava"]):
+            sys.exit("lava and emulator differ on the whole batch")
+    activity = {k: v.mean() / len(x) for k, v in results["emulator"].neuron_counts.items()}
     print("activity a step: " + ", ".join(f"{name} {share:.1%}" for name, share in activity.items()))
-    base = statistics.median(rates["stock"])
-    print(f"{'backend':10}{'sample-steps/s':>16}{'min':>12}{'max':>12}{'x stock':>10}{'build s':>10}")
-    for name in BACKENDS:
-        middle = statistics.median(rates[name])
-        build = statistics.median(builds[name])
-        low, high = min(rates[name]), max(rates[name])
-        print(f"{name:10}{middle:16,.0f}{low:12,.0f}{high:12,.0f}{middle / base:10.1f}{build:10.2f}")
-    return 0
+    return timed
+
+
+def table(timed: dict[str, Timed]) -> None:
+    """Print medians and the ratio to stock."""
+    base = statistics.median(timed["stock"].rates)
+    print(f"{'':22}{'sample-steps/s':>16}{'min':>14}{'max':>14}{'x stock':>10}{'build s':>10}")
+    for name, t in timed.items():
+        middle, build = statistics.median(t.rates), statistics.median(t.builds)
+        print(f"{name:22}{middle:16,.1f}{min(t.rates):14,.1f}{max(t.rates):14,.1f}{middle / base:10.1f}{build:10.2f}")
+
+
+def benchmark(name: str, network: Network, rounds: int, peers: str | None) -> None:
+    """One network's table."""
+    rng = np.random.default_rng(1)
+    x = (rng.random((network.steps, network.batch, *network.input)) < network.density).astype(np.uint8)
+    samples, steps = network.stock
+    program = tuned(network, x[:, : min(network.batch, 32)], network.density)
+    neurons, load = sum(p.size for p in program.populations), os.getloadavg()[0]
+    print(f"\n{name}: {neurons:,} neurons, batch {network.batch}, {network.steps} steps, load {load:.1f}")
+    few = np.ascontiguousarray(x[:steps, :samples])
+    check(program, few)
+    timed = measure(program, x, few, rounds)
+    if peers is not None:
+        for peer, result in run_peers(peers, program, few, rounds).items():
+            if isinstance(result, str):
+                print(f"{peer}: left out, {result}")
+            else:
+                timed[peer] = Timed(result.rates, result.builds)
+                print(f"{peer}: {result.remark}")
+    table(timed)
+
+
+def main() -> None:
+    """Run, check, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", metavar="PYTHON")
+    arguments = parser.parse_args()
+    unknown = set(arguments.networks) - set(NETWORKS)
+    if unknown:
+        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
+    for name in arguments.networks or NETWORKS:
+        benchmark(name, NETWORKS[name], arguments.rounds, arguments.peers)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
