@@ -39,8 +39,11 @@ def add_each(pointers, targets, values, exponent, index, count, payload, target)
         for k in range(count[b]):
             source = index[b, k]
             factor = np.int32(np.int64(payload[b, k]) << exponent)
-            for n in range(pointers[source], pointers[source + 1]):
-                sums[targets[n]] += np.int32(values[n] * factor)
+            begin, end = pointers[source], pointers[source + 1]
+            reached, weights = targets[begin:end], values[begin:end]
+            for n in range(len(reached)):
+                # unsigned: no index counts from the end
+                sums[np.uint32(reached[n])] += np.int32(weights[n] * factor)
 
 
 @njit(cache=True, nogil=True)
@@ -49,8 +52,10 @@ def add_each_shifted_right(pointers, targets, values, exponent, total, index, co
     for b in range(target.shape[0]):
         for k in range(count[b]):
             source, factor = index[b, k], payload[b, k]
-            for n in range(pointers[source], pointers[source + 1]):
-                total[targets[n]] += np.int32(values[n] * factor)
+            begin, end = pointers[source], pointers[source + 1]
+            reached, weights = targets[begin:end], values[begin:end]
+            for n in range(len(reached)):
+                total[np.uint32(reached[n])] += np.int32(weights[n] * factor)
         if count[b] > 0:
             for j in range(len(total)):
                 target[b, j] += np.int32(total[j] >> exponent)
