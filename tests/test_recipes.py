@@ -26,6 +26,9 @@ def test_every_recipe_is_valid_and_named_like_its_file(path: Path) -> None:
         ("digits_cnn", 0.98),
         ("digits_sew_resnet", 0.98),
         ("digits_surrogate_bn", 0.98),
+        ("digits_tssl_bp", 0.975),
+        ("digits_st_rsbp", 0.975),
+        ("digits_membrane_bp", 0.975),
     ],
 )
 def test_recipes_hold_what_they_promise(name: str, accuracy: float, tmp_path: Path) -> None:

@@ -156,5 +156,7 @@ class MembraneBp(Method):
         pushed = (neurons * active - active.sum(1, keepdim=True)).mean(0)
         thresholds = cast(nn.Parameter, block.neuron.vth).expand(neurons)
         weights = exponential_penalty(block.synapse.weight, options.weight_beta)
-        penalty: Tensor = options.weight_lambda * weights - options.threshold_rho * (thresholds * pushed).sum()
+        # only the slope has a meaning: the value would fall without end
+        balance = options.threshold_rho * (zero_with_gradient(thresholds) * pushed).sum()
+        penalty: Tensor = options.weight_lambda * weights - balance
         return penalty

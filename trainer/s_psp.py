@@ -38,7 +38,7 @@ from .spike_trains import (
 
 NO_SPIKES = 1e-9
 LEAST_SLOPE = 0.1
-LARGEST_GAIN = 0.9
+LARGEST_GAIN = 0.5
 
 
 def s_psp(before: Tensor, after: Tensor, du: Tensor, dv: Tensor) -> Tensor:
