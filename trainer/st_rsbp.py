@@ -74,8 +74,8 @@ class StRsbp(Method):
     a bias adds to v; the derivative of the S-PSP by the neuron's own count has a closed form instead of a fit to
     simulated trains; least_slope is larger than the code's 1e-4, which lets single samples rule the batch, and neurons
     of a recurrent layer whose linear system would run away are damped (s_psp.recurrent_system): layers of 48 and 32
-    recurrent neurons with recurrent_scale 1 stay at 0.84 on digits without that and reach 0.96 with it. Batches may be of any size (one sample
-    there).
+    recurrent neurons with recurrent_scale 1 stay at 0.84 on digits without that and reach 0.96 with it. Batches may be
+    of any size (one sample there).
     Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS
     2019 (arXiv:1908.06378); rule and numbers from its code, stonezwr/ST-RSBP.
     """
