@@ -5,34 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import fan_outs
-from exporter.program import ChipProgram, Connection, ConvConnection, Population, SparseConnection
+from exporter.mapping import fan_outs, is_list
+from exporter.program import ChipProgram, Connection, ConvConnection, Population
 
 from .cost_model.events import Encoding, Events
 from .costs import Range
 from .result import SimulationResult
 
 
-def encoding(connection: Connection) -> Encoding:
+def encoding(connection: Connection, program: ChipProgram) -> Encoding:
     """The format in which a core holds the connection's synapses."""
     if isinstance(connection, ConvConnection):
         return "conv"
-    return "sparse" if isinstance(connection, SparseConnection) else "dense"
-
-
-def driven(connection: Connection, program: ChipProgram) -> NDArray[np.int64]:
-    """Synapses that a spike of each source element accesses, (source size,).
-
-    A dense matrix is accessed with its zeros; one of several parts of a synapse holds its own entries only.
-    """
-    found: NDArray[np.int64] = fan_outs(connection, program)
-    return found
+    return "sparse" if is_list(connection, program) else "dense"
 
 
 def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:
     """Synapses accessed over a run, mean per sample; source_counts (batch, *source shape) spikes a neuron."""
     counts = source_counts.reshape(len(source_counts), -1)
-    return float((counts @ driven(connection, program)).mean())
+    return float((counts @ fan_outs(connection, program)).mean())
 
 
 def neuron_updates(population: Population, program: ChipProgram, result: SimulationResult) -> Events:

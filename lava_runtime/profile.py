@@ -116,7 +116,9 @@ def _population(
     spikes, messages, hops = _traffic(name, program, result, mapping)
     events = _sent(spikes, messages, hops) + neuron_updates(population, program, result)
     for c in incoming:
-        events += synops(encoding(c), Range.exact(synaptic_operations(c, result.neuron_counts[c.source], program)))
+        events += synops(
+            encoding(c, program), Range.exact(synaptic_operations(c, result.neuron_counts[c.source], program))
+        )
     return LayerProfile(
         name,
         population.size,

@@ -241,6 +241,15 @@ def _print_profile(program: ChipProgram, parts: dict[str, Any], samples: int, co
     dynamic, static = (si(one[key]["typical"], "J") for key in ("dynamic_j", "static_j"))
     _say(console, f"  of which dynamic {dynamic}, static {static}")
     _say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
+    host, work = one["host_latency_s"]["typical"], parts["workload"]
+    if host > 0:
+        _say(console, f"  if the host feeds the spikes, about {si(host, 's')} more")
+    _say(
+        console,
+        f"workload: activation sparsity {work['activation_sparsity']:.2%}, connection sparsity "
+        f"{work['connection_sparsity']:.2%}, {work['effective_acs']:,.0f} effective of {work['dense_synops']:,.0f} "
+        f"dense operations, power proxy {work['power_proxy'] / 1e6:.3g} M-Ops/s",
+    )
 
 
 def _spread(values: dict[str, Any], name: str, suffix: str, unit: str) -> str:

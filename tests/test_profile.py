@@ -156,10 +156,11 @@ def test_sparse_and_split_synapses_are_accessed_by_what_they_hold() -> None:
     matrix = csr_array((sparse.weights, sparse.indices, sparse.indptr), shape=(8, 6))
     stored = np.asarray((matrix != 0).sum(axis=0)).reshape(-1)
     one = replace(program, connections=(sparse,))
-    assert encoding(sparse) == "sparse"
+    assert encoding(sparse, one) == "sparse"
     assert synaptic_operations(sparse, counts, one) == pytest.approx((counts @ stored).mean())
     two = replace(program, connections=(up, down))
     held = (whole.weights != 0).sum(axis=0)
+    assert (encoding(up, two), encoding(whole, program)) == ("sparse", "dense")
     both = synaptic_operations(up, counts, two) + synaptic_operations(down, counts, two)
     assert both == pytest.approx((counts @ held).mean())
     assert synaptic_operations(whole, counts, program) == pytest.approx(counts.sum(axis=1).mean() * 8)
