@@ -26,6 +26,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from hardware_profiles.files import write_text
+from spikeport.report import svg
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.data import Dataset, load_dataset
 from trainer.encoding import encode
@@ -131,25 +133,41 @@ def fifths(losses: list[float]) -> list[float]:
     return [float(np.mean(part)) for part in np.array_split(losses, 5)]
 
 
-def draw(curves: list[Curve], path: Path) -> None:
-    """Loss over steps, running mean of ten: a line for each way (colour) and depth (18 dashed)."""
-    import matplotlib as mpl
+STYLE = """text { font: 12px sans-serif; fill: #333 } .axis { stroke: #999 } .grid { stroke: #e5e5e5 }
+path { fill: none; stroke-width: 2 } .shallow { stroke-dasharray: 5 4; stroke-width: 1.3 }
+.w0 { stroke: #0072b2 } .w1 { stroke: #e69f00 } .w2 { stroke: #009e73 } .w3 { stroke: #cc3d6b }"""
+LEFT, RIGHT, TOP, BOTTOM, WIDTH, HEIGHT = 50.0, 220.0, 16.0, 44.0, 720.0, 340.0
 
-    mpl.use("Agg")
-    # the same picture is the same file
-    mpl.rcParams["svg.hashsalt"] = "depth"
-    from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-    for curve in curves:
-        smooth = np.convolve(curve.losses, np.ones(10) / 10, "valid")
-        colour = f"C{[way.label for way in WAYS].index(curve.way.label)}"
-        style = "-" if curve.depth == max(DEPTHS) else "--"
-        axes.plot(np.arange(len(smooth)) + 10, smooth, style, color=colour, label=f"{curve.way.label}, {curve.depth}")
-    axes.set(xlabel="training step (batch 32)", ylabel="training loss", ylim=(0, None))
-    axes.legend(title="method, layers", fontsize="small", ncols=2)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, metadata={"Date": None})
+def draw(means: list[tuple[str, int, list[float]]], steps: int, path: Path) -> None:
+    """The mean loss of every fifth of the training: a colour for each way, the shallower network dashed."""
+    ticks = svg.round_ticks(max(max(values) for _, _, values in means))
+    inner, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def across(step: float) -> float:
+        return LEFT + inner * step / steps
+
+    def down(loss: float) -> float:
+        return TOP + high * (1 - loss / ticks[-1])
+
+    parts = []
+    for tick in ticks:
+        parts.append(svg.line(LEFT, down(tick), LEFT + inner, down(tick), "grid" if tick else "axis"))
+        parts.append(svg.text(LEFT - 8, down(tick) + 4, f"{tick:g}", anchor="end"))
+    for step in range(0, steps + 1, steps // 5):
+        parts.append(svg.text(across(step), TOP + high + 18, str(step), anchor="middle"))
+    parts.append(svg.text(LEFT + inner / 2, HEIGHT - 6, "training step (batch 32)", anchor="middle"))
+    parts.append(svg.text(LEFT, TOP - 4, "training loss, mean of a fifth"))
+    labels = [way.label for way in WAYS]
+    for row, (label, depth, values) in enumerate(means):
+        look = f"w{labels.index(label)}" + ("" if depth == max(DEPTHS) else " shallow")
+        points = [(across((n + 0.5) * steps / 5), down(loss)) for n, loss in enumerate(values)]
+        parts.append(svg.path("M" + "L".join(f"{svg.number(x)} {svg.number(y)}" for x, y in points), look))
+        y = TOP + 14 + 20 * row
+        parts.append(svg.path(f"M{svg.number(WIDTH - RIGHT + 14)} {svg.number(y)}h26", look))
+        parts.append(svg.text(WIDTH - RIGHT + 48, y + 4, f"{label}, {depth} layers"))
+    title = "Training loss of spiking networks of 18 and 50 layers"
+    write_text(path, svg.standalone(title, HEIGHT, parts, STYLE, WIDTH) + "\n")
 
 
 def main() -> None:
@@ -172,7 +190,7 @@ def main() -> None:
                 flush=True,
             )
     if arguments.plot:
-        draw(curves, arguments.plot)
+        draw([(c.way.label, c.depth, fifths(c.losses)) for c in curves], arguments.steps, arguments.plot)
 
 
 if __name__ == "__main__":
