@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import nir
 from numpy.typing import NDArray
@@ -14,14 +14,13 @@ from .delays import balance_delays
 from .discretize import Discretize
 from .float_network import FloatNetwork, Reset
 from .lower import lower
+from .mapping import map_program
 from .nir_file import check_graph, time_step
 from .nir_graph import check_known, check_reached
 from .passes import PASSES
 from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
-from .quantise import quantise
-
-Precision = Literal["normal", "high"]
+from .quantise import Precision, quantise
 
 
 def lower_graph(
@@ -71,6 +70,12 @@ def compile_graph(
     network = lower_graph(graph, dt, where, discretize=discretize, reset=reset)
     if not network.populations:
         raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
-    if precision != "normal" or calibration is not None:
-        raise InputError(f"{where}: doubled synapses and calibration are not compiled yet; leave them out")
-    return quantise(network, chip.name, widths, weight_bits or widths.weight_bits)
+    return quantise(
+        network,
+        chip.name,
+        widths,
+        weight_bits or widths.weight_bits,
+        precision=precision,
+        calibration=calibration,
+        fits=lambda program: map_program(program, chip).fits,
+    )

@@ -75,7 +75,7 @@ def held_network(program: ChipProgram) -> FloatNetwork:
         FloatConnection(
             c.source,
             c.target,
-            held_weights([c], program) * units.get(c.source, 1.0),
+            held_weights([c], ends_of(c, program)) * units.get(c.source, 1.0),
             geometry_of(c),
             c.delay,
             axonal_delays=c.axonal_delays,
@@ -95,22 +95,27 @@ def cuba(population: Population) -> Cuba:
     return population
 
 
-def held_weights(parts: Sequence[Connection], program: ChipProgram) -> Weights:
+def held_weights(parts: Sequence[Connection], shape: tuple[int, int]) -> Weights:
     """What a spike (or a payload of 1) adds to u through the parts of one synapse, in units of u.
 
     Shaped like the parts: a kernel, a dense matrix, or compressed rows where all of them are sparse.
+    shape: (target size, source size).
     """
     summed: Weights | None = None
     for part in parts:
         unit = STATE_UNIT * 2.0**part.weight_exp
         if isinstance(part, SparseConnection):
-            shape = program.source_size(part.target), program.source_size(part.source)
             weights: Weights = csr_array((part.weights * unit, part.indices, part.indptr), shape=shape)
         else:
             weights = part.weights * unit
         summed = weights if summed is None else summed + weights
     assert summed is not None
     return summed
+
+
+def ends_of(connection: Connection, program: ChipProgram) -> tuple[int, int]:
+    """(target size, source size) of a connection."""
+    return program.source_size(connection.target), program.source_size(connection.source)
 
 
 def geometry_of(connection: Connection) -> ConvGeometry | None:
@@ -171,7 +176,7 @@ def _synapses(
     for connection in program.into(wanted.name):
         parts.setdefault((connection.source, connection.synapse), []).append(connection)
     names = [(c.source, name) for c, name in zip(incoming, synapse_names(incoming), strict=True)]
-    held = [held_weights(found, program) for found in parts.values()]
+    held = [held_weights(found, ends_of(found[0], program)) for found in parts.values()]
     if list(parts) != names or [w.shape for w in held] != [c.weights.shape for c in incoming]:
         raise InputError(f"population {wanted.name!r} has other synapses in the chip program; compile it again")
     return list(zip(incoming, held, strict=True))

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
+from .arrivals import Arrivals
+from .float_kernels import advance_spiking
+from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 
 Kept = Literal["counts", "spikes", "all"]
 
@@ -46,15 +47,15 @@ def simulate_float(
     # newest first: what a node sent `delay` steps ago stands at delay - 1
     longest = max((c.longest_delay for c in network.connections), default=1)
     names = (*inputs, *(p.name for p in network.populations))
-    sent: dict[str, deque[Floats]] = {name: deque(maxlen=longest) for name in names}
+    sent: dict[str, deque[NDArray[Any]]] = {name: deque(maxlen=longest) for name in names}
     for step in range(steps):
         for state in states:
             state.update(step, sent)
         for state in states:
-            sent[state.name].appendleft(state.sent.astype(np.float64))
+            sent[state.name].appendleft(state.sent)
         for name, values in inputs.items():
             now = values[step] if step < len(values) else np.zeros_like(values[0])
-            sent[name].appendleft(now.astype(np.float64))
+            sent[name].appendleft(now)
     return FloatResult(
         {state.name: state.count for state in states},
         {state.name: state.spikes for state in states if state.spikes is not None},
@@ -63,16 +64,7 @@ def simulate_float(
     )
 
 
-def arriving(connection: FloatConnection, sent: Floats) -> Floats:
-    """The weighted sum that reaches each target, (batch, target size), of what was sent, (batch, source size)."""
-    if connection.geometry is None:
-        # weights first: a csr_array on the right of @ becomes a slow conversion
-        result: Floats = (connection.weights @ sent.T).T
-        return result
-    return _correlate(connection.geometry, connection.weights, sent)
-
-
-def _arrived(connection: FloatConnection, past: deque[Floats]) -> Floats | None:
+def _arrived(connection: FloatConnection, past: deque[NDArray[Any]]) -> NDArray[Any] | None:
     """What the source sent as long ago as its axons take, (batch, source size); None where that is nothing."""
     if connection.axonal_delays is None:
         sent = past[connection.delay - 1] if len(past) >= connection.delay else None
@@ -94,7 +86,8 @@ class _State:
         self, population: FloatPopulation, network: FloatNetwork, start: int, size: tuple[int, int], keep: Kept
     ) -> None:
         self.name, self._population, self._start = population.name, population, start
-        self._incoming = [c for c in network.connections if c.target == population.name]
+        incoming = [c for c in network.connections if c.target == population.name]
+        self._incoming = [(c, Arrivals(c)) for c in incoming]
         shape, whole = (size[1], population.size), (*size, population.size)
         graded = population.sends == "voltage"
         self.u, self.v = np.zeros(shape), np.tile(population.v_initial, (size[1], 1))
@@ -104,7 +97,7 @@ class _State:
         self.currents = np.zeros(whole) if keep == "all" else None
         self.voltages = np.zeros(whole) if keep == "all" else None
 
-    def update(self, step: int, sent: Mapping[str, deque[Floats]]) -> None:
+    def update(self, step: int, sent: Mapping[str, deque[NDArray[Any]]]) -> None:
         """One step, from what all nodes sent before."""
         if step >= self._start:
             self._advance(sent)
@@ -114,37 +107,19 @@ class _State:
         if self.currents is not None and self.voltages is not None:
             self.currents[step], self.voltages[step] = self.u, self.v
 
-    def _advance(self, sent: Mapping[str, deque[Floats]]) -> None:
+    def _advance(self, sent: Mapping[str, deque[NDArray[Any]]]) -> None:
         p = self._population
-        self.u = self.u * (1 - p.current_decay)
-        for connection in self._incoming:
+        total = np.zeros_like(self.u)
+        for connection, arriving in self._incoming:
             arrived = _arrived(connection, sent[connection.source])
             if arrived is not None:
-                self.u += arriving(connection, arrived)
-        self.v = self.v * (1 - p.voltage_decay) + self.u + p.bias
+                arriving(arrived, total)
+        # what was sent before stays as it is: others may still read it
+        self.sent = np.empty_like(self.sent)
         if p.sends == "voltage":
-            self.sent = self.v
+            self.u = self.u * (1 - p.current_decay) + total
+            self.v = self.v * (1 - p.voltage_decay) + self.u + p.bias
+            self.sent[:] = self.v
             return
-        self.sent = self.v > p.threshold
-        self.v = np.where(self.sent, self.v - p.threshold if p.reset == "subtract" else 0.0, self.v)
-
-
-def _correlate(geometry: ConvGeometry, kernel: Floats, sent: Floats) -> Floats:
-    """Cross-correlation of images (batch, channels * height * width), as torch and NIR define it."""
-    batch, (channels, rows, columns) = len(sent), geometry.output_shape
-    (top, side), (down, right), (tall, wide) = geometry.padding, geometry.stride, geometry.dilation
-    image = np.pad(sent.reshape(batch, *geometry.input_shape), ((0, 0), (0, 0), (top, top), (side, side)))
-    extent = tall * (kernel.shape[2] - 1) + 1, wide * (kernel.shape[3] - 1) + 1
-    windows = sliding_window_view(image, (1, 1, *extent))[:, :, ::down, ::right, 0, 0, ::tall, ::wide]
-    windows = windows[:, :, :rows, :columns]
-    inside, outside = kernel.shape[1], channels // geometry.groups
-    parts = [
-        np.tensordot(
-            windows[:, g * inside : (g + 1) * inside],
-            kernel[g * outside : (g + 1) * outside],
-            axes=((1, 4, 5), (1, 2, 3)),
-        )
-        for g in range(geometry.groups)
-    ]
-    result: Floats = np.concatenate(parts, axis=3).transpose(0, 3, 1, 2).reshape(batch, -1)
-    return result
+        keep = 1 - p.current_decay, 1 - p.voltage_decay
+        advance_spiking(self.u, self.v, total, *keep, p.bias, p.threshold, p.reset == "subtract", self.sent)

@@ -229,7 +229,7 @@ def _report(
         vth_error=vth_error,
         bias_error=float(bias_error / unit),
         current_bound=bound / widths.state_max,
-        notes=tuple(_notes(rounded, settled)),
+        notes=tuple(_notes(rounded, settled)) + voltage_notes(voltage, reach.basis, compiled, widths),
         voltage_bound=voltage,
         bound_basis=reach.basis,
     )
@@ -242,6 +242,17 @@ def _notes(rounded: Rounded, settled: bool) -> list[str]:
     if not settled:
         notes.append("the negative bias acts before the first input can arrive and its start value would spike")
     return notes
+
+
+def voltage_notes(bound: float, basis: str, population: Cuba, widths: WordWidths) -> tuple[str, ...]:
+    """A sentence where v can go beyond its register; bound: how far, in parts of it."""
+    if bound <= 1:
+        return ()
+    where = "the ends of its register"
+    if isinstance(population, CubaLIF):
+        thresholds = widths.state_max / max(1, int(population.threshold.max()))
+        where = f"{thresholds:.0f} times the threshold"
+    return (f"v can come to {bound:.1f} times its register ({basis}); it stays at {where} then",)
 
 
 def _relative(actual: Floats, wanted: Floats) -> float:

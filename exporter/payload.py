@@ -26,11 +26,12 @@ SPIKE = Payload(1.0, 1)
 
 
 def senders_first(network: FloatNetwork) -> list[FloatPopulation]:
-    """Populations such that those which send voltages come before those that read them.
+    """Populations by their first step, and such that those which send voltages come before those that read them.
 
     Raises InputError where voltages run in a circle: their unit would depend on itself.
     """
-    waiting = list(network.populations)
+    starts = network.starts
+    waiting = sorted(network.populations, key=lambda p: starts[p.name])
     graded = {p.name for p in waiting if p.sends == "voltage"}
     ordered: list[FloatPopulation] = []
     while waiting:
@@ -42,7 +43,8 @@ def senders_first(network: FloatNetwork) -> list[FloatPopulation]:
                 "scale; put a spiking neuron (IF, LIF, CubaLIF) into the loop"
             )
         ordered += ready
-        waiting = [p for p in waiting if p not in ready]
+        names = {p.name for p in ready}
+        waiting = [p for p in waiting if p.name not in names]
     return ordered
 
 

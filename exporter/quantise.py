@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import WordWidths
 
+from .calibrate import Sample, calibrated_layer, run_sample
 from .float_network import FloatNetwork
-from .layer import Layer, LayerOptions, Wanted, quantise_layer
+from .layer import Form, Layer, LayerOptions, Wanted, quantise_layer
 from .payload import Payload, payload_shift, senders_first
 from .program import ChipProgram, CubaLI
 from .validate import validate
 
+Precision = Literal["normal", "high"]
+Fits = Callable[[ChipProgram], bool]
 
-def quantise(network: FloatNetwork, chip: str, widths: WordWidths, weight_bits: int) -> ChipProgram:
-    """Round a network to the chip's words; raises InputError for a network its registers cannot hold at all."""
+
+def quantise(
+    network: FloatNetwork,
+    chip: str,
+    widths: WordWidths,
+    weight_bits: int,
+    *,
+    precision: Precision = "normal",
+    calibration: NDArray[Any] | None = None,
+    fits: Fits | None = None,
+) -> ChipProgram:
+    """Round a network to the chip's words; raises InputError for a network its registers cannot hold at all.
+
+    precision: "high" doubles the synapses of a layer where that gains a bit or more (with calibration: where its
+    spikes come nearer). calibration: sample input (time, batch, *input shape) by whose spikes the scales are chosen.
+    fits: whether a program has room on the chip; the layers that lose least are held in fewer connections until it has.
+    """
     if not 2 <= weight_bits <= widths.weight_bits:
         raise InputError(f"weights of {weight_bits} bit: {chip} holds 2 to {widths.weight_bits} bit")
-    options = {p.name: LayerOptions(weight_bits) for p in network.populations}
-    layers = quantise_layers(network, widths, options)
-    return assemble(network, chip, widths, layers)
+    form: Form = "doubled" if precision == "high" else "split"
+    options = {p.name: LayerOptions(weight_bits, form) for p in network.populations}
+    sample = None if calibration is None else run_sample(network, calibration)
+    layers = quantise_layers(network, widths, options, sample)
+    program = assemble(network, chip, widths, layers)
+    while fits is not None and not fits(program):
+        coarser = _coarser(network, widths, options, layers, sample)
+        if coarser is None:
+            break
+        options, layers = coarser
+        program = assemble(network, chip, widths, layers)
+    return program
 
 
-def quantise_layers(network: FloatNetwork, widths: WordWidths, options: dict[str, LayerOptions]) -> dict[str, Layer]:
+def quantise_layers(
+    network: FloatNetwork, widths: WordWidths, options: Mapping[str, LayerOptions], sample: Sample | None = None
+) -> dict[str, Layer]:
     """Every population and its synapses, rounded as its options say."""
     starts = network.starts
     layers: dict[str, Layer] = {}
@@ -33,7 +65,10 @@ def quantise_layers(network: FloatNetwork, widths: WordWidths, options: dict[str
     for population in senders_first(network):
         incoming = tuple(c for c in network.connections if c.target == population.name)
         wanted = Wanted(population, incoming, starts[population.name])
-        layer = quantise_layer(wanted, payloads, widths, options[population.name])
+        if sample is None:
+            layer = quantise_layer(wanted, payloads, widths, options[population.name])
+        else:
+            layer, sample = calibrated_layer(wanted, payloads, widths, options[population.name], sample)
         if isinstance(layer.population, CubaLI):
             scale = layer.report.scale
             reach = max(layer.reach.lowest, layer.reach.highest) * scale
@@ -41,11 +76,35 @@ def quantise_layers(network: FloatNetwork, widths: WordWidths, options: dict[str
             payloads[population.name] = Payload(2.0**shift / scale, widths.state_max >> shift)
             held = replace(layer.population, shift=np.full(population.size, shift, np.int32))
             layer = replace(layer, population=held)
+            if sample is not None:
+                voltages = sample.chip[population.name]
+                sent = np.sign(voltages) * (np.abs(voltages) >> shift)
+                sample = replace(sample, chip={**sample.chip, population.name: sent})
         layers[population.name] = layer
     return layers
 
 
-def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: dict[str, Layer]) -> ChipProgram:
+def _coarser(
+    network: FloatNetwork,
+    widths: WordWidths,
+    options: Mapping[str, LayerOptions],
+    layers: Mapping[str, Layer],
+    sample: Sample | None,
+) -> tuple[dict[str, LayerOptions], dict[str, Layer]] | None:
+    """The layers with one of them in the next coarser form: the one that loses least; None if all are whole."""
+    found: list[tuple[float, str, LayerOptions]] = []
+    for name, layer in layers.items():
+        if layer.form != "whole":
+            form: Form = "split" if layer.form == "doubled" else "whole"
+            found.append((layer.loss, name, replace(options[name], form=form)))
+    if not found:
+        return None
+    _, name, changed = min(found, key=lambda item: item[0])
+    now = {**options, name: changed}
+    return now, quantise_layers(network, widths, now, sample)
+
+
+def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: Mapping[str, Layer]) -> ChipProgram:
     """The program that rounded layers are, checked."""
     ordered = [layers[p.name] for p in network.populations]
     return validate(

@@ -13,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.dequantise import PARTS, cuba, exchange, geometry_of, held_network, held_weights
+from exporter.arrivals import Arrivals
+from exporter.dequantise import PARTS, cuba, ends_of, exchange, geometry_of, held_network, held_weights
 from exporter.float_network import FloatConnection, FloatNetwork
-from exporter.float_simulator import FloatResult, arriving, simulate_float
+from exporter.float_simulator import FloatResult, simulate_float
 from exporter.program import ChipProgram, Population
+from exporter.replay import arrived
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
 from .emulator import emulate
@@ -232,30 +234,26 @@ def current_peak(
     keep = (DECAY_UNITY - 1 - cuba(population).du.astype(np.float64)) / DECAY_UNITY
     incoming = [
         FloatConnection(
-            c.source, c.target, held_weights([c], program), geometry_of(c), c.delay, axonal_delays=c.axonal_delays
+            c.source,
+            c.target,
+            held_weights([c], ends_of(c, program)),
+            geometry_of(c),
+            c.delay,
+            axonal_delays=c.axonal_delays,
         )
         for c in program.into(population.name)
     ]
+    feeds = [(c, Arrivals(c)) for c in incoming]
     peak, beyond = 0.0, 0
     for step in range(len(u)):
         full = np.trunc(u[step - 1] * keep) if step else np.zeros(u.shape[1:])
-        for connection in incoming:
-            arrived = _arrived(connection, sent[connection.source], step)
-            if arrived is not None:
-                full += arriving(connection, arrived)
+        for connection, add in feeds:
+            values = arrived(connection, sent[connection.source], step)
+            if values is not None:
+                add(values, full)
         peak = max(peak, float(np.abs(full).max(initial=0)) / _LIMIT)
         beyond += int(np.count_nonzero((full > _LIMIT) | (full <= -_LIMIT)))
     return peak, beyond
-
-
-def _arrived(connection: FloatConnection, sent: NDArray[Any], step: int) -> NDArray[np.float64] | None:
-    """What of a source's (steps, batch, size) arrives in a step, None where that is nothing."""
-    delays = np.zeros(sent.shape[2], int) if connection.axonal_delays is None else connection.axonal_delays
-    past = step - connection.delay - delays
-    there = (past >= 0) & (past < len(sent))
-    if not there.any():
-        return None
-    return np.where(there, sent[np.where(there, past, 0), :, np.arange(len(past))].T, 0).astype(np.float64)
 
 
 def _joined(first: DiffReport, second: DiffReport) -> DiffReport:

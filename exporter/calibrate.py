@@ -1,0 +1,176 @@
+"""Scales chosen by the spikes they give on sample input, instead of by the worst that any input could do.
+
+The float network runs on the sample; each layer is then rounded at several scales, an octave apart, and run as integers
+on the spikes that its sources sent in the float network (exporter/replay.py). The scale whose spike counts are nearest
+is taken: a large one rounds weights less but lets v reach the end of its register, a small one the other way round. No
+scale is taken at which u leaves its register on the sample, driven by the float network's spikes or by the chip's own,
+or would if it went `MARGIN` times as far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+
+from .dequantise import geometry_of, held_weights
+from .float_network import FloatConnection, FloatNetwork
+from .float_simulator import simulate_float
+from .layer import Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
+from .payload import Payload
+from .program import Connection, CubaLI
+from .reach import Reach
+from .replay import Sent, Trial, reach_on, trial_on
+
+MARGIN = 1.5
+# halvings of the largest scale that are tried
+_OCTAVES = 8
+# places (step, sample, element) of the sample that are kept; further samples are left out
+_PLACES = 1 << 27
+# a finer form must take at least this share of the spikes off the error
+_WORTH = 1e-3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the float network sent on sample input, (steps, samples, size) an input or population.
+
+    chip: what the integers of populations send that are rounded already.
+    """
+
+    sent: Sent
+    steps: int
+    samples: int
+    chip: Sent = field(default_factory=dict)
+
+
+def run_sample(network: FloatNetwork, x: NDArray[Any]) -> Sample:
+    """The float network on x (time, batch, *input shape), as many of the samples as memory is meant for.
+
+    Raises InputError for an x of another shape.
+    """
+    port = network.inputs[0]
+    if len(network.inputs) > 1 or x.ndim < 2 or x.shape[2:] != port.shape or not x.size:
+        raise InputError(
+            f"calibration input has shape {x.shape}, but (time, batch, {', '.join(map(str, port.shape))}) fits input "
+            f"{port.name!r}"
+        )
+    steps = len(x) + max(network.starts.values(), default=0)
+    places = steps * (port.size + sum(p.size for p in network.populations))
+    samples = min(x.shape[1], max(1, _PLACES // places))
+    entered = np.zeros((steps, samples, port.size), np.int32)
+    entered[: len(x)] = x[:, :samples].reshape(len(x), samples, port.size)
+    found = simulate_float(network, {port.name: entered}, steps)
+    return Sample({port.name: entered, **found.spikes}, steps, samples)
+
+
+def calibrated_layer(
+    wanted: Wanted,
+    payloads: Mapping[str, Payload],
+    widths: WordWidths,
+    options: LayerOptions,
+    sample: Sample,
+) -> tuple[Layer, Sample]:
+    """The layer at the scale, and in the form, whose spikes on the sample are nearest to the float network's.
+
+    Returns it and the sample with what its integers send, for the layers that read it.
+    """
+    population = wanted.population
+    sent = as_sent(sample.sent, payloads)
+    driven = {**sent, **sample.chip}
+    met = reach_on(population, wanted.incoming, sample.sent, wanted.start)
+    basis = f"{sample.samples} samples of {sample.steps} steps, with a margin of {MARGIN}"
+    # v may reach the end of its register where that changes no spike: only u and what is sent must fit
+    graded = population.sends == "voltage"
+    lowest, highest = (met.lowest * MARGIN, met.highest * MARGIN) if graded else (0.0, 0.0)
+    reach = Reach(met.current * MARGIN, lowest, highest, basis, measured=True)
+    forms: tuple[Form, ...] = ("split", "doubled") if options.form == "doubled" else (options.form,)
+    for layer in _by_worth(wanted, payloads, widths, replace(options, reach=reach), forms, sent):
+        trial = try_layer(layer, wanted, driven, widths)
+        if trial.current <= widths.state_max:
+            found = _with_voltage(layer, met, widths)
+            return found, replace(sample, chip={**sample.chip, population.name: trial.sent})
+    # no scale keeps u in its register on the sample: the worst case does
+    layer = quantise_layer(wanted, payloads, widths, options)
+    trial = try_layer(layer, wanted, driven, widths)
+    return layer, replace(sample, chip={**sample.chip, population.name: trial.sent})
+
+
+def _by_worth(
+    wanted: Wanted,
+    payloads: Mapping[str, Payload],
+    widths: WordWidths,
+    options: LayerOptions,
+    forms: Sequence[Form],
+    sent: Sent,
+) -> list[Layer]:
+    """The layer at several scales in each form, best first: a finer form only where it is worth its synapses."""
+    ordered: list[tuple[float, Layer]] = []
+    for form in forms:
+        tried = _octaves(wanted, payloads, widths, replace(options, form=form), sent)
+        tried.sort(key=lambda found: (found[0], found[1].loss))
+        worth = bool(tried) and (not ordered or ordered[0][0] - tried[0][0] > _WORTH)
+        ordered = tried + ordered if worth else ordered + tried
+    return [layer for _, layer in ordered]
+
+
+def as_sent(sent: Sent, payloads: Mapping[str, Payload]) -> Sent:
+    """What the float network sent as the chip sends it: voltages as whole payloads."""
+    whole = {
+        name: np.clip(np.trunc(sent[name] / payload.unit), -payload.largest, payload.largest)
+        for name, payload in payloads.items()
+    }
+    return {**sent, **whole}
+
+
+def _octaves(
+    wanted: Wanted, payloads: Mapping[str, Payload], widths: WordWidths, options: LayerOptions, sent: Sent
+) -> list[tuple[float, Layer]]:
+    """The layer at scales an octave apart, with its error, as far as u stays in its register."""
+    found: list[tuple[float, Layer]] = []
+    largest = np.inf
+    for _ in range(_OCTAVES):
+        layer = quantise_layer(wanted, payloads, widths, replace(options, largest_scale=largest))
+        trial = try_layer(layer, wanted, sent, widths)
+        if trial.current <= widths.state_max:
+            found.append((trial.error, layer))
+        largest = layer.report.scale / 2
+        finished = found and trial.limited == 0 and trial.error > 2 * min(error for error, _ in found)
+        if finished or all(c.weight_exp == 0 for c in layer.connections):
+            break
+    return found
+
+
+def try_layer(layer: Layer, wanted: Wanted, sent: Sent, widths: WordWidths) -> Trial:
+    """The layer's integers on what was sent."""
+    parts: dict[tuple[str, str], list[Connection]] = {}
+    for connection in layer.connections:
+        parts.setdefault((connection.source, connection.synapse), []).append(connection)
+    incoming = [
+        FloatConnection(
+            first.source,
+            first.target,
+            held_weights([first, *others], (wanted.population.size, sent[first.source].shape[2])) * (1 / STATE_UNIT),
+            geometry_of(first),
+            first.delay,
+            axonal_delays=first.axonal_delays,
+        )
+        for first, *others in parts.values()
+    ]
+    unit = 1 / layer.report.scale if isinstance(layer.population, CubaLI) else 1.0
+    return trial_on(layer.population, incoming, sent, widths, unit)
+
+
+def _with_voltage(layer: Layer, met: Reach, widths: WordWidths) -> Layer:
+    """The layer with what v was seen to reach in its report, and a sentence where that is beyond its register."""
+    scale = layer.report.scale
+    bound = max(met.lowest, met.highest) * scale / widths.state_max
+    notes = layer.report.notes + voltage_notes(bound, layer.report.bound_basis, layer.population, widths)
+    report = replace(layer.report, voltage_bound=bound, notes=notes)
+    return replace(layer, report=report, reach=replace(layer.reach, lowest=met.lowest, highest=met.highest))
