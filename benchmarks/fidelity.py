@@ -298,8 +298,8 @@ output neuron with the most spikes, the first of equals.
 
 - **weights**: bits a weight; doubled: `--precision high`. Weights of mixed sign are held by an excitatory and an
   inhibitory connection, and a few large weights apart from the many small ones, where that gains a bit.
-- **calibrated**: `--calibrate`, on other digits (as many of 64 as memory is meant for: 28), or on 64 of other random spikes
-  at each rate.
+- **calibrated**: `--calibrate`, on other digits (as many of 64 as memory is meant for: 28), or on 64 of other random
+  spikes at each rate.
 - **largest error of a layer's spike count**: (chip - float) / float over all samples, of the layer where it is largest.
 - **same winner as the chip's numbers in float**: the chip against a float simulation with the very weights, decays and
   thresholds that it holds. What is missing to 100 % is lost by rounding u and v toward zero in every step, and by v
