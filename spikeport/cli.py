@@ -192,6 +192,10 @@ def profile(
     chip: ChipOption,
     json_file: JsonOption = None,
     dt: DtOption = None,
+    costs: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--costs", help="Price the same events on these, too, by comma.", metavar="A,B"),
+    ] = None,
 ) -> None:
     """Count spikes and synaptic operations and estimate energy and latency of one inference.
 
@@ -199,7 +203,7 @@ def profile(
     """
     from spikeport import commands
 
-    commands.profile_file(model, x, chip, json_file, dt, _console())
+    commands.profile_file(model, x, chip, json_file, dt, costs, _console())
 
 
 @app.command()

@@ -18,8 +18,10 @@ from exporter.program import ChipProgram
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
-from hardware_profiles.loader import available, load_chip, load_profile
-from hardware_profiles.schema import Quantity, constants
+from hardware_profiles.loader import available, load_chip, load_costs, load_profile
+from hardware_profiles.schema import ChipCosts, Quantity, constants
+from lava_runtime.cost_model.energy import dynamic_energy, static_power
+from lava_runtime.cost_model.events import Events
 from lava_runtime.costs import Range
 from lava_runtime.diff import diff
 from lava_runtime.inputs import load_input
@@ -162,8 +164,11 @@ def diff_file(
     return report.equal
 
 
-def profile_file(model: Path, x: Path, chip: str, json_file: Path | None, dt: float | None, console: Console) -> None:
-    """Simulate in the emulator and profile the run."""
+def profile_file(
+    model: Path, x: Path, chip: str, json_file: Path | None, dt: float | None, costs: str | None, console: Console
+) -> None:
+    """Simulate in the emulator and profile the run; costs: chips whose constants price the same events, by comma."""
+    others = [] if costs is None else [load_costs(name.strip()) for name in costs.split(",") if name.strip()]
     program = open_model(model, chip, dt)
     values = load_input(x)
     result = simulate(program, values, "emulator", len(values) + program.pipeline_steps, where=str(x))
@@ -172,6 +177,8 @@ def profile_file(model: Path, x: Path, chip: str, json_file: Path | None, dt: fl
     if json_file is not None:
         write_text(json_file, json.dumps(parts, indent=2) + "\n")
     _print_profile(program, parts, found.samples, console)
+    if others:
+        _print_costs(found.events, others, console)
 
 
 def compare(folder_path: Path, devices: str | None, console: Console) -> None:
@@ -250,6 +257,15 @@ def _print_profile(program: ChipProgram, parts: dict[str, Any], samples: int, co
         f"{work['connection_sparsity']:.2%}, {work['effective_acs']:,.0f} effective of {work['dense_synops']:,.0f} "
         f"dense operations, power proxy {work['power_proxy'] / 1e6:.3g} M-Ops/s",
     )
+
+
+def _print_costs(events: Events, chips: list[ChipCosts], console: Console) -> None:
+    table = Table("the same events priced on", "dynamic energy (estimate)", "drawn at rest by a chip")
+    for chip in chips:
+        rest = static_power(chip, 1, 1)
+        table.add_row(chip.title, estimate(dynamic_energy(events, chip.energy), "J"), estimate(rest, "W"))
+    console.print(table)
+    _say(console, "How the network would lie on these, and how long it would take there, is not in these figures.")
 
 
 def _spread(values: dict[str, Any], name: str, suffix: str, unit: str) -> str:

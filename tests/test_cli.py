@@ -69,10 +69,13 @@ def test_the_way_from_nir_to_profile(work: Path) -> None:
         assert arrays["counts/lif"].shape == (3,) and arrays["counts/input"].shape == (3,)
         assert {"s/lif", "u/lif", "v/lif"} <= set(arrays.files)
     figures = work / "profile.json"
-    result = spikeport("profile", made, "--input", work / "x.npy", "--chip", "loihi2", "--json", figures)
+    asked = ("profile", made, "--input", work / "x.npy", "--chip", "loihi2", "--json", figures, "--costs")
+    result = spikeport(*asked, "speck,odin")
     assert result.returncode == 0, result.stderr
+    assert "SynSense Speck" in result.stdout and "ODIN" in result.stdout
+    refused(spikeport(*asked, "server_cpu"), "server_cpu", "a device for the ANN", "speck")
     found = json.loads(figures.read_text())
-    assert {"per_inference", "layers", "mapping"} <= set(found)
+    assert {"per_inference", "layers", "mapping", "workload"} <= set(found)
     assert found["per_inference"]["energy_low_j"] < found["per_inference"]["energy_j"]
 
 

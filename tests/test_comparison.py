@@ -21,10 +21,14 @@ def cost(energy: tuple[float, float, float], seconds: float, batch: int) -> dict
         "macs": 9472,
         "bytes": 39760,
         "batch": batch,
-        "energy_j": typical, "energy_low_j": low, "energy_high_j": high,
+        "energy_j": typical,
+        "energy_low_j": low,
+        "energy_high_j": high,
         "dynamic_j": spread,
         "static_j": spread,
-        "latency_s": seconds, "latency_low_s": seconds / 2, "latency_high_s": seconds * 2,
+        "latency_s": seconds,
+        "latency_low_s": seconds / 2,
+        "latency_high_s": seconds * 2,
     }
 
 
