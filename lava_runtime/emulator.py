@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,7 @@ from .inputs import graded_nodes
 from .kernels import warm_up
 from .kernels.active import Active
 from .result import Record, Recording, SimulationResult, collect
+from .shared import Shared, can_share
 
 Progress = Callable[[int, int], None]
 Inputs = dict[str, NDArray[np.int32]]
@@ -29,33 +31,70 @@ def emulate(
 ) -> SimulationResult:
     """Run a program for `steps` time steps; inputs are (input steps, batch, size), silent after their end.
 
-    Samples do not see each other, so the batch is cut into one group a core and each group runs in a thread.
+    Samples do not see each other, so the batch is cut into one group a core and each group runs in a thread. One sample
+    of a large network is cut by compartments instead.
     """
     begin = time.perf_counter()
     warm_up({p.KIND: p for p in program.populations}.values())
     batch = next(iter(inputs.values())).shape[1]
     graded = graded_nodes(program, inputs)
-    synapses = [Synapses(c, program.source_size(c.source), c.source in graded) for c in program.connections]
     recordings = {
         p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record) for p in program.populations
     }
     report = _Report(progress, steps, batch)
-    groups = _groups(batch, os.cpu_count() or 1)
+    cores = os.cpu_count() or 1
+    if batch == 1 and cores > 1 and can_share(program):
+        jobs = _parts(program, inputs, graded, steps, recordings, report, cores)
+    else:
+        jobs = _groups_of_samples(program, inputs, graded, steps, recordings, report, cores)
     built = time.perf_counter()
-
-    def run(group: slice) -> None:
-        cut = {name: x[:, group] for name, x in inputs.items()}
-        kept = {name: recording.of(group) for name, recording in recordings.items()}
-        _run_group(program, synapses, cut, graded, steps, kept, report)
-
-    with ThreadPoolExecutor(len(groups)) as pool:
+    with ThreadPoolExecutor(len(jobs)) as pool:
         try:
-            list(pool.map(run, groups))
+            list(pool.map(lambda job: job(), jobs))
         except BaseException:
             report.stop()
             raise
     seconds = {"build": built - begin, "run": time.perf_counter() - built}
     return collect(program, inputs, steps, recordings, seconds)
+
+
+def _groups_of_samples(
+    program: ChipProgram, inputs: Inputs, graded: set[str], steps: int, recordings: dict[str, Recording],
+    report: _Report, cores: int,
+) -> list[Callable[[], None]]:  # fmt: skip
+    """One job a group of samples."""
+    synapses = [Synapses(c, program.source_size(c.source), c.source in graded) for c in program.connections]
+    batch = next(iter(inputs.values())).shape[1]
+
+    def run(group: slice) -> None:
+        mine = {name: x[:, group] for name, x in inputs.items()}
+        kept = {name: recording.of(group) for name, recording in recordings.items()}
+        _run_group(program, synapses, mine, graded, steps, kept, report)
+
+    return [partial(run, group) for group in _groups(batch, cores)]
+
+
+def _parts(
+    program: ChipProgram, inputs: Inputs, graded: set[str], steps: int, recordings: dict[str, Recording],
+    report: _Report, cores: int,
+) -> list[Callable[[], None]]:  # fmt: skip
+    """One job a part of the compartments."""
+
+    def enter(name: str, step: int, active: Active) -> None:
+        _enter(inputs[name], step, active, name in graded)
+
+    shared = Shared(program, cores, graded, {name: partial(enter, name) for name in inputs})
+
+    def run(thread: int) -> None:
+        kept = {name: recordings[name].part(part) for name, part in shared.parts[thread].items()}
+
+        def proceed() -> bool:
+            report.advance(1 if thread == 0 else 0)
+            return not report.stopped
+
+        shared.run(thread, steps, kept, proceed)
+
+    return [partial(run, thread) for thread in range(cores)]
 
 
 class _Report:

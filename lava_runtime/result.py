@@ -96,6 +96,12 @@ class Recording:
         spikes = None if self.s is None else self.s[:, group]
         return Recording(self.n[group], spikes, {name: values[:, group] for name, values in self.states.items()})
 
+    def part(self, compartments: slice) -> Recording:
+        """The part of some compartments, sharing memory."""
+        spikes = None if self.s is None else self.s[..., compartments]
+        states = {name: values[..., compartments] for name, values in self.states.items()}
+        return Recording(self.n[:, compartments], spikes, states)
+
     def take(self, step: int, sent: NDArray[Any], states: Mapping[str, NDArray[np.int32]]) -> None:
         """Keep what is kept of this step."""
         if self.s is not None:
