@@ -108,3 +108,14 @@ def test_poisson_has_the_rate_of_at_least_one_event() -> None:
     spikes = encode("poisson", x, 40, generator(1))
     np.testing.assert_allclose(spikes.mean((0, 1)), 1 - np.exp([0, -0.2, -1.0]), atol=0.01)
     np.testing.assert_array_equal(spikes, encode("poisson", x, 40, generator(1)))
+
+
+@given(st.lists(st.integers(0, 16), min_size=1, max_size=20), st.integers(1, 40))
+def test_staggered_spaces_spikes_as_evenly_and_equal_values_do_not_fire_together(
+    sixteenths: list[int], steps: int
+) -> None:
+    values = np.array(sixteenths) / 16
+    spikes = encode("staggered", values[None], steps, generator())[:, 0]
+    assert (np.abs(spikes.sum(0) - values * steps) < 1).all()
+    halves = encode("staggered", np.full((1, 200), 0.5), 2, generator())[:, 0]
+    assert 50 < halves[0].sum() < 150 and (halves.sum(0) == 1).all()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainer import fused
 from trainer.dynamics import filter_current, filter_stepwise, fire_stepwise, integrate_and_fire_from
+from trainer.sparse import pays, sparse_linear
 from trainer.surrogates import SURROGATES, Surrogate, surrogate
 
 SHAPES = st.sampled_from([(1, 1, 1), (4, 3, 5), (7, 2, 2, 3, 3), (3, 4, 33)])
@@ -92,3 +93,29 @@ def test_what_no_kernel_knows_goes_step_by_step() -> None:
     spikes, _ = integrate_and_fire_from(None, current, torch.tensor(0.1), torch.tensor(0.8), own, 0.5)
     spikes.sum().backward()
     assert current.grad is not None and bool((current.grad > 0).any())
+
+
+@given(st.integers(0, 2**31), TYPES, st.sampled_from([0.0, 0.03, 0.3]), st.sampled_from([(1, 3, 4), (600, 9, 65)]))
+def test_the_sparse_synapse_is_the_dense_one(
+    seed: int, kind: torch.dtype, share: float, sizes: tuple[int, int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    rows, inputs, outputs = sizes
+    spikes = (torch.rand((rows, inputs), generator=generator) < share) * torch.randint(1, 4, (rows, inputs))
+    spikes = spikes.to(kind).requires_grad_()
+    weight = leaf((outputs, inputs), generator, kind, -1, 1)
+    found, wanted = sparse_linear(spikes, weight), torch.nn.functional.linear(spikes, weight)
+    tolerance = 1e-4 if kind == torch.float32 else 1e-11
+    torch.testing.assert_close(found, wanted, rtol=tolerance, atol=tolerance)
+    weights = [torch.randn((rows, outputs), generator=generator, dtype=kind)]
+    slopes = [gradients((value,), weights, [spikes, weight]) for value in (found, wanted)]
+    for mine, theirs in zip(*slopes, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=tolerance * 10, atol=tolerance * 10)
+
+
+def test_the_sparse_synapse_is_taken_for_few_spikes_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    weight, few, many = torch.ones(64, 100), torch.zeros(10, 100), torch.ones(10, 100)
+    few[:, 3] = 1
+    assert pays(few, weight) and not pays(many, weight) and not pays(few, torch.ones(10, 100))
+    assert not pays(few.double(), weight) and not pays(few.bfloat16(), weight.bfloat16())

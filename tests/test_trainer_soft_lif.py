@@ -110,7 +110,7 @@ def test_noise_is_of_its_size_on_hidden_neurons_that_fire_and_only_in_training()
 )
 def test_exchanging_the_activation_gives_spikes_of_the_rates(layers: tuple[LayerConfig, ...]) -> None:
     data = load_dataset("digits" if len(layers) == 1 else "digits_image", 0)
-    network = NetworkConfig(layers, "cuba_lif", du=0.3)
+    network = NetworkConfig(layers, "cuba_lif", du=0.3, vth=3.0)
     method = SoftLif(network, replace(TRAINING, epochs=12)).fit(data, progress=False)
     x = torch.from_numpy(method.encode(data.x_test[:100]))
     with torch.no_grad():

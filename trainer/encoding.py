@@ -27,13 +27,21 @@ def integrate(images: Images, steps: int, generator: np.random.Generator) -> Spi
     return integrate_drive(np.broadcast_to(images, (steps, *images.shape)))
 
 
-def integrate_drive(drive: NDArray[np.floating[Any]]) -> Spikes:
+def staggered(images: Images, steps: int, generator: np.random.Generator) -> Spikes:
+    """As integrate, from voltages drawn evenly from [0, 1): as evenly spaced, but equal values do not fire together.
+
+    images: (N, *shape) in [0, 1]; returns (steps, N, *shape); the same generator state gives the same spikes.
+    """
+    return integrate_drive(np.broadcast_to(images, (steps, *images.shape)), generator.random(images.shape))
+
+
+def integrate_drive(drive: NDArray[np.floating[Any]], start: NDArray[np.float64] | None = None) -> Spikes:
     """Spikes of integrate-and-fire neurons for their drive x[t] >= 0: v[t] = v[t-1] + x[t], a spike takes 1 off v.
 
-    drive: (T, ...), at most 1 a step if no spike shall be late; returns uint8 of the same shape.
+    drive: (T, ...), at most 1 a step if no spike shall be late; start: v[-1], 0 without; returns uint8 of its shape.
     """
     spikes = np.zeros(drive.shape, dtype=np.uint8)
-    voltage = np.zeros(drive.shape[1:], dtype=np.float64)
+    voltage = np.zeros(drive.shape[1:], dtype=np.float64) if start is None else start.copy()
     for step, driven in zip(spikes, drive, strict=True):
         voltage += driven
         np.greater_equal(voltage, 1, out=step, casting="unsafe")
@@ -78,7 +86,7 @@ def spikes(samples: Images, steps: int, generator: np.random.Generator) -> Spike
     return np.ascontiguousarray(samples.swapaxes(0, 1).astype(np.uint8))
 
 
-ENCODERS: dict[str, Encoder] = {e.__name__: e for e in (integrate, bernoulli, poisson, latency, spikes)}
+ENCODERS: dict[str, Encoder] = {e.__name__: e for e in (integrate, staggered, bernoulli, poisson, latency, spikes)}
 
 
 def encode(name: str, images: Images, steps: int, generator: np.random.Generator) -> Spikes:

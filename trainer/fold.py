@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .sparse import pays, sparse_linear
+
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 Synapse = nn.Linear | nn.Conv2d
 
@@ -25,6 +27,6 @@ def fold_norm(weight: Tensor, norm: BatchNorm) -> tuple[Tensor, Tensor]:
 def apply_synapse(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     """`synapse` with other weights, on (N, *input)."""
     if isinstance(synapse, nn.Linear):
-        return nn.functional.linear(spikes, weight)
+        return sparse_linear(spikes, weight) if pays(spikes, weight) else nn.functional.linear(spikes, weight)
     # a string padding is never built here, torch's own type allows it
     return nn.functional.conv2d(spikes, weight, None, synapse.stride, synapse.padding, synapse.dilation, synapse.groups)

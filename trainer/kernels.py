@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 
@@ -106,3 +107,65 @@ SLOPES: dict[str, tuple[Any, Callable[[float], tuple[float, float]]]] = {
     "fast_sigmoid": (fast_sigmoid_slope, lambda width: (1.0, 1 / width)),
     "triangle": (triangle_slope, lambda width: (1.0, 1 / width)),
 }
+
+
+# rows of which the gradients stay in the cache
+BLOCK = 256
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gather_weights(spikes, weights, out):
+    """out = spikes @ weights over what is not 0; spikes (R, in), weights (in, out)."""
+    count, inputs = spikes.shape
+    size = weights.shape[1]
+    active = np.empty(inputs + 1, np.int64)
+    for r in range(count):
+        k = 0
+        for i in range(inputs):
+            active[k] = i
+            k += spikes[r, i] != 0
+        for n in range(size):
+            out[r, n] = 0
+        fours = k - k % 4
+        # four at a time: a sum is read and written once for four rows of weights
+        for q in range(0, fours, 4):
+            a, b, c, d = active[q], active[q + 1], active[q + 2], active[q + 3]
+            xa, xb, xc, xd = spikes[r, a], spikes[r, b], spikes[r, c], spikes[r, d]
+            for n in range(size):
+                out[r, n] += (xa * weights[a, n] + xb * weights[b, n]) + (xc * weights[c, n] + xd * weights[d, n])
+        for q in range(fours, k):
+            a = active[q]
+            xa = spikes[r, a]
+            for n in range(size):
+                out[r, n] += xa * weights[a, n]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gather_gradients(spikes, gradient, out):
+    """out += spikes.T @ gradient over what is not 0; spikes (R, in), gradient (R, out), out (in, out)."""
+    count, inputs = spikes.shape
+    size = gradient.shape[1]
+    rows = np.empty((inputs, BLOCK), np.int64)
+    found = np.zeros(inputs, np.int64)
+    for first in range(0, count, BLOCK):
+        found[:] = 0
+        for r in range(first, min(count, first + BLOCK)):
+            for i in range(inputs):
+                if spikes[r, i] != 0:
+                    rows[i, found[i]] = r
+                    found[i] += 1
+        for i in range(inputs):
+            k = found[i]
+            fours = k - k % 4
+            for q in range(0, fours, 4):
+                a, b, c, d = rows[i, q], rows[i, q + 1], rows[i, q + 2], rows[i, q + 3]
+                xa, xb, xc, xd = spikes[a, i], spikes[b, i], spikes[c, i], spikes[d, i]
+                for n in range(size):
+                    out[i, n] += (xa * gradient[a, n] + xb * gradient[b, n]) + (
+                        xc * gradient[c, n] + xd * gradient[d, n]
+                    )
+            for q in range(fours, k):
+                a = rows[i, q]
+                xa = spikes[a, i]
+                for n in range(size):
+                    out[i, n] += xa * gradient[a, n]

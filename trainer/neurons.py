@@ -76,7 +76,8 @@ class CubaLIF(nn.Module):
         if self.carried is None:
             return filter_current(synaptic_input, du)
         current = filter_current(synaptic_input, du, self.carried.get("u"))
-        self.carried["u"] = current[-1]
+        # a copy: a view would keep the whole stretch in memory
+        self.carried["u"] = current[-1].clone()
         return current
 
     def fire(self, current: Tensor, dv: Tensor, vth: Tensor, bias: Tensor | None = None) -> Tensor:
