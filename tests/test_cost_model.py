@@ -209,6 +209,15 @@ def test_a_board_is_left_out_of_the_median() -> None:
     assert seen["d_1.one"] is None
 
 
+def test_a_choice_is_undone_for_the_publication_that_decided_it() -> None:
+    one = {"chip": "loihi1", "constants": ["energy.synop"], "publication": "a", "scale": 0.5, "reason": "test"}
+    found = Fitted.model_validate({"fits": [], "medians": [], "choices": [one]})
+    points = [Measurement(case(name, 1.0, 1e6), "one") for name in ("a_1", "b_1")]
+    seen = left_out(found, points)
+    assert seen["a_1.one"] == pytest.approx(1e6 * 35.5e-12 / 2)
+    assert seen["b_1.one"] is None
+
+
 @given(st.floats(1e-6, 1e6))
 def test_a_factor_counts_both_ways(ratio: float) -> None:
     assert factor(ratio) == pytest.approx(factor(1 / ratio))

@@ -3,7 +3,7 @@
 A fit minimises the sum of log(estimate / measured)^2 over its points. Left out means: constants are fitted again
 without the point and without all others of its publication (one publication, one board, one error); where that leaves
 fewer points than constants, without the point alone; where that leaves too few, the fit's `without` values stand. A
-median of boards is taken again without the publication's own.
+median of boards is taken again without the publication's own, and a choice that its measurement decided is undone.
 """
 
 from __future__ import annotations
@@ -53,11 +53,22 @@ class Median(Model):
     boards: list[Board]
 
 
+class Choice(Model):
+    """Constants of one chip that a publication decided between: without it they would be `scale` times as large."""
+
+    chip: Name
+    constants: list[Text]
+    publication: Text
+    scale: float
+    reason: Text
+
+
 class Fitted(Model):
     """Every constant that stands on measured points."""
 
     fits: list[Fit]
     medians: list[Median]
+    choices: list[Choice] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -139,12 +150,16 @@ def _left_out(measurement: Measurement, points: Sequence[Measurement], fitted: F
         if median_of.chip == measurement.case.chip and others and len(others) < len(median_of.boards):
             scale = median(others) / median([b.power.value for b in median_of.boards])
             moved = with_constants(moved, {name: _constant(moved, name).value * scale for name in median_of.constants})
+    for choice in fitted.choices:
+        if choice.chip == measurement.case.chip and choice.publication == own:
+            values = {name: _constant(moved, name).value * choice.scale for name in choice.constants}
+            moved = with_constants(moved, values)
     for one in fitted.fits:
         named = _named(one.points, points)
         if one.chip == measurement.case.chip and any(m.case.publication == own for m in named):
             rest = _rest(measurement, named, len(one.constants))
-            values = fit(one.constants, rest, moved) if rest else one.without
-            moved = with_constants(moved, dict(zip(one.constants, values, strict=True)))
+            found = fit(one.constants, rest, moved) if rest else one.without
+            moved = with_constants(moved, dict(zip(one.constants, found, strict=True)))
     return None if moved is chip else estimate(measurement, moved)
 
 
