@@ -15,7 +15,7 @@ FIND_PYTHON = \
 	done; \
 	echo "no Python 3.10 to 3.13 found; install Python 3.10 and run make again" >&2; exit 1
 
-.PHONY: demo test slow check clean
+.PHONY: demo test slow check peers clean
 
 demo: $(STAMP)
 	$(RUN)/spikeport demo
@@ -40,6 +40,23 @@ $(STAMP): pyproject.toml constraints.txt
 	"$$python" -m venv $(VENV); \
 	$(RUN)/python -m pip install -qq --constraint constraints.txt --editable ".[lava,dev]"; \
 	touch $(STAMP)
+
+# Environments of other people's tools, which some slow tests hold ours against: Python 3.10 for lava-dl, 3.11 for the rest
+peers: .venv-lava-dl/installed .venv-frameworks/installed
+
+.venv-lava-dl/installed: $(STAMP) tests/lava_dl/requirements.txt
+	rm -rf .venv-lava-dl
+	$(RUN)/python -m venv .venv-lava-dl
+	$(RUN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> "$$(.venv-lava-dl/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/base.pth"
+	.venv-lava-dl/bin/python -m pip install -qq --no-deps -r tests/lava_dl/requirements.txt
+	touch $@
+
+.venv-frameworks/installed: tests/frameworks/requirements.txt
+	rm -rf .venv-frameworks
+	python3.11 -m venv .venv-frameworks
+	.venv-frameworks/bin/python -m pip install -qq --no-deps -r tests/frameworks/requirements.txt
+	touch $@
 
 clean:
 	rm -rf $(VENV) runs
