@@ -31,5 +31,5 @@ with torch.no_grad():
     for step in torch.from_numpy(x):
         sent, state = network(step, state)
         out.append(sent)
-graph = to_nir(network, torch.from_numpy(x[0, :1]), dt=DT)
+graph = to_nir(network, torch.from_numpy(x[0, 0]), dt=DT)
 save(graph, x, torch.stack(out))

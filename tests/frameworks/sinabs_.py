@@ -14,7 +14,7 @@ network = torch.nn.Sequential(
     sl.IAFSqueeze(batch_size=BATCH, min_v_mem=None),
 )
 with torch.no_grad():
-    network[0].weight.copy_(torch.from_numpy(weights(4, 18, 1.5, 1)).reshape(4, 2, 3, 3))
+    network[0].weight.copy_(torch.from_numpy(weights(4, 18, 0.8, 1)).reshape(4, 2, 3, 3))
     network[4].weight.copy_(torch.from_numpy(weights(CLASSES, 64, 0.8, 2)))
 x = spikes(2, 8, 8)
 with torch.no_grad():
