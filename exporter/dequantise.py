@@ -18,7 +18,7 @@ from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_dv
 
 from .charge import charge_factors
-from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats
+from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
 from .layer import synapse_names
 from .neurons.cuba import plain_voltage
 from .program import (
@@ -128,6 +128,12 @@ def geometry_of(connection: Connection) -> ConvGeometry | None:
     )  # fmt: skip
 
 
+def _reset(population: Cuba) -> Reset:
+    if not isinstance(population, CubaLIFSoftReset):
+        return "zero"
+    return "subtract" if np.array_equal(population.v_subtract, population.threshold) else "subtract_after_decay"
+
+
 def _held(population: Cuba, start: int) -> FloatPopulation:
     bias = population.bias * 1.0
     threshold = np.full(population.size, np.inf)
@@ -143,7 +149,7 @@ def _held(population: Cuba, start: int) -> FloatPopulation:
         decay_from_dv(population.dv),
         threshold,
         bias,
-        reset="subtract" if isinstance(population, CubaLIFSoftReset) else "zero",
+        reset=_reset(population),
         sends="voltage" if isinstance(population, CubaLI) else "spikes",
         v_initial=v.astype(np.float64),
     )

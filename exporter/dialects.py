@@ -2,8 +2,8 @@
 are not NIR's.
 
 NIR says neither how a neuron resets nor how time is cut into steps, and the exporters differ in what they call r, w_in
-or tau. A dialect says it for one framework, so that a graph computes on the chip what it computed there. Each was read in
-the framework's own source at the version named, and is held against its spikes by tests/test_frameworks.py.
+or tau. A dialect says it for one framework, so that a graph computes on the chip what it computed there. Each was read
+in the framework's own source at the version named, and is held against its spikes by tests/test_frameworks.py.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def _filtered_before_use(node: nir.NIRNode, step: float) -> nir.NIRNode:
 
 _KNOWN = (
     Dialect(
-        "snntorch", "1.0.0", "subtract", "euler", 1e-4,
-        "its exporter writes dt = 1e-4 whatever the user had; make the neurons with reset_delay=False, or with "
-        'reset_mechanism="zero" and --reset zero',
+        "snntorch", "1.0.0", "subtract_after_decay", "euler", 1e-4,
+        "its exporter writes dt = 1e-4 whatever the user had; reset_mechanism and reset_delay are not in the file: "
+        'these are its defaults, "subtract" and True',
     ),
     Dialect(
         "norse", "1.1.0", "zero", "euler", 1e-3,
@@ -98,7 +98,8 @@ _KNOWN = (
     ),
     Dialect(
         "sinabs", "3.1.3", "subtract", "exponential", 1.0,
-        "an IF adds r I a step, whatever the step; a neuron may spike several times a step there (MultiSpike), once here",
+        "an IF adds r I a step, whatever the step; a neuron may spike several times a step there (MultiSpike), "
+        "once here",
     ),
     Dialect(
         "spikingjelly", "2.0.0", "zero", "euler", 1e-4,
@@ -110,8 +111,8 @@ _KNOWN = (
         node=_filtered_before_use,
     ),
     Dialect(
-        "spyx", "1.0.0", "subtract", "euler", 1.0,
-        "its exporter writes r = beta, but a neuron adds its input as it is",
+        "spyx", "1.0.0", "subtract_after_decay", "euler", 1.0,
+        "its exporter writes r = beta, but a neuron adds its input as it is; every layer spikes a step later there",
         node=_unit_gain,
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ def scatter(pointers, targets, values, sent, total):
 
 
 @njit(cache=True, nogil=True)
-def advance_spiking(u, v, total, keep_u, keep_v, bias, threshold, subtract, sent):
+def advance_spiking(u, v, total, keep_u, keep_v, bias, threshold, subtract, subtracted, sent):
     """One step of spiking neurons, (batch, size), as exporter/float_network.py says; u, v and sent are replaced."""
     for b in range(u.shape[0]):
         for i in range(u.shape[1]):
@@ -28,5 +28,5 @@ def advance_spiking(u, v, total, keep_u, keep_v, bias, threshold, subtract, sent
             u[b, i] = current
             sent[b, i] = spike
             if spike:
-                voltage = voltage - threshold[i] if subtract else 0.0
+                voltage = voltage - subtracted[i] if subtract else 0.0
             v[b, i] = voltage

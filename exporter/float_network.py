@@ -4,7 +4,7 @@ One time step of population p, with decays as fractions lost a step:
 
     u <- u * (1 - current_decay) + sum of weights over what arrives
     v <- v * (1 - voltage_decay) + u + bias
-    s <- v > threshold;   v[s] <- 0, or v[s] - threshold where it resets by subtraction
+    s <- v > threshold;   v[s] <- 0, or v[s] - subtracted where it resets by subtraction
 
 A population that sends its voltage has no threshold: what it sends in every step is v.
 """
@@ -22,7 +22,8 @@ from scipy.sparse import csr_array
 from .program import InputPort, Integers, arrival_steps
 
 Floats = NDArray[np.float64]
-Reset = Literal["zero", "subtract"]
+Reset = Literal["zero", "subtract", "subtract_after_decay"]
+"""v after a spike: 0; less the threshold; or less the threshold in the next step, when v has decayed."""
 Sends = Literal["spikes", "voltage"]
 
 
@@ -42,7 +43,7 @@ class ConvGeometry:
 class FloatPopulation:
     """Neurons with one constant an element, each array of shape (size,).
 
-    reset: v after a spike, 0 or less by the threshold. sends: spikes, or v in every step (then threshold is infinite).
+    reset: v after a spike. sends: spikes, or v in every step (then threshold is infinite).
     start: the chip's step that is the population's first, None for the earliest at which an input can arrive; before it
     nothing acts and nothing is sent. v_initial: v before that step, in the network's units; default 0.
     """
@@ -66,6 +67,19 @@ class FloatPopulation:
     def size(self) -> int:
         """Number of neurons."""
         return math.prod(self.shape)
+
+    @property
+    def subtracted(self) -> Floats:
+        """What a spike takes from v, where it resets by subtraction; more than the threshold if that decays first."""
+        return subtracted(self.threshold, self.voltage_decay, self.reset)
+
+
+def subtracted(threshold: Floats, voltage_decay: Floats, reset: Reset) -> Floats:
+    """What a spike takes from v: v (1 - d) - threshold is (v - threshold / (1 - d)) (1 - d)."""
+    if reset != "subtract_after_decay":
+        return threshold
+    kept = 1 - voltage_decay
+    return np.where(kept > 0, threshold / np.where(kept > 0, kept, 1), threshold)
 
 
 @dataclass(frozen=True)

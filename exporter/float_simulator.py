@@ -122,4 +122,5 @@ class _State:
             self.sent[:] = self.v
             return
         keep = 1 - p.current_decay, 1 - p.voltage_decay
-        advance_spiking(self.u, self.v, total, *keep, p.bias, p.threshold, p.reset == "subtract", self.sent)
+        spiking = p.bias, p.threshold, p.reset != "zero", p.subtracted
+        advance_spiking(self.u, self.v, total, *keep, *spiking, self.sent)

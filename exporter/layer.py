@@ -162,8 +162,13 @@ def _compiled(wanted: Wanted, constants: _Constants, rounded: Rounded, widths: W
     ends = population.name, population.shape
     if vth is None:
         return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), settled
-    model = CubaLIFSoftReset if population.reset == "subtract" else CubaLIF
-    return model(*ends, **common, vth=vth), settled
+    if population.reset == "zero":
+        return CubaLIF(*ends, **common, vth=vth), settled
+    taken = vth.astype(np.int64) * STATE_UNIT
+    if population.reset == "subtract_after_decay":
+        taken = np.rint(population.subtracted * rounded.scale).astype(np.int64)
+    taken = np.clip(taken, 0, widths.state_max).astype(np.int32)
+    return CubaLIFSoftReset(*ends, **common, vth=vth, v_subtract=taken), settled
 
 
 def _connections(

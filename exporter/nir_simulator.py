@@ -31,7 +31,7 @@ from torch.nn import functional
 from hardware_profiles.errors import InputError
 
 from .discretize import Discretize, decay, delay_steps
-from .float_network import Floats, Reset
+from .float_network import Floats, Reset, subtracted
 from .nir_file import time_step
 from .nir_graph import NEURONS, POOLS, SPIKING, WIRES, predecessors
 from .passes.inline_subgraphs import inline_subgraphs
@@ -223,8 +223,17 @@ class _Run:
         self._kept.nearest = min(self._kept.nearest, float(np.min(np.abs(voltage - threshold) / scale, initial=np.inf)))
         spikes = voltage > threshold
         back = getattr(node, "v_reset", 0.0)
-        lower = voltage - (threshold - back) if self._reset == "subtract" else back
+        lower = back
+        if self._reset != "zero":
+            lower = voltage - subtracted(threshold - back, self._leak(node, voltage), self._reset)
         neuron.v, neuron.sent = np.where(spikes, lower, voltage), spikes.astype(np.float64)
+
+    def _leak(self, node: nir.NIRNode, voltage: Floats) -> Floats:
+        """The share of v lost in a step: none without a time constant, all without memory."""
+        tau = getattr(node, "tau_mem", getattr(node, "tau", None))
+        if tau is None:
+            return np.full_like(voltage, isinstance(node, nir.Threshold))
+        return np.broadcast_to(decay(tau, self._dt, self._discretize), voltage.shape)
 
     def _voltage(self, neuron: _Neuron, into: Floats) -> Floats:
         """v of the next step, before any spike."""

@@ -60,9 +60,11 @@ def worst_case(population: FloatPopulation, matrices: Sequence[WeightMatrix], de
     highest = np.zeros(population.size)
     if population.sends == "voltage":
         highest = np.maximum(rising / leak, population.v_initial)
-    elif population.reset == "subtract":
-        threshold = population.threshold
-        highest = np.maximum(threshold + rising, (rising - (1 - leak) * threshold) / leak)
+    elif population.reset != "zero":
+        threshold, taken = population.threshold, population.subtracted
+        highest = np.maximum(threshold + rising, (rising - (1 - leak) * taken) / leak)
+        # what is taken is a register, too, and leaves v that far below the threshold
+        highest, lowest = np.maximum(highest, taken), np.maximum(lowest, taken - threshold)
     return Reach(_most(np.maximum(up, down)), _most(lowest), _most(highest))
 
 

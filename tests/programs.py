@@ -93,7 +93,7 @@ def beyond_stock(seed: int) -> ChipProgram:
         return named | {name: np.full(size, value, np.int32) for name, value in others.items()}
 
     populations = (
-        CubaLIFSoftReset("conv", (4, 4, 5), **constants(CubaLIFSoftReset, 80)),
+        CubaLIFSoftReset("conv", (4, 4, 5), **constants(CubaLIFSoftReset, 80, v_subtract=90_000)),
         CubaLI("li", (9,), **constants(CubaLI, 9, shift=12)),
         population("fc", (7,), rng),
     )

@@ -26,7 +26,7 @@ from exporter.passes.shift_reset import shift_reset
 
 @pytest.mark.parametrize("name", list(PASSES))
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(graph=any_graphs(), seed=seeds, reset=st.sampled_from(["zero", "subtract"]))
+@given(graph=any_graphs(), seed=seeds, reset=st.sampled_from(["zero", "subtract", "subtract_after_decay"]))
 def test_a_pass_keeps_what_every_neuron_and_output_sends(name: str, graph: nir.NIRGraph, seed: int, reset: str) -> None:
     for earlier in list(PASSES)[: list(PASSES).index(name)]:
         graph = PASSES[earlier](graph)

@@ -1,6 +1,6 @@
 """CUBA-LIF with reset by subtraction, which lava.proc has no process for; Loihi 2's programmable neurons can.
 
-u, v as in exporter/neurons/cuba.py;   s <- v > (vth << 6);   v[s] <- v - (vth << 6)
+u, v as in exporter/neurons/cuba.py;   s <- v > (vth << 6);   v[s] <- v - v_subtract
 """
 
 from __future__ import annotations
@@ -12,20 +12,29 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .base import Integers, States, Step, StockProcess
+from hardware_profiles.fixed_point import WordWidths
+
+from .base import Integers, Limits, States, Step, StockProcess
 from .cuba import keep_fraction, next_current, next_voltage, plain_current, plain_voltage
 from .cuba_lif import CubaLIF
 
 
 @dataclass(frozen=True)
 class CubaLIFSoftReset(CubaLIF):
-    """Leaky integrate-and-fire compartments whose threshold is taken from v at a spike."""
+    """Leaky integrate-and-fire compartments from whose v a spike takes `v_subtract`, most often the threshold."""
+
+    v_subtract: Integers
 
     KIND: ClassVar[str] = "cuba_lif_soft_reset"
 
+    @classmethod
+    def registers(cls, widths: WordWidths) -> Limits:
+        """The lowest and highest integer of every constant."""
+        return {**super().registers(widths), "v_subtract": (0, widths.state_max)}
+
     def stepper(self) -> Step:
         """The kernel, bound to this population's constants."""
-        constants = keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.threshold
+        constants = keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.threshold, self.v_subtract
 
         def step(_: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
             _update(states["u"], states["v"], arriving[0], *constants, sent)
@@ -41,12 +50,12 @@ class CubaLIFSoftReset(CubaLIF):
         states["u"] = plain_current(states["u"], self.du, arriving[0])
         voltage = plain_voltage(states["v"], self.dv, states["u"], self.bias)
         spikes = voltage > self.threshold
-        states["v"] = np.where(spikes, voltage - self.threshold, voltage).astype(np.int32)
+        states["v"] = np.where(spikes, voltage - self.v_subtract, voltage).astype(np.int32)
         return spikes.astype(np.int32)
 
 
 @njit(cache=True, nogil=True)
-def _update(u, v, a, keep_u, keep_v, bias, threshold, sent):
+def _update(u, v, a, keep_u, keep_v, bias, threshold, subtract, sent):
     for b in range(u.shape[0]):
         for i in range(u.shape[1]):
             current = next_current(u[b, i], keep_u[i], a[b, i])
@@ -55,4 +64,4 @@ def _update(u, v, a, keep_u, keep_v, bias, threshold, sent):
             u[b, i] = current
             a[b, i] = 0
             sent[b, i] = spike
-            v[b, i] = voltage - threshold[i] if spike else voltage
+            v[b, i] = voltage - subtract[i] if spike else voltage

@@ -1,6 +1,6 @@
 """snnTorch: Synaptic and Leaky neurons behind Linear layers, exported by snntorch.export_nir.
 
-Both are made with reset_mechanism="subtract", their default; reset_delay=False acts in the step of the spike.
+Both with reset_mechanism="subtract" and reset_delay=True, their defaults: the threshold is taken in the next step.
 """
 
 import snntorch as snn
@@ -26,12 +26,9 @@ class Network(torch.nn.Module):
             beta=each(0.85, HIDDEN),
             threshold=each(1.0, HIDDEN),
             init_hidden=True,
-            reset_delay=False,
         )
         self.fc2 = torch.nn.Linear(HIDDEN, CLASSES)
-        self.lif2 = snn.Leaky(
-            beta=each(0.8, CLASSES), threshold=each(1.0, CLASSES), init_hidden=True, output=True, reset_delay=False
-        )
+        self.lif2 = snn.Leaky(beta=each(0.8, CLASSES), threshold=each(1.0, CLASSES), init_hidden=True, output=True)
 
     def forward(self, x):
         return self.lif2(self.fc2(self.lif1(self.fc1(x))))[0]

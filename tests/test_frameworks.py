@@ -1,0 +1,66 @@
+"""Networks that other frameworks exported, in an environment that has them (`make peers`); dialects anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+from test_energy_benchmark import script
+
+from exporter.dialects import DIALECTS, get_dialect
+from hardware_profiles.errors import InputError
+
+PEERS = Path(__file__).resolve().parent.parent / ".venv-frameworks"
+# Sinabs' neurons spike several times in a step where they are driven hard; a chip's spike once
+LEAST_PLACES = {"sinabs": 0.9}
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@pytest.mark.skipif(not PEERS.is_dir(), reason="the frameworks' environment is not there; `make peers` makes it")
+@pytest.mark.parametrize("name", list(DIALECTS))
+def test_a_framework_s_network_answers_as_it_does_there(name: str) -> None:
+    found = script("from_frameworks").measure(name, str(PEERS / "bin" / "python"))
+    assert 0.01 < found.rate < 0.6
+    assert found.float_places >= LEAST_PLACES.get(name, 0.9995)
+    assert found.float_winner >= 0.95
+    # what 8 bits a weight leave
+    assert found.chip_places >= 0.85
+    assert found.chip_winner >= 0.9
+
+
+def graph(node: nir.NIRNode) -> nir.NIRGraph:
+    nodes = {"in": nir.Input(np.array([2])), "fc": nir.Linear(np.eye(2)), "n": node, "out": nir.Output(np.array([2]))}
+    return nir.NIRGraph(nodes, [("in", "fc"), ("fc", "n"), ("n", "out")])
+
+
+def test_spikingjelly_integrates_a_second_not_a_step() -> None:
+    node = nir.IF(r=np.full(2, 1e4), v_threshold=np.ones(2))
+    changed, step = get_dialect("spikingjelly").apply(graph(node), None)
+    assert step == 1e-4
+    np.testing.assert_allclose(changed.nodes["n"].r, 1.0)
+    inside = nir.NIRGraph({"sub": graph(node)}, [], type_check=False)
+    np.testing.assert_allclose(get_dialect("spikingjelly").apply(inside, 1e-3)[0].nodes["sub"].nodes["n"].r, 10.0)
+
+
+def test_rockpool_decays_currents_before_it_uses_them() -> None:
+    each = np.full(2, 0.01)
+    node = nir.CubaLIF(tau_syn=each / 2, tau_mem=each, r=each, v_leak=0 * each, v_threshold=each)
+    changed = get_dialect("rockpool").apply(graph(node), 1e-3)[0].nodes["n"]
+    alpha, beta = np.exp(-0.1), np.exp(-0.2)
+    # (1 - alpha) r = 1 and (1 - beta) w_in = beta: u <- beta (u + x), v <- alpha v + u
+    np.testing.assert_allclose((1 - alpha) * changed.r, 1)
+    np.testing.assert_allclose((1 - beta) * changed.w_in, beta)
+
+
+def test_norse_writes_time_constants_in_squared_steps() -> None:
+    assert get_dialect("norse").apply(graph(nir.IF(np.ones(2), np.ones(2))), 1e-3)[1] == pytest.approx(1e-6)
+
+
+def test_an_unknown_framework_or_a_missing_time_step_gets_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"'snntorh' is unknown; .*did you mean 'snntorch'"):
+        get_dialect("snntorh")
+    with pytest.raises(InputError, match=r"model\.nir: rockpool networks have a time step of their own; .*--dt"):
+        get_dialect("rockpool").apply(graph(nir.IF(np.ones(2), np.ones(2))), None, "model.nir")
