@@ -65,7 +65,7 @@ def reach_on(population: FloatPopulation, incoming: Sequence[FloatConnection], s
         current = max(current, float(np.abs(u).max(initial=0)))
         lowest, highest = max(lowest, -float(v.min(initial=0))), max(highest, float(v.max(initial=0)))
         if population.sends == "spikes":
-            v = np.where(own[step], v - population.threshold if population.reset == "subtract" else 0.0, v)
+            v = np.where(own[step], v - population.subtracted if population.reset != "zero" else 0.0, v)
     return Reach(current, lowest, highest)
 
 

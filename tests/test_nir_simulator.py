@@ -26,7 +26,8 @@ NEAR = 1e-6
 @SETTINGS
 @given(
     graph=any_graphs(), seed=seeds, density=st.sampled_from([0.1, 0.4, 1.0]),
-    discretize=st.sampled_from(["euler", "exponential"]), reset=st.sampled_from(["zero", "subtract", "subtract_after_decay"]),
+    discretize=st.sampled_from(["euler", "exponential"]),
+    reset=st.sampled_from(["zero", "subtract", "subtract_after_decay"]),
 )  # fmt: skip
 def test_a_lowered_network_does_what_the_graph_does(
     graph: nir.NIRGraph, seed: int, density: float, discretize: Any, reset: Any
