@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from hardware_profiles.errors import InputError
 from trainer.config import LayerConfig, NetworkConfig
-from trainer.data import load_dataset
+from trainer.data import Dataset, load_dataset
 from trainer.membrane_bp import MembraneBp
 from trainer.network import SpikingNetwork
 from trainer.train_config import TrainConfig
@@ -85,6 +86,18 @@ def test_it_learns_digits_with_inhibition_and_leaves_the_inhibition_alone() -> N
     trained = method.spiking_network
     assert torch.equal(trained.get_parameter("layers.layer2.recurrent.weight"), start)
     assert len(set(trained.get_parameter("layers.layer1.neuron.vth").tolist())) > 10
+
+
+def test_it_learns_from_events_as_they_come() -> None:
+    # a camera's pixel pair: the class is which of the two sees more events
+    generator = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    rates = np.where(np.eye(2)[y] > 0, 0.5, 0.2)
+    x = (generator.random((120, 30, 2)) < rates[:, None]).astype(np.uint8)
+    events = Dataset(x[:80], y[:80], x[80:], y[80:], (2,), 2, "events", 30)
+    training = replace(TRAINING, steps=30, epochs=20, batch_size=16, learning_rate=0.03, encoding="spikes")
+    method = MembraneBp(replace(NETWORK, layers=(LayerConfig(size=12),)), training).fit(events, progress=False)
+    assert (method.predict(events.x_test) == events.y_test).mean() > 0.9
 
 
 def test_what_it_cannot_train_is_refused() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from trainer.blocks import Flatten
 from trainer.dynamics import filter_current
 from trainer.quantise import LayerTensors
 from trainer.s_psp import LARGEST_GAIN, mean_s_psp, output_counts, own_slope, recurrent_system, s_psp, synaptic_input
@@ -215,3 +216,12 @@ def test_the_slope_is_the_derivative_of_the_closed_form() -> None:
     (derivative,) = torch.autograd.grad(weighted, counts)
     slope = own_slope(scalar(0.3 * 30 / 0.25 / 100), scalar(20.0), scalar(0.1), scalar(0.8), 100)
     assert slope.item() == pytest.approx(1 - derivative.item() / 0.8)
+
+
+def test_pooling_and_flattening_keep_counts_the_sums_of_spikes() -> None:
+    spikes = random_spikes(9, 2, 2 * 4 * 4, 0.4, 11).reshape(9, 2, 2, 4, 4)
+    level = spikes.sum(0).requires_grad_()
+    read = Trains(spikes, level).through(Flatten(2))
+    assert read.spikes.shape == (9, 2, 8) and torch.equal(read.spikes.sum(0), read.level)
+    (found,) = torch.autograd.grad(read.level.sum(), level)
+    assert (found == 0.25).all()
