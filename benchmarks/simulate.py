@@ -5,8 +5,9 @@
 The networks are those of benchmarks/networks.py: random weights, thresholds set so that every layer fires at the
 input's density. Stock Lava runs one sample after the other, as it does, and so fewer of them: the first samples and
 steps of what the others run. The rate counts the run itself, from the first step to the last; what it takes to build
-each network (Lava: start of all processes) is printed beside it. The load is that of the machine, others included:
-at more than its number of cores the rates say little.
+each network (Lava: start of all processes) is printed beside it. The load is that of the machine, others included: at
+more than its number of cores the rates say little. Processor time minds others less: that of all processes of a run,
+less that of one step of one sample, a sample-step.
 
 --peers PYTHON: an interpreter that has brian2-loihi or nengo-loihi (benchmarks/peers.py), for the same table.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import sys
 from dataclasses import dataclass, field
@@ -37,15 +39,29 @@ LIMIT_SECONDS = 3600.0
 
 @dataclass
 class Timed:
-    """Rates (sample-steps a second) and seconds to build, one a round."""
+    """Rates (sample-steps a second), seconds to build and seconds of processors a sample-step, one a round."""
 
     rates: list[float] = field(default_factory=list)
     builds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
 
-    def add(self, result: SimulationResult) -> None:
-        """Take in a run."""
-        self.rates.append(result.steps * result.batch / result.seconds["run"])
+    def run(self, program: ChipProgram, x: NDArray[np.uint8], backend: Backend) -> SimulationResult:
+        """Run once more."""
+        begin = processor_seconds()
+        simulate(program, x[:1, :1], backend)
+        start = processor_seconds() - begin
+        result = simulate(program, x, backend, limit_seconds=LIMIT_SECONDS)
+        number = result.steps * result.batch
+        self.processor.append((processor_seconds() - begin - 2 * start) / (number - 1))
+        self.rates.append(number / result.seconds["run"])
         self.builds.append(result.seconds["build"])
+        return result
+
+
+def processor_seconds() -> float:
+    """Of this process and of the children it has waited for, theirs included."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def check(program: ChipProgram, few: NDArray[np.uint8]) -> None:
@@ -65,8 +81,7 @@ def measure(program: ChipProgram, x: NDArray[np.uint8], few: NDArray[np.uint8], 
         results = {}
         for name in BACKENDS:
             given = few if name == "stock" else x
-            results[name] = simulate(program, given, name, limit_seconds=LIMIT_SECONDS)
-            timed[name].add(results[name])
+            results[name] = timed[name].run(program, given, name)
         if differences(results["emulator"], results["lava"]):
             sys.exit("lava and emulator differ on the whole batch")
     activity = {k: v.mean() / len(x) for k, v in results["emulator"].neuron_counts.items()}
@@ -77,10 +92,16 @@ def measure(program: ChipProgram, x: NDArray[np.uint8], few: NDArray[np.uint8], 
 def table(timed: dict[str, Timed]) -> None:
     """Print medians and the ratio to stock."""
     base = statistics.median(timed["stock"].rates)
-    print(f"{'':22}{'sample-steps/s':>16}{'min':>14}{'max':>14}{'x stock':>10}{'build s':>10}")
+    print(
+        f"{'':22}{'sample-steps/s':>16}{'min':>13}{'max':>13}{'x stock':>9}{'build s':>9}{'cpu us':>11}{'x stock':>9}"
+    )
     for name, t in timed.items():
         middle, build = statistics.median(t.rates), statistics.median(t.builds)
-        print(f"{name:22}{middle:16,.1f}{min(t.rates):14,.1f}{max(t.rates):14,.1f}{middle / base:10.1f}{build:10.2f}")
+        line = f"{name:22}{middle:16,.1f}{min(t.rates):13,.1f}{max(t.rates):13,.1f}{middle / base:9.1f}{build:9.2f}"
+        if t.processor:
+            used = statistics.median(t.processor)
+            line += f"{1e6 * used:11,.1f}{statistics.median(timed['stock'].processor) / used:9.1f}"
+        print(line)
 
 
 def benchmark(name: str, network: Network, rounds: int, peers: str | None) -> None:
