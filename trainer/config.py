@@ -9,9 +9,9 @@ from torch import nn
 
 from hardware_profiles.errors import InputError
 
+from .checks import above_zero, at_least, known
 from .fold import BatchNorm, Synapse
 from .layers import LayerConfig, Planned, PlannedLayer, plan
-from .lookup import lookup
 from .network import SpikingBlock, SpikingNetwork
 from .neurons import LIF, CubaLIF
 from .options import RECIPE_RULES
@@ -23,20 +23,6 @@ from .wiring import assemble
 __all__ = ["LayerConfig", "NetworkConfig", "TrainConfig", "build_network", "make_norm", "plan_layers"]
 
 NeuronKind = Literal["lif", "cuba_lif"]
-
-
-def _known(name: str, value: str, known: tuple[str, ...]) -> None:
-    lookup(name, value, dict.fromkeys(known))
-
-
-def _at_least(name: str, value: float, least: int) -> None:
-    if not value >= least:
-        raise InputError(f"{name} must be at least {least}, not {value}")
-
-
-def _above_zero(name: str, value: float) -> None:
-    if not value > 0:
-        raise InputError(f"{name} must be above 0, not {value}")
 
 
 @dataclass(frozen=True)
@@ -64,14 +50,14 @@ class NetworkConfig:
     output_pool: int = 1
 
     def __post_init__(self) -> None:
-        _known("neuron", self.neuron, ("lif", "cuba_lif"))
+        known("neuron", self.neuron, ("lif", "cuba_lif"))
         surrogate(self.surrogate)
-        _at_least("output_pool", self.output_pool, 1)
+        at_least("output_pool", self.output_pool, 1)
         for name in ("du", "dv"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is the fraction lost a step, 0 to 1, not {getattr(self, name)}")
         for name in ("vth", "surrogate_width"):
-            _above_zero(name, getattr(self, name))
+            above_zero(name, getattr(self, name))
         if self.chip_aware is not None:
             ChipAware(self.chip_aware)
 

@@ -13,9 +13,9 @@ from torch import nn
 from hardware_profiles.errors import InputError
 
 from .blocks import JOINS, JoinKind
+from .checks import at_least, known
 from .fold import Synapse
 from .geometry import Shape, pooled_shape, synapse_geometry
-from .lookup import lookup
 from .options import RECIPE_RULES
 from .quantise import FanIn
 
@@ -51,13 +51,11 @@ class LayerConfig:
     join: JoinKind = "add"
 
     def __post_init__(self) -> None:
-        lookup("kind", self.kind, dict.fromkeys(KINDS))
-        lookup("join", self.join, dict.fromkeys(JOINS))
+        known("kind", self.kind, KINDS)
+        known("join", self.join, JOINS)
         for name in ("size", "kernel", "stride", "dilation", "groups", "pool", "repeat"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.padding < 0:
-            raise InputError(f"padding must be at least 0, not {self.padding}")
+            at_least(name, getattr(self, name), 1)
+        at_least("padding", self.padding, 0)
         if self.recurrent and self.kind != "dense":
             raise InputError(f"a layer of kind {self.kind!r} cannot be recurrent; only dense ones can")
         if self.bottleneck and (self.kind not in RESIDUAL or self.size % 4):
