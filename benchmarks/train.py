@@ -3,10 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/train.py [--rounds 11] [--rate 0.05]
 
 Dense 784-512-512-10 of LIF neurons, 25 steps, batch 128, float32, one thread: forward, cross entropy of the output
-counts, backward; the optimizer, the same for all, is left out. Measured in turn, round by round. Printed: the median
-time, the median over the rounds of the time over that of the same round's matrix products (forward, and gradients of
-weights and of hidden spikes), and the fastest round over the fastest products, which a busy machine disturbs less.
-"sparse" uses that few inputs fire. Frameworks that are not installed are left out (see train_peers.py).
+counts, backward; the optimizer, the same for all, is left out. Measured in turn, round by round, in processor time,
+which other work on the machine disturbs less. Printed: the median time, the median over the rounds of the time over
+that of the same round's matrix products (forward, and gradients of weights and of hidden spikes), and the fastest round
+over the fastest products. "sparse" uses that few inputs fire. Frameworks that are not
+installed are left out (see train_peers.py).
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def main() -> None:
     times = {name: [] for name in runs}  # type: dict[str, list[float]]
     for _ in range(arguments.rounds):
         for name, run in runs.items():
-            begin = time.perf_counter()
+            begin = time.process_time()
             run()
-            times[name].append(time.perf_counter() - begin)
+            times[name].append(time.process_time() - begin)
     products = times["bare matrix products"]
     for name, seconds in times.items():
         ratio = statistics.median(s / p for s, p in zip(seconds, products, strict=True))
