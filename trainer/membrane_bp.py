@@ -72,8 +72,8 @@ class MembraneBp(Method):
     Kept from the chip, other than in the paper: reset to zero, where the paper takes the threshold away; no refractory
     time; inhibition acts one step later; a bias adds to v; trains are low-passed and averaged over the presentation.
     Errors compare rates with wanted ones, where the paper compares counts over the largest count with one-hot labels,
-    which asks for no spike but of the winner: measured on 3000 images of MNIST, that learned them by heart. AdamW trains,
-    where the paper has plain gradient descent, so that error normalisation weighs samples, not whole layers.
+    which asks for no spike but of the winner: measured on 3000 images of MNIST, that learned them by heart. AdamW
+    trains, where the paper has plain gradient descent, so that error normalisation weighs samples, not whole layers.
     Source: Lee, Delbruck & Pfeiffer, Training Deep Spiking Neural Networks Using Backpropagation, Frontiers in
     Neuroscience 10:508, 2016.
     """
