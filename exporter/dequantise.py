@@ -33,7 +33,7 @@ from .program import (
     SparseConnection,
 )
 
-Part = Literal["weights", "decays", "thresholds", "biases"]
+Part = Literal["weights", "decays", "thresholds", "biases", "delays"]
 PARTS: tuple[Part, ...] = get_args(Part)
 Weights: TypeAlias = "Floats | csr_array"
 
@@ -47,7 +47,7 @@ class _Pair:
 
     wanted: FloatPopulation
     held: Cuba
-    connections: Sequence[tuple[FloatConnection, Weights]]
+    connections: Sequence[tuple[FloatConnection, Weights, Connection]]
     scale: float
     units: Mapping[str, float]
 
@@ -61,7 +61,7 @@ def exchange(network: FloatNetwork, program: ChipProgram, part: Part) -> FloatNe
     """The float network with one part replaced by what the chip holds; raises InputError if the two do not match."""
     pairs = _pairs(network, program)
     populations = tuple(_population(pair, part) for pair in pairs)
-    connections = tuple(_connection(c, held, pair, part) for pair in pairs for c, held in pair.connections)
+    connections = tuple(_connection(*synapse, pair, part) for pair in pairs for synapse in pair.connections)
     return replace(network, populations=populations, connections=connections)
 
 
@@ -176,8 +176,8 @@ def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
 
 def _synapses(
     incoming: Sequence[FloatConnection], program: ChipProgram, wanted: FloatPopulation
-) -> list[tuple[FloatConnection, Weights]]:
-    """Each synapse with the weights that its parts hold."""
+) -> list[tuple[FloatConnection, Weights, Connection]]:
+    """Each synapse with the weights that its parts hold, and one of the parts: their delays are the same."""
     parts: dict[tuple[str, str], list[Connection]] = {}
     for connection in program.into(wanted.name):
         parts.setdefault((connection.source, connection.synapse), []).append(connection)
@@ -185,7 +185,7 @@ def _synapses(
     held = [held_weights(found, ends_of(found[0], program)) for found in parts.values()]
     if list(parts) != names or [w.shape for w in held] != [c.weights.shape for c in incoming]:
         raise InputError(f"population {wanted.name!r} has other synapses in the chip program; compile it again")
-    return list(zip(incoming, held, strict=True))
+    return list(zip(incoming, held, (found[0] for found in parts.values()), strict=True))
 
 
 def _population(pair: _Pair, part: Part) -> FloatPopulation:
@@ -203,7 +203,9 @@ def _population(pair: _Pair, part: Part) -> FloatPopulation:
     return wanted
 
 
-def _connection(wanted: FloatConnection, held: Weights, pair: _Pair, part: Part) -> FloatConnection:
+def _connection(wanted: FloatConnection, held: Weights, first: Connection, pair: _Pair, part: Part) -> FloatConnection:
+    if part == "delays":
+        return replace(wanted, delay=first.delay, axonal_delays=first.axonal_delays)
     if part not in ("weights", "decays"):
         return wanted
     charge = pair.charge(wanted.weights.shape[0])

@@ -17,7 +17,7 @@ from exporter.arrivals import Arrivals
 from exporter.dequantise import PARTS, cuba, ends_of, exchange, geometry_of, held_network, held_weights
 from exporter.float_network import FloatConnection, FloatNetwork
 from exporter.float_simulator import FloatResult, simulate_float
-from exporter.program import ChipProgram, Population
+from exporter.program import ChipProgram, CubaLI, Population
 from exporter.replay import arrived
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
@@ -26,19 +26,25 @@ from .inputs import check_input
 from .result import SimulationResult
 
 Inputs = Mapping[str, NDArray[np.int32]]
-Spikes = Mapping[str, NDArray[np.bool_]]
-Cause = Literal["weights", "decays", "thresholds", "biases", "dynamics"]
+Sent = Mapping[str, NDArray[Any]]
+"""Spikes (bool), or voltages in the network's units, (steps, batch, size) a population."""
+Cause = Literal["weights", "decays", "thresholds", "biases", "delays", "dynamics"]
 CAUSES: tuple[Cause, ...] = (*PARTS, "dynamics")
 
 # numbers of u, v and s a group of samples may hold
 _GROUP = 1 << 24
+# voltages differ where they are further apart than this part of the layer's largest
+_APART = 0.01
 # u lives in (-limit, limit], v in [1 - limit, limit - 1] (lava_runtime/kernels.py)
 _LIMIT = WordWidths().state_max + 1
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first spike that only one side has; neuron is an index into the population's shape."""
+    """The first spike that only one side has; neuron is an index into the population's shape.
+
+    chip_spikes: whether it is the chip's (of voltages: whether the chip's is the larger).
+    """
 
     step: int
     sample: int
@@ -50,9 +56,10 @@ class Divergence:
 class LayerDifference:
     """One population: counts over all of (sample, neuron, step), and how full its registers were.
 
-    differing: places where one side spikes and the other does not; u_peak: largest |u| before wrapping, in parts of the
-    register; u_beyond: places where u left the register and wrapped; v_limited: places where v stands at its limit
-    (below: at the upper one it spikes and is reset).
+    differing: places where one side spikes and the other does not, or their voltages are more than 1 % of the layer's
+    largest apart; float_spikes, chip_spikes: spikes, or sums of |voltage|; u_peak: largest |u| before wrapping, in
+    parts of the register; u_beyond: places where u left the register and wrapped; v_limited: places where v stands at
+    its limit (below: at the upper one it spikes and is reset).
     """
 
     name: str
@@ -60,8 +67,8 @@ class LayerDifference:
     compared: int
     first: Divergence | None
     differing: int
-    float_spikes: int
-    chip_spikes: int
+    float_spikes: float
+    chip_spikes: float
     u_peak: float
     u_beyond: int
     v_limited: int
@@ -149,14 +156,14 @@ def _diff_group(
     wanted = simulate_float(network, inputs, steps)
     result = emulate(program, inputs, steps, "all")
     batch = result.batch
-    found = {p.name: _state(result, "s", p).astype(np.bool_) for p in program.populations}
+    found = {p.name: _sent(program, result, p) for p in program.populations}
     held = held_network(program)
     layers = tuple(_layer(p, program, wanted, result, found, inputs, begin) for p in program.populations)
     causes: dict[Cause, int] = {
         cause: _outputs_differ(program, simulate_float(variant, inputs, steps).spikes, wanted.spikes)
         for cause, variant in variants.items()
     }
-    causes["dynamics"] = _outputs_differ(program, found, simulate_float(held, inputs, steps).spikes)
+    causes["dynamics"] = _outputs_differ(program, found, _in_units(simulate_float(held, inputs, steps).spikes, program))
     first = program.outputs[0]
     winners = found[first].sum(axis=0).argmax(axis=1) == wanted.counts[first].argmax(axis=1)
     return DiffReport(
@@ -171,8 +178,34 @@ def _diff_group(
     )
 
 
-def _outputs_differ(program: ChipProgram, ours: Spikes, theirs: Spikes) -> int:
-    return sum(int(np.count_nonzero(ours[name] != theirs[name])) for name in program.outputs)
+def _outputs_differ(program: ChipProgram, ours: Sent, theirs: Sent) -> int:
+    return sum(int(np.count_nonzero(differs(ours[name], theirs[name]))) for name in program.outputs)
+
+
+def differs(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where one side spikes and the other does not; voltages: where they are clearly apart."""
+    if ours.dtype == np.bool_:
+        different: NDArray[np.bool_] = ours != theirs
+    else:
+        different = np.abs(ours - theirs) > _APART * float(np.abs(theirs).max(initial=0))
+    return different
+
+
+def _sent(program: ChipProgram, result: SimulationResult, population: Population) -> NDArray[Any]:
+    """What a population sent: spikes, or its payloads as voltages in the network's units."""
+    values = _state(result, "s", population)
+    if not isinstance(population, CubaLI):
+        return values.astype(np.bool_)
+    voltages: NDArray[Any] = values * (2.0**population.shift / program.quantisation[population.name].scale)
+    return voltages
+
+
+def _in_units(sent: Sent, program: ChipProgram) -> Sent:
+    """What the held network sent, voltages in the network's units."""
+    graded = {p.name for p in program.populations if isinstance(p, CubaLI)}
+    return {
+        name: values / program.quantisation[name].scale if name in graded else values for name, values in sent.items()
+    }
 
 
 def _state(result: SimulationResult, letter: str, population: Population) -> NDArray[Any]:
@@ -186,41 +219,48 @@ def _layer(
     program: ChipProgram,
     wanted: FloatResult,
     result: SimulationResult,
-    found: Spikes,
+    found: Sent,
     inputs: Inputs,
     begin: int,
 ) -> LayerDifference:
     ours, theirs = found[population.name], wanted.spikes[population.name]
-    different = ours != theirs
-    peak, beyond = current_peak(population, program, _state(result, "u", population), {**inputs, **found})
+    different = differs(ours, theirs)
+    payloads = {p.name: _state(result, "s", p) for p in program.populations}
+    peak, beyond = current_peak(population, program, _state(result, "u", population), {**inputs, **payloads})
     return LayerDifference(
         name=population.name,
         neurons=population.size,
         compared=different.size,
         first=first_divergence(ours, theirs, population.shape, begin),
         differing=int(np.count_nonzero(different)),
-        float_spikes=int(theirs.sum()),
-        chip_spikes=int(ours.sum()),
+        float_spikes=_amount(theirs),
+        chip_spikes=_amount(ours),
         u_peak=peak,
         u_beyond=beyond,
         v_limited=int(np.count_nonzero(np.abs(_state(result, "v", population)) >= _LIMIT - 1)),
     )
 
 
+def _amount(sent: NDArray[Any]) -> float:
+    """Number of spikes, or the sum of |voltage|."""
+    return int(sent.sum()) if sent.dtype == np.bool_ else float(np.abs(sent).sum())
+
+
 def first_divergence(
-    chip: NDArray[np.bool_], wanted: NDArray[np.bool_], shape: tuple[int, ...], begin: int = 0
+    chip: NDArray[Any], wanted: NDArray[Any], shape: tuple[int, ...], begin: int = 0
 ) -> Divergence | None:
     """The first step, then sample, then neuron at which two arrays (steps, batch, size) differ, or None.
 
     begin: number of the first sample.
     """
-    different = chip != wanted
+    different = differs(chip, wanted)
     if not different.any():
         return None
     place = np.unravel_index(int(different.argmax()), different.shape)
     step, sample, neuron = (int(i) for i in place)
     index = tuple(int(i) for i in np.unravel_index(neuron, shape))
-    return Divergence(step, begin + sample, index, bool(chip[step, sample, neuron]))
+    larger = bool(chip[step, sample, neuron] > wanted[step, sample, neuron])
+    return Divergence(step, begin + sample, index, larger)
 
 
 def current_peak(

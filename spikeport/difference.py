@@ -17,6 +17,7 @@ _SAID = {
     "decays": "decays rounded",
     "thresholds": "thresholds rounded",
     "biases": "biases rounded",
+    "delays": "delays rounded",
     "dynamics": "u and v rounded, wrapped, saturated",
 }
 

@@ -17,7 +17,7 @@ from test_docs import commands
 
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
-from lava_runtime.diff import DiffReport, Divergence, LayerDifference
+from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.commands import diff_file
 from spikeport.difference import difference_parts, print_difference
 from spikeport.models import open_both
@@ -113,7 +113,7 @@ def test_bad_input_is_refused_and_nothing_written(work: Path) -> None:
 def test_names_are_escaped_and_silent_layers_have_no_rate_error() -> None:
     layer = LayerDifference("<a>&'\"", 4, 400, Divergence(90, 2, (1, 0, 1), True), 3, 0, 3, 1.5, 7, 0)
     report = DiffReport("loihi2", 4, 100, 4, 400, 3, (layer,), dict.fromkeys(
-        ("weights", "decays", "thresholds", "biases", "dynamics"), 0))  # fmt: skip
+        CAUSES, 0))  # fmt: skip
     parts = difference_parts(report)
     assert parts["layers"][0]["rate_error"] is None and parts["causes"]["weights"]["share"] == 0
     console = Console(file=StringIO(), width=120)
