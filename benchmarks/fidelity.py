@@ -17,8 +17,9 @@ import importlib.util
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,9 @@ class Network:
     file: str
     reset: Reset
     dt: float
-    inputs: Mapping[str, NDArray[np.uint8]]
+    inputs: Mapping[str, Callable[[], NDArray[np.uint8]]]
     labels: NDArray[Any] | None
-    calibration: NDArray[np.uint8]
+    calibration: Callable[[], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,10 @@ def networks(shared: Path, samples: int) -> Iterator[Network]:
     first = len(x) - 1000
     yield Network(
         "N-MNIST network (convolutional, IF, reset by subtraction)", "cnn_sinabs.nir", "subtract", 1.0,
-        {"moved digits": camera.events(x[first : first + samples])}, y[first : first + samples],
-        camera.events(x[before]),
+        {"moved digits": partial(camera.events, x[first : first + samples])}, y[first : first + samples],
+        partial(camera.events, x[before]),
     )  # fmt: skip
-    both = np.concatenate([bernoulli(rate, 100 + i, _CALIBRATION) for i, rate in enumerate(RATES)], axis=1)
-    inputs = {f"rate {rate}": bernoulli(rate, 1, samples) for rate in RATES}
+    inputs = {f"rate {rate}": partial(bernoulli, rate, 1, samples) for rate in RATES}
     for title, file, reset in (
         ("Braille network (recurrent CubaLIF, reset to zero)", "braille_noDelay_bias_zero.nir", "zero"),
         (
@@ -145,7 +145,12 @@ def networks(shared: Path, samples: int) -> Iterator[Network]:
             "subtract",
         ),
     ):
-        yield Network(title, file, reset, 1e-4, inputs, None, both)  # type: ignore[arg-type]
+        yield Network(title, file, reset, 1e-4, inputs, None, random_sample)  # type: ignore[arg-type]
+
+
+def random_sample() -> NDArray[np.uint8]:
+    """Random spikes at all rates, other than those that are measured."""
+    return np.concatenate([bernoulli(rate, 100 + i, _CALIBRATION) for i, rate in enumerate(RATES)], axis=1)
 
 
 def bernoulli(rate: float, seed: int, samples: int) -> NDArray[np.uint8]:
@@ -161,16 +166,17 @@ def measure(network: Network, shared: Path, kept: Kept) -> Iterator[Measured]:
     ]
     if todo:
         floating = lower_graph(read_nir(path), network.dt, reset=network.reset)
-        wanted = {name: float_counts(floating, x) for name, x in network.inputs.items()}
+        inputs = {name: draw() for name, draw in network.inputs.items()}
+        wanted = {name: float_counts(floating, x) for name, x in inputs.items()}
     for setting in SETTINGS:
         if setting not in todo:
             yield from (kept.find(network, setting, name) for name in network.inputs)  # type: ignore[misc]
             continue
         program = compile_graph(
             read_nir(path), load_chip(CHIP), network.dt, setting.bits, reset=network.reset,
-            precision=setting.precision, calibration=network.calibration if setting.calibrated else None,
+            precision=setting.precision, calibration=network.calibration() if setting.calibrated else None,
         )  # fmt: skip
-        for name, x in network.inputs.items():
+        for name, x in inputs.items():
             measured = _measure(network, setting, program, name, x, wanted[name])
             kept.add(network, measured)
             yield measured
