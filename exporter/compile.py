@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import nir
@@ -10,14 +11,12 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError
 from hardware_profiles.schema import ChipProfile
 
-from .delays import balance_delays
+from . import flow
 from .discretize import Discretize
 from .float_network import FloatNetwork, Reset
-from .lower import lower
 from .mapping import map_program
-from .nir_file import check_graph, time_step
+from .nir_file import NirWarning, check_graph, time_step
 from .nir_graph import check_known, check_reached
-from .passes import PASSES
 from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
 from .quantise import Precision, quantise
@@ -30,21 +29,19 @@ def lower_graph(
     *,
     discretize: Discretize = "euler",
     reset: Reset = "zero",
+    watch: flow.Watch | None = None,
 ) -> FloatNetwork:
     """Check a graph, run the passes and lower it; raises InputError that names the node at fault.
 
-    discretize: how time constants become decays a step (exporter/lower.py); reset: what a spike does to v, which NIR
-    does not say.
+    discretize: how time constants become decays a step (exporter/discretize.py); reset: what a spike does to v, which
+    NIR does not say; watch: is given the name and result of every step (exporter/flow.py).
     """
     check_graph(graph, where)
     check_known(graph, where)
     step = time_step(graph, dt, where)
     try:
         check_reached(inline_subgraphs(graph))
-        for transform in PASSES.values():
-            graph = transform(graph)
-        network = lower(graph, step, where, discretize=discretize, reset=reset)
-        return balance_delays(network)
+        return flow.run(graph, step, where, discretize, reset, watch)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
 
@@ -68,6 +65,8 @@ def compile_graph(
     """
     widths = chip.word_widths.fixed_point()
     network = lower_graph(graph, dt, where, discretize=discretize, reset=reset)
+    for note in network.notes:
+        warnings.warn(f"{where}: {note}", NirWarning, stacklevel=2)
     if not network.populations:
         raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
     return quantise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -12,7 +13,10 @@ from hardware_profiles.errors import BackendError, InputError, nearest, reason
 
 from .options import (
     BackendName,
+    CalibrateOption,
     ChipOption,
+    DiscretizeName,
+    DiscretizeOption,
     DtOption,
     InputOption,
     JsonOption,
@@ -20,8 +24,12 @@ from .options import (
     OptionalChip,
     OutOption,
     OverwriteOption,
+    PrecisionName,
+    PrecisionOption,
     RecipeArgument,
     RecordName,
+    ResetName,
+    ResetOption,
     ResumeOption,
     WeightBitsOption,
 )
@@ -105,13 +113,33 @@ def export(
     commands.export(folder, output, _console())
 
 
+def _list_passes(wanted: bool) -> None:
+    if wanted:
+        from exporter.flow import listed
+
+        for name, sentence in listed().items():
+            typer.echo(f"{name:22s}{sentence}")
+        raise typer.Exit
+
+
 @app.command("compile")
 def compile_(
-    model: Annotated[Path, typer.Argument(help="The network, a .nir file.", metavar="MODEL.nir")],
+    model: Annotated[Path, typer.Argument(help="The network, a .nir or .net file.", metavar="MODEL")],
     chip: ChipOption,
     output: Annotated[Path, typer.Option("-o", help="The program to write.", metavar="MODEL.chip")],
     dt: DtOption = None,
     weight_bits: WeightBitsOption = None,
+    discretize: DiscretizeOption = DiscretizeName.euler,
+    reset: ResetOption = ResetName.zero,
+    precision: PrecisionOption = PrecisionName.normal,
+    calibrate: CalibrateOption = None,
+    dump: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--dump", help="Write the network after each pass there.", metavar="DIR"),
+    ] = None,
+    passes: Annotated[  # noqa: ARG001 - read by its callback
+        bool, typer.Option("--passes", help="List the passes and end.", is_eager=True, callback=_list_passes)
+    ] = False,
 ) -> None:
     """Compile a network to a chip's integers.
 
@@ -119,18 +147,29 @@ def compile_(
     """
     from spikeport import commands
 
-    commands.compile_model(model, chip, dt, weight_bits, output, _console())
+    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    commands.compile_model(model, chip, choices, dump, output, _console())
 
 
 @app.command()
-def check(model: ModelArgument, chip: ChipOption, dt: DtOption = None) -> None:
+def check(
+    model: ModelArgument,
+    chip: ChipOption,
+    dt: DtOption = None,
+    weight_bits: WeightBitsOption = None,
+    discretize: DiscretizeOption = DiscretizeName.euler,
+    reset: ResetOption = ResetName.zero,
+    precision: PrecisionOption = PrecisionName.normal,
+    calibrate: CalibrateOption = None,
+) -> None:
     """Say what fits the chip and what does not, layer by layer; exit 1 if it does not fit.
 
     Example: spikeport check digits.nir --chip loihi2
     """
     from spikeport import commands
 
-    if not commands.check(model, chip, dt, _console()):
+    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    if not commands.check(model, chip, choices, _console()):
         raise typer.Exit(NO)
 
 
@@ -147,6 +186,11 @@ def simulate(
     ] = None,
     record: Annotated[RecordName, typer.Option("--record", help="What to keep.")] = RecordName.spikes,
     dt: DtOption = None,
+    weight_bits: WeightBitsOption = None,
+    discretize: DiscretizeOption = DiscretizeName.euler,
+    reset: ResetOption = ResetName.zero,
+    precision: PrecisionOption = PrecisionName.normal,
+    calibrate: CalibrateOption = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", help="Seconds after which a Lava run is stopped.", metavar="SECONDS")
     ] = 600.0,
@@ -157,8 +201,9 @@ def simulate(
     """
     from spikeport import commands
 
+    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
     commands.simulate_file(
-        model, x, output, backend.value, chip, steps, record.value, dt, time_limit, _console()
+        model, x, output, backend.value, chip, steps, record.value, choices, time_limit, _console()
     )  # fmt: skip
 
 
@@ -169,6 +214,10 @@ def diff(
     chip: OptionalChip = None,
     dt: DtOption = None,
     weight_bits: WeightBitsOption = None,
+    discretize: DiscretizeOption = DiscretizeName.euler,
+    reset: ResetOption = ResetName.zero,
+    precision: PrecisionOption = PrecisionName.normal,
+    calibrate: CalibrateOption = None,
     json_file: JsonOption = None,
     picture: Annotated[
         Optional[Path],  # noqa: UP045
@@ -181,7 +230,8 @@ def diff(
     """
     from spikeport import commands
 
-    if not commands.diff_file(model, x, chip, dt, weight_bits, json_file, picture, _console()):
+    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    if not commands.diff_file(model, x, chip, choices, json_file, picture, _console()):
         raise typer.Exit(NO)
 
 
@@ -192,6 +242,11 @@ def profile(
     chip: ChipOption,
     json_file: JsonOption = None,
     dt: DtOption = None,
+    weight_bits: WeightBitsOption = None,
+    discretize: DiscretizeOption = DiscretizeName.euler,
+    reset: ResetOption = ResetName.zero,
+    precision: PrecisionOption = PrecisionName.normal,
+    calibrate: CalibrateOption = None,
     costs: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--costs", help="Price the same events on these, too, by comma.", metavar="A,B"),
@@ -203,7 +258,8 @@ def profile(
     """
     from spikeport import commands
 
-    commands.profile_file(model, x, chip, json_file, dt, costs, _console())
+    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    commands.profile_file(model, x, chip, json_file, choices, costs, _console())
 
 
 @app.command()
@@ -246,6 +302,7 @@ def chips(
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit code 2."""
     debug = "--debug" in sys.argv[1:]
+    warnings.showwarning = _warn
     try:
         status = app(standalone_mode=False) or 0
         if status == INTERRUPTED:  # typer's own way to pass on Ctrl-C
@@ -271,10 +328,29 @@ def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool) -> None:
     run_recipe(recipe, new_folder(out, name, overwrite), resume, _console())
 
 
+def _choices(
+    dt: float | None,
+    weight_bits: int | None,
+    discretize: DiscretizeName,
+    reset: ResetName,
+    precision: PrecisionName,
+    calibrate: Path | None,
+) -> Any:
+    from spikeport.models import Choices
+
+    return Choices(dt, weight_bits, discretize.value, reset.value, precision.value, calibrate)
+
+
 def _console() -> Any:
     from rich.console import Console
 
     return Console()
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """A warning is one sentence on standard error, too; those of libraries to their developers are left out."""
+    if not issubclass(category, (DeprecationWarning, FutureWarning)):
+        sys.stderr.write(f"warning: {message}\n")
 
 
 def _usage_message(error: Exception) -> str | None:

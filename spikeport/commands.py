@@ -11,9 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from exporter.compile import compile_graph
 from exporter.mapping import map_program
-from exporter.nir_file import read_nir
 from exporter.program import ChipProgram
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
@@ -32,7 +30,7 @@ from . import stages, summary
 from .comparison import print_comparison
 from .difference import difference_parts, print_difference
 from .folder import RunFolder
-from .models import open_both, open_model
+from .models import Choices, dump_passes, open_both, open_model
 from .recipe import load_recipe
 from .report.difference_picture import difference_picture
 from .report.units import estimate, quantity, si
@@ -70,13 +68,14 @@ def export(folder_path: Path, output: Path, console: Console) -> None:
     _say(console, f"{output}: written")
 
 
-def compile_model(
-    model: Path, chip: str, dt: float | None, weight_bits: int | None, output: Path, console: Console
-) -> None:
-    """Compile a .nir file and say what rounding did to every layer."""
-    if model.suffix != ".nir":
-        raise InputError(f"{model}: {model.suffix or 'files without an ending'} cannot be compiled; give a .nir file")
-    program = compile_graph(read_nir(model), load_chip(chip), dt, weight_bits, where=str(model))
+def compile_model(model: Path, chip: str, choices: Choices, dump: Path | None, output: Path, console: Console) -> None:
+    """Compile a .nir or .net file and say what rounding did to every layer."""
+    if model.suffix not in (".nir", ".net"):
+        ending = model.suffix or "files without an ending"
+        raise InputError(f"{model}: {ending} cannot be compiled; give a .nir or .net file")
+    if dump is not None:
+        dump_passes(model, choices, dump)
+    program = open_model(model, chip, choices)
     save_program(program, output)
     table = Table("layer", "neurons", "weight error rms", "largest", "du", "dv", "vth", "u reaches at most")
     for name, report in program.quantisation.items():
@@ -91,10 +90,10 @@ def compile_model(
     _say(console, f"{output}: written; answers run {program.pipeline_steps} steps behind the input")
 
 
-def check(model: Path, chip: str, dt: float | None, console: Console) -> bool:
+def check(model: Path, chip: str, choices: Choices, console: Console) -> bool:
     """Whether a network fits a chip, with a table of what fills the cores."""
     profile = load_chip(chip)
-    program = open_model(model, chip, dt)
+    program = open_model(model, chip, choices)
     mapping = map_program(program, profile)
     limits = list(mapping.layers[0].fill)
     table = Table("layer", "neurons", "cores", "neurons a core", *limits, title=f"{model.name} on {profile.title}")
@@ -118,12 +117,12 @@ def simulate_file(
     chip: str | None,
     steps: int | None,
     record: Any,
-    dt: float | None,
+    choices: Choices,
     time_limit: float,
     console: Console,
 ) -> None:
     """Run a model on spikes from a file into OUT.npz."""
-    program = open_model(model, chip, dt)
+    program = open_model(model, chip, choices)
     values = load_input(x)
     with console.status(f"{backend}: {values.shape[1] if values.ndim > 1 else 0} samples"):
         result = simulate(program, values, backend, steps, record, time_limit, where=str(x))
@@ -143,14 +142,13 @@ def diff_file(
     model: Path,
     x: Path,
     chip: str | None,
-    dt: float | None,
-    weight_bits: int | None,
+    choices: Choices,
     json_file: Path | None,
     picture: Path | None,
     console: Console,
 ) -> bool:
     """Whether float and fixed point spike alike, with a table, and JSON and a picture if asked for."""
-    network, program = open_both(model, chip, dt, weight_bits)
+    network, program = open_both(model, chip, choices)
     values = load_input(x)
     if picture is not None and picture.suffix != ".svg":
         raise InputError(f"{picture}: pictures are .svg files; give --picture a name that ends so")
@@ -165,11 +163,11 @@ def diff_file(
 
 
 def profile_file(
-    model: Path, x: Path, chip: str, json_file: Path | None, dt: float | None, costs: str | None, console: Console
+    model: Path, x: Path, chip: str, json_file: Path | None, choices: Choices, costs: str | None, console: Console
 ) -> None:
     """Simulate in the emulator and profile the run; costs: chips whose constants price the same events, by comma."""
     others = [] if costs is None else [load_costs(name.strip()) for name in costs.split(",") if name.strip()]
-    program = open_model(model, chip, dt)
+    program = open_model(model, chip, choices)
     values = load_input(x)
     result = simulate(program, values, "emulator", len(values) + program.pipeline_steps, where=str(x))
     found = profile_run(program, result, load_chip(chip))

@@ -17,6 +17,27 @@ class BackendName(str, Enum):
     emulator = "emulator"
 
 
+class DiscretizeName(str, Enum):
+    """How time constants become decays a step."""
+
+    euler = "euler"
+    exponential = "exponential"
+
+
+class ResetName(str, Enum):
+    """What a spike does to the voltage."""
+
+    zero = "zero"
+    subtract = "subtract"
+
+
+class PrecisionName(str, Enum):
+    """How many synapses a weight may take."""
+
+    normal = "normal"
+    high = "high"
+
+
 class RecordName(str, Enum):
     """What a simulation keeps."""
 
@@ -41,6 +62,20 @@ DtOption = Annotated[
 WeightBitsOption = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--weight-bits", help="Bits of a weight, default all the chip has.", metavar="N"),
+]
+DiscretizeOption = Annotated[
+    DiscretizeName,
+    typer.Option("--discretize", help="Decay a step: dt/tau as most frameworks, or 1 - exp(-dt/tau)."),
+]
+ResetOption = Annotated[
+    ResetName, typer.Option("--reset", help="After a spike v is 0, or less by the threshold: NIR does not say.")
+]
+PrecisionOption = Annotated[
+    PrecisionName, typer.Option("--precision", help="high: two synapses a weight where that is needed.")
+]
+CalibrateOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--calibrate", help="Sample input by whose spikes the scales are chosen.", metavar="X.npy"),
 ]
 JsonOption = Annotated[
     Optional[Path],  # noqa: UP045
