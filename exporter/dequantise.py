@@ -20,6 +20,7 @@ from hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_
 from .charge import charge_factors
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
 from .layer import synapse_names
+from .neurons import LIFReset
 from .neurons.cuba import plain_voltage
 from .program import (
     ChipProgram,
@@ -142,6 +143,8 @@ def _held(population: Cuba, start: int) -> FloatPopulation:
     v = population.v_initial
     for _ in range(start):
         v = plain_voltage(v, population.dv, np.zeros_like(v), population.bias)
+    if isinstance(population, LIFReset):
+        v = np.zeros_like(v)
     return FloatPopulation(
         population.name,
         population.shape,

@@ -21,6 +21,7 @@ from hardware_profiles.fixed_point import (
 from .charge import charge_factors
 from .connections import connections_of
 from .float_network import FloatConnection, FloatPopulation, Floats
+from .neurons import LIFReset
 from .parts import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of, whole
 from .payload import SPIKE, Payload
 from .program import Connection, Cuba, CubaLI, CubaLIF, CubaLIFSoftReset, Integers, Quantisation
@@ -162,8 +163,13 @@ def _compiled(wanted: Wanted, constants: _Constants, rounded: Rounded, widths: W
     ends = population.name, population.shape
     if vth is None:
         return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), settled
-    if population.reset == "zero":
+    if population.reset == "zero" and (settled or np.any(final)):
         return CubaLIF(*ends, **common, vth=vth), settled
+    if population.reset == "zero":
+        # no start voltage outlasts so negative a bias: v is set to 0 once, before the population's first step
+        once = {"reset_interval": widths.state_max, "reset_offset": wanted.start + 1}
+        common |= {name: np.full(population.size, value, np.int32) for name, value in once.items()}
+        return LIFReset(*ends, **common, vth=vth), True
     taken = vth.astype(np.int64) * STATE_UNIT
     if population.reset == "subtract_after_decay":
         taken = np.rint(population.subtracted * rounded.scale).astype(np.int64)

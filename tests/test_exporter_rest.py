@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import naive
@@ -13,10 +14,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strategies import DT, grid_networks, lif, seeds
 
-from exporter.compile import lower_graph
+from exporter.compile import compile_graph, lower_graph
+from exporter.float_simulator import simulate_float
+from exporter.neurons import LIFReset
 from exporter.quantise import quantise
 from exporter.rest import resting_voltage
+from hardware_profiles import load_chip
 from hardware_profiles.fixed_point import WordWidths
+from lava_runtime.result import differences
 from lava_runtime.simulate import simulate
 
 WIDTHS = WordWidths()
@@ -89,3 +94,27 @@ def test_a_branching_network_with_biases_answers_like_the_float_one(leak: float)
     assert wanted["c"].sum() > 10
     assert np.mean(found == wanted["c"]) > 0.97
     np.testing.assert_array_equal(found[:5], wanted["c"][:5])
+
+
+@pytest.mark.lava
+def test_a_bias_too_negative_for_a_start_voltage_waits_behind_one_reset() -> None:
+    each = np.ones(4)
+    nodes = {
+        "in": nir.Input(np.array([4])), "w1": nir.Linear(np.eye(4) * 3),
+        "a": nir.IF(r=each, v_threshold=each),
+        "w2": nir.Affine(weight=np.eye(4) * 30, bias=np.array([-9.0, 0, 0.4, -2])),
+        "b": nir.LIF(tau=each * 5 * DT, r=each * 5, v_leak=0 * each, v_threshold=each),
+        "out": nir.Output(np.array([4])),
+    }  # fmt: skip
+    names = ["in", "w1", "a", "w2", "b", "out"]
+    graph = nir.NIRGraph(nodes, list(pairwise(names)), metadata={"dt": DT})
+    network, program = lower_graph(graph), compile_graph(graph, load_chip("loihi2"))
+    assert isinstance(program.population("b"), LIFReset) and not program.quantisation["b"].notes
+    x = (np.random.default_rng(0).random((20, 2, 4)) < 0.5).astype(np.uint8)
+    late = program.latency["b"]
+    wanted = simulate_float(network, {"in": x.astype(np.int32)}, 20 + late).spikes["b"]
+    results = {backend: simulate(program, x, backend, 20 + late, "all") for backend in ("emulator", "lava", "stock")}
+    assert wanted.sum() > 20
+    np.testing.assert_array_equal(results["emulator"].output, wanted)
+    for other in ("lava", "stock"):
+        assert differences(results["emulator"], results[other]) == []
