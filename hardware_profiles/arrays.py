@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -16,8 +17,17 @@ from .errors import InputError, reason
 from .files import replacing
 
 
-def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an .npz file at once; raises InputError if it cannot be written.
+@dataclass(frozen=True)
+class Blocks:
+    """An array in pieces that follow each other along its first axis, or make up its rows; read as it is written."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pieces: Callable[[], Iterable[NDArray[Any]]]
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any] | Blocks]) -> None:
+    """Write an .npz file at once; raises InputError if it cannot be written. The same numbers give the same bytes.
 
     numpy.savez leaves a broken archive open when the disk is full, which then complains again while it is discarded.
     """
@@ -26,13 +36,24 @@ def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         try:
             for name, values in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(  # type: ignore[no-untyped-call,unused-ignore]
-                        member, np.asanyarray(values), allow_pickle=False
-                    )
+                    _write(member, values)
             archive.close()
         except OSError:
             archive.fp = None
             raise
+
+
+def _write(member: IO[bytes], values: NDArray[Any] | Blocks) -> None:
+    if not isinstance(values, Blocks):
+        np.lib.format.write_array(  # type: ignore[no-untyped-call,unused-ignore]
+            member, np.asanyarray(values), allow_pickle=False
+        )
+        return
+    descr = np.lib.format.dtype_to_descr(values.dtype)  # type: ignore[no-untyped-call,unused-ignore]
+    header = {"descr": descr, "fortran_order": False, "shape": values.shape}
+    np.lib.format.write_array_header_1_0(member, header)  # type: ignore[no-untyped-call,unused-ignore]
+    for piece in values.pieces():
+        member.write(np.ascontiguousarray(piece, dtype=values.dtype).data)
 
 
 def read_arrays(path: str | Path, *names: str) -> dict[str, NDArray[Any]]:

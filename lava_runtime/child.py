@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def lava_missing() -> str | None:
 
 def run_lava(
     program: ChipProgram,
-    inputs: dict[str, NDArray[np.int32]],
+    inputs: dict[str, NDArray[Any]],
     steps: int,
     backend: str,
     record: Record,
@@ -64,7 +65,7 @@ def run_lava(
         return _collect(Job(folder, request, program), inputs)
 
 
-def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dict[str, NDArray[np.int32]]) -> None:
+def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dict[str, NDArray[Any]]) -> None:
     try:
         save_program(program, folder / PROGRAM)
         for index, port in enumerate(program.inputs):
@@ -126,7 +127,7 @@ def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
     )
 
 
-def _collect(job: Job, inputs: dict[str, NDArray[np.int32]]) -> SimulationResult:
+def _collect(job: Job, inputs: dict[str, NDArray[Any]]) -> SimulationResult:
     recorded: dict[str, Recording] = {}
     for index, population in enumerate(job.program.populations):
         arrays = {name: np.array(values) for name, values in job.arrays(index).items()}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,30 +20,37 @@ from .engine import PopulationState, Synapses
 from .inputs import graded_nodes
 from .kernels import warm_up
 from .kernels.active import Active
-from .result import Record, Recording, SimulationResult, collect
+from .result import Record, Recording, Room, SimulationResult, collect, in_memory
 from .shared import Shared, can_share
 
 Progress = Callable[[int, int], None]
-Inputs = dict[str, NDArray[np.int32]]
+Inputs = dict[str, NDArray[Any]]
 
 
 def emulate(
-    program: ChipProgram, inputs: Inputs, steps: int, record: Record = "spikes", progress: Progress | None = None
+    program: ChipProgram,
+    inputs: Inputs,
+    steps: int,
+    record: Record = "spikes",
+    progress: Progress | None = None,
+    threads: int | None = None,
+    room: Room = in_memory,
 ) -> SimulationResult:
     """Run a program for `steps` time steps; inputs are (input steps, batch, size), silent after their end.
 
-    Samples do not see each other, so the batch is cut into one group a core and each group runs in a thread. One sample
-    of a large network is cut by compartments instead.
+    Samples do not see each other, so the batch is cut into one group a thread, by default a core. One sample of a large
+    network is cut by compartments instead. Inputs are read a step at a time, as they lie on disk where they are mapped
+    from there; `room` says where what is recorded goes.
     """
     begin = time.perf_counter()
     warm_up({p.KIND: p for p in program.populations}.values())
     batch = next(iter(inputs.values())).shape[1]
     graded = graded_nodes(program, inputs)
     recordings = {
-        p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record) for p in program.populations
+        p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record, room) for p in program.populations
     }
     report = _Report(progress, steps, batch)
-    cores = os.cpu_count() or 1
+    cores = threads or os.cpu_count() or 1
     if batch == 1 and cores > 1 and can_share(program):
         jobs = _parts(program, inputs, graded, steps, recordings, report, cores)
     else:
@@ -150,10 +158,10 @@ def _run_group(
         kept[name].n[:] = state.total
 
 
-def _enter(x: NDArray[np.int32], step: int, active: Active, graded: bool) -> None:
+def _enter(x: NDArray[Any], step: int, active: Active, graded: bool) -> None:
     if step >= len(x):
         active.count[:] = 0
     elif graded:
-        active.read_payloads(x[step])
+        active.read_payloads(np.ascontiguousarray(x[step], dtype=np.int32))
     else:
         active.read_bits(np.packbits(x[step] != 0, axis=1))

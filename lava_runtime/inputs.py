@@ -14,11 +14,14 @@ from hardware_profiles.errors import InputError, reason
 
 
 def load_input(path: str | Path) -> NDArray[Any]:
-    """Read an .npy file without executing code; raises InputError for a missing, truncated or object file."""
+    """Map an .npy file into memory without executing code; raises InputError for a missing, truncated or object file.
+
+    It is read from disk as it is used.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give a .npy array of shape (time, batch, *input shape)")
     try:
-        values: NDArray[Any] = np.load(path, allow_pickle=False)
+        values: NDArray[Any] = _mapped(path)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: is no whole .npy array ({reason(error)}); save it again with numpy.save") from error
     if not isinstance(values, np.ndarray):
@@ -26,9 +29,18 @@ def load_input(path: str | Path) -> NDArray[Any]:
     return values
 
 
-def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> dict[str, NDArray[np.int32]]:
-    """The values entering each input port, int32 (time, batch, size), from x (time, batch, *shape).
+def _mapped(path: str | Path) -> Any:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        # an array without elements cannot be mapped
+        return np.load(path, allow_pickle=False)
 
+
+def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> dict[str, NDArray[Any]]:
+    """The values entering each input port, integers (time, batch, size), from x (time, batch, *shape).
+
+    Integers are not copied: x may be larger than the memory.
     Raises InputError for a wrong shape, an empty batch, NaN, a number that is no integer, or a payload that the chip's
     spikes cannot carry.
     """
@@ -68,15 +80,15 @@ def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> 
             f"{program.widths.message_bits} bit; scale the input"
         )
     flat = x.reshape(*x.shape[:2], port.size)
-    return {port.name: np.ascontiguousarray(flat, dtype=np.int32)}
+    return {port.name: flat.astype(np.int32) if x.dtype.kind == "f" else flat}
 
 
-def is_graded(values: NDArray[np.int32]) -> bool:
+def is_graded(values: NDArray[Any]) -> bool:
     """Whether an input carries payloads other than 0 and 1."""
     return bool(values.size) and bool(values.min() < 0 or values.max() > 1)
 
 
-def graded_nodes(program: ChipProgram, inputs: Mapping[str, NDArray[np.int32]]) -> set[str]:
+def graded_nodes(program: ChipProgram, inputs: Mapping[str, NDArray[Any]]) -> set[str]:
     """Names of the inputs and populations that send payloads other than 0 and 1."""
     return {name for name, values in inputs.items() if is_graded(values)} | {
         p.name for p in program.populations if p.GRADED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from exporter.program import ChipProgram, Population
 from hardware_profiles.arrays import save_arrays
 
 Record = Literal["spikes", "all"]
+Room = Callable[[str, tuple[int, ...], type], NDArray[Any]]
+"""(name, shape, integer type): an array of zeros for what is recorded under that name."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class SimulationResult:
         save_arrays(path, self.arrays())
 
 
+def in_memory(_: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+    """Room in memory."""
+    return np.zeros(shape, kind)
+
+
 @dataclass(frozen=True)
 class Recording:
     """What is kept of one population as it runs: n counts spikes (batch, size), s and states (steps, batch, size)."""
@@ -80,15 +87,17 @@ class Recording:
     states: Mapping[str, NDArray[np.int32]]
 
     @classmethod
-    def empty(cls, population: Population, times: tuple[int, int], output: bool, record: Record) -> Recording:
+    def empty(
+        cls, population: Population, times: tuple[int, int], output: bool, record: Record, room: Room = in_memory
+    ) -> Recording:
         """Room for (steps, batch) spikes where the population is an output, for all states where all is asked for."""
         everything = record == "all"
         shape = (*times, population.size)
         spikes = np.int32 if population.GRADED else np.uint8
         return cls(
             np.zeros(shape[1:], np.int32),
-            np.zeros(shape, spikes) if everything or output else None,
-            {name: np.zeros(shape, np.int32) for name in population.STATES} if everything else {},
+            room(f"s/{population.name}", shape, spikes) if everything or output else None,
+            {n: room(f"{n}/{population.name}", shape, np.int32) for n in population.STATES} if everything else {},
         )
 
     def of(self, group: slice) -> Recording:
@@ -112,7 +121,7 @@ class Recording:
 
 def collect(
     program: ChipProgram,
-    inputs: Mapping[str, NDArray[np.int32]],
+    inputs: Mapping[str, NDArray[Any]],
     steps: int,
     recordings: Mapping[str, Recording],
     seconds: Mapping[str, float],
@@ -124,8 +133,7 @@ def collect(
 
     counts, states, spikes = {}, {}, {}
     for port in program.inputs:
-        entered = np.count_nonzero(inputs[port.name][:steps], axis=0).astype(np.int32)
-        counts[port.name] = shaped(entered, port.shape)
+        counts[port.name] = shaped(_entered(inputs[port.name][:steps]), port.shape)
     for population in program.populations:
         kept = recordings[population.name]
         counts[population.name] = shaped(kept.n, population.shape)
@@ -137,6 +145,14 @@ def collect(
             spikes[population.name] = shaped(kept.s, population.shape)
     ordered = {name: spikes[name] for name in program.outputs}
     return SimulationResult(ordered, counts, steps, states, seconds)
+
+
+def _entered(values: NDArray[Any]) -> NDArray[np.int32]:
+    """Spikes of an input, (batch, size), a few steps at a time: it may be larger than the memory."""
+    total = np.zeros(values.shape[1:], np.int32)
+    for begin in range(0, len(values), 64):
+        total += np.count_nonzero(values[begin : begin + 64], axis=0).astype(np.int32)
+    return total
 
 
 def differences(first: SimulationResult, second: SimulationResult) -> list[str]:

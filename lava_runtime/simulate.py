@@ -13,7 +13,7 @@ from hardware_profiles.errors import InputError, nearest
 from .child import run_lava
 from .emulator import emulate
 from .inputs import check_input
-from .result import Record, SimulationResult
+from .result import Record, Room, SimulationResult, in_memory
 
 Backend = Literal["lava", "stock", "emulator"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
@@ -29,11 +29,14 @@ def simulate(
     limit_seconds: float = DEFAULT_LIMIT_SECONDS,
     progress: Callable[[int, int], None] | None = None,
     where: str = "input",
+    threads: int | None = None,
+    room: Room = in_memory,
 ) -> SimulationResult:
     """Run a program on x (time, batch, *input shape) of 0/1 spikes or integer payloads.
 
     steps: time steps of the chip, default as many as x has; what a network of depth n answers comes n steps later, so
-    x.shape[0] + program.pipeline_steps shows all of it. All backends give equal arrays. Raises InputError for bad input
+    x.shape[0] + program.pipeline_steps shows all of it. threads and room: see lava_runtime.emulator.emulate; the other
+    backends have their own processes and files. All backends give equal arrays. Raises InputError for bad input
     and BackendError if Lava is missing, fails or takes longer than limit_seconds.
     """
     if backend not in BACKENDS:
@@ -43,5 +46,5 @@ def simulate(
     inputs = check_input(program, x, where)
     length = steps if steps is not None else len(x)
     if backend == "emulator":
-        return emulate(program, inputs, length, record, progress)
+        return emulate(program, inputs, length, record, progress, threads, room)
     return run_lava(program, inputs, length, backend, record, limit_seconds, progress)

@@ -15,6 +15,7 @@ from .options import (
     BackendName,
     CalibrateOption,
     ChipOption,
+    ClusterOption,
     DiscretizeName,
     DiscretizeOption,
     DtOption,
@@ -32,6 +33,7 @@ from .options import (
     ResetOption,
     ResumeOption,
     WeightBitsOption,
+    WorkersOption,
 )
 
 app = typer.Typer(
@@ -194,6 +196,8 @@ def simulate(
     time_limit: Annotated[
         float, typer.Option("--time-limit", help="Seconds after which a Lava run is stopped.", metavar="SECONDS")
     ] = 600.0,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
 ) -> None:
     """Run a network on spikes from a file.
 
@@ -203,7 +207,7 @@ def simulate(
 
     choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
     commands.simulate_file(
-        model, x, output, backend.value, chip, steps, record.value, choices, time_limit, _console()
+        model, x, output, backend.value, chip, steps, record.value, choices, time_limit, workers, cluster, _console()
     )  # fmt: skip
 
 

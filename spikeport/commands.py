@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from exporter.mapping import map_program
@@ -25,6 +26,7 @@ from lava_runtime.diff import diff
 from lava_runtime.inputs import load_input
 from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
+from lava_runtime.workers import simulate_to_file
 
 from . import stages, summary
 from .comparison import print_comparison
@@ -119,22 +121,35 @@ def simulate_file(
     record: Any,
     choices: Choices,
     time_limit: float,
+    workers: int | None,
+    cluster: str | None,
     console: Console,
 ) -> None:
-    """Run a model on spikes from a file into OUT.npz."""
+    """Run a model on spikes from a file into OUT.npz, at once or in chunks by worker processes."""
+    if workers is not None and cluster is not None:
+        raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
     program = open_model(model, chip, choices)
     values = load_input(x)
-    with console.status(f"{backend}: {values.shape[1] if values.ndim > 1 else 0} samples"):
-        result = simulate(program, values, backend, steps, record, time_limit, where=str(x))
-    result.save(output)
-    spikes = int(result.output.sum())
-    _say(console, f"{output}: {result.batch} samples, {result.steps} steps, {spikes} output spikes")
-    missing = len(values) + program.pipeline_steps - result.steps
+    if workers is None and cluster is None:
+        with console.status(f"{backend}: {values.shape[1] if values.ndim > 1 else 0} samples"):
+            result = simulate(program, values, backend, steps, record, time_limit, where=str(x))
+        result.save(output)
+        samples, length, spikes = result.batch, result.steps, int(result.counts()[program.outputs[0]].sum())
+    else:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task(f"{backend}: samples")
+            written = simulate_to_file(
+                program, values, output, backend, steps, record, time_limit,
+                lambda done, total: bar.update(task, completed=done, total=total), str(x), workers or 1, cluster,
+            )  # fmt: skip
+        samples, length, spikes = written.samples, written.steps, written.output_spikes
+    _say(console, f"{output}: {samples} samples, {length} steps, {spikes} output spikes")
+    missing = len(values) + program.pipeline_steps - length
     if missing > 0:
         _say(
             console,
             f"answers to the input's last {missing} steps are still on their way; "
-            f"--steps {result.steps + missing} shows them",
+            f"--steps {length + missing} shows them",
         )
 
 

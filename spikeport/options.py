@@ -87,3 +87,11 @@ OutOption = Annotated[
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in --out.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")]
+WorkersOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--workers", help="Processes that run the samples in chunks.", metavar="N", min=1),
+]
+ClusterOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--cluster", help="A dask scheduler whose workers run the chunks instead.", metavar="ADDRESS"),
+]

@@ -1,0 +1,130 @@
+"""Parts of a run on disk: samples cut into chunks, each chunk's arrays in a folder, all of them one OUT.npz in the end.
+
+FOLDER/run.json            what is run, by digest: a folder that holds another run is not taken for this one
+FOLDER/00000-00128/        the arrays of samples 0 to 127, written under another name and renamed when whole
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram
+from hardware_profiles.arrays import Blocks, save_arrays
+from hardware_profiles.errors import InputError
+from hardware_profiles.files import write_text
+
+from .result import Record
+
+_RUN = "run.json"
+_NAMES = "names.json"
+# a chunk's recorded arrays and input; more samples a chunk make the kernels faster up to about 128
+_CHUNK_BYTES = 256 << 20
+_CHUNK_SAMPLES = 128
+
+Chunk = tuple[int, int]
+"""The first sample and the one after the last."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of a run's chunks."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path, digest: str) -> Store:
+        """The folder of the run of that digest, emptied of another run's chunks; raises InputError if it is no such."""
+        note = folder / _RUN
+        if folder.exists():
+            if not note.is_file():
+                raise InputError(f"{folder}: is in the way of a run's parts; move it, or choose another -o")
+            if json.loads(note.read_text(encoding="utf-8")).get("digest") != digest:
+                shutil.rmtree(folder)
+        write_text(note, json.dumps({"digest": digest}))
+        return cls(folder)
+
+    def has(self, chunk: Chunk) -> bool:
+        """Whether a chunk is done."""
+        return self._place(chunk).is_dir()
+
+    def put(self, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep a chunk's arrays; it is there only when it is whole."""
+        place = self._place(chunk)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=self.folder))
+        for index, values in enumerate(arrays.values()):
+            np.save(temporary / f"{index}.npy", values, allow_pickle=False)
+        (temporary / _NAMES).write_text(json.dumps(list(arrays)), encoding="utf-8")
+        try:
+            temporary.replace(place)
+        except OSError:
+            # a second run of the same chunk was faster; the bytes are the same
+            if not place.is_dir():
+                raise
+            shutil.rmtree(temporary)
+
+    def get(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
+        """A chunk's arrays by name, mapped from disk."""
+        place = self._place(chunk)
+        names = json.loads((place / _NAMES).read_text(encoding="utf-8"))
+        return {name: np.load(place / f"{i}.npy", mmap_mode="r", allow_pickle=False) for i, name in enumerate(names)}
+
+    def join(self, chunks: list[Chunk], path: str | Path) -> None:
+        """Write the chunks' arrays as one .npz file, the very one that the whole run at once would save."""
+        parts = [self.get(chunk) for chunk in chunks]
+        save_arrays(path, {name: _joined([part[name] for part in parts], name) for name in parts[0]})
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder)
+
+    def _place(self, chunk: Chunk) -> Path:
+        return self.folder / f"{chunk[0]:05d}-{chunk[1]:05d}"
+
+
+def _joined(parts: list[NDArray[Any]], name: str) -> Blocks:
+    """Parts along the samples' axis: the first of counts, the second of arrays that begin with time."""
+    axis = 0 if name.startswith(("counts/", "neuron_counts/")) else 1
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+
+    def pieces() -> Iterable[NDArray[Any]]:
+        if axis == 0:
+            yield from parts
+        else:
+            for step in range(shape[0]):
+                yield np.concatenate([part[step] for part in parts])
+
+    return Blocks(tuple(shape), parts[0].dtype, pieces)
+
+
+def chunks_of(program: ChipProgram, x: NDArray[Any], steps: int, record: Record) -> list[Chunk]:
+    """Cut the samples into chunks: alike for any number of workers, at least 16 where there are as many samples."""
+    batch = x.shape[1]
+    a_sample = recorded_bytes(program, steps, record) + x.nbytes // batch
+    size = max(1, min(_CHUNK_SAMPLES, -(-batch // 16), _CHUNK_BYTES // max(a_sample, 1)))
+    return [(begin, min(begin + size, batch)) for begin in range(0, batch, size)]
+
+
+def recorded_bytes(program: ChipProgram, steps: int, record: Record) -> int:
+    """What is kept of one sample, about."""
+    kept = sum(p.size * (1 + len(p.STATES)) for p in program.populations if record == "all")
+    return 4 * steps * (kept or sum(program.source_size(name) for name in program.outputs))
+
+
+def digest_of(program: bytes, x: NDArray[Any], *settings: object) -> str:
+    """What tells one run from another: the program's file, the input and how it is run."""
+    found = hashlib.sha256(program)
+    found.update(repr((x.shape, x.dtype.str, settings)).encode())
+    for values in x:
+        found.update(np.ascontiguousarray(values).data)
+    return found.hexdigest()

@@ -1,0 +1,213 @@
+"""A whole data set by several worker processes: chunks of samples through joblib, here or on a dask cluster.
+
+The same bytes come out whatever the number of workers. A finished chunk is on disk; where a worker is killed, the
+chunks that are missing are run again; where the whole run is ended, the next one goes on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram
+from exporter.program_file import load_program, save_program
+from hardware_profiles.errors import BackendError, InputError, reason
+
+from .chunks import Chunk, Store, chunks_of, digest_of, recorded_bytes
+from .inputs import check_input
+from .result import Record, in_memory
+from .simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
+
+# times in a row that workers may be lost without a single chunk done
+_ATTEMPTS = 3
+# what is recorded of a chunk beyond this goes to disk as it is recorded
+_MEMORY_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every chunk of a run is run."""
+
+    backend: Backend
+    steps: int
+    record: Record
+    limit_seconds: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """A run whose result is on disk: samples, and the first output's spikes, a sample."""
+
+    samples: int
+    steps: int
+    output_spikes: int
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A chunk and what it takes to run it; program: the bytes of its file, or where that lies."""
+
+    program: bytes | Path
+    x: NDArray[Any]
+    chunk: Chunk
+    settings: Settings
+
+
+def simulate_to_file(
+    program: ChipProgram,
+    x: NDArray[Any],
+    output: str | Path,
+    backend: Backend = "emulator",
+    steps: int | None = None,
+    record: Record = "spikes",
+    limit_seconds: float = DEFAULT_LIMIT_SECONDS,
+    progress: Callable[[int, int], None] | None = None,
+    where: str = "input",
+    workers: int = 1,
+    cluster: str | None = None,
+) -> Written:
+    """Run a program on x as `lava_runtime.simulate.simulate` does and write OUT.npz, by `workers` processes.
+
+    cluster: address of a dask scheduler, whose workers run the chunks instead. limit_seconds is for a chunk. Chunks
+    that are done lie in OUT.npz.parts until all are; a run that was ended goes on there. x may be mapped from disk.
+    Raises InputError for bad input or a cluster that is not there, BackendError for chunks that cannot be run.
+    """
+    if workers < 1:
+        raise InputError(f"workers is {workers}, but a run takes at least one")
+    length = steps if steps is not None else len(x)
+    settings = Settings(backend, length, record, limit_seconds, where)
+    if x.ndim < 2 or x.shape[1] == 0:
+        check_input(program, x, where)
+    chunks = chunks_of(program, x, length, record)
+    for begin, end in chunks:
+        check_input(program, x[:, begin:end], _within(where, (begin, end)))
+    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
+        file = Path(name) / "program.chip"
+        save_program(program, file)
+        content = file.read_bytes()
+        store = Store.open(Path(f"{output}.parts"), digest_of(content, x, backend, length, record, chunks))
+        run = _Run(store, chunks, progress, x.shape[1])
+        with _pool(workers, cluster) as parallel:
+            source = file if cluster is None else content
+            run.finish(
+                parallel, lambda chunk: _Task(source, x[:, slice(*chunk)], chunk, settings), local=cluster is None
+            )
+    store.join(chunks, output)
+    first = f"counts/{program.outputs[0]}"
+    spikes = sum(int(store.get(chunk)[first].sum()) for chunk in chunks)
+    store.remove()
+    return Written(x.shape[1], length, spikes)
+
+
+class _Run:
+    """Runs the chunks that are missing until none is."""
+
+    def __init__(
+        self, store: Store, chunks: list[Chunk], progress: Callable[[int, int], None] | None, samples: int
+    ) -> None:
+        self._store, self._chunks, self._progress, self._samples = store, chunks, progress, samples
+
+    def missing(self) -> list[Chunk]:
+        """Chunks that are not on disk, and word of those that are."""
+        left = [chunk for chunk in self._chunks if not self._store.has(chunk)]
+        if self._progress is not None:
+            self._progress(self._samples - sum(end - begin for begin, end in left), self._samples)
+        return left
+
+    def finish(self, parallel: joblib.Parallel, task: Callable[[Chunk], _Task], local: bool) -> None:
+        """Run what is missing; raises BackendError where workers are lost again and again."""
+        left, failures = self.missing(), 0
+        while left:
+            try:
+                if local:
+                    for _ in parallel(joblib.delayed(_run_to_disk)(task(c), self._store) for c in left):
+                        self.missing()
+                else:
+                    for chunk, arrays in parallel(joblib.delayed(_run)(task(c)) for c in left):
+                        self._store.put(chunk, arrays)
+                        self.missing()
+                lost: Exception | None = None
+            except (InputError, BackendError, KeyboardInterrupt):
+                raise
+            except Exception as error:
+                # joblib, loky and dask have each their own error for a worker that is gone
+                lost = error
+            before, left = left, self.missing()
+            failures = 0 if len(left) < len(before) else failures + 1
+            if left and failures == _ATTEMPTS:
+                why = "no word of why" if lost is None else f"{type(lost).__name__}: {reason(lost)}"
+                raise BackendError(
+                    f"samples {left[0][0]} to {left[0][1] - 1} could not be run: "
+                    f"their worker was lost {_ATTEMPTS} times ({why}); give it more memory, or run with fewer --workers"
+                ) from lost
+
+
+@contextmanager
+def _pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
+    if cluster is None:
+        with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
+            # one chunk at a time for each worker: what is killed with it is little
+            yield joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+        return
+    try:
+        connect: Any = import_module("distributed").Client
+    except ImportError as error:
+        raise InputError(f"--cluster {cluster}: dask is not installed; install spikeport[cluster]") from error
+    try:
+        client = connect(cluster, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--cluster {cluster}: no dask scheduler answers there ({reason(error)}); start one with `dask scheduler`"
+        ) from error
+    with client, joblib.parallel_config(backend="dask", client=client):
+        yield joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+
+
+def _run_to_disk(task: _Task, store: Store) -> None:
+    """Run a chunk and keep its arrays, in a worker that shares the disk."""
+    chunk, arrays = _run(task, store.folder)
+    store.put(chunk, arrays)
+
+
+def _run(task: _Task, folder: Path | None = None) -> tuple[Chunk, dict[str, NDArray[Any]]]:
+    """Run a chunk in one thread; what is recorded goes to the folder where it is much."""
+    program, settings = _program(task.program), task.settings
+    recorded = recorded_bytes(program, settings.steps, settings.record) * task.x.shape[1]
+    with tempfile.TemporaryDirectory(prefix=".recording-", dir=folder) as name:
+
+        def on_disk(what: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+            place = Path(name) / what.replace("/", " ")
+            return np.lib.format.open_memmap(place, "w+", np.dtype(kind), shape)  # type: ignore[no-any-return,no-untyped-call,unused-ignore]
+
+        # a file that is mapped lives on without its name
+        large = folder is not None and recorded > _MEMORY_BYTES
+        result = simulate(
+            program, task.x, settings.backend, settings.steps, settings.record, settings.limit_seconds,
+            where=_within(settings.where, task.chunk), threads=1, room=on_disk if large else in_memory,
+        )  # fmt: skip
+        return task.chunk, result.arrays()
+
+
+@lru_cache(maxsize=1)
+def _program(source: bytes | Path) -> ChipProgram:
+    if isinstance(source, Path):
+        return load_program(source)
+    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
+        file = Path(name) / "program.chip"
+        file.write_bytes(source)
+        return load_program(file)
+
+
+def _within(where: str, chunk: Chunk) -> str:
+    return f"{where}, samples {chunk[0]} to {chunk[1] - 1}"
