@@ -22,7 +22,7 @@ from exporter.replay import arrived
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
 from .emulator import emulate
-from .inputs import check_input
+from .inputs import Given, check_input, extent
 from .result import SimulationResult
 
 Inputs = Mapping[str, NDArray[np.int32]]
@@ -125,7 +125,7 @@ class DiffReport:
         return min(found, key=lambda layer: layer.first.step if layer.first else 0, default=None)
 
 
-def diff(network: FloatNetwork, program: ChipProgram, x: NDArray[Any], where: str = "input") -> DiffReport:
+def diff(network: FloatNetwork, program: ChipProgram, x: Given, where: str = "input") -> DiffReport:
     """Compare a network with the program compiled from it on x (time, batch, *input shape).
 
     Runs as many steps as it takes for all answers to come out. Raises InputError for a bad input, or a program that
@@ -133,7 +133,8 @@ def diff(network: FloatNetwork, program: ChipProgram, x: NDArray[Any], where: st
     """
     inputs = check_input(program, x, where)
     variants: dict[Cause, FloatNetwork] = {part: exchange(network, program, part) for part in PARTS}
-    steps, batch = x.shape[0] + program.pipeline_steps, x.shape[1]
+    length, batch = extent(x)
+    steps = length + program.pipeline_steps
     places = steps * sum(p.size for p in program.populations)
     size = max(1, _GROUP // places)
     report: DiffReport | None = None

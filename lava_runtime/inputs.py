@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, InputPort
 from hardware_profiles.errors import InputError, reason
+
+Given = NDArray[Any] | Mapping[str, NDArray[Any]]
+"""What enters a network: one array (time, batch, *shape), or one by the name of each input."""
+
+
+def extent(x: Given) -> tuple[int, int]:
+    """Time steps and samples of what was given, 0 where it has no such axis."""
+    first = x if isinstance(x, np.ndarray) else next(iter(x.values()))
+    return (first.shape[0] if first.ndim else 0), (first.shape[1] if first.ndim > 1 else 0)
 
 
 def load_input(path: str | Path) -> NDArray[Any]:
@@ -37,17 +46,30 @@ def _mapped(path: str | Path) -> Any:
         return np.load(path, allow_pickle=False)
 
 
-def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> dict[str, NDArray[Any]]:
-    """The values entering each input port, integers (time, batch, size), from x (time, batch, *shape).
+def check_input(program: ChipProgram, x: Given, where: str = "input") -> dict[str, NDArray[Any]]:
+    """The values entering each input port, integers (time, batch, size), from x (time, batch, *shape) or one a port.
 
     Integers are not copied: x may be larger than the memory.
     Raises InputError for a wrong shape, an empty batch, NaN, a number that is no integer, or a payload that the chip's
     spikes cannot carry.
     """
-    port = program.inputs[0]
-    if len(program.inputs) > 1:
-        names = ", ".join(p.name for p in program.inputs)
-        raise InputError(f"{where}: the network has several inputs ({names}); one array cannot feed them all")
+    ports = {port.name: port for port in program.inputs}
+    if isinstance(x, np.ndarray):
+        if len(ports) > 1:
+            raise InputError(
+                f"{where}: the network has several inputs ({', '.join(ports)}); one array cannot feed them all: "
+                "give a .npz file with one array for each"
+            )
+        return {name: _checked(program, port, x, where) for name, port in ports.items()}
+    if set(x) != set(ports):
+        raise InputError(f"{where}: holds {', '.join(x) or 'nothing'}, but the inputs are {', '.join(ports)}")
+    found = {name: _checked(program, port, x[name], f"{where}: {name}") for name, port in ports.items()}
+    if len({values.shape[:2] for values in found.values()}) > 1:
+        raise InputError(f"{where}: its arrays have different numbers of time steps or samples; make them alike")
+    return found
+
+
+def _checked(program: ChipProgram, port: InputPort, x: NDArray[Any], where: str) -> NDArray[Any]:
     if x.dtype.kind not in "biuf":
         raise InputError(f"{where}: holds {x.dtype}, but spikes are 0/1 or integer payloads; save it as uint8 or int32")
     expected = ", ".join(["time", "batch", *map(str, port.shape)])
@@ -80,7 +102,7 @@ def check_input(program: ChipProgram, x: NDArray[Any], where: str = "input") -> 
             f"{program.widths.message_bits} bit; scale the input"
         )
     flat = x.reshape(*x.shape[:2], port.size)
-    return {port.name: flat.astype(np.int32) if x.dtype.kind == "f" else flat}
+    return flat.astype(np.int32) if x.dtype.kind == "f" else flat
 
 
 def is_graded(values: NDArray[Any]) -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
-
-from numpy.typing import NDArray
+from typing import Literal, get_args
 
 from exporter.program import ChipProgram
 from hardware_profiles.errors import InputError, nearest
 
 from .child import run_lava
 from .emulator import emulate
-from .inputs import check_input
+from .inputs import Given, check_input, extent
 from .result import Record, Room, SimulationResult, in_memory
 
 Backend = Literal["lava", "stock", "emulator"]
@@ -22,7 +20,7 @@ DEFAULT_LIMIT_SECONDS = 600.0
 
 def simulate(
     program: ChipProgram,
-    x: NDArray[Any],
+    x: Given,
     backend: Backend = "emulator",
     steps: int | None = None,
     record: Record = "spikes",
@@ -32,7 +30,7 @@ def simulate(
     threads: int | None = None,
     room: Room = in_memory,
 ) -> SimulationResult:
-    """Run a program on x (time, batch, *input shape) of 0/1 spikes or integer payloads.
+    """Run a program on x (time, batch, *input shape), one a name for several inputs, of 0/1 spikes or payloads.
 
     steps: time steps of the chip, default as many as x has; what a network of depth n answers comes n steps later, so
     x.shape[0] + program.pipeline_steps shows all of it. threads and room: see lava_runtime.emulator.emulate; the other
@@ -44,7 +42,7 @@ def simulate(
     if steps is not None and steps < 1:
         raise InputError(f"steps is {steps}, but a run takes at least one time step")
     inputs = check_input(program, x, where)
-    length = steps if steps is not None else len(x)
+    length = steps if steps is not None else extent(x)[0]
     if backend == "emulator":
         return emulate(program, inputs, length, record, progress, threads, room)
     return run_lava(program, inputs, length, backend, record, limit_seconds, progress)

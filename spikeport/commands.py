@@ -23,7 +23,9 @@ from lava_runtime.cost_model.energy import dynamic_energy, static_power
 from lava_runtime.cost_model.events import Events
 from lava_runtime.costs import Range
 from lava_runtime.diff import diff
-from lava_runtime.inputs import load_input
+from lava_runtime.input_files import open_input
+from lava_runtime.inputs import extent
+from lava_runtime.nir_data import ENDINGS, write_result
 from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
 from lava_runtime.workers import simulate_to_file
@@ -129,13 +131,18 @@ def simulate_file(
     if workers is not None and cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
     program = open_model(model, chip, choices)
-    values = load_input(x)
+    values = open_input(x, program)
     if workers is None and cluster is None:
-        with console.status(f"{backend}: {values.shape[1] if values.ndim > 1 else 0} samples"):
+        with console.status(f"{backend}: {extent(values)[1]} samples"):
             result = simulate(program, values, backend, steps, record, time_limit, where=str(x))
-        result.save(output)
+        if output.suffix in ENDINGS:
+            write_result(result, program.dt, output)
+        else:
+            result.save(output)
         samples, length, spikes = result.batch, result.steps, int(result.counts()[program.outputs[0]].sum())
     else:
+        if not isinstance(values, np.ndarray) or output.suffix in ENDINGS:
+            raise InputError("--workers and --cluster take one input and write .npz; leave them out here")
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task(f"{backend}: samples")
             written = simulate_to_file(
@@ -144,7 +151,7 @@ def simulate_file(
             )  # fmt: skip
         samples, length, spikes = written.samples, written.steps, written.output_spikes
     _say(console, f"{output}: {samples} samples, {length} steps, {spikes} output spikes")
-    missing = len(values) + program.pipeline_steps - length
+    missing = extent(values)[0] + program.pipeline_steps - length
     if missing > 0:
         _say(
             console,
@@ -164,10 +171,10 @@ def diff_file(
 ) -> bool:
     """Whether float and fixed point spike alike, with a table, and JSON and a picture if asked for."""
     network, program = open_both(model, chip, choices)
-    values = load_input(x)
+    values = open_input(x, program)
     if picture is not None and picture.suffix != ".svg":
         raise InputError(f"{picture}: pictures are .svg files; give --picture a name that ends so")
-    with console.status(f"float and fixed point: {values.shape[1] if values.ndim > 1 else 0} samples"):
+    with console.status(f"float and fixed point: {extent(values)[1]} samples"):
         report = diff(network, program, values, str(x))
     if json_file is not None:
         write_text(json_file, json.dumps(difference_parts(report), indent=2) + "\n")
@@ -183,8 +190,8 @@ def profile_file(
     """Simulate in the emulator and profile the run; costs: chips whose constants price the same events, by comma."""
     others = [] if costs is None else [load_costs(name.strip()) for name in costs.split(",") if name.strip()]
     program = open_model(model, chip, choices)
-    values = load_input(x)
-    result = simulate(program, values, "emulator", len(values) + program.pipeline_steps, where=str(x))
+    values = open_input(x, program)
+    result = simulate(program, values, "emulator", extent(values)[0] + program.pipeline_steps, where=str(x))
     found = profile_run(program, result, load_chip(chip))
     parts = summary.profile_parts(program, found)
     if json_file is not None:

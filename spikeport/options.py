@@ -48,7 +48,12 @@ class RecordName(str, Enum):
 RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a .toml file.", metavar="RECIPE.toml")]
 ModelArgument = Annotated[Path, typer.Argument(help="A .chip file, or a .nir file with --chip.", metavar="MODEL")]
 InputOption = Annotated[
-    Path, typer.Option("--input", help="Spikes (time, batch, *input shape), 0/1 or integer payloads.", metavar="X.npy")
+    Path,
+    typer.Option(
+        "--input",
+        help="Spikes (time, batch, *input shape), 0/1 or payloads; .npz: an array a port name; .h5: NIR's data.",
+        metavar="X.npy",
+    ),
 ]
 ChipOption = Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file (.toml).", metavar="NAME")]
 OptionalChip = Annotated[

@@ -1,0 +1,46 @@
+"""Input of every kind that a network can be run on, from one file: X.npy, X.npz, or NIR's data (X.h5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from exporter.program import ChipProgram
+from hardware_profiles.errors import InputError, reason
+
+from .inputs import Given, load_input
+from .nir_data import ENDINGS, read_spikes
+
+
+def open_input(path: Path, program: ChipProgram) -> Given:
+    """What enters a program: one array (time, batch, *shape), or one by the name of each of several inputs.
+
+    .npy holds the one, .npz one a name, a .h5 or .hdf5 file NIR's data by node. Raises InputError.
+    """
+    if path.suffix not in (".npz", *ENDINGS):
+        return load_input(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give arrays of shape (time, batch, *input shape) by input name")
+    if path.suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise InputError(f"{path}: is no whole .npz file ({reason(error)}); save it with numpy.savez") from error
+    else:
+        arrays = read_spikes(path, program.dt)
+    shapes = {port.name: port.shape for port in program.inputs}
+    missing = [name for name in shapes if name not in arrays]
+    if len(shapes) == len(arrays) == 1 and missing:
+        # one array for one input, whatever it is called
+        arrays, missing = {missing[0]: next(iter(arrays.values()))}, []
+    if missing:
+        raise InputError(f"{path}: has no array for input {missing[0]!r}; it holds {', '.join(arrays) or 'none'}")
+    chosen = {name: arrays[name] for name in shapes}
+    if path.suffix in ENDINGS:
+        # NIR's data know no shape but the number of neurons
+        for name, values in chosen.items():
+            if values.shape[2:] == (int(np.prod(shapes[name])),):
+                chosen[name] = values.reshape(*values.shape[:2], *shapes[name])
+    return next(iter(chosen.values())) if len(chosen) == 1 else chosen
