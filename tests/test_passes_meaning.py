@@ -69,9 +69,13 @@ def test_one_constant_for_all_becomes_one_a_neuron() -> None:
 @pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), (2, 1), (2, 3), (4, 1), (3, 2)])
 def test_same_padding_keeps_the_size(kernel: int, dilation: int) -> None:
     weight = np.random.default_rng(0).normal(size=(2, 1, kernel, kernel))
-    node = infer_shapes(line((1, 9, 9), conv(weight, "same", dilation=dilation))).nodes["n0"]
-    assert not isinstance(node.padding, str)
-    np.testing.assert_array_equal(node.output_type["output"], [2, 9, 9])
+    graph = line((1, 9, 9), conv(weight, "same", dilation=dilation))
+    made = infer_shapes(graph)
+    assert not isinstance(made.nodes["n0"].padding, str)
+    np.testing.assert_array_equal(made.nodes["n0"].output_type["output"], [2, 9, 9])
+    inputs = spikes_for(graph, 2, 1, 0, 0.5)
+    wanted, found = (simulate_nir(net, inputs).outputs["out"] for net in (graph, made))
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
 def test_a_conv1d_is_a_conv2d_of_height_1() -> None:
