@@ -19,6 +19,7 @@ from .options import (
     DiscretizeName,
     DiscretizeOption,
     DtOption,
+    FromOption,
     InputOption,
     JsonOption,
     ModelArgument,
@@ -131,8 +132,9 @@ def compile_(
     output: Annotated[Path, typer.Option("-o", help="The program to write.", metavar="MODEL.chip")],
     dt: DtOption = None,
     weight_bits: WeightBitsOption = None,
-    discretize: DiscretizeOption = DiscretizeName.euler,
-    reset: ResetOption = ResetName.zero,
+    framework: FromOption = None,
+    discretize: DiscretizeOption = None,
+    reset: ResetOption = None,
     precision: PrecisionOption = PrecisionName.normal,
     calibrate: CalibrateOption = None,
     dump: Annotated[
@@ -149,7 +151,7 @@ def compile_(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
     commands.compile_model(model, chip, choices, dump, output, _console())
 
 
@@ -159,8 +161,9 @@ def check(
     chip: ChipOption,
     dt: DtOption = None,
     weight_bits: WeightBitsOption = None,
-    discretize: DiscretizeOption = DiscretizeName.euler,
-    reset: ResetOption = ResetName.zero,
+    framework: FromOption = None,
+    discretize: DiscretizeOption = None,
+    reset: ResetOption = None,
     precision: PrecisionOption = PrecisionName.normal,
     calibrate: CalibrateOption = None,
 ) -> None:
@@ -170,7 +173,7 @@ def check(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
     if not commands.check(model, chip, choices, _console()):
         raise typer.Exit(NO)
 
@@ -189,8 +192,9 @@ def simulate(
     record: Annotated[RecordName, typer.Option("--record", help="What to keep.")] = RecordName.spikes,
     dt: DtOption = None,
     weight_bits: WeightBitsOption = None,
-    discretize: DiscretizeOption = DiscretizeName.euler,
-    reset: ResetOption = ResetName.zero,
+    framework: FromOption = None,
+    discretize: DiscretizeOption = None,
+    reset: ResetOption = None,
     precision: PrecisionOption = PrecisionName.normal,
     calibrate: CalibrateOption = None,
     time_limit: Annotated[
@@ -205,7 +209,7 @@ def simulate(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
     commands.simulate_file(
         model, x, output, backend.value, chip, steps, record.value, choices, time_limit, workers, cluster, _console()
     )  # fmt: skip
@@ -218,8 +222,9 @@ def diff(
     chip: OptionalChip = None,
     dt: DtOption = None,
     weight_bits: WeightBitsOption = None,
-    discretize: DiscretizeOption = DiscretizeName.euler,
-    reset: ResetOption = ResetName.zero,
+    framework: FromOption = None,
+    discretize: DiscretizeOption = None,
+    reset: ResetOption = None,
     precision: PrecisionOption = PrecisionName.normal,
     calibrate: CalibrateOption = None,
     json_file: JsonOption = None,
@@ -234,7 +239,7 @@ def diff(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
     if not commands.diff_file(model, x, chip, choices, json_file, picture, _console()):
         raise typer.Exit(NO)
 
@@ -247,8 +252,9 @@ def profile(
     json_file: JsonOption = None,
     dt: DtOption = None,
     weight_bits: WeightBitsOption = None,
-    discretize: DiscretizeOption = DiscretizeName.euler,
-    reset: ResetOption = ResetName.zero,
+    framework: FromOption = None,
+    discretize: DiscretizeOption = None,
+    reset: ResetOption = None,
     precision: PrecisionOption = PrecisionName.normal,
     calibrate: CalibrateOption = None,
     costs: Annotated[
@@ -262,7 +268,7 @@ def profile(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, discretize, reset, precision, calibrate)
+    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
     commands.profile_file(model, x, chip, json_file, choices, costs, _console())
 
 
@@ -335,14 +341,16 @@ def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool) -> None:
 def _choices(
     dt: float | None,
     weight_bits: int | None,
-    discretize: DiscretizeName,
-    reset: ResetName,
+    framework: str | None,
+    discretize: DiscretizeName | None,
+    reset: ResetName | None,
     precision: PrecisionName,
     calibrate: Path | None,
 ) -> Any:
     from spikeport.models import Choices
 
-    return Choices(dt, weight_bits, discretize.value, reset.value, precision.value, calibrate)
+    decay, after = discretize and discretize.value, reset and reset.value
+    return Choices(dt, weight_bits, framework, decay, after, precision.value, calibrate)
 
 
 def _console() -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import nir
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.dialects import get_dialect
 from exporter.discretize import Discretize
 from exporter.float_network import FloatNetwork, Reset
 from exporter.flow import dump_to
@@ -25,21 +26,46 @@ from lava_runtime.inputs import load_input
 class Choices:
     """What the user may say about compiling a network; a compiled one has no choice left.
 
-    dt in seconds; calibrate: a file of sample input; the others as in exporter/compile.py.
+    dt in seconds; framework: the one that wrote the file, which decides what is left out of the next two
+    (exporter/dialects.py); calibrate: a file of sample input; the others as in exporter/compile.py.
     """
 
     dt: float | None = None
     weight_bits: int | None = None
-    discretize: Discretize = "euler"
-    reset: Reset = "zero"
+    framework: str | None = None
+    discretize: Discretize | None = None
+    reset: Reset | None = None
     precision: Precision = "normal"
     calibrate: Path | None = None
 
     def given(self) -> list[str]:
         """The options that differ from the defaults, as they are called on the command line."""
+        called = {"framework": "from"}
         return [
-            f"--{name.replace('_', '-')}" for name, value in vars(self).items() if value != getattr(Choices(), name)
+            f"--{called.get(name, name).replace('_', '-')}"
+            for name, value in vars(self).items()
+            if value != getattr(Choices(), name)
         ]
+
+    def meant(self, path: Path) -> Meant:
+        """A .nir file as NIR means it, and how its time steps and resets work; raises InputError."""
+        graph, dt = read_nir(path), self.dt
+        discretize, reset = self.discretize, self.reset
+        if self.framework is not None:
+            dialect = get_dialect(self.framework)
+            graph, dt = dialect.apply(graph, dt, str(path))
+            discretize, reset = discretize or dialect.discretize, reset or dialect.reset
+        return Meant(graph, dt, discretize or "euler", reset or "zero")
+
+
+@dataclass(frozen=True)
+class Meant:
+    """A graph with what NIR does not say of it; dt in seconds, None where the graph says it."""
+
+    graph: nir.NIRGraph
+    dt: float | None
+    discretize: Discretize
+    reset: Reset
 
 
 NO_CHOICES = Choices()
@@ -69,19 +95,19 @@ def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICE
         if late:
             raise InputError(f"{path}: a .net file holds the chip's integers; it has no use for {', '.join(late)}")
         return compile_net(path, load_chip(chip), choices.dt)
-    return _compiled(read_nir(path), path, chip, choices)
+    return _compiled(choices.meant(path), path, chip, choices)
 
 
-def _compiled(graph: nir.NIRGraph, path: Path, chip: str, choices: Choices) -> ChipProgram:
+def _compiled(meant: Meant, path: Path, chip: str, choices: Choices) -> ChipProgram:
     calibration = None if choices.calibrate is None else load_input(choices.calibrate)
     return compile_graph(
-        graph,
+        meant.graph,
         load_chip(chip),
-        choices.dt,
+        meant.dt,
         choices.weight_bits,
         str(path),
-        discretize=choices.discretize,
-        reset=choices.reset,
+        discretize=meant.discretize,
+        reset=meant.reset,
         precision=choices.precision,
         calibration=calibration,
     )
@@ -95,15 +121,14 @@ def open_both(path: Path, chip: str | None, choices: Choices = NO_CHOICES) -> tu
         raise InputError(f"{path}: {path.suffix or 'files without an ending'} cannot be compared; give a .nir file")
     if chip is None:
         raise InputError(f"{path}: is compiled to be compared; name a chip with --chip")
-    graph = read_nir(path)
-    network = lower_graph(graph, choices.dt, str(path), discretize=choices.discretize, reset=choices.reset)
-    return network, _compiled(graph, path, chip, choices)
+    meant = choices.meant(path)
+    network = lower_graph(meant.graph, meant.dt, str(path), discretize=meant.discretize, reset=meant.reset)
+    return network, _compiled(meant, path, chip, choices)
 
 
 def dump_passes(path: Path, choices: Choices, folder: Path) -> None:
     """Write a .nir file's network after each pass into a folder; raises InputError."""
     if path.suffix != ".nir":
         raise InputError(f"{path}: passes run over NIR graphs; --dump takes a .nir file")
-    lower_graph(
-        read_nir(path), choices.dt, str(path), discretize=choices.discretize, reset=choices.reset, watch=dump_to(folder)
-    )
+    meant = choices.meant(path)
+    lower_graph(meant.graph, meant.dt, str(path), discretize=meant.discretize, reset=meant.reset, watch=dump_to(folder))

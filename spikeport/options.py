@@ -29,6 +29,7 @@ class ResetName(str, Enum):
 
     zero = "zero"
     subtract = "subtract"
+    subtract_after_decay = "subtract_after_decay"
 
 
 class PrecisionName(str, Enum):
@@ -68,12 +69,17 @@ WeightBitsOption = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--weight-bits", help="Bits of a weight, default all the chip has.", metavar="N"),
 ]
+FromOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--from", help="The framework that wrote the .nir file, and what it means by it.", metavar="NAME"),
+]
 DiscretizeOption = Annotated[
-    DiscretizeName,
-    typer.Option("--discretize", help="Decay a step: dt/tau as most frameworks, or 1 - exp(-dt/tau)."),
+    Optional[DiscretizeName],  # noqa: UP045
+    typer.Option("--discretize", help="Decay a step: euler, dt/tau (default), or exponential, 1 - exp(-dt/tau)."),
 ]
 ResetOption = Annotated[
-    ResetName, typer.Option("--reset", help="After a spike v is 0, or less by the threshold: NIR does not say.")
+    Optional[ResetName],  # noqa: UP045
+    typer.Option("--reset", help="After a spike v is 0 (default), or less by the threshold: NIR does not say."),
 ]
 PrecisionOption = Annotated[
     PrecisionName, typer.Option("--precision", help="high: two synapses a weight where that is needed.")

@@ -10,7 +10,10 @@ import pytest
 from test_energy_benchmark import script
 
 from exporter.dialects import DIALECTS, get_dialect
+from exporter.neurons import CubaLIFSoftReset
+from exporter.nir_file import write_nir
 from hardware_profiles.errors import InputError
+from spikeport.models import Choices, open_model
 
 PEERS = Path(__file__).resolve().parent.parent / ".venv-frameworks"
 # Sinabs' neurons spike several times in a step where they are driven hard; a chip's spike once
@@ -64,3 +67,17 @@ def test_an_unknown_framework_or_a_missing_time_step_gets_a_sentence() -> None:
         get_dialect("snntorh")
     with pytest.raises(InputError, match=r"model\.nir: rockpool networks have a time step of their own; .*--dt"):
         get_dialect("rockpool").apply(graph(nir.IF(np.ones(2), np.ones(2))), None, "model.nir")
+
+
+def test_the_command_line_takes_a_framework_by_name(tmp_path: Path) -> None:
+    node = nir.LIF(tau=np.full(2, 5e-4), r=np.full(2, 5.0), v_leak=np.zeros(2), v_threshold=np.ones(2))
+    write_nir(graph(node), tmp_path / "m.nir")
+    choices = Choices(framework="snntorch").meant(tmp_path / "m.nir")
+    assert (choices.dt, choices.discretize, choices.reset) == (1e-4, "euler", "subtract_after_decay")
+    # what is said goes over what the framework means
+    assert Choices(framework="snntorch", reset="zero").meant(tmp_path / "m.nir").reset == "zero"
+    soft = open_model(tmp_path / "m.nir", "loihi2", Choices(framework="snntorch")).population("n")
+    assert isinstance(soft, CubaLIFSoftReset)
+    # v keeps 0.8 of itself a step: less by the threshold after that is less by 1.25 thresholds before it
+    np.testing.assert_allclose(soft.v_subtract / (soft.vth * 64), 1.25, rtol=1e-4)
+    assert Choices(framework="snntorch").given() == ["--from"]
