@@ -349,7 +349,8 @@ def _choices(
 ) -> Any:
     from spikeport.models import Choices
 
-    decay, after = discretize and discretize.value, reset and reset.value
+    decay = None if discretize is None else discretize.value
+    after = None if reset is None else reset.value
     return Choices(dt, weight_bits, framework, decay, after, precision.value, calibrate)
 
 
