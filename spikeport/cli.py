@@ -349,8 +349,8 @@ def _choices(
 ) -> Any:
     from spikeport.models import Choices
 
-    decay = None if discretize is None else discretize.value
-    after = None if reset is None else reset.value
+    decay: Any = None if discretize is None else discretize.value
+    after: Any = None if reset is None else reset.value
     return Choices(dt, weight_bits, framework, decay, after, precision.value, calibrate)
 
 
