@@ -1,7 +1,8 @@
 """Parts of a run on disk: samples cut into chunks, each chunk's arrays in a folder, all of them one OUT.npz in the end.
 
 FOLDER/run.json            what is run, by digest: a folder that holds another run is not taken for this one
-FOLDER/00000-00128/        the arrays of samples 0 to 127, written under another name and renamed when whole
+FOLDER/00000-00128/        the arrays of samples 0 to 127, written under another name and renamed when whole;
+                           chunk.json: their names, and the digest of the input that gave them
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from hardware_profiles.files import write_text
 from .result import Record
 
 _RUN = "run.json"
-_NAMES = "names.json"
+_NOTE = "chunk.json"
 # a chunk's recorded arrays and input; more samples a chunk make the kernels faster up to about 128
 _CHUNK_BYTES = 256 << 20
 _CHUNK_SAMPLES = 128
@@ -57,13 +58,20 @@ class Store:
         """Whether a chunk is done."""
         return self._place(chunk).is_dir()
 
-    def put(self, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep a chunk's arrays; it is there only when it is whole."""
+    def keep_only(self, chunks: list[Chunk], x: NDArray[Any]) -> None:
+        """Delete the chunks that another input gave."""
+        for chunk in chunks:
+            if self.has(chunk) and self._note(chunk)["input"] != digest_of(x[:, slice(*chunk)]):
+                shutil.rmtree(self._place(chunk))
+
+    def put(self, chunk: Chunk, x: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep a chunk's arrays, which its input x gave; it is there only when it is whole."""
         place = self._place(chunk)
         temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=self.folder))
         for index, values in enumerate(arrays.values()):
             np.save(temporary / f"{index}.npy", values, allow_pickle=False)
-        (temporary / _NAMES).write_text(json.dumps(list(arrays)), encoding="utf-8")
+        note = {"names": list(arrays), "input": digest_of(x)}
+        (temporary / _NOTE).write_text(json.dumps(note), encoding="utf-8")
         try:
             temporary.replace(place)
         except OSError:
@@ -74,8 +82,7 @@ class Store:
 
     def get(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
         """A chunk's arrays by name, mapped from disk."""
-        place = self._place(chunk)
-        names = json.loads((place / _NAMES).read_text(encoding="utf-8"))
+        place, names = self._place(chunk), self._note(chunk)["names"]
         return {name: np.load(place / f"{i}.npy", mmap_mode="r", allow_pickle=False) for i, name in enumerate(names)}
 
     def join(self, chunks: list[Chunk], path: str | Path) -> None:
@@ -86,6 +93,10 @@ class Store:
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder)
+
+    def _note(self, chunk: Chunk) -> dict[str, Any]:
+        note: dict[str, Any] = json.loads((self._place(chunk) / _NOTE).read_text(encoding="utf-8"))
+        return note
 
     def _place(self, chunk: Chunk) -> Path:
         return self.folder / f"{chunk[0]:05d}-{chunk[1]:05d}"
@@ -121,10 +132,9 @@ def recorded_bytes(program: ChipProgram, steps: int, record: Record) -> int:
     return 4 * steps * (kept or sum(program.source_size(name) for name in program.outputs))
 
 
-def digest_of(program: bytes, x: NDArray[Any], *settings: object) -> str:
-    """What tells one run from another: the program's file, the input and how it is run."""
-    found = hashlib.sha256(program)
-    found.update(repr((x.shape, x.dtype.str, settings)).encode())
+def digest_of(x: NDArray[Any], *others: object) -> str:
+    """What tells one input, and what else is given, from another."""
+    found = hashlib.sha256(repr((x.shape, x.dtype.str, others)).encode())
     for values in x:
         found.update(np.ascontiguousarray(values).data)
     return found.hexdigest()

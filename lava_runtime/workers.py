@@ -96,7 +96,9 @@ def simulate_to_file(
         file = Path(name) / "program.chip"
         save_program(program, file)
         content = file.read_bytes()
-        store = Store.open(Path(f"{output}.parts"), digest_of(content, x, backend, length, record, chunks))
+        how = digest_of(np.frombuffer(content, np.uint8)[None], x.shape, x.dtype.str, backend, length, record, chunks)
+        store = Store.open(Path(f"{output}.parts"), how)
+        store.keep_only(chunks, x)
         run = _Run(store, chunks, progress, x.shape[1])
         with _pool(workers, cluster) as parallel:
             source = file if cluster is None else content
@@ -135,7 +137,7 @@ class _Run:
                         self.missing()
                 else:
                     for chunk, arrays in parallel(joblib.delayed(_run)(task(c)) for c in left):
-                        self._store.put(chunk, arrays)
+                        self._store.put(chunk, task(chunk).x, arrays)
                         self.missing()
                 lost: Exception | None = None
             except (InputError, BackendError, KeyboardInterrupt):
@@ -177,7 +179,7 @@ def _pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
 def _run_to_disk(task: _Task, store: Store) -> None:
     """Run a chunk and keep its arrays, in a worker that shares the disk."""
     chunk, arrays = _run(task, store.folder)
-    store.put(chunk, arrays)
+    store.put(chunk, task.x, arrays)
 
 
 def _run(task: _Task, folder: Path | None = None) -> tuple[Chunk, dict[str, NDArray[Any]]]:
