@@ -34,7 +34,7 @@ _OCTAVES = 8
 # places (step, sample, element) of the sample that are kept; further samples are left out
 _PLACES = 1 << 27
 # a finer form must take at least this share of the spikes off the error
-_WORTH = 1e-3
+_WORTH = 2e-4
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def calibrated_layer(
     graded = population.sends == "voltage"
     lowest, highest = (met.lowest * MARGIN, met.highest * MARGIN) if graded else (0.0, 0.0)
     reach = Reach(met.current * MARGIN, lowest, highest, basis, measured=True)
-    forms: tuple[Form, ...] = ("split", "doubled") if options.form == "doubled" else (options.form,)
+    forms: tuple[Form, ...] = ("split", options.form) if options.form in ("digits", "doubled") else (options.form,)
     for layer in _by_worth(wanted, payloads, widths, replace(options, reach=reach), forms, sent):
         trial = try_layer(layer, wanted, driven, widths)
         if trial.current <= widths.state_max:

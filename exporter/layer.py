@@ -29,8 +29,11 @@ from .reach import Decays, Reach, worst_case
 from .rest import resting_voltage
 from .scale import Rounded, ScaleSearch, threshold_words
 
-Form = Literal["whole", "split", "doubled"]
-"""One connection a synapse; parts by sign and magnitude where they gain a bit; two digits a synapse where they do."""
+Form = Literal["whole", "split", "digits", "doubled"]
+"""One connection a synapse; parts by sign and magnitude where they gain a bit; two digits a synapse where they do, in a
+high and a low connection of mixed sign, or in a high and a low one of each sign, which is a bit finer.
+"""
+COARSER: dict[Form, Form] = {"doubled": "digits", "digits": "split", "split": "whole"}
 
 # what a form must take off the squared error to be worth its connections, and its synapses
 _SPLIT, _DOUBLED = 2.0, 4.0
@@ -122,7 +125,7 @@ def _finest(
         rounded = found.find(options.largest_scale)
         return rounded, found.errors(rounded)
 
-    bits = options.weight_bits
+    bits, wanted = options.weight_bits, matrices
     form: Form = "whole"
     best, errors = search(matrices)
     if options.form == "whole" or max(errors, default=0.0) < _EXACT:
@@ -138,11 +141,12 @@ def _finest(
     for candidates, rounded in finer:
         if rounded.loss * _SPLIT < best.loss:
             form, matrices, best = "split", candidates, rounded
-    if options.form == "doubled":
-        twice = [doubled(m, bits) if m.synapse in inexact else m for m in signed]
+    if options.form in ("digits", "doubled"):
+        base = signed if options.form == "doubled" else wanted
+        twice = [doubled(m, bits) if m.synapse in inexact else m for m in base]
         found, _ = search(twice)
         if found.loss * _DOUBLED < best.loss:
-            form, matrices, best = "doubled", twice, found
+            form, matrices, best = options.form, twice, found
     return form, matrices, best
 
 

@@ -5,7 +5,7 @@ that add up:
 
     by sign        an excitatory and an inhibitory part keep the lowest bit that mixed weights lose
     by magnitude   few large weights no longer set the step of the many small ones
-    by digit       a doubled synapse: w = (high * 2**shift + low) * 2**(exponent - shift), both of one sign
+    by digit       a doubled synapse: w = (high * 2**shift + low) * 2**(exponent - shift)
 
 Parts by sign and magnitude share no weight: each synapse is stored and accessed once. Parts by digit store it twice.
 """
@@ -72,10 +72,11 @@ class WeightMatrix:
     def rounded(self, scale: float, exponent: int, values: Floats | None = None) -> Integers:
         """The integers nearest to the stored weights (or to `values`), in units of 2**(exponent - spread)."""
         spread = self.spread(exponent)
-        fine = 1 << spread
-        grid = self.grid
+        fine, grid = 1 << spread, self.grid
         low, high = grid.low * fine, grid.high * fine
-        if spread:
+        if spread and self.mode == "mixed":
+            low, high = low - fine // 2 * grid.step, high + (fine // 2 - 1) * grid.step
+        elif spread:
             low, high = (v + int(np.sign(v)) * (fine - 1) * grid.step for v in (low, high))
         wanted = self.values if values is None else values
         points = np.rint(wanted * (scale / (STATE_UNIT * 2.0 ** (exponent - spread) * grid.step))) * grid.step
@@ -144,7 +145,7 @@ def by_magnitude(matrix: WeightMatrix, exponent: int) -> list[WeightMatrix]:
 
 
 def doubled(matrix: WeightMatrix, bits: int) -> WeightMatrix:
-    """The same weights with a second half of digits; they must be of one sign."""
+    """The same weights with a second half of digits."""
     return replace(matrix, shift=bits)
 
 
@@ -154,15 +155,22 @@ def parts(matrix: WeightMatrix, integers: Integers, exponent: int) -> list[Part]
     rows = csr_array((integers, matrix.weights.indices, matrix.weights.indptr), shape=matrix.weights.shape)
     if not spread:
         return [_part(matrix, rows, exponent)]
-    levels = np.abs(integers) // matrix.grid.step
-    sign = np.sign(integers) * matrix.grid.step
-    halves = (levels >> spread) * sign, (levels & ((1 << spread) - 1)) * sign
     found = []
+    halves = _halves(integers // matrix.grid.step, matrix.mode, spread)
     for values, unit in zip(halves, (exponent, exponent - spread), strict=True):
-        half = csr_array((values.astype(np.int32), rows.indices, rows.indptr), shape=rows.shape)
+        half = csr_array(((values * matrix.grid.step).astype(np.int32), rows.indices, rows.indptr), shape=rows.shape)
         if np.any(values):
             found.append(_part(matrix, half, unit))
     return found or [_part(matrix, rows, exponent)]
+
+
+def _halves(levels: Integers, mode: SignMode, spread: int) -> tuple[Integers, Integers]:
+    """High and low digits, levels = high * 2**spread + low: of the sign of the level, or of either in a mixed grid."""
+    if mode == "mixed":
+        high = (levels + (1 << (spread - 1))) >> spread
+        return high, levels - (high << spread)
+    sign, size = np.sign(levels), np.abs(levels)
+    return sign * (size >> spread), sign * (size & ((1 << spread) - 1))
 
 
 def total(parts_of_synapse: Sequence[Part], shape: tuple[int, int]) -> csr_array:

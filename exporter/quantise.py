@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from hardware_profiles.fixed_point import WordWidths
 
 from .calibrate import Sample, calibrated_layer, run_sample
 from .float_network import FloatNetwork
-from .layer import Form, Layer, LayerOptions, Wanted, quantise_layer
+from .layer import COARSER, Form, Layer, LayerOptions, Wanted, quantise_layer
 from .payload import Payload, payload_shift, senders_first
 from .program import ChipProgram, CubaLI
 from .validate import validate
@@ -56,13 +57,20 @@ def quantise(
 
 
 def quantise_layers(
-    network: FloatNetwork, widths: WordWidths, options: Mapping[str, LayerOptions], sample: Sample | None = None
+    network: FloatNetwork,
+    widths: WordWidths,
+    options: Mapping[str, LayerOptions],
+    sample: Sample | None = None,
+    known: Mapping[str, Layer] = MappingProxyType({}),
 ) -> dict[str, Layer]:
-    """Every population and its synapses, rounded as its options say."""
+    """Every population and its synapses, rounded as its options say; known: those that are rounded already."""
     starts = network.starts
     layers: dict[str, Layer] = {}
     payloads: dict[str, Payload] = {}
     for population in senders_first(network):
+        if population.name in known:
+            layers[population.name] = known[population.name]
+            continue
         incoming = tuple(c for c in network.connections if c.target == population.name)
         wanted = Wanted(population, incoming, starts[population.name])
         if sample is None:
@@ -91,17 +99,23 @@ def _coarser(
     layers: Mapping[str, Layer],
     sample: Sample | None,
 ) -> tuple[dict[str, LayerOptions], dict[str, Layer]] | None:
-    """The layers with one of them in the next coarser form: the one that loses least; None if all are whole."""
-    found: list[tuple[float, str, LayerOptions]] = []
+    """The layers with one of them in the next coarser form; None if all are whole.
+
+    It is the one that loses least of those in the finest form, which takes the most connections.
+    """
+    found: list[tuple[int, float, str, LayerOptions]] = []
     for name, layer in layers.items():
         if layer.form != "whole":
-            form: Form = "split" if layer.form == "doubled" else "whole"
-            found.append((layer.loss, name, replace(options[name], form=form)))
+            changed = replace(options[name], form=COARSER[layer.form])
+            found.append((list(COARSER).index(layer.form), layer.loss, name, changed))
     if not found:
         return None
-    _, name, changed = min(found, key=lambda item: item[0])
+    _, _, name, changed = min(found, key=lambda item: item[:2])
     now = {**options, name: changed}
-    return now, quantise_layers(network, widths, now, sample)
+    # what others send does not depend on how a spiking population is rounded
+    graded = any(p.sends == "voltage" for p in network.populations)
+    same = {} if graded else {key: layer for key, layer in layers.items() if key != name}
+    return now, quantise_layers(network, widths, now, sample, same)
 
 
 def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: Mapping[str, Layer]) -> ChipProgram:

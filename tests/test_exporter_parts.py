@@ -58,9 +58,8 @@ def test_parts_of_a_split_share_no_weight_and_all_are_there(seed: int, bits: int
 def test_digits_of_doubled_synapses_add_up_to_the_finer_rounded_whole(
     seed: int, bits: int, outliers: bool, scale: float
 ) -> None:
-    for m in by_sign(whole(matrix(seed, outliers), 1, 0, bits), bits):
-        if m.mode == "mixed":
-            continue
+    mixed = whole(matrix(seed, outliers), 1, 0, bits)
+    for m in [mixed, *by_sign(mixed, bits)]:
         exponent = smallest_exponent(m, scale, WIDTHS)
         twice = doubled(m, bits)
         spread = twice.spread(exponent)
@@ -74,8 +73,8 @@ def test_digits_of_doubled_synapses_add_up_to_the_finer_rounded_whole(
         )
         # each is as near as a step of the low digit, unless the register ends there
         unit = 64 * 2.0 ** (exponent - spread) * m.grid.step / scale
-        ends = m.largest * scale / 64 / 2.0**exponent <= max(m.grid.high, -m.grid.low)
-        if ends:
+        low, high = (end * scale / 64 / 2.0**exponent for end in m.ends)
+        if m.grid.low <= low and high <= m.grid.high:
             assert np.abs(integers * unit / m.grid.step - m.values).max(initial=0) <= unit / 2 * (1 + 1e-9)
 
 
