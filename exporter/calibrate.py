@@ -35,6 +35,8 @@ _OCTAVES = 8
 _PLACES = 1 << 27
 # a finer form must take at least this share of the spikes off the error
 _WORTH = 2e-4
+# errors, in parts of the spikes, that a few samples cannot tell apart
+_EQUAL = 5e-4
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,11 @@ def _by_worth(
     ordered: list[tuple[float, Layer]] = []
     for form in forms:
         tried = _octaves(wanted, payloads, widths, replace(options, form=form), sent)
-        tried.sort(key=lambda found: (found[0], found[1].loss))
+        least = min((error for error, _ in tried), default=0.0)
+        # of those as good as equal the smallest scale: v's register then reaches furthest on other input, too
+        good = [found for found in tried if found[0] <= least + _EQUAL]
+        others = [found for found in tried if found[0] > least + _EQUAL]
+        tried = sorted(good, key=lambda found: found[1].report.scale) + sorted(others, key=lambda found: found[0])
         worth = bool(tried) and (not ordered or ordered[0][0] - tried[0][0] > _WORTH)
         ordered = tried + ordered if worth else ordered + tried
     return [layer for _, layer in ordered]
