@@ -22,7 +22,7 @@ from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 from .dequantise import geometry_of, held_weights
 from .float_network import FloatConnection, FloatNetwork
 from .float_simulator import simulate_float
-from .layer import Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
+from .layer import EXACT, Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
 from .payload import Payload
 from .program import Connection, CubaLI
 from .reach import Reach
@@ -119,7 +119,9 @@ def _by_worth(
         least = min((error for error, _ in tried), default=0.0)
         # of those as good as equal the smallest scale: v's register then reaches furthest on other input, too
         good = [found for found in tried if found[0] <= least + _EQUAL]
-        others = [found for found in tried if found[0] > least + _EQUAL]
+        # numbers that lie on a grid stay there
+        good = [found for found in good if found[1].loss < EXACT] or good
+        others = [found for found in tried if not any(found is other for other in good)]
         tried = sorted(good, key=lambda found: found[1].report.scale) + sorted(others, key=lambda found: found[0])
         worth = bool(tried) and (not ordered or ordered[0][0] - tried[0][0] > _WORTH)
         ordered = tried + ordered if worth else ordered + tried

@@ -38,7 +38,7 @@ COARSER: dict[Form, Form] = {"doubled": "digits", "digits": "split", "split": "w
 # what a form must take off the squared error to be worth its connections, and its synapses
 _SPLIT, _DOUBLED = 2.0, 4.0
 # squared error, in parts of the weights', of numbers that are exact
-_EXACT = 1e-13
+EXACT = 1e-13
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def _finest(
     bits, wanted = options.weight_bits, matrices
     form: Form = "whole"
     best, errors = search(matrices)
-    if options.form == "whole" or max(errors, default=0.0) < _EXACT:
+    if options.form == "whole" or max(errors, default=0.0) < EXACT:
         return form, matrices, best
-    inexact = {m.synapse for m, error in zip(matrices, errors, strict=True) if error >= _EXACT}
+    inexact = {m.synapse for m, error in zip(matrices, errors, strict=True) if error >= EXACT}
     signed = [part for m in matrices for part in (by_sign(m, bits) if m.synapse in inexact else [m])]
     found, errors = search(signed)
     exponents = dict(zip(map(id, signed), found.exponents, strict=True))
