@@ -15,7 +15,7 @@ FIND_PYTHON = \
 	done; \
 	echo "no Python 3.10 to 3.13 found; install Python 3.10 and run make again" >&2; exit 1
 
-.PHONY: demo test slow check peers clean
+.PHONY: demo test slow recipes check peers clean
 
 demo: $(STAMP)
 	$(RUN)/spikeport demo
@@ -24,7 +24,10 @@ test: $(STAMP)
 	$(RUN)/python -m pytest -m "not slow"
 
 slow: $(STAMP)
-	$(RUN)/python -m pytest -m slow
+	$(RUN)/python -m pytest -m "slow and not recipe"
+
+recipes: $(STAMP)
+	$(RUN)/python -m pytest -m recipe
 
 check: $(STAMP)
 	$(RUN)/ruff check .
