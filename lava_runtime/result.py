@@ -65,7 +65,9 @@ class SimulationResult:
         named: dict[str, NDArray[Any]] = {"spikes": self.spikes[first]}
         named |= {f"spikes/{name}": self.spikes[name] for name in others}
         named |= {f"counts/{name}": values for name, values in self.counts().items()}
-        named |= {f"neuron_counts/{name}": values for name, values in self.neuron_counts.items()}
+        # a neuron spikes at most once a step, which says how many bytes a count takes
+        kind = next(k for k in (np.uint8, np.uint16, np.int32) if self.steps <= np.iinfo(k).max)
+        named |= {f"neuron_counts/{name}": values.astype(kind) for name, values in self.neuron_counts.items()}
         return named | dict(self.states)
 
     def save(self, path: str | Path) -> None:
