@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.float_network import FloatNetwork
+from exporter.neurons import LIFReset
 from exporter.nir_graph import NEURONS, predecessors, shape_of
 from exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
 
@@ -74,6 +75,9 @@ def chip(program: ChipProgram, x: NDArray[Any], steps: int) -> dict[str, NDArray
     kept: dict[str, list[NDArray[np.int64]]] = {f"{letter}/{name}": [] for letter in "suv" for name in size}
     for step in range(steps):
         for p in program.populations:
+            if isinstance(p, LIFReset):
+                due = (step + 1 - p.reset_offset) % p.reset_interval == 0
+                u[p.name], v[p.name] = (np.where(due, 0, state[p.name]) for state in (u, v))
             a = np.zeros(p.size, np.int64)
             for connection, w in zip(program.connections, weights, strict=True):
                 if connection.target == p.name and step >= connection.delay:
