@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .active import Active, Integers
 
-# the shares of active sources from which the matrix product is faster (784 to 512, batch 64, one core: 0.65 and 0.25)
+# the shares of active sources from which the matrix product is faster: estimates, they decide speed alone
 PRODUCT_FROM_SPIKES = 0.6
 PRODUCT_FROM_PAYLOADS = 0.25
 _INT16_MAX = 32767

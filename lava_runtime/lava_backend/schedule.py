@@ -14,8 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from exporter.program import ChipProgram
 
-# measured with the network of benchmarks/simulate.py on two cores, in seconds: what Lava takes a step and what a
-# compartment takes with its share of synapses
+# estimates, in seconds: what Lava takes a step, and a compartment with its share of synapses; they decide speed alone
 _HAND_OVER = 8e-4
 _COMPARTMENT = 4e-9
 _LARGEST_MESSAGE = 1 << 22
