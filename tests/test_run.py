@@ -28,6 +28,7 @@ neuron = "cuba_lif"
 layers = [{ kind = "dense", size = 24 }]
 [training]
 epochs = 8
+batch_size = 8
 steps = 8
 learning_rate = 0.01
 """
