@@ -171,8 +171,7 @@ def _compiled(wanted: Wanted, constants: _Constants, rounded: Rounded, widths: W
         return CubaLIF(*ends, **common, vth=vth), settled
     if population.reset == "zero":
         # no start voltage outlasts so negative a bias: v is set to 0 once, before the population's first step
-        once = {"reset_interval": widths.state_max, "reset_offset": wanted.start + 1}
-        common |= {name: np.full(population.size, value, np.int32) for name, value in once.items()}
+        common |= LIFReset.once(population.size, wanted.start, widths)
         return LIFReset(*ends, **common, vth=vth), True
     taken = vth.astype(np.int64) * STATE_UNIT
     if population.reset == "subtract_after_decay":

@@ -60,11 +60,7 @@ def _cuba(
     if settled:
         return CubaLIF(name, shape, **constants, v_initial=rest, vth=vth)
     # no start voltage outlasts so negative a bias: v is set to 0 once, before the step of the first input
-    once = {
-        "reset_interval": np.full(size, widths.state_max, np.int32),
-        "reset_offset": np.full(size, wait + 1, np.int32),
-    }
-    return LIFReset(name, shape, **constants, v_initial=rest, vth=vth, **once)
+    return LIFReset(name, shape, **constants, v_initial=rest, vth=vth, **LIFReset.once(size, wait, widths))
 
 
 def _sigma_delta(layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...]) -> Population:

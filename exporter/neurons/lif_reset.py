@@ -37,6 +37,12 @@ class LIFReset(CubaLIF):
         intervals = {"reset_interval": (1, widths.state_max), "reset_offset": (0, widths.state_max)}
         return {**super().registers(widths), **intervals}
 
+    @staticmethod
+    def once(size: int, step: int, widths: WordWidths) -> dict[str, Integers]:
+        """The constants of one reset, before the step of that number from 0, and no other in a run's time."""
+        constants = {"reset_interval": widths.state_max, "reset_offset": step + 1}
+        return {name: np.full(size, value, np.int32) for name, value in constants.items()}
+
     def due(self, step: int) -> NDArray[np.bool_]:
         """Which compartments are reset before this step, (size,)."""
         due: NDArray[np.bool_] = (step + 1 - self.reset_offset) % self.reset_interval == 0
