@@ -5,19 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import fan_outs, is_list
-from exporter.program import ChipProgram, Connection, ConvConnection, Population
+from exporter.mapping import fan_outs
+from exporter.program import ChipProgram, Connection, Population
 
-from .cost_model.events import Encoding, Events
+from .cost_model.events import Events
 from .costs import Range
 from .result import SimulationResult
-
-
-def encoding(connection: Connection, program: ChipProgram) -> Encoding:
-    """The format in which a core holds the connection's synapses."""
-    if isinstance(connection, ConvConnection):
-        return "conv"
-    return "sparse" if is_list(connection, program) else "dense"
 
 
 def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:

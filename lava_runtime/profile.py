@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from exporter.mapping import Mapping, map_program, synapse_count
+from exporter.mapping import Mapping, encoding, map_program, synapse_count
 from exporter.program import ChipProgram
 from hardware_profiles.schema import ChipProfile
 
-from .activity import encoding, neuron_updates, synaptic_operations
+from .activity import neuron_updates, synaptic_operations
 from .cost_model.energy import dynamic_energy, optional, static_power
 from .cost_model.events import Events, synops
 from .cost_model.timing import CoreStep, core_time, step_time

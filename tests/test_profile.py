@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
+from exporter.mapping import encoding
 from exporter.program import ChipProgram
 from hardware_profiles import load_chip
-from lava_runtime.activity import encoding, neuron_updates, synaptic_operations
+from lava_runtime.activity import neuron_updates, synaptic_operations
 from lava_runtime.costs import Range
 from lava_runtime.profile import Profile, mean_hops, profile_run
 from lava_runtime.result import SimulationResult

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
 
+from exporter.mapping import Encoding
 from lava_runtime.costs import Range
-
-Encoding = Literal["dense", "sparse", "conv"]
 
 NOTHING = Range.zero()
 

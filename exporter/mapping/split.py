@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware_profiles.schema import ChipProfile
 
-from .program import ChipProgram, Connection, ConvConnection, Population, SparseConnection
-
-# nengo-loihi, block.py, SynapseConfig.INDEX_BITS_MAP: the shortest and longest index of a synapse in its core
-_INDEX_BITS = (6, 12)
+from ..program import ChipProgram, Connection, ConvConnection, Population, SparseConnection
+from .model import Core, Slice
+from .placement import placed
+from .synapses import encoding, index_bits, is_list
 
 LimitName = Literal["compartments", "synapse memory", "input axons", "output axons"]
 
@@ -43,10 +43,14 @@ class LayerMapping:
 
 @dataclass(frozen=True)
 class Mapping:
-    """All populations, cores on all chips, and whether everything fits on one chip."""
+    """All populations, cores on all chips, and whether everything fits on one chip.
+
+    placed: every core in use with what it holds, in the order in which cores are numbered.
+    """
 
     layers: tuple[LayerMapping, ...]
     cores_per_chip: int
+    placed: tuple[Core, ...]
 
     @property
     def cores(self) -> int:
@@ -93,67 +97,20 @@ def map_program(program: ChipProgram, chip: ChipProfile) -> Mapping:
     for _ in range(2):
         for population in reversed(program.populations):
             cores[population.name] = _fewest(population, program, chip, cores)
+    parts = [part for p in program.populations for part in _slices(p, cores[p.name], program)]
     return Mapping(
         tuple(_layer(p, program, chip, cores[p.name], cores) for p in program.populations),
         int(chip.limits.cores_per_chip.value),
+        placed([(part,) for part in parts], chip.limits),
     )
 
 
-def index_bits(targets: int) -> int:
-    """Bits that a synapse kept in a list takes beside its weight, to name one of so many targets."""
-    low, high = _INDEX_BITS
-    return min(high, max(low, math.ceil(math.log2(max(targets, 1)))))
-
-
-def is_list(connection: Connection, program: ChipProgram) -> bool:
-    """Whether synapses of 0 are left out: in sparse connections, and in the parts that hold one synapse."""
-    if isinstance(connection, SparseConnection):
-        return True
-    if not connection.synapse:
-        return False
-    return sum(_family(c) == _family(connection) for c in program.connections) > 1
-
-
-def synapse_count(connection: Connection, program: ChipProgram) -> int:
-    """Synapses of a connection: those stored and accessed, zeros of a dense matrix or kernel included."""
-    return int(fan_outs(connection, program).sum())
-
-
-def fan_outs(connection: Connection, program: ChipProgram) -> NDArray[np.int64]:
-    """Synapses that each source element drives, (source size,)."""
-    size = program.source_size(connection.source)
-    if isinstance(connection, ConvConnection):
-        return fan_out(connection, not is_list(connection, program))
-    if isinstance(connection, SparseConnection):
-        return np.bincount(connection.indices, minlength=size).astype(np.int64)
-    if is_list(connection, program):
-        stored: NDArray[np.int64] = np.count_nonzero(connection.weights, axis=0).astype(np.int64)
-        return stored
-    return np.full(size, program.population(connection.target).size, np.int64)
-
-
-def fan_out(connection: ConvConnection, zeros: bool = True) -> NDArray[np.int64]:
-    """Synapses that each input element of a convolution drives, (channels * height * width,); zeros: those of 0 too."""
-    hits = [_hits(connection, axis) for axis in (0, 1)]
-    out, inside, height, width = connection.weights.shape
-    grouped = connection.weights.reshape(connection.groups, out // connection.groups, inside, height, width)
-    stored = np.ones_like(grouped, np.int64) if zeros else (grouped != 0).astype(np.int64)
-    kernels = stored.sum(axis=1).reshape(connection.groups * inside, height, width)
-    found: NDArray[np.int64] = np.einsum("ckl,yk,xl->cyx", kernels, *hits).reshape(-1)
-    return found
-
-
-def _hits(connection: ConvConnection, axis: int) -> NDArray[np.int64]:
-    """Whether an element of the kernel meets a place of the input, (input length, kernel length), along one axis."""
-    length, out = connection.input_shape[1 + axis], connection.output_shape[1 + axis]
-    size = connection.weights.shape[2 + axis]
-    hits = np.zeros((length, size), np.int64)
-    for o in range(out):
-        for k in range(size):
-            place = o * connection.stride[axis] - connection.padding[axis] + k * connection.dilation[axis]
-            if 0 <= place < length:
-                hits[place, k] += 1
-    return hits
+def _slices(population: Population, count: int, program: ChipProgram) -> list[Slice]:
+    """A population in `count` parts whose sizes differ by one at most, the larger ones first."""
+    encodings = tuple(encoding(c, program) for c in program.into(population.name))
+    size, larger = divmod(population.size, count)
+    begins = [n * size + min(n, larger) for n in range(count + 1)]
+    return [Slice(population.name, a, b - 1, encodings) for a, b in pairwise(begins)]
 
 
 def _fewest(population: Population, program: ChipProgram, chip: ChipProfile, cores: dict[str, int]) -> int:
@@ -206,10 +163,6 @@ def _list_bits(connection: ConvConnection) -> int:
     """A kernel's elements that are not 0, each with an index into those of its input channel."""
     elements = connection.weights[:, 0].size
     return int(np.count_nonzero(connection.weights)) * (connection.weight_bits + index_bits(elements))
-
-
-def _family(connection: Connection) -> tuple[str, str, str]:
-    return connection.source, connection.target, connection.synapse
 
 
 def _axons_in(connection: Connection, neurons: int, population: Population, program: ChipProgram) -> int:
