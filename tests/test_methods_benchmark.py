@@ -1,0 +1,109 @@
+"""The script behind docs/methods.md: real runs of one epoch, its tables, and rows that are not run twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from test_energy_benchmark import ROOT, script
+
+SCRIPT = script("methods")
+PAGE: ModuleType = SCRIPT.sys.modules["methods_page"]
+RUN = ("bptt", "tssl_bp")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run folders of two methods, an epoch each."""
+    recipes, runs = tmp_path_factory.mktemp("recipes"), tmp_path_factory.mktemp("runs")
+    for method in RUN:
+        path = SCRIPT.Job("digits", method).recipe
+        short = SCRIPT.changed(path.read_text(encoding="utf-8"), epochs=1, backends="[]")
+        (recipes / path.name).write_text(short, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SCRIPT, "RECIPES", recipes)
+        patch.setattr(SCRIPT.sys, "argv", ["methods.py", "--runs", str(runs), "--seeds", "1"])
+        SCRIPT.main()
+        yield runs
+
+
+def found(runs: Path) -> list[Any]:
+    rows: list[Any] = SCRIPT.rows(SCRIPT.jobs(1), runs)
+    return rows
+
+
+def test_a_row_is_what_the_run_s_summary_says(runs: Path) -> None:
+    assert sorted(path.name for path in runs.iterdir()) == [f"digits_{method}_0" for method in RUN]
+    lines = {line[0]: line for line in PAGE.table(found(runs), "digits")}
+    for method in RUN:
+        summary = json.loads((runs / f"digits_{method}_0" / "summary.json").read_text(encoding="utf-8"))
+        cells = dict(zip(PAGE.HEADINGS, lines[f"`{method}`"], strict=True))
+        assert cells["fixed"] == f"{summary['accuracy']['fixed']:.4f}"
+        assert cells["float"] == f"{summary['accuracy']['float']:.4f}"
+        assert cells["steps"] == str(summary["steps"])
+        assert cells["spikes an inference"] == f"{summary['per_inference']['spikes']:,.0f}"
+    assert lines["`soft_lif`"][1] == "not run"
+    assert {line[0]: line[1] for line in PAGE.table([], "fsdd")}["`sew_resnet`"].startswith("cannot: ")
+
+
+def test_what_is_finished_is_not_run_again_and_what_is_not_is(runs: Path) -> None:
+    kept, lost = (runs / f"digits_{method}_0" / "summary.json" for method in RUN)
+    before, again = kept.stat().st_mtime_ns, json.loads(lost.read_text(encoding="utf-8"))
+    lost.unlink()
+    SCRIPT.main()
+    assert kept.stat().st_mtime_ns == before
+    assert json.loads(lost.read_text(encoding="utf-8"))["accuracy"] == again["accuracy"]
+
+
+def test_several_seeds_are_one_line_of_mean_and_range(runs: Path) -> None:
+    row = found(runs)[0]
+    better = {**row.summary, "accuracy": {**row.summary["accuracy"], "fixed": row.fixed + 0.02}}
+    (line,) = [
+        line for line in PAGE.table([row, replace(row, seed=1, summary=better)], "digits") if line[0] == "`bptt`"
+    ]
+    assert line[PAGE.HEADINGS.index("fixed")] == f"{row.fixed + 0.01:.4f} ({row.fixed:.4f} to {row.fixed + 0.02:.4f})"
+
+
+@pytest.mark.parametrize(("fixed", "verdict"), [(0.98, "met"), (0.97, "not met")])
+def test_what_is_wanted_is_said_with_its_figure(runs: Path, fixed: float, verdict: str) -> None:
+    row = found(runs)[0]
+    summary = {**row.summary, "accuracy": {**row.summary["accuracy"], "fixed": fixed, "float": 0.98}}
+    lines = PAGE.wanted([replace(row, method=method, summary=summary) for method in PAGE.METHODS[:4]])
+    assert lines[0].startswith(f"- digits, four methods at least 0.98: {verdict} (")
+    assert f"{fixed:.4f}" in lines[0]
+    assert any("at most 0.5 points under float" in line and f": {verdict};" in line for line in lines)
+    assert "- FSDD, st_rsbp at least 0.93: not run" in lines
+
+
+def test_the_page_keeps_its_words_and_gets_its_tables(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "img").mkdir()
+    page = tmp_path / "methods.md"
+    before = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    page.write_text(before, encoding="utf-8")
+    PAGE.write_page(page, found(runs))
+    after = page.read_text(encoding="utf-8")
+    outside = [line for line in before.splitlines() if not line.startswith(("|", "- "))]
+    assert outside == [line for line in after.splitlines() if not line.startswith(("|", "- "))]
+    # a row a data set, and two of few and many steps
+    assert after.count("\n| `tssl_bp` |") == len(PAGE.DATASETS) + 2
+    drawn = (tmp_path / "img" / "methods.svg").read_text(encoding="utf-8")
+    assert drawn.count("<circle") == len(RUN) + len(PAGE.METHODS)
+
+
+def test_every_method_has_a_row() -> None:
+    from trainer.methods import METHODS
+
+    assert set(PAGE.METHODS) == set(METHODS)
+
+
+@pytest.mark.parametrize("dataset", PAGE.DATASETS)
+@pytest.mark.parametrize("method", PAGE.METHODS)
+def test_every_pair_has_a_recipe_or_a_reason(dataset: str, method: str) -> None:
+    plain = (dataset, method) == ("digits", "bptt")
+    recipe = ROOT / "recipes" / ("digits.toml" if plain else f"{dataset}_{method}.toml")
+    assert recipe.exists() != ((dataset, method) in PAGE.CANNOT)
