@@ -11,31 +11,22 @@ import typer
 
 from hardware_profiles.errors import BackendError, InputError, nearest, reason
 
+from .option_groups import CompileOptions, OutputOption, grouped
 from .options import (
     BackendName,
-    CalibrateOption,
     ChipOption,
     ClusterOption,
-    DiscretizeName,
-    DiscretizeOption,
-    DtOption,
-    FromOption,
     InputOption,
-    JsonOption,
     ModelArgument,
     OptionalChip,
     OutOption,
     OverwriteOption,
-    PrecisionName,
-    PrecisionOption,
     RecipeArgument,
     RecordName,
-    ResetName,
-    ResetOption,
     ResumeOption,
-    WeightBitsOption,
     WorkersOption,
 )
+from .output import Output, with_bare_json
 
 app = typer.Typer(
     help="Take a spiking network from training to a neuromorphic chip.",
@@ -63,7 +54,8 @@ def _global(
 
 
 @app.command()
-def demo(out: OutOption = None) -> None:
+@grouped
+def demo(said: OutputOption, out: OutOption = None) -> None:
     """Run the digits recipe, the whole way from training to the report.
 
     Example: spikeport demo
@@ -71,24 +63,31 @@ def demo(out: OutOption = None) -> None:
     recipe = Path(__file__).resolve().parent.parent / "recipes" / "digits.toml"
     if not recipe.is_file():
         raise InputError(f"{recipe}: the demo's recipe is not installed; run `spikeport run RECIPE.toml` with your own")
-    _run(recipe, out, overwrite=False, resume=False)
+    _run(recipe, out, overwrite=False, resume=False, said=said)
 
 
 @app.command()
+@grouped
 def run(
-    recipe: RecipeArgument, out: OutOption = None, overwrite: OverwriteOption = False, resume: ResumeOption = False
+    recipe: RecipeArgument,
+    said: OutputOption,
+    out: OutOption = None,
+    overwrite: OverwriteOption = False,
+    resume: ResumeOption = False,
 ) -> None:
     """Train, export, compile, simulate, profile, compare and report.
 
     Example: spikeport run recipes/digits.toml --out runs/digits
     """
-    _run(recipe, out, overwrite, resume)
+    _run(recipe, out, overwrite, resume, said)
 
 
 @app.command()
+@grouped
 def train(
     recipe: RecipeArgument,
     out: Annotated[Path, typer.Option("--out", help="Folder to write.", metavar="DIR")],
+    said: OutputOption,
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -99,13 +98,15 @@ def train(
     from spikeport import commands
     from spikeport.folder import new_folder
 
-    commands.train(recipe, new_folder(out, "", overwrite), resume, _console())
+    commands.train(recipe, new_folder(out, "", overwrite), resume, said)
 
 
 @app.command()
+@grouped
 def export(
     folder: Annotated[Path, typer.Argument(help="A folder that `train` or `run` wrote.", metavar="DIR")],
     output: Annotated[Path, typer.Option("-o", help="The file to write: .nir or .onnx.", metavar="MODEL.nir|.onnx")],
+    said: OutputOption,
 ) -> None:
     """Export the trained network as NIR, or its ANN twin as ONNX.
 
@@ -113,7 +114,7 @@ def export(
     """
     from spikeport import commands
 
-    commands.export(folder, output, _console())
+    commands.export(folder, output, said)
 
 
 def _list_passes(wanted: bool) -> None:
@@ -126,17 +127,13 @@ def _list_passes(wanted: bool) -> None:
 
 
 @app.command("compile")
+@grouped
 def compile_(
     model: Annotated[Path, typer.Argument(help="The network, a .nir or .net file.", metavar="MODEL")],
     chip: ChipOption,
     output: Annotated[Path, typer.Option("-o", help="The program to write.", metavar="MODEL.chip")],
-    dt: DtOption = None,
-    weight_bits: WeightBitsOption = None,
-    framework: FromOption = None,
-    discretize: DiscretizeOption = None,
-    reset: ResetOption = None,
-    precision: PrecisionOption = PrecisionName.normal,
-    calibrate: CalibrateOption = None,
+    choices: CompileOptions,
+    said: OutputOption,
     dump: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--dump", help="Write the network after each pass there.", metavar="DIR"),
@@ -151,38 +148,30 @@ def compile_(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
-    commands.compile_model(model, chip, choices, dump, output, _console())
+    commands.compile_model(model, chip, choices, dump, output, said)
 
 
 @app.command()
-def check(
-    model: ModelArgument,
-    chip: ChipOption,
-    dt: DtOption = None,
-    weight_bits: WeightBitsOption = None,
-    framework: FromOption = None,
-    discretize: DiscretizeOption = None,
-    reset: ResetOption = None,
-    precision: PrecisionOption = PrecisionName.normal,
-    calibrate: CalibrateOption = None,
-) -> None:
+@grouped
+def check(model: ModelArgument, chip: ChipOption, choices: CompileOptions, said: OutputOption) -> None:
     """Say what fits the chip and what does not, layer by layer; exit 1 if it does not fit.
 
     Example: spikeport check digits.nir --chip loihi2
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
-    if not commands.check(model, chip, choices, _console()):
+    if not commands.check(model, chip, choices, said):
         raise typer.Exit(NO)
 
 
 @app.command()
+@grouped
 def simulate(
     model: ModelArgument,
     x: InputOption,
     output: Annotated[Path, typer.Option("-o", help="The arrays to write.", metavar="OUT.npz")],
+    choices: CompileOptions,
+    said: OutputOption,
     backend: Annotated[BackendName, typer.Option("--backend", help="What runs it.")] = BackendName.emulator,
     chip: OptionalChip = None,
     steps: Annotated[
@@ -190,13 +179,6 @@ def simulate(
         typer.Option("--steps", help="Time steps of the chip, default as many as the input has.", metavar="T"),
     ] = None,
     record: Annotated[RecordName, typer.Option("--record", help="What to keep.")] = RecordName.spikes,
-    dt: DtOption = None,
-    weight_bits: WeightBitsOption = None,
-    framework: FromOption = None,
-    discretize: DiscretizeOption = None,
-    reset: ResetOption = None,
-    precision: PrecisionOption = PrecisionName.normal,
-    calibrate: CalibrateOption = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", help="Seconds after which a Lava run is stopped.", metavar="SECONDS")
     ] = 600.0,
@@ -209,25 +191,18 @@ def simulate(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
-    commands.simulate_file(
-        model, x, output, backend.value, chip, steps, record.value, choices, time_limit, workers, cluster, _console()
-    )  # fmt: skip
+    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster)
+    commands.simulate_file(model, x, output, chip, choices, how, said)
 
 
 @app.command()
+@grouped
 def diff(
     model: Annotated[Path, typer.Argument(help="The network, a .nir file.", metavar="MODEL.nir")],
     x: InputOption,
+    choices: CompileOptions,
+    said: OutputOption,
     chip: OptionalChip = None,
-    dt: DtOption = None,
-    weight_bits: WeightBitsOption = None,
-    framework: FromOption = None,
-    discretize: DiscretizeOption = None,
-    reset: ResetOption = None,
-    precision: PrecisionOption = PrecisionName.normal,
-    calibrate: CalibrateOption = None,
-    json_file: JsonOption = None,
     picture: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--picture", help="Draw it there, too.", metavar="F.svg"),
@@ -239,24 +214,18 @@ def diff(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
-    if not commands.diff_file(model, x, chip, choices, json_file, picture, _console()):
+    if not commands.diff_file(model, x, chip, choices, picture, said):
         raise typer.Exit(NO)
 
 
 @app.command()
+@grouped
 def profile(
     model: ModelArgument,
     x: InputOption,
     chip: ChipOption,
-    json_file: JsonOption = None,
-    dt: DtOption = None,
-    weight_bits: WeightBitsOption = None,
-    framework: FromOption = None,
-    discretize: DiscretizeOption = None,
-    reset: ResetOption = None,
-    precision: PrecisionOption = PrecisionName.normal,
-    calibrate: CalibrateOption = None,
+    choices: CompileOptions,
+    said: OutputOption,
     costs: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--costs", help="Price the same events on these, too, by comma.", metavar="A,B"),
@@ -268,13 +237,14 @@ def profile(
     """
     from spikeport import commands
 
-    choices = _choices(dt, weight_bits, framework, discretize, reset, precision, calibrate)
-    commands.profile_file(model, x, chip, json_file, choices, costs, _console())
+    commands.profile_file(model, x, chip, choices, costs, said)
 
 
 @app.command()
+@grouped
 def compare(
     folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
+    said: OutputOption,
     devices: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--devices", help="Devices for the ANN, by comma.", metavar="A,B"),
@@ -286,11 +256,13 @@ def compare(
     """
     from spikeport import commands
 
-    commands.compare(folder, devices, _console())
+    commands.compare(folder, devices, said)
 
 
 @app.command()
+@grouped
 def chips(
+    said: OutputOption,
     name: Annotated[Optional[str], typer.Argument(help="A chip or device.", metavar="NAME")] = None,  # noqa: UP045
     validate: Annotated[
         Optional[Path],  # noqa: UP045
@@ -304,17 +276,18 @@ def chips(
     from spikeport import commands
 
     if validate is not None:
-        commands.validate_profile(validate, _console())
+        commands.validate_profile(validate, said)
         return
-    commands.chips(name, _console())
+    commands.chips(name, said)
 
 
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit code 2."""
-    debug = "--debug" in sys.argv[1:]
+    arguments = with_bare_json(sys.argv[1:])
+    debug = "--debug" in arguments
     warnings.showwarning = _warn
     try:
-        status = app(standalone_mode=False) or 0
+        status = app(arguments, standalone_mode=False) or 0
         if status == INTERRUPTED:  # typer's own way to pass on Ctrl-C
             raise KeyboardInterrupt
         sys.exit(status)
@@ -329,35 +302,13 @@ def main() -> None:
         _fail(f"unexpected {type(error).__name__}: {reason(error)}; --debug shows where", error, debug, WRONG)
 
 
-def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool) -> None:
+def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, said: Output) -> None:
     from spikeport.folder import new_folder
     from spikeport.recipe import load_recipe
     from spikeport.run import run_recipe
 
     name = load_recipe(recipe).name
-    run_recipe(recipe, new_folder(out, name, overwrite), resume, _console())
-
-
-def _choices(
-    dt: float | None,
-    weight_bits: int | None,
-    framework: str | None,
-    discretize: DiscretizeName | None,
-    reset: ResetName | None,
-    precision: PrecisionName,
-    calibrate: Path | None,
-) -> Any:
-    from spikeport.models import Choices
-
-    decay: Any = None if discretize is None else discretize.value
-    after: Any = None if reset is None else reset.value
-    return Choices(dt, weight_bits, framework, decay, after, precision.value, calibrate)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console()
+    said.figures(run_recipe(recipe, new_folder(out, name, overwrite), resume, said.console))
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

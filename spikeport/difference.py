@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from hardware_profiles.errors import InputError
+from hardware_profiles.files import write_text
 from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 
+from .report.difference_picture import difference_picture
 from .report.terminal import said
 from .report.units import MINUS, NONE, percent, plain
+from .results.shown import Shown
 
 _SAID = {
     "weights": "weights rounded",
@@ -20,6 +28,67 @@ _SAID = {
     "delays": "delays rounded",
     "dynamics": "u and v rounded, wrapped, saturated",
 }
+
+
+@dataclass(frozen=True, repr=False)
+class Difference(Shown):
+    """Float against fixed point on a batch; arrays have one value a layer."""
+
+    report: DiffReport
+
+    @property
+    def equal(self) -> bool:
+        """Whether every spike of every layer is the same."""
+        return self.report.equal
+
+    @property
+    def same_winner(self) -> float:
+        """Share of the samples with the same winner."""
+        return self.report.same_winner
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, in the order of every array."""
+        return tuple(layer.name for layer in self.report.layers)
+
+    @property
+    def differing(self) -> NDArray[np.float64]:
+        """Share of (sample, neuron, step) at which the two differ."""
+        return np.array([layer.share for layer in self.report.layers])
+
+    @property
+    def rate_error(self) -> NDArray[np.float64]:
+        """(chip - float) / float of the spikes; NaN where only the chip spikes."""
+        return np.array([np.nan if layer.rate_error is None else layer.rate_error for layer in self.report.layers])
+
+    @property
+    def u_peak(self) -> NDArray[np.float64]:
+        """Largest |u| in parts of the register."""
+        return np.array([layer.u_peak for layer in self.report.layers])
+
+    @property
+    def causes(self) -> dict[str, float]:
+        """What is to blame -> its share of the output spikes that differ."""
+        return {cause: self.report.share(cause) for cause in CAUSES}
+
+    def parts(self) -> dict[str, Any]:
+        """Shares of one, spikes a sample, steps of the chip from 0 on."""
+        return difference_parts(self.report)
+
+    def show(self, console: Console) -> None:
+        """Where the two part, how full the registers are, and what is to blame."""
+        print_difference(self.report, console)
+
+    def draw(self, path: str | Path) -> None:
+        """Write a picture (.svg); raises InputError for another ending or where it cannot be written."""
+        check_picture(path)
+        write_text(path, str(difference_picture(self.report)) + "\n")
+
+
+def check_picture(path: str | Path) -> None:
+    """Raises InputError for a picture of another kind."""
+    if Path(path).suffix != ".svg":
+        raise InputError(f"{path}: pictures are .svg files; give --picture a name that ends so")
 
 
 def difference_parts(report: DiffReport) -> dict[str, Any]:

@@ -16,46 +16,11 @@ from exporter.netx.from_net import compile_net
 from exporter.nir_file import read_nir
 from exporter.program import ChipProgram
 from exporter.program_file import load_program
-from exporter.quantise import Precision
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import load_chip
 from lava_runtime.inputs import load_input
 
-
-@dataclass(frozen=True)
-class Choices:
-    """What the user may say about compiling a network; a compiled one has no choice left.
-
-    dt in seconds; framework: the one that wrote the file, which decides what is left out of the next two
-    (exporter/dialects.py); calibrate: a file of sample input; the others as in exporter/compile.py.
-    """
-
-    dt: float | None = None
-    weight_bits: int | None = None
-    framework: str | None = None
-    discretize: Discretize | None = None
-    reset: Reset | None = None
-    precision: Precision = "normal"
-    calibrate: Path | None = None
-
-    def given(self) -> list[str]:
-        """The options that differ from the defaults, as they are called on the command line."""
-        called = {"framework": "from"}
-        return [
-            f"--{called.get(name, name).replace('_', '-')}"
-            for name, value in vars(self).items()
-            if value != getattr(Choices(), name)
-        ]
-
-    def meant(self, path: Path) -> Meant:
-        """A .nir file as NIR means it, and how its time steps and resets work; raises InputError."""
-        graph, dt = read_nir(path), self.dt
-        discretize, reset = self.discretize, self.reset
-        if self.framework is not None:
-            dialect = get_dialect(self.framework)
-            graph, dt = dialect.apply(graph, dt, str(path))
-            discretize, reset = discretize or dialect.discretize, reset or dialect.reset
-        return Meant(graph, dt, discretize or "euler", reset or "zero")
+from .choices import NO_CHOICES, Choices
 
 
 @dataclass(frozen=True)
@@ -68,7 +33,21 @@ class Meant:
     reset: Reset
 
 
-NO_CHOICES = Choices()
+def meant(model: Path | nir.NIRGraph, choices: Choices = NO_CHOICES) -> Meant:
+    """A graph or .nir file as NIR means it, and how its time steps and resets work; raises InputError."""
+    where = name_of(model)
+    graph, dt = (read_nir(model) if isinstance(model, Path) else model), choices.dt
+    discretize, reset = choices.discretize, choices.reset
+    if choices.framework is not None:
+        dialect = get_dialect(choices.framework)
+        graph, dt = dialect.apply(graph, dt, where)
+        discretize, reset = discretize or dialect.discretize, reset or dialect.reset
+    return Meant(graph, dt, discretize or "euler", reset or "zero")
+
+
+def name_of(model: Path | nir.NIRGraph) -> str:
+    """What errors call a model."""
+    return str(model) if isinstance(model, Path) else "graph"
 
 
 def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICES) -> ChipProgram:
@@ -80,7 +59,7 @@ def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICE
         program = load_program(path)
         if chip is not None and load_chip(chip).name != program.chip:
             raise InputError(f"{path}: was compiled for {program.chip}, not {chip}; compile the .nir file for {chip}")
-        late = [name for name in choices.given() if name != "--dt"]
+        late = choices.late()
         if late:
             raise InputError(f"{path}: is compiled already, too late for {', '.join(late)}; give the .nir file")
         return program
@@ -91,23 +70,25 @@ def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICE
     if chip is None:
         raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
     if path.suffix == ".net":
-        late = [name for name in choices.given() if name != "--dt"]
+        late = choices.late()
         if late:
             raise InputError(f"{path}: a .net file holds the chip's integers; it has no use for {', '.join(late)}")
         return compile_net(path, load_chip(chip), choices.dt)
-    return _compiled(choices.meant(path), path, chip, choices)
+    return compile_meant(meant(path, choices), str(path), chip, choices)
 
 
-def _compiled(meant: Meant, path: Path, chip: str, choices: Choices) -> ChipProgram:
-    calibration = None if choices.calibrate is None else load_input(choices.calibrate)
+def compile_meant(network: Meant, where: str, chip: str, choices: Choices) -> ChipProgram:
+    """Compile a graph as it is meant; raises InputError."""
+    sample = choices.calibrate
+    calibration = load_input(sample) if isinstance(sample, Path) else sample
     return compile_graph(
-        meant.graph,
+        network.graph,
         load_chip(chip),
-        meant.dt,
+        network.dt,
         choices.weight_bits,
-        str(path),
-        discretize=meant.discretize,
-        reset=meant.reset,
+        where,
+        discretize=network.discretize,
+        reset=network.reset,
         precision=choices.precision,
         calibration=calibration,
     )
@@ -121,14 +102,20 @@ def open_both(path: Path, chip: str | None, choices: Choices = NO_CHOICES) -> tu
         raise InputError(f"{path}: {path.suffix or 'files without an ending'} cannot be compared; give a .nir file")
     if chip is None:
         raise InputError(f"{path}: is compiled to be compared; name a chip with --chip")
-    meant = choices.meant(path)
-    network = lower_graph(meant.graph, meant.dt, str(path), discretize=meant.discretize, reset=meant.reset)
-    return network, _compiled(meant, path, chip, choices)
+    source = meant(path, choices)
+    return lower_meant(source, str(path)), compile_meant(source, str(path), chip, choices)
+
+
+def lower_meant(network: Meant, where: str) -> FloatNetwork:
+    """The float network of a graph as it is meant; raises InputError."""
+    return lower_graph(network.graph, network.dt, where, discretize=network.discretize, reset=network.reset)
 
 
 def dump_passes(path: Path, choices: Choices, folder: Path) -> None:
     """Write a .nir file's network after each pass into a folder; raises InputError."""
     if path.suffix != ".nir":
         raise InputError(f"{path}: passes run over NIR graphs; --dump takes a .nir file")
-    meant = choices.meant(path)
-    lower_graph(meant.graph, meant.dt, str(path), discretize=meant.discretize, reset=meant.reset, watch=dump_to(folder))
+    source = meant(path, choices)
+    lower_graph(
+        source.graph, source.dt, str(path), discretize=source.discretize, reset=source.reset, watch=dump_to(folder)
+    )

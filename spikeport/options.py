@@ -90,7 +90,7 @@ CalibrateOption = Annotated[
 ]
 JsonOption = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--json", help="Write the figures there, too.", metavar="F"),
+    typer.Option("--json", help="Write the figures as JSON, to F or to standard output.", metavar="[F]"),
 ]
 OutOption = Annotated[
     Optional[Path],  # noqa: UP045

@@ -18,9 +18,11 @@ from test_docs import commands
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
 from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
+from spikeport.choices import Choices
 from spikeport.commands import diff_file
 from spikeport.difference import difference_parts, print_difference
-from spikeport.models import Choices, open_both
+from spikeport.models import open_both
+from spikeport.output import Output
 from spikeport.report.difference_picture import difference_picture
 
 
@@ -99,7 +101,7 @@ def test_what_cannot_be_compared_is_refused(work: Path) -> None:
         with pytest.raises(InputError, match=words):
             open_both(path, chip, Choices(weight_bits=bits))
     with pytest.raises(InputError, match=r"d\.png.*\.svg"):
-        diff_file(model, x, "loihi2", Choices(), None, work / "d.png", Console())
+        diff_file(model, x, "loihi2", Choices(), work / "d.png", Output())
 
 
 def test_bad_input_is_refused_and_nothing_written(work: Path) -> None:

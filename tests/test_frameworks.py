@@ -13,7 +13,8 @@ from exporter.dialects import DIALECTS, get_dialect
 from exporter.neurons import CubaLIFSoftReset
 from exporter.nir_file import write_nir
 from hardware_profiles.errors import InputError
-from spikeport.models import Choices, open_model
+from spikeport.choices import Choices
+from spikeport.models import meant, open_model
 
 PEERS = Path(__file__).resolve().parent.parent / ".venv-frameworks"
 # Sinabs' neurons spike several times in a step where they are driven hard; a chip's spike once
@@ -72,10 +73,10 @@ def test_an_unknown_framework_or_a_missing_time_step_gets_a_sentence() -> None:
 def test_the_command_line_takes_a_framework_by_name(tmp_path: Path) -> None:
     node = nir.LIF(tau=np.full(2, 5e-4), r=np.full(2, 5.0), v_leak=np.zeros(2), v_threshold=np.ones(2))
     write_nir(graph(node), tmp_path / "m.nir")
-    choices = Choices(framework="snntorch").meant(tmp_path / "m.nir")
+    choices = meant(tmp_path / "m.nir", Choices(framework="snntorch"))
     assert (choices.dt, choices.discretize, choices.reset) == (1e-4, "euler", "subtract_after_decay")
     # what is said goes over what the framework means
-    assert Choices(framework="snntorch", reset="zero").meant(tmp_path / "m.nir").reset == "zero"
+    assert meant(tmp_path / "m.nir", Choices(framework="snntorch", reset="zero")).reset == "zero"
     soft = open_model(tmp_path / "m.nir", "loihi2", Choices(framework="snntorch")).population("n")
     assert isinstance(soft, CubaLIFSoftReset)
     # v keeps 0.8 of itself a step: less by the threshold after that is less by 1.25 thresholds before it

@@ -1,0 +1,150 @@
+"""A compiled network and its verbs, shared by command line and Python: check, simulate, profile, diff, save."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import nir
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from exporter.program import ChipProgram
+from exporter.program_file import save_program
+from hardware_profiles.errors import InputError
+from hardware_profiles.loader import load_chip
+from lava_runtime.diff import diff
+from lava_runtime.input_files import open_input
+from lava_runtime.inputs import Given, extent
+from lava_runtime.result import Record
+from lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
+
+from .choices import NO_CHOICES, Choices
+from .difference import Difference
+from .models import Meant, compile_meant, lower_meant, meant, open_model
+from .output import Done, say
+from .results.cost import ProfileReport
+from .results.fit import Fit
+from .results.shown import Shown
+from .results.simulation import Simulation
+
+Spikes = Given | str | Path
+"""An array (time, batch, *input shape), one by the name of each input, or a file of either (.npy, .npz, .h5)."""
+_ENDS = (".nir", ".net")
+
+
+@dataclass(frozen=True, repr=False)
+class Network(Shown):
+    """A network compiled for one chip.
+
+    name: what errors call it; chip: the profile, by name or path; source: the graph it was compiled from, where that
+    is known.
+    """
+
+    program: ChipProgram
+    name: str
+    chip: str
+    source: Meant | None = None
+
+    def check(self, chip: str | Path | None = None) -> Fit:
+        """What fits the chip (default: the one it was compiled for) and what does not, layer by layer."""
+        return Fit.of(Path(self.name).name, self.program, load_chip(self.chip if chip is None else chip))
+
+    def simulate(
+        self,
+        x: Spikes,
+        *,
+        backend: Backend = "emulator",
+        steps: int | None = None,
+        record: Record = "spikes",
+        limit_seconds: float = DEFAULT_LIMIT_SECONDS,
+        progress: Done | None = None,
+        where: str = "input",
+    ) -> Simulation:
+        """Run on x (time, batch, *input shape) of 0/1 spikes or payloads; raises InputError and BackendError.
+
+        steps: time steps of the chip, default as many as it takes for every answer to come out; record "all" keeps
+        every state; limit_seconds: when a Lava run is stopped; where: what errors call x.
+        """
+        values, where = self._input(x, where)
+        length = steps if steps is not None else extent(values)[0] + self.program.pipeline_steps
+        result = simulate(self.program, values, backend, length, record, limit_seconds, progress, where)
+        return Simulation(self.program, result, backend, extent(values)[0], self.chip)
+
+    def profile(self, x: Spikes, *, costs: tuple[str, ...] = (), progress: Done | None = None) -> ProfileReport:
+        """Simulate in the emulator and say what one inference costs; raises InputError."""
+        return self.simulate(x, progress=progress).profile(costs=costs)
+
+    def diff(self, x: Spikes) -> Difference:
+        """Float against fixed point on x, layer by layer; raises InputError where the graph is not known."""
+        if self.source is None:
+            raise InputError(f"{self.name}: holds the chip's integers only; compile the graph it was made from")
+        values, where = self._input(x)
+        return Difference(diff(lower_meant(self.source, self.name), self.program, values, where))
+
+    def save(self, path: str | Path) -> None:
+        """Write the program, MODEL.chip; raises InputError if it cannot be written."""
+        save_program(self.program, path)
+
+    def parts(self) -> dict[str, Any]:
+        """Chip, time step, ports, and what rounding did to every layer."""
+        program = self.program
+        return {
+            "network": self.name,
+            "chip": program.chip,
+            "dt": program.dt,
+            "pipeline_steps": program.pipeline_steps,
+            "inputs": {port.name: list(port.shape) for port in program.inputs},
+            "outputs": {name: list(program.source_shape(name)) for name in program.outputs},
+            "layers": [
+                {
+                    "name": p.name,
+                    "kind": p.KIND,
+                    "shape": list(p.shape),
+                    "quantisation": asdict(program.quantisation[p.name]) if p.name in program.quantisation else None,
+                }
+                for p in program.populations
+            ],
+        }
+
+    def show(self, console: Console) -> None:
+        """What rounding did to every layer."""
+        columns = ("layer", "neurons", "weight error rms", "largest", "du", "dv", "vth", "u reaches at most")
+        table = Table(*columns, title=escape(f"{self.name} for {self.program.chip}"))
+        for population in self.program.populations:
+            report = self.program.quantisation.get(population.name)
+            found = [] if report is None else [
+                report.weight_error_rms, report.weight_error_max, report.du_error, report.dv_error, report.vth_error
+            ]  # fmt: skip
+            bound = [] if report is None else [f"{report.current_bound:.0%}"]
+            table.add_row(escape(population.name), str(population.size), *(f"{e:.2%}" for e in found), *bound)
+        console.print(table)
+        for name, report in self.program.quantisation.items():
+            for note in report.notes:
+                say(console, f"{name}: {note}")
+        say(console, f"answers run {self.program.pipeline_steps} steps behind the input")
+
+    def _input(self, x: Spikes, where: str = "input") -> tuple[Given, str]:
+        return (open_input(Path(x), self.program), str(x)) if isinstance(x, (str, Path)) else (x, where)
+
+
+def compile_network(model: Path | nir.NIRGraph, chip: str, choices: Choices = NO_CHOICES) -> Network:
+    """Compile a graph, a .nir or a .net file; raises InputError."""
+    if isinstance(model, Path) and model.suffix not in _ENDS:
+        ending = model.suffix or "files without an ending"
+        raise InputError(f"{model}: {ending} cannot be compiled; give a .nir or .net file")
+    if isinstance(model, Path) and model.suffix == ".net":
+        return Network(open_model(model, chip, choices), str(model), chip)
+    where = str(model) if isinstance(model, Path) else "graph"
+    source = meant(model, choices)
+    return Network(compile_meant(source, where, chip, choices), where, chip, source)
+
+
+def open_network(path: Path, chip: str | None = None, choices: Choices = NO_CHOICES) -> Network:
+    """A .chip file as it is, or a .nir or .net file compiled for `chip`; raises InputError."""
+    if path.suffix == ".nir" and chip is not None:
+        return compile_network(path, chip, choices)
+    program = open_model(path, chip, choices)
+    return Network(program, str(path), chip or program.chip)

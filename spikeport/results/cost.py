@@ -1,0 +1,124 @@
+"""`spikeport profile`: what one inference costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from exporter.program import ChipProgram
+from hardware_profiles.schema import ChipCosts
+from lava_runtime.cost_model.energy import dynamic_energy, static_power
+from lava_runtime.costs import Range
+from lava_runtime.profile import Profile
+
+from ..output import say
+from ..report.units import estimate, si
+from ..summary import profile_parts
+from .shown import Shown
+
+
+@dataclass(frozen=True, repr=False)
+class ProfileReport(Shown):
+    """Counts (exact) and estimates of one inference, means over the samples; others: what prices the same events."""
+
+    program: ChipProgram
+    profile: Profile
+    others: tuple[ChipCosts, ...] = ()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of inputs and layers, in the order of every array."""
+        return tuple(layer.name for layer in self.profile.layers)
+
+    @property
+    def spikes(self) -> NDArray[np.float64]:
+        """Spikes of each layer."""
+        return self._each("spikes")
+
+    @property
+    def synops(self) -> NDArray[np.float64]:
+        """Synaptic operations of each layer."""
+        return self._each("synops")
+
+    @property
+    def neuron_updates(self) -> NDArray[np.float64]:
+        """Neuron updates of each layer."""
+        return self._each("neuron_updates")
+
+    @property
+    def energy_j(self) -> Range:
+        """Energy of one inference in joules, dynamic and static: low, typical, high (an estimate)."""
+        return self.profile.energy
+
+    @property
+    def latency_s(self) -> Range:
+        """Seconds that one inference takes: low, typical, high (an estimate)."""
+        return self.profile.latency
+
+    @property
+    def layer_energy_j(self) -> NDArray[np.float64]:
+        """Dynamic energy of each layer in joules, (layers, 3): low, typical, high (estimates)."""
+        return np.array([(e.low, e.typical, e.high) for e in (layer.energy for layer in self.profile.layers)])
+
+    def parts(self) -> dict[str, Any]:
+        """per_inference, layers, mapping and workload, as in summary.json."""
+        return self._parts
+
+    def show(self, console: Console) -> None:
+        """A table of the layers, energy and latency of one inference, and what others would charge."""
+        _show(self.program, self._parts, self.profile.samples, console)
+        if self.others:
+            _show_others(self, console)
+
+    @cached_property
+    def _parts(self) -> dict[str, Any]:
+        return profile_parts(self.program, self.profile)
+
+    def _each(self, what: str) -> NDArray[np.float64]:
+        return np.array([getattr(layer, what) for layer in self.profile.layers], np.float64)
+
+
+def _show(program: ChipProgram, parts: dict[str, Any], samples: int, console: Console) -> None:
+    table = Table("layer", "neurons", "spikes", "synops", "updates", "messages", "dynamic energy (estimate)")
+    for layer in parts["layers"]:
+        counts = [f"{layer[key]:,.1f}" for key in ("spikes", "synops", "neuron_updates", "messages")]
+        table.add_row(escape(layer["name"]), str(layer["neurons"]), *counts, _spread(layer, "energy", "j", "J"))
+    console.print(table)
+    one = parts["per_inference"]
+    say(console, f"mean of {samples} samples on {program.chip}, {parts['mapping']['cores']} cores; estimates:")
+    say(console, f"  energy per inference {_spread(one, 'energy', 'j', 'J')}")
+    dynamic, static = (si(one[key]["typical"], "J") for key in ("dynamic_j", "static_j"))
+    say(console, f"  of which dynamic {dynamic}, static {static}")
+    say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
+    host, work = one["host_latency_s"]["typical"], parts["workload"]
+    if host > 0:
+        say(console, f"  if the host feeds the spikes, about {si(host, 's')} more")
+    say(
+        console,
+        f"workload: activation sparsity {work['activation_sparsity']:.2%}, connection sparsity "
+        f"{work['connection_sparsity']:.2%}, {work['effective_acs']:,.0f} effective of {work['dense_synops']:,.0f} "
+        f"dense operations, power proxy {work['power_proxy'] / 1e6:.3g} M-Ops/s",
+    )
+
+
+def _show_others(report: ProfileReport, console: Console) -> None:
+    table = Table("the same events priced on", "dynamic energy (estimate)", "drawn at rest by a chip")
+    for chip in report.others:
+        rest = static_power(chip, 1, 1)
+        table.add_row(
+            chip.title, estimate(dynamic_energy(report.profile.events, chip.energy), "J"), estimate(rest, "W")
+        )
+    console.print(table)
+    say(console, "How the network would lie on these, and how long it would take there, is not in these figures.")
+
+
+def _spread(values: dict[str, Any], name: str, suffix: str, unit: str) -> str:
+    low, typical, high = (values[f"{name}{bound}_{suffix}"] for bound in ("_low", "", "_high"))
+    return estimate(Range(low, typical, high), unit)

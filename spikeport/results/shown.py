@@ -1,0 +1,36 @@
+"""What every result has in common: it is shown once, for the terminal, a notebook and `print` alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+_WIDTH = 110
+_PAGE = '<pre style="white-space:pre;line-height:1.2;overflow-x:auto;font-family:monospace">{code}</pre>'
+
+
+class Shown(ABC):
+    """A result that is shown on a console and given as plain values; subclasses say how."""
+
+    @abstractmethod
+    def show(self, console: Console) -> None:
+        """Print it, as its command does."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, Any]:
+        """It in plain values, as its command's --json writes them."""
+
+    def __repr__(self) -> str:
+        console = Console(file=StringIO(), width=_WIDTH, color_system=None)
+        self.show(console)
+        file = console.file
+        assert isinstance(file, StringIO)
+        return file.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        console = Console(file=StringIO(), width=_WIDTH, record=True, force_jupyter=False)
+        self.show(console)
+        return console.export_html(inline_styles=True, code_format=_PAGE)
