@@ -52,8 +52,8 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        """Of training, on one thread."""
-        return float(self.summary["seconds"]["train"])
+        """Of one core, for training."""
+        return float(self.summary["cpu_seconds"]["train"])
 
 
 def layer(config: LayerConfig) -> str:

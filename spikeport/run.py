@@ -28,18 +28,20 @@ _LAVA_LIMIT_SECONDS = 1800.0
 
 @dataclass
 class Clock:
-    """Seconds by stage, told as they begin."""
+    """Seconds by stage, of the clock and of this process on all cores, told as they begin."""
 
     console: Console
     seconds: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str, what: str) -> Iterator[None]:
         """Time a stage and say what it does."""
         self.console.print(f"[bold]{name}[/bold]  {what}", highlight=False)
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         yield
         self.seconds[name] = round(time.perf_counter() - begin, 3)
+        self.cpu_seconds[name] = round(time.process_time() - cpu_begin, 3)
 
 
 def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) -> dict[str, Any]:
@@ -87,6 +89,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
         "ann": summary.ann_parts(costs),
         "constants": summary.constants_parts([chip, *(load_device(name) for name in recipe.devices)]),
         "seconds": clock.seconds,
+        "cpu_seconds": clock.cpu_seconds,
         "commands": _commands(path, folder, recipe),
     }
     folder.write_summary(found)

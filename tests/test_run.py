@@ -47,6 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_summary_has_every_field_of_the_contract(finished: Path) -> None:
     found = json.loads((finished / "summary.json").read_text())
     assert {"dataset", "chip", "agreement", "layers", "seconds"} <= set(found)
+    assert set(found["cpu_seconds"]) == set(found["seconds"])
     assert set(found["accuracy"]) == {"ann", "ann_int8", "float", "fixed"}
     wanted = {"spikes", "synops", "neuron_updates", "energy_j", "energy_low_j", "energy_high_j", "latency_s"}
     assert wanted <= set(found["per_inference"])
