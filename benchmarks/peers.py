@@ -96,8 +96,8 @@ def _arrays(program: Any, x: Any) -> dict[str, Any]:
         rows = []
         for first in range(0, size, 256):
             number = min(256, size - first)
-            one = Active.empty(number, size)
-            one.index[:, 0], one.count[:] = np.arange(first, first + number), 1
+            one = Active.empty(number, size, graded=False)
+            one.index[:number], one.begin[:] = np.arange(first, first + number), np.arange(number + 1)
             arriving = np.zeros((number, target), np.int32)
             part.deliver(one, arriving)
             rows.append(coo_array(arriving))

@@ -93,7 +93,7 @@ def trial_on(
         peak = max(peak, float(np.abs(wide).max(initial=0)))
         # a sum beyond 32 bit would not fit the kernel; such a trial is refused for its peak
         a = np.clip(total, -(2.0**31), 2.0**31 - 1).astype(np.int32)
-        step_kernel(step, states, (a,), found[step])
+        step_kernel(step, states, (a[None],), found[step : step + 1])
         limited += int(np.count_nonzero(np.abs(states["v"]) >= widths.state_max))
     counts, expected = found.sum(axis=0, dtype=np.float64) * unit, wanted.sum(axis=0, dtype=np.float64)
     error = float(np.abs(counts - expected).sum()) / max(float(np.abs(expected).sum()), 1.0)

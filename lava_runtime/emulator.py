@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,19 @@ from numpy.typing import NDArray
 
 from exporter.program import ChipProgram
 
-from .engine import PopulationState, Synapses
+from .blocks import Runner, cut
+from .engine import Synapses
 from .inputs import graded_nodes
 from .kernels import warm_up
 from .kernels.active import Active
+from .order import stages
 from .result import Record, Recording, Room, SimulationResult, collect, in_memory
 from .shared import Shared, can_share
 
 # elements a step from which two threads gain: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 (convolutions) by 1.45
 _SHARED_FROM = 500_000
+# bytes read and recorded from which a run goes through all samples step by step, not through all steps group by group
+_STREAMED_FROM = 1 << 28
 
 Progress = Callable[[int, int], None]
 Inputs = dict[str, NDArray[Any]]
@@ -73,24 +76,35 @@ def emulate(
 
 
 def _worth_threads(program: ChipProgram, batch: int) -> bool:
-    """Whether a step of the batch, counted in elements, is long enough to be shared (about a millisecond)."""
-    return batch * sum(node.size for node in program.nodes) >= _SHARED_FROM
+    """Whether what is called at once, counted in elements, is long enough to be shared: a block, in circles a step."""
+    elements = batch * sum(node.size for node in program.nodes)
+    return elements >= _SHARED_FROM or not any(stage.circular for stage in stages(program))
 
 
 def _groups_of_samples(
     program: ChipProgram, inputs: Inputs, graded: set[str], steps: int, recordings: dict[str, Recording],
     report: _Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
-    """One job a group of samples."""
+    """One job a thread, which takes one group of samples after the other."""
     synapses = [Synapses(c, program.source_size(c.source), c.source in graded) for c in program.connections]
     batch = next(iter(inputs.values())).shape[1]
+    streamed = sum(x.nbytes for x in inputs.values()) + sum(r.nbytes for r in recordings.values()) > _STREAMED_FROM
+    made = cut(program, steps, batch, min(cores, batch), streamed)
+    waiting = iter(made.groups)
 
-    def run(group: slice) -> None:
-        mine = {name: x[:, group] for name, x in inputs.items()}
-        kept = {name: recording.of(group) for name, recording in recordings.items()}
-        _run_group(program, synapses, mine, graded, steps, kept, report)
+    def run() -> None:
+        runner = Runner(program, synapses, graded, made.steps)
+        for group in waiting:
+            mine = {name: x[:, group] for name, x in inputs.items()}
+            kept = {name: recording.of(group) for name, recording in recordings.items()}
 
-    return [partial(run, group) for group in _groups(batch, cores)]
+            def proceed(steps: int, samples: int = group.stop - group.start) -> bool:
+                report.advance(steps * samples)
+                return not report.stopped
+
+            runner.run(mine, steps, kept, proceed)
+
+    return [run] * min(cores, len(made.groups))
 
 
 def _parts(
@@ -134,45 +148,10 @@ class _Report:
         self.stopped = True
 
 
-def _groups(batch: int, cores: int) -> list[slice]:
-    edges = np.linspace(0, batch, min(batch, cores) + 1).astype(int)
-    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
-
-
-def _run_group(
-    program: ChipProgram,
-    synapses: list[Synapses],
-    inputs: Inputs,
-    graded: set[str],
-    steps: int,
-    kept: dict[str, Recording],
-    report: _Report,
-) -> None:
-    batch = next(iter(inputs.values())).shape[1]
-    states = {p.name: PopulationState(p, batch, program.into(p.name)) for p in program.populations}
-    active = {port.name: Active.empty(batch, port.size) for port in program.inputs}
-    active |= {name: state.active for name, state in states.items()}
-    for step in range(steps):
-        if report.stopped:
-            return
-        for state in states.values():
-            state.update(step)
-        for name, values in inputs.items():
-            _enter(values, step, active[name], name in graded)
-        for synapse in synapses:
-            connection = synapse.connection
-            synapse.deliver(active[connection.source], states[connection.target], step)
-        for name, state in states.items():
-            kept[name].take(step, state.sent, state.states)
-        report.advance(batch)
-    for name, state in states.items():
-        kept[name].n[:] = state.total
-
-
 def _enter(x: NDArray[Any], step: int, active: Active, graded: bool) -> None:
     if step >= len(x):
-        active.count[:] = 0
+        active.begin[:] = 0
     elif graded:
         active.read_payloads(np.ascontiguousarray(x[step], dtype=np.int32))
     else:
-        active.read_bits(np.packbits(x[step] != 0, axis=1))
+        active.read_spikes(np.ascontiguousarray(x[step], dtype=np.uint8))

@@ -113,12 +113,17 @@ class Recording:
         states = {name: values[..., compartments] for name, values in self.states.items()}
         return Recording(self.n[:, compartments], spikes, states)
 
-    def take(self, step: int, sent: NDArray[Any], states: Mapping[str, NDArray[np.int32]]) -> None:
-        """Keep what is kept of this step."""
+    @property
+    def nbytes(self) -> int:
+        """What it holds."""
+        return sum(values.nbytes for values in (self.n, self.s, *self.states.values()) if values is not None)
+
+    def take(self, steps: slice, sent: NDArray[Any], states: Mapping[str, NDArray[np.int32]]) -> None:
+        """Keep what is kept of these steps, of a single one where states are; sent: (steps, batch, size)."""
         if self.s is not None:
-            self.s[step] = sent
+            self.s[steps] = sent
         for name, kept in self.states.items():
-            kept[step] = states[name]
+            kept[steps] = states[name]
 
 
 def collect(

@@ -74,7 +74,7 @@ class Shared:
         # what was sent in even and in odd steps, so that nobody overwrites what another still reads
         self._sent: tuple[list[dict[str, Sent]], ...] = tuple([{} for _ in self.parts] for _ in range(2))
         self._states = [
-            {name: PopulationState(_part(program.population(name), part), 1, program.into(name))
+            {name: PopulationState(_part(program.population(name), part), 1, 1, program.into(name))
              for name, part in parts.items()}
             for parts in self.parts
         ]  # fmt: skip
@@ -101,16 +101,16 @@ class Shared:
     def _run(self, thread: int, steps: int, kept: Mapping[str, Recording], proceed: Callable[[], bool]) -> None:
         states, synapses = self._states[thread], self._synapses[thread]
         needed = {s.connection.source for s in synapses}
-        active = {name: Active.empty(1, self._sizes[name]) for name in needed}
+        active = {name: Active.empty(1, self._sizes[name], name in self._graded) for name in needed}
         for step in range(steps):
             if not proceed():
                 self._barrier.abort()
                 return
             sent = self._sent[step % 2]
             for name, state in states.items():
-                state.update(step)
+                state.update(step, 0, 1)
                 sent[thread][name] = _sent(state.active, self.parts[thread][name].start, name in self._graded)
-                kept[name].take(step, state.sent, state.states)
+                kept[name].take(slice(step, step + 1), state.sent, state.states)
             self._barrier.wait()
             for name, into in active.items():
                 if name in self._inputs:
@@ -146,15 +146,15 @@ def _part(population: Population, part: slice) -> Population:
 
 
 def _sent(active: Active, first: int, graded: bool) -> Sent:
-    count = int(active.count[0])
-    return active.index[0, :count] + np.int32(first), active.payload[0, : count if graded else 0].copy()
+    count = int(active.begin[1])
+    return active.index[:count] + np.int32(first), active.payload[: count if graded else 0].copy()
 
 
 def _join(sent: list[Sent], into: Active, graded: bool) -> None:
     count = 0
     for index, payload in sent:
-        into.index[0, count : count + len(index)] = index
+        into.index[count : count + len(index)] = index
         if graded:
-            into.payload[0, count : count + len(index)] = payload
+            into.payload[count : count + len(index)] = payload
         count += len(index)
-    into.count[0] = count
+    into.begin[1] = count

@@ -103,17 +103,27 @@ def step_kernel(population: Any, arriving: NDArray[np.int32]) -> tuple[NDArray[A
     start = population.start()
     zeros = np.zeros(population.size, np.int32)
     states = {name: np.tile(start.get(name, zeros), (batch, 1)) for name in population.STATES}
-    out = np.zeros((batch, population.size), np.int32 if population.GRADED else np.uint8)
+    out = np.zeros((1, batch, population.size), np.int32 if population.GRADED else np.uint8)
     update = population.stepper()
     sent, kept = [], {name: [] for name in states}  # type: ignore[var-annotated]
     for step, values in enumerate(arriving):
-        ports = tuple(value.copy() for value in values)
+        ports = tuple(value[None].copy() for value in values)
         update(step, states, ports, out)
         assert not any(port.any() for port in ports)
-        sent.append(out.copy())
+        sent.append(out[0].copy())
         for name, values in states.items():
             kept[name].append(values.copy())
     return np.array(sent), {name: np.array(values) for name, values in kept.items()}
+
+
+def step_block(population: Any, arriving: NDArray[np.int32]) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    """The same in one block: what is sent in every step, and the states after the last, (batch, size)."""
+    steps, _, batch, size = arriving.shape
+    start = population.start()
+    states = {name: np.tile(start.get(name, np.zeros(size, np.int32)), (batch, 1)) for name in population.STATES}
+    sent = np.zeros((steps, batch, size), np.int32 if population.GRADED else np.uint8)
+    population.stepper()(0, states, tuple(np.moveaxis(arriving, 1, 0).copy()), sent)
+    return sent, states
 
 
 def step_plain(population: Any, arriving: NDArray[np.int32]) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from programs import WIDTHS, delays, sparse, weights
 from stock_models import (
     instantiate,
+    step_block,
     step_kernel,
     step_plain,
     step_population,
@@ -111,6 +112,10 @@ def check_against_plain(kind: str, seed: int, size: int, density: float, magnitu
     found = step_kernel(population, a)
     for sample in range(2):
         assert_equal(found, step_plain(population, a[:, :, sample]), sample)
+    sent, states = step_block(population, a)
+    np.testing.assert_array_equal(sent, found[0])
+    for name, values in states.items():
+        np.testing.assert_array_equal(values, found[1][name][-1], err_msg=name)
 
 
 def refractory_referee(population: LIFRefractory) -> Any:

@@ -69,11 +69,11 @@ def activity(shape: tuple[int, int], density: float, largest: int, rng: np.rando
 
 
 def listed(sent: NDArray[np.int32], graded: bool) -> Active:
-    active = Active.empty(*sent.shape)
+    active = Active.empty(*sent.shape, graded)
     if graded:
         active.read_payloads(sent)
     else:
-        active.read_bits(np.packbits(sent != 0, axis=1))
+        active.read_spikes((sent != 0).astype(np.uint8))
     return active
 
 
@@ -191,7 +191,7 @@ def test_bits_are_listed_in_order(size: int, density: float) -> None:
     sent = activity((3, size), density, 1, np.random.default_rng(size))
     active, total = listed(sent, False), np.zeros(sent.shape, np.int32)
     for b, row in enumerate(sent):
-        assert active.index[b, : active.count[b]].tolist() == np.flatnonzero(row).tolist()
+        assert active.index[active.begin[b] : active.begin[b + 1]].tolist() == np.flatnonzero(row).tolist()
     active.count_into(total)
     np.testing.assert_array_equal(total, sent)
     assert active.density == sent.mean()

@@ -108,15 +108,16 @@ class ATRLIF(Population):
 @njit(cache=True, nogil=True)
 def _update(i, v, theta, r, a, keep_i, keep_v, keep_theta, keep_r, base, theta_step, bias, sent):
     for b in range(i.shape[0]):
-        for n in range(i.shape[1]):
-            current = next_current(i[b, n], keep_i[n], a[b, n])
-            a[b, n] = 0
-            voltage = next_voltage(v[b, n], keep_v[n], current, bias[n])
-            above = np.int32(theta[b, n] - base[n])
-            threshold = np.int32(np.int32(np.float64(above) * keep_theta[n]) + base[n])
-            held = np.int32(np.float64(r[b, n]) * keep_r[n])
-            spike = np.int32(voltage - held) >= threshold
-            i[b, n], v[b, n] = current, voltage
-            sent[b, n] = spike
-            r[b, n] = held + 2 * threshold if spike else held
-            theta[b, n] = threshold + theta_step[n] if spike else threshold
+        for t in range(len(a)):
+            for n in range(i.shape[1]):
+                current = next_current(i[b, n], keep_i[n], a[t, b, n])
+                a[t, b, n] = 0
+                voltage = next_voltage(v[b, n], keep_v[n], current, bias[n])
+                above = np.int32(theta[b, n] - base[n])
+                threshold = np.int32(np.int32(np.float64(above) * keep_theta[n]) + base[n])
+                held = np.int32(np.float64(r[b, n]) * keep_r[n])
+                spike = np.int32(voltage - held) >= threshold
+                i[b, n], v[b, n] = current, voltage
+                sent[t, b, n] = spike
+                r[b, n] = held + 2 * threshold if spike else held
+                theta[b, n] = threshold + theta_step[n] if spike else threshold

@@ -24,10 +24,11 @@ Limits = dict[str, tuple[int, int]]
 
 
 Step = Callable[[int, States, tuple[Integers, ...], NDArray[Any]], None]
-"""(step, states, arriving, sent): one time step of a population for a batch of samples.
+"""(step, states, arriving, sent): a block of time steps of a population for a batch of samples.
 
-step counts from 0. `states`, (batch, size) each, advance by what arrives at each port, (batch, size), which is then set
-to 0. What is sent goes to `sent`, (batch, size): uint8 0/1, or int32 payloads where the model is GRADED.
+step is the block's first, from 0. `states`, (batch, size) each, advance by what arrives at each port, (steps, batch,
+size), which is then set to 0. What is sent goes to `sent`, (steps, batch, size): uint8 0/1, or int32 payloads where the
+model is GRADED. Sample by sample, so that the states of one stay in the processor's first cache.
 """
 
 

@@ -54,9 +54,10 @@ class CubaLI(Cuba):
 @njit(cache=True, nogil=True)
 def _update(u, v, a, keep_u, keep_v, bias, shift, sent):
     for b in range(u.shape[0]):
-        for i in range(u.shape[1]):
-            u[b, i] = next_current(u[b, i], keep_u[i], a[b, i])
-            a[b, i] = 0
-            voltage = next_voltage(v[b, i], keep_v[i], u[b, i], bias[i])
-            v[b, i] = voltage
-            sent[b, i] = voltage >> shift[i] if voltage >= 0 else -(-voltage >> shift[i])
+        for t in range(len(a)):
+            for i in range(u.shape[1]):
+                u[b, i] = next_current(u[b, i], keep_u[i], a[t, b, i])
+                a[t, b, i] = 0
+                voltage = next_voltage(v[b, i], keep_v[i], u[b, i], bias[i])
+                v[b, i] = voltage
+                sent[t, b, i] = voltage >> shift[i] if voltage >= 0 else -(-voltage >> shift[i])

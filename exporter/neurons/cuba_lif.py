@@ -66,11 +66,12 @@ class CubaLIF(Cuba):
 @njit(cache=True, nogil=True)
 def _update(u, v, a, keep_u, keep_v, bias, threshold, sent):
     for b in range(u.shape[0]):
-        for i in range(u.shape[1]):
-            current = next_current(u[b, i], keep_u[i], a[b, i])
-            voltage = next_voltage(v[b, i], keep_v[i], current, bias[i])
-            spike = voltage > threshold[i]
-            u[b, i] = current
-            a[b, i] = 0
-            sent[b, i] = spike
-            v[b, i] = np.int32(0) if spike else voltage
+        for t in range(len(a)):
+            for i in range(u.shape[1]):
+                current = next_current(u[b, i], keep_u[i], a[t, b, i])
+                voltage = next_voltage(v[b, i], keep_v[i], current, bias[i])
+                spike = voltage > threshold[i]
+                u[b, i] = current
+                a[t, b, i] = 0
+                sent[t, b, i] = spike
+                v[b, i] = np.int32(0) if spike else voltage

@@ -117,9 +117,10 @@ def encode(new, act, residue, error, vth, cumulative):
 @njit(cache=True, nogil=True)
 def _update(act, residue, error, a, vth, shift, state_exp, cumulative, sent):
     for b in range(act.shape[0]):
-        for i in range(act.shape[1]):
-            new = np.int32(a[b, i] << shift[i])
-            a[b, i] = 0
-            spike, rest, wrong = encode(new, act[b, i], residue[b, i], error[b, i], vth[i], cumulative[i] != 0)
-            act[b, i], residue[b, i], error[b, i] = new, rest, wrong
-            sent[b, i] = spike >> state_exp[i]
+        for t in range(len(a)):
+            for i in range(act.shape[1]):
+                new = np.int32(a[t, b, i] << shift[i])
+                a[t, b, i] = 0
+                spike, rest, wrong = encode(new, act[b, i], residue[b, i], error[b, i], vth[i], cumulative[i] != 0)
+                act[b, i], residue[b, i], error[b, i] = new, rest, wrong
+                sent[t, b, i] = spike >> state_exp[i]

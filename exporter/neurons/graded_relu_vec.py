@@ -45,7 +45,8 @@ class GradedReluVec(GradedVec):
 
 @njit(cache=True, nogil=True)
 def _update(a, vth, sent):
-    for b in range(a.shape[0]):
-        for i in range(a.shape[1]):
-            sent[b, i] = a[b, i] if a[b, i] > vth[i] else 0
-            a[b, i] = 0
+    for b in range(a.shape[1]):
+        for t in range(len(a)):
+            for i in range(a.shape[2]):
+                sent[t, b, i] = a[t, b, i] if a[t, b, i] > vth[i] else 0
+                a[t, b, i] = 0

@@ -54,10 +54,11 @@ class GradedVec(Population):
 
 @njit(cache=True, nogil=True)
 def _update(a, vth, sent):
-    for b in range(a.shape[0]):
-        for i in range(a.shape[1]):
-            value = a[b, i]
-            # as in the referee, the lowest integer is its own absolute value
-            size = value if value >= 0 else np.int32(-value)
-            sent[b, i] = value if size > vth[i] else 0
-            a[b, i] = 0
+    for b in range(a.shape[1]):
+        for t in range(len(a)):
+            for i in range(a.shape[2]):
+                value = a[t, b, i]
+                # as in the referee, the lowest integer is its own absolute value
+                size = value if value >= 0 else np.int32(-value)
+                sent[t, b, i] = value if size > vth[i] else 0
+                a[t, b, i] = 0

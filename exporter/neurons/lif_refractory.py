@@ -47,8 +47,8 @@ class LIFRefractory(CubaLIF):
 
         def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
             end = states["refractory_period_end"]
-            now = np.int32(number + 1)
-            _update(states["u"], states["v"], end, arriving[0], *constants, self.refractory_period, now, sent)
+            first = np.int32(number + 1)
+            _update(states["u"], states["v"], end, arriving[0], *constants, self.refractory_period, first, sent)
 
         return step
 
@@ -69,16 +69,18 @@ class LIFRefractory(CubaLIF):
 
 
 @njit(cache=True, nogil=True)
-def _update(u, v, end, a, keep_u, keep_v, bias, threshold, period, now, sent):
+def _update(u, v, end, a, keep_u, keep_v, bias, threshold, period, first, sent):
     for b in range(u.shape[0]):
-        for i in range(u.shape[1]):
-            u[b, i] = next_current(u[b, i], keep_u[i], a[b, i])
-            a[b, i] = 0
-            voltage = v[b, i]
-            if end[b, i] < now:
-                voltage = next_voltage(voltage, keep_v[i], u[b, i], bias[i])
-            spike = voltage > threshold[i]
-            sent[b, i] = spike
-            v[b, i] = np.int32(0) if spike else voltage
-            if spike:
-                end[b, i] = now + period[i]
+        for t in range(len(a)):
+            now = np.int32(first + t)
+            for i in range(u.shape[1]):
+                u[b, i] = next_current(u[b, i], keep_u[i], a[t, b, i])
+                a[t, b, i] = 0
+                voltage = v[b, i]
+                if end[b, i] < now:
+                    voltage = next_voltage(voltage, keep_v[i], u[b, i], bias[i])
+                spike = voltage > threshold[i]
+                sent[t, b, i] = spike
+                v[b, i] = np.int32(0) if spike else voltage
+                if spike:
+                    end[b, i] = now + period[i]

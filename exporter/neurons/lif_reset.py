@@ -8,6 +8,7 @@ t is 1 in a sample's first step. v starts at v_initial, but is 0 after a reset.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,11 +54,13 @@ class LIFReset(CubaLIF):
         update = super().stepper()
 
         def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
-            due = self.due(number)
-            if due.any():
-                states["u"][:, due] = 0
-                states["v"][:, due] = 0
-            update(number, states, arriving, sent)
+            dues = [self.due(number + t) for t in range(len(sent))]
+            # the steps up to the next reset are one block
+            edges = [0, *(t for t in range(1, len(sent)) if dues[t].any()), len(sent)]
+            for begin, end in pairwise(edges):
+                states["u"][:, dues[begin]] = 0
+                states["v"][:, dues[begin]] = 0
+                update(number + begin, states, tuple(a[begin:end] for a in arriving), sent[begin:end])
 
         return step
 

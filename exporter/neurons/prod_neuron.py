@@ -60,10 +60,11 @@ class ProdNeuron(Population):
 
 @njit(cache=True, nogil=True)
 def _update(a, other, vth, exp, sent):
-    for b in range(a.shape[0]):
-        for i in range(a.shape[1]):
-            v = np.int32(np.int32(a[b, i] * other[b, i]) >> exp[i])
-            # as in the referee, the lowest integer is its own absolute value
-            size = v if v >= 0 else np.int32(-v)
-            sent[b, i] = v if size > vth[i] else 0
-            a[b, i], other[b, i] = 0, 0
+    for b in range(a.shape[1]):
+        for t in range(len(a)):
+            for i in range(a.shape[2]):
+                v = np.int32(np.int32(a[t, b, i] * other[t, b, i]) >> exp[i])
+                # as in the referee, the lowest integer is its own absolute value
+                size = v if v >= 0 else np.int32(-v)
+                sent[t, b, i] = v if size > vth[i] else 0
+                a[t, b, i], other[t, b, i] = 0, 0

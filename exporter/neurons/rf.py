@@ -140,10 +140,18 @@ def _part(decay, state, bits):
 @njit(cache=True, nogil=True)
 def _update(real, imag, a_real, a_imag, sin_decay, cos_decay, bits, exponent, vth, sent):
     for b in range(real.shape[0]):
-        for i in range(real.shape[1]):
-            before = imag[b, i]
-            real[b, i], imag[b, i] = turn(
-                real[b, i], before, a_real[b, i], a_imag[b, i], sin_decay[i], cos_decay[i], bits[i], exponent[i]
-            )
-            a_real[b, i], a_imag[b, i] = 0, 0
-            sent[b, i] = real[b, i] >= vth[i] and imag[b, i] >= 0 and before < 0
+        for t in range(len(a_real)):
+            for i in range(real.shape[1]):
+                before = imag[b, i]
+                real[b, i], imag[b, i] = turn(
+                    real[b, i],
+                    before,
+                    a_real[t, b, i],
+                    a_imag[t, b, i],
+                    sin_decay[i],
+                    cos_decay[i],
+                    bits[i],
+                    exponent[i],
+                )
+                a_real[t, b, i], a_imag[t, b, i] = 0, 0
+                sent[t, b, i] = real[b, i] >= vth[i] and imag[b, i] >= 0 and before < 0

@@ -50,12 +50,20 @@ class RFIZ(Resonator):
 @njit(cache=True, nogil=True)
 def _update(real, imag, a_real, a_imag, sin_decay, cos_decay, bits, exponent, vth, sent):
     for b in range(real.shape[0]):
-        for i in range(real.shape[1]):
-            x, y = turn(
-                real[b, i], imag[b, i], a_real[b, i], a_imag[b, i], sin_decay[i], cos_decay[i], bits[i], exponent[i]
-            )
-            a_real[b, i], a_imag[b, i] = 0, 0
-            spike = y >= vth[i]
-            sent[b, i] = spike
-            real[b, i] = 0 if spike else x
-            imag[b, i] = vth[i] - 1 if spike else y
+        for t in range(len(a_real)):
+            for i in range(real.shape[1]):
+                x, y = turn(
+                    real[b, i],
+                    imag[b, i],
+                    a_real[t, b, i],
+                    a_imag[t, b, i],
+                    sin_decay[i],
+                    cos_decay[i],
+                    bits[i],
+                    exponent[i],
+                )
+                a_real[t, b, i], a_imag[t, b, i] = 0, 0
+                spike = y >= vth[i]
+                sent[t, b, i] = spike
+                real[b, i] = 0 if spike else x
+                imag[b, i] = vth[i] - 1 if spike else y

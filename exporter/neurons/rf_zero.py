@@ -73,9 +73,10 @@ class RFZero(Population):
 @njit(cache=True, nogil=True)
 def _update(u, v, a_u, a_v, lct, lst, uth, sent):
     for b in range(u.shape[0]):
-        for i in range(u.shape[1]):
-            x, y = u[b, i], v[b, i]
-            u[b, i] = (np.int32(x * lct[i]) >> 15) - (np.int32(y * lst[i]) >> 15) + a_u[b, i]
-            v[b, i] = (np.int32(y * lct[i]) >> 15) + (np.int32(x * lst[i]) >> 15) + a_v[b, i]
-            a_u[b, i], a_v[b, i] = 0, 0
-            sent[b, i] = u[b, i] if u[b, i] > uth[i] and v[b, i] >= 0 and y < 0 else 0
+        for t in range(len(a_u)):
+            for i in range(u.shape[1]):
+                x, y = u[b, i], v[b, i]
+                u[b, i] = (np.int32(x * lct[i]) >> 15) - (np.int32(y * lst[i]) >> 15) + a_u[t, b, i]
+                v[b, i] = (np.int32(y * lct[i]) >> 15) + (np.int32(x * lst[i]) >> 15) + a_v[t, b, i]
+                a_u[t, b, i], a_v[t, b, i] = 0, 0
+                sent[t, b, i] = u[b, i] if u[b, i] > uth[i] and v[b, i] >= 0 and y < 0 else 0

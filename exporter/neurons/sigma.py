@@ -53,7 +53,8 @@ class Sigma(Population):
 @njit(cache=True, nogil=True)
 def _update(sigma, a, sent):
     for b in range(sigma.shape[0]):
-        for i in range(sigma.shape[1]):
-            sigma[b, i] += a[b, i]
-            a[b, i] = 0
-            sent[b, i] = sigma[b, i]
+        for t in range(len(a)):
+            for i in range(sigma.shape[1]):
+                sigma[b, i] += a[t, b, i]
+                a[t, b, i] = 0
+                sent[t, b, i] = sigma[b, i]

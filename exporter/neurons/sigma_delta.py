@@ -85,12 +85,13 @@ class SigmaDelta(DeltaEncoding):
 @njit(cache=True, nogil=True)
 def _update(sigma, act, residue, error, a, vth, state_exp, cumulative, bias, mode, sent):
     for b in range(act.shape[0]):
-        for i in range(act.shape[1]):
-            sigma[b, i] += a[b, i]
-            a[b, i] = 0
-            new = np.int32(sigma[b, i] + bias[i])
-            if mode[i] == 1:
-                new = max(new, np.int32(0))
-            spike, rest, wrong = encode(new, act[b, i], residue[b, i], error[b, i], vth[i], cumulative[i] != 0)
-            act[b, i], residue[b, i], error[b, i] = new, rest, wrong
-            sent[b, i] = spike >> state_exp[i]
+        for t in range(len(a)):
+            for i in range(act.shape[1]):
+                sigma[b, i] += a[t, b, i]
+                a[t, b, i] = 0
+                new = np.int32(sigma[b, i] + bias[i])
+                if mode[i] == 1:
+                    new = max(new, np.int32(0))
+                spike, rest, wrong = encode(new, act[b, i], residue[b, i], error[b, i], vth[i], cumulative[i] != 0)
+                act[b, i], residue[b, i], error[b, i] = new, rest, wrong
+                sent[t, b, i] = spike >> state_exp[i]

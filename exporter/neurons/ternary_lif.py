@@ -75,10 +75,11 @@ class TernaryLIF(Cuba):
 @njit(cache=True, nogil=True)
 def _update(u, v, a, keep_u, keep_v, bias, high, low, sent):
     for b in range(u.shape[0]):
-        for i in range(u.shape[1]):
-            u[b, i] = next_current(u[b, i], keep_u[i], a[b, i])
-            a[b, i] = 0
-            voltage = next_voltage(v[b, i], keep_v[i], u[b, i], bias[i])
-            spike = np.int32(voltage > high[i]) - np.int32(voltage < low[i])
-            sent[b, i] = spike
-            v[b, i] = voltage if spike == 0 else np.int32(0)
+        for t in range(len(a)):
+            for i in range(u.shape[1]):
+                u[b, i] = next_current(u[b, i], keep_u[i], a[t, b, i])
+                a[t, b, i] = 0
+                voltage = next_voltage(v[b, i], keep_v[i], u[b, i], bias[i])
+                spike = np.int32(voltage > high[i]) - np.int32(voltage < low[i])
+                sent[t, b, i] = spike
+                v[b, i] = voltage if spike == 0 else np.int32(0)

@@ -17,6 +17,6 @@ def warm_up(populations: Iterable[Population]) -> None:
         module.warm_up()
     for population in populations:
         states = {name: np.zeros((1, population.size), np.int32) for name in population.STATES}
-        ports = tuple(np.zeros((1, population.size), np.int32) for _ in population.PORTS)
-        sent = np.zeros((1, population.size), np.int32 if population.GRADED else np.uint8)
+        ports = tuple(np.zeros((1, 1, population.size), np.int32) for _ in population.PORTS)
+        sent = np.zeros((1, 1, population.size), np.int32 if population.GRADED else np.uint8)
         population.stepper()(0, states, ports, sent)

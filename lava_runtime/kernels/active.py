@@ -1,4 +1,4 @@
-"""Lists of the elements that are active in a step, and the kernels that make them from bits and payloads.
+"""Lists of the elements that are active, and the kernels that make them from spikes, bits and payloads.
 
 The kernels run without threads of their own and release the interpreter's lock: the emulator runs groups of samples in
 threads, the Lava processes run beside each other.
@@ -13,92 +13,139 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .bits import first_bit, number_of_bits, set_bytes
+
 Integers = NDArray[np.int32]
 
-# for every byte the places of its bits, first bit first as numpy.packbits lays them out, and how many there are
-_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
-_ORDER = np.argsort(1 - _BITS, axis=1, kind="stable").astype(np.int32)
-_NUMBER = _BITS.sum(axis=1, dtype=np.int32)
+WORD = 64
+# so many bits of a word are listed without asking how many are set
+_AT_ONCE = 8
 
 
 @dataclass
 class Active:
-    """Which elements are active in this step, a sample: indices, payloads and how many.
+    """Which elements are active, a row (one sample in one step) after the other.
 
-    index: (batch, size + 8), the first `count` count (whole bytes are listed at once); payload: (batch, size), ones
-    where spikes carry none.
+    index: the active elements of all rows, (room,); payload: theirs, (room,), or a single 1 where spikes carry none;
+    begin: where in both each row begins, (rows + 1,).
     """
 
     index: Integers
     payload: Integers
-    count: Integers
+    begin: NDArray[np.int64]
+    size: int
 
     @classmethod
-    def empty(cls, batch: int, size: int) -> Active:
-        """No element active."""
-        return cls(np.zeros((batch, size + 8), np.int32), np.ones((batch, size), np.int32), np.zeros(batch, np.int32))
+    def empty(cls, rows: int, size: int, graded: bool) -> Active:
+        """No element active; only as much memory is touched as is listed."""
+        room = rows * size + _AT_ONCE
+        payload = np.empty(room, np.int32) if graded else np.ones(1, np.int32)
+        return cls(np.empty(room, np.int32), payload, np.zeros(rows + 1, np.int64), size)
 
     @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.payload.shape[1]
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.begin) - 1
 
     @property
     def density(self) -> float:
         """The share of elements that are active."""
-        return float(self.count.sum()) / self.payload.size
+        return float(self.begin[-1] - self.begin[0]) / max(self.rows * self.size, 1)
 
-    def read_bits(self, packed: NDArray[np.uint8]) -> None:
-        """Take in spikes packed as numpy.packbits(spikes, axis=1) does."""
-        list_bits(packed, _ORDER, _NUMBER, self.index, self.count)
+    def part(self, first: int, last: int) -> Active:
+        """Rows first to last - 1, sharing memory; the first part is read before those behind it."""
+        return Active(self.index, self.payload, self.begin[first : last + 1], self.size)
+
+    def read_words(self, words: NDArray[np.uint64]) -> None:
+        """Take in spikes packed as `pack` does, (rows, words)."""
+        list_bits(words, self.index, self.begin)
+
+    def read_spikes(self, spikes: NDArray[Any]) -> None:
+        """Take in bytes other than 0, (rows, size)."""
+        self.read_words(packed(spikes))
 
     def read_payloads(self, values: NDArray[Any]) -> None:
-        """Take in a payload an element, 0 for none."""
-        list_payloads(values, self.index, self.count, self.payload)
+        """Take in a payload an element, 0 for none, (rows, size)."""
+        list_payloads(values, self.index, self.begin, self.payload)
 
     def count_into(self, total: Integers) -> None:
-        """Add one to `total`, (batch, size), for every active element."""
-        count_active(self.index, self.count, total)
+        """Add one to `total`, (samples, size), for every active element; row r is one of sample r % samples."""
+        count_active(self.index, self.begin, total)
+
+
+def words_of(size: int) -> int:
+    """Words that a row of so many bits takes."""
+    return -(-size // WORD)
+
+
+def packed(spikes: NDArray[Any]) -> NDArray[np.uint64]:
+    """A bit an element: (rows, size) bytes to (rows, words), the first element in the lowest bit."""
+    words = np.empty((len(spikes), words_of(spikes.shape[1])), np.uint64)
+    pack(spikes, words)
+    return words
 
 
 @njit(cache=True, nogil=True)
-def list_bits(packed, order, number, index, count):
-    """Collect the indices of the bits that are set, a sample: eight at a time, of which those that count stay."""
-    for b in range(packed.shape[0]):
-        k = 0
-        for n in range(packed.shape[1]):
-            byte = packed[b, n]
-            if byte != 0:
-                for j in range(8):
-                    index[b, k + j] = np.int32(8 * n) + order[byte, j]
-                k += number[byte]
-        count[b] = k
+def pack(spikes, words):
+    """One bit for every byte of contiguous rows."""
+    for r in range(spikes.shape[0]):
+        row = spikes[r]
+        whole = len(row) // 64
+        for n in range(whole):
+            words[r, n] = set_bytes(row, 64 * n)
+        if whole < words.shape[1]:
+            word = np.uint64(0)
+            for i in range(64 * whole, len(row)):
+                word |= np.uint64(row[i] != 0) << np.uint64(i - 64 * whole)
+            words[r, whole] = word
 
 
 @njit(cache=True, nogil=True)
-def list_payloads(values, index, count, payload):
-    """Collect the indices and payloads of the elements that are not zero, a sample."""
-    for b in range(values.shape[0]):
-        k = 0
+def list_bits(words, index, begin):
+    """Collect the places of the bits that are set, a row: eight at a time, of which those that count stay."""
+    k = begin[0]
+    for r in range(words.shape[0]):
+        for n in range(words.shape[1]):
+            word = words[r, n]
+            if word == 0:
+                continue
+            number = np.int64(number_of_bits(word))
+            for j in range(_AT_ONCE):
+                index[k + j] = np.int32(64 * n) + np.int32(first_bit(word))
+                word &= word - np.uint64(1)
+            for j in range(_AT_ONCE, number):
+                index[k + j] = np.int32(64 * n) + np.int32(first_bit(word))
+                word &= word - np.uint64(1)
+            k += number
+        begin[r + 1] = k
+
+
+@njit(cache=True, nogil=True)
+def list_payloads(values, index, begin, payload):
+    """Collect the indices and payloads of the elements that are not zero, a row."""
+    k = begin[0]
+    for r in range(values.shape[0]):
         for i in range(values.shape[1]):
-            if values[b, i] != 0:
-                index[b, k] = i
-                payload[b, k] = values[b, i]
+            if values[r, i] != 0:
+                index[k] = i
+                payload[k] = values[r, i]
                 k += 1
-        count[b] = k
+        begin[r + 1] = k
 
 
 @njit(cache=True, nogil=True)
-def count_active(index, count, total):
+def count_active(index, begin, total):
     """Add one for every active element."""
-    for b in range(total.shape[0]):
-        for k in range(count[b]):
-            total[b, index[b, k]] += 1
+    for r in range(len(begin) - 1):
+        counts = total[r % len(total)]
+        for k in range(begin[r], begin[r + 1]):
+            # unsigned: no index counts from the end
+            counts[np.uint32(index[k])] += 1
 
 
 def warm_up() -> None:
     """Compile, or load from the cache, the kernels of this file."""
-    active = Active.empty(1, 8)
-    active.read_bits(np.ones((1, 1), np.uint8))
+    active = Active.empty(1, 8, True)
+    active.read_spikes(np.ones((1, 8), np.uint8))
     active.count_into(np.zeros((1, 8), np.int32))
     active.read_payloads(np.ones((1, 8), np.int32))

@@ -60,7 +60,7 @@ class ConvSynapses:
         plan = self._plan
         self._add(
             plan.kernels, plan.kernel, plan.row, plan.offset, plan.shape, plan.margin, self._exponent,
-            active.index, active.count, active.payload, target.reshape(-1, *self._image),
+            active.index, active.begin, active.payload, target.reshape(-1, *self._image),
         )  # fmt: skip
 
 
@@ -124,50 +124,50 @@ class _Axis:
 
 
 @njit(cache=True, nogil=True)
-def add_kernels(kernels, kernel, row, offset, shape, margin, exponent, index, count, _payload, target):
+def add_kernels(kernels, kernel, row, offset, shape, margin, exponent, index, begin, _payload, target):
     """Add the kernels of the active sources to target (batch, channels, rows, columns)."""
     stride = shape[2] * shape[3]
     # what a row of a kernel is filled up with goes beyond the last row
     sums = np.zeros(shape[0] * shape[1] * stride + kernels.shape[2], kernels.dtype)
     touched = np.zeros(shape[0] * shape[1], np.uint8)
     for b in range(len(target)):
-        for k in range(count[b]):
-            source = index[b, k]
+        for k in range(begin[b], begin[b + 1]):
+            source = index[k]
             chosen = kernel[source]
             if chosen < 0:
                 continue
             for r in range(kernels.shape[1]):
                 weights = kernels[chosen, r]
-                begin = (row[source] + r) * stride + offset[source]
-                place = sums[begin : begin + kernels.shape[2]]
+                first = (row[source] + r) * stride + offset[source]
+                place = sums[first : first + kernels.shape[2]]
                 for j in range(len(weights)):
                     place[j] += weights[j]
                 touched[row[source] + r] = 1
-        if count[b] > 0:
+        if begin[b + 1] > begin[b]:
             _move(sums, touched, shape, margin, exponent, target[b])
 
 
 @njit(cache=True, nogil=True)
-def add_kernels_times_payload(kernels, kernel, row, offset, shape, margin, exponent, index, count, payload, target):
+def add_kernels_times_payload(kernels, kernel, row, offset, shape, margin, exponent, index, begin, payload, target):
     """The same for graded spikes; the low 32 bits of a sum do not mind when it wraps."""
     stride = shape[2] * shape[3]
     # what a row of a kernel is filled up with goes beyond the last row
     sums = np.zeros(shape[0] * shape[1] * stride + kernels.shape[2], kernels.dtype)
     touched = np.zeros(shape[0] * shape[1], np.uint8)
     for b in range(len(target)):
-        for k in range(count[b]):
-            source = index[b, k]
+        for k in range(begin[b], begin[b + 1]):
+            source = index[k]
             chosen = kernel[source]
             if chosen < 0:
                 continue
             for r in range(kernels.shape[1]):
                 weights = kernels[chosen, r]
-                begin = (row[source] + r) * stride + offset[source]
-                place = sums[begin : begin + kernels.shape[2]]
+                first = (row[source] + r) * stride + offset[source]
+                place = sums[first : first + kernels.shape[2]]
                 for j in range(len(weights)):
-                    place[j] += np.int32(weights[j] * payload[b, k])
+                    place[j] += np.int32(weights[j] * payload[k])
                 touched[row[source] + r] = 1
-        if count[b] > 0:
+        if begin[b + 1] > begin[b]:
             _move(sums, touched, shape, margin, exponent, target[b])
 
 
@@ -198,6 +198,6 @@ def warm_up() -> None:
         c = ConvConnection(
             "", "", kernel * weight, 0, "mixed", 8, 1, (1, 1, 1), (1, 1, 1), (1, 1), (0, 0), (1, 1), 1
         )  # fmt: skip
-        active = Active.empty(1, 1)
-        active.count[:] = 1
+        active = Active.empty(1, 1, graded)
+        active.read_payloads(np.ones((1, 1), np.int32)) if graded else active.read_spikes(np.ones((1, 1), np.uint8))
         ConvSynapses(c, [c.weights], np.zeros(1, np.int32), graded).deliver(active, np.zeros((1, 1), np.int32))

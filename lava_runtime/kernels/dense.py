@@ -39,19 +39,19 @@ class DenseSynapses:
     def deliver(self, active: Active, target: Integers) -> None:
         """Add to target (batch, size) what the active sources send."""
         if active.density >= (PRODUCT_FROM_PAYLOADS if self._graded else PRODUCT_FROM_SPIKES):
-            largest = largest_payload(active.count, active.payload) if self._graded else 1
+            largest = largest_payload(active.begin, active.payload) if self._graded else 1
             for kind, limit in _EXACT:
                 if largest * self._longest_sum < (limit if self._exponent >= 0 else min(limit, _INT32_LIMIT)):
                     self._multiply(active, target, kind)
                     return
         if not self._graded:
-            add_rows(self._weights, self._rows, self._exponent, active.index, active.count, target)
+            add_rows(self._weights, self._rows, self._exponent, active.index, active.begin, target)
         elif self._exponent >= 0:
-            add_rows_times_payload(self._weights, self._exponent, active.index, active.count, active.payload, target)
+            add_rows_times_payload(self._weights, self._exponent, active.index, active.begin, active.payload, target)
         else:
             total = np.zeros(target.shape[1], self._total)
             add_rows_times_payload_shifted_right(
-                self._weights, -self._exponent, total, active.index, active.count, active.payload, target
+                self._weights, -self._exponent, total, active.index, active.begin, active.payload, target
             )
 
     @cached_property
@@ -62,66 +62,66 @@ class DenseSynapses:
     def _multiply(self, active: Active, target: Integers, kind: type[np.floating[Any]]) -> None:
         if kind not in self._floats:
             self._floats[kind] = self._weights.astype(kind)
-        values = np.zeros(active.payload.shape, kind)
-        spread(active.index, active.count, active.payload, values)
+        values = np.zeros((active.rows, active.size), kind)
+        spread(active.index, active.begin, active.payload, values)
         add_shifted(values @ self._floats[kind], self._exponent, target)
 
 
 @njit(cache=True, nogil=True)
-def add_rows(weights, rows, exponent, index, count, target):
+def add_rows(weights, rows, exponent, index, begin, target):
     """Add the rows of the active sources, eight at a time and `rows` of them in 16 bit, then move the sum to 32 bit."""
     size = weights.shape[1]
     part = np.zeros(size, np.int16)
     total = np.zeros(size, np.int32)
     factor = np.int32(1 << max(exponent, 0))
     for b in range(target.shape[0]):
-        begin = 0
-        while begin < count[b]:
-            end = min(count[b], begin + rows)
-            eights = begin + (end - begin) // 8 * 8
-            for k in range(begin, eights, 8):
-                row0, row1 = weights[index[b, k]], weights[index[b, k + 1]]
-                row2, row3 = weights[index[b, k + 2]], weights[index[b, k + 3]]
-                row4, row5 = weights[index[b, k + 4]], weights[index[b, k + 5]]
-                row6, row7 = weights[index[b, k + 6]], weights[index[b, k + 7]]
+        first = begin[b]
+        while first < begin[b + 1]:
+            end = min(begin[b + 1], first + rows)
+            eights = first + (end - first) // 8 * 8
+            for k in range(first, eights, 8):
+                row0, row1 = weights[index[k]], weights[index[k + 1]]
+                row2, row3 = weights[index[k + 2]], weights[index[k + 3]]
+                row4, row5 = weights[index[k + 4]], weights[index[k + 5]]
+                row6, row7 = weights[index[k + 6]], weights[index[k + 7]]
                 for j in range(size):
                     part[j] = np.int16(
                         part[j] + row0[j] + row1[j] + row2[j] + row3[j] + row4[j] + row5[j] + row6[j] + row7[j]
                     )
             for k in range(eights, end):
-                row = weights[index[b, k]]
+                row = weights[index[k]]
                 for j in range(size):
                     part[j] = np.int16(part[j] + row[j])
-            begin = end
+            first = end
             sums = target[b] if exponent >= 0 else total
             for j in range(size):
                 sums[j] += np.int32(np.int32(part[j]) * factor)
                 part[j] = 0
-        if exponent < 0 and count[b] > 0:
+        if exponent < 0 and begin[b + 1] > begin[b]:
             for j in range(size):
                 target[b, j] += total[j] >> -exponent
                 total[j] = 0
 
 
 @njit(cache=True, nogil=True)
-def add_rows_times_payload(weights, exponent, index, count, payload, target):
+def add_rows_times_payload(weights, exponent, index, begin, payload, target):
     """The same for graded spikes: each source's row times its payload."""
     for b in range(target.shape[0]):
         sums = target[b]
-        for k in range(count[b]):
-            row = weights[index[b, k]]
-            factor = np.int32(np.int64(payload[b, k]) << exponent)
+        for k in range(begin[b], begin[b + 1]):
+            row = weights[index[k]]
+            factor = np.int32(np.int64(payload[k]) << exponent)
             for j in range(len(row)):
                 sums[j] += np.int32(row[j] * factor)
 
 
 @njit(cache=True, nogil=True)
-def add_rows_times_payload_shifted_right(weights, exponent, total, index, count, payload, target):
+def add_rows_times_payload_shifted_right(weights, exponent, total, index, begin, payload, target):
     """The same divided by 2**exponent and rounded down; total: zeros, (target size,), as wide as the sum."""
     for b in range(target.shape[0]):
-        for k in range(count[b]):
-            row = weights[index[b, k]]
-            factor = payload[b, k]
+        for k in range(begin[b], begin[b + 1]):
+            row = weights[index[k]]
+            factor = payload[k]
             for j in range(len(row)):
                 total[j] += np.int32(row[j] * factor)
         for j in range(len(total)):
@@ -130,21 +130,20 @@ def add_rows_times_payload_shifted_right(weights, exponent, total, index, count,
 
 
 @njit(cache=True, nogil=True)
-def largest_payload(count, payload):
+def largest_payload(begin, payload):
     """The largest magnitude among the active payloads."""
     largest = np.int64(0)
-    for b in range(payload.shape[0]):
-        for k in range(count[b]):
-            largest = max(largest, abs(np.int64(payload[b, k])))
+    for k in range(begin[0], begin[-1]):
+        largest = max(largest, abs(np.int64(payload[k])))
     return largest
 
 
 @njit(cache=True, nogil=True)
-def spread(index, count, payload, values):
+def spread(index, begin, payload, values):
     """Put the payloads where they belong in a matrix of zeros, (batch, source size)."""
     for b in range(values.shape[0]):
-        for k in range(count[b]):
-            values[b, index[b, k]] = payload[b, k]
+        for k in range(begin[b], begin[b + 1]):
+            values[b, index[k]] = payload[min(k, len(payload) - 1)]
 
 
 @njit(cache=True, nogil=True)
@@ -159,10 +158,10 @@ def add_shifted(sums, exponent, target):
 def warm_up() -> None:
     """Compile, or load from the cache, the kernels of this file."""
     target = np.zeros((1, 1), np.int32)
-    active = Active.empty(1, 1)
     for graded, exponent, wide in ((False, 0, False), (True, 0, False), (True, -1, False), (True, -1, True)):
         synapses = DenseSynapses(np.ones((1, 1)), exponent, graded, wide)
+        active = Active.empty(1, 1, graded)
         synapses.deliver(active, target)
-        largest_payload(active.count, active.payload)
+        largest_payload(active.begin, active.payload)
         for kind, _ in _EXACT:
             synapses._multiply(active, target, kind)

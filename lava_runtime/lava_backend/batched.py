@@ -25,8 +25,9 @@ from exporter.program import InputPort, Population
 from lava_runtime.engine import PopulationState, Synapses
 from lava_runtime.inputs import graded_nodes
 from lava_runtime.job import Job, shared_progress
-from lava_runtime.kernels.active import Active
+from lava_runtime.kernels.active import WORD, Active, packed, words_of
 from lava_runtime.lava_backend.schedule import Schedule, plan
+from lava_runtime.result import Recording
 
 
 class SpikeSource(AbstractProcess):
@@ -110,7 +111,9 @@ class SpikeSourceModel(_SourceModel):
         message = np.zeros(self.s_out._shape, np.uint8)
         block = self._block()
         if len(block):
-            message[: len(block)] = np.packbits(block, axis=2)
+            sent = np.ascontiguousarray(block, dtype=np.uint8)
+            words = packed(sent.reshape(-1, sent.shape[2]))
+            message[: len(block)] = words.reshape(*sent.shape[:2], -1).view(np.uint8)
         self.s_out.send(message)
 
 
@@ -130,10 +133,10 @@ class GradedSourceModel(_SourceModel):
 
 
 class BatchedPopulationModel(PyLoihiProcessModel):
-    """One block of steps: in each take in what was sent in the step before and update, then send all spikes.
+    """One block of steps: take in what was sent to it, update, then send all spikes.
 
-    Sending before receiving keeps recurrent networks from waiting for themselves. What was sent in a step arrives at
-    least one later, as on the chip.
+    What those that work ahead send in a block is there before it. In a circle a block is one step, what is sent in it
+    arrives one later, and sending before receiving keeps the circle from waiting for itself.
     """
 
     def __init__(self, proc_params: Any) -> None:
@@ -143,74 +146,82 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         program, batch = job.program, job.request.batch
         population = program.populations[index]
         incoming = program.into(population.name)
-        feeding: list[str] = proc_params["feeding"]
         graded: set[str] = proc_params["graded"]
         schedule: Schedule = proc_params["schedule"]
-        self._state = PopulationState(population, batch, incoming)
-        self._feeds = [
-            _Feed(schedule.depth[s], s in graded, Active.empty(batch, program.source_size(s))) for s in feeding
-        ]
-        active = {name: feed.active for name, feed in zip(feeding, self._feeds, strict=True)}
-        active[population.name] = self._state.active
-        self._synapses = [
-            (Synapses(c, program.source_size(c.source), c.source in graded), active[c.source]) for c in incoming
-        ]
         self._length, self._depth = schedule.length, schedule.depth[population.name]
+        self._state = PopulationState(population, batch, self._length, incoming)
+        made = [Synapses(c, program.source_size(c.source), c.source in graded) for c in incoming]
+        self._own = [s for s in made if s.connection.source == population.name]
+        self._feeds = [
+            _Feed(
+                schedule.depth[name], name in graded, [s for s in made if s.connection.source == name],
+                Active.empty(self._length * batch, program.source_size(name), name in graded),
+            )
+            for name in proc_params["feeding"]
+        ]  # fmt: skip
         shape = message_shape(schedule.length, batch, population.size, population.GRADED)
         self._message = np.zeros(shape, np.int32 if population.GRADED else np.uint8)
-        self._kept = job.arrays(index)
+        kept = job.arrays(index)
+        states = {name: kept[name] for name in population.STATES if name in kept}
+        self._kept = Recording(kept["n"], kept.get("s"), states)
         self._steps = job.request.steps
         self._progress = shared_progress(job.folder) if index == len(program.populations) - 1 else None
 
     def run_spk(self) -> None:
         """One of Lava's time steps: a block of the chip's."""
         lava_step = self.time_step - 1
-        first = (lava_step - self._depth) * self._length
-        for step in range(max(first, 0), min(first + self._length, self._steps)):
-            if step > 0:
-                self._deliver(step - 1)
-            self._state.update(step)
-            self._message[step - first] = self._state.message
-            self._record(step)
+        begin = (lava_step - self._depth) * self._length
+        steps = min(self._length, self._steps - begin) if begin >= 0 else 0
+        if steps > 0:
+            for feed in self._feeds:
+                if feed.depth < self._depth:
+                    feed.deliver(self._state, begin, steps)
+            self._advance(begin, steps)
+            self._message[:steps] = self._state.message[:steps].view(self._message.dtype)
         self.s_out.send(self._message)
         for number, feed in enumerate(self._feeds):
             message = getattr(self, f"in{number}").recv()
             # a source that waits for its own first block has sent nothing
             if lava_step >= feed.depth:
-                feed.steps.extend(message)
+                feed.blocks.append(message)
+            if steps > 0 and feed.depth >= self._depth:
+                feed.deliver(self._state, begin, steps)
         if self._progress is not None:
-            self._progress[0] = min(max(first + self._length, 0), self._steps)
+            self._progress[0] = min(max(begin + self._length, 0), self._steps)
 
-    def _deliver(self, step: int) -> None:
-        for feed in self._feeds:
-            feed.read()
-        for synapses, active in self._synapses:
-            synapses.deliver(active, self._state, step)
-
-    def _record(self, step: int) -> None:
-        for name, values in {"s": self._state.sent, **self._state.states}.items():
-            if name in self._kept:
-                self._kept[name][step] = values
-        if step == self._steps - 1:
-            self._kept["n"][:] = self._state.total
+    def _advance(self, begin: int, steps: int) -> None:
+        piece = 1 if self._own or self._kept.states else steps
+        for first in range(0, steps, piece):
+            last = first + piece
+            self._state.update(begin + first, first, last)
+            for synapses in self._own:
+                synapses.deliver(self._state.rows(first, last), self._state, begin + first)
+            self._kept.take(slice(begin + first, begin + last), self._state.sent[first:last], self._state.states)
+        if begin + steps == self._steps:
+            self._kept.n[:] = self._state.total
 
 
 @dataclass
 class _Feed:
-    """What a node has sent and was not yet taken in, a step each; depth: its own."""
+    """What a node has sent and was not yet taken in, a block each; depth: its own."""
 
     depth: int
     graded: bool
+    synapses: list[Synapses]
     active: Active
-    steps: deque[NDArray[Any]] = field(default_factory=deque)
+    blocks: deque[NDArray[Any]] = field(default_factory=deque)
 
-    def read(self) -> None:
-        """Make the next step's spikes the active ones."""
-        message = self.steps.popleft()
+    def deliver(self, target: PopulationState, begin: int, steps: int) -> None:
+        """Add what the next block's spikes send, of which that many steps from `begin` on are run."""
+        message = self.blocks.popleft()[:steps]
+        active = self.active.part(0, steps * message.shape[1])
+        flat = message.reshape(active.rows, -1)
         if self.graded:
-            self.active.read_payloads(message)
+            active.read_payloads(flat)
         else:
-            self.active.read_bits(message)
+            active.read_words(flat.view(np.uint64))
+        for synapses in self.synapses:
+            synapses.deliver(active, target, begin)
 
 
 def population_model(graded: list[bool], sends_payloads: bool) -> type[PyLoihiProcessModel]:
@@ -225,5 +236,5 @@ def population_model(graded: list[bool], sends_payloads: bool) -> type[PyLoihiPr
 
 
 def message_shape(steps: int, batch: int, size: int, graded: bool) -> tuple[int, int, int]:
-    """Shape of one block's message: a payload a neuron, or a bit a neuron rounded up to bytes."""
-    return (steps, batch, size) if graded else (steps, batch, -(-size // 8))
+    """Shape of one block's message: a payload a neuron, or the bytes of its packed words."""
+    return (steps, batch, size) if graded else (steps, batch, WORD // 8 * words_of(size))
