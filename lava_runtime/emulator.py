@@ -24,7 +24,7 @@ from .order import stages
 from .result import Record, Recording, Room, SimulationResult, collect, in_memory
 from .shared import Shared, can_share
 
-# elements a step from which two threads gain: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 (convolutions) by 1.45
+# elements from which two threads gain, in circles a step: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 (convolutions) by 1.45
 _SHARED_FROM = 500_000
 # bytes read and recorded from which a run goes through all samples step by step, not through all steps group by group
 _STREAMED_FROM = 1 << 28
@@ -58,7 +58,7 @@ def emulate(
     }
     report = _Report(progress, steps, batch)
     cores = threads or os.cpu_count() or 1
-    if threads is None and batch > 1 and not _worth_threads(program, batch):
+    if threads is None and batch > 1 and not _worth_threads(program, steps, batch):
         cores = 1
     if batch == 1 and cores > 1 and can_share(program):
         jobs = _parts(program, inputs, graded, steps, recordings, report, cores)
@@ -75,10 +75,10 @@ def emulate(
     return collect(program, inputs, steps, recordings, seconds)
 
 
-def _worth_threads(program: ChipProgram, batch: int) -> bool:
-    """Whether what is called at once, counted in elements, is long enough to be shared: a block, in circles a step."""
-    elements = batch * sum(node.size for node in program.nodes)
-    return elements >= _SHARED_FROM or not any(stage.circular for stage in stages(program))
+def _worth_threads(program: ChipProgram, steps: int, batch: int) -> bool:
+    """Whether there is enough, counted in elements, to be shared: in the whole run, where circles are in each step."""
+    at_once = 1 if any(stage.circular for stage in stages(program)) else steps
+    return at_once * batch * sum(node.size for node in program.nodes) >= _SHARED_FROM
 
 
 def _groups_of_samples(
@@ -95,6 +95,8 @@ def _groups_of_samples(
     def run() -> None:
         runner = Runner(program, synapses, graded, made.steps)
         for group in waiting:
+            if report.stopped:
+                return
             mine = {name: x[:, group] for name, x in inputs.items()}
             kept = {name: recording.of(group) for name, recording in recordings.items()}
 
