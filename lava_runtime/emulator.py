@@ -24,7 +24,7 @@ from .order import stages
 from .result import Record, Recording, Room, SimulationResult, collect, in_memory
 from .shared import Shared, can_share
 
-# elements from which two threads gain, in circles a step: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 (convolutions) by 1.45
+# elements from which two threads gain, in circles a step: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 do by 1.45
 _SHARED_FROM = 500_000
 # bytes read and recorded from which a run goes through all samples step by step, not through all steps group by group
 _STREAMED_FROM = 1 << 28
