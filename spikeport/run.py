@@ -19,6 +19,7 @@ from lava_runtime.profile import profile_run
 from lava_runtime.result import SimulationResult
 
 from . import stages, summary
+from .difference import difference_parts
 from .folder import RunFolder
 from .recipe import Recipe, load_recipe
 from .report import print_summary, write_report
@@ -69,6 +70,8 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
     equal = _other_backends(recipe, program, x, result, clock)
     with clock.stage("profile", "spikes, synaptic operations, energy"):
         profile = profile_run(program, result, chip)
+    with clock.stage("diff", "float against fixed point, layer by layer"):
+        difference = stages.float_difference(folder, program, x)
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
         accuracies = stages.measure(folder, method, data, program, result)
         costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)
@@ -81,10 +84,12 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
         "steps": recipe.training.steps,
         "chip_steps": result.steps,
         "dt": recipe.dt,
+        "training": summary.training_parts(recipe.network, recipe.training),
         "agreement": values.pop("agreement"),
         "accuracy": values,
         **equal,
         **summary.profile_parts(program, profile),
+        "difference": difference_parts(difference),
         "network": summary.network_parts(program),
         "ann": summary.ann_parts(costs),
         "constants": summary.constants_parts([chip, *(load_device(name) for name in recipe.devices)]),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.compile import compile_graph
+from exporter.compile import compile_graph, lower_graph
 from exporter.from_torch import network_to_nir
 from exporter.nir_file import read_nir, write_nir
 from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
@@ -19,6 +19,7 @@ from hardware_profiles.arrays import save_arrays
 from hardware_profiles.files import replacing
 from hardware_profiles.loader import load_chip, load_device
 from lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
+from lava_runtime.diff import DiffReport, diff
 from lava_runtime.result import SimulationResult, differences
 from lava_runtime.simulate import Backend, simulate
 from trainer.ann import AnnTwin
@@ -31,6 +32,8 @@ from .folder import RunFolder
 from .recipe import Recipe
 
 Progress = Callable[[int, int], None]
+# test samples on which float and fixed point are held against each other
+_COMPARED = 200
 # a field is called float, as in summary.json
 Share = float
 
@@ -130,6 +133,12 @@ def measure(
         fixed=share(fixed, labels),
         agreement=share(floating, fixed),
     )
+
+
+def float_difference(folder: RunFolder, program: ChipProgram, x: NDArray[Any]) -> DiffReport:
+    """model.nir in floating point against the program on the first test samples, layer by layer."""
+    network = lower_graph(read_nir(folder.nir), where=str(folder.nir))
+    return diff(network, program, x[:, :_COMPARED], str(folder.test_input))
 
 
 def equal_to(result: SimulationResult, other: SimulationResult) -> bool:

@@ -15,6 +15,8 @@ from hardware_profiles.schema import ChipProfile, constants
 from lava_runtime.ann_cost import DeviceCost
 from lava_runtime.costs import Range
 from lava_runtime.profile import LayerProfile, Profile
+from trainer.config import NetworkConfig
+from trainer.train_config import TrainConfig
 
 _PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
 
@@ -107,6 +109,17 @@ def constants_parts(profiles: Sequence[Any]) -> list[dict[str, Any]]:
         for profile in profiles
         for name, quantity in constants(profile)
     ]
+
+
+def training_parts(network: NetworkConfig, training: TrainConfig) -> dict[str, Any]:
+    """How the network was trained, as far as a reader of the report asks."""
+    return {
+        "method": training.method,
+        "neuron": network.neuron,
+        "encoding": training.encoding,
+        "epochs": training.epochs,
+        "seed": training.seed,
+    }
 
 
 def environment_parts(chip: ChipProfile) -> dict[str, Any]:

@@ -72,6 +72,21 @@ def _layer(name: str, kind: str, neurons: int, synapses: int, activity: tuple[fl
     }
 
 
+def _fidelity(name: str, neurons: int, first: Json | None, differing: int, spikes: float) -> Json:
+    return {
+        "name": name,
+        "neurons": neurons,
+        "first": first,
+        "differing": differing,
+        "differing_share": differing / (200 * 18 * neurons),
+        "float_spikes": spikes,
+        "chip_spikes": spikes + differing / 200,
+        "rate_error": differing / 200 / spikes,
+        "u_peak": 0.21,
+        "v_limited_share": 0.0,
+    }
+
+
 def _edge(source: str, target: str, synapses: int) -> Json:
     words = {"kind": "dense", "delay": 1, "weight_bits": 8, "weight_exp": 0, "sign_mode": "mixed"}
     return {"source": source, "target": target, "synapses": synapses, **words}
@@ -104,6 +119,7 @@ def make_summary() -> Json:
         "steps": 16,
         "chip_steps": 18,
         "dt": 0.001,
+        "training": {"method": "bptt", "neuron": "cuba_lif", "encoding": "rate", "epochs": 30, "seed": 0},
         "python": "3.10.13",
         "platform": "linux",
         "versions": {"torch": "2.5.1", "nir": "1.0.8", "numpy": "1.26.4"},
@@ -129,6 +145,18 @@ def make_summary() -> Json:
             _layer("hidden", "cuba_lif", 128, 8192, (440.0, 40729.6, 800e-9)),
             _layer("readout", "cuba_lif", 10, 1280, (54.2, 4400.0, 121e-9)),
         ],
+        "difference": {
+            "chip": "loihi2",
+            "samples": 200,
+            "steps": 18,
+            "equal": False,
+            "same_winner": 0.995,
+            "layers": [
+                _fidelity("hidden", 128, {"step": 3, "sample": 5, "neuron": [17], "chip_spikes": True}, 12, 305.5),
+                _fidelity("readout", 10, None, 0, 12.5),
+            ],
+            "causes": {"weights": {"differing": 3, "share": 1.0}},
+        },
         "network": {
             "nodes": [
                 {"name": "input", "kind": "input", "shape": [1, 8, 8], "output": False},
@@ -226,7 +254,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
+        if self.open[-1:] not in (["style"], ["script"]):
             self.text += data
 
     def attributes(self, tag: str) -> list[dict[str, str | None]]:

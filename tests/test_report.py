@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import hashlib
 import itertools
 import json
 import re
@@ -21,8 +23,7 @@ from spikeport.report.raster import grouped, read_raster, winner
 from spikeport.report.verdict import verdict
 
 SECTIONS = [
-    "figures", "network", "raster", "accuracy", "rounding", "energy", "compare", "mapping", "constants", "seconds",
-    "repeat",
+    "run", "network", "raster", "accuracy", "fidelity", "compare", "energy", "mapping", "constants", "repeat",
 ]  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def test_every_section_stands_in_order_under_a_heading(tmp_path: Path, summary: 
     assert [a["id"] for a in page.attributes("section")] == SECTIONS
     assert len(page.attributes("h1")) == 1
     assert text.index('id="verdict"') < text.index('id="figures"')
-    assert len(page.attributes("h2")) == len(SECTIONS)
+    assert len(page.attributes("h2")) == len(SECTIONS) + len(("fits", "agrees", "pays"))
     assert NOT_SAID.isdisjoint(page.text.split())
 
 
@@ -51,9 +52,13 @@ NOT_SAID = {"None", "nan", "inf", "True", "False", "Undefined"}
 
 def test_pictures_speak_and_tables_have_captions_and_scopes(tmp_path: Path, summary: Json) -> None:
     page = Page(write_report(make_folder(tmp_path, summary)).read_text(encoding="utf-8"))
-    pictures = page.attributes("svg")
-    assert len(pictures) == 5
-    assert all(a["role"] == "img" and len(a["aria-label"] or "") > 40 for a in pictures)
+    spoken = [a for a in page.attributes("svg") if a.get("role") == "img"]
+    # network, 3 strips and the sample, accuracy, 3 of fidelity, energy and latency, energy by layer, cores
+    assert len(spoken) == 1 + 4 + 1 + 3 + 2 + 1 + 1
+    assert all(len(a["aria-label"] or "") > 30 for a in spoken)
+    # what is silent is a key, an axis, part of a picture, or said in words beside it
+    silent = [a for a in page.attributes("svg") if a.get("role") != "img"]
+    assert all(a.get("aria-hidden") == "true" or "preserveaspectratio" in a for a in silent)
     assert len(page.attributes("caption")) == len(page.attributes("table"))
     assert all(a.get("scope") in ("row", "col") for a in page.attributes("th"))
     ids = [a["id"] for _, a in page.tags if "id" in a]
@@ -62,14 +67,18 @@ def test_pictures_speak_and_tables_have_captions_and_scopes(tmp_path: Path, summ
     assert all(link.startswith("#") and link[1:] in ids for link in links)
 
 
-def test_page_loads_nothing_and_runs_nothing(tmp_path: Path, summary: Json) -> None:
+def test_page_loads_nothing_and_runs_our_script_only(tmp_path: Path, summary: Json) -> None:
     text = write_report(make_folder(tmp_path, summary)).read_text(encoding="utf-8")
     page = Page(text)
     for _, attrs in page.tags:
         assert "src" not in attrs
         assert not any(name.startswith("on") for name in attrs)
         assert not any(re.match(r"\s*(https?:)?//", value or "") for value in attrs.values())
-    assert not page.attributes("script")
+    assert page.attributes("script") == [{}]
+    digest = hashlib.sha256(text.split("<script>")[1].split("</script>")[0].encode()).digest()
+    policy = next(a["content"] for a in page.attributes("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    allowed = f"script-src 'sha256-{base64.b64encode(digest).decode()}'"
+    assert policy == f"default-src 'none'; style-src 'unsafe-inline'; {allowed}"
     assert not page.attributes("link")
     assert "@import" not in text
     assert "url(" not in text.replace("url(#arrow)", "")
@@ -100,13 +109,13 @@ def test_foreign_text_is_escaped_everywhere(tmp_path: Path, summary: Json) -> No
     bad["ann"] = {evil: bad["ann"]["server_cpu"]}
     bad["seconds"] = {evil: 1.0}
     page = Page(page_of(bad))
-    assert not page.attributes("script")
+    assert page.attributes("script") == [{}]
     assert page.text.count(evil) > 10
     make_folder(tmp_path, bad)
     arrays = dict(np.load(tmp_path / "raster.npz"))
     arrays[f"s/{'<script>'}"] = arrays.pop("s/readout")
     np.savez(tmp_path / "raster.npz", **arrays)
-    assert not Page(write_report(tmp_path).read_text(encoding="utf-8")).attributes("script")
+    assert Page(write_report(tmp_path).read_text(encoding="utf-8")).attributes("script") == [{}]
 
 
 def test_a_large_network_stays_below_five_megabytes(tmp_path: Path, summary: Json) -> None:
@@ -142,8 +151,9 @@ def test_estimates_are_called_estimates(summary: Json) -> None:
 
 def test_whatever_did_not_run_is_said_and_nothing_breaks(summary: Json) -> None:
     summary.update(
-        agreement=None, lava_equals_emulator=None, stock_equals_emulator=None, per_inference=None, mapping=None
-    )
+        agreement=None, lava_equals_emulator=None, stock_equals_emulator=None, per_inference=None, mapping=None,
+        difference=None, training=None,
+    )  # fmt: skip
     summary["accuracy"] = {"ann": None, "ann_int8": None, "float": 0.97, "fixed": None}
     summary["seconds"]["lava"] = None
     summary.update(ann={}, constants=[], layers=[], network={"nodes": [], "edges": []}, commands=[])
@@ -157,11 +167,16 @@ def test_whatever_did_not_run_is_said_and_nothing_breaks(summary: Json) -> None:
     assert "not run here" in terminal_of(summary)
 
 
-@pytest.mark.parametrize("name", ["per_inference", "mapping", "agreement", "lava_equals_emulator"])
+@pytest.mark.parametrize(
+    "name", ["per_inference", "mapping", "agreement", "lava_equals_emulator", "difference", "training"]
+)
 def test_each_null_alone(summary: Json, name: str) -> None:
     summary[name] = None
-    Page(page_of(summary))
-    assert "not run here" in terminal_of(summary)
+    page = Page(page_of(summary))
+    if name != "training":
+        assert "not run here" in page.text
+    if name not in ("difference", "training"):
+        assert "not run here" in terminal_of(summary)
 
 
 def test_device_without_int8(summary: Json) -> None:
@@ -186,7 +201,9 @@ def test_winner_and_label_are_marked(tmp_path: Path, summary: Json) -> None:
     assert (
         "Test sample 0, label 7: neuron 7 of layer readout spikes most in the last 16 steps, the right answer." in text
     )
-    assert "winner, label" in text
+    page = Page(text)
+    assert sum(a.get("class") == "class leads" for a in page.attributes("g")) == 1
+    assert sum(a.get("class") == "label" for a in page.attributes("rect")) == 1
 
 
 def test_grouping_keeps_every_spike_visible() -> None:

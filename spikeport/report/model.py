@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from hardware_profiles.errors import InputError, reason
 from lava_runtime.costs import Range
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+from .base import Amount, Count, Model, Number, Share
+from .fidelity import Difference
 
 
-class _Model(BaseModel):
-    # later versions may add fields to summary.json: an older page leaves them out
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Bounds(_Model):
+class Bounds(Model):
     """An estimate as summary.json nests it: low, typical, high."""
 
     low: Amount
@@ -35,7 +28,7 @@ class Bounds(_Model):
         return Range(self.low, self.typical, self.high)
 
 
-class _Energy(_Model):
+class _Energy(Model):
     energy_j: Amount
     energy_low_j: Amount
     energy_high_j: Amount
@@ -70,7 +63,7 @@ class PerInference(_Cost):
     silent_j: Bounds | None = None
 
 
-class Workload(_Model):
+class Workload(Model):
     """NeuroBench's metrics of the run, as far as a page needs them."""
 
     activation_sparsity: Share
@@ -98,7 +91,7 @@ class Device(BatchOne):
     int8: BatchOne | None = None
 
 
-class Rounding(_Model):
+class Rounding(Model):
     """What quantisation did to one layer, relative to the float values; None where a layer has no such parameter."""
 
     scale: Number | None = None
@@ -109,7 +102,7 @@ class Rounding(_Model):
     vth_error: Number | None = None
     bias_error: Number | None = None
     current_bound: Number | None = None
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
 
 
 class Layer(_Energy):
@@ -128,7 +121,7 @@ class Layer(_Energy):
     quantisation: Rounding | None = None
 
 
-class Node(_Model):
+class Node(Model):
     """An input or a population of the network."""
 
     name: str
@@ -137,7 +130,7 @@ class Node(_Model):
     output: bool = False
 
 
-class Edge(_Model):
+class Edge(Model):
     """A bundle of synapses between two nodes."""
 
     source: str
@@ -150,14 +143,14 @@ class Edge(_Model):
     sign_mode: str | None = None
 
 
-class Network(_Model):
+class Network(Model):
     """Nodes and edges, for drawing."""
 
-    nodes: list[Node] = []
-    edges: list[Edge] = []
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
 
 
-class MappedLayer(_Model):
+class MappedLayer(Model):
     """One population on its cores; fill: the share of the nearest limit that the fullest core uses."""
 
     name: str
@@ -167,17 +160,17 @@ class MappedLayer(_Model):
     fill: Amount
 
 
-class Mapping(_Model):
+class Mapping(Model):
     """The network on the chip's cores."""
 
     cores: Count
     cores_per_chip: Count
     chips: Count
     fits: bool
-    layers: list[MappedLayer] = []
+    layers: tuple[MappedLayer, ...] = ()
 
 
-class Constant(_Model):
+class Constant(Model):
     """One number of a hardware profile with its source."""
 
     profile: str
@@ -192,7 +185,7 @@ class Constant(_Model):
     note: str = ""
 
 
-class Accuracies(_Model):
+class Accuracies(Model):
     """Shares of the test samples answered right; None where that network was not run."""
 
     ann: Share | None = None
@@ -201,7 +194,17 @@ class Accuracies(_Model):
     fixed: Share | None = None
 
 
-class Summary(_Model):
+class Training(Model):
+    """How the network was trained."""
+
+    method: str
+    neuron: str
+    encoding: str
+    epochs: Count
+    seed: int
+
+
+class Summary(Model):
     """summary.json; None where a stage could not run."""
 
     recipe: str
@@ -212,21 +215,23 @@ class Summary(_Model):
     steps: Count
     chip_steps: Count
     dt: Amount | None = None
+    training: Training | None = None
     python: str = ""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     accuracy: Accuracies
     agreement: Share | None = None
     lava_equals_emulator: bool | None = None
     stock_equals_emulator: bool | None = None
     per_inference: PerInference | None = None
     workload: Workload | None = None
-    layers: list[Layer] = []
+    difference: Difference | None = None
+    layers: tuple[Layer, ...] = ()
     network: Network = Network()
     mapping: Mapping | None = None
-    ann: dict[str, Device] = {}
-    constants: list[Constant] = []
-    seconds: dict[str, Amount | None] = {}
-    commands: list[str] = []
+    ann: dict[str, Device] = Field(default_factory=dict)
+    constants: tuple[Constant, ...] = ()
+    seconds: dict[str, Amount | None] = Field(default_factory=dict)
+    commands: tuple[str, ...] = ()
 
 
 def parse_summary(values: Any, where: str) -> Summary:

@@ -1,42 +1,45 @@
-"""The network as a drawing: populations in columns, synapses as arrows."""
+"""The network as a drawing: populations in columns, each in the shape of its neurons, synapses as arrows."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from .model import Edge, Network, Node
-from .svg import WIDTH, clip, element, number, path, picture, rectangle, text
-from .units import TIMES, plain, plural, power_of_two, shape
+from .network_glyph import GLYPH, glyph
+from .svg import clip, element, number, path, picture, text
+from .units import TIMES, plain, plural, power_of_two, shape, short_count
 
-_BOX, _GAP, _MARGIN = 116.0, 126.0, 10.0
+_BOX, _GAP, _MARGIN, _LANE = 112.0, 124.0, 8.0, 26.0
+_HEIGHT = GLYPH + 56.0
 _ARROWHEAD = element(
     "defs",
     element(
         "marker",
         path("M0 0L8 4L0 8z", "arrowhead"),
-        id="arrow", viewBox="0 0 8 8", refX=7, refY=4, markerWidth=7, markerHeight=7, orient="auto",
+        id="arrow", viewBox="0 0 8 8", refX=7, refY=4, markerWidth=6, markerHeight=6, orient="auto",
+        markerUnits="userSpaceOnUse",
     ),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Box:
-    """A node's place."""
+    """A node's place: its left edge and the top of its glyph."""
 
     node: Node
     column: int
     x: float
     y: float
-    height: float
 
     @property
-    def right(self) -> float:
-        """Where its outgoing arrows start."""
-        return self.x + _BOX
+    def middle(self) -> float:
+        """Where arrows come and go."""
+        return self.y + GLYPH / 2
 
 
 def columns(network: Network) -> dict[str, int]:
@@ -51,83 +54,120 @@ def columns(network: Network) -> dict[str, int]:
     return found
 
 
+def lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """A lane for each span of columns, so that no two in a lane overlap; the shortest lie nearest."""
+    taken: list[list[tuple[int, int]]] = []
+    found = [0] * len(spans)
+    for index in sorted(range(len(spans)), key=lambda i: (spans[i][1] - spans[i][0], i)):
+        low, high = spans[index]
+        lane = next((i for i, row in enumerate(taken) if all(high <= a or low >= b for a, b in row)), len(taken))
+        if lane == len(taken):
+            taken.append([])
+        taken[lane].append((low, high))
+        found[index] = lane
+    return found
+
+
 def network_picture(network: Network) -> Markup:
     """Draw the network."""
-    boxes, height = _place(network)
-    width = max(box.right for box in boxes.values()) + _MARGIN
-    offset = max(0.0, (WIDTH - width) / 2)
+    column_of = columns(network)
     pairs: dict[tuple[str, str], list[Edge]] = defaultdict(list)
     for edge in network.edges:
-        if edge.source in boxes and edge.target in boxes:
+        if edge.source in column_of and edge.target in column_of:
             pairs[edge.source, edge.target].append(edge)
-    drawn = [_arrow(boxes[source], boxes[target], edges, height) for (source, target), edges in pairs.items()]
-    moved = element("g", *drawn, *(_box(box) for box in boxes.values()), transform=f"translate({number(offset)} 0)")
-    return picture(_label(network), height, (_ARROWHEAD, moved), max(WIDTH, width))
+    straight = [pair for pair in pairs if column_of[pair[1]] == column_of[pair[0]] + 1]
+    above = [pair for pair in pairs if column_of[pair[1]] > column_of[pair[0]] + 1]
+    below = [pair for pair in pairs if column_of[pair[1]] <= column_of[pair[0]]]
+    lanes_of: dict[tuple[str, str], int] = {}
+    for group in (above, below):
+        spans = [(min(column_of[a], column_of[b]), max(column_of[a], column_of[b], column_of[a] + 1)) for a, b in group]
+        lanes_of.update(zip(group, lanes(spans), strict=True))
+    top = 6 + _LANE * (1 + max(lanes_of[pair] for pair in above)) if above else 6.0
+    boxes, inner = _place(network, column_of, top)
+    bottom = top + inner + (_LANE * (1 + max(lanes_of[pair] for pair in below)) + 8 if below else 0)
+    drawn = [_arrow(boxes[a], boxes[b], pairs[a, b]) for a, b in straight]
+    drawn += [_over(boxes[a], boxes[b], pairs[a, b], top - 10 - _LANE * lanes_of[a, b]) for a, b in above]
+    drawn += [_under(boxes[a], boxes[b], pairs[a, b], top + inner + 8 + _LANE * lanes_of[a, b]) for a, b in below]
+    width = max(box.x for box in boxes.values()) + _BOX + _MARGIN
+    return picture(_label(network), bottom, (_ARROWHEAD, *drawn, *map(_box, boxes.values())), width)
 
 
-def _place(network: Network) -> tuple[dict[str, Box], float]:
-    column_of = columns(network)
+def _place(network: Network, column_of: dict[str, int], top: float) -> tuple[dict[str, Box], float]:
     stacks: dict[int, list[Node]] = defaultdict(list)
     for node in network.nodes:
         stacks[column_of[node.name]].append(node)
-    heights = {column: sum(_height(n) for n in nodes) + 26 * (len(nodes) - 1) for column, nodes in stacks.items()}
-    loops = any(column_of.get(e.source, 0) != column_of.get(e.target, 0) - 1 for e in network.edges)
-    inner = max(heights.values())
-    padding = 58.0 if loops else 14.0
+    inner = _HEIGHT * max(len(nodes) for nodes in stacks.values())
     boxes = {}
     for column, nodes in stacks.items():
-        y = padding + (inner - heights[column]) / 2
+        y = top + (inner - _HEIGHT * len(nodes)) / 2
         for node in nodes:
-            boxes[node.name] = Box(node, column, _MARGIN + column * (_BOX + _GAP), y, _height(node))
-            y += _height(node) + 26
-    return boxes, inner + 2 * padding
-
-
-def _height(node: Node) -> float:
-    return min(150.0, 66 + 8 * math.log2(1 + math.prod(node.shape)))
+            boxes[node.name] = Box(node, column, _MARGIN + column * (_BOX + _GAP), y)
+            y += _HEIGHT
+    return boxes, inner
 
 
 def _box(box: Box) -> Markup:
-    node, middle, x = box.node, box.y + box.height / 2, box.x + _BOX / 2
+    node, x, y = box.node, box.x + _BOX / 2, box.y + GLYPH
     role = "input" if node.kind == "input" else "output" if node.output else "hidden"
     neurons = math.prod(node.shape)
     what = plural(neurons, "channel") if role == "input" else plural(neurons, "neuron")
     return element(
         "g",
-        rectangle(box.x, box.y, _BOX, box.height, f"node {role}", 8),
-        text(x, middle - 14, clip(node.name, 13), "strong", "middle"),
-        text(x, middle + 5, what, None, "middle"),
-        text(x, middle + 22, clip(shape(node.shape), 16) if len(node.shape) > 1 else role, "soft", "middle"),
+        glyph(node.shape, x, box.middle, f"node {role}"),
+        text(x, y + 14, clip(node.name, 14), "strong", "middle"),
+        text(x, y + 30, clip(shape(node.shape), 16) if len(node.shape) > 1 else what, "soft small", "middle"),
+        class_="population",
     )
 
 
-def _arrow(source: Box, target: Box, edges: list[Edge], height: float) -> Markup:
+def _arrow(source: Box, target: Box, edges: list[Edge]) -> Markup:
     upper, lower = _edge_words(edges)
-    y0, y1 = source.y + source.height / 2, target.y + target.height / 2
-    if target.column == source.column + 1:
-        x0, x1, bend = source.right + 2, target.x - 3, _GAP / 2
-        d = f"M{number(x0)} {number(y0)}C{number(x0 + bend)} {number(y0)} {number(x1 - bend)} {number(y1)}"
-        d += f" {number(x1)} {number(y1)}"
-        x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        labels = (text(x, y - 10, upper, "small", "middle"), text(x, y + 20, lower, "small soft", "middle"))
-        return element("g", path(d, "edge", "url(#arrow)"), *labels)
-    # a loop runs below the boxes, a shortcut over several columns above them
-    forward = target.column > source.column
+    x0, x1, bend = source.x + _BOX + 2, target.x - 2, _GAP / 2
+    y0, y1 = source.middle, target.middle
+    d = f"M{number(x0)} {number(y0)}C{number(x0 + bend)} {number(y0)} {number(x1 - bend)} {number(y1)}"
+    d += f" {number(x1)} {number(y1)}"
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    labels = [text(x, y - 10, upper, "small", "middle"), text(x, y + 19, lower, "small soft", "middle")]
+    if delay := _delay_words(edges):
+        labels.append(text(x, y + 34, delay, "small delay", "middle"))
+    return element("g", _line(d, edges), *labels)
+
+
+def _over(source: Box, target: Box, edges: list[Edge], rim: float) -> Markup:
+    # a shortcut over several columns
+    x0, x1 = source.x + _BOX * 0.62, target.x + _BOX * 0.38
+    return _round(x0, source.y - 2, x1, target.y - 2, rim, edges, -5)
+
+
+def _under(source: Box, target: Box, edges: list[Edge], rim: float) -> Markup:
+    # a loop, below the names
     x0, x1 = source.x + _BOX * 0.7, target.x + _BOX * 0.3
-    rim = 20.0 if forward else height - 20
-    start = source.y - 2 if forward else source.y + source.height + 2
-    end = target.y - 3 if forward else target.y + target.height + 3
-    points = (x0, start, x0, rim, x1, rim, x1, end)
-    d = "M{} {}C{} {} {} {} {} {}".format(*map(number, points))
-    label = text((x0 + x1) / 2, rim - 8 if forward else rim + 14, f"{upper}, {lower}", "small", "middle")
-    return element("g", path(d, "edge", "url(#arrow)"), label)
+    return _round(x0, source.y + GLYPH + 38, x1, target.y + GLYPH + 38, rim, edges, 15)
+
+
+def _round(x0: float, y0: float, x1: float, y1: float, rim: float, edges: list[Edge], shift: float) -> Markup:
+    turn = 12.0 if x1 > x0 else -12.0
+    d = (
+        f"M{number(x0)} {number(y0)}V{number(rim + (8 if rim < y0 else -8))}Q{number(x0)} {number(rim)} "
+        f"{number(x0 + turn)} {number(rim)}H{number(x1 - turn)}Q{number(x1)} {number(rim)} {number(x1)} "
+        f"{number(rim + (8 if rim < y1 else -8))}V{number(y1)}"
+    )
+    words = ", ".join(part for part in (*_edge_words(edges), _delay_words(edges)) if part)
+    return element("g", _line(d, edges), text((x0 + x1) / 2, rim + shift, words, "small", "middle"))
+
+
+def _line(d: str, edges: list[Edge]) -> Markup:
+    # a line is as thick as its synapses are many, by decades
+    synapses = sum(edge.synapses for edge in edges)
+    width = 1 + 0.5 * math.log10(max(1, synapses) / 100) if synapses > 100 else 1.0
+    return element("path", d=d, class_="edge", marker_end="url(#arrow)", stroke_width=min(3.5, width))
 
 
 def _edge_words(edges: list[Edge]) -> tuple[str, str]:
     kinds = list(dict.fromkeys(edge.kind for edge in edges))
     synapses = sum(edge.synapses for edge in edges)
     bundles = f"{len(edges)} {TIMES} " if len(edges) > 1 else ""
-    upper = f"{bundles}{'/'.join(kinds)}, {plain(synapses)} syn."
+    upper = f"{bundles}{'/'.join(kinds)}, {short_count(synapses)}"
     first, words = edges[0], []
     if first.weight_bits is not None:
         exponents = sorted({edge.weight_exp or 0 for edge in edges}, reverse=True)
@@ -135,11 +175,13 @@ def _edge_words(edges: list[Edge]) -> tuple[str, str]:
         words.append(f"{first.weight_bits} bit{factor}")
     if first.sign_mode and len(edges) == 1:
         words.append(first.sign_mode)
+    return upper, ", ".join(words)
+
+
+def _delay_words(edges: list[Edge]) -> str:
     delays = sorted({edge.delay for edge in edges})
     # one step is what every connection of the chip takes
-    if delays != [1]:
-        words.append(f"delay {'/'.join(str(delay) for delay in delays)}")
-    return upper, ", ".join(words)
+    return "" if delays == [1] else f"delay {'/'.join(plain(delay) for delay in delays)} steps"
 
 
 def _label(network: Network) -> str:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hardware_profiles.files import write_text
+from lava_runtime.costs import Range
 
-from . import tables, units
-from .charts import Competitor, accuracy_picture, contest_picture, energy_picture
-from .model import Summary, read_summary
+from . import charts, core_map, tables, units
+from .checks import checks
+from .fidelity_picture import fidelity_panels
+from .model import DeviceCost, PerInference, Summary, read_summary
 from .network_picture import network_picture
 from .raster import Raster, read_raster
-from .raster_picture import caption, raster_picture
+from .raster_picture import step_pictures
 from .verdict import verdict
 
 REPORT = "report.html"
@@ -30,6 +37,45 @@ def write_report(folder: Path) -> Path:
 
 def render(summary: Summary, raster: Raster | None) -> str:
     """The page as text; the same input gives the same bytes."""
+    constants, sources = tables.constants(summary)
+    mapping, difference = summary.mapping, summary.difference
+    return page_from(
+        "report.html.j2",
+        s=summary,
+        verdict=verdict(summary),
+        checks=checks(summary),
+        what_ran=tables.what_ran(summary),
+        network=network_picture(summary.network) if summary.network.nodes else None,
+        steps=None if raster is None else _steps(summary, raster),
+        accuracy=charts.accuracy_picture(summary.accuracy, summary.test_samples),
+        right=tables.answers_right(summary),
+        fidelity=[] if difference is None else fidelity_panels(difference),
+        fidelity_rows=tables.fidelity(summary),
+        rounding=tables.rounding(summary),
+        notes=[(layer.name, n) for layer in summary.layers if layer.quantisation for n in layer.quantisation.notes],
+        energy=charts.energy_picture(summary.layers) if summary.layers else None,
+        layers=tables.layers(summary),
+        contests=[
+            (name, picture)
+            for name, picture in (
+                ("Energy", _contest(summary, "energy", "J", lambda cost: cost.energy)),
+                ("Latency", _contest(summary, "latency", "s", lambda cost: cost.latency)),
+            )
+            if picture is not None
+        ],
+        contest_key=[(charts.key("chip"), "spiking network, on the chip"), (charts.key("ann"), "ANN, on a device")],
+        contest_rows=tables.contest(summary),
+        mapping=mapping,
+        meshes=[] if mapping is None else core_map.core_maps(core_map.in_order(mapping), mapping.cores_per_chip),
+        heat_key=core_map.heat_key(),
+        constants=constants,
+        sources=sources,
+        stages=tables.stages(summary),
+    )
+
+
+def page_from(template: str, **values: Any) -> str:
+    """A template of this package as a page with our style and our script, which the page's policy knows by its hash."""
     environment = Environment(
         loader=PackageLoader("spikeport.report", "."),
         autoescape=True,
@@ -40,43 +86,29 @@ def render(summary: Summary, raster: Raster | None) -> str:
     environment.filters.update(
         {"si": units.si, "percent": units.percent, "plain": units.plain, "count": units.count, "seconds": units.seconds}
     )
+    script = resources.files("spikeport.report").joinpath("page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # the script is a file of ours: nothing of a run goes into it
+    return environment.get_template(template).render(script=Markup(script), script_hash=f"sha256-{digest}", **values)
+
+
+def _steps(summary: Summary, raster: Raster) -> Any:
     outputs = [node.name for node in summary.network.nodes if node.output]
-    constants, sources = tables.constants(summary)
-    return environment.get_template("template.html.j2").render(
-        s=summary,
-        dt="" if summary.dt is None else units.si(summary.dt, "s").replace(".00", ""),
-        verdict=verdict(summary),
-        figures=tables.key_figures(summary),
-        network=network_picture(summary.network) if summary.network.nodes else None,
-        raster=None if raster is None else raster_picture(raster, outputs, summary.steps),
-        raster_caption="" if raster is None else caption(raster, outputs, summary.steps),
-        accuracy=accuracy_picture(summary.accuracy, summary.test_samples),
-        rounding=tables.rounding(summary),
-        notes=[
-            (layer.name, note) for layer in summary.layers if layer.quantisation for note in layer.quantisation.notes
-        ],
-        energy=energy_picture(summary.layers) if summary.layers else None,
-        layers=tables.layers(summary),
-        contest=_contest(summary),
-        contest_rows=tables.contest(summary),
-        mapping=summary.mapping,
-        constants=constants,
-        sources=sources,
-        stages=tables.stages(summary),
-        versions=summary.versions,
-    )
+    shapes: Mapping[str, list[int]] = {node.name: node.shape for node in summary.network.nodes}
+    inputs = [node for node in summary.network.nodes if node.kind == "input"]
+    if len(inputs) == 1:
+        shapes = {**shapes, "input": inputs[0].shape}
+    return step_pictures(raster, outputs, summary.steps, shapes)
 
 
-def _contest(summary: Summary) -> Markup | None:
+def _contest(
+    summary: Summary, what: str, unit: str, cost: Callable[[PerInference | DeviceCost], Range]
+) -> Markup | None:
     rows = []
     if chip := summary.per_inference:
-        rows.append(
-            Competitor(
-                summary.chip_title, "SNN, chip integers", True, chip.energy, chip.dynamic_j.range, chip.static_j.range
-            )
-        )
+        rows.append(charts.Competitor(summary.chip_title, "chip integers", True, cost(chip)))
     rows += [
-        Competitor(device.title, f"ANN, {e.precision}", False, e.energy, e.dynamic_j.range, e.static_j.range)
-        for device, e in tables.entries(summary)
+        charts.Competitor(device.title, entry.precision, False, cost(entry))
+        for device, entry in tables.entries(summary)
     ]
-    return contest_picture(rows) if rows else None
+    return charts.contest_picture(what, unit, rows) if rows else None

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from markupsafe import Markup, escape
 
 Attribute = str | float | None
+Length = float | str
+"""User units, or text such as 12.5%."""
 
 WIDTH = 720.0
 
@@ -33,7 +35,7 @@ def picture(label: str, height: float, children: Iterable[Markup], width: float 
     """The drawing as a whole, with the sentence that a screen reader says for it."""
     return element(
         "svg", *children, viewBox=f"0 0 {number(width)} {number(height)}", width=width, height=height, role="img",
-        aria_label=label, style=f"--least: {number(0.8 * width)}px",
+        aria_label=label, style=f"--least: {number(0.72 * width)}px; --most: {number(width)}px", class_="drawing",
     )  # fmt: skip
 
 
@@ -47,22 +49,22 @@ def standalone(label: str, height: float, children: Iterable[Markup], style: str
     )  # fmt: skip
 
 
-def text(x: float, y: float, content: str, class_: str | None = None, anchor: str | None = None) -> Markup:
+def text(x: Length, y: float, content: str, class_: str | None = None, anchor: str | None = None) -> Markup:
     """A line of text; anchor: start, middle or end."""
     return element("text", content, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+def line(x1: Length, y1: float, x2: Length, y2: float, class_: str) -> Markup:
     """A straight line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def rectangle(x: float, y: float, width: float, height: float, class_: str, radius: float | None = None) -> Markup:
+def rectangle(x: Length, y: float, width: Length, height: float, class_: str, radius: float | None = None) -> Markup:
     """A rectangle, its corners rounded if asked."""
     return element("rect", x=x, y=y, width=width, height=height, class_=class_, rx=radius)
 
 
-def dot(x: float, y: float, radius: float, class_: str) -> Markup:
+def dot(x: Length, y: float, radius: float, class_: str) -> Markup:
     """A filled circle."""
     return element("circle", cx=x, cy=y, r=radius, class_=class_)
 

@@ -8,11 +8,13 @@ from itertools import groupby
 
 from lava_runtime.costs import Range
 
+from .charts import answers, interval
+from .fidelity import LayerFidelity
 from .model import Device, DeviceCost, Layer, Rounding, Summary
 from .units import (
     DASH,
+    MINUS,
     NONE,
-    NOT_RUN,
     count,
     estimate,
     percent,
@@ -21,6 +23,7 @@ from .units import (
     quantity,
     seconds,
     shape,
+    short_title,
     si,
     si_range,
     significant,
@@ -28,15 +31,6 @@ from .units import (
 from .verdict import against
 
 _ROUNDED = ("weight_error_rms", "weight_error_max", "du_error", "dv_error", "vth_error", "bias_error")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A key figure: what, how much, and the small print."""
-
-    name: str
-    value: str
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,35 +46,59 @@ class ConstantRow:
     note: str
 
 
-def key_figures(summary: Summary) -> list[Figure]:
-    """The numbers that stand at the top."""
-    chip, mapping, accuracy = summary.per_inference, summary.mapping, summary.accuracy
-    found = [
-        Figure(
-            "Accuracy on chip integers",
-            percent(accuracy.fixed),
-            f"float {percent(accuracy.float)}, ANN {percent(accuracy.ann)}",
-        ),
-        Figure("Same answer as in float", percent(summary.agreement), plural(summary.test_samples, "test sample")),
-        Figure("Lava equals emulator", yes_no(summary.lava_equals_emulator), "batched processes"),
-        Figure("Stock Lava equals it", yes_no(summary.stock_equals_emulator), "lava.proc processes"),
+def what_ran(summary: Summary) -> list[tuple[str, str]]:
+    """What was run, as names and words; what the summary does not say is left out."""
+    rows = [
+        ("Recipe", summary.recipe),
+        ("Data", f"{summary.dataset}, {plural(summary.test_samples, 'test sample')}"),
+        ("Network", _size(summary) if summary.layers else ""),
     ]
-    if chip is None:
-        found += [Figure("Energy per inference", NOT_RUN, "estimate"), Figure("Latency", NOT_RUN, "estimate")]
-    else:
-        energy, latency = chip.energy, chip.latency
-        found += [
-            Figure(
-                "Energy per inference", si(energy.typical, "J"), f"estimate, {si_range(energy.low, energy.high, 'J')}"
-            ),
-            Figure("Latency", si(latency.typical, "s"), f"estimate, {si_range(latency.low, latency.high, 's')}"),
-        ]
-    cores = NOT_RUN if mapping is None else plain(mapping.cores)
-    found.append(Figure("Cores", cores, "" if mapping is None else f"of {plain(mapping.cores_per_chip)} on a chip"))
-    spikes = NOT_RUN if chip is None else count(chip.spikes)
-    synops = "" if chip is None else f"{count(chip.synops)} synaptic operations"
-    found.append(Figure("Spikes per inference", spikes, synops))
-    return found
+    if training := summary.training:
+        trained = f"{training.method}, {plural(training.epochs, 'epoch')}, seed {training.seed}"
+        rows += [("Neurons", f"{training.neuron}, input encoded as {training.encoding}"), ("Training", trained)]
+    model_step = "" if summary.dt is None else f", {si(summary.dt, 's').replace('.00', '')} each in the model's time"
+    rows += [
+        ("Steps", f"{plain(summary.steps)} of input, {plain(summary.chip_steps)} on the chip{model_step}"),
+        ("Chip", summary.chip_title),
+        ("ANN twin on", ", ".join(short_title(device.title) for device in summary.ann.values())),
+    ]
+    return [(name, words) for name, words in rows if words]
+
+
+def _size(summary: Summary) -> str:
+    layers = [layer for layer in summary.layers if layer.kind != "input"]
+    neurons, synapses = sum(layer.neurons for layer in layers), sum(layer.synapses for layer in layers)
+    return f"{plural(len(layers), 'layer')}, {plural(neurons, 'neuron')}, {plural(synapses, 'synapse')}"
+
+
+def answers_right(summary: Summary) -> list[list[str]]:
+    """One row for each of the four networks: what, share answered right, 95 % interval."""
+    return [
+        [f"{name}, {detail}", percent(share), interval(share, summary.test_samples) or NONE]
+        for name, detail, share, _ in answers(summary.accuracy)
+    ]
+
+
+def fidelity(summary: Summary) -> list[list[str]]:
+    """One row a layer: spikes in float and on the chip, their relative difference, what differs and from when on."""
+    found = summary.difference
+    return [] if found is None else [_fidelity(layer) for layer in found.layers]
+
+
+def _fidelity(layer: LayerFidelity) -> list[str]:
+    first = NONE
+    if layer.first is not None:
+        where = f"step {plain(layer.first.step)}, sample {layer.first.sample}, neuron "
+        first = f"{where}{', '.join(map(str, layer.first.neuron))}: "
+        first += "the chip spikes alone" if layer.first.chip_spikes else "float spikes alone"
+    rate = NONE
+    if layer.rate_error is not None:
+        sign = "+" if layer.rate_error > 0 else MINUS if layer.rate_error < 0 else ""
+        rate = f"{sign}{_small_percent(abs(layer.rate_error), 3)}"
+    return [
+        layer.name, count(layer.float_spikes), count(layer.chip_spikes), rate,
+        _small_percent(layer.differing_share, 3), first, percent(layer.u_peak),
+    ]  # fmt: skip
 
 
 def rounding(summary: Summary) -> list[tuple[str, list[str]]]:
@@ -101,10 +119,13 @@ def contest(summary: Summary) -> list[list[str]]:
         costs = (chip.energy, chip.dynamic_j.range, chip.static_j.range, chip.latency)
         operations = f"{count(chip.synops)} synops"
         rows.append([summary.chip_title, "SNN, chip integers", operations, *_costs(*costs), DASH])
-    for device, entry in entries(summary):
+    for device, entry in batched_entries(summary):
         costs = (entry.energy, entry.dynamic_j.range, entry.static_j.range, entry.latency)
         judged = DASH if chip is None else against(chip.energy, entry.energy)
-        rows.append([device.title, f"ANN, {entry.precision}", f"{count(entry.macs)} MACs", *_costs(*costs), judged])
+        batch = "" if entry.batch == 1 else f", batch {plain(entry.batch)}"
+        rows.append(
+            [device.title, f"ANN, {entry.precision}{batch}", f"{count(entry.macs)} MACs", *_costs(*costs), judged]
+        )
     return rows
 
 
@@ -160,11 +181,6 @@ def total_seconds(summary: Summary) -> float:
     return sum(value for value in summary.seconds.values() if value is not None)
 
 
-def yes_no(value: bool | None) -> str:
-    """A check's result in words."""
-    return NOT_RUN if value is None else "yes" if value else "no"
-
-
 def _rounded(found: Rounding) -> list[str]:
     scale = NONE if found.scale is None else significant(found.scale, 3)
     shares = (getattr(found, name) for name in _ROUNDED)
@@ -172,8 +188,8 @@ def _rounded(found: Rounding) -> list[str]:
     return [scale, *(NONE if share is None else _small_percent(share) for share in shares), current]
 
 
-def _small_percent(share: float) -> str:
-    return "0" if share == 0 else percent(share, 2)
+def _small_percent(share: float, decimals: int = 2) -> str:
+    return "0" if share == 0 else percent(share, decimals)
 
 
 def _costs(*ranges: Range) -> Sequence[str]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import tables
+from .checks import yes_no
 from .model import Summary, parse_summary
 from .units import DASH, MINUS, NARROW, NOT_RUN, TIMES, estimate, percent, plain, plural, seconds, short_title
 from .verdict import against, verdict
@@ -39,8 +40,8 @@ def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
         ("accuracy, ANN", f"{percent(accuracy.ann)} float32, {percent(accuracy.ann_int8)} int8"),
         ("accuracy, SNN", f"{percent(accuracy.float)} float, {percent(accuracy.fixed)} chip integers"),
         ("float and integers alike", f"{percent(summary.agreement)} of {plural(summary.test_samples, 'test sample')}"),
-        ("Lava equals emulator", tables.yes_no(summary.lava_equals_emulator)),
-        ("stock Lava equals emulator", tables.yes_no(summary.stock_equals_emulator)),
+        ("Lava equals emulator", yes_no(summary.lava_equals_emulator)),
+        ("stock Lava equals emulator", yes_no(summary.stock_equals_emulator)),
     ]
     energy = [(f"energy, {short_title(summary.chip_title)}", NOT_RUN if chip is None else estimate(chip.energy, "J"))]
     for device, entry in tables.entries(summary):

@@ -75,6 +75,11 @@ def count(value: float) -> str:
     return f"{value:.1f}"
 
 
+def short_count(value: int) -> str:
+    """A whole number in three digits and a prefix: 8.19 k, 1.05 M."""
+    return plain(value) if value < 1000 else si(value, "")
+
+
 def percent(share: float | None, decimals: int = 1) -> str:
     """A share of one as a percentage; never rounds up to 100 % or down to 0 %."""
     if share is None:

@@ -1,0 +1,19 @@
+"""What the models of a run's files share: frozen values, checked, unknown fields left out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Model(BaseModel):
+    """A part of a file."""
+
+    # later versions may add fields to summary.json: an older page leaves them out
+    model_config = ConfigDict(extra="ignore", frozen=True)

@@ -1,0 +1,49 @@
+"""What `spikeport diff` found, as summary.json and `diff --json` hold it: float against fixed point by layer."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .base import Amount, Count, Model, Number, Share
+
+
+class First(Model):
+    """The first spike that only one side has; chip_spikes: whether it is the chip's."""
+
+    step: Count
+    sample: Count
+    neuron: list[Count]
+    chip_spikes: bool
+
+
+class LayerFidelity(Model):
+    """One population; spikes a sample, rate_error (chip - float) / float, None if only the chip spikes."""
+
+    name: str
+    neurons: Count
+    first: First | None = None
+    differing: Count
+    differing_share: Share
+    float_spikes: Amount
+    chip_spikes: Amount
+    rate_error: Number | None = None
+    u_peak: Amount = 0.0
+    v_limited_share: Share = 0.0
+
+
+class Blame(Model):
+    """Output places that differ when this alone is the chip's."""
+
+    differing: Count
+    share: Share
+
+
+class Difference(Model):
+    """Float against fixed point on `samples` samples over `steps` steps of the chip."""
+
+    samples: Count
+    steps: Count
+    equal: bool
+    same_winner: Share
+    layers: tuple[LayerFidelity, ...] = ()
+    causes: dict[str, Blame] = Field(default_factory=dict)
