@@ -1,16 +1,15 @@
-"""What a recorded run did, counted: synaptic operations by format, neuron updates with and without input."""
+"""What a run did, counted: synaptic operations and their format, updates that find input or a state."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exporter.mapping import fan_outs
 from exporter.program import ChipProgram, Connection, Population
-
-from .cost_model.events import Events
-from .costs import Range
-from .result import SimulationResult
 
 
 def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:
@@ -19,30 +18,18 @@ def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32]
     return float((counts @ fan_outs(connection, program)).mean())
 
 
-def neuron_updates(population: Population, program: ChipProgram, result: SimulationResult) -> Events:
-    """Updates of a population's compartments, every one in every step, mean per sample.
-
-    Active is an update that finds a voltage or leaves a state other than zero, or spikes. Where the run recorded its
-    states, it is counted; else it is a range from the spikes to all updates, typically all, if input, a bias or a start
-    voltage can have moved them. Inactive updates are the rest, bound by bound: the two always make all updates.
-    """
-    updates = float(population.size * result.steps)
-    active = _active(population.name, result)
-    if active is None:
-        spikes = float(result.neuron_counts[population.name].sum()) / result.batch
-        fed = any(result.neuron_counts[c.source].any() for c in program.into(population.name))
-        own = any(np.any(getattr(population, name, 0)) for name in ("bias", "v_initial"))
-        moved = fed or spikes > 0 or own
-        active = Range(spikes, updates, updates) if moved else Range.zero()
-    inactive = Range(updates - active.low, updates - active.typical, updates - active.high)
-    return Events(updates_active=active, updates_inactive=inactive)
-
-
-def _active(name: str, result: SimulationResult) -> Range | None:
-    states = {key.split("/", 1)[0]: values for key, values in result.states.items() if key.split("/", 1)[1] == name}
-    if len(states) < 2 or "s" not in states:
+def recorded_active(
+    population: Population, sent: NDArray[Any], states: Mapping[str, NDArray[Any]]
+) -> NDArray[np.uint8] | None:
+    """Updates that find a voltage, leave a state other than zero, or spike: 0/1, or None where states are not there."""
+    found = {name: states.get(f"{name}/{population.name}") for name in population.STATES}
+    if not found or any(values is None for values in found.values()):
         return None
-    active = np.any([values != 0 for values in states.values()], axis=0)
-    if "v" in states:
-        active[1:] |= states["v"][:-1] != 0
-    return Range.exact(float(active.sum()) / result.batch)
+    active: NDArray[np.bool_] = np.asarray(sent != 0)
+    for name, values in found.items():
+        held = np.asarray(values).reshape(active.shape) != 0
+        active |= held
+        if name == "v":
+            active[1:] |= held[:-1]
+    found_active: NDArray[np.uint8] = active.view(np.uint8)
+    return found_active

@@ -133,4 +133,4 @@ def _collect(job: Job, inputs: dict[str, NDArray[Any]]) -> SimulationResult:
         arrays = {name: np.array(values) for name, values in job.arrays(index).items()}
         recorded[population.name] = Recording(arrays.pop("n"), arrays.pop("s", None), arrays)
     seconds = json.loads((job.folder / SECONDS).read_text(encoding="utf-8"))
-    return collect(job.program, inputs, job.request.steps, recorded, seconds)
+    return collect(job.program, inputs, job.request.steps, recorded, seconds, job.request.record)

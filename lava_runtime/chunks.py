@@ -128,8 +128,9 @@ def chunks_of(program: ChipProgram, x: NDArray[Any], steps: int, record: Record)
 
 def recorded_bytes(program: ChipProgram, steps: int, record: Record) -> int:
     """What is kept of one sample, about."""
-    kept = sum(p.size * (1 + len(p.STATES)) for p in program.populations if record == "all")
-    return 4 * steps * (kept or sum(program.source_size(name) for name in program.outputs))
+    if record == "spikes":
+        return 4 * steps * sum(program.source_size(name) for name in program.outputs)
+    return 4 * steps * sum(p.size * (1 + (len(p.STATES) if record == "all" else 0)) for p in program.populations)
 
 
 def digest_of(x: NDArray[Any], *others: object) -> str:

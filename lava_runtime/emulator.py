@@ -72,7 +72,7 @@ def emulate(
             report.stop()
             raise
     seconds = {"build": built - begin, "run": time.perf_counter() - built}
-    return collect(program, inputs, steps, recordings, seconds)
+    return collect(program, inputs, steps, recordings, seconds, record)
 
 
 def _worth_threads(program: ChipProgram, steps: int, batch: int) -> bool:

@@ -63,7 +63,7 @@ def recorded_names(program: ChipProgram, index: int, request: Request) -> tuple[
     if request.record == "all":
         return "n", "s", *population.STATES
     # the stock backend's probe needs no counts array of its own, but an output's spikes are always kept
-    return ("n", "s") if population.name in program.outputs else ("n",)
+    return ("n", "s") if population.name in program.outputs or request.record == "layers" else ("n",)
 
 
 def create_arrays(folder: Path, request: Request, program: ChipProgram) -> None:

@@ -7,20 +7,36 @@ put spikes in stands apart (`host_latency`), for a sensor on the chip's own link
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from exporter.mapping import Mapping, encoding, map_program, synapse_count
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.mapping import Mapping as CoreMapping
+from exporter.mapping import map_program, synapse_count
 from exporter.program import ChipProgram
 from hardware_profiles.schema import ChipProfile
 
-from .activity import neuron_updates, synaptic_operations
-from .cost_model.energy import dynamic_energy, optional, static_power
-from .cost_model.events import Events, synops
+from .cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
+from .cost_model.events import Events
 from .cost_model.timing import CoreStep, core_time, step_time
 from .costs import Range
+from .inputs import Given, check_input, extent
+from .profiling.counts import Counter
+from .profiling.fan_out import fan_out
+from .profiling.placement import Placement, place
+from .profiling.timeline import Timeline, TimelineBuilder
 from .result import SimulationResult
-from .workload import Workload, workload
+from .simulate import simulate
+from .workload import Workload, workload_of
+
+# elements of one count, (steps, samples, parts), that are in memory at a time
+_ELEMENTS = 1_000_000
+_SAMPLES = 128
+# samples that are simulated at a time
+_SIMULATED = 1024
 
 
 @dataclass(frozen=True)
@@ -42,24 +58,43 @@ class LayerProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """Means over the samples of a run, per inference; silent: energy of the same steps without a spike."""
+    """Means over the samples of a run, per inference; silent: energy of the same steps without a spike.
+
+    timeline: the same by step and core. power: watts while the network is loaded, by what draws them.
+    """
 
     chip: str
     samples: int
     steps: int
     layers: tuple[LayerProfile, ...]
-    mapping: Mapping
+    mapping: CoreMapping
     step_time: Range
     latency: Range
     static: Range
     silent: Range
     host_latency: Range
     workload: Workload
+    timeline: Timeline
+    power: dict[str, Range]
 
     @property
     def events(self) -> Events:
         """All layers' events."""
         return sum((layer.events for layer in self.layers), Events())
+
+    @property
+    def unpipelined(self) -> Range:
+        """Inferences a second, one after the other."""
+        return Range.exact(1).over(self.latency)
+
+    @property
+    def pipelined(self) -> Range:
+        """Inferences a second where the next sample enters behind the last input step of the one before."""
+        return Range.exact(1).over(self.timeline.period)
+
+    def dynamic_by_event(self, chip: ChipProfile) -> dict[str, Range]:
+        """Dynamic joules by kind of event."""
+        return dynamic_parts(self.events, chip.energy)
 
     @property
     def dynamic(self) -> Range:
@@ -76,107 +111,141 @@ class Profile:
         return float(sum(getattr(layer, what) for layer in self.layers))
 
 
-def profile_run(program: ChipProgram, result: SimulationResult, chip: ChipProfile) -> Profile:
-    """Profile a recorded run; nothing is simulated again."""
-    mapping = map_program(program, chip)
-    inputs = [_input(port.name, port.size, program, result, mapping, chip) for port in program.inputs]
-    populations = [_population(p.name, program, result, mapping, chip) for p in program.populations]
-    step = step_time(_slowest(populations, program, result, mapping, chip), Range.zero(), chip.time)
-    latency = step * result.steps
-    power = static_power(chip, mapping.chips, mapping.cores)
-    messages = sum(layer.messages for layer in inputs)
-    return Profile(
-        chip.name,
-        result.batch,
-        result.steps,
-        (*inputs, *populations),
-        mapping,
-        step,
-        latency,
-        power.times(latency),
-        _silent(populations, power, result.steps, mapping, chip),
-        optional(chip.time.host_message) * messages,
-        workload(program, result),
-    )
+def profile_run(
+    program: ChipProgram,
+    result: SimulationResult,
+    chip: ChipProfile,
+    x: Given | None = None,
+    mapping: CoreMapping | None = None,
+) -> Profile:
+    """Profile a recorded run; nothing is simulated again.
+
+    x: what entered, as it was given to `simulate`. With it, and every layer's spikes recorded, steps are told apart;
+    else the run is taken for as many equal steps. mapping: where the neurons lie, by default as `map_program` lays
+    them.
+    """
+    fed = max(1, result.steps - program.pipeline_steps) if x is None else extent(x)[0]
+    sent = None if x is None else _sent(program, result, x)
+    profiler = Profiler(program, chip, result.steps, fed, sent is not None, mapping)
+    for samples in profiler.groups(result.batch):
+        profiler.add(result, sent, samples)
+    return profiler.finish()
 
 
-def _input(
-    name: str, size: int, program: ChipProgram, result: SimulationResult, mapping: Mapping, chip: ChipProfile
-) -> LayerProfile:
-    spikes, messages, hops = _traffic(name, program, result, mapping)
-    events = _sent(spikes, messages, hops)
-    energy = dynamic_energy(events, chip.energy)
-    return LayerProfile(name, size, 0, 0, spikes, 0.0, 0.0, messages, hops, energy, events)
+def profile_simulated(program: ChipProgram, x: Given, chip: ChipProfile, where: str = "input") -> Profile:
+    """Simulate in the emulator to the last answer and profile, a group of samples at a time: nothing is kept."""
+    inputs = check_input(program, x, where)
+    fed, batch = extent(x)
+    profiler = Profiler(program, chip, fed + program.pipeline_steps, fed, recorded=True)
+    for begin in range(0, batch, _SIMULATED):
+        some = {
+            p.name: inputs[p.name][:, begin : begin + _SIMULATED].reshape(fed, -1, *p.shape) for p in program.inputs
+        }
+        result = simulate(program, some, "emulator", profiler.steps, "layers", where=where)
+        sent = _sent(program, result, some)
+        for samples in profiler.groups(result.batch):
+            profiler.add(result, sent, samples)
+    return profiler.finish()
 
 
-def _population(
-    name: str, program: ChipProgram, result: SimulationResult, mapping: Mapping, chip: ChipProfile
-) -> LayerProfile:
-    population, incoming = program.population(name), program.into(name)
-    spikes, messages, hops = _traffic(name, program, result, mapping)
-    events = _sent(spikes, messages, hops) + neuron_updates(population, program, result)
-    for c in incoming:
-        events += synops(
-            encoding(c, program), Range.exact(synaptic_operations(c, result.neuron_counts[c.source], program))
+class Profiler:
+    """Profiles a run a group of samples at a time; fed: steps in which input enters; recorded: see Timeline."""
+
+    def __init__(
+        self,
+        program: ChipProgram,
+        chip: ChipProfile,
+        steps: int,
+        fed: int,
+        recorded: bool,
+        mapping: CoreMapping | None = None,
+    ) -> None:
+        self.steps = steps
+        self._program, self._chip, self._recorded = program, chip, recorded
+        self._mapping = mapping or map_program(program, chip)
+        self._placement = place(program, self._mapping)
+        fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
+        self._counter = Counter(program, self._placement, fan_outs, steps if recorded else 1, not recorded)
+        self._builder = TimelineBuilder(self._placement, chip, steps, min(fed, steps), recorded)
+        self._neurons: dict[str, NDArray[np.int64]] = {}
+        self._samples = 0
+
+    def groups(self, samples: int) -> Iterator[slice]:
+        """Samples cut so that a group's counts take little memory."""
+        rows = self.steps if self._recorded else 1
+        size = max(1, min(_SAMPLES, _ELEMENTS // (rows * len(self._placement.parts))))
+        return (slice(begin, min(begin + size, samples)) for begin in range(0, samples, size))
+
+    def add(self, result: SimulationResult, sent: Mapping[str, NDArray[Any]] | None, samples: slice) -> None:
+        """Take in these samples of a run; sent: what every node sent, step by step, where that was recorded."""
+        for node in self._program.nodes:
+            counts = result.neuron_counts[node.name][samples]
+            summed = counts.reshape(len(counts), -1).sum(axis=0, dtype=np.int64)
+            self._neurons[node.name] = self._neurons.get(node.name, np.zeros(node.size, np.int64)) + summed
+        self._samples += samples.stop - samples.start
+        rows = sent or {name: n.reshape(1, len(n), -1) for name, n in result.neuron_counts.items()}
+        self._builder.add(self._counter.count(rows, result.states if sent else {}, samples))
+
+    def finish(self) -> Profile:
+        """The profile of all samples that were taken in."""
+        program, chip, mapping = self._program, self._chip, self._mapping
+        timeline = self._builder.finish()
+        layers = tuple(self._layer(node.name, node.size, timeline) for node in program.nodes)
+        power = static_parts(chip, mapping.chips, mapping.cores)
+        entering = sum(layer.messages for layer in layers if layer.cores == 0)
+        neurons = {name: (values / self._samples)[None] for name, values in self._neurons.items()}
+        return Profile(
+            chip.name,
+            self._samples,
+            self.steps,
+            layers,
+            mapping,
+            timeline.latency * (1 / self.steps),
+            timeline.latency,
+            sum(power.values(), Range.zero()).times(timeline.latency),
+            _silent(self._placement, self.steps, chip),
+            optional(chip.time.host_message) * entering,
+            workload_of(program, neurons, self.steps),
+            timeline,
+            power,
         )
-    return LayerProfile(
-        name,
-        population.size,
-        sum(synapse_count(c, program) for c in incoming),
-        mapping.layer(name).cores,
-        spikes,
-        events.synops.typical,
-        float(population.size * result.steps),
-        messages,
-        hops,
-        dynamic_energy(events, chip.energy),
-        events,
-    )
+
+    def _layer(self, name: str, size: int, timeline: Timeline) -> LayerProfile:
+        incoming = self._program.into(name)
+        events = timeline.events(name)
+        return LayerProfile(
+            name,
+            size,
+            sum(synapse_count(c, self._program) for c in incoming),
+            len({part.core for part in self._placement.parts if part.layer == name and part.core >= 0}),
+            events.spikes.typical,
+            events.synops.typical,
+            events.updates.typical,
+            events.messages.typical,
+            events.hops.typical,
+            dynamic_energy(events, self._chip.energy),
+            events,
+        )
 
 
-def _sent(spikes: float, messages: float, hops: float) -> Events:
-    return Events(spikes=Range.exact(spikes), messages=Range.exact(messages), hops=Range.exact(hops))
+def _sent(program: ChipProgram, result: SimulationResult, x: Given) -> dict[str, NDArray[Any]] | None:
+    """What every node sent, (steps, batch, size), or None where a layer's spikes were not recorded."""
+    given = {program.inputs[0].name: x} if isinstance(x, np.ndarray) else dict(x)
+    if any(values.dtype.kind == "f" for values in given.values()):
+        given = check_input(program, given)
+    for population in program.populations:
+        recorded = result.states.get(f"s/{population.name}", result.spikes.get(population.name))
+        if recorded is None:
+            return None
+        given[population.name] = recorded
+    return {name: np.ascontiguousarray(v).reshape(*v.shape[:2], -1) for name, v in given.items()}
 
 
-def _traffic(name: str, program: ChipProgram, result: SimulationResult, mapping: Mapping) -> tuple[float, float, float]:
-    """Spikes, messages (a spike sends one to every core of its targets) and hops, mean per inference."""
-    spikes = _spikes(name, result)
-    cores = sum(mapping.layer(c.target).cores for c in program.out_of(name))
-    messages = spikes * cores
-    return spikes, messages, messages * mean_hops(mapping.cores)
-
-
-def _spikes(name: str, result: SimulationResult) -> float:
-    """Spikes of an input or population, mean per inference."""
-    counts = result.neuron_counts[name]
-    return float(counts.reshape(len(counts), -1).sum(axis=1).mean())
-
-
-def mean_hops(cores: int) -> float:
-    """Mean distance between two places drawn at random on a square mesh just large enough, at least one hop."""
-    return max(1.0, 2 / 3 * math.ceil(math.sqrt(cores)))
-
-
-def _silent(layers: list[LayerProfile], power: Range, steps: int, mapping: Mapping, chip: ChipProfile) -> Range:
+def _silent(placement: Placement, steps: int, chip: ChipProfile) -> Range:
     """Energy of the same steps without a spike: every update inactive, the slowest core the fullest."""
-    updates = Events(updates_inactive=Range.exact(sum(layer.neuron_updates for layer in layers)))
-    fullest = max((mapping.layer(layer.name).neurons_per_core for layer in layers), default=0)
+    updates = Events(updates_inactive=Range.exact(float(placement.sizes.sum()) * steps))
+    fullest = float(placement.by_core(placement.sizes.astype(np.float64)).max(initial=0))
     core = CoreStep(Events(updates_inactive=Range.exact(fullest)))
     step = step_time(core_time(core, chip.time), Range.zero(), chip.time)
+    power = static_power(chip, placement.chips, placement.cores)
     return dynamic_energy(updates, chip.energy) + power.times(step * steps)
-
-
-def _slowest(
-    layers: list[LayerProfile], program: ChipProgram, result: SimulationResult, mapping: Mapping, chip: ChipProfile
-) -> Range:
-    """Mean work of the busiest core in a step: its layer's events shared evenly, and all of the layer's input."""
-    slowest = Range.zero()
-    for layer in layers:
-        share = layer.events * (1 / layer.cores / result.steps)
-        fullest = mapping.layer(layer.name).neurons_per_core
-        uneven = fullest * layer.cores / layer.neurons
-        updates = {n: getattr(share, n) * uneven for n in ("updates_active", "updates_inactive")}
-        received = sum(_spikes(c.source, result) for c in program.into(layer.name)) / result.steps
-        core = CoreStep(replace(share, **updates), Range.exact(received))
-        slowest = slowest.largest(core_time(core, chip.time))
-    return slowest

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from exporter.program import ChipProgram, Population
 from hardware_profiles.arrays import save_arrays
 
-Record = Literal["spikes", "all"]
+Record = Literal["spikes", "layers", "all"]
+"""What is kept step by step: the outputs' spikes, every layer's, or every layer's and all states."""
+
 Room = Callable[[str, tuple[int, ...], type], NDArray[Any]]
 """(name, shape, integer type): an array of zeros for what is recorded under that name."""
 
@@ -24,8 +26,8 @@ class SimulationResult:
 
     spikes: output name -> uint8 (steps, batch, *shape), int32 where they carry payloads.
     neuron_counts: input or population name -> int32 (batch, *shape), spikes over the whole run.
-    states: "s/NAME" as spikes, and "STATE/NAME" int32 for every state of the neuron model (u, v), each (steps, batch,
-    *shape), where record="all".
+    states: "s/NAME" as spikes, where record is "layers" or "all", and "STATE/NAME" int32 for every state of the neuron
+    model (u, v), where it is "all"; each (steps, batch, *shape).
     seconds: what the run took ("build", "run").
     """
 
@@ -92,13 +94,13 @@ class Recording:
     def empty(
         cls, population: Population, times: tuple[int, int], output: bool, record: Record, room: Room = in_memory
     ) -> Recording:
-        """Room for (steps, batch) spikes where the population is an output, for all states where all is asked for."""
+        """Room for (steps, batch) spikes of an output or where layers are asked for, for states where all is."""
         everything = record == "all"
         shape = (*times, population.size)
         spikes = np.int32 if population.GRADED else np.uint8
         return cls(
             np.zeros(shape[1:], np.int32),
-            room(f"s/{population.name}", shape, spikes) if everything or output else None,
+            room(f"s/{population.name}", shape, spikes) if output or record != "spikes" else None,
             {n: room(f"{n}/{population.name}", shape, np.int32) for n in population.STATES} if everything else {},
         )
 
@@ -132,6 +134,7 @@ def collect(
     steps: int,
     recordings: Mapping[str, Recording],
     seconds: Mapping[str, float],
+    record: Record,
 ) -> SimulationResult:
     """Put a run's arrays into the shapes of the network."""
 
@@ -144,7 +147,7 @@ def collect(
     for population in program.populations:
         kept = recordings[population.name]
         counts[population.name] = shaped(kept.n, population.shape)
-        if kept.states and kept.s is not None:
+        if record != "spikes" and kept.s is not None:
             states[f"s/{population.name}"] = shaped(kept.s, population.shape)
         for name, values in kept.states.items():
             states[f"{name}/{population.name}"] = shaped(values, population.shape)

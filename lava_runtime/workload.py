@@ -9,7 +9,9 @@ network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +41,25 @@ class Workload:
 
 def workload(program: ChipProgram, result: SimulationResult) -> Workload:
     """The metrics of a run whose steps follow each other in real time, dt apart."""
+    return workload_of(program, result.neuron_counts, result.steps)
+
+
+def workload_of(program: ChipProgram, counts: Mapping[str, NDArray[Any]], steps: int) -> Workload:
+    """The same from the spikes of every neuron, (batch, *shape) or means (1, *shape), by input and population."""
     synapses = whole_synapses(program)
     weights = sum(stored_weights(c, program) for c in synapses)
     held = sum(int(np.count_nonzero(c.weights)) for c in synapses)
     neurons = sum(p.size for p in program.populations)
-    spikes = sum(_spikes(p.name, result) for p in program.populations)
-    effective = sum(_counted(c, result, effective_fan_out(c)) for c in synapses)
-    updates = float(neurons * result.steps)
-    proxy = power_proxy(effective, updates, result.steps * program.dt)
+    spikes = sum(float(counts[p.name].sum()) / len(counts[p.name]) for p in program.populations)
+    effective = sum(_counted(counts[c.source], effective_fan_out(c)) for c in synapses)
+    updates = float(neurons * steps)
+    proxy = power_proxy(effective, updates, steps * program.dt)
     return Workload(
         footprint_bytes=footprint(program),
         connection_sparsity=round(1 - held / weights, 4) if weights else 0.0,
         activation_sparsity=1 - spikes / updates,
         effective_acs=effective,
-        dense_synops=float(sum(int(dense_fan_out(c, program).sum()) for c in synapses) * result.steps),
+        dense_synops=float(sum(int(dense_fan_out(c, program).sum()) for c in synapses) * steps),
         neuron_updates=updates,
         power_proxy=proxy,
         power_delay_product=proxy * program.pipeline_steps * program.dt,
@@ -162,11 +169,6 @@ def _reached(connection: ConvConnection, axis: int, tap: int, length: int) -> ND
     return places[(places >= 0) & (places < length)]
 
 
-def _counted(connection: Connection, result: SimulationResult, per_element: NDArray[np.int64]) -> float:
-    counts = result.neuron_counts[connection.source]
+def _counted(counts: NDArray[Any], per_element: NDArray[np.int64]) -> float:
     flat = counts.reshape(len(counts), -1)[:, : len(per_element)]
     return float((flat @ per_element).mean())
-
-
-def _spikes(name: str, result: SimulationResult) -> float:
-    return float(result.neuron_counts[name].sum()) / result.batch

@@ -43,6 +43,7 @@ class RecordName(str, Enum):
     """What a simulation keeps."""
 
     spikes = "spikes"
+    layers = "layers"
     all = "all"
 
 

@@ -19,9 +19,9 @@ from strategies import chip_programs, inputs_for
 from exporter.mapping import encoding
 from exporter.program import ChipProgram
 from hardware_profiles import load_chip
-from lava_runtime.activity import neuron_updates, synaptic_operations
+from lava_runtime.activity import synaptic_operations
 from lava_runtime.costs import Range
-from lava_runtime.profile import Profile, mean_hops, profile_run
+from lava_runtime.profile import Profile, profile_run
 from lava_runtime.result import SimulationResult
 from lava_runtime.simulate import simulate
 
@@ -50,7 +50,8 @@ def test_counts_are_those_of_the_recorded_spikes(data: st.DataObject, density: f
             accesses += sum(int(n) * fan_out[i] for i, n in enumerate(spikes[connection.source]))
         assert layer.synops == pytest.approx(accesses / batch)
         reached = sum(profile.mapping.layer(c.target).cores for c in program.out_of(layer.name))
-        assert layer.messages == pytest.approx(layer.spikes * reached)
+        # an image need not reach every core; tests/test_timeline.py counts message by message
+        assert layer.messages <= layer.spikes * reached + 1e-9
         is_input = layer.name == "in"
         assert layer.neuron_updates == (0 if is_input else layer.neurons * (len(x) + 2))
     assert_adds_up(profile)
@@ -129,19 +130,21 @@ def test_silence_costs_updates_and_static_power_only() -> None:
 def test_active_updates_are_those_of_the_recorded_states(data: st.DataObject, density: float) -> None:
     program = data.draw(chip_programs())
     x = data.draw(inputs_for(program, density))
+    chip = load_chip("loihi2")
     result = simulate(program, x, record="all")
-    unrecorded = replace(result, states={})
+    known, unknown = profile_run(program, result, chip, x), profile_run(program, replace(result, states={}), chip)
     for population in program.populations:
-        counted = neuron_updates(population, program, result).updates_active
-        bounds = neuron_updates(population, program, unrecorded)
+        counted = known.timeline.events(population.name).updates_active
+        bounds = unknown.timeline.events(population.name)
         states = [np.asarray(v) for k, v in result.states.items() if k.split("/", 1)[1] == population.name]
         voltage = np.asarray(result.states[f"v/{population.name}"])
         active = 0
         for t in range(result.steps):
             now = sum((state[t] != 0).astype(int) for state in states) > 0
             active += int((now | (voltage[t - 1] != 0) if t else now).sum())
-        assert counted.typical == pytest.approx(active / x.shape[1])
-        assert bounds.updates_active.low <= counted.typical <= bounds.updates_active.high
+        assert counted.low == counted.high == pytest.approx(active / x.shape[1])
+        assert bounds.updates_active.low <= counted.typical + 1e-9
+        assert counted.typical <= bounds.updates_active.high + 1e-9
         for bound in ("low", "typical", "high"):
             assert getattr(bounds.updates, bound) == pytest.approx(population.size * result.steps)
 
@@ -165,11 +168,6 @@ def test_sparse_and_split_synapses_are_accessed_by_what_they_hold() -> None:
     both = synaptic_operations(up, counts, two) + synaptic_operations(down, counts, two)
     assert both == pytest.approx((counts @ held).mean())
     assert synaptic_operations(whole, counts, program) == pytest.approx(counts.sum(axis=1).mean() * 8)
-
-
-@pytest.mark.parametrize(("cores", "hops"), [(1, 1.0), (4, 4 / 3), (5, 2.0), (128, 8.0)])
-def test_hops_are_the_mean_distance_on_a_square_mesh(cores: int, hops: float) -> None:
-    assert mean_hops(cores) == pytest.approx(hops)
 
 
 def test_ranges_calculate_bound_by_bound() -> None:

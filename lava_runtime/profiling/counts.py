@@ -1,0 +1,139 @@
+"""Events of a recorded run by step, sample and part of a core, counted exactly.
+
+A spike's messages are delivered, and its synapses accessed, before the barrier that ends the step in which it was sent
+(Davies et al. 2018, IEEE Micro 38(1), "Mesh operation"); a delay beyond that waits at the target. So all work of a
+spike counts in its own step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.program import ChipProgram, Population
+from lava_runtime.activity import recorded_active
+from lava_runtime.kernels.counting import add_numbers, count_spikes, follow_spikes
+
+from .fan_out import Alike, Each, FanOut
+from .placement import Placement
+
+Floats = NDArray[np.float64]
+Arrays = Mapping[str, NDArray[Any]]
+Sums = Callable[[str], Floats]
+"""The array of sums of that name, (steps, samples, parts)."""
+
+RECEIVED = "received"
+"""Messages that arrive at a part; the other names of counts are those of `cost_model.events.Events`."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What happened: exact counts by name, (steps, samples, parts), and bounds of active updates, (3, *the same)."""
+
+    exact: dict[str, Floats]
+    active: Floats
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Elements of a node that lie on one part in a row: from begin to end (excluded), on part slot."""
+
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    slots: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, slots: NDArray[np.int64]) -> Runs:
+        """The runs of a node's elements, whose parts these are."""
+        edges = np.concatenate([[0], np.flatnonzero(np.diff(slots)) + 1, [len(slots)]]).astype(np.int64)
+        begins = edges[:-1]
+        return cls(begins, edges[1:], slots[begins])
+
+
+class Counter:
+    """Counts the events of a program under a placement.
+
+    numbers: what is counted are numbers of spikes over a whole run, in one row; else what was sent, step by step.
+    """
+
+    def __init__(
+        self, program: ChipProgram, placement: Placement, fan_outs: Sequence[FanOut], steps: int, numbers: bool
+    ) -> None:
+        self._program, self._placement, self._fan_outs = program, placement, fan_outs
+        self._steps, self._numbers = steps, numbers
+        self._starts = [placement.of(node.name).start for node in program.nodes]
+        self._number = {node.name: number for number, node in enumerate(program.nodes)}
+        self._runs = {node.name: Runs.of(placement.slots[node.name]) for node in program.nodes}
+
+    def count(self, sent: Arrays, states: Arrays, samples: slice) -> Counts:
+        """Count the events of some samples of what was sent, (steps, all samples, size) by node; inputs may end early.
+
+        states: "STATE/NAME" (steps, all samples, *shape), where they were recorded; they tell active updates apart.
+        """
+        shape = self._steps, samples.stop - samples.start, len(self._placement.parts)
+        exact: dict[str, Floats] = {}
+
+        def sums(name: str) -> Floats:
+            return exact.setdefault(name, np.zeros(shape))
+
+        for name, values in sent.items():
+            self._sum(values, samples.start, name, sums("spikes"))
+        spikes = sums("spikes")
+        by_node = np.add.reduceat(spikes, self._starts, axis=-1)
+        for fan_out in self._fan_outs:
+            if isinstance(fan_out, Alike):
+                self._multiply(fan_out, by_node[..., self._number[fan_out.source], None], sums)
+            else:
+                self._follow(fan_out, sent[fan_out.source], samples.start, sums)
+        return Counts(exact, self._active(sent, states, samples, spikes, by_node.any(axis=0)))
+
+    def _sum(self, values: NDArray[Any], first: int, name: str, sums: Floats) -> None:
+        runs, count = self._runs[name], add_numbers if self._numbers else count_spikes
+        count(values, first, runs.begins, runs.ends, runs.slots, sums)
+
+    def _multiply(self, fan_out: Alike, total: Floats, sums: Sums) -> None:
+        own, targets = self._placement.of(fan_out.source), fan_out.targets
+        spikes = sums("spikes")[..., own]
+        sums(f"synops_{fan_out.encoding}")[..., targets] += total * fan_out.synapses
+        sums(RECEIVED)[..., targets] += total
+        sums("messages")[..., own] += spikes * len(fan_out.synapses)
+        sums("hops")[..., own] += spikes * fan_out.hops
+        if fan_out.chip_hops.any():
+            sums("chip_hops")[..., own] += spikes * fan_out.chip_hops
+
+    def _follow(self, fan_out: Each, values: NDArray[Any], first: int, sums: Sums) -> None:
+        follow_spikes(
+            values, first, self._numbers, fan_out.indptr, fan_out.targets, fan_out.synapses,
+            self._placement.slots[fan_out.source], fan_out.hops, fan_out.chip_hops,
+            sums(f"synops_{fan_out.encoding}"), sums(RECEIVED), sums("messages"), sums("hops"), sums("chip_hops"),
+        )  # fmt: skip
+
+    def _active(self, sent: Arrays, states: Arrays, samples: slice, spikes: Floats, fired: NDArray[np.bool_]) -> Floats:
+        """Low, typical and high number of active updates; fired: whether a node spiked at all, (samples, nodes).
+
+        Where the states were not recorded: from those that spike to all, typically all, unless nothing can have moved.
+        """
+        bounds = np.zeros((3, *spikes.shape))
+        for population in self._program.populations:
+            own, name = self._placement.of(population.name), population.name
+            some = {key: values[:, samples] for key, values in states.items()}
+            active = recorded_active(population, sent[name][:, samples], some)
+            if active is not None:
+                counted = np.zeros(spikes.shape)
+                self._sum(active, 0, name, counted)
+                bounds[..., own] = counted[..., own]
+                continue
+            bounds[0][..., own] = spikes[..., own]
+            bounds[1:, ..., own] = self._moved(population, fired)[:, None] * self._placement.sizes[own]
+        return bounds
+
+    def _moved(self, population: Population, fired: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The samples in which something can have moved a population: input, a bias, a start voltage."""
+        sources = {population.name, *(c.source for c in self._program.into(population.name))}
+        own = any(np.any(getattr(population, name, 0)) for name in ("bias", "v_initial"))
+        moved: NDArray[np.bool_] = fired[:, [self._number[name] for name in sources]].any(axis=1) | own
+        return moved

@@ -1,0 +1,99 @@
+"""Where a program's neurons lie: parts of populations on cores, as a mapping has placed them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.mapping import Core, Mapping, slices_of
+from exporter.program import ChipProgram
+
+INPUT = -1
+"""The core of what enters from outside."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one core holds of one population, or an input, which lies on none; size: neurons or axons."""
+
+    layer: str
+    core: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """All parts, inputs first, those of a node in a row.
+
+    slots: the part of every source element of a node, (size,), by the node's name. placed: the cores by number.
+    """
+
+    parts: tuple[Part, ...]
+    slots: dict[str, NDArray[np.int64]]
+    placed: tuple[Core, ...]
+    chips: int
+
+    @property
+    def cores(self) -> int:
+        """Cores in use."""
+        return len(self.placed)
+
+    @cached_property
+    def core_of(self) -> NDArray[np.int64]:
+        """The core of every part, INPUT for inputs, (parts,)."""
+        return np.array([part.core for part in self.parts], np.int64)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Neurons of every part, 0 for inputs, (parts,)."""
+        return np.array([part.size if part.core != INPUT else 0 for part in self.parts], np.int64)
+
+    def of(self, layer: str) -> slice:
+        """The parts of a node, which stand in a row."""
+        return self._rows[layer]
+
+    @cached_property
+    def _rows(self) -> dict[str, slice]:
+        first: dict[str, int] = {}
+        for number, part in enumerate(self.parts):
+            first.setdefault(part.layer, number)
+        ends = [*first.values(), len(self.parts)][1:]
+        return {layer: slice(begin, end) for (layer, begin), end in zip(first.items(), ends, strict=True)}
+
+    def by_core(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over the parts of each core: (..., parts) -> (..., cores); inputs are on none."""
+        held = self.core_of != INPUT
+        if np.array_equal(self.core_of[held], np.arange(self.cores)):
+            return values[..., held]
+        summed = np.zeros((*values.shape[:-1], self.cores))
+        for number in np.flatnonzero(held):
+            summed[..., self.core_of[number]] += values[..., number]
+        return summed
+
+    def hops(
+        self, sources: NDArray[np.int64], targets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Routers and chips from parts to parts, along rows and columns, elementwise; input enters at the first."""
+        way = np.abs(self._places[sources] - self._places[targets]).astype(np.float64)
+        return way[..., 1] + way[..., 2], way[..., 0]
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """(chip, x, y) of the router of every part, (parts, 3)."""
+        places = [(core.chip, core.x, core.y) for core in self.placed]
+        return np.array([(0, 0, 0) if core == INPUT else places[core] for core in self.core_of], np.int64)
+
+
+def place(program: ChipProgram, mapping: Mapping) -> Placement:
+    """The parts of every population on the mapping's cores."""
+    parts = [Part(port.name, INPUT, port.size) for port in program.inputs]
+    slots = {port.name: np.full(port.size, number, np.int64) for number, port in enumerate(program.inputs)}
+    for population in program.populations:
+        slots[population.name] = np.full(population.size, -1, np.int64)
+        for core, held in slices_of(mapping.placed, population.name):
+            slots[population.name][held.neurons(population.shape)] = len(parts)
+            parts.append(Part(population.name, core, held.size))
+    return Placement(tuple(parts), slots, mapping.placed, mapping.chips)

@@ -1,0 +1,66 @@
+"""A chip's constants as factors of counts: what one event of a kind costs in joules, and in seconds of its core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.schema import ChipCosts
+from lava_runtime.cost_model.energy import dynamic_energy
+from lava_runtime.cost_model.events import Events
+from lava_runtime.cost_model.timing import CoreStep, core_time
+from lava_runtime.costs import Range
+
+from .counts import RECEIVED, Counts
+from .placement import Placement
+
+Floats = NDArray[np.float64]
+Factors = dict[str, Range]
+
+ACTIVE, INACTIVE = "updates_active", "updates_inactive"
+
+
+def joules(chip: ChipCosts) -> Factors:
+    """Dynamic energy of one event of every kind."""
+    return _factors(lambda events: dynamic_energy(events, chip.energy))
+
+
+def seconds(chip: ChipCosts) -> Factors:
+    """Serial work of a core on one event of every kind."""
+    found = _factors(lambda events: core_time(CoreStep(events), chip.time))
+    return found | {RECEIVED: core_time(CoreStep(Events(), Range.exact(1)), chip.time)}
+
+
+def _factors(price: Callable[[Events], Range]) -> Factors:
+    return {field.name: price(Events(**{field.name: Range.exact(1)})) for field in fields(Events)}
+
+
+def bounds(value: Range) -> tuple[float, float, float]:
+    """Low, typical, high."""
+    return value.low, value.typical, value.high
+
+
+def of_events(exact: dict[str, Floats], factors: Factors) -> Floats:
+    """What all events but neuron updates cost: (3, *shape of the counts)."""
+    total = np.zeros((3, *next(iter(exact.values())).shape))
+    for name, counted in exact.items():
+        for bound, factor in enumerate(bounds(factors.get(name, Range.zero()))):
+            if factor:
+                total[bound] += factor * counted
+    return total
+
+
+def of_updates(active: Floats, placement: Placement, factors: Factors) -> Floats:
+    """What neuron updates cost, active (3, ..., parts) and the rest: (3, ..., parts)."""
+    total = np.empty_like(active)
+    for bound, (with_input, without) in enumerate(zip(bounds(factors[ACTIVE]), bounds(factors[INACTIVE]), strict=True)):
+        total[bound] = with_input * active[bound] + without * (placement.sizes - active[bound])
+    return total
+
+
+def of_counts(counts: Counts, placement: Placement, factors: Factors) -> Floats:
+    """What all events cost."""
+    return of_events(counts.exact, factors) + of_updates(counts.active, placement, factors)

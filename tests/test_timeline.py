@@ -1,0 +1,192 @@
+"""A run by step and core: counts are those of a naive walk over spikes and synapses, times follow from the counts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import naive
+import numpy as np
+import programs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from strategies import chip_programs, inputs_for
+
+from exporter.mapping import encoding, is_list
+from exporter.program import ChipProgram, DenseConnection
+from hardware_profiles import load_chip
+from hardware_profiles.schema import ChipProfile
+from lava_runtime.profile import profile_run, profile_simulated
+from lava_runtime.profiling.placement import Placement
+from lava_runtime.profiling.timeline import Timeline
+from lava_runtime.result import SimulationResult
+from lava_runtime.simulate import simulate
+
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+Counted = dict[str, NDArray[np.float64]]
+
+
+def crowded(compartments: int) -> ChipProfile:
+    """Loihi 1 with so few compartments a core that small networks take several cores."""
+    chip = load_chip("loihi1")
+    limit = chip.limits.compartments_per_core.model_copy(update={"value": compartments})
+    return chip.model_copy(update={"limits": chip.limits.model_copy(update={"compartments_per_core": limit})})
+
+
+def walk(program: ChipProgram, x: NDArray[Any], result: SimulationResult, placement: Placement) -> Counted:
+    """Events by step, sample and part: every spike is followed along the list of all synapses."""
+    shape = result.steps, result.batch, len(placement.parts)
+    counted: Counted = defaultdict(lambda: np.zeros(shape))
+    sent = {p.name: result.states[f"s/{p.name}"].reshape(*shape[:2], -1) for p in program.populations}
+    sent["in"] = np.zeros((*shape[:2], program.source_size("in")))
+    sent["in"][: len(x)] = (x != 0).reshape(len(x), result.batch, -1)[: result.steps]
+    for name, values in sent.items():
+        for t, b, i in np.argwhere(values):
+            counted["spikes"][t, b, placement.slots[name][i]] += 1
+    for connection in program.connections:
+        targets: dict[int, list[int]] = defaultdict(list)
+        for source, target, weight in naive.synapse_list(connection):
+            if weight or not is_list(connection, program):
+                targets[source].append(int(placement.slots[connection.target][target]))
+        for t, b, i in np.argwhere(sent[connection.source]):
+            own = placement.slots[connection.source][i]
+            for part in targets[i]:
+                counted[f"synops_{encoding(connection, program)}"][t, b, part] += 1
+            for part in set(targets[i]):
+                counted["received"][t, b, part] += 1
+                counted["messages"][t, b, own] += 1
+                counted["hops"][t, b, own] += distance(placement, own, part)
+    return counted
+
+
+def distance(placement: Placement, source: int, target: int) -> int:
+    """Rows and columns between the routers of two parts' cores; input enters at the first router."""
+    here, there = (placement.parts[number].core for number in (source, target))
+    x, y = (placement.placed[here].x, placement.placed[here].y) if here >= 0 else (0, 0)
+    return abs(x - placement.placed[there].x) + abs(y - placement.placed[there].y)
+
+
+def parted(program: ChipProgram) -> ChipProgram:
+    """The same network with every dense connection cut into an excitatory and an inhibitory part."""
+    found = []
+    for number, c in enumerate(program.connections):
+        if isinstance(c, DenseConnection):
+            up = replace(c, weights=np.maximum(c.weights, 0), sign_mode="excitatory", synapse=f"w{number}")
+            found += [up, replace(c, weights=np.minimum(c.weights, 0), sign_mode="inhibitory", synapse=f"w{number}")]
+        else:
+            found.append(c)
+    return replace(program, connections=tuple(found))
+
+
+@SETTINGS
+@given(
+    data=st.data(),
+    density=st.sampled_from([0.0, 0.2, 1.0]),
+    compartments=st.sampled_from([1, 3, 7, 1024]),
+    parts=st.booleans(),
+)
+def test_counts_by_step_and_core_are_those_of_a_walk_over_spikes_and_synapses(
+    data: st.DataObject, density: float, compartments: int, parts: bool
+) -> None:
+    program = data.draw(chip_programs())
+    program = parted(program) if parts else program
+    x = data.draw(inputs_for(program, density))
+    chip = crowded(compartments)
+    result = simulate(program, x, steps=len(x) + 2, record="layers")
+    found = profile_run(program, result, chip, x).timeline
+    counted = walk(program, x, result, found.placement)
+    assert found.recorded
+    for name, values in found.exact.items():
+        if name == "chip_hops":
+            continue
+        assert values == pytest.approx(counted[name].mean(axis=1)), name
+    assert set(counted) <= set(found.exact)
+    assert_times(found, counted, program, chip, len(x))
+    streamed = profile_simulated(program, x, chip).timeline
+    alone = profile_run(program, simulate(program, x, steps=streamed.steps, record="layers"), chip, x).timeline
+    assert streamed.latency == alone.latency
+    assert all(np.array_equal(streamed.exact[name], alone.exact[name]) for name in alone.exact)
+
+
+def assert_times(found: Timeline, counted: Counted, program: ChipProgram, chip: ChipProfile, fed: int) -> None:
+    """Typical seconds of every step and sample, one after the other and pipelined, worked out core by core."""
+    time, placement = chip.time, found.placement
+    assert time.spike and time.message and time.message_in and time.neuron_update_active
+    constants = {
+        "spikes": time.spike, "messages": time.message, "received": time.message_in, "hops": time.hop,
+        "synops_dense": time.synop, "synops_sparse": time.synop_sparse or time.synop,
+        "synops_conv": time.synop_conv or time.synop,
+    }  # fmt: skip
+    steps, samples, _ = counted["spikes"].shape
+    events, updates = np.zeros((2, steps, samples, placement.cores))
+    for number, part in enumerate(placement.parts):
+        if part.core < 0:
+            continue
+        for name, constant in constants.items():
+            events[:, :, part.core] += constant.value * counted[name][:, :, number]
+        population = program.population(part.layer)
+        own = any(np.any(getattr(population, name)) for name in ("bias", "v_initial"))
+        sources = {part.layer, *(c.source for c in program.into(part.layer))}
+        feeding = [n for n, p in enumerate(placement.parts) if p.layer in sources]
+        moved = counted["spikes"][:, :, feeding].any(axis=(0, 2)) | own
+        constant = np.where(moved, time.neuron_update_active.value, time.neuron_update.value)
+        updates[:, :, part.core] += constant * part.size
+    least = time.step_minimum.value
+    step = least + (events + updates).max(axis=2)
+    assert found.step[1] == pytest.approx(step.mean(axis=1))
+    assert found.work[1] == pytest.approx((events + updates).mean(axis=1))
+    assert found.latency.typical == pytest.approx(step.sum(axis=0).mean())
+    assert sum(found.shares.values()) == pytest.approx(step.mean(axis=1))
+    assert found.slowest.sum() == pytest.approx(1)
+    # pipelined: sample b enters fed steps after sample b - 1, the first after the last, round and round
+    answers = []
+    for b in range(samples):
+        total = 0.0
+        for t in range(fed):
+            work = np.zeros(placement.cores)
+            for back, late in enumerate(range(t, steps, fed)):
+                work += events[late, (b - back) % samples]
+            total += least + float((work + _largest_update(updates, t, fed, b)).max())
+        answers.append(total)
+    assert found.period.typical == pytest.approx(np.mean(answers))
+
+
+def _largest_update(updates: NDArray[np.float64], t: int, fed: int, b: int) -> NDArray[np.float64]:
+    samples = updates.shape[1]
+    at_once = [updates[late, (b - back) % samples] for back, late in enumerate(range(t, len(updates), fed))]
+    return np.max(at_once, axis=0)
+
+
+def test_without_steps_the_run_is_as_many_equal_steps() -> None:
+    program = programs.dense((6, 40, 4), 3)
+    x = programs.spikes((10, 2, 6), 0.5, 1)
+    result = simulate(program, x, record="layers")
+    chip = crowded(9)
+    by_step, mean = profile_run(program, result, chip, x), profile_run(program, result, chip)
+    assert (by_step.timeline.recorded, mean.timeline.recorded) == (True, False)
+    for what in ("spikes", "synops", "messages", "hops"):
+        one, other = ([getattr(layer, what) for layer in profile.layers] for profile in (by_step, mean))
+        assert one == pytest.approx(other)
+    # the slowest core of every step is at least as slow as that of the mean step
+    assert mean.latency.typical <= by_step.latency.typical
+    assert by_step.pipelined.typical >= by_step.unpipelined.typical
+    assert mean.pipelined.typical >= mean.unpipelined.typical
+
+
+def test_sparse_connections_reach_only_the_cores_of_their_synapses() -> None:
+    program = programs.dense((3, 4), 3)
+    # element 0 reaches neuron 3 alone, element 1 none, element 2 neurons 0 and 1
+    matrix = csr_array(np.array([[0, 0, 5], [0, 0, 7], [0, 0, 0], [9, 0, 0]], np.int32))
+    sparse = programs.sparse("input", "layer1", (4, 3), 0, np.random.default_rng(0))
+    sparse = replace(sparse, weights=matrix.data, indices=matrix.indices, indptr=matrix.indptr.astype(np.int64))
+    program = replace(program, connections=(sparse,))
+    x = np.zeros((2, 1, 3), np.uint8)
+    x[0] = 1
+    found = profile_run(program, simulate(program, x, record="layers"), crowded(2), x).timeline
+    assert found.exact["synops_sparse"].tolist() == [[0, 2, 1], [0, 0, 0]]
+    assert found.exact["received"].tolist() == [[0, 1, 1], [0, 0, 0]]
+    assert found.exact["messages"].tolist() == [[2, 0, 0], [0, 0, 0]]
