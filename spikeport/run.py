@@ -69,7 +69,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
         stages.write_raster(folder, program, x, result, data)
     equal = _other_backends(recipe, program, x, result, clock)
     with clock.stage("profile", "spikes, synaptic operations, energy"):
-        profile = profile_run(program, result, chip)
+        profile = profile_run(program, result, chip, x)
     with clock.stage("diff", "float against fixed point, layer by layer"):
         difference = stages.float_difference(folder, program, x)
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
