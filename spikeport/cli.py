@@ -104,17 +104,26 @@ def train(
 @app.command()
 @grouped
 def export(
-    folder: Annotated[Path, typer.Argument(help="A folder that `train` or `run` wrote.", metavar="DIR")],
-    output: Annotated[Path, typer.Option("-o", help="The file to write: .nir or .onnx.", metavar="MODEL.nir|.onnx")],
+    source: Annotated[
+        Path, typer.Argument(help="A folder that `train` or `run` wrote; for .net a model file, too.", metavar="DIR")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", help="The file to write: .nir, .net or .onnx.", metavar="MODEL.nir|.net|.onnx")
+    ],
+    choices: CompileOptions,
     said: OutputOption,
+    chip: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--chip", help="The chip whose words a .net file is rounded to; default loihi2.", metavar="NAME"),
+    ] = None,
 ) -> None:
-    """Export the trained network as NIR, or its ANN twin as ONNX.
+    """Export the trained network as NIR or for lava-dl (.net), or its ANN twin as ONNX.
 
     Example: spikeport export runs/digits -o digits.nir
     """
     from spikeport import commands
 
-    commands.export(folder, output, said)
+    commands.export(source, output, chip, choices, said)
 
 
 def _list_passes(wanted: bool) -> None:

@@ -24,7 +24,7 @@ from .choices import Choices
 from .comparison import print_comparison
 from .difference import check_picture
 from .folder import RunFolder
-from .models import dump_passes, open_both
+from .models import dump_passes, open_both, open_for_net
 from .network import Network, compile_network, open_network
 from .output import Done, Output, progress, say
 from .report.units import quantity
@@ -48,26 +48,42 @@ def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output) -> N
     said.figures({"written": written, "accuracy": accuracy, "test_samples": len(data.y_test)})
 
 
-def export(folder_path: Path, output: Path, said: Output) -> None:
-    """Export network.pt as NIR or ann.pt as ONNX, by the file's ending."""
-    from exporter.from_torch import network_to_nir
-    from exporter.nir_file import write_nir
-    from exporter.onnx_model import export_onnx
-    from trainer.ann import AnnTwin
-    from trainer.methods import load_trained
+def export(source: Path, output: Path, chip: str | None, choices: Choices, said: Output) -> None:
+    """Export a run's network as NIR or .net or its ANN twin as ONNX, or a model file as .net, by the ending."""
+    folder = RunFolder(source)
+    late = ([] if chip is None else ["--chip"]) + choices.given()
+    if output.suffix != ".net" and late:
+        raise InputError(f"{output}: {', '.join(late)} are for .net files; leave them out")
+    if output.suffix == ".net":
+        _export_net(source, output, chip, choices, said)
+    elif source.is_file():
+        raise InputError(f"{output}: of a model file, .net is written; give -o a file that ends in .net, or a folder")
+    elif output.suffix == ".nir":
+        from exporter.from_torch import network_to_nir
+        from exporter.nir_file import write_nir
+        from trainer.methods import load_trained
 
-    folder = RunFolder(folder_path)
-    if output.suffix == ".nir":
-        trained = load_trained(folder.network)
-        write_nir(network_to_nir(trained.spiking_network), output)
+        write_nir(network_to_nir(load_trained(folder.network).spiking_network), output)
     elif output.suffix == ".onnx":
+        from exporter.onnx_model import export_onnx
+        from trainer.ann import AnnTwin
+
         twin = AnnTwin.load(folder.twin)
         export_onnx(twin.twin_layers(), twin.network.input_shape, output)
     else:
         ending = output.suffix or "no ending"
-        raise InputError(f"{output}: {ending} cannot be written; give -o a file that ends in .nir or .onnx")
+        raise InputError(f"{output}: {ending} cannot be written; give -o a file that ends in .nir, .net or .onnx")
     say(said.console, f"{output}: written")
     said.figures({"written": str(output)})
+
+
+def _export_net(source: Path, output: Path, chip: str | None, choices: Choices, said: Output) -> None:
+    from exporter.netx.to_net import write_net
+
+    program = open_for_net(source, chip, choices)
+    write_net(program, output, str(source))
+    for name, report in program.quantisation.items():
+        say(said.console, f"{name}: weight error rms {report.weight_error_rms:.2%}, threshold {report.vth_error:.2%}")
 
 
 def compile_model(model: Path, chip: str, choices: Choices, dump: Path | None, output: Path, said: Output) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nir
+from numpy.typing import NDArray
 
 from exporter.compile import compile_graph, lower_graph
 from exporter.dialects import get_dialect
 from exporter.discretize import Discretize
 from exporter.float_network import FloatNetwork, Reset
 from exporter.flow import dump_to
+from exporter.netx.for_net import compile_for_net
 from exporter.netx.from_net import compile_net
 from exporter.nir_file import read_nir
 from exporter.program import ChipProgram
@@ -21,6 +24,7 @@ from hardware_profiles.loader import load_chip
 from lava_runtime.inputs import load_input
 
 from .choices import NO_CHOICES, Choices
+from .folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,6 @@ def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICE
 
 def compile_meant(network: Meant, where: str, chip: str, choices: Choices) -> ChipProgram:
     """Compile a graph as it is meant; raises InputError."""
-    sample = choices.calibrate
-    calibration = load_input(sample) if isinstance(sample, Path) else sample
     return compile_graph(
         network.graph,
         load_chip(chip),
@@ -90,8 +92,42 @@ def compile_meant(network: Meant, where: str, chip: str, choices: Choices) -> Ch
         discretize=network.discretize,
         reset=network.reset,
         precision=choices.precision,
-        calibration=calibration,
+        calibration=_sample(choices),
     )
+
+
+def open_for_net(path: Path, chip: str | None, choices: Choices = NO_CHOICES) -> ChipProgram:
+    """What a .net file can say of a model: a .chip or .net file as it is; a .nir file or a run's network rounded.
+
+    Raises InputError; chip: whose words the numbers must fit, default loihi2.
+    """
+    if path.suffix in (".chip", ".net"):
+        return open_model(path, chip if path.suffix == ".chip" else chip or "loihi2", choices)
+    if choices.precision != "normal" or choices.weight_bits is not None:
+        raise InputError(f"{path}: weights of a .net file have 8 bits; leave --precision and --weight-bits out")
+    if path.is_dir():
+        from exporter.from_torch import network_to_nir
+        from trainer.methods import load_trained
+
+        found = meant(network_to_nir(load_trained(RunFolder(path).network).spiking_network), choices)
+    elif path.suffix == ".nir":
+        found = meant(path, choices)
+    else:
+        raise InputError(f"{path}: .net files are written of a run's folder, a .chip or a .nir file; give one of those")
+    return compile_for_net(
+        found.graph,
+        load_chip(chip or "loihi2"),
+        found.dt,
+        str(path),
+        discretize=found.discretize,
+        reset=found.reset,
+        calibration=_sample(choices),
+    )
+
+
+def _sample(choices: Choices) -> NDArray[Any] | None:
+    sample = choices.calibrate
+    return load_input(sample) if isinstance(sample, Path) else sample
 
 
 def open_both(path: Path, chip: str | None, choices: Choices = NO_CHOICES) -> tuple[FloatNetwork, ChipProgram]:

@@ -57,6 +57,20 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_network_for_lava_dl(work: Path) -> None:
+    assert spikeport("export", work / "model.nir", "-o", work / "m.net").returncode == 0
+    for model, out in (("m.net", "net.npz"), ("model.nir", "nir.npz")):
+        run = ("simulate", model, "--input", "x.npy", "--chip", "loihi2", "-o", out)
+        assert spikeport(*run, cwd=work).returncode == 0
+    with np.load(work / "net.npz") as ours, np.load(work / "nir.npz") as theirs:
+        # all weights alike: 8 bits without exponent say them as well
+        np.testing.assert_array_equal(ours["spikes"], theirs["spikes"])
+    refused(spikeport("export", work / "model.chip", "-o", work / "m2.net"), "model.chip", "export the .nir file")
+    refused(spikeport("export", work / "model.nir", "-o", work / "m.onnx"), ".net is written")
+    refused(spikeport("export", work, "--chip", "loihi2", "-o", work / "m.nir"), "--chip", "for .net files")
+    refused(spikeport("export", work / "x.npy", "-o", work / "m.net"), "x.npy", "a .chip or a .nir file")
+
+
 def test_the_way_from_nir_to_profile(work: Path) -> None:
     made = work / "made.chip"
     result = spikeport("compile", work / "model.nir", "--chip", "loihi2", "-o", made)

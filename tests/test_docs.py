@@ -50,7 +50,9 @@ def test_links_lead_to_files(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
 def test_files_and_functions_named_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    for name in re.findall(r"`((?:hardware_profiles|trainer|exporter|lava_runtime|spikeport|tests)/[\w./]+)`", text):
+    for name in re.findall(
+        r"`((?:hardware_profiles|trainer|exporter|lava_runtime|spikeport|tests|examples)/[\w./]+)`", text
+    ):
         assert "NAME" in name or (ROOT / name).exists(), f"{path.name}: {name}"
     for dotted in re.findall(r"`((?:hardware_profiles|trainer|exporter|lava_runtime|spikeport)(?:\.\w+)+)", text):
         *module, attribute = dotted.split(".")

@@ -91,7 +91,7 @@ class _Builder:
             self.connections += dense(layer, weights, self._source, name, delays, port)
         if layer.kind == "dense_rec":
             recurrent = self._matrix(layer, "weight_rec", shape[0])
-            self.connections += dense(layer, recurrent, name, name, delays)
+            self.connections += dense(layer, recurrent, name, name, self._delays(layer, recurrent.shape))
         self._neurons(layer, name, shape)
 
     def _convolution(self, layer: NetLayer, name: str) -> None:
@@ -132,9 +132,13 @@ class _Builder:
     def _delays(self, layer: NetLayer, shape: tuple[int, ...]) -> Integers | None:
         if "delay" not in layer.arrays:
             return None
-        delays = layer.integers("delay").reshape(-1)
-        if len(delays) == 1:
-            delays = np.repeat(delays, shape[0])
-        if len(delays) not in shape:
-            raise InputError(f"{layer.where} has {len(delays)} delays, which fit neither end of weights {shape}")
+        delays = layer.integers("delay")
+        if delays.shape != shape:
+            delays = delays.reshape(-1)
+            delays = np.repeat(delays, shape[0]) if len(delays) == 1 else delays
+            if len(delays) not in shape:
+                raise InputError(f"{layer.where} has {len(delays)} delays, which fit neither end of weights {shape}")
+            # one a target neuron, or else one a source
+            delays = delays[:, None] if len(delays) == shape[0] else delays[None, :]
+            delays = np.broadcast_to(delays, shape)
         return np.clip(delays, 0, self.widths.delay_max).astype(np.int32)

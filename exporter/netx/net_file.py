@@ -17,7 +17,8 @@ from hardware_profiles.errors import InputError, reason
 
 from ..hdf5 import check_self_contained
 
-NeuronFields = dict[str, float | str]
+NeuronFields = dict[str, float | str | NDArray[Any]]
+"""The neuron's fields: text, a number for the layer, or an array with one a neuron."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,13 @@ def _layer(group: h5py.Group, where: str) -> NetLayer:
     return NetLayer(f"{where} ({kind})", kind, shape, arrays, neuron)
 
 
-def _value(value: Any) -> float | str:
-    return _text(value) if isinstance(value, (bytes, str)) else float(np.asarray(value).reshape(-1)[0])
+def _value(value: Any) -> float | str | NDArray[Any]:
+    if isinstance(value, (bytes, str)):
+        return _text(value)
+    values = np.asarray(value)
+    if values.dtype.kind in "SO":
+        return _text(values)
+    return float(values.reshape(-1)[0]) if values.size == 1 else values
 
 
 def _text(value: Any) -> str:

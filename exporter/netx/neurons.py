@@ -16,10 +16,10 @@ from ..rest import resting_voltage
 from .net_file import NetLayer, NeuronFields
 
 # an affine block's neurons: nothing leaks out of v, u is gone after a step
-_INTEGRATOR: NeuronFields = {"type": "CUBA", "iDecay": 4096, "vDecay": 0, "vThMant": math.inf}
-_BIAS_EXPONENT = 6
+_INTEGRATOR: NeuronFields = {"type": "CUBA", "iDecay": 4096, "vDecay": 0, "vThMant": float((1 << 18) - 1)}
+BIAS_EXPONENT = 6
 # netx's defaults: where a graded spike and a state have their point
-_SPIKE_EXPONENT, _STATE_EXPONENT = 6, 6
+SPIKE_EXPONENT, STATE_EXPONENT = 6, 6
 
 
 def population(layer: NetLayer, name: str, shape: tuple[int, ...], wait: int, widths: WordWidths) -> Population:
@@ -40,19 +40,25 @@ def _cuba(
 ) -> Population:
     size = math.prod(shape)
     bias_mant, bias_exp = _bias(layer, shape, widths)
-    du, dv = _number(layer, fields, "iDecay") - 1, _number(layer, fields, "vDecay")
-    if not (0 <= du < 4096 and 0 <= dv <= 4096):
-        raise InputError(f"{layer.where} has iDecay {du + 1} and vDecay {dv}; the chip's are 1 to 4096 and 0 to 4096")
+    current, voltage = (_numbers(layer, fields, name, shape) for name in ("iDecay", "vDecay"))
+    wrong = (current < 1) | (current > 4096) | (voltage < 0) | (voltage > 4096)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise InputError(
+            f"{layer.where} has iDecay {current[at]} and vDecay {voltage[at]}; the chip's are 1 to 4096 and 0 to 4096"
+        )
     constants: dict[str, Any] = {
-        "du": np.full(size, du, np.int32),
+        "du": current - 1,
         # v that keeps nothing: the register ends one short, and v keeps a 4096th
-        "dv": np.full(size, min(dv, 4095), np.int32),
+        "dv": np.minimum(voltage, 4095),
         "bias_mant": bias_mant,
         "bias_exp": bias_exp,
     }
-    threshold = float(fields.get("vThMant", math.inf))
-    silent = threshold >= widths.vth_max
-    vth = np.full(size, widths.vth_max if silent else int(threshold), np.int32)
+    threshold = _numbers(layer, fields, "vThMant", shape)
+    silent = bool(np.all(threshold > widths.vth_max))
+    if np.any(threshold < 0) or (not silent and np.any(threshold > widths.vth_max)):
+        raise InputError(f"{layer.where} has vThMant {threshold.max()}; the chip's are 0 to {widths.vth_max}")
+    vth = np.minimum(threshold, widths.vth_max)
     rest, settled = resting_voltage(bias_mant << bias_exp, constants["dv"], vth, wait, widths)
     if silent:
         # in the units of the weights, as u and v are read in lava-dl
@@ -66,36 +72,29 @@ def _cuba(
 def _sigma_delta(layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...]) -> Population:
     if "sigma_output" in fields:
         return Sigma(name, shape)
-    threshold = float(fields.get("vThMant", 0))
+    threshold = _single(layer, fields, "vThMant")
     if layer.kind == "input":
-        return Delta.scaled(name, shape, threshold, spike_exp=_SPIKE_EXPONENT, state_exp=_STATE_EXPONENT)
-    bias = layer.integers("bias").reshape(-1) if "bias" in layer.arrays else np.zeros(1, np.int32)
-    size = math.prod(shape)
-    if size % len(bias):
-        raise InputError(f"{layer.where} has {len(bias)} biases, which do not fit shape {shape}")
-    each = np.repeat(bias, size // len(bias)).reshape(shape)
+        return Delta.scaled(name, shape, threshold, spike_exp=SPIKE_EXPONENT, state_exp=STATE_EXPONENT)
+    bias = _each_bias(layer, shape).reshape(shape)
     return SigmaDelta.scaled(
-        name, shape, threshold, bias=each, spike_exp=_SPIKE_EXPONENT, state_exp=_STATE_EXPONENT
+        name, shape, threshold, bias=bias, spike_exp=SPIKE_EXPONENT, state_exp=STATE_EXPONENT
     )  # fmt: skip
 
 
 def _resonator(layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...]) -> Population:
     """As netx: from the decays in the file to a period and a decay, and from those to the chip's decays."""
-    sine, cosine = (_number(layer, fields, key) / 4096 for key in ("sinDecay", "cosDecay"))
+    sine, cosine = (_single(layer, fields, key) / 4096 for key in ("sinDecay", "cosDecay"))
     if not sine:
         raise InputError(f"{layer.where} has sinDecay 0: the neuron does not turn; train with a period that is finite")
     alpha, period = 1 - math.sqrt(sine**2 + cosine**2), 2 * math.pi / math.atan2(sine, cosine)
     model = RF if "PHASE" in str(fields["type"]) else RFIZ
-    return model.of_period(name, shape, period, alpha, _number(layer, fields, "vThMant"), state_exp=_STATE_EXPONENT)
+    return model.of_period(name, shape, period, alpha, _single(layer, fields, "vThMant"), state_exp=STATE_EXPONENT)
 
 
 def _bias(layer: NetLayer, shape: tuple[int, ...], widths: WordWidths) -> tuple[Integers, Integers]:
-    """Mantissa and exponent, one a neuron; the file has one a neuron or one a channel, in units of 64."""
-    size = math.prod(shape)
-    values = layer.integers("bias").reshape(-1) if "bias" in layer.arrays else np.zeros(1, np.int32)
-    if size % len(values):
-        raise InputError(f"{layer.where} has {len(values)} biases, which do not fit shape {shape}")
-    bias = np.repeat(values, size // len(values)).astype(np.int64) << _BIAS_EXPONENT
+    """Mantissa and exponent, one a neuron; the file's are in units of 64."""
+    values = _each_bias(layer, shape)
+    bias = values.astype(np.int64) << BIAS_EXPONENT
     exponent = _smallest_exponent(bias, widths)
     mantissa = bias >> exponent
     if np.any(mantissa << exponent != bias):
@@ -106,6 +105,17 @@ def _bias(layer: NetLayer, shape: tuple[int, ...], widths: WordWidths) -> tuple[
     return mantissa.astype(np.int32), exponent.astype(np.int32)
 
 
+def _each_bias(layer: NetLayer, shape: tuple[int, ...]) -> Integers:
+    """One a neuron, (size,); the file has one for all, one a channel, or one a neuron in netx's order of axes."""
+    bias = layer.integers("bias") if "bias" in layer.arrays else np.zeros(1, np.int32)
+    size = math.prod(shape)
+    if bias.ndim == len(shape) > 1 and bias.size == size:
+        return _in_c_order(layer, bias, "bias", shape)
+    if not bias.size or size % bias.size:
+        raise InputError(f"{layer.where} has {bias.size} biases, which do not fit shape {shape}")
+    return np.repeat(bias.reshape(-1), size // bias.size)
+
+
 def _smallest_exponent(bias: NDArray[np.int64], widths: WordWidths) -> NDArray[np.int64]:
     exponent = np.zeros(bias.shape, np.int64)
     limit = (1 << (widths.bias_mant_bits - 1)) - 1
@@ -114,8 +124,25 @@ def _smallest_exponent(bias: NDArray[np.int64], widths: WordWidths) -> NDArray[n
     return exponent
 
 
-def _number(layer: NetLayer, fields: NeuronFields, name: str) -> int:
+def _single(layer: NetLayer, fields: NeuronFields, name: str) -> float:
     value = fields.get(name)
-    if not isinstance(value, float | int) or value != round(value):
-        raise InputError(f"{layer.where}, neuron/{name} is {value!r}, but must be a whole number")
-    return int(value)
+    if not isinstance(value, float | int) or not math.isfinite(value):
+        raise InputError(f"{layer.where}, neuron/{name} is {value!r}, but must be one number for the layer")
+    return float(value)
+
+
+def _numbers(layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...]) -> Integers:
+    """One whole number a neuron, (size,); the file has one for all, or an array in netx's order of axes."""
+    value = np.asarray(fields.get(name, np.nan))
+    if value.dtype.kind not in "biuf" or np.any(value != np.rint(value)) or np.any(np.abs(value) > 1 << 24):
+        raise InputError(f"{layer.where}, neuron/{name} is {fields.get(name)!r}, but must be whole numbers")
+    return _in_c_order(layer, value, name, shape)
+
+
+def _in_c_order(layer: NetLayer, value: NDArray[Any], name: str, shape: tuple[int, ...]) -> Integers:
+    size = math.prod(shape)
+    if value.size == 1:
+        return np.full(size, int(value.reshape(-1)[0]), np.int32)
+    if value.shape not in (shape[::-1], (size,)):
+        raise InputError(f"{layer.where}, {name} has shape {value.shape}, which does not fit {shape}")
+    return value.transpose().reshape(-1).astype(np.int32)

@@ -19,16 +19,14 @@ Make = Callable[[Integers, int, SignMode], Connection]
 def dense(
     layer: NetLayer, weights: Integers, source: str, target: str, delays: Integers | None, port: str = "a_in"
 ) -> list[Connection]:
-    """All to all; delays: steps beyond the first, one a target neuron, as netx adds them."""
-    beyond = None
-    if delays is not None:
-        # the file delays what a layer sends; netx, and this, what reaches the layer: the same spikes
-        columns = weights.shape[0] == len(delays)
-        beyond = np.broadcast_to(delays[:, None] if columns else delays[None, :], weights.shape).astype(np.int32)
+    """All to all; delays: steps beyond the first, (shape of weights).
+
+    Where training delays what a layer sends, netx, and this, delay what reaches the layer: the same spikes.
+    """
 
     def make(values: Integers, exponent: int, mode: SignMode) -> Connection:
         return DenseConnection(
-            source, target, values, exponent, mode, 8, 1, synaptic_delays=beyond, port=port, synapse=target
+            source, target, values, exponent, mode, 8, 1, synaptic_delays=delays, port=port, synapse=target
         )
 
     return exact(layer, weights, make, shifts=True)
