@@ -46,6 +46,7 @@ class FloatPopulation:
     reset: v after a spike. sends: spikes, or v in every step (then threshold is infinite).
     start: the chip's step that is the population's first, None for the earliest at which an input can arrive; before it
     nothing acts and nothing is sent. v_initial: v before that step, in the network's units; default 0.
+    vth: the chip's word for the largest threshold, where training computed with it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class FloatPopulation:
     sends: Sends = field(default="spikes", kw_only=True)
     start: int | None = field(default=None, kw_only=True)
     v_initial: Floats = field(default_factory=lambda: np.zeros(0), kw_only=True)
+    vth: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not len(self.v_initial):

@@ -9,7 +9,7 @@ Several synapses may lead to a neuron, a recurrent one from the neuron itself, w
 synapse may read several layers, whose spikes it sums. Gains stand in the weights because several frameworks leave r and
 w_in unread; where decays differ from neuron to neuron they stand in r = 1/dv and w_in = 1/du, so that all weights of a
 layer keep one scale. Units are seconds; the time step stands in the graph's metadata as `dt`. Numbers are float32, as
-other frameworks expect.
+other frameworks expect. A neuron trained in the chip's integers has their threshold in its metadata, as `vth`.
 """
 
 from __future__ import annotations
@@ -161,13 +161,19 @@ def _integrates(layer: EffectiveLayer) -> bool:
 
 def _lif(layer: EffectiveLayer, dt: float) -> nir.LIF | nir.IF:
     if _integrates(layer):
-        return nir.IF(r=_each(1.0, layer), v_threshold=_each(layer.vth, layer), v_reset=_each(0.0, layer))
+        return nir.IF(
+            r=_each(1.0, layer),
+            v_threshold=_each(layer.vth, layer),
+            v_reset=_each(0.0, layer),
+            metadata=_metadata(layer),
+        )
     return nir.LIF(
         tau=_each(dt / _voltage_decay(layer), layer),
         r=_each(_gains(layer).r, layer),
         v_leak=_each(0.0, layer),
         v_threshold=_each(layer.vth, layer),
         v_reset=_each(0.0, layer),
+        metadata=_metadata(layer),
     )
 
 
@@ -183,6 +189,7 @@ def _cuba_lif(layer: EffectiveLayer, dt: float) -> nir.CubaLIF:
         v_threshold=_each(layer.vth, layer),
         v_reset=_each(0.0, layer),
         w_in=_each(gains.w_in, layer),
+        metadata=_metadata(layer),
     )
 
 
@@ -190,6 +197,11 @@ def _voltage_decay(layer: EffectiveLayer) -> NDArray[np.float64]:
     if np.any(layer.dv <= 0):
         raise InputError(f"{layer.name}: dv is 0, a time constant without end that LIF cannot say; train with dv > 0")
     return layer.dv
+
+
+def _metadata(layer: EffectiveLayer) -> dict[str, Any]:
+    """The chip's word for the largest threshold, so that the compiler takes the scale that training computed with."""
+    return {} if layer.chip_vth is None else {"vth": layer.chip_vth}
 
 
 def _each(values: Any, layer: EffectiveLayer) -> Floats:

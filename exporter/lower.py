@@ -30,7 +30,7 @@ from hardware_profiles.errors import InputError
 from .bias_axons import bias_axon
 from .discretize import Discretize, decay
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
-from .nir_graph import FILTERED, NEURONS, SPIKING, initial_voltage, predecessors
+from .nir_graph import FILTERED, NEURONS, SPIKING, initial_voltage, predecessors, trained_threshold
 from .program import InputPort
 from .shapes import Shape, output_shapes
 from .wiring import Arriving, arriving_at, delay_notes
@@ -149,7 +149,7 @@ def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics,
     gain = dynamics.gain
     return FloatPopulation(
         name, shape, dynamics.current_decay, dynamics.voltage_decay, threshold / gain, leak / gain,
-        v_initial=start / gain,
+        v_initial=start / gain, vth=trained_threshold(node),
     )  # fmt: skip
 
 

@@ -33,6 +33,15 @@ def initial_voltage(node: nir.NIRNode) -> NDArray[np.float64]:
     return np.asarray(node.metadata.get("v_initial", 0.0), np.float64)
 
 
+def trained_threshold(node: nir.NIRNode) -> int | None:
+    """The chip's word for a population's largest threshold that training computed with: metadata "vth", if it is one.
+
+    It is a wish: what is not whole at that scale is rounded as if it had not been there (exporter/scale.py).
+    """
+    word = np.asarray(node.metadata.get("vth", 0))
+    return int(word) if word.dtype.kind in "iu" and word.size == 1 and word > 0 else None
+
+
 def bias_of(synapse: nir.NIRNode, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A synapse node's bias, one value an element of what it puts out; a convolution's is one a channel.
 

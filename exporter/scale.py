@@ -58,7 +58,13 @@ class ScaleSearch:
         self._squares = squares or 1.0
 
     def find(self, most: float = math.inf) -> Rounded:
-        """The scale, at most that, at which least is lost, and the weights at it; u cannot leave its register."""
+        """The scale, at most that, at which least is lost, and the weights at it; u cannot leave its register.
+
+        Where training has chosen one and everything is whole at it, it is that one, whatever `most` says.
+        """
+        trained = self._trained()
+        if trained is not None:
+            return trained
         limit = min(most, self.limit())
         found = sorted((self._loss(t), -t) for t in self._thresholds(limit))
         for loss, negative in found:
@@ -135,6 +141,25 @@ class ScaleSearch:
                 scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _KEPT) / scale)), 0))
                 found |= {round(t) for t in scale * self._threshold / STATE_UNIT}
         return [t for t in found if 1 <= t <= highest]
+
+    def _trained(self) -> Rounded | None:
+        """The scale at which training computed, if every number is whole at it, as kept in 32 bit, and u has room."""
+        word, population = self._population.vth, self._population
+        if word is None or not 1 <= word <= self._widths.vth_max:
+            return None
+        scale = STATE_UNIT * word / self._threshold
+        rounded = self._rounded(scale, word, self._loss(word))
+        unit = STATE_UNIT / scale
+        numbers = [
+            (m.values, q * (2.0 ** (e - m.spread(e)) * unit))
+            for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
+        ]
+        numbers += [
+            (population.threshold, np.rint(population.threshold / unit) * unit),
+            (population.bias, np.rint(population.bias * scale) / scale),
+        ]
+        whole = all(np.abs(w - f).max(initial=0) <= _KEPT * np.abs(w).max(initial=0) for w, f in numbers)
+        return rounded if whole and self.current_bound(rounded) <= self._widths.state_max else None
 
     def _rounded(self, scale: float, vth: int, loss: float) -> Rounded:
         exponents = self._exponents(scale)

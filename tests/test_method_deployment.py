@@ -63,6 +63,4 @@ def test_the_chip_fires_as_training_did(
     start = program.latency[program.outputs[0]]
     fixed = result.output_counts(slice(start, start + len(x)))
     assert counts.sum() > 0
-    # float32 rounding may move a spike that stands at the threshold: none of the 60 samples' answers may change
-    assert (fixed.argmax(1) == counts.argmax(1)).mean() >= 0.98
-    assert np.abs(fixed - counts).sum() <= 0.01 * counts.sum()
+    np.testing.assert_array_equal(fixed, counts)

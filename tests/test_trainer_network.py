@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import STATE_UNIT
 from trainer.config import LayerConfig, NetworkConfig, build_network
 from trainer.effective import EffectiveLayer
 from trainer.network import Flatten, SpikingBlock, SpikingNetwork
@@ -41,15 +42,27 @@ def connect(layer: EffectiveLayer, spikes: Array) -> Array:
 
 
 def simulate(layer: EffectiveLayer, spikes: Array) -> Array:
-    """Spikes (T, *output_shape) of one layer for input spikes (T, *input) of one sample."""
+    """Spikes (T, *output_shape) of one layer for input spikes (T, *input) of one sample.
+
+    In the chip's integers if it is trained for them: numbers times the scale, decays toward zero.
+    """
+    whole = layer.chip_vth is not None
+    scale = (layer.chip_vth or 0) * STATE_UNIT / layer.vth.max() if whole else 1.0
+
+    def chip(values: Array) -> Array:
+        return np.rint(values * scale) if whole else values
+
+    def decayed(state: Array, decay: Array) -> Array:
+        left = state * (1 - decay)
+        return np.trunc(left) if whole else left
     u: Array = np.zeros(layer.output_shape)
     v: Array = np.zeros(layer.output_shape)
     fired: list[NDArray[np.bool_]] = []
-    bias = layer.bias.reshape(-1, *[1] * (len(layer.output_shape) - 1))
+    bias = chip(layer.bias.reshape(-1, *[1] * (len(layer.output_shape) - 1)))
     for step in spikes:
-        u = u * (1 - layer.du) + connect(layer, step.ravel() if layer.flatten_before else step)
-        v = np.add(v * (1 - layer.dv), u + bias)
-        fired.append(v > layer.vth)
+        u = decayed(u, layer.du) + chip(connect(layer, step.ravel() if layer.flatten_before else step))
+        v = np.add(decayed(v, layer.dv), u + bias)
+        fired.append(v > chip(layer.vth))
         v[fired[-1]] = 0
     return np.array(fired, dtype=np.float64)
 

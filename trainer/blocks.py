@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, cast
 
-from torch import Tensor, nn, zeros
+from torch import Tensor, autocast, nn, zeros
 from torch.nn.functional import avg_pool2d
 
 from hardware_profiles.errors import InputError
 
+from .chip_step import chip_input
 from .fold import BatchNorm, Synapse, apply_synapse, fold_norm
 from .neurons import CubaLIF
-from .quantise import ChipAware, LayerTensors, fake_quantise
+from .quantise import ChipAware, ChipScale, LayerTensors, fake_quantise
 
 JoinKind = Literal["add", "and", "iand"]
 JOINS: tuple[JoinKind, ...] = ("add", "and", "iand")
@@ -58,7 +60,8 @@ class SpikingBlock(nn.Module):
     shortcut: a second input of the block, BN'(R s_skip[t]) with a batch norm of its own, or without one.
     Batch norm has statistics over time and batch, per feature or channel. While it gathers them (norm.training) the
     forward pass uses the batch's; otherwise it computes with `tensors()`, where batch norm is folded into W and bias.
-    chip: round those to the chip's integers. Raises InputError for a synapse with its own bias or one that cannot be.
+    chip: then compute with the chip's integers (chip_step.py), so that the chip gives the same spikes.
+    Raises InputError for a synapse with its own bias or one that cannot be.
     """
 
     bias: nn.Parameter | None
@@ -128,10 +131,27 @@ class SpikingBlock(nn.Module):
 
     def _folded_pass(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
         layer = self.tensors()
+        if layer.chip is not None:
+            return self.neuron.run_chip(self.arriving(spikes, layer, layer.chip, skip), layer, layer.chip).spikes
         summed = connect(self.synapse, layer.weight, spikes)
         if self.shortcut is not None and layer.shortcut is not None:
             summed = summed + connect(self.shortcut, layer.shortcut, cast(Tensor, skip))
         return self.fire(summed, layer)
+
+    def arriving(self, spikes: Tensor, layer: LayerTensors, chip: ChipScale, skip: Tensor | None = None) -> Tensor:
+        """What the chip's synapses from other layers sum up to, whole numbers (T, B, *output), of pooled spikes."""
+        aware = cast(ChipAware, self.chip)
+        # 16 bit would round the sums
+        with autocast(spikes.device.type, enabled=False):
+            summed = chip_input(
+                partial(connect, self.synapse), layer.weight, chip, "weight", aware.fan_in.copies, spikes
+            )
+            if self.shortcut is not None and layer.shortcut is not None:
+                past = cast(Tensor, skip)
+                summed = summed + chip_input(
+                    partial(connect, self.shortcut), layer.shortcut, chip, "shortcut", aware.shortcut.copies, past
+                )
+        return summed
 
     def fire(self, summed: Tensor, layer: LayerTensors) -> Tensor:
         """Spikes for what the synapses from other layers give, (T, B, *output), with the numbers of `tensors()`."""

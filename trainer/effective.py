@@ -58,6 +58,7 @@ class EffectiveLayer(Geometry):
     weight: (out, in) or (O, I / groups, kh, kw); bias: added to v at every step, (features,) or (channels,);
     du, dv: fractions lost a step; vth: threshold; each a scalar (shape ()) or per neuron (output_shape);
     weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded;
+    chip_vth: the chip's word for the largest threshold, if it computes in the chip's integers;
     recurrent: V (features, features), which reads the layer's own spikes a step later; shortcut: a second synapse.
     """
 
@@ -69,6 +70,7 @@ class EffectiveLayer(Geometry):
     weight_bits: int | None
     recurrent: Array | None = None
     shortcut: EffectiveSynapse | None = None
+    chip_vth: int | None = None
 
 
 @dataclass(frozen=True)

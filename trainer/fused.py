@@ -41,8 +41,8 @@ def knows(spike: Surrogate) -> bool:
 
 def filter_fused(synaptic_input: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
     """dynamics.filter_current by kernels."""
-    a = _flat(synaptic_input)
-    u: Tensor = _Filter.apply(a, _spread(keep, synaptic_input), _state(start, a))  # type: ignore[no-untyped-call]
+    a = flat(synaptic_input)
+    u: Tensor = _Filter.apply(a, spread(keep, synaptic_input), _state(start, a))  # type: ignore[no-untyped-call]
     return u.view(synaptic_input.shape)
 
 
@@ -56,9 +56,9 @@ def fire_fused(
     start: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """dynamics.integrate_and_fire by kernels: spikes, and v after the last step."""
-    i = _flat(current)
+    i = flat(current)
     added = torch.zeros((), dtype=current.dtype) if bias is None else bias
-    constants = (_spread(constant, current) for constant in (added, keep, vth))
+    constants = (spread(constant, current) for constant in (added, keep, vth))
     spikes, end = _Fire.apply(i, *constants, _state(start, i), spike, width)  # type: ignore[no-untyped-call]
     return spikes.view(current.shape), end.view(current.shape[1:])
 
@@ -67,16 +67,14 @@ class _Filter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, keep: Tensor, start: Tensor) -> Tensor:
         u = torch.empty_like(a)
-        _in_threads(kernels.filter_forward, a, _arrays(a, keep, start, u))
+        in_threads(kernels.filter_forward, a, arrays(a, keep, start, u))
         ctx.save_for_backward(keep, start, u)
         return u
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep, start, u = ctx.saved_tensors
-        gradient = gradients[0].contiguous()
-        out = torch.empty_like(gradient)
-        _in_threads(kernels.filter_backward, gradient, _arrays(gradient, keep, out))
+        out = filter_slopes(gradients[0].contiguous(), keep)
         to_keep = None
         if ctx.needs_input_grad[1]:
             to_keep = (out[1:] * u[:-1]).sum((0, 1)) + (out[0] * start).sum(0)
@@ -96,24 +94,18 @@ class _Fire(torch.autograd.Function):
         width: float,
     ) -> tuple[Tensor, Tensor]:
         v, s, end = torch.empty_like(current), torch.empty_like(current), start.clone()
-        _in_threads(kernels.fire_forward, current, _arrays(current, bias, keep, vth, end, v, s))
+        in_threads(kernels.fire_forward, current, arrays(current, bias, keep, vth, end, v, s))
         ctx.save_for_backward(keep, vth, start, v)
-        ctx.slope = spike.name, width
-        ctx.height = spike.height
+        ctx.slope = spike, width
         return s, end
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep, vth, start, v = ctx.saved_tensors
-        # the height is a factor of every slope, and the slopes are all that this gradient meets first
-        gradient = (gradients[0] if ctx.height == 1 else gradients[0] * ctx.height).contiguous()
-        slope, constants = kernels.SLOPES[ctx.slope[0]]
-        numbers = (v.detach().numpy().dtype.type(number) for number in constants(ctx.slope[1]))
         # what was reset cannot pass an error on, and what was not is v itself
         state = gradients[1] * (v[-1] <= vth)
-        out = torch.empty_like(gradient)
-        arrays = _arrays(gradient, v, keep, vth)
-        _in_threads(kernels.fire_backward, gradient, (*arrays, slope, *numbers, *_arrays(state, out)))
+        spike, width = ctx.slope
+        out = fire_slopes(gradients[0], v, keep, vth, spike, width, state)
         to_bias = out.sum((0, 1)) if ctx.needs_input_grad[1] else None
         to_keep, to_vth = None, None
         if ctx.needs_input_grad[2]:
@@ -125,7 +117,32 @@ class _Fire(torch.autograd.Function):
         return out, to_bias, to_keep, to_vth, state, None, None
 
 
-def _in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[Any, ...]) -> None:
+def filter_slopes(gradient: Tensor, keep: Tensor) -> Tensor:
+    """What a loss with these slopes to u, contiguous (T, B, N), has as slopes to the filter's input."""
+    out = torch.empty_like(gradient)
+    in_threads(kernels.filter_backward, gradient, arrays(gradient, keep, out))
+    return out
+
+
+def fire_slopes(
+    gradient: Tensor, v: Tensor, keep: Tensor, vth: Tensor, spike: Surrogate, width: float, state: Tensor
+) -> Tensor:
+    """What a loss with these slopes to the spikes, (T, B, N), has as slopes to what enters v.
+
+    v: before the reset; state: its slopes to v after the last step, overwritten by those to v before the first.
+    """
+    # the height is a factor of every slope, and the slopes are all that this gradient meets first
+    gradient = (gradient if spike.height == 1 else gradient * spike.height).contiguous()
+    slope, constants = kernels.SLOPES[spike.name]
+    numbers = (v.detach().numpy().dtype.type(number) for number in constants(width))
+    out = torch.empty_like(gradient)
+    before = arrays(gradient, v, keep, vth)
+    in_threads(kernels.fire_backward, gradient, (*before, slope, *numbers, *arrays(state, out)))
+    return out
+
+
+def in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[Any, ...]) -> None:
+    """Run a kernel over the samples of a sequence (T, B, ...), in threads where that pays."""
     samples = sequence.shape[1]
     threads = 1 if sequence.numel() < ONE_THREAD else min(torch.get_num_threads(), samples)
     if threads == 1:
@@ -137,15 +154,18 @@ def _in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[
             done.result()
 
 
-def _arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
+def arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
+    """The tensors' memory."""
     return tuple(tensor.detach().numpy() for tensor in tensors)
 
 
-def _flat(sequence: Tensor) -> Tensor:
+def flat(sequence: Tensor) -> Tensor:
+    """(T, B, *neurons) as contiguous (T, B, N)."""
     return sequence.reshape(*sequence.shape[:2], -1).contiguous()
 
 
-def _spread(constant: Tensor, sequence: Tensor) -> Tensor:
+def spread(constant: Tensor, sequence: Tensor) -> Tensor:
+    """A constant that broadcasts over the neurons of a sequence, one a neuron: (N,)."""
     return constant.expand(sequence.shape[2:]).reshape(-1).contiguous()
 
 

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from hardware_profiles.errors import InputError
 
+from .chip_step import ChipRun, chip_fire, chip_fire_recurrent
 from .dynamics import filter_current, integrate_and_fire, integrate_and_fire_from, integrate_recurrent_from
+from .quantise import ChipScale, LayerTensors
 from .surrogates import Surrogate, surrogate
 
 
@@ -97,6 +99,20 @@ class CubaLIF(nn.Module):
         if self.carried is not None:
             self.carried["r"], self.carried["v"], self.carried["s"] = end
         return spikes
+
+    def run_chip(self, arriving: Tensor, layer: LayerTensors, chip: ChipScale) -> ChipRun:
+        """The same in the chip's integers, for what its synapses from other layers sum up to, whole numbers."""
+        carried = self.carried or {}
+        start = (carried["u"], carried["v"]) if carried else None
+        if layer.recurrent is None:
+            run = chip_fire(arriving, layer, chip, self.spike, self.width, start)
+        else:
+            run = chip_fire_recurrent(arriving, layer, chip, self.spike, self.width, start, carried.get("s"))
+        if self.carried is not None:
+            self.carried["u"], self.carried["v"] = run.u, run.v
+            if layer.recurrent is not None:
+                self.carried["s"] = run.spikes[-1].clone()
+        return run
 
     def forward(self, synaptic_input: Tensor) -> Tensor:
         """Spikes for the synaptic input a, both (T, B, *neurons)."""

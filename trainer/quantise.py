@@ -1,11 +1,12 @@
-"""Chip-aware training: the forward pass computes with numbers that the chip's integers can say.
+"""Chip-aware training: the forward pass computes with the chip's integers.
 
-Rounding has no slope, so gradients pass straight through it (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
+Here are the numbers rounded, in chip_step.py the neurons' step. Rounding has no slope, so gradients pass straight
+through it (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +70,24 @@ class ChipAware:
 
 
 @dataclass(frozen=True)
+class ChipScale:
+    """What one unit of the network is in the chip's integers: `scale` units of u and v.
+
+    vth: the word of the layer's largest threshold; exponents: of each synapse by its name in LayerTensors, whose
+    integers are weight * scale / (64 * 2**exponent * copies).
+    """
+
+    scale: float
+    vth: int
+    exponents: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class LayerTensors:
-    """The numbers one layer computes with: see EffectiveLayer for the shapes."""
+    """The numbers one layer computes with: see EffectiveLayer for the shapes.
+
+    chip: what they are in the chip's integers, all of them whole; None in floating point.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -79,6 +96,7 @@ class LayerTensors:
     vth: Tensor
     recurrent: Tensor | None = None
     shortcut: Tensor | None = None
+    chip: ChipScale | None = None
 
 
 def layer_scale(
@@ -135,6 +153,7 @@ def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
         du=du,
         dv=dv,
         vth=_straight_through(layer.vth, lambda t: _chip_threshold(t, scale)),
+        chip=ChipScale(scale.scale, scale.vth, dict(zip(incoming, scale.weight_exps, strict=True))),
         **rounded,
     )
 

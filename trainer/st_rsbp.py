@@ -17,6 +17,7 @@ from .data import Dataset
 from .estimator import Method
 from .network import SpikingNetwork
 from .options import RECIPE_RULES
+from .quantise import LayerTensors
 from .regularise import exponential_penalty
 from .reservoir import reservoir_mask
 from .s_psp import LEAST_SLOPE, output_counts, synaptic_input
@@ -127,7 +128,7 @@ class StRsbp(Method):
         options, layer, before = self.options, block.tensors(), before.through(block)
         reached = synaptic_input(block.synapse, layer.weight, before)
         with torch.no_grad():
-            fired = block.fire(reached, layer)
+            fired = _fired(block, layer, before, reached)
         forced = None if label is None else forced_spikes(fired, label, round(options.desired * len(fired)))
         counts = output_counts(block.synapse, layer, before, reached, fired, forced, options.least_slope)
         return Trains(fired, counts)
@@ -144,6 +145,12 @@ class StRsbp(Method):
 
     def _recurrent(self, network: SpikingNetwork) -> list[nn.Linear]:
         return [block.recurrent for _, block in network.spiking_blocks() if block.recurrent is not None]
+
+
+def _fired(block: SpikingBlock, layer: LayerTensors, before: Trains, reached: Tensor) -> Tensor:
+    if layer.chip is None:
+        return block.fire(reached, layer)
+    return block.neuron.run_chip(block.arriving(before.spikes, layer, layer.chip), layer, layer.chip).spikes
 
 
 def forced_spikes(fired: Tensor, label: Tensor, count: int) -> Tensor:

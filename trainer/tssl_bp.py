@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hardware_profiles.errors import InputError
+from hardware_profiles.fixed_point import STATE_UNIT
 
 from .blocks import Flatten, SpikingBlock, average, connect
 from .chains import chain
@@ -114,7 +115,15 @@ def _layer(block: SpikingBlock, spikes: Tensor, du_behind: Tensor) -> Tensor:
     if block.norm is not None and block.norm.training:
         current = block.neuron.current(connect(block.synapse, block.synapse.weight, spikes), layer.du)
         current = cast(Tensor, block.norm(current.flatten(0, 1))).view_as(current)
+        return fire(current, du_behind, layer.dv, layer.vth)
+    run = None
+    if layer.chip is None:
+        summed = connect(block.synapse, layer.weight, spikes)
     else:
-        current = block.neuron.current(connect(block.synapse, layer.weight, spikes), layer.du)
-        current = current + layer.bias.view(-1, *[1] * (current.dim() - 3))
-    return fire(current, du_behind, layer.dv, layer.vth)
+        arriving = block.arriving(spikes, layer, layer.chip)
+        summed = arriving * (STATE_UNIT / layer.chip.scale)
+        with torch.no_grad():
+            run = block.neuron.run_chip(arriving, layer, layer.chip)
+    current = block.neuron.current(summed, layer.du)
+    current = current + layer.bias.view(-1, *[1] * (current.dim() - 3))
+    return fire(current, du_behind, layer.dv, layer.vth, run)

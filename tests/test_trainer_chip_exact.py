@@ -1,0 +1,117 @@
+"""Chip-exact training: every spike of every layer is the chip's, whatever the network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from chip_exact import assert_equal_spikes, compiled
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardware_profiles.fixed_point import STATE_UNIT
+from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from trainer.data import load_dataset
+from trainer.methods import get_method
+from trainer.network import SpikingNetwork
+
+DENSE = (LayerConfig(size=24), LayerConfig(size=20))
+RECURRENT = (LayerConfig(size=24, recurrent=True), LayerConfig(size=20))
+CONV = (LayerConfig("conv", 6, kernel=3, stride=2), LayerConfig("conv", 4, pool=2))
+SEW = (LayerConfig("conv", 4), LayerConfig("sew", 4, join="add"), LayerConfig("sew", 6, join="iand", stride=2))
+PLAIN = (LayerConfig("conv", 4), LayerConfig("spiking_resnet", 6, stride=2))
+IMAGES = (CONV, SEW, PLAIN)
+
+
+def spiking(network: SpikingNetwork, seed: int) -> SpikingNetwork:
+    """The network with batch norm's statistics, weights and biases as training might leave them."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def drawn(value: torch.Tensor, low: float, high: float) -> None:
+        value.copy_(torch.rand(value.shape, generator=generator) * (high - low) + low)
+
+    with torch.no_grad():
+        for _, block in network.spiking_blocks():
+            for norm in (block.norm, block.shortcut_norm):
+                if norm is not None:
+                    drawn(norm.running_mean, -0.3, 0.3)
+                    drawn(norm.running_var, 0.05, 1)
+                    drawn(norm.weight, 0.5, 2)
+                    drawn(norm.bias, -0.2, 0.6)
+            if block.bias is not None:
+                drawn(block.bias, -0.1, 0.3)
+    return network.eval()
+
+
+@given(
+    layers=st.sampled_from([DENSE, RECURRENT, CONV, SEW, PLAIN]),
+    cuba=st.booleans(),
+    norm=st.booleans(),
+    du=st.floats(0.05, 0.95),
+    dv=st.floats(0.01, 0.95),
+    bits=st.sampled_from([8, 6, 4]),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_spike_is_the_chip_s(
+    layers: tuple[LayerConfig, ...], cuba: bool, norm: bool, du: float, dv: float, bits: int, seed: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    torch.manual_seed(seed)
+    neuron: Any = "cuba_lif" if cuba else "lif"
+    config = NetworkConfig(layers, neuron, du=du, dv=dv, batch_norm=norm, chip_aware=bits, vth=0.7)
+    shape = (1, 8, 8) if layers in IMAGES else (30,)
+    network = spiking(build_network(config, shape, 5), seed)
+    x = (np.random.default_rng(seed).random((12, 6, *shape)) < 0.4).astype(np.uint8)
+    assert_equal_spikes(network, x, tmp_path_factory.mktemp("exact"), bits)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "neuron", "options", "norm"),
+    [
+        ("bptt", RECURRENT, "cuba_lif", {}, False),
+        ("bptt", CONV, "lif", {}, True),
+        ("surrogate_bn", PLAIN, "lif", {}, True),
+        ("sew_resnet", SEW, "lif", {}, True),
+        ("tssl_bp", DENSE, "cuba_lif", {}, True),
+        ("tssl_bp", CONV, "lif", {"loss": "count"}, False),
+        ("st_rsbp", RECURRENT, "cuba_lif", {}, False),
+        ("st_rsbp", CONV, "lif", {}, False),
+        ("membrane_bp", DENSE, "lif", {"inhibition": 0.05, "output_inhibition": 0.3}, False),
+        ("membrane_bp", CONV, "lif", {}, False),
+        ("soft_lif", DENSE, "cuba_lif", {}, True),
+    ],
+)
+def test_every_method_ends_with_the_chip_s_spikes(
+    name: str, layers: tuple[LayerConfig, ...], neuron: Any, options: dict[str, Any], norm: bool, tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    data = load_dataset("digits_image" if layers in IMAGES else "digits", 0)
+    data = replace(
+        data, x_train=data.x_train[:200], y_train=data.y_train[:200], x_test=data.x_test[:60], y_test=data.y_test[:60]
+    )
+    network = NetworkConfig(layers, neuron, du=0.4, dv=0.1, batch_norm=norm)
+    training = TrainConfig(method=name, epochs=2, steps=12, norm_epochs=0.5, options=options)
+    method = get_method(name)(network, training).fit(data, progress=False)
+    assert assert_equal_spikes(method.spiking_network, method.encode(data.x_test), tmp_path) > 0
+
+
+def test_the_program_holds_the_trainer_s_integers(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network = spiking(build_network(NetworkConfig(DENSE, "cuba_lif", du=0.3, dv=0.07), (30,), 5), 2)
+    program = compiled(network, tmp_path)
+    for name, block in network.spiking_blocks():
+        layer, population = block.tensors(), program.population(name)
+        assert layer.chip is not None
+        (connection,) = program.into(name)
+        held = connection.weights.astype(np.float64)
+        wanted = (layer.weight.double() * (layer.chip.scale / STATE_UNIT)).detach().numpy()
+        weights = held if held.ndim == 2 else None
+        assert weights is not None
+        np.testing.assert_allclose(weights * 2.0**connection.weight_exp, wanted, atol=1e-2)
+        np.testing.assert_array_equal(population.vth, layer.chip.vth)
+        np.testing.assert_allclose(population.bias, (layer.bias * layer.chip.scale).detach().numpy(), atol=0.2)

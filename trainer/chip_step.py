@@ -1,0 +1,231 @@
+"""A layer's step in the chip's integers, u and v included, with the gradients of the same step in floating point.
+
+    u <- toward_zero(u * (4096 - (du + 1)) / 4096) + (a << 6)
+    v <- toward_zero(v * (4096 -  dv     ) / 4096) + u + bias        24 bit, saturates
+    s <- v > (vth << 6);  v[s] <- 0
+
+a: the sum of integer weights over the spikes that arrive. Numbers of the network times `scale` are those of the chip
+(ChipScale). Gradients are those of dynamics.py with the decays as the chip rounds them; what truncation and saturation
+take away passes straight through (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+
+from . import fused
+from .chip_kernels import chip_forward
+from .dynamics import filter_current
+from .quantise import ChipScale, LayerTensors
+from .surrogates import Surrogate
+
+_LIMIT = WordWidths().state_max
+
+
+@dataclass(frozen=True)
+class ChipRun:
+    """What neurons did: spikes, (v - vth) before the reset in units of the network, and u, v after the last step."""
+
+    spikes: Tensor
+    over: Tensor
+    u: Tensor
+    v: Tensor
+
+
+def chip_words(weight: Tensor, chip: ChipScale, name: str, copies: int) -> Tensor:
+    """A synapse's integers, without their exponent, with straight-through gradients; `name` as in LayerTensors."""
+    factor = chip.scale / (STATE_UNIT * 2.0 ** chip.exponents[name] * copies)
+    # the weights are whole already, up to the rounding of this product
+    return _whole(weight, factor)
+
+
+def chip_input(
+    connected: Callable[[Tensor, Tensor], Tensor],
+    weight: Tensor,
+    chip: ChipScale,
+    name: str,
+    copies: int,
+    spikes: Tensor,
+) -> Tensor:
+    """What arrives through one synapse, whole numbers; connected(weights, spikes) applies it.
+
+    copies: places that were averaged into each of `spikes`, which the chip sums. Products and sums are below 2**17,
+    and exact in the network's float32, also where a GPU multiplies with 11 bits.
+    """
+    if copies > 1:
+        spikes = _whole(spikes, copies)
+    summed = connected(chip_words(weight, chip, name, copies), spikes)
+    if summed.device.type != "cpu":
+        # a GPU's convolutions may take a way that rounds
+        summed = _whole(summed, 1)
+    exponent = chip.exponents[name]
+    return summed if exponent == 0 else summed * 2.0**exponent
+
+
+def _whole(value: Tensor, factor: float) -> Tensor:
+    """The product, rounded to whole numbers, with the gradients of the product."""
+    return (value.detach() * factor).round() + (value - value.detach()) * factor
+
+
+def chip_fire(
+    a: Tensor, layer: LayerTensors, chip: ChipScale, spike: Surrogate, width: float, start: tuple[Tensor, Tensor] | None
+) -> ChipRun:
+    """Neurons driven by a, (T, B, *neurons), whole numbers; start: u and v before, in the chip's units, 0 without."""
+    rest = torch.zeros_like(a[0])
+    u, v = (rest, rest) if start is None else start
+    bias = layer.bias.view(-1, *[1] * (a.dim() - 3))
+    constants = bias, 1 - layer.du, 1 - layer.dv, layer.vth
+    return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width))  # type: ignore[no-untyped-call]
+
+
+def chip_fire_recurrent(
+    a: Tensor,
+    layer: LayerTensors,
+    chip: ChipScale,
+    spike: Surrogate,
+    width: float,
+    start: tuple[Tensor, Tensor] | None,
+    fired: Tensor | None,
+) -> ChipRun:
+    """The same for neurons that also read each other's spikes of the step before; fired: those before the first."""
+    assert layer.recurrent is not None
+    words = chip_words(layer.recurrent, chip, "recurrent", 1)
+    unit = 2.0 ** chip.exponents["recurrent"]
+    before = torch.zeros_like(a[0]) if fired is None else fired
+    runs = []
+    for step in a.unbind(0):
+        run = chip_fire((step + before @ words.T * unit)[None], layer, chip, spike, width, start)
+        before, start = run.spikes[0], (run.u, run.v)
+        runs.append(run)
+    spikes, over = torch.cat([run.spikes for run in runs]), torch.cat([run.over for run in runs])
+    return ChipRun(spikes, over, runs[-1].u, runs[-1].v)
+
+
+class _ChipFire(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: Tensor,
+        bias: Tensor,
+        keep_u: Tensor,
+        keep_v: Tensor,
+        vth: Tensor,
+        u: Tensor,
+        v: Tensor,
+        scale: float,
+        spike: Surrogate,
+        width: float,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        double = [constant.detach().double() for constant in (bias, keep_u, keep_v, vth)]
+        numbers = (double[0] * scale).round(), double[1], double[2], (double[3] * scale).round()
+        # contiguous, whatever the order in which a convolution left a
+        over, s = a.new_empty(a.shape), a.new_empty(a.shape)
+        run = _compiled if fused.fits(a) else _stepwise
+        ends = run(a, numbers, (u.double(), v.double()), scale, over, s)
+        # what the slope of a trained du needs, and nothing else does
+        ctx.save_for_backward(a if ctx.needs_input_grad[2] else None, keep_u, keep_v, vth, u, v, over)
+        ctx.constants = scale, spike, width, bias.shape
+        ctx.mark_non_differentiable(over)
+        return s, over, ends[0].to(a.dtype), ends[1].to(a.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        a, keep_u, keep_v, vth, u, v, over = ctx.saved_tensors
+        scale, spike, width, bias_shape = ctx.constants
+        to_spikes, _, to_u, to_v = gradients
+        silent = over <= 0
+        state = to_v * scale * silent[-1]
+        to_v_input, to_v_start = _fire_slopes(to_spikes, over, keep_v, spike, width, state)
+        to_a = _filter_slopes(to_v_input, keep_u, to_u * scale)
+        wanted = ctx.needs_input_grad
+        to_bias = to_keep_u = to_keep_v = to_vth = None
+        if wanted[1]:
+            to_bias = to_v_input.sum((0, 1)).sum_to_size(bias_shape)
+        if wanted[2]:
+            current = filter_current(a * (STATE_UNIT / scale), 1 - keep_u, u / scale)
+            to_keep_u = _along(to_a, current, u / scale).sum_to_size(keep_u.shape)
+        if wanted[3]:
+            kept = torch.where(silent, over + vth, 0)
+            to_keep_v = _along(to_v_input, kept, v / scale).sum_to_size(keep_v.shape)
+        if wanted[4]:
+            later = torch.cat([keep_v * to_v_input[1:], to_v[None] * scale])
+            to_vth = -(to_v_input - torch.where(silent, later, 0)).sum((0, 1)).sum_to_size(vth.shape)
+        to_u_start = keep_u * to_a[0] / scale
+        return (
+            to_a * (STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_vth, to_u_start, to_v_start / scale,
+            None, None, None,
+        )  # fmt: skip
+
+
+Numbers = tuple[Tensor, Tensor, Tensor, Tensor]
+States = tuple[Tensor, Tensor]
+
+
+def _compiled(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
+    """Fills (v - vth) / scale and spikes by the kernel; returns u and v after the last step."""
+    rows = fused.flat(a)
+    constants = [fused.spread(number, a) for number in numbers]
+    ends = [start.reshape(start.shape[0], -1).clone() for start in starts]
+    filled = [out.view(rows.shape) for out in (over, s)]
+    arguments = (*fused.arrays(rows, *constants), 1 / scale, *fused.arrays(*ends, *filled))
+    fused.in_threads(chip_forward, a, arguments)
+    return ends[0].view(starts[0].shape), ends[1].view(starts[1].shape)
+
+
+def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
+    """The same in torch operations, on any device."""
+    bias, keep_u, keep_v, vth = numbers
+    u, v = starts
+    for t, arriving in enumerate(a.unbind(0)):
+        u = (u * keep_u).trunc() + arriving.double() * STATE_UNIT
+        voltage = ((v * keep_v).trunc() + u + bias).clamp(-_LIMIT, _LIMIT)
+        over[t] = (voltage - vth) * (1 / scale)
+        s[t] = voltage > vth
+        v = torch.where(voltage > vth, 0.0, voltage)
+    return u, v
+
+
+def _fire_slopes(
+    gradient: Tensor, over: Tensor, keep: Tensor, spike: Surrogate, width: float, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Slopes to what enters v at every step, and to v before the first; all in units of the network."""
+    if fused.fits(over) and fused.knows(spike):
+        rows = fused.flat(over)
+        zero = torch.zeros(rows.shape[2], dtype=rows.dtype)
+        flat = state.reshape(state.shape[0], -1).contiguous()
+        out = fused.fire_slopes(fused.flat(gradient), rows, fused.spread(keep, over), zero, spike, width, flat)
+        return out.view(over.shape), flat.view(state.shape)
+    slopes = gradient * spike.slope(over, width) * spike.height
+    out = torch.empty_like(over)
+    for t in reversed(range(len(over))):
+        out[t] = slopes[t] + torch.where(over[t] > 0, 0.0, state)
+        state = keep * out[t]
+    return out, state
+
+
+def _filter_slopes(gradient: Tensor, keep: Tensor, state: Tensor) -> Tensor:
+    """Slopes to the filter's input for slopes to u at every step, and `state` to u after the last one."""
+    if bool(state.any()):
+        gradient = torch.cat([gradient[:-1], gradient[-1:] + state])
+    if not bool(keep.any()):
+        return gradient
+    if fused.fits(gradient):
+        return fused.filter_slopes(fused.flat(gradient), fused.spread(keep, gradient)).view(gradient.shape)
+    out = torch.empty_like(gradient)
+    later = torch.zeros_like(state)
+    for t in reversed(range(len(gradient))):
+        later = gradient[t] + keep * later
+        out[t] = later
+    return out
+
+
+def _along(slopes: Tensor, values: Tensor, start: Tensor) -> Tensor:
+    """sum over t of slopes[t] values[t - 1], values[-1] = start, summed over the samples, too."""
+    return (slopes[1:] * values[:-1]).sum((0, 1)) + (slopes[0] * start).sum(0)
