@@ -86,6 +86,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
         "dt": recipe.dt,
         "training": summary.training_parts(recipe.network, recipe.training),
         "agreement": values.pop("agreement"),
+        "equal_spikes": values.pop("equal_spikes"),
         "accuracy": values,
         **equal,
         **summary.profile_parts(program, profile),

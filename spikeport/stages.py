@@ -37,16 +37,24 @@ _COMPARED = 200
 # a field is called float, as in summary.json
 Share = float
 
+# test samples whose every spike is compared at once
+_SAMPLES = 256
+
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Shares of the test split answered right, and the share on which float and fixed point answer alike."""
+    """Shares of the test split answered right, and on which the trained network and the chip answer alike.
+
+    float: the network as the trainer computes it, which is in the chip's integers if it is chip-aware; equal_spikes:
+    share of samples of which every spike of every layer is the same in both.
+    """
 
     ann: Share
     ann_int8: Share
     float: Share
     fixed: Share
     agreement: Share
+    equal_spikes: Share
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
@@ -132,6 +140,7 @@ def measure(
         float=share(floating, labels),
         fixed=share(fixed, labels),
         agreement=share(floating, fixed),
+        equal_spikes=equal_spikes(method, data, program, result),
     )
 
 
@@ -139,6 +148,21 @@ def float_difference(folder: RunFolder, program: ChipProgram, x: NDArray[Any]) -
     """model.nir in floating point against the program on the first test samples, layer by layer."""
     network = lower_graph(read_nir(folder.nir), where=str(folder.nir))
     return diff(network, program, x[:, :_COMPARED], str(folder.test_input))
+
+
+def equal_spikes(method: Method, data: Dataset, program: ChipProgram, result: SimulationResult) -> float:
+    """Share of test samples of which the trained network's spikes are the chip's, in every layer and step."""
+    x = method.encode(data.x_test)
+    alike = 0
+    for start in range(0, x.shape[1], _SAMPLES):
+        part = slice(start, start + _SAMPLES)
+        equal = np.ones(x[:, part].shape[1], bool)
+        for name, spikes in method.run(x[:, part]).items():
+            first = program.latency[name]
+            sent = result.states[f"s/{name}"][first : first + len(x), part]
+            equal &= (sent.reshape(spikes.shape) == spikes).reshape(len(x), len(equal), -1).all(axis=(0, 2))
+        alike += int(equal.sum())
+    return alike / x.shape[1]
 
 
 def equal_to(result: SimulationResult, other: SimulationResult) -> bool:

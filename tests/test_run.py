@@ -60,9 +60,10 @@ def test_the_summary_has_every_field_of_the_contract(finished: Path) -> None:
     assert found["stock_equals_emulator"] is None  # the recipe leaves it out
 
 
-def test_float_and_fixed_agree(finished: Path) -> None:
+def test_trainer_and_chip_agree_to_the_spike(finished: Path) -> None:
     found = json.loads((finished / "summary.json").read_text())
-    assert found["agreement"] >= 0.99
+    assert found["agreement"] == found["equal_spikes"] == 1
+    assert found["accuracy"]["fixed"] == found["accuracy"]["float"]
     assert found["accuracy"]["float"] > 0.8
 
 

@@ -55,6 +55,7 @@ def simulate(layer: EffectiveLayer, spikes: Array) -> Array:
     def decayed(state: Array, decay: Array) -> Array:
         left = state * (1 - decay)
         return np.trunc(left) if whole else left
+
     u: Array = np.zeros(layer.output_shape)
     v: Array = np.zeros(layer.output_shape)
     fired: list[NDArray[np.bool_]] = []

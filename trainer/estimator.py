@@ -130,6 +130,12 @@ class Method:
         generator = np.random.default_rng([self.train_config.seed, PREDICT_STREAM])
         return encode(self.train_config.encoding, x, self.train_config.steps, generator)
 
+    def run(self, spikes: Spikes) -> dict[str, NDArray[np.uint8]]:
+        """Spikes of every layer by name, (T, N, *shape), for input spikes as `encode` gives them."""
+        with torch.no_grad():
+            found = self.spiking_network.run(torch.from_numpy(spikes).to(self.device))
+        return {name: sent.to(torch.uint8).cpu().numpy() for name, sent in found.items()}
+
     def predict_counts(self, x: Images) -> NDArray[np.int64]:
         """Output spike counts (N, classes) for samples x (N, *input_shape) in [0, 1]."""
         network, spikes = self.spiking_network, self.encode(x)
