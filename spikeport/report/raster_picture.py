@@ -85,6 +85,9 @@ def caption(raster: Raster, outputs: Sequence[str], steps: int) -> str:
     """What the picture shows, winner and label named."""
     name = _answering(raster, outputs)
     shown = f"Test sample {raster.sample}, label {raster.label}"
+    total = len(raster.input)
+    if total > _MAX_COLUMNS:
+        shown = f"{plain(total)} steps in {_MAX_COLUMNS} columns, a mark for any spike in its column. {shown}"
     if name is None:
         return f"{shown}."
     won = winner(raster.layers[name], steps)
@@ -111,9 +114,11 @@ def _strip(
         counts = totals(spikes, answer.waiting, columns)
         drawn, form = counts_picture(counts[-1], answer.label, height), "counts"
         packed = ";".join(",".join(map(str, row)) for row in counts.tolist())
+    size = plural(neurons, "channel" if name == "input" else "neuron")
+    a_cell = -(-neurons // state.spikes.shape[1])
     return Strip(
         name,
-        plural(neurons, "channel" if name == "input" else "neuron"),
+        size if a_cell == 1 else f"{size}, {a_cell} a cell",
         answer is not None,
         _picture(shown, height, label, 0 if answer is None else answer.waiting / total, answer is not None),
         drawn,
