@@ -38,7 +38,14 @@ class WordWidths(Section):
 
 
 class Limits(Section):
-    """What one core, one chip and one board can hold; None where no figure is published (one chip to a board)."""
+    """What one core, one chip and one board can hold; None where no figure is published (one chip to a board).
+
+    Synapses of one axon in one core are a list: synapse_header_bits, then the synapses, in whole words of
+    synapse_word_bits; a list longer than synapses_per_list begins anew. delay_slots_per_core: accumulators, of which a
+    compartment takes 2**bits, bits those that hold its longest delay. image_tile_base: an image is cut into tiles
+    whose columns are a power of it, or all of them, and whose rows and channels are all divided by a power of it; any
+    tile where it is None. Cores hang on routers, cores_per_router each, in rows of mesh_columns routers.
+    """
 
     UNITS: ClassVar[dict[str, str]] = {
         "compartments_per_core": "compartment",
@@ -50,9 +57,17 @@ class Limits(Section):
         "compartment_configs_per_core": "config",
         "threshold_configs_per_core": "config",
         "synapse_configs_per_core": "config",
+        "synapse_word_bits": "bit",
+        "synapse_header_bits": "bit",
+        "synapses_per_list": "synapse",
+        "delay_slots_per_core": "slot",
+        "layers_per_core": "layer",
+        "image_tile_base": "1",
+        "mesh_columns": "router",
+        "cores_per_router": "core",
     }
     WHOLE = True
-    POSITIVE = frozenset(UNITS)
+    POSITIVE = frozenset(UNITS) - {"synapse_header_bits"}
 
     compartments_per_core: Quantity
     input_axons_per_core: Quantity | None = None
@@ -63,6 +78,14 @@ class Limits(Section):
     compartment_configs_per_core: Quantity | None = None
     threshold_configs_per_core: Quantity | None = None
     synapse_configs_per_core: Quantity | None = None
+    synapse_word_bits: Quantity | None = None
+    synapse_header_bits: Quantity | None = None
+    synapses_per_list: Quantity | None = None
+    delay_slots_per_core: Quantity | None = None
+    layers_per_core: Quantity | None = None
+    image_tile_base: Quantity | None = None
+    mesh_columns: Quantity | None = None
+    cores_per_router: Quantity | None = None
 
 
 class ChipEnergy(Section):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from typing import Any
 
 import naive
+import naive_mapping
 import numpy as np
 import programs
 import pytest
@@ -13,78 +14,99 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import chip_programs
 
-from exporter.mapping import fan_out, map_program, synapse_count
+from exporter.mapping import Slice, fan_out, map_program, synapse_count
+from exporter.mapping.demand import LayerDemand, Sends, capacities
 from exporter.program import ChipProgram, ConvConnection
 from hardware_profiles import ChipProfile, load_chip
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def small_chip(**limits: int) -> ChipProfile:
-    """loihi2 with some limits of a core made smaller."""
-    chip = load_chip("loihi2")
-    changed = {name: getattr(chip.limits, name).model_copy(update={"value": float(v)}) for name, v in limits.items()}
+def small_chip(name: str = "loihi2", **limits: int) -> ChipProfile:
+    """A chip with some limits of a core made smaller, or given."""
+    chip = load_chip(name)
+    some = chip.limits.cores_per_chip
+    changed: dict[str, Any] = {key: some.model_copy(update={"value": float(value)}) for key, value in limits.items()}
     return chip.model_copy(update={"limits": chip.limits.model_copy(update=changed)})
 
 
+def _chip(
+    name: str, compartments: int, memory: int, axons_in: int, axons_out: int, slots: int, configs: int, layers: int,
+    longest: int,
+) -> ChipProfile:  # fmt: skip
+    return small_chip(
+        name, compartments_per_core=compartments, synapse_memory_bits_per_core=memory, input_axons_per_core=axons_in,
+        output_axons_per_core=axons_out, delay_slots_per_core=slots, compartment_configs_per_core=configs,
+        threshold_configs_per_core=configs, synapse_configs_per_core=8, layers_per_core=layers,
+        synapses_per_list=longest,
+    )  # fmt: skip
+
+
 chips = st.builds(
-    lambda compartments, memory, axons_in, axons_out: small_chip(
-        compartments_per_core=compartments, synapse_memory_bits_per_core=memory,
-        input_axons_per_core=axons_in, output_axons_per_core=axons_out,
-    ),
-    st.integers(1, 50), st.integers(10, 20_000), st.integers(1, 100), st.integers(1, 300),
+    _chip, st.sampled_from(["loihi1", "loihi2"]), st.integers(1, 50), st.integers(100, 40_000), st.integers(1, 100),
+    st.integers(1, 300), st.integers(1, 200), st.integers(1, 50), st.integers(1, 3), st.integers(1, 60),
 )  # fmt: skip
-
-
-def needs(program: ChipProgram, name: str, count: int, cores: dict[str, int]) -> dict[str, float]:
-    """Compartments, memory and output axons of the fullest of `count` cores, counted anew."""
-    neurons = math.ceil(program.population(name).size / count)
-    memory = sum(
-        c.weights.size * c.weight_bits
-        if isinstance(c, ConvConnection)
-        else program.source_size(c.source) * neurons * c.weight_bits
-        for c in program.into(name)
-    )
-    sent = neurons * sum(cores[c.target] for c in program.out_of(name))
-    return {"compartments": neurons, "synapse memory": memory, "output axons": sent}
-
-
-def limits_of(chip: ChipProfile) -> dict[str, float]:
-    limits: Any = chip.limits
-    return {
-        "compartments": limits.compartments_per_core.value,
-        "synapse memory": limits.synapse_memory_bits_per_core.value,
-        "output axons": limits.output_axons_per_core.value,
-    }
 
 
 @SETTINGS
 @given(program=chip_programs(), chip=chips)
-def test_every_layers_fill_is_what_its_fullest_core_needs(program: ChipProgram, chip: ChipProfile) -> None:
+def test_fills_are_those_counted_synapse_by_synapse(program: ChipProgram, chip: ChipProfile) -> None:
     mapping = map_program(program, chip)
-    cores = {layer.name: layer.cores for layer in mapping.layers}
-    for layer in mapping.layers:
-        needed = needs(program, layer.name, layer.cores, cores)
-        for name, limit in limits_of(chip).items():
-            assert layer.fill[name] == pytest.approx(needed[name] / limit)  # type: ignore[index]
-        assert layer.fits == (max(layer.fill.values()) <= 1)
-        assert layer.neurons_per_core == needed["compartments"]
-        if not layer.fits:
-            assert any(repr(layer.name) in sentence and layer.limit in sentence for sentence in mapping.reasons())
-    assert mapping.cores == sum(cores.values())
-    assert mapping.fits == (not mapping.reasons())
+    limits: Any = chip.limits
+    counted = naive_mapping.needs(program, chip, mapping.placed)
+    for shares, needed in zip(mapping.fills, counted, strict=True):
+        for name, amount in needed.items():
+            limit = getattr(limits, naive_mapping.LIMITS[name]).value
+            assert shares[name] == pytest.approx(amount / limit), name  # type: ignore[index]
 
 
 @SETTINGS
-@given(program=chip_programs(), compartments=st.integers(1, 50), memory=st.integers(10, 20_000))
-def test_one_core_fewer_would_break_a_limit(program: ChipProgram, compartments: int, memory: int) -> None:
-    chip = small_chip(compartments_per_core=compartments, synapse_memory_bits_per_core=memory)
+@given(program=chip_programs(), chip=chips)
+def test_what_is_accepted_breaks_no_limit_and_what_is_not_breaks_one(program: ChipProgram, chip: ChipProfile) -> None:
     mapping = map_program(program, chip)
-    cores = {layer.name: layer.cores for layer in mapping.layers}
-    for layer in mapping.layers:
-        if layer.fits and layer.cores > 1:
-            fewer = needs(program, layer.name, layer.cores - 1, cores)
-            assert any(fewer[name] > limit for name, limit in limits_of(chip).items())
+    limits: Any = chip.limits
+    counted = naive_mapping.needs(program, chip, mapping.placed)
+    broken = {
+        (part.layer, name)
+        for core, needed in zip(mapping.placed, counted, strict=True)
+        for part in core.slices
+        for name, amount in needed.items()
+        if amount > getattr(limits, naive_mapping.LIMITS[name]).value
+    }
+    assert all(len({part.layer for part in core.slices}) == len(core.slices) for core in mapping.placed)
+    assert all(len(core.slices) <= limits.layers_per_core.value for core in mapping.placed)
+    assert mapping.fits == (not broken and mapping.cores <= limits.cores_per_chip.value) == (not mapping.reasons())
+    for layer, _ in broken:
+        assert any(repr(layer) in reason for reason in mapping.reasons())
+
+
+@SETTINGS
+@given(program=chip_programs(), chip=chips)
+def test_the_same_program_is_mapped_alike_every_time(program: ChipProgram, chip: ChipProfile) -> None:
+    assert map_program(program, chip) == map_program(program, chip)
+
+
+@SETTINGS
+@given(
+    sizes=st.tuples(st.integers(1, 12), st.integers(1, 12)), chip=chips, seed=st.integers(0, 99), listed=st.booleans()
+)
+def test_a_vector_lies_on_the_fewest_cores(sizes: tuple[int, int], chip: ChipProfile, seed: int, listed: bool) -> None:
+    program = programs.dense(sizes, seed)
+    if listed:
+        connection = programs.sparse("input", "layer1", (sizes[1], sizes[0]), 0, np.random.default_rng(seed))
+        program = dataclasses.replace(program, connections=(connection,))
+    mapping = map_program(program, chip)
+    if not mapping.layer("layer1").fits:
+        return
+    demand = LayerDemand.of(program.populations[0], program, chip.limits)
+    has, nothing = capacities(chip.limits), Sends(np.zeros(sizes[1], np.int64))
+    fewest = [0] + [1000] * sizes[1]
+    for end in range(1, sizes[1] + 1):
+        for begin in range(end):
+            needed = demand.needs(Slice("layer1", begin, end - 1), program, nothing)
+            if all(needed[name] <= most for name, most in has.items()):
+                fewest[end] = min(fewest[end], fewest[begin] + 1)
+    assert mapping.cores == fewest[-1]
 
 
 def test_one_neuron_too_many_is_one_core_too_many() -> None:
@@ -93,16 +115,66 @@ def test_one_neuron_too_many_is_one_core_too_many() -> None:
     mapping = map_program(programs.dense((4, 31), 0), chip)
     assert (mapping.cores, mapping.chips, mapping.fits) == (4, 2, False)
     assert "4 cores" in mapping.reasons()[0]
+    assert "--chip loihi2_" not in mapping.reasons()[0]
 
 
-def test_a_fan_in_no_core_can_hold_is_refused_by_name() -> None:
-    chip = small_chip(synapse_memory_bits_per_core=800, input_axons_per_core=200)
+def test_a_network_too_large_for_a_board_is_told_which_board_holds_it() -> None:
+    board = small_chip("loihi2", cores_per_chip=2, chips_per_board=3)
+    tight = board.model_copy(update={"limits": board.limits.model_copy(update={
+        "synapse_memory_bits_per_core": board.limits.synapse_memory_bits_per_core.model_copy(update={"value": 3000.0})
+    })})  # fmt: skip
+    assert map_program(programs.dense((30, 60), 0), tight).cores == 6
+    assert map_program(programs.dense((30, 60), 0), tight).fits
+    refused = map_program(programs.dense((30, 61), 0), tight)
+    assert not refused.fits
+    assert "the board has 6 on 3 chips" in refused.reasons()[0]
+    assert "--chip loihi2 would hold it" in refused.reasons()[0]
+
+
+def test_a_fan_in_no_core_can_hold_is_refused_by_name_with_the_bits_that_would_do() -> None:
+    chip = small_chip(synapse_memory_bits_per_core=3200)
     assert map_program(programs.dense((100, 5), 0), chip).fits
     mapping = map_program(programs.dense((101, 5), 0), chip)
     assert mapping.layer("layer1").limit == "synapse memory"
     assert "'layer1'" in mapping.reasons()[0]
+    # on loihi1 nothing is rounded up to a word that a narrow weight would not fill, too
+    narrow = small_chip("loihi1", synapse_memory_bits_per_core=10 * 64, synapse_word_bits=1, synapse_header_bits=1)
+    assert "weights of 5 bit would fit" in map_program(programs.dense((106, 1), 0), narrow).reasons()[0]
+
+
+def test_axon_tables_that_are_too_small_are_named() -> None:
     axons = map_program(programs.dense((100, 5), 0), small_chip(input_axons_per_core=99))
     assert axons.layer("layer1").limit == "input axons"
+    assert "99 axons at most" in axons.reasons()[0]
+    assert map_program(programs.dense((100, 5), 0), small_chip(input_axons_per_core=100)).fits
+    # 5 cores of one neuron behind a layer whose cores have room for 4 output axons
+    out = small_chip(output_axons_per_core=4, synapse_memory_bits_per_core=32 * 10, compartments_per_core=1)
+    refused = map_program(programs.dense((4, 10, 5), 0), out)
+    assert refused.layer("layer1").limit == "output axons"
+    assert "'layer2'" in refused.reasons()[0]
+    assert map_program(programs.dense((4, 10, 4), 0), out).fits
+
+
+def test_output_axons_split_a_layer_whose_neurons_send_to_many_cores() -> None:
+    chip = small_chip(output_axons_per_core=12, compartments_per_core=10)
+    mapping = map_program(programs.dense((4, 10, 30), 0), chip)
+    assert (mapping.layer("layer1").cores, mapping.layer("layer2").cores) == (3, 3)
+
+
+@pytest.mark.parametrize(("extra", "cores"), [(0, 1), (7, 1), (8, 1), (15, 1), (16, 2), (62, 4)])
+def test_delays_take_compartments_from_a_core(extra: int, cores: int) -> None:
+    program = programs.dense((4, 40), 0)
+    slow = dataclasses.replace(program.connections[0], axonal_delays=np.full(4, extra, np.int32))
+    chip = small_chip("loihi1", compartments_per_core=128, delay_slots_per_core=640)
+    assert map_program(dataclasses.replace(program, connections=(slow,)), chip).cores == cores
+
+
+def test_layers_share_a_core_only_where_the_chip_allows_it() -> None:
+    program = programs.dense((4, 10, 5), 0)
+    assert map_program(program, small_chip()).cores == 2
+    shared = map_program(program, small_chip(layers_per_core=8))
+    assert shared.cores == 1
+    assert [part.layer for part in shared.placed[0].slices] == ["layer1", "layer2"]
 
 
 def test_a_layer_of_unknown_name_is_a_key_error() -> None:

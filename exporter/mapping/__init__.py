@@ -1,22 +1,29 @@
 """Which core of a chip holds which neurons of a program."""
 
+from .board import Board
+from .build import map_program
 from .counts import core_of, per_core
-from .model import Core, Encoding, Order, Slice, laid_out, slices_of
-from .split import LayerMapping, LimitName, Mapping, map_program
+from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
+from .result import LayerMapping, Mapping
 from .synapses import encoding, fan_out, fan_outs, index_bits, is_list, synapse_count
+from .traffic import Flow, flow, flows
 
 __all__ = [
+    "Board",
     "Core",
     "Encoding",
+    "Flow",
     "LayerMapping",
     "LimitName",
     "Mapping",
-    "Order",
     "Slice",
+    "Tile",
     "core_of",
     "encoding",
     "fan_out",
     "fan_outs",
+    "flow",
+    "flows",
     "index_bits",
     "is_list",
     "laid_out",

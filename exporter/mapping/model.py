@@ -1,7 +1,8 @@
 """What a mapping says: which core holds which neurons of which population, and where the core lies.
 
-A population lies on cores in slices: neurons in a row, counted in the slice's order. Coordinates are those of the
-router that a core hangs on, within its chip; cores of one router share them.
+A population lies on cores in slices: neurons in a row, counted in the order in which the population is laid out. A
+vector is laid out in C order, an image tile by tile. Coordinates are those of the router that a core hangs on, within
+its chip; cores of one router share them.
 """
 
 from __future__ import annotations
@@ -9,29 +10,41 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Encoding = Literal["dense", "sparse", "conv"]
-Order = Literal["channels", "columns"]
+LimitName = Literal[
+    "compartments",
+    "delay slots",
+    "synapse memory",
+    "input axons",
+    "output axons",
+    "compartment configs",
+    "threshold configs",
+    "synapse configs",
+    "layers",
+]
+Tile = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Neurons `first` to `last` of a population, both included, counted in `order`.
+    """Neurons `first` to `last` of a population, both included, as the population is laid out.
 
-    order: "channels" as in the program (C order); "columns" of an image (channels, height, width): column by column, in
-    each row by row, in each channel by channel. encodings: the format in which the core holds the synapses of each
-    connection into the population, in the order of `program.into(layer)`.
+    tile: None for C order; (channels, rows, columns) for an image that is laid out tile by tile, tiles in C order and
+    neurons within a tile, too. encodings: the format in which the core holds the synapses of each connection into the
+    population, in the order of `program.into(layer)`.
     """
 
     layer: str
     first: int
     last: int
     encodings: tuple[Encoding, ...] = ()
-    order: Order = "channels"
+    tile: Tile | None = None
 
     @property
     def size(self) -> int:
@@ -40,15 +53,27 @@ class Slice:
 
     def neurons(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
         """The slice's neurons as indices into the population of this shape, C order."""
-        return laid_out(shape, self.order)[self.first : self.last + 1]
+        if self.tile is None:
+            return np.arange(self.first, self.last + 1, dtype=np.int64)
+        return laid_out(shape, self.tile)[self.first : self.last + 1]
 
 
-def laid_out(shape: tuple[int, ...], order: Order) -> NDArray[np.int64]:
-    """Indices of all neurons of a population in the order in which slices count them, (size,)."""
-    index = np.arange(math.prod(shape), dtype=np.int64)
-    if order == "channels":
-        return index
-    return index.reshape(shape).transpose(2, 1, 0).reshape(-1)
+@lru_cache(maxsize=32)
+def laid_out(shape: tuple[int, ...], tile: Tile) -> NDArray[np.int64]:
+    """Indices of all neurons of an image (channels, height, width), tile by tile, (size,)."""
+    index = np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+    found: NDArray[np.int64] = np.concatenate([index[box].reshape(-1) for box in tiles(shape, tile)])
+    found.setflags(write=False)
+    return found
+
+
+def tiles(shape: tuple[int, ...], tile: Tile) -> Iterator[tuple[slice, slice, slice]]:
+    """The places of every tile of an image, those at its far ends smaller, in C order."""
+    starts = [range(0, length, step) for length, step in zip(shape, tile, strict=True)]
+    for c in starts[0]:
+        for y in starts[1]:
+            for x in starts[2]:
+                yield slice(c, c + tile[0]), slice(y, y + tile[1]), slice(x, x + tile[2])
 
 
 @dataclass(frozen=True)
@@ -66,7 +91,7 @@ class Core:
         return sum(part.size for part in self.slices)
 
 
-def slices_of(cores: tuple[Core, ...], layer: str) -> Iterator[tuple[int, Slice]]:
+def slices_of(cores: tuple[Core, ...], layer: str) -> list[tuple[int, Slice]]:
     """Every slice of a population with the number of its core, by first neuron."""
     found = [(number, part) for number, core in enumerate(cores) for part in core.slices if part.layer == layer]
-    return iter(sorted(found, key=lambda pair: (pair[1].first, pair[0])))
+    return sorted(found, key=lambda pair: (pair[1].first, pair[0]))

@@ -1,179 +1,112 @@
-"""How many cores a program takes: each population split evenly over as few cores as the chip's limits allow.
+"""Layers split over cores: the fewest cores at which no limit of a core is broken.
 
-The limits of one core are compartments, synaptic memory, input axons and output axons. Input axons: one a source
-element that reaches the core. Output axons: one a neuron and core it sends to. A dense matrix takes weight_bits a
-synapse; a convolution keeps its kernel once a core. Synapses kept as a list (sparse connections, kernels that are parts
-of one synapse) are stored and accessed where they are not 0 only, and take an index each.
+What leaves a core depends on how many cores the layers behind it take. So all layers are split by everything else
+first; then those whose output axons are too many are split again, given the others, until none is: slices only become
+smaller, so this ends. A limit that one neuron alone breaks is left out of account, and the layer does not fit.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hardware_profiles.schema import ChipProfile
+from hardware_profiles.schema import Limits
 
-from ..program import ChipProgram, Connection, ConvConnection, Population, SparseConnection
-from .model import Core, Slice
-from .placement import placed
-from .synapses import encoding, index_bits, is_list
+from ..program import ChipProgram, ConvConnection, Population
+from .demand import Amounts, LayerDemand, Sends, capacities, sends
+from .model import Encoding, LimitName, Slice, Tile
+from .ranges import Ranges, evened
+from .synapses import encoding
+from .tiling import boxes, candidates
 
-LimitName = Literal["compartments", "synapse memory", "input axons", "output axons"]
-
-
-@dataclass(frozen=True)
-class LayerMapping:
-    """One population on its cores; fill: the share of each limit that the fullest core uses."""
-
-    name: str
-    cores: int
-    neurons_per_core: int
-    fill: dict[LimitName, float]
-    fits: bool
-
-    @property
-    def limit(self) -> LimitName:
-        """The limit that is nearest or first broken."""
-        return max(self.fill, key=lambda name: self.fill[name])
+_ROUNDS = 32
+Parts = dict[str, list[Slice]]
 
 
-@dataclass(frozen=True)
-class Mapping:
-    """All populations, cores on all chips, and whether everything fits on one chip.
-
-    placed: every core in use with what it holds, in the order in which cores are numbered.
-    """
-
-    layers: tuple[LayerMapping, ...]
-    cores_per_chip: int
-    placed: tuple[Core, ...]
-
-    @property
-    def cores(self) -> int:
-        """Cores in all."""
-        return sum(layer.cores for layer in self.layers)
-
-    @property
-    def chips(self) -> int:
-        """Chips it would take."""
-        return math.ceil(self.cores / self.cores_per_chip)
-
-    @property
-    def fits(self) -> bool:
-        """Whether every layer keeps every limit and one chip is enough."""
-        return self.chips <= 1 and all(layer.fits for layer in self.layers)
-
-    def layer(self, name: str) -> LayerMapping:
-        """The mapping of one population; raises KeyError."""
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
-
-    def reasons(self) -> list[str]:
-        """What does not fit, a sentence each, with the nearest way out."""
-        found = [
-            f"layer {layer.name!r} breaks the limit of {layer.limit} on a core even with one neuron a core "
-            f"({layer.fill[layer.limit]:.1f} x); make its fan-in or fan-out smaller"
-            for layer in self.layers
-            if not layer.fits
-        ]
-        if self.chips > 1:
-            found.append(
-                f"the network takes {self.cores} cores, a chip has {self.cores_per_chip}; "
-                "make the widest layer smaller or use fewer weight bits"
-            )
-        return found
+def split(program: ChipProgram, limits: Limits) -> Parts:
+    """Slices of every population, in the order in which it is laid out."""
+    has = capacities(limits)
+    demands = {p.name: LayerDemand.of(p, program, limits) for p in program.populations}
+    parts = {p.name: _cut(demands[p.name], program, limits, has, _nothing(p)) for p in program.populations}
+    if "output axons" not in has:
+        return parts
+    on_cores = {p.name: neurons_of(parts[p.name], p) for p in program.populations}
+    for _ in range(_ROUNDS):
+        if not [p for p in reversed(program.populations) if _narrowed(p, program, limits, demands, parts, on_cores)]:
+            break
+    return parts
 
 
-def map_program(program: ChipProgram, chip: ChipProfile) -> Mapping:
-    """Split every population over the fewest cores at which no limit of a core is broken."""
-    cores: dict[str, int] = {}
-    # output axons depend on how many cores the targets take: settle the populations from the outputs backwards, twice
-    for _ in range(2):
-        for population in reversed(program.populations):
-            cores[population.name] = _fewest(population, program, chip, cores)
-    parts = [part for p in program.populations for part in _slices(p, cores[p.name], program)]
-    return Mapping(
-        tuple(_layer(p, program, chip, cores[p.name], cores) for p in program.populations),
-        int(chip.limits.cores_per_chip.value),
-        placed([(part,) for part in parts], chip.limits),
-    )
+def neurons_of(parts: list[Slice], population: Population) -> list[NDArray[np.int64]]:
+    """The neurons of every slice."""
+    return [part.neurons(population.shape) for part in parts]
 
 
-def _slices(population: Population, count: int, program: ChipProgram) -> list[Slice]:
-    """A population in `count` parts whose sizes differ by one at most, the larger ones first."""
-    encodings = tuple(encoding(c, program) for c in program.into(population.name))
-    size, larger = divmod(population.size, count)
-    begins = [n * size + min(n, larger) for n in range(count + 1)]
-    return [Slice(population.name, a, b - 1, encodings) for a, b in pairwise(begins)]
+def _narrowed(
+    population: Population,
+    program: ChipProgram,
+    limits: Limits,
+    demands: Mapping[str, LayerDemand],
+    parts: Parts,
+    on_cores: dict[str, list[NDArray[np.int64]]],
+) -> bool:
+    """Split a layer again if its output axons are too many; whether it has changed."""
+    name, has = population.name, capacities(limits)
+    sent = sends(program, name, on_cores)
+    held = zip(parts[name], on_cores[name], strict=True)
+    if all(sent.axons(part, neurons) <= has["output axons"] for part, neurons in held):
+        return False
+    again = _cut(demands[name], program, limits, has, sent)
+    if len(again) <= len(parts[name]):
+        return False
+    parts[name] = again
+    on_cores[name] = neurons_of(again, population)
+    return True
 
 
-def _fewest(population: Population, program: ChipProgram, chip: ChipProfile, cores: dict[str, int]) -> int:
-    low, high = 1, population.size
-    while low < high:
-        middle = (low + high) // 2
-        fill = _fill(population, program, chip, middle, cores)
-        low, high = (low, middle) if max(fill.values()) <= 1 else (middle + 1, high)
-    return low
+def _nothing(population: Population) -> Sends:
+    return Sends(np.zeros(population.size, np.int64))
 
 
-def _layer(
-    population: Population, program: ChipProgram, chip: ChipProfile, count: int, cores: dict[str, int]
-) -> LayerMapping:
-    fill = _fill(population, program, chip, count, cores)
-    return LayerMapping(population.name, count, math.ceil(population.size / count), fill, max(fill.values()) <= 1)
+def _cut(demand: LayerDemand, program: ChipProgram, limits: Limits, has: Amounts, sent: Sends) -> list[Slice]:
+    population = demand.population
+    encodings = tuple(encoding(c, program) for c in demand.incoming)
+    images = [c for c in demand.incoming if isinstance(c, ConvConnection) and c.output_shape == population.shape]
+    sending = [c for c in program.out_of(population.name) if isinstance(c, ConvConnection)]
+    if images or any(c.input_shape == population.shape for c in sending):
+        return _tiled(demand, images, program, limits, has, sent, encodings)
+    ranges = Ranges(demand, program, has, sent)
+    bounds = ranges.cut()
+    if ranges.all_fit(evened(bounds)):
+        bounds = evened(bounds)
+    return [Slice(population.name, first, last, encodings) for first, last in bounds]
 
 
-def _fill(
-    population: Population, program: ChipProgram, chip: ChipProfile, count: int, cores: dict[str, int]
-) -> dict[LimitName, float]:
-    neurons = math.ceil(population.size / count)
-    limits = chip.limits
-    memory = sum(_memory_bits(c, neurons, program) for c in program.into(population.name))
-    fill: dict[LimitName, float] = {
-        "compartments": neurons / limits.compartments_per_core.value,
-        "synapse memory": memory / limits.synapse_memory_bits_per_core.value,
-    }
-    if limits.input_axons_per_core is not None:
-        reached = sum(_axons_in(c, neurons, population, program) for c in program.into(population.name))
-        fill["input axons"] = reached / limits.input_axons_per_core.value
-    if limits.output_axons_per_core is not None:
-        sent = neurons * sum(cores.get(c.target, 1) for c in program.out_of(population.name))
-        fill["output axons"] = sent / limits.output_axons_per_core.value
-    return fill
+def _tiled(
+    demand: LayerDemand,
+    images: list[ConvConnection],
+    program: ChipProgram,
+    limits: Limits,
+    has: Amounts,
+    sent: Sends,
+    encodings: tuple[Encoding, ...],
+) -> list[Slice]:
+    population = demand.population
+    ignored: set[LimitName] = set()
 
+    def slices(tile: Tile) -> list[Slice]:
+        return [Slice(population.name, a, b, encodings, tile) for a, b in boxes(population.shape, tile)]
 
-def _memory_bits(connection: Connection, neurons: int, program: ChipProgram) -> float:
-    if isinstance(connection, ConvConnection):
-        if is_list(connection, program):
-            return _list_bits(connection)
-        return int(connection.weights.size) * connection.weight_bits
-    if is_list(connection, program):
-        share = neurons / program.population(connection.target).size
-        return np.count_nonzero(connection.weights) * share * (connection.weight_bits + index_bits(neurons))
-    return program.source_size(connection.source) * neurons * connection.weight_bits
+    def broken(part: Slice) -> list[LimitName]:
+        needed = demand.needs(part, program, sent)
+        return [name for name, most in has.items() if name not in ignored and needed[name] > most]
 
-
-def _list_bits(connection: ConvConnection) -> int:
-    """A kernel's elements that are not 0, each with an index into those of its input channel."""
-    elements = connection.weights[:, 0].size
-    return int(np.count_nonzero(connection.weights)) * (connection.weight_bits + index_bits(elements))
-
-
-def _axons_in(connection: Connection, neurons: int, population: Population, program: ChipProgram) -> int:
-    size = program.source_size(connection.source)
-    if isinstance(connection, SparseConnection):
-        return len(np.unique(connection.indices))
-    if not isinstance(connection, ConvConnection):
-        return size
-    # a core holds whole rows of the image as far as they go; each needs the input rows under its kernel
-    _, height, width = connection.output_shape
-    rows = min(height, math.ceil(neurons / (width * max(1, math.ceil(population.size / (height * width))))))
-    kernel = (connection.weights.shape[2] - 1) * connection.dilation[0] + 1
-    input_rows = min(connection.input_shape[1], (rows - 1) * connection.stride[0] + kernel)
-    return connection.input_shape[0] * input_rows * connection.input_shape[2]
+    shapes = list(candidates(population, images, limits))
+    while True:
+        for tile in shapes:
+            if not any(broken(part) for part in slices(tile)):
+                return slices(tile)
+        alone = {name for part in slices(shapes[-1]) for name in broken(part)}
+        ignored |= alone

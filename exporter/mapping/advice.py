@@ -1,0 +1,78 @@
+"""What would make a network fit: sentences for the limits that a mapping breaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hardware_profiles import ChipProfile, available, load_profile
+
+from ..program import ChipProgram
+from .demand import LayerDemand, Sends, capacities
+from .model import LimitName, Slice
+from .result import LayerMapping
+
+
+def core_advice(layer: LayerMapping, program: ChipProgram, chip: ChipProfile) -> str:
+    """Why a layer's slices do not fit a core, and what would."""
+    name = layer.limit
+    size = "even with one neuron a core " if layer.neurons_per_core == 1 else ""
+    return (
+        f"layer {layer.name!r} breaks the limit of {name} on a core {size}({layer.fill[name]:.3g} x); "
+        f"{_way_out(layer, name, program, chip)}"
+    )
+
+
+def _way_out(layer: LayerMapping, name: LimitName, program: ChipProgram, chip: ChipProfile) -> str:
+    if name == "synapse memory":
+        bits = _enough_bits(layer.name, program, chip)
+        shorter = f"weights of {bits} bit would fit, or " if bits else ""
+        return f"{shorter}make its fan-in smaller"
+    if name == "input axons":
+        return f"make its fan-in smaller, {int(capacities(chip.limits)[name])} axons at most"
+    if name == "output axons":
+        targets = ", ".join(repr(c.target) for c in program.out_of(layer.name))
+        return f"make {targets} smaller, so that they take fewer cores, or its fan-out"
+    if name == "synapse configs":
+        return "give the connections into it fewer different formats (weight bits, exponents, signs)"
+    if name == "delay slots":
+        return "make the delays into it shorter"
+    return "split it over more cores"
+
+
+def _enough_bits(layer: str, program: ChipProgram, chip: ChipProfile) -> int:
+    """The most weight bits with which one neuron of the layer fits a core's memory, 0 where none does."""
+    most = capacities(chip.limits)["synapse memory"]
+    widest = max((c.weight_bits for c in program.into(layer)), default=1)
+    for bits in range(widest - 1, 0, -1):
+        narrow = tuple(replace(c, weight_bits=min(bits, c.weight_bits)) for c in program.connections)
+        fewer = replace(program, connections=narrow)
+        demand = LayerDemand.of(fewer.population(layer), fewer, chip.limits)
+        nothing = Sends(np.zeros(demand.population.size, np.int64))
+        if demand.needs(Slice(layer, 0, 0), fewer, nothing)["synapse memory"] <= most:
+            return bits
+    return 0
+
+
+def board_advice(cores: int, chip: ChipProfile) -> str:
+    """Why a network does not fit a board, and which would hold it."""
+    per_chip, chips = int(chip.limits.cores_per_chip), int(chip.limits.chips_per_board or 1)
+    has = f"a chip has {per_chip}" if chips == 1 else f"the board has {chips * per_chip} on {chips} chips"
+    larger = _larger_board(cores, chip)
+    way = f"{larger} would hold it, or " if larger else ""
+    return f"the network takes {cores} cores, {has}; {way}make the widest layer smaller or use fewer weight bits"
+
+
+def _larger_board(cores: int, chip: ChipProfile) -> str:
+    """The smallest board of the same chips that has enough cores."""
+    found = []
+    for name in available():
+        other = load_profile(name)
+        if not isinstance(other, ChipProfile):
+            continue
+        room = int(other.limits.cores_per_chip) * int(other.limits.chips_per_board or 1)
+        alike = other.limits.compartments_per_core.value == chip.limits.compartments_per_core.value
+        if room >= cores and alike and name.split("_")[0] == chip.name.split("_")[0]:
+            found.append((room, name))
+    return f"--chip {min(found)[1]}" if found else ""

@@ -1,0 +1,72 @@
+"""A mapping: every core of the board that is used, what fills it, and whether everything fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Table
+from dataclasses import dataclass
+
+from .demand import Amounts
+from .model import Core, LimitName
+
+
+@dataclass(frozen=True)
+class LayerMapping:
+    """One population on its cores; fill: the share of each limit that the fullest of them uses."""
+
+    name: str
+    cores: int
+    neurons_per_core: int
+    fill: Table[LimitName, float]
+    fits: bool
+
+    @property
+    def limit(self) -> LimitName:
+        """The limit that is nearest or first broken."""
+        return max(self.fill, key=lambda name: self.fill[name])
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """All populations on the cores of a board.
+
+    placed: every core in use with what it holds, by number; fills: the share of each limit that it uses; advice: what
+    does not fit and the way out, a sentence each.
+    """
+
+    layers: tuple[LayerMapping, ...]
+    cores_per_chip: int
+    chips_per_board: int
+    placed: tuple[Core, ...]
+    fills: tuple[Amounts, ...]
+    advice: tuple[str, ...]
+
+    @property
+    def cores(self) -> int:
+        """Cores in all."""
+        return len(self.placed)
+
+    @property
+    def chips(self) -> int:
+        """Chips in use."""
+        return len({core.chip for core in self.placed})
+
+    @property
+    def capacity(self) -> int:
+        """Cores of the board."""
+        return self.cores_per_chip * self.chips_per_board
+
+    @property
+    def fits(self) -> bool:
+        """Whether every core keeps every limit and the board has enough of them."""
+        return not self.advice
+
+    def layer(self, name: str) -> LayerMapping:
+        """The mapping of one population; raises KeyError."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+    def reasons(self) -> list[str]:
+        """What does not fit, a sentence each, with the nearest way out."""
+        return list(self.advice)

@@ -1,0 +1,117 @@
+"""Messages between cores: every spike goes once to each core that has a synapse of it, connection by connection.
+
+Spikes of an input enter the mesh at the first router of the first chip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program import ChipProgram, Connection
+from .board import Board
+from .counts import core_of
+from .model import Core, slices_of
+from .reach import heard
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Messages in the unit of the counts, and how far they go.
+
+    sent, received: (cores,) by core; entering: from the host. hops, chip_hops: steps of all of them from router to
+    router and from chip to chip.
+    """
+
+    sent: Floats
+    received: Floats
+    entering: float
+    hops: float
+    chip_hops: float
+
+    @property
+    def messages(self) -> float:
+        """All messages."""
+        return float(self.received.sum())
+
+    def __add__(self, other: Flow) -> Flow:
+        return Flow(
+            self.sent + other.sent,
+            self.received + other.received,
+            self.entering + other.entering,
+            self.hops + other.hops,
+            self.chip_hops + other.chip_hops,
+        )
+
+    @classmethod
+    def none(cls, cores: int) -> Flow:
+        """No message."""
+        return cls(np.zeros(cores), np.zeros(cores), 0.0, 0.0, 0.0)
+
+
+def flow(
+    name: str,
+    program: ChipProgram,
+    cores: tuple[Core, ...],
+    board: Board,
+    counts: NDArray[Any],
+) -> Flow:
+    """What one input or population sends, over all its connections; counts: spikes a neuron, its shape or (size,)."""
+    total = Flow.none(len(cores))
+    places = board.places(cores)
+    for connection in program.out_of(name):
+        for target, arriving, entering in _arriving(connection, program, cores, counts):
+            routers, chips = board.ways(places, places[target])
+            received = np.zeros(len(cores))
+            received[target] = arriving.sum() + entering
+            from_host = board.ways(np.zeros((1, 3), np.int64), places[target])
+            total += Flow(
+                arriving,
+                received,
+                entering,
+                float(arriving @ routers + entering * from_host[0][0]),
+                float(arriving @ chips + entering * from_host[1][0]),
+            )
+    return total
+
+
+def axons_between(program: ChipProgram, cores: tuple[Core, ...]) -> tuple[Floats, Floats]:
+    """Source elements heard from core to core, (cores, cores), and from the host, (cores,)."""
+    between, entering = np.zeros((len(cores), len(cores))), np.zeros(len(cores))
+    for connection in program.connections:
+        ones = np.ones(program.source_size(connection.source))
+        for target, arriving, outside in _arriving(connection, program, cores, ones):
+            between[:, target] += arriving
+            entering[target] += outside
+    return between, entering
+
+
+def _arriving(
+    connection: Connection, program: ChipProgram, cores: tuple[Core, ...], counts: NDArray[Any]
+) -> Iterator[tuple[int, Floats, float]]:
+    """For every core of the target: its number, messages from each core (cores,), and from the host."""
+    flat = np.asarray(counts, np.float64).reshape(-1)
+    external = connection.source in {port.name for port in program.inputs}
+    home = None if external else core_of(cores, connection.source, program.source_shape(connection.source))
+    shape = program.population(connection.target).shape
+    none = np.zeros(len(cores))
+    for number, part in slices_of(cores, connection.target):
+        elements = heard(connection, program, part.neurons(shape))
+        if home is None:
+            yield number, none, float(flat[elements].sum())
+        else:
+            arriving: Floats = np.bincount(home[elements], weights=flat[elements], minlength=len(cores)) + none
+            yield number, arriving, 0.0
+
+
+def flows(
+    program: ChipProgram, cores: tuple[Core, ...], board: Board, counts: Mapping[str, NDArray[Any]]
+) -> dict[str, Flow]:
+    """What every input and population sends, by name."""
+    return {node.name: flow(node.name, program, cores, board, counts[node.name]) for node in program.nodes}
