@@ -270,6 +270,29 @@ def compare(
 
 @app.command()
 @grouped
+def report(
+    folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
+    said: OutputOption,
+    other: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(help="Another one, to put beside it.", metavar="OTHER"),
+    ] = None,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", help="The page to write, default in DIR.", metavar="F.html"),
+    ] = None,
+) -> None:
+    """Write a run's report.html anew, or put two runs side by side, differences first.
+
+    Example: spikeport report runs/digits runs/digits_cnn -o both.html
+    """
+    from spikeport import commands
+
+    commands.report(folder, other, output, said)
+
+
+@app.command()
+@grouped
 def chips(
     said: OutputOption,
     name: Annotated[Optional[str], typer.Argument(help="A chip or device.", metavar="NAME")] = None,  # noqa: UP045

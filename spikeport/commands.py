@@ -203,6 +203,24 @@ def compare(folder_path: Path, devices: str | None, said: Output) -> None:
     said.figures({name: found.get(name) for name in ("chip", "accuracy", "per_inference", "ann")})
 
 
+def report(folder: Path, other: Path | None, output: Path | None, said: Output) -> None:
+    """A run's page from its files, or a page with two runs side by side."""
+    from .report import print_pair, read_pair, write_pair, write_report
+
+    if output is not None and output.suffix != ".html":
+        raise InputError(f"{output}: the page is a .html file; give -o a name that ends so")
+    if other is None:
+        page = write_report(folder, output)
+        say(said.console, f"Report: {page}")
+        said.figures({"report": str(page)})
+        return
+    pair = read_pair(folder, other)
+    page = write_pair(pair, output or folder / f"beside-{other.resolve().name}.html")
+    print_pair(pair, said.console)
+    say(said.console, f"Report: {page}")
+    said.figures({"report": str(page), **pair.parts()})
+
+
 def chips(name: str | None, said: Output) -> None:
     """All profiles, or every constant of one with its source."""
     if name is None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from report_runs import make_folder, make_summary
 
-from spikeport.report import write_report
+from spikeport.report import read_pair, write_pair, write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -257,3 +257,19 @@ def test_a_deep_network_with_feature_maps_and_loops(browser: Any, tmp_path: Path
             now = tab.page.locator(".layer[data-name=block3] .now").get_attribute("d")
             # 700 steps in 600 columns: the second column is step 1 alone
             assert len(re.findall("h1", now)) == np.count_nonzero(spikes["s/block3"][1])
+
+
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
+def test_two_runs_side_by_side(browser: Any, run: Path, tmp_path: Path, width: int, scheme: str) -> None:
+    summary = make_summary()
+    summary["recipe"] = "other"
+    summary["per_inference"]["spikes"] *= 2
+    other = make_folder(tmp_path / "other", summary)
+    with Tab(browser, write_pair(read_pair(run, other), tmp_path / "both.html"), width, scheme) as tab:
+        for section, wanted in {"accuracy": 1, "cost": 3, "networks": 2}.items():
+            assert tab.page.locator(f"#{section} svg[role=img]").count() == wanted
+        tab.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.faults() == []
+        assert tab.said == []
+        assert tab.asked == [tab.url]

@@ -102,6 +102,6 @@ def heading(y: float, name: str, detail: str, value: str, bounds: str) -> list[M
     ]  # fmt: skip
 
 
-def track(y: float) -> Markup:
+def track(y: float, height: float = TRACK) -> Markup:
     """The ground a row's marks stand on."""
-    return rectangle(0, y, "100%", TRACK, "track", 3)
+    return rectangle(0, y, "100%", height, "track", 3)

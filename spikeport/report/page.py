@@ -27,10 +27,13 @@ from .verdict import verdict
 REPORT = "report.html"
 
 
-def write_report(folder: Path) -> Path:
-    """Write report.html from summary.json and raster.npz of a run folder; raises InputError if they cannot be read."""
+def write_report(folder: Path, target: Path | None = None) -> Path:
+    """Write the page, by default report.html in the folder, from summary.json and raster.npz of a run folder.
+
+    Raises InputError if they cannot be read.
+    """
     summary = read_summary(folder / "summary.json")
-    target = folder / REPORT
+    target = target or folder / REPORT
     write_text(target, render(summary, read_raster(folder / "raster.npz")))
     return target
 
