@@ -20,6 +20,7 @@ from .nir_graph import check_known, check_reached
 from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
 from .quantise import Precision, quantise
+from .synaptic_delays import join_delays
 
 
 def lower_graph(
@@ -69,12 +70,13 @@ def compile_graph(
         warnings.warn(f"{where}: {note}", NirWarning, stacklevel=2)
     if not network.populations:
         raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
-    return quantise(
+    program = quantise(
         network,
         chip.name,
         widths,
         weight_bits or widths.weight_bits,
         precision=precision,
         calibration=calibration,
-        fits=lambda program: map_program(program, chip).fits,
+        fits=lambda program: map_program(join_delays(program), chip).fits,
     )
+    return join_delays(program)

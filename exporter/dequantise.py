@@ -33,6 +33,7 @@ from .program import (
     Population,
     SparseConnection,
 )
+from .synaptic_delays import split_delays
 
 Part = Literal["weights", "decays", "thresholds", "biases", "delays"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -71,6 +72,7 @@ def held_network(program: ChipProgram) -> FloatNetwork:
 
     A population that sends its voltage sends whole units of v here, undivided: the cut of its payload is dynamics.
     """
+    program = split_delays(program)
     units = {p.name: 2.0 ** -int(p.shift[0]) for p in program.populations if isinstance(p, CubaLI)}
     connections = tuple(
         FloatConnection(
@@ -159,6 +161,7 @@ def _held(population: Cuba, start: int) -> FloatPopulation:
 
 
 def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
+    program = split_delays(program)
     ours, theirs = [p.name for p in network.populations], [p.name for p in program.populations]
     if ours != theirs or network.outputs != program.outputs:
         raise InputError(

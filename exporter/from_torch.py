@@ -14,6 +14,7 @@ other frameworks expect. A neuron trained in the chip's integers has their thres
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,10 +51,12 @@ def to_nir(
 
     A layer NAME reads through NAME_pool and NAME_flatten, where it has them, and NAME_synapse, into which an edge leads
     from each of its sources. Beside it may stand NAME_recurrent, which reads the layer itself, and NAME_shortcut.
+    Learned delays of inputs are a node NAME_delay before it; those of synapses make several synapses, NAME_synapse for
+    those without and NAME_synapse_K, behind NAME_delay_K, for those of K steps.
     A join is a Threshold without memory: "and" is x + a > 1.5, "iand" x - a > 0.5.
     """
     shapes = {"input": input_shape} | {n.name: n.output_shape for n in layers} | {n.name: n.output_shape for n in joins}
-    graph = _Graph({"input": nir.Input(input_type={"input": np.array(input_shape)})}, [])
+    graph = _Graph({"input": nir.Input(input_type={"input": np.array(input_shape)})}, [], dt)
     for layer in layers:
         _add_layer(graph, layer, shapes, dt)
     for join in joins:
@@ -64,10 +67,11 @@ def to_nir(
 
 @dataclass(frozen=True)
 class _Graph:
-    """Nodes and edges as they are added."""
+    """Nodes and edges as they are added; dt in seconds."""
 
     nodes: dict[str, nir.NIRNode]
     edges: list[tuple[str, str]]
+    dt: float
 
     def add(self, name: str, node: nir.NIRNode, *reads: str) -> str:
         """Add a node and the edges from what it reads, which may be added later; returns its name."""
@@ -80,9 +84,9 @@ def _add_layer(graph: _Graph, layer: EffectiveLayer, shapes: Mapping[str, tuple[
     filtered = bool(np.any(layer.du < 1))
     gain = _gains(layer).weight
     bias = None if filtered else (layer.bias * gain).astype(np.float32)
-    reads = [_add_synapse(graph, "synapse", layer, layer.weight * gain, bias, shapes)]
+    reads = _add_synapse(graph, "synapse", layer, layer.weight * gain, bias, shapes, layer.delays)
     if layer.shortcut is not None:
-        reads.append(_add_synapse(graph, "shortcut", layer.shortcut, layer.shortcut.weight * gain, None, shapes))
+        reads += _add_synapse(graph, "shortcut", layer.shortcut, layer.shortcut.weight * gain, None, shapes)
     if layer.recurrent is not None:
         weight = (layer.recurrent * gain).astype(np.float32)
         reads.append(graph.add(f"{layer.name}_recurrent", nir.Linear(weight=weight), layer.name))
@@ -96,8 +100,9 @@ def _add_synapse(
     weight: NDArray[np.float64],
     bias: Floats | None,
     shapes: Mapping[str, tuple[int, ...]],
-) -> str:
-    """Pooling, flattening and synapse, as far as there are such; returns the last one's name."""
+    delays: NDArray[np.int64] | None = None,
+) -> list[str]:
+    """Pooling, flattening, delays and synapse, as far as there are such; returns what the neurons read."""
     prefix = layer.name if role == "synapse" else f"{layer.name}_{role}"
     reads, shape = list(layer.sources), shapes[layer.sources[0]]
     if layer.pool > 1:
@@ -107,7 +112,23 @@ def _add_synapse(
     if layer.flatten_before:
         flatten = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
         reads = [graph.add(f"{prefix}_flatten", flatten, *reads)]
-    return graph.add(f"{layer.name}_{role}", _synapse(layer, shape, weight.astype(np.float32), bias), *reads)
+        shape = (math.prod(shape),)
+    name, held = f"{layer.name}_{role}", weight.astype(np.float32)
+    if delays is not None and delays.ndim == 1:
+        late = nir.Delay(delay=(delays * graph.dt).astype(np.float32))
+        reads = [graph.add(f"{prefix}_delay", late, *reads)] if np.any(delays) else reads
+    if delays is None or delays.ndim == 1:
+        return [graph.add(name, _synapse(layer, shape, held, bias), *reads)]
+    names = []
+    for steps in np.unique(delays).tolist():
+        part = _synapse(layer, shape, np.where(delays == steps, held, 0), bias if steps == 0 else None)
+        if steps == 0:
+            names.append(graph.add(name, part, *reads))
+            continue
+        late = nir.Delay(delay=np.full(shape, steps * graph.dt, np.float32))
+        delayed = graph.add(f"{prefix}_delay_{steps}", late, *reads)
+        names.append(graph.add(f"{name}_{steps}", part, delayed))
+    return names
 
 
 def _add_join(graph: _Graph, join: EffectiveJoin) -> None:

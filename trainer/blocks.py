@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool2d
 from hardware_profiles.errors import InputError
 
 from .chip_step import chip_input
+from .delays import Delays
 from .fold import BatchNorm, Synapse, apply_synapse, fold_norm
 from .neurons import CubaLIF
 from .quantise import ChipAware, ChipScale, LayerTensors, fake_quantise
@@ -58,6 +59,7 @@ class SpikingBlock(nn.Module):
     averaged over pool x pool first. Two more synapses may add to u, each optional:
     recurrent: V s[t-1], the layer's own spikes a step before, not normalised (dense layers; nn.Linear without bias);
     shortcut: a second input of the block, BN'(R s_skip[t]) with a batch norm of its own, or without one.
+    delays: of s_in, learned (dense layers; delays.py).
     Batch norm has statistics over time and batch, per feature or channel. While it gathers them (norm.training) the
     forward pass uses the batch's; otherwise it computes with `tensors()`, where batch norm is folded into W and bias.
     chip: then compute with the chip's integers (chip_step.py), so that the chip gives the same spikes.
@@ -77,12 +79,15 @@ class SpikingBlock(nn.Module):
         recurrent: nn.Linear | None = None,
         shortcut: Synapse | None = None,
         shortcut_norm: BatchNorm | None = None,
+        delays: Delays | None = None,
     ) -> None:
         super().__init__()
         if any(s is not None and s.bias is not None for s in (synapse, recurrent, shortcut)):
             raise InputError("a synapse of a spiking block must be made with bias=False; the block adds the bias to v")
         if recurrent is not None and (isinstance(synapse, nn.Conv2d) or not _joins(recurrent, synapse)):
             raise InputError("recurrent synapses join the neurons of a dense layer to each other; give it as many")
+        if delays is not None and isinstance(synapse, nn.Conv2d):
+            raise InputError("delays are learned for dense layers only")
         self.synapse = synapse
         self.recurrent = recurrent
         self.shortcut = shortcut
@@ -91,6 +96,7 @@ class SpikingBlock(nn.Module):
         self.neuron = neuron
         self.chip = chip
         self.pool = pool
+        self.delays = delays
         self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]))
 
     def tensors(self) -> LayerTensors:
@@ -117,23 +123,28 @@ class SpikingBlock(nn.Module):
 
     def _normalised(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
         du, dv = self.neuron.current_decay(), self.neuron.voltage_decay()
-        current = self._normalised_current(spikes, self.synapse, self.norm, du)
+        current = self._normalised_current(self._connected(self.synapse.weight, spikes), self.norm, du)
         if self.shortcut is not None:
-            current = current + self._normalised_current(cast(Tensor, skip), self.shortcut, self.shortcut_norm, du)
+            past = connect(self.shortcut, self.shortcut.weight, cast(Tensor, skip))
+            current = current + self._normalised_current(past, self.shortcut_norm, du)
         weights = None if self.recurrent is None else self.recurrent.weight
         if weights is None:
             return self.neuron.fire(current, dv, self.neuron.vth)
         return self.neuron.fire_recurrent(current, weights, du, dv, self.neuron.vth)
 
-    def _normalised_current(self, spikes: Tensor, synapse: Synapse, norm: BatchNorm | None, du: Tensor) -> Tensor:
-        current = self.neuron.current(connect(synapse, synapse.weight, spikes), du)
+    def _connected(self, weight: Tensor, spikes: Tensor) -> Tensor:
+        return connect(self.synapse, weight, spikes) if self.delays is None else self.delays.connect(weight, spikes)
+
+    def _normalised_current(self, summed: Tensor, norm: BatchNorm | None, du: Tensor) -> Tensor:
+        current = self.neuron.current(summed, du)
         return current if norm is None else norm(current.flatten(0, 1)).view_as(current)
 
     def _folded_pass(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
         layer = self.tensors()
-        if layer.chip is not None:
+        # while delays are learned, spikes arrive in parts, which the chip's integers do not know
+        if layer.chip is not None and (self.delays is None or self.delays.whole):
             return self.neuron.run_chip(self.arriving(spikes, layer, layer.chip, skip), layer, layer.chip).spikes
-        summed = connect(self.synapse, layer.weight, spikes)
+        summed = self._connected(layer.weight, spikes)
         if self.shortcut is not None and layer.shortcut is not None:
             summed = summed + connect(self.shortcut, layer.shortcut, cast(Tensor, skip))
         return self.fire(summed, layer)
@@ -143,9 +154,7 @@ class SpikingBlock(nn.Module):
         aware = cast(ChipAware, self.chip)
         # 16 bit would round the sums
         with autocast(spikes.device.type, enabled=False):
-            summed = chip_input(
-                partial(connect, self.synapse), layer.weight, chip, "weight", aware.fan_in.copies, spikes
-            )
+            summed = chip_input(self._connected, layer.weight, chip, "weight", aware.fan_in.copies, spikes)
             if self.shortcut is not None and layer.shortcut is not None:
                 past = cast(Tensor, skip)
                 summed = summed + chip_input(

@@ -95,6 +95,7 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
         pool=1 if part.flatten_before else part.pool,
         recurrent=part.recurrent,
         shortcut=part.shortcut,
+        delays=part.delays,
         shortcut_norm=make_norm(part.shortcut) if part.shortcut and part.projects and config.batch_norm else None,
     )
 

@@ -59,6 +59,7 @@ class EffectiveLayer(Geometry):
     du, dv: fractions lost a step; vth: threshold; each a scalar (shape ()) or per neuron (output_shape);
     weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded;
     chip_vth: the chip's word for the largest threshold, if it computes in the chip's integers;
+    delays: steps that spikes take, one an input (inputs,) or one a weight (out, in), the least of them 0;
     recurrent: V (features, features), which reads the layer's own spikes a step later; shortcut: a second synapse.
     """
 
@@ -71,6 +72,7 @@ class EffectiveLayer(Geometry):
     recurrent: Array | None = None
     shortcut: EffectiveSynapse | None = None
     chip_vth: int | None = None
+    delays: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

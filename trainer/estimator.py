@@ -21,6 +21,7 @@ from hardware_profiles.errors import InputError, reason
 from .augment import augment, drop_spikes
 from .config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from .data import Dataset
+from .delays import narrow_delays
 from .encoding import Images, Spikes, encode
 from .files import read_tensors, write_tensors
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
@@ -71,11 +72,14 @@ class Method:
         Batch norm gathers statistics for the first `norm_epochs` of the epochs; then its running statistics are folded
         into the weights, which are rounded to the chip's from there on, so that the network ends trained as it will run
         (folding from the first epoch on starves it of normalisation; folding the batch's statistics would make weights
-        depend on the batch). Without batch norm, weights are rounded from the first epoch.
+        depend on the batch). Without batch norm, weights are rounded from the first epoch. Delays are narrowed over the
+        same epochs and whole from there on.
         """
         network.train()
-        if epoch >= self.train_config.norm_epochs * self.train_config.epochs:
+        first = self.train_config.norm_epochs * self.train_config.epochs
+        if epoch >= first:
             network.freeze_norms()
+        narrow_delays(network, epoch / first if epoch < first else 1.0)
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
         """The loss, a scalar, of input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts.

@@ -14,6 +14,8 @@ from hardware_profiles.errors import InputError
 
 from .blocks import JOINS, JoinKind
 from .checks import at_least, known
+from .delays import KINDS as DELAYS
+from .delays import LONGEST, DelayKind, Delays
 from .fold import Synapse
 from .geometry import Shape, pooled_shape, synapse_geometry
 from .options import RECIPE_RULES
@@ -33,6 +35,8 @@ class LayerConfig:
     the shortcut to the current of its last neurons. repeat: that many in a row, of which the first has the stride and
     the pool. bottleneck: 1x1, kernel, 1x1 convolutions, the first two with a quarter of the channels, instead of two.
     pool: average of pool x pool pixels before the layer; recurrent (dense): every neuron also reads the layer's spikes.
+    delays (dense): learn how many steps, up to longest_delay, spikes take to the layer: "axonal", one delay an input,
+    or "synaptic", one a synapse (delays.py).
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -49,15 +53,22 @@ class LayerConfig:
     repeat: int = 1
     bottleneck: bool = False
     join: JoinKind = "add"
+    delays: DelayKind = "none"
+    longest_delay: int = 16
 
     def __post_init__(self) -> None:
         known("kind", self.kind, KINDS)
         known("join", self.join, JOINS)
+        known("delays", self.delays, DELAYS)
         for name in ("size", "kernel", "stride", "dilation", "groups", "pool", "repeat"):
             at_least(name, getattr(self, name), 1)
         at_least("padding", self.padding, 0)
         if self.recurrent and self.kind != "dense":
             raise InputError(f"a layer of kind {self.kind!r} cannot be recurrent; only dense ones can")
+        if self.delays != "none" and self.kind != "dense":
+            raise InputError(f"a layer of kind {self.kind!r} cannot have delays; only dense ones can")
+        if not 1 <= self.longest_delay <= LONGEST:
+            raise InputError(f"longest_delay is 1 to {LONGEST} steps, not {self.longest_delay}")
         if self.bottleneck and (self.kind not in RESIDUAL or self.size % 4):
             raise InputError("bottleneck is for residual blocks whose size is a multiple of 4")
 
@@ -81,6 +92,7 @@ class PlannedLayer:
     arrival: int
     fan_in: FanIn
     shortcut_fan_in: FanIn
+    delays: Delays | None
 
 
 @dataclass(frozen=True)
@@ -157,6 +169,7 @@ class _Planner:
                 arrival + 1,
                 FanIn(layer.pool**2, given.sources),
                 FanIn(1, 1 if skip is None else skip.sources),
+                _delays(layer, shape[0]),
             )
         )
         return name
@@ -217,6 +230,12 @@ def _synapse(name: str, layer: LayerConfig, shape: Shape) -> Synapse:
     return nn.Conv2d(
         shape[0], layer.size, layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups, bias=False
     )
+
+
+def _delays(layer: LayerConfig, inputs: int) -> Delays | None:
+    if layer.delays == "none":
+        return None
+    return Delays((inputs,) if layer.delays == "axonal" else (layer.size, inputs), layer.longest_delay)
 
 
 def _pointwise(channels: int, size: int, stride: int) -> nn.Conv2d:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from hardware_profiles.errors import InputError
 
 from .checkpoint import Checkpoint, Progress, remove_unfinished, restore, store
 from .checkpoint import make_checkpoint as make_checkpoint
+from .delays import Delays
 from .logs import Logs
 from .parallel import Processes, processes
 from .train_config import TrainConfig
@@ -86,9 +88,7 @@ class _Training:
         self.task, self.config, self.checkpoint, self.group = task, config, checkpoint, group
         self.model = task.model
         self.device = next(task.model.parameters()).device
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(_groups(self.model), config.learning_rate, weight_decay=config.weight_decay)
         self.done = Progress()
         self.stored_at = time.monotonic()
         if checkpoint is None:
@@ -195,6 +195,13 @@ class _Training:
             f"training diverged in epoch {epoch + 1}, step {self.done.steps + 1}: {what} is no longer finite; "
             f"lower learning_rate or check the data{kept}"
         )
+
+
+def _groups(model: nn.Module) -> list[dict[str, Any]]:
+    """All parameters; positions of delays, if there are any, apart, because no delay is to be preferred to another."""
+    positions = [module.position for module in model.modules() if isinstance(module, Delays)]
+    others = [p for p in model.parameters() if not any(p is position for position in positions)]
+    return [{"params": others}, *([{"params": positions, "weight_decay": 0.0}] if positions else [])]
 
 
 def _diverged_layer(model: nn.Module) -> str | None:

@@ -89,6 +89,7 @@ class SpikingNetwork(Wired):
             weight_bits=None if block.chip is None else block.chip.weight_bits,
             recurrent=None if layer.recurrent is None else _array(layer.recurrent),
             shortcut=shortcut,
+            delays=None if block.delays is None else block.delays.steps().cpu().numpy(),
             chip_vth=None if layer.chip is None else layer.chip.vth,
         )
 

@@ -88,6 +88,8 @@ class SoftLif(Method):
         config = self.network_config
         if any(layer.recurrent for layer in config.layers):
             raise InputError("method 'soft_lif' trains rates, and recurrent layers have none; leave recurrent out")
+        if any(layer.delays != "none" for layer in config.layers):
+            raise InputError("method 'soft_lif' trains rates, in which delays have no meaning; leave delays out")
         if not 0 < config.dv < 1 or not 0 < config.du <= 1:
             raise InputError(f"method 'soft_lif' needs 0 < dv < 1 and 0 < du, not {config.dv} and {config.du}")
         return super().build(input_shape, classes)

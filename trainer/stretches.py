@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from hardware_profiles.errors import InputError
 
+from .delays import Delays
 from .network import SpikingNetwork
 from .neurons import CubaLIF
 
@@ -28,6 +29,8 @@ def count_spikes(network: SpikingNetwork, x: Tensor, stretch: int = 0, truncate:
         return {name: spikes.sum(0) for name, spikes in network.run(x).items()}
     if any(isinstance(module, _BatchNorm) and module.training for module in network.modules()):
         raise InputError("stretches of time need batch_norm = false or norm_epochs = 0: statistics are of all steps")
+    if any(isinstance(module, Delays) for module in network.modules()):
+        raise InputError("stretches of time know no delays, which reach back beyond them; leave stretch or delays out")
     run = _Stretches(network)
     state: Sequence[Tensor] = ()
     counts: list[Tensor] = []
