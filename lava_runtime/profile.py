@@ -7,7 +7,7 @@ put spikes in stands apart (`host_latency`), for a sensor on the chip's own link
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from exporter.mapping import Mapping as CoreMapping
 from exporter.mapping import map_program, synapse_count
 from exporter.program import ChipProgram
+from hardware_profiles.errors import InputError
 from hardware_profiles.schema import ChipProfile
 
 from .cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
@@ -124,6 +125,10 @@ def profile_run(
     else the run is taken for as many equal steps. mapping: where the neurons lie, by default as `map_program` lays
     them.
     """
+    if x is not None and extent(x)[1] != result.batch:
+        raise InputError(
+            f"the input holds {extent(x)[1]} samples, but the run has {result.batch}; give the input that it was run on"
+        )
     fed = max(1, result.steps - program.pipeline_steps) if x is None else extent(x)[0]
     sent = None if x is None else _sent(program, result, x)
     profiler = Profiler(program, chip, result.steps, fed, sent is not None, mapping)
@@ -132,8 +137,17 @@ def profile_run(
     return profiler.finish()
 
 
-def profile_simulated(program: ChipProgram, x: Given, chip: ChipProfile, where: str = "input") -> Profile:
-    """Simulate in the emulator to the last answer and profile, a group of samples at a time: nothing is kept."""
+def profile_simulated(
+    program: ChipProgram,
+    x: Given,
+    chip: ChipProfile,
+    where: str = "input",
+    progress: Callable[[int, int], None] | None = None,
+) -> Profile:
+    """Simulate in the emulator to the last answer and profile, a group of samples at a time: nothing is kept.
+
+    progress: is told how many samples are done, of how many. Raises InputError.
+    """
     inputs = check_input(program, x, where)
     fed, batch = extent(x)
     profiler = Profiler(program, chip, fed + program.pipeline_steps, fed, recorded=True)
@@ -145,6 +159,8 @@ def profile_simulated(program: ChipProgram, x: Given, chip: ChipProfile, where: 
         sent = _sent(program, result, some)
         for samples in profiler.groups(result.batch):
             profiler.add(result, sent, samples)
+        if progress is not None:
+            progress(min(begin + _SIMULATED, batch), batch)
     return profiler.finish()
 
 
@@ -231,8 +247,10 @@ class Profiler:
 def _sent(program: ChipProgram, result: SimulationResult, x: Given) -> dict[str, NDArray[Any]] | None:
     """What every node sent, (steps, batch, size), or None where a layer's spikes were not recorded."""
     given = {program.inputs[0].name: x} if isinstance(x, np.ndarray) else dict(x)
-    if any(values.dtype.kind == "f" for values in given.values()):
-        given = check_input(program, given)
+    if any(v.dtype.kind == "f" for v in given.values()) or any(
+        port.name not in given or given[port.name].shape[2:] != port.shape for port in program.inputs
+    ):
+        given = check_input(program, x)
     for population in program.populations:
         recorded = result.states.get(f"s/{population.name}", result.spikes.get(population.name))
         if recorded is None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.program import ChipProgram, Population
-from hardware_profiles.arrays import save_arrays
+from hardware_profiles.arrays import read_arrays, save_arrays
+from hardware_profiles.errors import InputError
 
 Record = Literal["spikes", "layers", "all"]
 """What is kept step by step: the outputs' spikes, every layer's, or every layer's and all states."""
@@ -75,6 +76,40 @@ class SimulationResult:
     def save(self, path: str | Path) -> None:
         """Write OUT.npz; it appears only when it is whole. Raises InputError if it cannot be written."""
         save_arrays(path, self.arrays())
+
+
+def load_result(path: str | Path, program: ChipProgram) -> SimulationResult:
+    """Read OUT.npz, the run of this program; raises InputError if it is broken, or of another program."""
+    with np.load(_whole(path), allow_pickle=False) as file:
+        held = set(file.files)
+    first, *others = program.outputs
+    outputs = {first: "spikes"} | {name: f"spikes/{name}" for name in others}
+    counts = {node.name: f"neuron_counts/{node.name}" for node in program.nodes}
+    states = [f"{s}/{p.name}" for p in program.populations for s in ("s", *p.STATES) if f"{s}/{p.name}" in held]
+    if missing := sorted({*outputs.values(), *counts.values()} - held):
+        raise InputError(f"{path}: has no array {missing[0]!r}, so it is no run of this network; give its OUT.npz")
+    found = read_arrays(path, *outputs.values(), *counts.values(), *states)
+    shapes = {array: program.source_shape(name) for name, array in (outputs | counts).items()}
+    shapes |= {array: program.source_shape(array.split("/", 1)[1]) for array in states}
+    for array, shape in shapes.items():
+        if found[array].shape[1 if array in counts.values() else 2 :] != shape:
+            raise InputError(
+                f"{path}: array {array!r} has shape {found[array].shape}, but the network's layer has {shape}; "
+                "give a run of this network"
+            )
+    spikes = {name: found[array] for name, array in outputs.items()}
+    return SimulationResult(
+        spikes,
+        {name: found[array].astype(np.int32) for name, array in counts.items()},
+        len(spikes[first]),
+        {array: found[array] for array in states},
+    )
+
+
+def _whole(path: str | Path) -> str | Path:
+    # says what is wrong with a file that is none
+    read_arrays(path)
+    return path
 
 
 def in_memory(_: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:

@@ -239,6 +239,14 @@ def profile(
         Optional[str],  # noqa: UP045
         typer.Option("--costs", help="Price the same events on these, too, by comma.", metavar="A,B"),
     ] = None,
+    run: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--run", help="A recorded run on this input: nothing is simulated.", metavar="OUT.npz"),
+    ] = None,
+    trace: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--trace", help="Write a time line of the cores for Perfetto there.", metavar="F.json"),
+    ] = None,
 ) -> None:
     """Count spikes and synaptic operations and estimate energy and latency of one inference.
 
@@ -246,7 +254,7 @@ def profile(
     """
     from spikeport import commands
 
-    commands.profile_file(model, x, chip, choices, costs, said)
+    commands.profile_file(model, x, chip, choices, costs, run, trace, said)
 
 
 @app.command()

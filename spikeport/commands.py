@@ -174,15 +174,29 @@ def diff_file(model: Path, x: Path, chip: str | None, choices: Choices, picture:
     return found.equal
 
 
-def profile_file(model: Path, x: Path, chip: str, choices: Choices, costs: str | None, said: Output) -> None:
-    """Simulate in the emulator and profile the run; costs: chips whose constants price the same events, by comma."""
+def profile_file(
+    model: Path,
+    x: Path,
+    chip: str,
+    choices: Choices,
+    costs: str | None,
+    run: Path | None,
+    trace: Path | None,
+    said: Output,
+) -> None:
+    """Profile a recorded run, or one in the emulator; costs: chips whose constants price the same events, by comma."""
     names = tuple(name.strip() for name in (costs or "").split(",") if name.strip())
     for name in names:
         load_costs(name)  # refused before anything runs
     network = open_network(model, chip, choices)
     with progress("emulator", said.console) as done:
-        found = network.profile(x, costs=names, progress=done)
+        found = network.profile(x, run=run, costs=names, progress=done)
     found.show(said.console)
+    if not found.profile.timeline.recorded:
+        say(said.console, "steps are not told apart: record the run with --record layers, or leave --run out")
+    if trace is not None:
+        found.save_trace(trace)
+        say(said.console, f"{trace}: written; open it in ui.perfetto.dev")
     said.figures(found.parts())
 
 

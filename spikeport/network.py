@@ -14,11 +14,12 @@ from rich.table import Table
 from exporter.program import ChipProgram
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
-from hardware_profiles.loader import load_chip
+from hardware_profiles.loader import load_chip, load_costs
 from lava_runtime.diff import diff
 from lava_runtime.input_files import open_input
 from lava_runtime.inputs import Given, extent
-from lava_runtime.result import Record
+from lava_runtime.profile import profile_run, profile_simulated
+from lava_runtime.result import Record, load_result
 from lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
 
 from .choices import NO_CHOICES, Choices
@@ -65,17 +66,30 @@ class Network(Shown):
     ) -> Simulation:
         """Run on x (time, batch, *input shape) of 0/1 spikes or payloads; raises InputError and BackendError.
 
-        steps: time steps of the chip, default as many as it takes for every answer to come out; record "all" keeps
-        every state; limit_seconds: when a Lava run is stopped; where: what errors call x.
+        steps: time steps of the chip, default as many as it takes for every answer to come out; record "layers" keeps
+        every layer's spikes, "all" every state, too; limit_seconds: when a Lava run is stopped; where: what errors
+        call x.
         """
         values, where = self._input(x, where)
         length = steps if steps is not None else extent(values)[0] + self.program.pipeline_steps
         result = simulate(self.program, values, backend, length, record, limit_seconds, progress, where)
-        return Simulation(self.program, result, backend, extent(values)[0], self.chip)
+        return Simulation(self.program, result, backend, extent(values)[0], self.chip, values)
 
-    def profile(self, x: Spikes, *, costs: tuple[str, ...] = (), progress: Done | None = None) -> ProfileReport:
-        """Simulate in the emulator and say what one inference costs; raises InputError."""
-        return self.simulate(x, progress=progress).profile(costs=costs)
+    def profile(
+        self, x: Spikes, *, run: str | Path | None = None, costs: tuple[str, ...] = (), progress: Done | None = None
+    ) -> ProfileReport:
+        """What one inference costs, in a recorded run on x (OUT.npz) or, without one, in the emulator's.
+
+        costs: profiles whose constants price the same events. Raises InputError.
+        """
+        others = tuple(load_costs(name) for name in costs)
+        chip = load_chip(self.chip)
+        values, where = self._input(x)
+        if run is None:
+            found = profile_simulated(self.program, values, chip, where, progress)
+        else:
+            found = profile_run(self.program, load_result(run, self.program), chip, values)
+        return ProfileReport(self.program, found, chip, others)
 
     def diff(self, x: Spikes) -> Difference:
         """Float against fixed point on x, layer by layer; raises InputError where the graph is not known."""

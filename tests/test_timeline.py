@@ -173,8 +173,8 @@ def test_without_steps_the_run_is_as_many_equal_steps() -> None:
         assert one == pytest.approx(other)
     # the slowest core of every step is at least as slow as that of the mean step
     assert mean.latency.typical <= by_step.latency.typical
-    assert by_step.pipelined.typical >= by_step.unpipelined.typical
-    assert mean.pipelined.typical >= mean.unpipelined.typical
+    for profile in (by_step, mean):
+        assert profile.pipelined.typical >= profile.unpipelined.typical * (1 - 1e-9)
 
 
 def test_sparse_connections_reach_only_the_cores_of_their_synapses() -> None:

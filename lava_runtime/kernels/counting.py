@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_BLOCK = 128
+_BLOCK = 64
 
 
 @njit(cache=True, nogil=True)
@@ -19,15 +19,15 @@ def count_spikes(values, first, begins, ends, slots, counted):
         for b in range(counted.shape[1]):
             row = values[t, first + b]
             for r in range(len(begins)):
-                begin, end, total = begins[r], ends[r], 0
-                whole = begin + (end - begin) // _BLOCK * _BLOCK
-                for start in range(begin, whole, _BLOCK):
-                    piece, block = row[start : start + _BLOCK], np.uint8(0)
+                piece, total = row[begins[r] : ends[r]], 0
+                whole = len(piece) // _BLOCK * _BLOCK
+                for start in range(0, whole, _BLOCK):
+                    block = np.uint8(0)
                     for i in range(_BLOCK):
-                        block = np.uint8(block + np.uint8(piece[i] != 0))
+                        block = np.uint8(block + np.uint8(piece[start + i] != 0))
                     total += block
-                for i in range(whole, end):
-                    total += row[i] != 0
+                for i in range(whole, len(piece)):
+                    total += piece[i] != 0
                 counted[t, b, slots[r]] += total
 
 
@@ -42,6 +42,26 @@ def add_numbers(values, first, begins, ends, slots, counted):
                 for i in range(begins[r], ends[r]):
                     total += row[i]
                 counted[t, b, slots[r]] += total
+
+
+@njit(cache=True, nogil=True)
+def follow_alike(spikes, own, targets, synapses, hops, chip_hops, synops, received, sent, hopped, crossed):
+    """Follow spikes (steps, samples, parts) of the parts own[0] to own[1] (excluded), all alike, to those of targets.
+
+    synapses: of an element on each target; hops, chip_hops: from each own part to all targets together.
+    """
+    for t in range(spikes.shape[0]):
+        for b in range(spikes.shape[1]):
+            total = 0.0
+            for n in range(own[1] - own[0]):
+                found = spikes[t, b, own[0] + n]
+                total += found
+                sent[t, b, own[0] + n] += found * len(synapses)
+                hopped[t, b, own[0] + n] += found * hops[n]
+                crossed[t, b, own[0] + n] += found * chip_hops[n]
+            for n in range(len(synapses)):
+                synops[t, b, targets[0] + n] += total * synapses[n]
+                received[t, b, targets[0] + n] += total
 
 
 @njit(cache=True, nogil=True)
@@ -110,18 +130,3 @@ def reached_by_convolution(
             tally[touched[t]] = 0
         entry += found
         indptr[source + 1] = entry
-
-
-@njit(cache=True, nogil=True)
-def busiest(busy, longest, slowest):
-    """The largest of the last axis of busy (3, steps, samples, cores), and the place of that of the second bound."""
-    for t in range(busy.shape[1]):
-        for b in range(busy.shape[2]):
-            for bound in range(3):
-                most, place = -1.0, 0
-                for core in range(busy.shape[3]):
-                    if busy[bound, t, b, core] > most:
-                        most, place = busy[bound, t, b, core], core
-                longest[bound, t, b] = most
-                if bound == 1:
-                    slowest[t, b] = place

@@ -7,7 +7,7 @@ spike counts in its own step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 
 from exporter.program import ChipProgram, Population
 from lava_runtime.activity import recorded_active
-from lava_runtime.kernels.counting import add_numbers, count_spikes, follow_spikes
+from lava_runtime.kernels.counting import add_numbers, count_spikes, follow_alike, follow_spikes
 
-from .fan_out import Alike, Each, FanOut
+from .fan_out import Alike, FanOut
 from .placement import Placement
 
 Floats = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[Any]]
-Sums = Callable[[str], Floats]
-"""The array of sums of that name, (steps, samples, parts)."""
 
 RECEIVED = "received"
 """Messages that arrive at a part; the other names of counts are those of `cost_model.events.Events`."""
@@ -32,9 +30,10 @@ RECEIVED = "received"
 
 @dataclass(frozen=True)
 class Counts:
-    """What happened: exact counts by name, (steps, samples, parts), and bounds of active updates, (3, *the same)."""
+    """What happened: exact counts (names, steps, samples, parts), and bounds of active updates, (3, steps, ...)."""
 
-    exact: dict[str, Floats]
+    names: tuple[str, ...]
+    exact: Floats
     active: Floats
 
 
@@ -65,58 +64,51 @@ class Counter:
     ) -> None:
         self._program, self._placement, self._fan_outs = program, placement, fan_outs
         self._steps, self._numbers = steps, numbers
+        formats = sorted({f"synops_{fan_out.encoding}" for fan_out in fan_outs})
+        self._names = ("spikes", RECEIVED, "messages", "hops", "chip_hops", *formats)
         self._starts = [placement.of(node.name).start for node in program.nodes]
         self._number = {node.name: number for number, node in enumerate(program.nodes)}
         self._runs = {node.name: Runs.of(placement.slots[node.name]) for node in program.nodes}
+        self._room = np.zeros((0, 0, 0, 0))
 
     def count(self, sent: Arrays, states: Arrays, samples: slice) -> Counts:
         """Count the events of some samples of what was sent, (steps, all samples, size) by node; inputs may end early.
 
         states: "STATE/NAME" (steps, all samples, *shape), where they were recorded; they tell active updates apart.
+        The next call writes over what this one returns.
         """
-        shape = self._steps, samples.stop - samples.start, len(self._placement.parts)
-        exact: dict[str, Floats] = {}
-
-        def sums(name: str) -> Floats:
-            return exact.setdefault(name, np.zeros(shape))
-
+        shape = len(self._names), self._steps, samples.stop - samples.start, len(self._placement.parts)
+        if self._room.shape != shape:
+            self._room = np.zeros(shape)
+        self._room.fill(0)
+        sums = dict(zip(self._names, self._room, strict=True))
         for name, values in sent.items():
-            self._sum(values, samples.start, name, sums("spikes"))
-        spikes = sums("spikes")
-        by_node = np.add.reduceat(spikes, self._starts, axis=-1)
+            self._sum(values, samples.start, name, sums["spikes"])
         for fan_out in self._fan_outs:
+            into = [sums[name] for name in (f"synops_{fan_out.encoding}", RECEIVED, "messages", "hops", "chip_hops")]
             if isinstance(fan_out, Alike):
-                self._multiply(fan_out, by_node[..., self._number[fan_out.source], None], sums)
+                own, targets = self._placement.of(fan_out.source), fan_out.targets
+                follow_alike(
+                    sums["spikes"], (own.start, own.stop), (targets.start, targets.stop), fan_out.synapses,
+                    fan_out.hops, fan_out.chip_hops, *into,
+                )  # fmt: skip
             else:
-                self._follow(fan_out, sent[fan_out.source], samples.start, sums)
-        return Counts(exact, self._active(sent, states, samples, spikes, by_node.any(axis=0)))
+                follow_spikes(
+                    sent[fan_out.source], samples.start, self._numbers, fan_out.indptr, fan_out.targets,
+                    fan_out.synapses, self._placement.slots[fan_out.source], fan_out.hops, fan_out.chip_hops, *into,
+                )  # fmt: skip
+        return Counts(self._names, self._room, self._active(sent, states, samples, sums["spikes"]))
 
     def _sum(self, values: NDArray[Any], first: int, name: str, sums: Floats) -> None:
         runs, count = self._runs[name], add_numbers if self._numbers else count_spikes
         count(values, first, runs.begins, runs.ends, runs.slots, sums)
 
-    def _multiply(self, fan_out: Alike, total: Floats, sums: Sums) -> None:
-        own, targets = self._placement.of(fan_out.source), fan_out.targets
-        spikes = sums("spikes")[..., own]
-        sums(f"synops_{fan_out.encoding}")[..., targets] += total * fan_out.synapses
-        sums(RECEIVED)[..., targets] += total
-        sums("messages")[..., own] += spikes * len(fan_out.synapses)
-        sums("hops")[..., own] += spikes * fan_out.hops
-        if fan_out.chip_hops.any():
-            sums("chip_hops")[..., own] += spikes * fan_out.chip_hops
+    def _active(self, sent: Arrays, states: Arrays, samples: slice, spikes: Floats) -> Floats:
+        """Low, typical and high number of active updates, counted where the states were recorded.
 
-    def _follow(self, fan_out: Each, values: NDArray[Any], first: int, sums: Sums) -> None:
-        follow_spikes(
-            values, first, self._numbers, fan_out.indptr, fan_out.targets, fan_out.synapses,
-            self._placement.slots[fan_out.source], fan_out.hops, fan_out.chip_hops,
-            sums(f"synops_{fan_out.encoding}"), sums(RECEIVED), sums("messages"), sums("hops"), sums("chip_hops"),
-        )  # fmt: skip
-
-    def _active(self, sent: Arrays, states: Arrays, samples: slice, spikes: Floats, fired: NDArray[np.bool_]) -> Floats:
-        """Low, typical and high number of active updates; fired: whether a node spiked at all, (samples, nodes).
-
-        Where the states were not recorded: from those that spike to all, typically all, unless nothing can have moved.
+        Elsewhere: from those that spike to all, typically all, unless nothing can have moved.
         """
+        fired: NDArray[np.bool_] = np.logical_or.reduceat(spikes.any(axis=0), self._starts, axis=-1)
         bounds = np.zeros((3, *spikes.shape))
         for population in self._program.populations:
             own, name = self._placement.of(population.name), population.name
@@ -132,7 +124,10 @@ class Counter:
         return bounds
 
     def _moved(self, population: Population, fired: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The samples in which something can have moved a population: input, a bias, a start voltage."""
+        """The samples in which something can have moved a population: input, a bias, a start voltage.
+
+        fired: whether a node spiked at all, (samples, nodes).
+        """
         sources = {population.name, *(c.source for c in self._program.into(population.name))}
         own = any(np.any(getattr(population, name, 0)) for name in ("bias", "v_initial"))
         moved: NDArray[np.bool_] = fired[:, [self._number[name] for name in sources]].any(axis=1) | own

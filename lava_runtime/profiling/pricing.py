@@ -14,7 +14,7 @@ from lava_runtime.cost_model.events import Events
 from lava_runtime.cost_model.timing import CoreStep, core_time
 from lava_runtime.costs import Range
 
-from .counts import RECEIVED, Counts
+from .counts import RECEIVED
 from .placement import Placement
 
 Floats = NDArray[np.float64]
@@ -59,8 +59,3 @@ def of_updates(active: Floats, placement: Placement, factors: Factors) -> Floats
     for bound, (with_input, without) in enumerate(zip(bounds(factors[ACTIVE]), bounds(factors[INACTIVE]), strict=True)):
         total[bound] = with_input * active[bound] + without * (placement.sizes - active[bound])
     return total
-
-
-def of_counts(counts: Counts, placement: Placement, factors: Factors) -> Floats:
-    """What all events cost."""
-    return of_events(counts.exact, factors) + of_updates(counts.active, placement, factors)

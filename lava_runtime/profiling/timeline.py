@@ -8,20 +8,18 @@ between samples that its own neurons do not do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware_profiles.schema import ChipProfile
 from lava_runtime.cost_model.events import Events
 from lava_runtime.costs import Range
-from lava_runtime.kernels.counting import busiest
+from lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
 
 from .counts import RECEIVED, Counts, Floats
 from .placement import Placement
-from .pricing import Factors, bounds, of_counts, of_events, of_updates, seconds
+from .pricing import ACTIVE, INACTIVE, Factors, bounds, of_events, of_updates, seconds
 
 BARRIER = "barrier"
 
@@ -54,12 +52,6 @@ class Timeline:
         """Steps that a row stands for."""
         return 1 if self.recorded else self.steps
 
-    def by_layer(self, layer: str, name: str) -> Floats:
-        """An event's count by row in one input or population, (rows,)."""
-        own = self.placement.of(layer)
-        rows = self.exact.get(name)
-        return np.zeros(len(self.active[0])) if rows is None else rows[:, own].sum(axis=1)
-
     def events(self, layer: str) -> Events:
         """All events of an input or population over the whole run."""
         own = self.placement.of(layer)
@@ -74,10 +66,9 @@ class Timeline:
 
     def energy(self, factors: Factors) -> Floats:
         """Dynamic joules by row and part, (3, rows, parts)."""
-        return of_counts(Counts(self.exact, self.active), self.placement, factors)
+        return of_events(self.exact, factors) + of_updates(self.active, self.placement, factors)
 
 
-@dataclass
 class TimelineBuilder:
     """Adds up groups of samples.
 
@@ -85,99 +76,75 @@ class TimelineBuilder:
     as one row of sums over all steps.
     """
 
-    placement: Placement
-    chip: ChipProfile
-    steps: int
-    input_steps: int
-    recorded: bool
-    _sums: dict[str, Floats] = field(default_factory=dict)
-    _samples: int = 0
-
-    @cached_property
-    def _seconds(self) -> Factors:
-        return seconds(self.chip)
+    def __init__(self, placement: Placement, chip: ChipProfile, steps: int, input_steps: int, recorded: bool) -> None:
+        self._placement, self._steps, self._input_steps, self._recorded = placement, steps, input_steps, recorded
+        self._factors = {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
+        self._least = np.array(bounds(Range.of(chip.time.step_minimum)))
+        self._sums: dict[str, Floats] = {}
+        self._room = np.zeros((0, 0, 0, 0, 0))
+        self._samples = 0
 
     def add(self, counts: Counts) -> None:
         """Take in a group of samples."""
         counts = self._a_step(counts)
-        factors = self._seconds
-        events, updates = of_events(counts.exact, factors), of_updates(counts.active, self.placement, factors)
-        work, updating = self.placement.by_core(events), self.placement.by_core(updates)
-        busy = work + updating
-        least = np.array(bounds(Range.of(self.chip.time.step_minimum)))
-        longest, slowest = _longest(busy)
-        step = longest + least[:, None, None]
-        self._add("work", busy.sum(axis=2))
-        self._add("step", step.sum(axis=2))
-        self._add("slowest", np.bincount(slowest.ravel(), minlength=self.placement.cores).astype(float))
-        self._add("active", counts.active.sum(axis=2))
-        for name, values in counts.exact.items():
-            self._add(f"exact {name}", values.sum(axis=1))
-            factor = factors[name].typical
-            if factor:
-                self._add(f"share {name}", factor * _at(self.placement.by_core(values), slowest).sum(axis=1))
-        self._add("share neuron_updates", _at(updating[1], slowest).sum(axis=1))
-        self._add("period", self._pipelined(work, updating, least))
-        self._samples += counts.active.shape[2]
+        names, exact, place = counts.names, counts.exact, self._placement
+        factors = np.stack([self._factors[name] for name in names], axis=1)
+        rows, samples = exact.shape[1:3]
+        if self._room.shape != (2, 3, rows, samples, place.cores):
+            self._room = np.zeros((2, 3, rows, samples, place.cores))
+        self._room.fill(0)
+        events, updates = self._room
+        work, step, slowest = np.zeros((3, rows, place.cores)), np.zeros((3, rows)), np.zeros(place.cores)
+        chosen, shares = np.zeros((rows, samples), np.int64), np.zeros((len(names) + 1, rows))
+        core_seconds(
+            exact, counts.active, place.sizes, place.core_of, factors, self._factors[ACTIVE], self._factors[INACTIVE],
+            events, updates,
+        )  # fmt: skip
+        add_steps(events, updates, self._least, work, step, slowest, chosen)
+        add_shares(exact, updates[1], place.core_of, factors[1], chosen, shares)
+        found = {"work": work, "step": step, "slowest": slowest, "active": counts.active.sum(axis=2)}
+        found |= {f"exact {name}": values for name, values in zip(names, exact.sum(axis=2), strict=True)}
+        found |= {f"share {name}": row for name, row in zip((*names, "neuron_updates"), shares, strict=True)}
+        found["period"] = self._pipelined(events, updates)
+        self._sums = {name: self._sums.get(name, 0.0) + values for name, values in found.items()}
+        self._samples += samples
 
     def finish(self) -> Timeline:
         """Means over all samples."""
         mean = {name: values / self._samples for name, values in self._sums.items()}
-        repeats = 1 if self.recorded else self.steps
-        least = np.full(mean["step"].shape[1], bounds(Range.of(self.chip.time.step_minimum))[1])
+        rows, repeats = mean["step"].shape[1], 1 if self._recorded else self._steps
+        shares = {name: values for name, values in _named(mean, "share ").items() if values.any()}
         return Timeline(
-            self.placement,
-            self.recorded,
-            self.steps,
+            self._placement,
+            self._recorded,
+            self._steps,
             self._samples,
-            _named(mean, "exact "),
+            {name: values for name, values in _named(mean, "exact ").items() if values.any() or name != "chip_hops"},
             mean["active"],
             mean["work"],
             mean["step"],
-            {BARRIER: least, **_named(mean, "share ")},
-            mean["slowest"] / len(mean["step"][0]),
+            {BARRIER: np.full(rows, self._least[1]), **shares},
+            mean["slowest"] / rows,
             Range(*(mean["step"].sum(axis=1) * repeats)),
             Range(*mean["period"]),
         )
 
     def _a_step(self, counts: Counts) -> Counts:
         """Counts of the mean step, where they were sums over all."""
-        if self.recorded:
+        if self._recorded:
             return counts
-        exact = {name: values / self.steps for name, values in counts.exact.items()}
-        low = counts.active[:1] / self.steps
-        return Counts(exact, np.concatenate([low, counts.active[1:]]))
+        low = counts.active[:1] / self._steps
+        return Counts(counts.names, counts.exact / self._steps, np.concatenate([low, counts.active[1:]]))
 
-    def _pipelined(self, work: Floats, updating: Floats, least: NDArray[np.float64]) -> Floats:
+    def _pipelined(self, events: Floats, updates: Floats) -> Floats:
         """Seconds from answer to answer, summed over the samples: every sample follows the one before in its group."""
-        if not self.recorded:
-            busy = work * (self.steps / self.input_steps) + updating
-            longest: Floats = (_longest(busy)[0] + least[:, None, None]).sum(axis=(1, 2)) * self.input_steps
-            return longest
-        folded, updates = work[:, : self.input_steps].copy(), updating[:, : self.input_steps].copy()
-        for begin in range(self.input_steps, self.steps, self.input_steps):
-            tail = slice(begin, min(begin + self.input_steps, self.steps))
-            head, turn = slice(0, tail.stop - begin), begin // self.input_steps
-            folded[:, head] += np.roll(work[:, tail], turn, axis=2)
-            updates[:, head] = np.maximum(updates[:, head], np.roll(updating[:, tail], turn, axis=2))
-        answer: Floats = (_longest(folded + updates)[0] + least[:, None, None]).sum(axis=(1, 2))
-        return answer
-
-    def _add(self, name: str, values: Floats) -> None:
-        self._sums[name] = self._sums[name] + values if name in self._sums else values
-
-
-def _longest(busy: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """The work of the busiest core, bound by bound, and which it is by typical work: (3, steps, samples, cores)."""
-    longest, slowest = np.empty(busy.shape[:-1]), np.empty(busy.shape[1:-1], np.int64)
-    busiest(busy, longest, slowest)
-    return longest, slowest
-
-
-def _at(values: Floats, core: NDArray[np.int64]) -> Floats:
-    """Each step's and sample's value on one core: (steps, samples, cores) -> (steps, samples)."""
-    found: Floats = np.take_along_axis(values, core[..., None], axis=-1)[..., 0]
-    return found
+        if self._recorded:
+            found: Floats = pipelined_seconds(events, updates, self._input_steps, self._least)
+            return found
+        # the mean step: the work of all steps in those in which input enters
+        denser = events * (self._steps / self._input_steps)
+        mean: Floats = pipelined_seconds(denser, updates, 1, self._least) * float(self._input_steps)
+        return mean
 
 
 def _named(values: dict[str, Floats], prefix: str) -> dict[str, Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from exporter.program import ChipProgram
-from hardware_profiles.schema import ChipCosts
+from hardware_profiles.schema import ChipCosts, ChipProfile
 from lava_runtime.cost_model.energy import dynamic_energy, static_power
 from lava_runtime.costs import Range
 from lava_runtime.profile import Profile
+from lava_runtime.profiling.trace import write_trace
+from lava_runtime.profiling.views import views
 
 from ..output import say
 from ..report.units import estimate, si
@@ -30,6 +33,7 @@ class ProfileReport(Shown):
 
     program: ChipProgram
     profile: Profile
+    chip: ChipProfile
     others: tuple[ChipCosts, ...] = ()
 
     @property
@@ -68,12 +72,16 @@ class ProfileReport(Shown):
         return np.array([(e.low, e.typical, e.high) for e in (layer.energy for layer in self.profile.layers)])
 
     def parts(self) -> dict[str, Any]:
-        """per_inference, layers, mapping and workload, as in summary.json."""
-        return self._parts
+        """per_inference, layers, mapping and workload, as in summary.json, and views: the same by step and core."""
+        return {**self._parts, "views": views(self.profile, self.chip)}
+
+    def save_trace(self, path: str | Path) -> None:
+        """Write a time line of steps and cores that Perfetto and chrome://tracing show; raises InputError."""
+        write_trace(self.profile, self.chip, path)
 
     def show(self, console: Console) -> None:
         """A table of the layers, energy and latency of one inference, and what others would charge."""
-        _show(self.program, self._parts, self.profile.samples, console)
+        _show(self.program, self._parts, self.profile, console)
         if self.others:
             _show_others(self, console)
 
@@ -85,18 +93,22 @@ class ProfileReport(Shown):
         return np.array([getattr(layer, what) for layer in self.profile.layers], np.float64)
 
 
-def _show(program: ChipProgram, parts: dict[str, Any], samples: int, console: Console) -> None:
+def _show(program: ChipProgram, parts: dict[str, Any], profile: Profile, console: Console) -> None:
     table = Table("layer", "neurons", "spikes", "synops", "updates", "messages", "dynamic energy (estimate)")
     for layer in parts["layers"]:
         counts = [f"{layer[key]:,.1f}" for key in ("spikes", "synops", "neuron_updates", "messages")]
         table.add_row(escape(layer["name"]), str(layer["neurons"]), *counts, _spread(layer, "energy", "j", "J"))
     console.print(table)
     one = parts["per_inference"]
-    say(console, f"mean of {samples} samples on {program.chip}, {parts['mapping']['cores']} cores; estimates:")
+    say(console, f"mean of {profile.samples} samples on {program.chip}, {parts['mapping']['cores']} cores; estimates:")
     say(console, f"  energy per inference {_spread(one, 'energy', 'j', 'J')}")
     dynamic, static = (si(one[key]["typical"], "J") for key in ("dynamic_j", "static_j"))
     say(console, f"  of which dynamic {dynamic}, static {static}")
     say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
+    busiest = max(profile.timeline.shares, key=lambda name: profile.timeline.shares[name].sum())
+    say(console, f"  of which the slowest core spends most on {busiest.replace('_', ' ')}")
+    apart, piped = (rate.typical for rate in (profile.unpipelined, profile.pipelined))
+    say(console, f"  {apart:,.3g} inferences a second one after the other, {piped:,.3g} pipelined")
     host, work = one["host_latency_s"]["typical"], parts["workload"]
     if host > 0:
         say(console, f"  if the host feeds the spikes, about {si(host, 's')} more")

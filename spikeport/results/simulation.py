@@ -15,6 +15,7 @@ from rich.table import Table
 
 from exporter.program import ChipProgram
 from hardware_profiles.loader import load_chip, load_costs
+from lava_runtime.inputs import Given
 from lava_runtime.nir_data import ENDINGS, write_result
 from lava_runtime.profile import profile_run
 from lava_runtime.result import SimulationResult
@@ -28,7 +29,7 @@ from .shown import Shown
 class Simulation(Shown):
     """A run of a program; step t of every array is step t of the chip.
 
-    input_steps: time steps of what entered; profile_name: the chip's profile, by name or path.
+    input_steps: time steps of what entered; profile_name: the chip's profile, by name or path; inputs: what entered.
     """
 
     program: ChipProgram
@@ -36,6 +37,7 @@ class Simulation(Shown):
     backend: str
     input_steps: int
     profile_name: str
+    inputs: Given | None = None
 
     @property
     def spikes(self) -> NDArray[Any]:
@@ -63,10 +65,13 @@ class Simulation(Shown):
         return max(0, self.input_steps + self.program.pipeline_steps - self.result.steps)
 
     def profile(self, *, costs: tuple[str, ...] = ()) -> ProfileReport:
-        """What one inference costs; costs: profiles whose constants price the same events. Raises InputError."""
+        """What one inference costs; costs: profiles whose constants price the same events. Raises InputError.
+
+        Steps are told apart where record was "layers" or "all".
+        """
         others = tuple(load_costs(name) for name in costs)
         chip = load_chip(self.profile_name)
-        return ProfileReport(self.program, profile_run(self.program, self.result, chip), others)
+        return ProfileReport(self.program, profile_run(self.program, self.result, chip, self.inputs), chip, others)
 
     def save(self, path: str | Path) -> None:
         """Write OUT.npz, or NIR's data where the name ends in .h5 or .hdf5; raises InputError."""

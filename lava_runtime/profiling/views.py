@@ -1,0 +1,142 @@
+"""A profile as plain values, for reports and other programs: time, energy, power, memory, activity, traffic.
+
+By step, by layer and by core; means over the samples, typical values where it does not say low and high.
+docs/profiler.md says what every field holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_profiles.schema import ChipProfile
+from lava_runtime.costs import Range
+
+from .counts import RECEIVED
+from .placement import INPUT
+from .pricing import joules
+from .timeline import Timeline
+
+if TYPE_CHECKING:
+    from lava_runtime.profile import Profile
+
+SYNOPS = ("synops_dense", "synops_sparse", "synops_conv")
+
+
+def views(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
+    """All views of a profile, which was made for this chip."""
+    line = profile.timeline
+    energy = line.energy(joules(chip))
+    return {
+        "recorded": line.recorded,
+        "rows": len(line.step[0]),
+        "steps": line.steps,
+        "samples": line.samples,
+        "layers": _nodes(line),
+        "cores": _cores(line),
+        "time": _time(profile),
+        "energy": _energy(profile, chip, energy),
+        "power": _power(profile, energy),
+        "memory": _memory(profile),
+        "activity": _by(line, {"spikes": ("spikes",), "synops": SYNOPS}) | {"active_updates": _active(line)},
+        "traffic": _by(
+            line,
+            {"sent": ("messages",), "received": (RECEIVED,), "hops": ("hops",), "chip_hops": ("chip_hops",)},
+        ),
+    }
+
+
+def summed(line: Timeline, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Counts of all these names by row and part."""
+    return sum((line.exact[name] for name in names if name in line.exact), np.zeros(line.active.shape[1:]))
+
+
+def by_layer(line: Timeline, values: NDArray[np.float64]) -> dict[str, list[float]]:
+    """Values by row and part as one list a node."""
+    return {name: _short(values[:, line.placement.of(name)].sum(axis=1)) for name in _nodes(line)}
+
+
+def _nodes(line: Timeline) -> list[str]:
+    return list(dict.fromkeys(part.layer for part in line.placement.parts))
+
+
+def _cores(line: Timeline) -> list[dict[str, Any]]:
+    held: list[dict[str, int]] = [{} for _ in line.placement.placed]
+    for part in line.placement.parts:
+        if part.core != INPUT:
+            held[part.core][part.layer] = held[part.core].get(part.layer, 0) + part.size
+    places = zip(line.placement.placed, held, strict=True)
+    return [{"chip": core.chip, "x": core.x, "y": core.y, "neurons": neurons} for core, neurons in places]
+
+
+def _time(profile: Profile) -> dict[str, Any]:
+    line = profile.timeline
+    return {
+        "step_s": _bounds(line.step),
+        "slowest_core_s": {name: _short(values) for name, values in line.shares.items()},
+        "slowest_share": _short(line.slowest),
+        "core_busy_s": [_short(row) for row in line.work[1]],
+        "latency_s": asdict(line.latency),
+        "period_s": asdict(line.period),
+        "per_second": {"unpipelined": asdict(profile.unpipelined), "pipelined": asdict(profile.pipelined)},
+    }
+
+
+def _energy(profile: Profile, chip: ChipProfile, energy: NDArray[np.float64]) -> dict[str, Any]:
+    line = profile.timeline
+    return {
+        "dynamic_j": {name: asdict(value) for name, value in profile.dynamic_by_event(chip).items()},
+        "static_j": {name: asdict(watts.times(line.latency)) for name, watts in profile.power.items()},
+        "layers_j": by_layer(line, energy[1]),
+        "cores_j": [_short(row) for row in line.placement.by_core(energy[1])],
+    }
+
+
+def _power(profile: Profile, energy: NDArray[np.float64]) -> dict[str, Any]:
+    line = profile.timeline
+    # low energy in a long step, high energy in a short one
+    dynamic = energy.sum(axis=2) / line.step[::-1]
+    static = sum(profile.power.values(), Range.zero())
+    return {
+        "static_w": {name: asdict(watts) for name, watts in profile.power.items()},
+        "dynamic_w": _bounds(dynamic),
+        "mean_w": asdict(static + profile.dynamic.over(line.latency)),
+    }
+
+
+def _memory(profile: Profile) -> dict[str, Any]:
+    layers = {
+        layer.name: {name: float(share) for name, share in layer.fill.items()} for layer in profile.mapping.layers
+    }
+    return {"footprint_bytes": profile.workload.footprint_bytes, "fill": layers}
+
+
+def _by(line: Timeline, names: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for view, counted in names.items():
+        values = summed(line, counted)
+        found[view] = {
+            "layers": by_layer(line, values),
+            "cores": [_short(row) for row in line.placement.by_core(values)],
+        }
+    return found
+
+
+def _active(line: Timeline) -> dict[str, Any]:
+    return {
+        "layers": by_layer(line, line.active[1]),
+        "cores": [_short(row) for row in line.placement.by_core(line.active[1])],
+    }
+
+
+def _bounds(values: NDArray[np.float64]) -> dict[str, list[float]]:
+    return {name: _short(rows) for name, rows in zip(("low", "typical", "high"), values, strict=True)}
+
+
+def _short(values: NDArray[np.float64]) -> list[float]:
+    """Six digits are more than an estimate has, and exact for counts up to a million."""
+    return [float(f"{value:.6g}") for value in values.tolist()]
