@@ -179,7 +179,7 @@ class Profiler:
         self.steps = steps
         self._program, self._chip, self._recorded = program, chip, recorded
         self._mapping = mapping or map_program(program, chip)
-        self._placement = place(program, self._mapping)
+        self._placement = place(program, self._mapping, chip.limits)
         fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
         self._counter = Counter(program, self._placement, fan_outs, steps if recorded else 1, not recorded)
         self._builder = TimelineBuilder(self._placement, chip, steps, min(fed, steps), recorded)

@@ -45,16 +45,18 @@ def test_views_add_up_to_the_profile(profile: Profile, chip: ChipProfile) -> Non
     found = json.loads(json.dumps(views(profile, chip)))
     steps = len(X) + 2
     assert (found["rows"], found["steps"], found["samples"], found["recorded"]) == (steps, steps, 3, True)
-    assert [core["neurons"] for core in found["cores"]] == [{"layer1": 8}] * 5 + [{"layer2": 4}]
+    held = [core["neurons"] for core in found["cores"]]
+    assert sorted(sum(core.values()) for core in held) == [4, 8, 8, 8, 8, 8]
+    assert held.count({"layer2": 4}) == 1
     names = {"spikes": "activity", "synops": "activity", "sent": "traffic", "hops": "traffic"}
     for what, view in names.items():
         called = {"sent": "messages"}.get(what, what)
         for layer in profile.layers:
-            assert sum(found[view][what]["layers"][layer.name]) == pytest.approx(getattr(layer, called))
+            assert sum(found[view][what]["layers"][layer.name]) == pytest.approx(getattr(layer, called), rel=1e-4)
     on_cores = np.array(found["activity"]["synops"]["cores"])
     assert on_cores.shape == (steps, 6)
-    assert on_cores.sum() == pytest.approx(profile.total("synops"))
-    assert np.sum(found["traffic"]["received"]["cores"]) == pytest.approx(profile.total("messages"))
+    assert on_cores.sum() == pytest.approx(profile.total("synops"), rel=1e-4)
+    assert np.sum(found["traffic"]["received"]["cores"]) == pytest.approx(profile.total("messages"), rel=1e-4)
     time = found["time"]
     assert sum(time["step_s"]["typical"]) == pytest.approx(profile.latency.typical, rel=1e-4)
     assert sum(sum(v) for v in time["slowest_core_s"].values()) == pytest.approx(profile.latency.typical, rel=1e-4)
@@ -111,7 +113,7 @@ def test_the_trace_is_one_that_the_format_allows(profile: Profile, chip: ChipPro
     assert [event["name"] for event in steps] == [f"step {n}" for n in range(profile.steps)]
     assert sum(event["dur"] for event in steps) == pytest.approx(1e6 * profile.latency.typical)
     tracks = {e["args"]["name"] for e in events if e["name"] == "thread_name"}
-    assert "core 5 (5, 0): layer2" in tracks
+    assert sum(track.endswith(": layer2") for track in tracks) == 1
     work = [event for event in events if event.get("cat") == "core"]
     assert len(work) == profile.steps * 6
     assert sum(event["args"]["synops"] for event in work) == pytest.approx(profile.total("synops"))

@@ -56,13 +56,13 @@ class Board:
         return np.array([(c.chip, c.x, c.y) for c in cores], np.int64).reshape(-1, 3)
 
     def ways(self, places: Places, to: Places) -> tuple[Places, Places]:
-        """Routers and chips from each place to one, (places,) each: along rows and columns, as messages go."""
+        """Routers and chips from places to others, (..., 3): along rows and columns, as messages go, (...) each."""
         side = math.ceil(math.sqrt(self.chips))
-        here, there = _on_grid(places[:, 0], side), _on_grid(to[None, 0], side)
+        here, there = _on_grid(places[..., 0], side), _on_grid(to[..., 0], side)
         chips = np.abs(here - there)
         span = np.array([self.columns, self.rows])
-        routers = np.abs(here * span + places[:, 1:] - there * span - to[1:])
-        return routers.sum(axis=1), chips.sum(axis=1)
+        routers = np.abs(here * span + places[..., 1:] - there * span - to[..., 1:])
+        return routers.sum(axis=-1), chips.sum(axis=-1)
 
 
 def snake(number: int, columns: int) -> tuple[int, int]:

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import Core, Mapping, slices_of
+from exporter.mapping import Board, Core, Mapping, slices_of
 from exporter.program import ChipProgram
+from hardware_profiles.schema import Limits
 
 INPUT = -1
 """The core of what enters from outside."""
@@ -34,6 +35,7 @@ class Placement:
     parts: tuple[Part, ...]
     slots: dict[str, NDArray[np.int64]]
     placed: tuple[Core, ...]
+    board: Board
     chips: int
 
     @property
@@ -77,17 +79,19 @@ class Placement:
         self, sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Routers and chips from parts to parts, along rows and columns, elementwise; input enters at the first."""
-        way = np.abs(self._places[sources] - self._places[targets]).astype(np.float64)
-        return way[..., 1] + way[..., 2], way[..., 0]
+        routers, chips = self.board.ways(self._places[sources], self._places[targets])
+        return routers.astype(np.float64), chips.astype(np.float64)
 
     @cached_property
     def _places(self) -> NDArray[np.int64]:
         """(chip, x, y) of the router of every part, (parts, 3)."""
-        places = [(core.chip, core.x, core.y) for core in self.placed]
-        return np.array([(0, 0, 0) if core == INPUT else places[core] for core in self.core_of], np.int64)
+        held = self.core_of != INPUT
+        places = np.zeros((len(self.parts), 3), np.int64)
+        places[held] = self.board.places(self.placed)[self.core_of[held]]
+        return places
 
 
-def place(program: ChipProgram, mapping: Mapping) -> Placement:
+def place(program: ChipProgram, mapping: Mapping, limits: Limits) -> Placement:
     """The parts of every population on the mapping's cores."""
     parts = [Part(port.name, INPUT, port.size) for port in program.inputs]
     slots = {port.name: np.full(port.size, number, np.int64) for number, port in enumerate(program.inputs)}
@@ -96,4 +100,4 @@ def place(program: ChipProgram, mapping: Mapping) -> Placement:
         for core, held in slices_of(mapping.placed, population.name):
             slots[population.name][held.neurons(population.shape)] = len(parts)
             parts.append(Part(population.name, core, held.size))
-    return Placement(tuple(parts), slots, mapping.placed, mapping.chips)
+    return Placement(tuple(parts), slots, mapping.placed, Board.of(limits), mapping.chips)

@@ -109,10 +109,9 @@ def _power(profile: Profile, energy: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _memory(profile: Profile) -> dict[str, Any]:
-    layers = {
-        layer.name: {name: float(share) for name, share in layer.fill.items()} for layer in profile.mapping.layers
-    }
-    return {"footprint_bytes": profile.workload.footprint_bytes, "fill": layers}
+    """Bytes of the network, and the share of each limit that every core uses."""
+    cores = [{name: float(f"{share:.6g}") for name, share in fill.items()} for fill in profile.mapping.fills]
+    return {"footprint_bytes": profile.workload.footprint_bytes, "fill": cores}
 
 
 def _by(line: Timeline, names: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -138,5 +137,5 @@ def _bounds(values: NDArray[np.float64]) -> dict[str, list[float]]:
 
 
 def _short(values: NDArray[np.float64]) -> list[float]:
-    """Six digits are more than an estimate has, and exact for counts up to a million."""
+    """Six digits: more than an estimate has."""
     return [float(f"{value:.6g}") for value in values.tolist()]
