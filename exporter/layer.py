@@ -27,6 +27,7 @@ from .payload import SPIKE, Payload
 from .program import Connection, Cuba, CubaLI, CubaLIF, CubaLIFSoftReset, Integers, Quantisation
 from .reach import Decays, Reach, worst_case
 from .rest import resting_voltage
+from .rows import times_rows
 from .scale import Rounded, ScaleSearch, threshold_words
 
 Form = Literal["whole", "split", "digits", "doubled"]
@@ -106,7 +107,7 @@ def _matrix(
     payload = payloads.get(connection.source, SPIKE)
     charge = charge_factors(du, wanted.population.current_decay, rows.shape[0]) * payload.unit
     # a rounded decay changes how much charge a spike leaves in all: the weights make up for it
-    rows.data *= np.repeat(charge, np.diff(rows.indptr))
+    times_rows(rows.data, rows.indptr, charge)
     return whole(rows, wanted.population.size // rows.shape[0], index, bits, payload.largest)
 
 

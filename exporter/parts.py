@@ -24,6 +24,7 @@ from hardware_profiles.fixed_point import STATE_UNIT, SignMode, WeightGrid, Word
 
 from .float_network import FloatConnection, Floats
 from .program import Integers
+from .rows import chosen_rows, on_grid, row_sums
 
 # halvings of the largest weight that are tried as the border between large and small ones
 _BORDERS = range(1, 8)
@@ -79,8 +80,8 @@ class WeightMatrix:
         elif spread:
             low, high = (v + int(np.sign(v)) * (fine - 1) * grid.step for v in (low, high))
         wanted = self.values if values is None else values
-        points = np.rint(wanted * (scale / (STATE_UNIT * 2.0 ** (exponent - spread) * grid.step))) * grid.step
-        integers: Integers = np.clip(points, low, high).astype(np.int32)
+        factor = scale / (STATE_UNIT * 2.0 ** (exponent - spread) * grid.step)
+        integers: Integers = on_grid(wanted, factor, float(grid.step), float(low), float(high))
         return integers
 
 
@@ -98,12 +99,14 @@ def rows_of(connection: FloatConnection) -> csr_array:
     """A connection's weights as compressed rows: a target, or an output channel, a row."""
     weights = connection.weights
     if isinstance(weights, csr_array):
-        rows = csr_array(weights, dtype=np.float64, copy=True)
-        rows.sum_duplicates()
+        # values are changed in place, places only where two weights share one or one is 0
+        rows = csr_array((weights.data.astype(np.float64), weights.indices, weights.indptr), shape=weights.shape)
+        if not rows.has_canonical_format:
+            rows = rows.copy()
+            rows.sum_duplicates()
     else:
         rows = csr_array(weights.reshape(len(weights), -1))
-    rows.eliminate_zeros()
-    return rows
+    return _without_zeros(rows)
 
 
 def whole(rows: csr_array, repeat: int, synapse: int, bits: int, payload: int = 1) -> WeightMatrix:
@@ -183,9 +186,7 @@ def total(parts_of_synapse: Sequence[Part], shape: tuple[int, int]) -> csr_array
 
 def positive_and_negative(weights: csr_array, values: NDArray[np.float64]) -> tuple[Floats, Floats]:
     """Sums of the positive and of the |negative| values in each row; values stand where the weights are stored."""
-    rows = csr_array((values, weights.indices, weights.indptr), shape=weights.shape)
-    ones = np.ones(rows.shape[1])
-    signed, absolute = rows @ ones, abs(rows) @ ones
+    signed, absolute = row_sums(values, weights.indptr)
     return (absolute + signed) / 2, (absolute - signed) / 2
 
 
@@ -201,12 +202,14 @@ def smallest_exponent(matrix: WeightMatrix, scale: float, widths: WordWidths) ->
 
 
 def _part(matrix: WeightMatrix, rows: csr_array, exponent: int) -> Part:
-    rows = rows.copy()
-    rows.eliminate_zeros()
-    return Part(rows, exponent, matrix.mode, matrix.synapse)
+    return Part(_without_zeros(rows), exponent, matrix.mode, matrix.synapse)
+
+
+def _without_zeros(rows: csr_array) -> csr_array:
+    """The same rows with no zeros stored; new ones where there are any."""
+    return rows if np.all(rows.data) else _chosen(rows, rows.data != 0)
 
 
 def _chosen(rows: csr_array, chosen: NDArray[np.bool_]) -> csr_array:
     """Compressed rows with the chosen stored weights only."""
-    before = np.concatenate([[0], np.cumsum(chosen)])
-    return csr_array((rows.data[chosen], rows.indices[chosen], before[rows.indptr]), shape=rows.shape)
+    return csr_array(chosen_rows(rows.data, rows.indices, rows.indptr, chosen), shape=rows.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,11 @@ class ScaleSearch:
         self._population, self._matrices, self._widths = population, matrices, widths
         self._decays, self._reach = decays, reach
         self._threshold = reference_threshold(population, reach)
-        self._samples = [m.values[:: max(1, m.values.size // _SAMPLE)] for m in matrices]
+        self._samples = [np.ascontiguousarray(m.values[:: max(1, m.values.size // _SAMPLE)]) for m in matrices]
         self._shares = [m.values.size / max(1, s.size) for m, s in zip(matrices, self._samples, strict=True)]
+        self._thresholds_that_differ, self._biases_that_differ = map(
+            _different, (population.threshold, population.bias)
+        )
         squares = sum(float(np.square(m.values).sum()) for m in matrices)
         self._squares = squares or 1.0
 
@@ -178,10 +182,12 @@ class ScaleSearch:
         ):
             unit = STATE_UNIT * 2.0 ** (e - m.spread(e)) / scale
             error += share * float(np.square(m.rounded(scale, e, sample) * unit - sample).sum())
-        threshold, bias = self._population.threshold, self._population.bias
         if self._population.sends == "spikes":
-            error += float(np.square(np.rint(threshold * scale / STATE_UNIT) * (STATE_UNIT / scale) - threshold).sum())
-        error += float(np.square(np.rint(bias * scale) / scale - bias).sum())
+            threshold, places = self._thresholds_that_differ
+            squares = np.square(np.rint(threshold * scale / STATE_UNIT) * (STATE_UNIT / scale) - threshold)
+            error += float(squares[places].sum())
+        bias, places = self._biases_that_differ
+        error += float(np.square(np.rint(bias * scale) / scale - bias)[places].sum())
         return max(error / self._squares, _NOISE)
 
     def _shrunk(self, scale: float) -> Rounded:
@@ -194,6 +200,14 @@ class ScaleSearch:
             if bound <= self._widths.state_max:
                 return rounded
             scale = rounded.scale * min(0.999, self._widths.state_max / bound)
+
+
+def _different(values: Floats) -> tuple[Floats, Any]:
+    """The values that differ and which of them each neuron has, so that what neurons share is reckoned once."""
+    if values.size and np.all(values == values[0]):
+        return values[:1], np.broadcast_to(0, values.shape)
+    found, places = np.unique(values, return_inverse=True)
+    return (found, places) if 2 * found.size < values.size else (values, slice(None))
 
 
 def reference_threshold(population: FloatPopulation, reach: Reach) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from exporter.program import ChipProgram
 
 from .blocks import Runner, cut
-from .engine import Synapses
+from .engine import synapses_of
 from .inputs import graded_nodes
 from .kernels import warm_up
 from .kernels.active import Active
@@ -86,7 +86,7 @@ def _groups_of_samples(
     report: _Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
     """One job a thread, which takes one group of samples after the other."""
-    synapses = [Synapses(c, program.source_size(c.source), c.source in graded) for c in program.connections]
+    synapses = synapses_of(program, program.connections, graded)
     batch = next(iter(inputs.values())).shape[1]
     streamed = sum(x.nbytes for x in inputs.values()) + sum(r.nbytes for r in recordings.values()) > _STREAMED_FROM
     made = cut(program, steps, batch, min(cores, batch), streamed)

@@ -6,15 +6,16 @@ step at least; so nothing but what populations send in a circle makes a block sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import Connection, Population
+from exporter.program import ChipProgram, Connection, Population
 
 from .kernels.active import Active, pack, words_of
+from .merge import merged
 from .synapses import delivery_parts
 
 
@@ -110,6 +111,11 @@ class Synapses:
         for part in self._parts:
             for first, last, place in target.arrivals(self.connection.port, step + part.delay, steps):
                 part.deliver(active.part(first, last), place)
+
+
+def synapses_of(program: ChipProgram, connections: Iterable[Connection], graded: set[str]) -> list[Synapses]:
+    """What delivers these connections; graded: the sources that send payloads."""
+    return [Synapses(c, program.source_size(c.source), c.source in graded) for c in merged(connections, graded)]
 
 
 def longest_delay(connections: Sequence[Connection]) -> int:

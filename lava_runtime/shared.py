@@ -18,6 +18,7 @@ from exporter.program import ChipProgram, Connection, ConvConnection, DenseConne
 
 from .engine import PopulationState, Synapses
 from .kernels.active import Active
+from .merge import merged
 from .result import Recording
 
 # below that waiting for each other, some 0.1 ms a step, takes longer than what is shared
@@ -78,9 +79,10 @@ class Shared:
              for name, part in parts.items()}
             for parts in self.parts
         ]  # fmt: skip
+        connections = merged(program.connections, graded)
         self._synapses = [
             [Synapses(rows(c, parts[c.target]), program.source_size(c.source), c.source in graded)
-             for c in program.connections if c.target in parts]
+             for c in connections if c.target in parts]
             for parts in self.parts
         ]  # fmt: skip
         self._sizes = {node.name: node.size for node in program.nodes}

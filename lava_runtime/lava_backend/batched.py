@@ -22,7 +22,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
 from exporter.program import InputPort, Population
-from lava_runtime.engine import PopulationState, Synapses
+from lava_runtime.engine import PopulationState, Synapses, synapses_of
 from lava_runtime.inputs import graded_nodes
 from lava_runtime.job import Job, shared_progress
 from lava_runtime.kernels.active import WORD, Active, packed, words_of
@@ -150,7 +150,7 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         schedule: Schedule = proc_params["schedule"]
         self._length, self._depth = schedule.length, schedule.depth[population.name]
         self._state = PopulationState(population, batch, self._length, incoming)
-        made = [Synapses(c, program.source_size(c.source), c.source in graded) for c in incoming]
+        made = synapses_of(program, incoming, graded)
         self._own = [s for s in made if s.connection.source == population.name]
         self._feeds = [
             _Feed(
