@@ -19,6 +19,7 @@ from lava_runtime.profile import profile_run
 from lava_runtime.result import SimulationResult
 
 from . import stages, summary
+from .core_map import core_map_parts
 from .difference import difference_parts
 from .folder import RunFolder
 from .recipe import Recipe, load_recipe
@@ -90,6 +91,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
         "accuracy": values,
         **equal,
         **summary.profile_parts(program, profile),
+        "core_map": core_map_parts(profile.mapping, profile.timeline, chip),
         "difference": difference_parts(difference),
         "network": summary.network_parts(program),
         "ann": summary.ann_parts(costs),

@@ -87,6 +87,13 @@ def _fidelity(name: str, neurons: int, first: Json | None, differing: int, spike
     }
 
 
+_SPREAD = {"low": 0.5e-6, "typical": 1e-6, "high": 3e-6}
+
+
+def _core(x: int, y: int, layer: str, neurons: int, fill: dict[str, float]) -> Json:
+    return {"chip": 0, "x": x, "y": y, "layers": {layer: neurons}, "fill": fill}
+
+
 def _edge(source: str, target: str, synapses: int) -> Json:
     words = {"kind": "dense", "delay": 1, "weight_bits": 8, "weight_exp": 0, "sign_mode": "mixed"}
     return {"source": source, "target": target, "synapses": synapses, **words}
@@ -174,6 +181,19 @@ def make_summary() -> Json:
                 {"name": "hidden", "cores": 1, "neurons_per_core": 128, "limit": "synapse memory", "fill": 0.083},
                 {"name": "readout", "cores": 1, "neurons_per_core": 10, "limit": "input axons", "fill": 0.031},
             ],
+        },
+        "core_map": {
+            "columns": 16,
+            "rows": 8,
+            "cores_per_router": 1,
+            "chips_per_board": 1,
+            "recorded": True,
+            "cores": [
+                _core(3, 2, "hidden", 128, {"compartments": 0.03, "synapse memory": 0.083, "input axons": 0.02}),
+                _core(4, 2, "readout", 10, {"compartments": 0.002, "synapse memory": 0.01, "input axons": 0.031}),
+            ],
+            "step_s": {name: [scale * (1 + t % 3) for t in range(18)] for name, scale in _SPREAD.items()},
+            "busy_s": [[0.8e-6 * (1 + t % 3) for t in range(18)], [0.3e-6] * 18],
         },
         "ann": {
             "server_cpu": {

@@ -53,8 +53,9 @@ NOT_SAID = {"None", "nan", "inf", "True", "False", "Undefined"}
 def test_pictures_speak_and_tables_have_captions_and_scopes(tmp_path: Path, summary: Json) -> None:
     page = Page(write_report(make_folder(tmp_path, summary)).read_text(encoding="utf-8"))
     spoken = [a for a in page.attributes("svg") if a.get("role") == "img"]
-    # network, 3 strips and the sample, accuracy, 3 of fidelity, energy and latency, energy by layer, cores
-    assert len(spoken) == 1 + 4 + 1 + 3 + 2 + 1 + 1
+    # network, 3 strips and the sample, accuracy, 3 of fidelity, energy and latency, energy by layer;
+    # the cores, 3 limits, their busy time, and the steps
+    assert len(spoken) == 1 + 4 + 1 + 3 + 2 + 1 + (1 + 3 + 1 + 1)
     assert all(len(a["aria-label"] or "") > 30 for a in spoken)
     # what is silent is a key, an axis, part of a picture, or said in words beside it
     silent = [a for a in page.attributes("svg") if a.get("role") != "img"]
@@ -168,14 +169,14 @@ def test_whatever_did_not_run_is_said_and_nothing_breaks(summary: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["per_inference", "mapping", "agreement", "lava_equals_emulator", "difference", "training"]
+    "name", ["per_inference", "mapping", "agreement", "lava_equals_emulator", "difference", "training", "core_map"]
 )
 def test_each_null_alone(summary: Json, name: str) -> None:
     summary[name] = None
     page = Page(page_of(summary))
-    if name != "training":
+    if name not in ("training", "core_map"):
         assert "not run here" in page.text
-    if name not in ("difference", "training"):
+    if name not in ("difference", "training", "core_map"):
         assert "not run here" in terminal_of(summary)
 
 

@@ -25,7 +25,7 @@ QUIET = [
 ]  # fmt: skip
 VIEWS = [(width, scheme) for width in (390, 1280) for scheme in ("light", "dark")]
 FIGURES = {
-    "network": 1, "raster": 4, "accuracy": 1, "fidelity": 3, "compare": 2, "energy": 1, "mapping": 1,
+    "network": 1, "raster": 4, "accuracy": 1, "fidelity": 3, "compare": 2, "energy": 1, "mapping": 6,
 }  # fmt: skip
 
 

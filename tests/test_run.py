@@ -55,6 +55,15 @@ def test_the_summary_has_every_field_of_the_contract(finished: Path) -> None:
         {"spikes", "synops", "energy_low_j", "energy_j", "energy_high_j"} <= set(layer) for layer in found["layers"]
     )
     assert found["mapping"]["cores"] >= 1
+    cores = found["core_map"]["cores"]
+    assert len(cores) == found["mapping"]["cores"]
+    assert sum(neurons for core in cores for neurons in core["layers"].values()) == 24 + 10
+    assert max(max(core["fill"].values()) for core in cores) == pytest.approx(
+        max(layer["fill"] for layer in found["mapping"]["layers"]), rel=1e-3
+    )
+    steps = found["core_map"]["step_s"]["typical"]
+    assert sum(steps) == pytest.approx(found["per_inference"]["latency_s"], rel=1e-3)
+    assert all(busy <= step for row in found["core_map"]["busy_s"] for busy, step in zip(row, steps, strict=True))
     assert {"macs", "energy_j", "latency_s", "int8"} <= set(found["ann"]["jetson_tx1"])
     assert found["lava_equals_emulator"] is (None if lava_missing() else True)
     assert found["stock_equals_emulator"] is None  # the recipe leaves it out

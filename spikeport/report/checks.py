@@ -55,7 +55,8 @@ def _fits(summary: Summary) -> Check:
     nearest = () if fullest is None else ((f"Fullest core, {fullest.limit}", percent(fullest.fill, 0)),)
     return Check(
         "Fits", State.YES if mapping.fits else State.NO, plural(mapping.cores, "core"),
-        f"of {plain(mapping.cores_per_chip)} on a chip", (*size, *nearest),
+        f"of {plain(mapping.cores_per_chip)} on a chip" if mapping.chips < 2 else f"on {plural(mapping.chips, 'chip')}",
+        (*size, *nearest),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The mesh of a chip's cores as a heat map: how full each is, and which layer lies there."""
+"""The mesh of a chip's cores as heat maps: how full each core is, of which limit, with which layer, how busy."""
 
 from __future__ import annotations
 
@@ -9,104 +9,131 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from .model import Mapping
-from .svg import element, number, rectangle, text
+from .placed import CoreMap, PlacedCore
+from .svg import Length, element, number, rectangle, text
 from .units import percent, plain, plural
 
-_CELL, _SPACE, _MOST_CHIPS = 30.0, 3.0, 6
-
-
-@dataclass(frozen=True)
-class Core:
-    """A core that is used: its place on its chip's mesh, the layers on it by number, and the share of a limit used."""
-
-    chip: int
-    x: int
-    y: int
-    layers: tuple[int, ...]
-    fill: float
+_CELL, _SMALL, _MOST_CHIPS = 30.0, 11.0, 6
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """One chip's map, with its title."""
+    """One heat map with its title and what stands below it."""
 
     title: str
+    detail: str
     picture: Markup
 
 
-def in_order(mapping: Mapping) -> list[Core]:
-    """Cores as the layers follow each other, row by row: for a mapping that counts cores and gives them no place."""
-    width, _ = mesh_size(mapping.cores_per_chip)
-    cores: list[Core] = []
-    for index, layer in enumerate(mapping.layers, start=1):
+def in_order(mapping: Mapping) -> CoreMap:
+    """Cores as the layers follow each other, row by row: for a summary that counts cores and gives them no place."""
+    columns = max(1, math.ceil(math.sqrt(2 * mapping.cores_per_chip)))
+    rows = max(1, math.ceil(mapping.cores_per_chip / columns))
+    cores: list[PlacedCore] = []
+    for layer in mapping.layers:
         for _ in range(layer.cores):
             chip, place = divmod(len(cores), max(1, mapping.cores_per_chip))
-            cores.append(Core(chip, place % width, place // width, (index,), layer.fill))
             # what lies on chips that are not drawn is counted in the table
             if chip >= _MOST_CHIPS:
-                return cores
-    return cores
+                break
+            y, x = divmod(place, columns)
+            held = {layer.name: layer.neurons_per_core}
+            cores.append(PlacedCore(chip=chip, x=x, y=y, layers=held, fill={layer.limit: layer.fill}))
+    return CoreMap(columns=columns, rows=rows, cores_per_router=1, cores=tuple(cores))
 
 
-def mesh_size(cores: int) -> tuple[int, int]:
-    """Columns and rows of a mesh of so many cores, about twice as wide as high."""
-    width = max(1, math.ceil(math.sqrt(2 * cores)))
-    return width, math.ceil(cores / width)
-
-
-def core_maps(cores: Sequence[Core], cores_per_chip: int, size: tuple[int, int] | None = None) -> list[Mesh]:
-    """A map for each of the first chips."""
-    size = size or mesh_size(cores_per_chip)
-    chips = sorted({core.chip for core in cores})[:_MOST_CHIPS]
-    return [
-        Mesh(
-            f"Chip {chip + 1}",
-            _mesh([core for core in cores if core.chip == chip], cores_per_chip, size, f"chip {chip + 1}"),
+def core_meshes(mapping: Mapping, placed: CoreMap | None) -> list[Mesh]:
+    """A map for each of the first chips: how full each core is, with the numbers of its layers."""
+    found = placed or in_order(mapping)
+    numbers = {layer.name: index for index, layer in enumerate(mapping.layers, start=1)}
+    meshes = []
+    for chip in sorted({core.chip for core in found.cores})[:_MOST_CHIPS]:
+        here = [core for core in found.cores if core.chip == chip]
+        fullest = max(core.fullest for core in here)
+        label = (
+            f"Heat map of chip {chip + 1}: {plural(len(here), 'core')} used, the fullest to {percent(fullest, 0)} of "
+            "its nearest limit."
         )
-        for chip in chips
-    ]
+        values = [core.fullest for core in here]
+        words = [_words([numbers[name] for name in core.layers if name in numbers]) for core in here]
+        meshes.append(Mesh(f"Chip {chip + 1}", "", _mesh(found, here, values, words, _CELL, label)))
+    return meshes
 
 
-def _mesh(cores: Sequence[Core], cores_per_chip: int, size: tuple[int, int], name: str) -> Markup:
-    width, height = size
-    used = {(core.x, core.y): core for core in cores}
-    marks = []
-    for place in range(min(cores_per_chip, width * height)):
-        x, y = place % width, place // width
-        marks.append(_cell(x, y, used.get((x, y))))
-    fullest = max((core.fill for core in cores), default=0.0)
-    label = (
-        f"Heat map of {name}: {plural(len(cores), 'core')} of {plain(cores_per_chip)} used, "
-        f"the fullest to {percent(fullest, 0)} of its nearest limit."
-    )
-    wide, high = width * _CELL + _SPACE, height * _CELL + _SPACE
+def limit_meshes(found: CoreMap) -> list[Mesh]:
+    """Small maps of the first chip, one for each limit that is used, and one of how busy each core is."""
+    chip = min((core.chip for core in found.cores), default=0)
+    places = [index for index, core in enumerate(found.cores) if core.chip == chip]
+    here = [found.cores[index] for index in places]
+    meshes = []
+    for limit in found.limits:
+        values = [core.fill.get(limit, 0.0) for core in here]
+        meshes.append(_small(found, here, values, limit.capitalize(), f"{percent(max(values), 0)} at most"))
+    if any(found.busy):
+        values = [found.busy[index] for index in places]
+        meshes.append(_small(found, here, values, "Busy time", "of the busiest core's, estimate"))
+    return meshes
+
+
+def _small(found: CoreMap, here: Sequence[PlacedCore], values: Sequence[float], title: str, detail: str) -> Mesh:
+    label = f"Heat map of the cores of one chip: {title}, {detail}."
+    return Mesh(title, detail, _mesh(found, here, values, None, _SMALL, label))
+
+
+def _mesh(
+    found: CoreMap, here: Sequence[PlacedCore], values: Sequence[float], words: Sequence[str] | None, cell: float,
+    label: str,
+) -> Markup:  # fmt: skip
+    across = math.ceil(math.sqrt(found.cores_per_router))
+    down = math.ceil(found.cores_per_router / across)
+    space = cell * 0.1
+    wide, high = found.columns * across * cell, found.rows * down * cell
+    taken: dict[tuple[int, int], int] = {}
+    marks = [
+        rectangle(x * cell + space / 2, y * cell + space / 2, cell - space, cell - space, "core free", 2)
+        for y in range(found.rows * down) for x in range(found.columns * across)
+        if y % down * across + x % across < found.cores_per_router
+    ]  # fmt: skip
+    for index, core in enumerate(here):
+        # cores of one router share its place
+        place = taken.get((core.x, core.y), 0)
+        taken[core.x, core.y] = place + 1
+        left = (core.x * across + place % across) * cell + space / 2
+        top = (core.y * down + place // across) * cell + space / 2
+        marks += _heat(left, top, cell - space, cell - space, values[index], 2)
+        if words is not None:
+            style = "small hot" if values[index] > 0.55 else "small"
+            marks.append(text(left + (cell - space) / 2, top + (cell - space) / 2 + 4, words[index], style, "middle"))
     return element(
         "svg", *marks, viewBox=f"0 0 {number(wide)} {number(high)}", width=wide, height=high, role="img",
         aria_label=label, class_="mesh",
     )  # fmt: skip
 
 
-def _cell(x: int, y: int, core: Core | None) -> Markup:
-    left, top, side = x * _CELL + _SPACE, y * _CELL + _SPACE, _CELL - _SPACE
-    if core is None:
-        return rectangle(left, top, side, side, "core free", 3)
-    words = "+".join(map(str, core.layers)) if len(core.layers) < 3 else f"{core.layers[0]}…"
-    return element(
-        "g",
-        rectangle(left, top, side, side, "core", 3),
-        element("rect", x=left, y=top, width=side, height=side, rx=3, class_="heat",
-                fill_opacity=f"{min(1.0, 0.08 + 0.92 * core.fill):.2f}"),
-        text(left + side / 2, top + side / 2 + 4, words, "small hot" if core.fill > 0.55 else "small", "middle"),
-    )  # fmt: skip
+def _heat(x: float, y: float, width: Length, height: float, value: float, radius: float) -> list[Markup]:
+    return [
+        rectangle(x, y, width, height, "core", radius),
+        element("rect", x=x, y=y, width=width, height=height, rx=radius, class_="heat", fill_opacity=strength(value)),
+    ]
+
+
+def strength(value: float) -> str:
+    """A share as the opacity of the heat's colour; what is in use is never invisible."""
+    return f"{0.08 + 0.92 * min(1.0, value):.2f}"
+
+
+def _words(numbers: Sequence[int]) -> str:
+    if len(numbers) < 3:
+        return "+".join(map(plain, numbers))
+    return f"{numbers[0]}…"
 
 
 def heat_key() -> Markup:
     """The colours from empty to full."""
     steps = 24
     marks = [
-        element("rect", x=34 + 6 * i, y=2, width=6.3, height=12, class_="heat",
-                fill_opacity=f"{0.08 + 0.92 * i / (steps - 1):.2f}")
+        element("rect", x=34 + 6 * i, y=2, width=6.3, height=12, class_="heat", fill_opacity=strength(i / (steps - 1)))
         for i in range(steps)
-    ]  # fmt: skip
+    ]
     marks += [text(0, 12.5, percent(0.0, 0), "small soft"), text(186, 12.5, percent(1.0, 0), "small soft")]
-    return element("svg", *marks, width=226, height=18, aria_hidden="true", class_="key")
+    return element("svg", *marks, width=226, height=18, aria_hidden="true")

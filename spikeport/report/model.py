@@ -13,6 +13,7 @@ from lava_runtime.costs import Range
 
 from .base import Amount, Count, Model, Number, Share
 from .fidelity import Difference
+from .placed import CoreMap
 
 
 class Bounds(Model):
@@ -228,6 +229,7 @@ class Summary(Model):
     layers: tuple[Layer, ...] = ()
     network: Network = Network()
     mapping: Mapping | None = None
+    core_map: CoreMap | None = None
     ann: dict[str, Device] = Field(default_factory=dict)
     constants: tuple[Constant, ...] = ()
     seconds: dict[str, Amount | None] = Field(default_factory=dict)

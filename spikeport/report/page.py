@@ -22,6 +22,7 @@ from .model import DeviceCost, PerInference, Summary, read_summary
 from .network_picture import network_picture
 from .raster import Raster, read_raster
 from .raster_picture import step_pictures
+from .time_picture import time_picture
 from .verdict import verdict
 
 REPORT = "report.html"
@@ -69,7 +70,9 @@ def render(summary: Summary, raster: Raster | None) -> str:
         contest_key=[(charts.key("chip"), "spiking network, on the chip"), (charts.key("ann"), "ANN, on a device")],
         contest_rows=tables.contest(summary),
         mapping=mapping,
-        meshes=[] if mapping is None else core_map.core_maps(core_map.in_order(mapping), mapping.cores_per_chip),
+        meshes=[] if mapping is None else core_map.core_meshes(mapping, summary.core_map),
+        limits=[] if summary.core_map is None else core_map.limit_meshes(summary.core_map),
+        time=None if summary.core_map is None else time_picture(summary.core_map),
         heat_key=core_map.heat_key(),
         constants=constants,
         sources=sources,

@@ -109,6 +109,8 @@ def _hardest(chip: Range, name: str, device: Device) -> Duel:
 def _fits(mapping: Mapping | None, chip: str) -> str:
     if mapping is None:
         return f"whether the network fits {chip} was not checked here"
+    if mapping.fits and mapping.chips > 1:
+        return f"the network fits {chip} on {plural(mapping.cores, 'core')} of {plural(mapping.chips, 'chip')}"
     if mapping.fits:
         return f"the network fits {chip} on {plain(mapping.cores)} of {plural(mapping.cores_per_chip, 'core')}"
     return f"the network does not fit {chip}: {_obstacle(mapping)}"
