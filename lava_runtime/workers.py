@@ -100,7 +100,7 @@ def simulate_to_file(
         store = Store.open(Path(f"{output}.parts"), how)
         store.keep_only(chunks, x)
         run = _Run(store, chunks, progress, x.shape[1])
-        with _pool(workers, cluster) as parallel:
+        with worker_pool(workers, cluster) as parallel:
             source = file if cluster is None else content
             run.finish(
                 parallel, lambda chunk: _Task(source, x[:, slice(*chunk)], chunk, settings), local=cluster is None
@@ -156,7 +156,8 @@ class _Run:
 
 
 @contextmanager
-def _pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
+def worker_pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
+    """Processes here, one thread each, or the workers of a dask cluster; raises InputError if that is not there."""
     if cluster is None:
         with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
             # one chunk at a time for each worker: what is killed with it is little

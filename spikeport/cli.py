@@ -259,6 +259,30 @@ def profile(
 
 @app.command()
 @grouped
+def sweep(
+    recipe: RecipeArgument,
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over", help="A key and its values; chip, weight_bits and precision share a training.", metavar="KEY=A,B"
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; what is done in it is kept.", metavar="DIR")],
+    said: OutputOption,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
+) -> None:
+    """Accuracy, energy, latency and cores of a recipe over a grid of its keys, and which points no other beats.
+
+    Example: spikeport sweep recipes/digits.toml --over weight_bits=4,6,8 --over chip=loihi1,loihi2 --out sweeps/digits
+    """
+    from spikeport import commands
+
+    commands.sweep(recipe, over, out, workers, cluster, said)
+
+
+@app.command()
+@grouped
 def compare(
     folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
     said: OutputOption,

@@ -200,6 +200,23 @@ def profile_file(
     said.figures(found.parts())
 
 
+def sweep(recipe: Path, over: list[str], folder: Path, workers: int | None, cluster: str | None, said: Output) -> None:
+    """A recipe over a grid of its keys: a table, and sweep.json, sweep.csv and pareto.svg in the folder."""
+    from .results.grid import show_sweep
+    from .sweep import Grid, run_sweep
+
+    if workers is not None and cluster is not None:
+        raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
+    grid = Grid.parse(over)
+    trained = "trained for each value: " + (", ".join(grid.retrained) or "nothing, one training serves all points")
+    say(said.console, f"{len(grid.points)} points; {trained}")
+    with progress("sweep", said.console) as done:
+        found = run_sweep(recipe, grid, folder, workers or 1, cluster, done)
+    show_sweep(found, said.console)
+    say(said.console, f"{folder}: sweep.json, sweep.csv and pareto.svg written")
+    said.figures(found.parts())
+
+
 def compare(folder_path: Path, devices: str | None, said: Output) -> None:
     """The finished run's network on the chip beside its ANN twin."""
     folder = RunFolder(folder_path)

@@ -50,14 +50,23 @@ class Recipe(BaseModel):
 
 def load_recipe(path: str | Path) -> Recipe:
     """Read a recipe; raises InputError for a truncated file, an unknown key (naming the nearest) or a bad value."""
+    return checked_recipe(read_recipe(path), path)
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """What a recipe's file says, unchecked; raises InputError for a missing or truncated file."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({reason(error)}); give the path of a recipe (.toml)") from error
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: is no whole TOML file ({reason(error)}); mend it there") from error
+
+
+def checked_recipe(content: dict[str, Any], path: str | Path) -> Recipe:
+    """A recipe from what its file says; raises InputError as load_recipe does."""
     try:
         # as JSON, because strict validation takes a JSON array for a tuple, but no list
         recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(over_preset(content)), default=str))

@@ -1,0 +1,36 @@
+"""`spikeport sweep`: the points of a grid."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lava_runtime.costs import Range
+
+from ..output import say
+from ..report.units import estimate, percent
+from ..sweep import Sweep
+
+
+def show_sweep(sweep: Sweep, console: Console) -> None:
+    """A row a point; a star where no other has more accuracy for less energy."""
+    keys = list(sweep.grid.axes)
+    table = Table(*keys, "accuracy", "energy (estimate)", "latency (estimate)", "cores", "")
+    for number, row in enumerate(sweep.rows):
+        named = [escape(str(row["values"][key])) for key in keys]
+        if "error" in row:
+            table.add_row(*named, "", "", "", "", "cannot be compiled")
+            continue
+        star = "*" if number in sweep.front else "" if row["fits"] else "does not fit"
+        energy, latency = (
+            Range(*(row[f"{name}_{unit}"] for name in (f"{what}_low", what, f"{what}_high")))
+            for what, unit in (("energy", "j"), ("latency", "s"))
+        )
+        costs = estimate(energy, "J"), estimate(latency, "s")
+        table.add_row(*named, percent(row["accuracy"]), *costs, str(row["cores"]), star)
+    console.print(table)
+    for row in sweep.rows:
+        if "error" in row:
+            say(console, row["error"])
+    say(console, "*: no other point has as much accuracy for less energy")

@@ -1,0 +1,74 @@
+"""Which points of a sweep no other beats, and the picture of accuracy against energy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from ..report.svg import clip, dot, line, path, standalone, text
+from ..report.units import percent, si
+
+_STYLE = (
+    "text{font:12px sans-serif;fill:#222}.soft{fill:#666}.grid{stroke:#ddd}.span{stroke:#1a5fb4;stroke-opacity:.35}"
+    ".point{fill:#9ab}.best{fill:#1a5fb4}.front{fill:none;stroke:#1a5fb4;stroke-width:1.5}"
+)
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760.0, 420.0, 70.0, 30.0, 40.0, 50.0
+
+
+def front(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Points that fit, and that no other such point equals or beats in both accuracy and energy, by energy."""
+    able = [number for number, row in enumerate(rows) if row.get("fits")]
+    able.sort(key=lambda n: (rows[n]["energy_j"], -rows[n]["accuracy"], n))
+    found: list[int] = []
+    for number in able:
+        if not found or rows[number]["accuracy"] > rows[found[-1]]["accuracy"]:
+            found.append(number)
+    return found
+
+
+def pareto_picture(name: str, rows: Sequence[dict[str, Any]], best: Sequence[int]) -> Markup:
+    """Accuracy by energy of one inference, whose ranges are the lines; the points of the front are named."""
+    shown = [number for number, row in enumerate(rows) if row.get("fits")]
+    title = f"{name}: accuracy against energy of one inference (estimate)"
+    if not shown:
+        return standalone(title, 60, [text(20, 34, "No point of the sweep fits its chip.")], _STYLE, _WIDTH)
+    energies = [rows[n][key] for n in shown for key in ("energy_low_j", "energy_high_j")]
+    first, last = math.floor(math.log10(min(energies))), math.ceil(math.log10(max(energies)))
+    accuracies = [rows[n]["accuracy"] for n in shown]
+    low, high = _span(accuracies)
+
+    def x(joules: float) -> float:
+        return _LEFT + (math.log10(joules) - first) / max(last - first, 1) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(accuracy: float) -> float:
+        return _HEIGHT - _BOTTOM - (accuracy - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    parts = [text(_LEFT, 20, title)]
+    for power in range(first, last + 1):
+        parts.append(line(x(10.0**power), _TOP, x(10.0**power), _HEIGHT - _BOTTOM, "grid"))
+        parts.append(text(x(10.0**power), _HEIGHT - _BOTTOM + 18, si(10.0**power, "J", 1), "soft", "middle"))
+    for step in range(6):
+        accuracy = low + step * (high - low) / 5
+        parts.append(line(_LEFT, y(accuracy), _WIDTH - _RIGHT, y(accuracy), "grid"))
+        parts.append(text(_LEFT - 8, y(accuracy) + 4, percent(accuracy), "soft", "end"))
+    for n in shown:
+        row = rows[n]
+        parts.append(
+            line(x(row["energy_low_j"]), y(row["accuracy"]), x(row["energy_high_j"]), y(row["accuracy"]), "span")
+        )
+    places = [(x(rows[n]["energy_j"]), y(rows[n]["accuracy"])) for n in best]
+    parts.append(path("M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in places), "front"))
+    parts += [dot(x(rows[n]["energy_j"]), y(rows[n]["accuracy"]), 4, "best" if n in best else "point") for n in shown]
+    for n, (a, b) in zip(best, places, strict=True):
+        label = ", ".join(f"{key.split('.')[-1]} {value}" for key, value in rows[n]["values"].items())
+        parts.append(text(a + 8, b - 8, clip(label, 48)))
+    return standalone(title, _HEIGHT, parts, _STYLE, _WIDTH)
+
+
+def _span(accuracies: Sequence[float]) -> tuple[float, float]:
+    """Round ends that hold all accuracies, at least two hundredths apart."""
+    low, high = math.floor(min(accuracies) * 50) / 50, math.ceil(max(accuracies) * 50) / 50
+    return (low, high) if high > low else (max(0.0, low - 0.02), low + 0.02)

@@ -1,0 +1,102 @@
+"""What a worker does: train the networks of a sweep, and measure one of its points."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exporter.compile import compile_graph
+from exporter.from_torch import network_to_nir
+from hardware_profiles.errors import InputError
+from hardware_profiles.files import write_text
+from hardware_profiles.loader import load_chip
+from lava_runtime.costs import Range
+from lava_runtime.profile import profile_run
+from lava_runtime.simulate import simulate
+from trainer.methods import load_trained
+
+from .. import stages
+from ..folder import RunFolder
+from ..recipe import Recipe, checked_recipe
+from .grid import Point, with_values
+
+
+@dataclass(frozen=True)
+class Job:
+    """A point of a sweep; content: the recipe as its file says it, where: that file, folder: of the sweep."""
+
+    point: Point
+    content: dict[str, Any]
+    where: str
+    folder: Path
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of this point; raises InputError for a value that it cannot have."""
+        chip = {key: value for key, value in self.point.compiled.items() if key == "chip"}
+        return checked_recipe(with_values(self.content, {**self.point.trained, **chip}), self.where)
+
+    @property
+    def trained(self) -> RunFolder:
+        """Where the network of this point is trained, which others may share."""
+        name = ",".join(f"{key}={value}" for key, value in self.point.trained.items()) or "as_the_recipe_says"
+        return RunFolder(self.folder / "trained" / "".join(c if c.isalnum() or c in ",=._-" else "_" for c in name))
+
+    @property
+    def file(self) -> Path:
+        """Where the result is kept: another chip's numbers, or another recipe, make another file."""
+        chip = load_chip(self.recipe.chip).model_dump_json()
+        what = json.dumps([self.content, self.point.values, chip], sort_keys=True, default=str)
+        return self.folder / "points" / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.json"
+
+
+def train(job: Job) -> None:
+    """Train a point's network, or go on where that was interrupted."""
+    recipe, folder = job.recipe, job.trained
+    folder.path.mkdir(parents=True, exist_ok=True)
+    stages.train_network(recipe, folder, stages.dataset_of(recipe), resume=True, progress=False)
+
+
+def measure(job: Job) -> None:
+    """Compile, simulate and profile a point, and keep what came out; a point that cannot be compiled says why."""
+    try:
+        found = _measured(job)
+    except InputError as error:
+        found = {"error": str(error)}
+    write_text(job.file, json.dumps({"values": job.point.values, **found}, indent=2) + "\n")
+
+
+def _measured(job: Job) -> dict[str, Any]:
+    recipe, how = job.recipe, job.point.compiled
+    method, chip = load_trained(job.trained.network), load_chip(recipe.chip)
+    precision: Any = how.get("precision", "normal")
+    bits: Any = how.get("weight_bits", method.network_config.chip_aware)
+    graph = network_to_nir(method.spiking_network)
+    program = compile_graph(graph, chip, weight_bits=bits, where=job.where, precision=precision)
+    data = stages.dataset_of(recipe)
+    x = method.encode(data.x_test)
+    result = simulate(program, x, "emulator", len(x) + program.pipeline_steps, "layers", threads=1)
+    profile = profile_run(program, result, chip, x)
+    answers = stages.answers(program, result, method.train_config.steps)
+    return {
+        "accuracy": float(np.mean(answers == data.y_test)),
+        **_spread("energy", "j", profile.energy),
+        **_spread("latency", "s", profile.latency),
+        "energy_delay_js": profile.energy.typical * profile.latency.typical,
+        "per_second_pipelined": profile.pipelined.typical,
+        "spikes": profile.total("spikes"),
+        "synops": profile.total("synops"),
+        "cores": profile.mapping.cores,
+        "chips": profile.mapping.chips,
+        "fits": profile.mapping.fits,
+        "test_samples": len(data.y_test),
+    }
+
+
+def _spread(name: str, unit: str, value: Range) -> dict[str, float]:
+    return {f"{name}_{unit}": value.typical, f"{name}_low_{unit}": value.low, f"{name}_high_{unit}": value.high}

@@ -1,0 +1,108 @@
+"""A sweep: what is missing is trained and measured by worker processes, then put into tables and a picture.
+
+DIR/trained/KEY=VALUE/   a network for every combination of the keys that change the training
+DIR/points/              a file for every point that is done: a sweep that was ended goes on, one that grows keeps them
+DIR/sweep.json, sweep.csv, pareto.svg
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from hardware_profiles.errors import InputError
+from hardware_profiles.files import write_text
+from lava_runtime.workers import worker_pool
+
+from ..folder import RunFolder
+from ..output import Done
+from ..recipe import checked_recipe, read_recipe
+from .grid import Grid
+from .pareto import front, pareto_picture
+from .point import Job, measure, train
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep found: a row a point, in the order of the grid; front: those that no other beats in both."""
+
+    recipe: str
+    grid: Grid
+    rows: list[dict[str, Any]]
+    front: list[int]
+
+    def parts(self) -> dict[str, Any]:
+        """Everything in plain values."""
+        axes = {key: list(values) for key, values in self.grid.axes.items()}
+        return {
+            "recipe": self.recipe, "over": axes, "retrained": self.grid.retrained, "points": self.rows,
+            "pareto": self.front,
+        }  # fmt: skip
+
+    def table(self) -> str:
+        """The points as CSV, the keys first."""
+        keys = list(self.grid.axes)
+        columns = list(dict.fromkeys(name for row in self.rows for name in row if name != "values"))
+        file = io.StringIO()
+        writer = csv.DictWriter(file, [*keys, *columns, "pareto"], lineterminator="\n")
+        writer.writeheader()
+        for number, row in enumerate(self.rows):
+            writer.writerow({**{k: v for k, v in row.items() if k != "values"}, **row["values"],
+                             "pareto": number in self.front})  # fmt: skip
+        return file.getvalue()
+
+
+def run_sweep(
+    recipe: Path, grid: Grid, folder: Path, workers: int = 1, cluster: str | None = None, progress: Done | None = None
+) -> Sweep:
+    """Train and measure what is not there yet; raises InputError for a key's value that the recipe cannot have.
+
+    cluster: address of a dask scheduler, whose workers see the folder and the data set as this process does.
+    """
+    content = read_recipe(recipe)
+    name = checked_recipe(content, recipe).name
+    jobs = [Job(point, content, str(recipe), folder.resolve()) for point in grid.points]
+    missing = [job for job in jobs if not job.file.is_file()]
+    _begin(folder, recipe)
+    networks = {job.trained.path: job for job in missing if not job.trained.network.is_file()}
+    total, done = len(networks) + len(jobs), len(jobs) - len(missing)
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    with worker_pool(workers, cluster) as parallel:
+        _all(parallel, train, networks.values(), advance)
+        _all(parallel, measure, missing, advance)
+    rows = [json.loads(job.file.read_text(encoding="utf-8")) for job in jobs]
+    found = Sweep(name, grid, rows, front(rows))
+    write_text(folder / "sweep.json", json.dumps(found.parts(), indent=2) + "\n")
+    write_text(folder / "sweep.csv", found.table())
+    write_text(folder / "pareto.svg", str(pareto_picture(found.recipe, rows, found.front)) + "\n")
+    return found
+
+
+def _begin(folder: Path, recipe: Path) -> None:
+    """Keep the recipe in the folder; raises InputError if it holds another's sweep."""
+    kept = RunFolder(folder).recipe
+    if kept.is_file() and kept.read_bytes() != recipe.read_bytes():
+        raise InputError(
+            f"{folder}: holds a sweep of another recipe, or of this one before it changed; choose another --out"
+        )
+    RunFolder(folder).begin(recipe)
+
+
+def _all(
+    parallel: joblib.Parallel, work: Callable[[Job], None], jobs: Iterable[Job], advance: Callable[[], None]
+) -> None:
+    for _ in parallel(joblib.delayed(work)(job) for job in jobs):
+        advance()

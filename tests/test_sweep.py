@@ -1,0 +1,156 @@
+"""Sweeps: one training for all that shares one, finished points kept, a front that no point beats."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_cli import refused, spikeport
+
+from hardware_profiles.errors import InputError
+from spikeport.sweep import Grid, Sweep, run_sweep
+from spikeport.sweep.grid import with_values
+from spikeport.sweep.pareto import front
+
+RECIPE = """
+name = "tiny"
+dataset = "digits"
+dt = 1e-4
+[network]
+layers = [{ kind = "dense", size = 12 }]
+[training]
+epochs = 2
+steps = 4
+learning_rate = 0.01
+"""
+AXES = ["weight_bits=2,8", "chip=loihi1,loihi2"]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sweep") / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def swept(recipe: Path) -> Sweep:
+    return run_sweep(recipe, Grid.parse(AXES), recipe.parent / "out")
+
+
+def test_every_point_is_measured_on_one_training(recipe: Path, swept: Sweep) -> None:
+    wanted = [{"weight_bits": b, "chip": c} for b in (2, 8) for c in ("loihi1", "loihi2")]
+    assert [row["values"] for row in swept.rows] == wanted
+    assert swept.grid.retrained == []
+    assert [p.name for p in (recipe.parent / "out" / "trained").iterdir()] == ["as_the_recipe_says"]
+    for row in swept.rows:
+        assert 0 <= row["accuracy"] <= 1
+        assert row["energy_low_j"] <= row["energy_j"] <= row["energy_high_j"]
+        assert row["cores"] >= 1
+        assert row["fits"]
+    # the chips hold the same integers, so that their answers are the same, too
+    assert swept.rows[2]["accuracy"] == swept.rows[3]["accuracy"]
+    assert swept.rows[2]["energy_j"] != swept.rows[3]["energy_j"]
+
+
+def test_files_say_what_was_found(recipe: Path, swept: Sweep) -> None:
+    folder = recipe.parent / "out"
+    assert json.loads((folder / "sweep.json").read_text()) == swept.parts()
+    rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
+    assert [float(row["accuracy"]) for row in rows] == [row["accuracy"] for row in swept.rows]
+    assert [row["pareto"] == "True" for row in rows] == [n in swept.front for n in range(4)]
+    picture = (folder / "pareto.svg").read_text()
+    assert picture.count("<circle") == 4
+    assert "estimate" in picture
+
+
+def test_a_sweep_goes_on_where_it_was_ended_and_grows(recipe: Path, swept: Sweep) -> None:
+    folder = recipe.parent / "out"
+    points = sorted((folder / "points").iterdir())
+    network = folder / "trained" / "as_the_recipe_says" / "network.pt"
+    before = {path: path.stat().st_mtime_ns for path in (*points, network)}
+    points[0].unlink()
+    again = run_sweep(recipe, Grid.parse(AXES), folder)
+    assert again == swept
+    larger = run_sweep(recipe, Grid.parse(["weight_bits=2,8,5", AXES[1]]), folder)
+    assert [row for row in larger.rows if row["values"]["weight_bits"] != 5] == swept.rows
+    assert len(larger.rows) == 6
+    assert all(path.stat().st_mtime_ns == before[path] for path in (*points[1:], network))
+    changed = recipe.parent / "changed.toml"
+    changed.write_text(RECIPE.replace("epochs = 2", "epochs = 3"))
+    with pytest.raises(InputError, match="sweep of another recipe"):
+        run_sweep(changed, Grid.parse(AXES), folder)
+
+
+def test_keys_of_the_training_are_trained_for_value_by_value_by_worker_processes(recipe: Path, tmp_path: Path) -> None:
+    axes = ["--over", "steps=3,4", "--over", "training.epochs=1", "--workers", "2"]
+    ran = spikeport("sweep", recipe, *axes, "--out", tmp_path / "out", "--json", tmp_path / "found.json")
+    assert ran.returncode == 0, ran.stderr
+    assert "trained for each value: steps, training.epochs" in ran.stdout
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["retrained"] == ["steps", "training.epochs"]
+    assert len(list((tmp_path / "out" / "trained").iterdir())) == 2
+    alone = run_sweep(recipe, Grid.parse(["steps=3,4", "training.epochs=1"]), tmp_path / "alone")
+    assert alone.rows == found["points"]
+
+
+def test_a_point_that_cannot_be_compiled_says_why(recipe: Path, swept: Sweep) -> None:
+    found = run_sweep(recipe, Grid.parse(["weight_bits=8,99"]), recipe.parent / "out")
+    assert "accuracy" in found.rows[0]
+    assert "99" in found.rows[1]["error"]
+    assert found.front == [0]
+
+
+@pytest.mark.parametrize(
+    ("axis", "message"),
+    [
+        ("weight_bit=4", "did you mean 'weight_bits'"),
+        ("training.epoch=4", "did you mean"),
+        ("weight_bits", "is not KEY=VALUE"),
+        ("weight_bits=4,,6", "is not KEY=VALUE"),
+        ("chip=loihi3", "loihi3"),
+        ("epochs=many", "training.epochs"),
+        ("network.layers.size=4", "layers"),
+    ],
+)
+def test_wrong_keys_and_values_are_refused_before_anything_is_trained(
+    recipe: Path, tmp_path: Path, axis: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_sweep(recipe, Grid.parse([axis]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_refuses_in_one_sentence(recipe: Path, tmp_path: Path) -> None:
+    refused(spikeport("sweep", recipe, "--over", "weight_bit=4", "--out", tmp_path / "out"), "'weight_bits'")
+
+
+def test_keys_are_found_in_their_tables() -> None:
+    content: dict[str, Any] = {"name": "n", "training": {"steps": 4}}
+    found = with_values(content, {"steps": 8, "dv": 0.2, "chip": "loihi1", "training.options.margin": 0.1})
+    assert found == {
+        "name": "n", "chip": "loihi1", "network": {"dv": 0.2}, "training": {"steps": 8, "options": {"margin": 0.1}},
+    }  # fmt: skip
+    assert content == {"name": "n", "training": {"steps": 4}}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6), st.booleans()), max_size=12),
+)
+def test_the_front_holds_what_no_other_beats(points: list[tuple[int, int, bool]]) -> None:
+    rows = [{"accuracy": a, "energy_j": e, "fits": f} for a, e, f in points]
+    found = front(rows)
+
+    def beaten(n: int) -> bool:
+        a, e, _ = points[n]
+        return any(
+            f and oa >= a and oe <= e and ((oa, oe) != (a, e) or other < n) for other, (oa, oe, f) in enumerate(points)
+            if other != n
+        )  # fmt: skip
+
+    assert sorted(found) == [n for n in range(len(points)) if points[n][2] and not beaten(n)]
