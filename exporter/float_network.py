@@ -12,6 +12,7 @@ A population that sends its voltage has no threshold: what it sends in every ste
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -112,7 +113,8 @@ class FloatConnection:
 class FloatNetwork:
     """Inputs, populations and connections with their delays; outputs name populations.
 
-    notes: sentences on what lowering could not keep exactly.
+    notes: sentences on what lowering could not keep exactly; payloads: the largest integer that enters at an input, if
+    more than a spike's 1.
     """
 
     dt: float
@@ -121,6 +123,7 @@ class FloatNetwork:
     connections: tuple[FloatConnection, ...]
     outputs: tuple[str, ...]
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    payloads: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
     @property
     def starts(self) -> dict[str, int]:

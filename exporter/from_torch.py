@@ -41,22 +41,30 @@ class _Gains:
 
 def network_to_nir(network: SpikingNetwork) -> nir.NIRGraph:
     """The graph of a trained network in eval mode; raises InputError for what NIR cannot say."""
-    return to_nir(network.effective_layers(), network.input_shape, network.dt, network.effective_joins())
+    layers, joins = network.effective_layers(), network.effective_joins()
+    return to_nir(layers, network.input_shape, network.dt, joins, network.payload)
 
 
 def to_nir(
-    layers: Sequence[EffectiveLayer], input_shape: tuple[int, ...], dt: float, joins: Sequence[EffectiveJoin] = ()
+    layers: Sequence[EffectiveLayer],
+    input_shape: tuple[int, ...],
+    dt: float,
+    joins: Sequence[EffectiveJoin] = (),
+    payload: int = 1,
 ) -> nir.NIRGraph:
     """The graph of layers and joins by name, from "input" to "output"; raises InputError for what NIR cannot say.
 
     A layer NAME reads through NAME_pool and NAME_flatten, where it has them, and NAME_synapse, into which an edge leads
     from each of its sources. Beside it may stand NAME_recurrent, which reads the layer itself, and NAME_shortcut.
+    payload: the largest integer that enters, by which the weights that read the input are divided; above 1 it stands in
+    the input's metadata.
     Learned delays of inputs are a node NAME_delay before it; those of synapses make several synapses, NAME_synapse for
     those without and NAME_synapse_K, behind NAME_delay_K, for those of K steps.
     A join is a Threshold without memory: "and" is x + a > 1.5, "iand" x - a > 0.5.
     """
     shapes = {"input": input_shape} | {n.name: n.output_shape for n in layers} | {n.name: n.output_shape for n in joins}
-    graph = _Graph({"input": nir.Input(input_type={"input": np.array(input_shape)})}, [], dt)
+    said = {"payload": payload} if payload > 1 else {}
+    graph = _Graph({"input": nir.Input(input_type={"input": np.array(input_shape)}, metadata=said)}, [], dt, payload)
     for layer in layers:
         _add_layer(graph, layer, shapes, dt)
     for join in joins:
@@ -67,11 +75,12 @@ def to_nir(
 
 @dataclass(frozen=True)
 class _Graph:
-    """Nodes and edges as they are added; dt in seconds."""
+    """Nodes and edges as they are added; dt in seconds; payload: the largest integer that enters."""
 
     nodes: dict[str, nir.NIRNode]
     edges: list[tuple[str, str]]
     dt: float
+    payload: int
 
     def add(self, name: str, node: nir.NIRNode, *reads: str) -> str:
         """Add a node and the edges from what it reads, which may be added later; returns its name."""
@@ -113,6 +122,7 @@ def _add_synapse(
         flatten = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
         reads = [graph.add(f"{prefix}_flatten", flatten, *reads)]
         shape = (math.prod(shape),)
+    weight = weight / graph.payload if "input" in layer.sources else weight
     name, held = f"{layer.name}_{role}", weight.astype(np.float32)
     if delays is not None and delays.ndim == 1:
         late = nir.Delay(delay=(delays * graph.dt).astype(np.float32))

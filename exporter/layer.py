@@ -108,7 +108,7 @@ def _matrix(
     charge = charge_factors(du, wanted.population.current_decay, rows.shape[0]) * payload.unit
     # a rounded decay changes how much charge a spike leaves in all: the weights make up for it
     times_rows(rows.data, rows.indptr, charge)
-    return whole(rows, wanted.population.size // rows.shape[0], index, bits, payload.largest)
+    return whole(rows, wanted.population.size // rows.shape[0], index, bits, payload.largest, payload.signed)
 
 
 def _finest(

@@ -30,7 +30,7 @@ from hardware_profiles.errors import InputError
 from .bias_axons import bias_axon
 from .discretize import Discretize, decay
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
-from .nir_graph import FILTERED, NEURONS, SPIKING, initial_voltage, predecessors, trained_threshold
+from .nir_graph import FILTERED, NEURONS, SPIKING, initial_voltage, largest_payload, predecessors, trained_threshold
 from .program import InputPort
 from .shapes import Shape, output_shapes
 from .wiring import Arriving, arriving_at, delay_notes
@@ -83,7 +83,11 @@ def lower(
         connections += found
     outputs = _outputs(graph, where)
     notes = delay_notes(graph, dt)
-    return FloatNetwork(dt, inputs, tuple(populations), tuple(connections), outputs, notes=notes)
+    payloads = {port.name: largest_payload(graph.nodes[port.name]) for port in inputs}
+    return FloatNetwork(
+        dt, inputs, tuple(populations), tuple(connections), outputs, notes=notes,
+        payloads={name: largest for name, largest in payloads.items() if largest > 1},
+    )  # fmt: skip
 
 
 def _with_bias(

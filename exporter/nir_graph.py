@@ -38,8 +38,17 @@ def trained_threshold(node: nir.NIRNode) -> int | None:
 
     It is a wish: what is not whole at that scale is rounded as if it had not been there (exporter/scale.py).
     """
-    word = np.asarray(node.metadata.get("vth", 0))
-    return int(word) if word.dtype.kind in "iu" and word.size == 1 and word > 0 else None
+    return _count(node, "vth")
+
+
+def largest_payload(node: nir.NIRNode) -> int:
+    """The largest integer that enters at an Input: metadata "payload", else a spike's 1."""
+    return _count(node, "payload") or 1
+
+
+def _count(node: nir.NIRNode, key: str) -> int | None:
+    said = np.asarray(node.metadata.get(key, 0))
+    return int(said) if said.dtype.kind in "iu" and said.size == 1 and said > 0 else None
 
 
 def bias_of(synapse: nir.NIRNode, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ class WeightMatrix:
 
     weights: compressed rows, (rows, ...), stored ones only; row i reaches `repeat` neurons from i * repeat on.
     synapse: index of the connection among the population's incoming ones. payload: the largest |payload| that arrives,
-    of either sign, 1 for spikes. shift: digits of a doubled synapse's low half
+    1 for spikes; signed: it can be negative, too. shift: digits of a doubled synapse's low half
     at most, 0 for one that is not doubled.
     """
 
@@ -48,6 +48,7 @@ class WeightMatrix:
     grid: WeightGrid
     mode: SignMode
     payload: int = 1
+    signed: bool = False
     shift: int = 0
 
     @property
@@ -109,10 +110,12 @@ def rows_of(connection: FloatConnection) -> csr_array:
     return _without_zeros(rows)
 
 
-def whole(rows: csr_array, repeat: int, synapse: int, bits: int, payload: int = 1) -> WeightMatrix:
+def whole(
+    rows: csr_array, repeat: int, synapse: int, bits: int, payload: int = 1, signed: bool = False
+) -> WeightMatrix:
     """All weights of a connection on the grid of their sign mode."""
     mode = sign_mode(rows.data)
-    return WeightMatrix(rows, repeat, synapse, weight_grid(mode, bits), mode, payload)
+    return WeightMatrix(rows, repeat, synapse, weight_grid(mode, bits), mode, payload, signed)
 
 
 def by_sign(matrix: WeightMatrix, bits: int) -> list[WeightMatrix]:

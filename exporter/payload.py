@@ -16,13 +16,14 @@ from .parts import rows_of
 
 @dataclass(frozen=True)
 class Payload:
-    """What a source sends: the network's units that one of it stands for, and the largest |payload|."""
+    """What a source sends: the network's units that one stands for, the largest |payload|, of both signs or not."""
 
     unit: float
     largest: int
+    signed: bool = True
 
 
-SPIKE = Payload(1.0, 1)
+SPIKE = Payload(1.0, 1, signed=False)
 
 
 def senders_first(network: FloatNetwork) -> list[FloatPopulation]:

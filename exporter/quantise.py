@@ -43,6 +43,11 @@ def quantise(
     if not 2 <= weight_bits <= widths.weight_bits:
         raise InputError(f"weights of {weight_bits} bit: {chip} holds 2 to {widths.weight_bits} bit")
     form: Form = "doubled" if precision == "high" else "split"
+    if network.payloads and not widths.message_bits:
+        raise InputError(
+            f"input {next(iter(network.payloads))!r} takes integers, but {chip}'s spikes carry no payload; encode the "
+            "input as spikes or compile for a chip with graded spikes"
+        )
     options = {p.name: LayerOptions(weight_bits, form) for p in network.populations}
     sample = None if calibration is None else run_sample(network, calibration)
     layers = quantise_layers(network, widths, options, sample)
@@ -66,7 +71,7 @@ def quantise_layers(
     """Every population and its synapses, rounded as its options say; known: those that are rounded already."""
     starts = network.starts
     layers: dict[str, Layer] = {}
-    payloads: dict[str, Payload] = {}
+    payloads = {name: Payload(1.0, largest, signed=False) for name, largest in network.payloads.items()}
     for population in senders_first(network):
         if population.name in known:
             layers[population.name] = known[population.name]

@@ -40,8 +40,9 @@ def currents(matrices: Sequence[WeightMatrix], values: Sequence[Floats], decays:
     up, down = np.zeros(decays.current.shape), np.zeros(decays.current.shape)
     for matrix, weights in zip(matrices, values, strict=True):
         positive, negative = positive_and_negative(matrix.weights, weights)
-        if matrix.payload > 1:
-            positive = negative = (positive + negative) * matrix.payload
+        positive, negative = positive * matrix.payload, negative * matrix.payload
+        if matrix.signed:
+            positive = negative = positive + negative
         up += np.repeat(positive, matrix.repeat)
         down += np.repeat(negative, matrix.repeat)
     return up / decays.current, down / decays.current

@@ -22,6 +22,9 @@ from .wiring import assemble
 
 __all__ = ["LayerConfig", "NetworkConfig", "TrainConfig", "build_network", "make_norm", "plan_layers"]
 
+# inputs are uint8
+MOST_PAYLOAD = 255
+
 NeuronKind = Literal["lif", "cuba_lif"]
 
 
@@ -32,7 +35,8 @@ class NetworkConfig:
     layers: see trainer/layers.py; output_pool: average of that many pixels squared before the output layer;
     neuron: "lif" or "cuba_lif"; du (cuba_lif only), dv: fractions of u and v lost a step; vth: threshold;
     surrogate, surrogate_width: see trainer/surrogates.py; train_decays: train du and dv, one of each per layer;
-    chip_aware: bits of the chip's weights to train for, or None to train in floating point.
+    chip_aware: bits of the chip's weights to train for, or None to train in floating point; payload: the largest
+    integer that enters, 1 for spikes: with the encoding "direct" a pixel x enters as rint(payload * x), 0 to 255.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -48,11 +52,14 @@ class NetworkConfig:
     train_decays: bool = False
     chip_aware: int | None = 8
     output_pool: int = 1
+    payload: int = 1
 
     def __post_init__(self) -> None:
         known("neuron", self.neuron, ("lif", "cuba_lif"))
         surrogate(self.surrogate)
         at_least("output_pool", self.output_pool, 1)
+        if not 1 <= self.payload <= MOST_PAYLOAD:
+            raise InputError(f"payload is the largest integer that enters, 1 to {MOST_PAYLOAD}, not {self.payload}")
         for name in ("du", "dv"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is the fraction lost a step, 0 to 1, not {getattr(self, name)}")
@@ -67,7 +74,8 @@ def plan_layers(config: NetworkConfig, input_shape: tuple[int, ...], classes: in
 
     Weights are drawn from torch's generator. Raises InputError if a layer does not fit the one before it.
     """
-    return plan((*config.layers, LayerConfig("dense", classes, pool=config.output_pool)), input_shape)
+    layers = (*config.layers, LayerConfig("dense", classes, pool=config.output_pool))
+    return plan(layers, input_shape, config.payload)
 
 
 def make_norm(synapse: Synapse) -> BatchNorm:
@@ -82,7 +90,7 @@ def build_network(
     """A spiking network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
     parts = plan_layers(config, input_shape, classes)
     blocks, reads = assemble(parts, lambda part: _block(config, part))
-    return SpikingNetwork(input_shape, blocks, dt, reads)
+    return SpikingNetwork(input_shape, blocks, dt, reads, config.payload)
 
 
 def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:

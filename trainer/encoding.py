@@ -1,4 +1,7 @@
-"""From images to spikes: every encoder takes values in [0, 1] and gives uint8 spikes, time first."""
+"""From images to spikes: every encoder takes values in [0, 1] and gives uint8, time first.
+
+All but `direct`, which gives payloads of graded spikes, give spikes, 0 or 1.
+"""
 
 from __future__ import annotations
 
@@ -86,11 +89,24 @@ def spikes(samples: Images, steps: int, generator: np.random.Generator) -> Spike
     return np.ascontiguousarray(samples.swapaxes(0, 1).astype(np.uint8))
 
 
-ENCODERS: dict[str, Encoder] = {e.__name__: e for e in (integrate, staggered, bernoulli, poisson, latency, spikes)}
+def direct(images: Images, steps: int, generator: np.random.Generator, payload: int = 15) -> Spikes:  # noqa: ARG001
+    """The value itself in every step, as a graded spike: rint(payload * x), the current into the first layer.
+
+    images: (N, *shape) in [0, 1]; payload: what 1 becomes, 1 to 255; returns (steps, N, *shape).
+    Deterministic: the generator is not used.
+    Source: analog input of Rueckauer et al., Frontiers in Neuroscience 11:682, 2017, section 2.2.
+    """
+    levels = np.rint(np.asarray(images, dtype=np.float64) * payload).astype(np.uint8)
+    return np.repeat(levels[None], steps, axis=0)
 
 
-def encode(name: str, images: Images, steps: int, generator: np.random.Generator) -> Spikes:
-    """Spikes (steps, N, *shape) by the encoder of that name.
+ENCODERS: dict[str, Encoder] = {
+    e.__name__: e for e in (integrate, staggered, bernoulli, poisson, latency, spikes, direct)
+}
+
+
+def encode(name: str, images: Images, steps: int, generator: np.random.Generator, payload: int = 1) -> Spikes:
+    """Spikes (steps, N, *shape) by the encoder of that name; payload: the largest, for "direct".
 
     Raises InputError for an unknown name, fewer than one step, no samples, or values outside [0, 1] (NaN included).
     """
@@ -101,4 +117,6 @@ def encode(name: str, images: Images, steps: int, generator: np.random.Generator
         raise InputError(f"an encoding needs at least 1 step, not {steps}")
     if not ((images >= 0) & (images <= 1)).all():
         raise InputError("an encoding takes values from 0 to 1; scale the data and remove NaN first")
+    if encoder is direct:
+        return direct(images, steps, generator, payload)
     return encoder(images, steps, generator)

@@ -55,6 +55,8 @@ class Method:
         self.network_config = network
         # every option stands in what is saved and compared, the ones left at their defaults, too
         self.train_config = replace(training, options=asdict(self.options))
+        if (network.payload > 1) != (training.encoding == "direct"):
+            raise InputError('payload above 1 and encoding = "direct" belong together; set both or neither')
         self.dt = dt
         self.device = torch.device(device)
         self._trained: SpikingNetwork | None = None
@@ -132,7 +134,8 @@ class Method:
     def encode(self, x: Images) -> Spikes:
         """The input spikes (steps, N, *input_shape), uint8, that `predict` sees for samples x (N, *input_shape)."""
         generator = np.random.default_rng([self.train_config.seed, PREDICT_STREAM])
-        return encode(self.train_config.encoding, x, self.train_config.steps, generator)
+        config = self.train_config
+        return encode(config.encoding, x, config.steps, generator, self.network_config.payload)
 
     def run(self, spikes: Spikes) -> dict[str, NDArray[np.uint8]]:
         """Spikes of every layer by name, (T, N, *shape), for input spikes as `encode` gives them."""
@@ -212,7 +215,7 @@ class Method:
         generator = np.random.default_rng([config.seed, epoch])
         for index in shuffled_batches(len(dataset.y_train), config.batch_size, generator):
             samples = augment(dataset.x_train[index], dataset.input_shape, config.augment, generator)
-            spikes = encode(config.encoding, samples, config.steps, generator)
+            spikes = encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
             spikes = drop_spikes(spikes, config.augment, generator)
             yield torch.from_numpy(spikes).to(self.device), torch.from_numpy(dataset.y_train[index]).to(self.device)
 

@@ -107,12 +107,14 @@ class PlannedJoin:
 Planned = PlannedLayer | PlannedJoin
 
 
-def plan(layers: Sequence[LayerConfig], input_shape: Shape) -> list[Planned]:
+def plan(layers: Sequence[LayerConfig], input_shape: Shape, payload: int = 1) -> list[Planned]:
     """The connections of these layers one after another; weights are drawn from torch's generator.
+
+    payload: the largest integer that enters, of which the network sees the share.
 
     Raises InputError if a layer does not fit the one before it.
     """
-    planner = _Planner(input_shape)
+    planner = _Planner(input_shape, payload)
     for layer in layers:
         for number in range(layer.repeat):
             one = layer if number == 0 else replace(layer, stride=1, pool=1)
@@ -128,16 +130,17 @@ class _Signal:
     shape: Shape
     arrival: int
     sources: int
+    payload: int = 1
 
 
 class _Planner:
     """Adds layer after layer; `last` is the node that the next one reads."""
 
-    def __init__(self, input_shape: Shape) -> None:
+    def __init__(self, input_shape: Shape, payload: int) -> None:
         self.planned: list[Planned] = []
         self.last = "input"
         self._layers = 0
-        self._signals = {"input": _Signal(input_shape, 0, 1)}
+        self._signals = {"input": _Signal(input_shape, 0, 1, payload)}
 
     def layer(self, layer: LayerConfig, read: str, shortcut: str | None = None, projection: int = 0) -> str:
         """Add one layer of neurons; a shortcut has unit weights, or a 1x1 convolution of stride `projection`."""
@@ -167,8 +170,8 @@ class _Planner:
                 second,
                 bool(projection),
                 arrival + 1,
-                FanIn(layer.pool**2, given.sources),
-                FanIn(1, 1 if skip is None else skip.sources),
+                FanIn(layer.pool**2 * given.payload, given.sources),
+                FanIn() if skip is None else FanIn(skip.payload, skip.sources),
                 _delays(layer, shape[0]),
             )
         )
@@ -201,6 +204,8 @@ class _Planner:
         self.last = f"join{self._layers}"
         if ends[0].shape != ends[1].shape:
             raise InputError(f"{self.last} joins shapes {ends[0].shape} and {ends[1].shape}; mind kernel and padding")
+        if max(end.payload for end in ends) > 1:
+            raise InputError(f"{self.last} joins spikes with the input's payloads; put a layer before the block")
         arrival, sources = max(end.arrival for end in ends), sum(end.sources for end in ends)
         # AND and IAND are neurons of their own on the chip, ADD is done by the synapses behind it
         signal = _Signal(ends[0].shape, arrival, sources) if kind == "add" else _Signal(ends[0].shape, arrival + 1, 1)

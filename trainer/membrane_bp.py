@@ -104,7 +104,7 @@ class MembraneBp(Method):
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
         """The loss of the class docstring, a scalar."""
         blocks = chain(network, self.name)
-        spikes = x.to(next(network.parameters()).dtype)
+        spikes = network.entered(x)
         trains = Trains(spikes, spikes.mean(0))
         penalty = torch.zeros((), dtype=spikes.dtype, device=spikes.device)
         for block in blocks:

@@ -23,7 +23,8 @@ KINDS: dict[type[nn.Module], str] = {SpikingBlock: "layer", Join: "join", Flatte
 class SpikingNetwork(Wired):
     """Blocks by name, in an order in which each reads earlier ones only.
 
-    input_shape: of one sample in one step; dt: seconds per step. blocks: by name, or in a sequence, whose SpikingBlocks
+    input_shape: of one sample in one step; dt: seconds per step; payload: the largest integer that enters, of which
+    the network sees the share. blocks: by name, or in a sequence, whose SpikingBlocks
     are then called "layer1", "layer2", ... reads: see Wired. Raises InputError if a block does not fit what it reads.
     """
 
@@ -33,9 +34,11 @@ class SpikingNetwork(Wired):
         blocks: Sequence[nn.Module] | Mapping[str, nn.Module],
         dt: float = 1e-3,
         reads: Mapping[str, Sequence[str]] | None = None,
+        payload: int = 1,
     ) -> None:
         super().__init__(input_shape, blocks if isinstance(blocks, Mapping) else _named(blocks), reads)
         self.dt = float(dt)
+        self.payload = payload
 
     def spiking_blocks(self) -> Iterator[tuple[str, SpikingBlock]]:
         """The layers of neurons by name."""
@@ -45,8 +48,13 @@ class SpikingNetwork(Wired):
         """Spikes of every layer by name, each (T, B, *output_shape), for input spikes x of (T, B, *input_shape)."""
         if x.dim() < 2 or tuple(x.shape[2:]) != self.input_shape:
             raise InputError(f"the network takes (T, batch, *{self.input_shape}), not an input of {tuple(x.shape)}")
-        values = self.evaluate(x.to(next(self.parameters()).dtype))
+        values = self.evaluate(self.entered(x))
         return {name: values[name] for name, _ in self.spiking_blocks()}
+
+    def entered(self, x: Tensor) -> Tensor:
+        """What the network sees of its input: the same as floating point, in shares of the largest payload."""
+        values = x.to(next(self.parameters()).dtype)
+        return values if self.payload == 1 else values / self.payload
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes of the last layer, (T, B, classes)."""

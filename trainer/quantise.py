@@ -44,7 +44,8 @@ SCALE_ROUNDS = 8
 class FanIn:
     """How a synapse's weights stand on the chip: each `copies` times, divided by as much, for every one of `sources`.
 
-    copies: places that average pooling before the synapse takes in; sources: layers whose spikes it reads summed.
+    copies: places that average pooling before the synapse takes in, times the largest payload that enters;
+    sources: layers whose spikes it reads summed.
     """
 
     copies: int = 1

@@ -97,7 +97,7 @@ class SoftLif(Method):
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
         """Cross entropy of the expected output counts, and what they cost, for spikes (T, B, *input_shape)."""
         config = self.train_config
-        rates = self.rates(network, x.to(next(network.parameters()).dtype).mean(0))
+        rates = self.rates(network, network.entered(x).mean(0))
         counts = {name: rate * len(x) for name, rate in rates.items()}
         output = counts[network.geometry[-1].name]
         loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)

@@ -110,7 +110,7 @@ class StRsbp(Method):
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
         """The rate-coded loss of the class docstring, a scalar, plus the penalty of the weights."""
         options, blocks = self.options, chain(network, self.name)
-        spikes = x.to(next(network.parameters()).dtype)
+        spikes = network.entered(x)
         trains = Trains(spikes, spikes.sum(0))
         for block in blocks:
             if isinstance(block, Flatten):

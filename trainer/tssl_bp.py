@@ -79,7 +79,7 @@ class TsslBp(Method):
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
         """See TsslBpOptions.loss; a scalar, the mean over the batch."""
-        spikes = x.to(next(network.parameters()).dtype)
+        spikes = network.entered(x)
         blocks = chain(network, self.name)
         decays = [block.neuron.current_decay() for block in blocks if isinstance(block, SpikingBlock)]
         # the potential that a spike makes is that of the synapses behind it; behind the output stand the loss's
