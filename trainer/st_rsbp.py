@@ -29,7 +29,8 @@ class StRsbpOptions:
     """Options of st_rsbp.
 
     desired, undesired: counts wanted of the label's output and of the others, as shares of the steps; margin: what is
-    nearer than that to what is wanted is left alone, a share of the steps; least_slope: see s_psp.output_counts.
+    nearer than that to what is wanted is left alone, a share of the steps; more than a short sample has room for holds
+    training back (docs/methods.md); least_slope: see s_psp.output_counts.
     recurrent_scale: what the first recurrent weights are multiplied by; at 1 they are as large as those of an input;
     train_recurrent: false keeps recurrent weights as drawn, a reservoir; reservoir: recurrent layers have neurons of
     that many places in x, y and z, and synapses between near ones only (see reservoir_mask), none: between all.
