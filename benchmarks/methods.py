@@ -80,14 +80,13 @@ def changed(text: str, **values: int | str) -> str:
 
 
 def run(job: Job, folder: RunFolder, console: Console) -> None:
-    """Run it; beside the emulator, Lava runs the digits, stock Lava those of seed 0: the others would take it hours."""
-    values: dict[str, int | str] = {"seed": job.seed}
-    if job.steps is not None:
-        values["steps"] = job.steps
-    if job.dataset != "digits" or job.seed:
-        values["backends"] = '["lava"]' if job.dataset == "digits" else "[]"
+    """Run it; beside the emulator, Lava runs the digits, of the others it would take hours."""
+    values = {} if job.steps is None else {"steps": job.steps}
+    backends = '["lava"]' if job.dataset == "digits" else "[]"
     folder.path.mkdir(parents=True, exist_ok=True)
-    write_text(folder.recipe, changed(job.recipe.read_text(encoding="utf-8"), **values))
+    write_text(
+        folder.recipe, changed(job.recipe.read_text(encoding="utf-8"), seed=job.seed, backends=backends, **values)
+    )
     # from the start, so that the seconds are those of the whole training
     run_recipe(folder.recipe, folder, False, console)
 

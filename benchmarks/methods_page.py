@@ -21,7 +21,7 @@ SHORT = {"tssl_bp": (5, 50), "surrogate_bn": (10, 50)}
 CANNOT = {
     ("fsdd", "sew_resnet"): "cannot: its blocks are convolutions over images, and the channels of a cochlea are none",
 }
-HEADINGS = ("method", "network", "float", "fixed", "alike", "steps", "spikes an inference", "training")
+HEADINGS = ("method", "network", "float", "fixed", "spike for spike", "steps", "spikes an inference", "training")
 LARGEST_LOSS = 0.005
 
 
@@ -92,7 +92,7 @@ def cells(found: Sequence[Row]) -> tuple[str, ...]:
         network(first.recipe),
         spread([row.float for row in found], share),
         spread([row.fixed for row in found], share),
-        share(mean(row.summary["agreement"] for row in found)),
+        share(mean(row.summary["equal_spikes"] for row in found)),
         str(first.recipe.training.steps),
         f"{mean(row.spikes for row in found):,.0f}",
         duration(mean(row.seconds for row in found)),
