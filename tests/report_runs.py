@@ -132,6 +132,7 @@ def make_summary() -> Json:
         "versions": {"torch": "2.5.1", "nir": "1.0.8", "numpy": "1.26.4"},
         "accuracy": {"ann": 0.9833, "ann_int8": 0.9806, "float": 0.9778, "fixed": 0.975},
         "agreement": 359 / 360,
+        "equal_spikes": 358 / 360,
         "lava_equals_emulator": True,
         "stock_equals_emulator": True,
         "per_inference": {

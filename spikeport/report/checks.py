@@ -70,6 +70,7 @@ def _agrees(summary: Summary) -> Check:
         state = State.YES if summary.agreement >= _ALIKE else State.PARTLY
     facts = (
         ("Right on the chip", percent(summary.accuracy.fixed)),
+        *([] if summary.equal_spikes is None else [("Every spike as trained", percent(summary.equal_spikes))]),
         ("Lava equals emulator", yes_no(backends[0])),
         ("Stock Lava equals it", yes_no(backends[1])),
     )

@@ -102,8 +102,7 @@ def _mesh(
         top = (core.y * down + place // across) * cell + space / 2
         marks += _heat(left, top, cell - space, cell - space, values[index], 2)
         if words is not None:
-            style = "small hot" if values[index] > 0.55 else "small"
-            marks.append(text(left + (cell - space) / 2, top + (cell - space) / 2 + 4, words[index], style, "middle"))
+            marks.append(text(left + (cell - space) / 2, top + (cell - space) / 2 + 4, words[index], "small", "middle"))
     return element(
         "svg", *marks, viewBox=f"0 0 {number(wide)} {number(high)}", width=wide, height=high, role="img",
         aria_label=label, class_="mesh",

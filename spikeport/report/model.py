@@ -221,6 +221,7 @@ class Summary(Model):
     versions: dict[str, str] = Field(default_factory=dict)
     accuracy: Accuracies
     agreement: Share | None = None
+    equal_spikes: Share | None = None
     lava_equals_emulator: bool | None = None
     stock_equals_emulator: bool | None = None
     per_inference: PerInference | None = None

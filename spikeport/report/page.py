@@ -22,6 +22,7 @@ from .model import DeviceCost, PerInference, Summary, read_summary
 from .network_picture import network_picture
 from .raster import Raster, read_raster
 from .raster_picture import step_pictures
+from .sparsity import SparsityCurve, read_sparsity, sparsity_picture, sparsity_rows
 from .time_picture import time_picture
 from .verdict import verdict
 
@@ -29,17 +30,18 @@ REPORT = "report.html"
 
 
 def write_report(folder: Path, target: Path | None = None) -> Path:
-    """Write the page, by default report.html in the folder, from summary.json and raster.npz of a run folder.
+    """Write the page, by default report.html in the folder, from summary.json, raster.npz and sparsity.json in it.
 
-    Raises InputError if they cannot be read.
+    The last two may be missing. Raises InputError if one cannot be read.
     """
     summary = read_summary(folder / "summary.json")
     target = target or folder / REPORT
-    write_text(target, render(summary, read_raster(folder / "raster.npz")))
+    raster, sparsity = read_raster(folder / "raster.npz"), read_sparsity(folder / "sparsity.json")
+    write_text(target, render(summary, raster, sparsity))
     return target
 
 
-def render(summary: Summary, raster: Raster | None) -> str:
+def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | None = None) -> str:
     """The page as text; the same input gives the same bytes."""
     constants, sources = tables.constants(summary)
     mapping, difference = summary.mapping, summary.difference
@@ -74,6 +76,8 @@ def render(summary: Summary, raster: Raster | None) -> str:
         limits=[] if summary.core_map is None else core_map.limit_meshes(summary.core_map),
         time=None if summary.core_map is None else time_picture(summary.core_map),
         heat_key=core_map.heat_key(),
+        sparsity=None if sparsity is None else sparsity_picture(sparsity),
+        sparsity_rows=[] if sparsity is None else sparsity_rows(sparsity),
         constants=constants,
         sources=sources,
         stages=tables.stages(summary),

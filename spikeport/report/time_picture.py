@@ -25,7 +25,8 @@ def time_picture(found: CoreMap) -> Markup | None:
     rows = [(index, row[: len(steps)]) for index, row in sorted(busiest, key=lambda pair: pair[0])]
     row_height = max(4.0, min(_ROW, 300 / max(1, len(rows))))
     bottom = _BARS + row_height * len(rows)
-    marks = [*_bars(found, len(steps)), *_cores(rows, steps, row_height), *_axis(len(steps), bottom)]
+    chosen = "" if len(rows) == len(found.cores) else f"; the {len(rows)} busiest of {plural(len(found.cores), 'core')}"
+    marks = [*_bars(found, len(steps), chosen), *_cores(rows, steps, row_height), *_axis(len(steps), bottom)]
     slowest = max(range(len(steps)), key=lambda step: steps[step])
     label = (
         f"Estimated time of {plural(len(steps), 'step')}: step {slowest} is the longest, {si(steps[slowest], 's')}; "
@@ -34,7 +35,7 @@ def time_picture(found: CoreMap) -> Markup | None:
     return chart(label, bottom + 40, marks)
 
 
-def _bars(found: CoreMap, steps: int) -> list[Markup]:
+def _bars(found: CoreMap, steps: int, chosen: str) -> list[Markup]:
     top = max(found.step_s.typical[:steps])
     low, high = min(found.step_s.low[:steps], default=0.0), max(found.step_s.high[:steps], default=top)
     room = _BARS - 26
@@ -42,7 +43,7 @@ def _bars(found: CoreMap, steps: int) -> list[Markup]:
         element("rect", x=step, y=1 - seconds / top, width=0.8, height=seconds / top, class_="bar chip")
         for step, seconds in enumerate(found.step_s.typical[:steps])
     ]
-    words = f"a step: {si(top, 's')} at most, {si_range(low, high, 's')} by low and high constants"
+    words = f"a step: {si(top, 's')} at most, {si_range(low, high, 's')} by low and high constants{chosen}"
     return [text(length(_LEFT / 100), 12, words, "small soft"), _grid(bars, 20, room, steps, 1)]
 
 

@@ -1,0 +1,127 @@
+"""sparsity.json: what fewer spikes cost in accuracy and save in energy, drawn as a curve beside a table.
+
+The file lies in the run's folder where a recipe was trained at several costs of a spike:
+
+    {"test_samples": 360, "points": [{"penalty": 0.001, "target": [], "accuracy": 0.97, "spikes": 400.0,
+      "energy_j": 1e-5, "energy_low_j": 3e-6, "energy_high_j": 6e-5}, ...]}
+
+penalty, target: what a spike cost and which rates were asked for in training (trainer/sparsity.py); accuracy: share of
+the test samples answered right on chip integers; spikes and energy: of one inference. This run may be among the points.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+from markupsafe import Markup
+from pydantic import ValidationError
+
+from hardware_profiles.errors import InputError, reason
+from lava_runtime.costs import Range
+
+from .base import Amount, Count, Model, Share
+from .charts import interval, wilson
+from .fluid import chart, length, logarithmic, shares
+from .svg import dot, line, text
+from .units import count, estimate, percent, significant
+
+_TOP, _HEIGHT, _FOOT, _LEFT = 14.0, 230.0, 42.0, 0.09
+
+
+class SparsityPoint(Model):
+    """One training of the network."""
+
+    penalty: Amount = 0.0
+    target: tuple[Share, ...] = ()
+    accuracy: Share
+    spikes: Amount
+    energy_j: Amount
+    energy_low_j: Amount
+    energy_high_j: Amount
+
+    @property
+    def energy(self) -> Range:
+        """Energy in joules."""
+        return Range(self.energy_low_j, self.energy_j, self.energy_high_j)
+
+    @property
+    def asked(self) -> str:
+        """What training asked for, in words."""
+        rates = ", ".join(significant(rate, 2) for rate in self.target)
+        said = [f"penalty {self.penalty:g}"] if self.penalty else []
+        said += [f"rate {rates}"] if rates else []
+        return ", ".join(said) or "nothing"
+
+
+class SparsityCurve(Model):
+    """Trainings of one network at several costs of a spike, on the same test samples."""
+
+    test_samples: Count
+    points: tuple[SparsityPoint, ...]
+
+    @property
+    def ordered(self) -> list[SparsityPoint]:
+        """From few spikes to many."""
+        return sorted(self.points, key=lambda point: (point.spikes, point.accuracy))
+
+
+def read_sparsity(path: Path) -> SparsityCurve | None:
+    """The curve, None where there is none; raises InputError if the file is truncated or lacks a field."""
+    if not path.exists():
+        return None
+    try:
+        found = SparsityCurve.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
+        raise InputError(f"{path}: field {field}: {error.errors()[0]['msg']}; make the curve again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is truncated or no JSON ({reason(error)}); make the curve again") from error
+    return found if found.points else None
+
+
+def sparsity_picture(found: SparsityCurve) -> Markup:
+    """Accuracy against energy on a logarithmic axis, a dot a training, with what training asked for."""
+    points = found.ordered
+    spans = [wilson(p.accuracy, found.test_samples or 1) for p in points]
+    across = logarithmic((v for p in points for v in (p.energy.low, p.energy.typical, p.energy.high)), "J")
+    up = shares(min(low for low, _ in spans))
+
+    def x(value: float) -> str:
+        return length(_LEFT + (1 - _LEFT) * across.place(value))
+
+    def y(value: float) -> float:
+        return _TOP + _HEIGHT * (1 - up.place(value))
+
+    marks = []
+    for value, label in up.ticks:
+        marks += [line(length(_LEFT), y(value), "100%", y(value), "grid"), text(0, y(value) + 4, label, "small soft")]
+    for value, label in across.ticks:
+        anchor = "end" if math.isclose(across.place(value), 1) else "middle"
+        marks += [line(x(value), _TOP, x(value), _TOP + _HEIGHT, "grid"),
+                  text(x(value), _TOP + _HEIGHT + 16, label, "small soft", anchor)]  # fmt: skip
+    marks += [
+        line(x(a.energy.typical), y(a.accuracy), x(b.energy.typical), y(b.accuracy), "curve")
+        for a, b in itertools.pairwise(points)
+    ]
+    for point, (low, high) in zip(points, spans, strict=True):
+        at, level = x(point.energy.typical), y(point.accuracy)
+        marks += [
+            line(x(point.energy.low), level, x(point.energy.high), level, "faint"),
+            line(at, y(low), at, y(high), "faint"),
+            dot(at, level, 5.5, "point chip"),
+        ]
+    marks.append(text("100%", _TOP + _HEIGHT + 34, "energy of one inference, estimate", "small", "end"))
+    words = "; ".join(f"{p.asked}: {percent(p.accuracy)} right at {estimate(p.energy, 'J')}" for p in points)
+    return chart(f"Accuracy against energy, by what spikes cost in training: {words}.", _TOP + _HEIGHT + _FOOT, marks)
+
+
+def sparsity_rows(found: SparsityCurve) -> list[list[str]]:
+    """One row a training, from few spikes to many."""
+    return [
+        [p.asked, count(p.spikes), percent(p.accuracy), interval(p.accuracy, found.test_samples),
+         estimate(p.energy, "J")]
+        for p in found.ordered
+    ]  # fmt: skip

@@ -1,0 +1,65 @@
+"""The curve of accuracy against energy: drawn where a run has one, and refused in a sentence where it is broken."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from report_runs import Json, Page, make_folder, make_summary
+
+from hardware_profiles.errors import InputError
+from spikeport.report import write_report
+from spikeport.report.sparsity import read_sparsity, sparsity_picture
+
+
+def curve() -> Json:
+    points = [
+        {"penalty": penalty, "target": target, "accuracy": accuracy, "spikes": spikes,
+         "energy_j": energy, "energy_low_j": energy / 4, "energy_high_j": energy * 3}
+        for penalty, target, accuracy, spikes, energy in (
+            (0.0, [], 0.98, 628.0, 13e-6), (1e-3, [], 0.975, 310.0, 9e-6), (0.0, [0.05, 0.1], 0.94, 90.0, 4e-6),
+        )
+    ]  # fmt: skip
+    return {"test_samples": 360, "points": points}
+
+
+def test_the_curve_is_on_the_page_where_there_is_one(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, make_summary())
+    assert "sparsity-title" not in write_report(folder).read_text(encoding="utf-8")
+    (folder / "sparsity.json").write_text(json.dumps(curve()))
+    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    assert "sparsity" in [a.get("id") for a in page.attributes("section")]
+    assert "#sparsity" in [a.get("href") for a in page.attributes("a")]
+    said = page.text.replace("\u202f", " ")
+    for wanted in ("penalty 0.001", "rate 0.050, 0.10", "9.00 µJ", "98.0 %"):
+        assert wanted in said
+
+
+def test_more_spikes_and_more_accuracy_lie_further_right_and_higher(tmp_path: Path) -> None:
+    path = tmp_path / "sparsity.json"
+    path.write_text(json.dumps(curve()))
+    found = read_sparsity(path)
+    assert found is not None
+    dots = re.findall(r'<circle cx="([\d.]+)%" cy="([\d.]+)"', str(sparsity_picture(found)))
+    places = [(float(x), float(y)) for x, y in dots]
+    assert len(places) == 3
+    assert places == sorted(places)
+    assert [y for _, y in places] == sorted((y for _, y in places), reverse=True)
+
+
+def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "sparsity.json"
+    assert read_sparsity(path) is None
+    path.write_text(json.dumps({"test_samples": 3, "points": []}))
+    assert read_sparsity(path) is None
+    for text, wanted in (
+        ("{", "truncated or no JSON"),
+        ("[]", "the whole file"),
+        (json.dumps({**curve(), "points": [{"accuracy": 1.5}]}), "points.0"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=re.escape(wanted)) as error:
+            read_sparsity(path)
+        assert "\n" not in str(error.value)
