@@ -14,7 +14,7 @@ from hardware_profiles.schema import ChipProfile
 from . import flow
 from .discretize import Discretize
 from .float_network import FloatNetwork, Reset
-from .mapping import map_program
+from .mapping import fits
 from .nir_file import NirWarning, check_graph, time_step
 from .nir_graph import check_known, check_reached
 from .passes.inline_subgraphs import inline_subgraphs
@@ -77,6 +77,6 @@ def compile_graph(
         weight_bits or widths.weight_bits,
         precision=precision,
         calibration=calibration,
-        fits=lambda program: map_program(join_delays(program), chip).fits,
+        fits=lambda program: fits(join_delays(program), chip),
     )
     return join_delays(program)

@@ -1,7 +1,7 @@
 """Which core of a chip holds which neurons of a program."""
 
 from .board import Board
-from .build import map_program
+from .build import fits, map_program
 from .counts import core_of, per_core
 from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
 from .result import LayerMapping, Mapping
@@ -22,6 +22,7 @@ __all__ = [
     "encoding",
     "fan_out",
     "fan_outs",
+    "fits",
     "flow",
     "flows",
     "index_bits",

@@ -17,21 +17,30 @@ from .placement import arranged
 from .result import LayerMapping, Mapping
 from .split import neurons_of, split
 
+Contents = Sequence[tuple[tuple[Slice, ...], Amounts]]
+
 
 def map_program(program: ChipProgram, chip: ChipProfile) -> Mapping:
     """Split every population over the fewest cores at which no limit of a core is broken, and place the cores."""
+    held = _contents(program, chip)
+    order = arranged(program, chip, _numbered(held, Board.of(chip.limits)))
+    return assemble(program, chip, dict(enumerate(held[n] for n in order)))
+
+
+def fits(program: ChipProgram, chip: ChipProfile) -> bool:
+    """Whether a program fits a chip's board: as `map_program`, without placing its cores well."""
+    return assemble(program, chip, dict(enumerate(_contents(program, chip)))).fits
+
+
+def _contents(program: ChipProgram, chip: ChipProfile) -> Contents:
+    """What every core holds and needs, in the order of the layers."""
     parts = split(program, chip.limits)
     needed = needs(program, chip, parts)
-    held = packed([pair for name in parts for pair in zip(parts[name], needed[name], strict=True)],
-                  capacities(chip.limits))  # fmt: skip
-    board = Board.of(chip.limits)
-    cores = tuple(Core(*board.place(n), slices) for n, (slices, _) in enumerate(held))
-    contents = [held[n] for n in arranged(program, chip, cores)]
-    placed = tuple(Core(*board.place(n), slices) for n, (slices, _) in enumerate(contents))
-    return assemble(program, chip, placed, [used for _, used in contents])
+    pairs = [pair for name in parts for pair in zip(parts[name], needed[name], strict=True)]
+    return packed(pairs, capacities(chip.limits))
 
 
-def needs(program: ChipProgram, chip: ChipProfile, parts: Table[str, list[Slice]]) -> dict[str, list[Amounts]]:
+def needs(program: ChipProgram, chip: ChipProfile, parts: Table[str, Sequence[Slice]]) -> dict[str, list[Amounts]]:
     """What every slice needs."""
     on_cores = {p.name: neurons_of(parts[p.name], p) for p in program.populations}
     found = {}
@@ -41,16 +50,21 @@ def needs(program: ChipProgram, chip: ChipProfile, parts: Table[str, list[Slice]
     return found
 
 
-def assemble(program: ChipProgram, chip: ChipProfile, placed: tuple[Core, ...], used: Sequence[Amounts]) -> Mapping:
-    """The mapping of cores that are placed and whose needs are known."""
-    has = capacities(chip.limits)
-    fills = tuple(fill(needed, has) for needed in used)
+def assemble(program: ChipProgram, chip: ChipProfile, held: Table[int, tuple[tuple[Slice, ...], Amounts]]) -> Mapping:
+    """The mapping of what cores hold and need, by their numbers on the board."""
+    board, has = Board.of(chip.limits), capacities(chip.limits)
+    numbers = sorted(held)
+    placed = tuple(Core(*board.place(n), held[n][0]) for n in numbers)
+    fills = tuple(fill(held[n][1], has) for n in numbers)
     layers = tuple(_layer(p.name, placed, fills) for p in program.populations)
     advice = [core_advice(layer, program, chip) for layer in layers if not layer.fits]
-    board = Board.of(chip.limits)
-    if any(core.chip >= board.chips for core in placed):
+    if numbers[-1] >= board.capacity:
         advice.append(board_advice(len(placed), chip))
-    return Mapping(layers, board.cores_per_chip, board.chips, placed, fills, tuple(advice))
+    return Mapping(layers, board, placed, fills, tuple(advice))
+
+
+def _numbered(held: Contents, board: Board) -> tuple[Core, ...]:
+    return tuple(Core(*board.place(n), slices) for n, (slices, _) in enumerate(held))
 
 
 def _layer(name: str, placed: tuple[Core, ...], fills: tuple[Amounts, ...]) -> LayerMapping:

@@ -72,7 +72,7 @@ def memory_bits(connection: Connection, program: ChipProgram, neurons: NDArray[n
         return kernel_bits(connection, channels, is_list(connection, program), form)
     if encoding(connection, program) == "dense":
         return form.equal(program.source_size(connection.source), len(neurons), each)
-    counts = np.bincount(sources_of(connection, neurons)) if len(neurons) else np.zeros(0, np.int64)
+    _, counts = np.unique(sources_of(connection, neurons), return_counts=True)
     return form.bits(counts.astype(np.int64), each + index_bits(len(neurons)))
 
 
@@ -91,12 +91,12 @@ def kernel_bits(connection: ConvConnection, channels: NDArray[np.int64], listed:
     return total
 
 
-def sources_of(connection: Connection, neurons: NDArray[np.int64]) -> NDArray[np.int64]:
+def sources_of(connection: Connection, neurons: NDArray[np.int64]) -> NDArray[np.int32]:
     """Source element of every synapse into some neurons that is not 0, of a matrix."""
     if not isinstance(connection, SparseConnection):
-        return np.nonzero(connection.weights[neurons])[1].astype(np.int64)
+        return np.nonzero(connection.weights[neurons])[1].astype(np.int32)
     begin, end = connection.indptr[neurons], connection.indptr[neurons + 1]
     if len(neurons) and int(neurons[-1]) - int(neurons[0]) == len(neurons) - 1:
-        return connection.indices[begin[0] : end[-1]].astype(np.int64)
+        return connection.indices[begin[0] : end[-1]]
     rows = [connection.indices[a:b] for a, b in zip(begin, end, strict=True)]
-    return np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int64)
+    return np.concatenate([np.zeros(0, np.int32), *rows])

@@ -19,7 +19,7 @@ from .model import Core
 from .traffic import axons_between
 
 # beyond this many cores the exchange, which takes their square in memory and time, is left out
-LARGEST = 1200
+LARGEST = 640
 _ROUNDS = 3
 Floats = NDArray[np.float64]
 

@@ -17,6 +17,7 @@ from .encodings import sources_of
 from .synapses import encoding, is_list
 
 Mask = NDArray[np.bool_]
+Elements = NDArray[np.int32] | NDArray[np.int64]
 
 
 def axons_in(connection: Connection, program: ChipProgram, neurons: NDArray[np.int64]) -> int:
@@ -29,7 +30,7 @@ def axons_in(connection: Connection, program: ChipProgram, neurons: NDArray[np.i
     return len(np.unique(sources_of(connection, neurons)))
 
 
-def heard(connection: Connection, program: ChipProgram, neurons: NDArray[np.int64]) -> NDArray[np.int64]:
+def heard(connection: Connection, program: ChipProgram, neurons: NDArray[np.int64]) -> Elements:
     """Source elements that have a synapse on a core with these neurons of the target, ascending."""
     if isinstance(connection, ConvConnection):
         return _under_kernel(connection, neurons, is_list(connection, program))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 
+from .board import Board
 from .demand import Amounts
 from .model import Core, LimitName
 
@@ -34,8 +35,7 @@ class Mapping:
     """
 
     layers: tuple[LayerMapping, ...]
-    cores_per_chip: int
-    chips_per_board: int
+    board: Board
     placed: tuple[Core, ...]
     fills: tuple[Amounts, ...]
     advice: tuple[str, ...]
@@ -51,9 +51,9 @@ class Mapping:
         return len({core.chip for core in self.placed})
 
     @property
-    def capacity(self) -> int:
-        """Cores of the board."""
-        return self.cores_per_chip * self.chips_per_board
+    def cores_per_chip(self) -> int:
+        """Cores of one chip."""
+        return self.board.cores_per_chip
 
     @property
     def fits(self) -> bool:

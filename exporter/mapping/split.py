@@ -7,7 +7,7 @@ smaller, so this ends. A limit that one neuron alone breaks is left out of accou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ def split(program: ChipProgram, limits: Limits) -> Parts:
     return parts
 
 
-def neurons_of(parts: list[Slice], population: Population) -> list[NDArray[np.int64]]:
+def neurons_of(parts: Sequence[Slice], population: Population) -> list[NDArray[np.int64]]:
     """The neurons of every slice."""
     return [part.neurons(population.shape) for part in parts]
 
