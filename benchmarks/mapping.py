@@ -19,10 +19,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from published_mappings import CASES, Case
 from rich.console import Console
 from rich.table import Table
 
-from published_mappings import CASES, Case
 from exporter.mapping import Mapping, map_program
 from exporter.program import ChipProgram, CubaLIF, InputPort, SparseConnection
 from hardware_profiles import load_chip

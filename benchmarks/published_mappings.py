@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram, Connection, ConvConnection, CubaLIF, DenseConnection, InputPort, SparseConnection
+from exporter.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    CubaLIF,
+    DenseConnection,
+    InputPort,
+    SparseConnection,
+)
 from hardware_profiles.fixed_point import WordWidths
 
 DL = "lava-nc/lava-dl, tutorials/lava/lib/dl/netx/"
@@ -42,7 +50,7 @@ class Chain:
 
     def dense(self, size: int, delay: int = 0) -> Chain:
         """All to all."""
-        weights = np.ones((size, math.prod(self.shape)), np.int32)
+        weights = np.full((size, math.prod(self.shape)), 2, np.int32)
         delays = np.full(weights.shape, delay, np.int32) if delay else None
         return self._add(
             (size,),
@@ -60,11 +68,9 @@ class Chain:
     ) -> Chain:
         """A convolution with a square kernel; stride and padding (rows, columns)."""
         inside: Shape = self.shape  # type: ignore[assignment]
-        height, width = (
-            (n + 2 * p - kernel) // s + 1 for n, p, s in zip(inside[1:], padding, stride, strict=True)
-        )
+        height, width = ((n + 2 * p - kernel) // s + 1 for n, p, s in zip(inside[1:], padding, stride, strict=True))
         shape = channels, height, width
-        weights = np.ones((channels, inside[0] // groups, kernel, kernel), np.int32)
+        weights = np.full((channels, inside[0] // groups, kernel, kernel), 2, np.int32)
         delays = np.full(weights.shape, delay, np.int32) if delay else None
         return self._add(
             shape,
@@ -142,9 +148,9 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "Oxford 200-256-200", "loihi2", 5, (3, 2), DL + "oxford/run.ipynb",
-        "its lists for 200 and 256 weights take 63 and 81 words of memory, ours 51 and 65: 10 bit a weight instead of 8; "
-        "even so the first layer would fit two cores by every limit that it prints (8,100 of 12,000 words), and it says "
-        "max_ratio=2 and takes three",
+        "its lists for 200 and 256 weights take 63 and 81 words of memory, ours 51 and 65: 10 bit a weight instead of "
+        "8; even so the first layer would fit two cores by every limit that it prints (8,100 of 12,000 words), and it "
+        "says max_ratio=2 and takes three",
         lambda: Chain((200,)).dense(256).dense(200),
     ),
     Case(

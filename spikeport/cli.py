@@ -162,14 +162,27 @@ def compile_(
 
 @app.command()
 @grouped
-def check(model: ModelArgument, chip: ChipOption, choices: CompileOptions, said: OutputOption) -> None:
-    """Say what fits the chip and what does not, layer by layer; exit 1 if it does not fit.
+def check(
+    model: ModelArgument,
+    chip: ChipOption,
+    choices: CompileOptions,
+    said: OutputOption,
+    by_hand: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--map", help="A mapping by hand, .toml or .json: which core holds what.", metavar="FILE"),
+    ] = None,
+    dump: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--dump-map", help="Write the mapping there, for --map.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Say what fills every core, what does not fit and what would; exit 1 if it does not fit.
 
     Example: spikeport check digits.nir --chip loihi2
     """
     from spikeport import commands
 
-    if not commands.check(model, chip, choices, said):
+    if not commands.check(model, chip, choices, by_hand, dump, said):
         raise typer.Exit(NO)
 
 

@@ -97,9 +97,11 @@ def compile_model(model: Path, chip: str, choices: Choices, dump: Path | None, o
     said.figures({**network.parts(), "written": str(output)})
 
 
-def check(model: Path, chip: str, choices: Choices, said: Output) -> bool:
-    """Whether a network fits a chip, with a table of what fills the cores."""
-    found = open_network(model, chip, choices).check(chip)
+def check(model: Path, chip: str, choices: Choices, by_hand: Path | None, dump: Path | None, said: Output) -> bool:
+    """Whether a network fits a chip, with a table of what fills the cores; the mapping from and to a file."""
+    found = open_network(model, chip, choices).check(chip, by_hand)
+    if dump is not None:
+        found.write(dump)
     found.show(said.console)
     said.figures(found.parts())
     return found.fits

@@ -49,9 +49,13 @@ class Network(Shown):
     chip: str
     source: Meant | None = None
 
-    def check(self, chip: str | Path | None = None) -> Fit:
-        """What fits the chip (default: the one it was compiled for) and what does not, layer by layer."""
-        return Fit.of(Path(self.name).name, self.program, load_chip(self.chip if chip is None else chip))
+    def check(self, chip: str | Path | None = None, by_hand: str | Path | None = None) -> Fit:
+        """What fits the chip (default: the one it was compiled for) and what does not, core by core.
+
+        by_hand: a file that says which core holds which neurons.
+        """
+        profile = load_chip(self.chip if chip is None else chip)
+        return Fit.of(Path(self.name).name, self.program, profile, None if by_hand is None else Path(by_hand))
 
     def simulate(
         self,

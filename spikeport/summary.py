@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
-from exporter.mapping import Mapping, synapse_count
+from exporter.mapping import Core, LimitName, Mapping, synapse_count
 from exporter.program import ChipProgram, ConvConnection
 from hardware_profiles.schema import ChipProfile, constants
 from lava_runtime.ann_cost import DeviceCost
@@ -37,6 +38,7 @@ def mapping_parts(mapping: Mapping) -> dict[str, Any]:
         "cores": mapping.cores,
         "cores_per_chip": mapping.cores_per_chip,
         "chips": mapping.chips,
+        "chips_per_board": mapping.board.chips,
         "fits": mapping.fits,
         "layers": [
             {
@@ -48,6 +50,18 @@ def mapping_parts(mapping: Mapping) -> dict[str, Any]:
             }
             for layer in mapping.layers
         ],
+    }
+
+
+def core_parts(core: Core, fill: Dictionary[LimitName, float]) -> dict[str, Any]:
+    """One core: where it lies, what it holds, and the share of each limit that it uses."""
+    return {
+        "number": core.number,
+        "chip": core.chip,
+        "x": core.x,
+        "y": core.y,
+        "slices": [asdict(part) for part in core.slices],
+        "fill": dict(fill),
     }
 
 

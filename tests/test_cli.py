@@ -182,6 +182,20 @@ def test_a_network_that_does_not_fit_exits_1(work: Path) -> None:
     assert result.returncode == 1 and "does not fit" in result.stdout and "cores" in result.stdout
 
 
+def test_a_mapping_is_written_changed_by_hand_and_checked(work: Path) -> None:
+    save_program(dense((20, 30, 4), 1), work / "two.chip")
+    written = spikeport("check", work / "two.chip", "--chip", "loihi2", "--dump-map", work / "map.toml")
+    assert written.returncode == 0 and "fits: 2 of 128 cores" in written.stdout, written.stderr
+    text = (work / "map.toml").read_text()
+    (work / "map.toml").write_text(text.replace("[0, 29, ", "[0, 9, 7],\n  [10, 29, "))
+    changed = spikeport("check", work / "two.chip", "--chip", "loihi2", "--map", work / "map.toml")
+    assert changed.returncode == 0 and "fits: 3 of 128 cores" in changed.stdout, changed.stderr
+    (work / "map.toml").write_text(text.replace("[0, 29, ", "[0, 28, "))
+    refused(
+        spikeport("check", work / "two.chip", "--chip", "loihi2", "--map", work / "map.toml"), "neuron 29", "'layer1'"
+    )
+
+
 def test_chips_prints_every_constant_with_its_source() -> None:
     from hardware_profiles.loader import load_profile
     from hardware_profiles.schema import constants

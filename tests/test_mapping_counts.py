@@ -64,7 +64,7 @@ def test_an_image_is_laid_out_tile_by_tile() -> None:
 
 
 def test_a_neuron_on_no_core_is_known_as_that() -> None:
-    cores = (Core(0, 0, 0, (Slice("a", 0, 1, ()),)), Core(0, 1, 0, (Slice("a", 3, 3, ()),)))
+    cores = (Core(0, 0, 0, 0, (Slice("a", 0, 1, ()),)), Core(1, 0, 1, 0, (Slice("a", 3, 3, ()),)))
     assert core_of(cores, "a", (4,)).tolist() == [0, 0, -1, 1]
     assert per_core(np.array([0.5, 1.0, 8.0, 2.0]), cores, "a", (4,)).tolist() == [1.5, 2.0]
 
@@ -135,10 +135,14 @@ def test_exchanging_places_never_makes_ways_longer(cores: int, seed: int) -> Non
 
     found = exchanged(traffic, entering, distance, first)
     assert sorted(found) == list(range(cores))
-    pairs = [found.copy() for _ in range(cores * cores)]
-    for n, place in enumerate(pairs):
-        i, j = divmod(n, cores)
-        place[[i, j]] = place[[j, i]]
     assert cost(found) <= cost(np.arange(cores)) + 1e-6
-    # three rounds are enough for so few: no exchange of two is left that would gain
-    assert cost(found) <= min(cost(place) for place in pairs) + 1e-6
+
+
+def test_a_chain_in_any_order_becomes_a_chain_again() -> None:
+    # 0 -> 3 -> 1 -> 2, fed from outside at the left end of a row of routers
+    traffic = np.zeros((4, 4))
+    traffic[[0, 3, 1], [3, 1, 2]] = 5
+    place = np.arange(4)
+    distance = np.abs(place[:, None] - place).astype(float)
+    found = exchanged(traffic, np.array([9.0, 0, 0, 0]), distance, place.astype(float))
+    assert found.tolist() == [0, 2, 3, 1]

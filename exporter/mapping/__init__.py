@@ -3,10 +3,11 @@
 from .board import Board
 from .build import fits, map_program
 from .counts import core_of, per_core
+from .file import read_map, write_map
 from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
 from .result import LayerMapping, Mapping
 from .synapses import encoding, fan_out, fan_outs, index_bits, is_list, synapse_count
-from .traffic import Flow, flow, flows
+from .traffic import Flow, flow, one_each
 
 __all__ = [
     "Board",
@@ -24,12 +25,14 @@ __all__ = [
     "fan_outs",
     "fits",
     "flow",
-    "flows",
     "index_bits",
     "is_list",
     "laid_out",
     "map_program",
+    "one_each",
     "per_core",
+    "read_map",
     "slices_of",
     "synapse_count",
+    "write_map",
 ]

@@ -9,12 +9,12 @@ import numpy as np
 from hardware_profiles import ChipProfile, available, load_profile
 
 from ..program import ChipProgram
-from .demand import LayerDemand, Sends, capacities
-from .model import LimitName, Slice
+from .demand import Amounts, LayerDemand, Sends, capacities
+from .model import Core, LimitName, Slice
 from .result import LayerMapping
 
 
-def core_advice(layer: LayerMapping, program: ChipProgram, chip: ChipProfile) -> str:
+def layer_advice(layer: LayerMapping, program: ChipProgram, chip: ChipProfile) -> str:
     """Why a layer's slices do not fit a core, and what would."""
     name = layer.limit
     size = "even with one neuron a core " if layer.neurons_per_core == 1 else ""
@@ -22,6 +22,19 @@ def core_advice(layer: LayerMapping, program: ChipProgram, chip: ChipProfile) ->
         f"layer {layer.name!r} breaks the limit of {name} on a core {size}({layer.fill[name]:.3g} x); "
         f"{_way_out(layer, name, program, chip)}"
     )
+
+
+def core_advice(core: Core, fills: Amounts) -> str:
+    """Why what somebody put on a core does not fit it, by the limit that it breaks most, and what would."""
+    name = max(fills, key=lambda limit: fills[limit])
+    held = ", ".join(f"{part.layer!r} {part.first} to {part.last}" for part in core.slices)
+    if name == "layers":
+        most = round(len(core.slices) / fills[name])
+        return f"core {core.number} holds {held}: more than {most}, which is as many layers as share a core; move one"
+    way = "give it fewer neurons"
+    if len(core.slices) == 1 and name not in ("synapse configs", "input axons"):
+        way += f", about {int(core.neurons / fills[name])}"
+    return f"core {core.number} breaks the limit of {name} ({fills[name]:.3g} x) with {held}; {way}"
 
 
 def _way_out(layer: LayerMapping, name: LimitName, program: ChipProgram, chip: ChipProfile) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hardware_profiles.schema import ChipProfile
 
 from ..program import ChipProgram
-from .advice import board_advice, core_advice
+from .advice import board_advice, core_advice, layer_advice
 from .board import Board
-from .demand import Amounts, LayerDemand, capacities, fill, sends
+from .demand import Amounts, LayerDemand, capacities, fill, sends, together
 from .model import Core, LimitName, Slice
 from .pack import packed
 from .placement import arranged
@@ -54,17 +55,32 @@ def assemble(program: ChipProgram, chip: ChipProfile, held: Table[int, tuple[tup
     """The mapping of what cores hold and need, by their numbers on the board."""
     board, has = Board.of(chip.limits), capacities(chip.limits)
     numbers = sorted(held)
-    placed = tuple(Core(*board.place(n), held[n][0]) for n in numbers)
+    placed = tuple(Core(n, *board.place(n), held[n][0]) for n in numbers)
     fills = tuple(fill(held[n][1], has) for n in numbers)
     layers = tuple(_layer(p.name, placed, fills) for p in program.populations)
-    advice = [core_advice(layer, program, chip) for layer in layers if not layer.fits]
+    advice = [layer_advice(layer, program, chip) for layer in layers if not layer.fits]
     if numbers[-1] >= board.capacity:
         advice.append(board_advice(len(placed), chip))
     return Mapping(layers, board, placed, fills, tuple(advice))
 
 
+def by_hand(program: ChipProgram, chip: ChipProfile, held: Table[int, tuple[Slice, ...]]) -> Mapping:
+    """The mapping that somebody says: slices by the number of their core, every neuron in one."""
+    parts: dict[str, list[Slice]] = {p.name: [] for p in program.populations}
+    for slices in held.values():
+        for part in slices:
+            parts[part.layer].append(part)
+    needed = needs(program, chip, parts)
+    by_slice = {part: amounts for name in parts for part, amounts in zip(parts[name], needed[name], strict=True)}
+    used = {core: (slices, together(by_slice[part] for part in slices)) for core, slices in held.items()}
+    mapping = assemble(program, chip, used)
+    shares = zip(mapping.placed, mapping.fills, strict=True)
+    broken = [core_advice(core, fills) for core, fills in shares if max(fills.values()) > 1]
+    return replace(mapping, advice=tuple(broken))
+
+
 def _numbered(held: Contents, board: Board) -> tuple[Core, ...]:
-    return tuple(Core(*board.place(n), slices) for n, (slices, _) in enumerate(held))
+    return tuple(Core(n, *board.place(n), slices) for n, (slices, _) in enumerate(held))
 
 
 def _layer(name: str, placed: tuple[Core, ...], fills: tuple[Amounts, ...]) -> LayerMapping:

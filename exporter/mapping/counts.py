@@ -11,7 +11,7 @@ from .model import Core, slices_of
 
 
 def core_of(cores: tuple[Core, ...], layer: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """The number of the core that holds each neuron of a population, (size,) in C order; -1 where none does."""
+    """Which of the cores holds each neuron of a population, (size,) in C order; -1 where none does."""
     found = np.full(int(np.prod(shape)), -1, np.int64)
     for number, part in slices_of(cores, layer):
         found[part.neurons(shape)] = number

@@ -78,8 +78,9 @@ def tiles(shape: tuple[int, ...], tile: Tile) -> Iterator[tuple[slice, slice, sl
 
 @dataclass(frozen=True)
 class Core:
-    """One core: its chip, its router's place on that chip's mesh, and what it holds."""
+    """One core: its number on the board, its chip, its router's place on that chip's mesh, and what it holds."""
 
+    number: int
     chip: int
     x: int
     y: int
@@ -92,6 +93,6 @@ class Core:
 
 
 def slices_of(cores: tuple[Core, ...], layer: str) -> list[tuple[int, Slice]]:
-    """Every slice of a population with the number of its core, by first neuron."""
+    """Every slice of a population with the place of its core among `cores`, by first neuron."""
     found = [(number, part) for number, core in enumerate(cores) for part in core.slices if part.layer == layer]
     return sorted(found, key=lambda pair: (pair[1].first, pair[0]))

@@ -20,7 +20,7 @@ from .traffic import axons_between
 
 # beyond this many cores the exchange, which takes their square in memory and time, is left out
 LARGEST = 640
-_ROUNDS = 3
+_ROUNDS = 8
 Floats = NDArray[np.float64]
 
 

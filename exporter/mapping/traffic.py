@@ -5,7 +5,7 @@ Spikes of an input enter the mesh at the first router of the first chip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from .board import Board
 from .counts import core_of
 from .model import Core, slices_of
 from .reach import heard
+from .result import Mapping
 
 Floats = NDArray[np.float64]
 
@@ -110,8 +111,7 @@ def _arriving(
             yield number, arriving, 0.0
 
 
-def flows(
-    program: ChipProgram, cores: tuple[Core, ...], board: Board, counts: Mapping[str, NDArray[Any]]
-) -> dict[str, Flow]:
-    """What every input and population sends, by name."""
-    return {node.name: flow(node.name, program, cores, board, counts[node.name]) for node in program.nodes}
+def one_each(program: ChipProgram, mapping: Mapping) -> Flow:
+    """All messages when every source element spikes once."""
+    flows = (flow(n.name, program, mapping.placed, mapping.board, np.ones(n.size)) for n in program.nodes)
+    return sum(flows, Flow.none(mapping.cores))

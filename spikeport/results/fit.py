@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from exporter.mapping import Mapping, map_program
+from exporter.mapping import Flow, Mapping, map_program, one_each, read_map, write_map
 from exporter.program import ChipProgram
 from hardware_profiles.schema import ChipProfile
 
 from ..output import say
-from ..summary import mapping_parts
+from ..summary import core_parts, mapping_parts
+from .cores import alike, numbers
 from .shown import Shown
 
 
@@ -30,16 +32,18 @@ class Fit(Shown):
     mapping: Mapping
     neurons: NDArray[np.int64]
 
+    axons: Flow
+
     @classmethod
-    def of(cls, name: str, program: ChipProgram, chip: ChipProfile) -> Fit:
-        """Lay a program on a chip's cores."""
-        mapping = map_program(program, chip)
+    def of(cls, name: str, program: ChipProgram, chip: ChipProfile, by_hand: Path | None = None) -> Fit:
+        """Lay a program on a chip's cores; by_hand: as a file says, see `exporter.mapping.read_map`."""
+        mapping = map_program(program, chip) if by_hand is None else read_map(by_hand, program, chip)
         sizes = [program.population(layer.name).size for layer in mapping.layers]
-        return cls(name, chip.title, mapping, np.array(sizes, np.int64))
+        return cls(name, chip.title, mapping, np.array(sizes, np.int64), one_each(program, mapping))
 
     @property
     def fits(self) -> bool:
-        """Whether all of it fits one chip."""
+        """Whether all of it fits the board."""
         return self.mapping.fits
 
     @property
@@ -63,21 +67,41 @@ class Fit(Shown):
         """What does not fit, a sentence each."""
         return tuple(self.mapping.reasons())
 
+    def write(self, path: Path) -> None:
+        """Write the mapping as a file that `spikeport check --map` takes, .toml or .json."""
+        write_map(self.mapping, path)
+
     def parts(self) -> dict[str, Any]:
-        """The mapping as in summary.json, and what does not fit."""
-        return {**mapping_parts(self.mapping), "network": self.network, "chip": self.chip, "reasons": self.reasons}
+        """The mapping as in summary.json, every core, how far messages go, and what does not fit."""
+        cores = zip(self.mapping.placed, self.mapping.fills, strict=True)
+        return {
+            **mapping_parts(self.mapping),
+            "placed": [core_parts(core, fill) for core, fill in cores],
+            "axons": {"messages": self.axons.messages, "hops": self.axons.hops, "chip_hops": self.axons.chip_hops},
+            "network": self.network,
+            "chip": self.chip,
+            "reasons": self.reasons,
+        }
 
     def show(self, console: Console) -> None:
-        """A table of the layers, what does not fit, and the verdict."""
-        fill = self.fill
+        """A table of the cores, alike ones in one line, how far messages go, what does not fit, and the verdict."""
+        groups = alike(self.mapping)
+        limits = [name for name in self.mapping.fills[0] if any(name in group.fill for group in groups)]
         title = escape(f"{self.network} on {self.chip}")
-        table = Table("layer", "neurons", "cores", "neurons a core", *fill, title=title)
-        for index, layer in enumerate(self.mapping.layers):
-            shares = [f"{values[index]:.0%}" for values in fill.values()]
-            counts = map(str, (self.neurons[index], layer.cores, layer.neurons_per_core))
-            table.add_row(escape(layer.name), *counts, *shares)
+        table = Table("cores", "numbers", "neurons", *limits, title=title)
+        for group in groups:
+            shares = [f"{group.fill[name]:.0%}" if name in group.fill else "" for name in limits]
+            held = ", ".join(f"{neurons} of {escape(layer)}" for layer, neurons in group.holds)
+            table.add_row(str(len(group.numbers)), numbers(group.numbers), held, *shares)
         console.print(table)
+        flowing, links = self.axons, ""
+        if self.mapping.chips > 1:
+            links = f", and {flowing.chip_hops / max(flowing.messages, 1):.2g} times to another chip"
+        say(console, f"a spike of every neuron: {flowing.messages:,.0f} messages, each passed on from router to router "
+                     f"{flowing.hops / max(flowing.messages, 1):.2g} times{links}")  # fmt: skip
         for sentence in self.reasons:
             say(console, sentence)
         verdict = "fits" if self.fits else "does not fit"
-        say(console, f"{verdict}: {self.mapping.cores} of {self.mapping.cores_per_chip} cores")
+        board = self.mapping.board
+        chips = f" on {self.mapping.chips} of {board.chips} chips" if board.chips > 1 else ""
+        say(console, f"{verdict}: {self.mapping.cores} of {board.capacity} cores{chips}")
