@@ -21,7 +21,7 @@ from lava_runtime.workers import simulate_to_file
 
 from . import summary
 from .choices import Choices
-from .comparison import print_comparison
+from .comparison import comparison_parts, print_comparison
 from .difference import check_picture
 from .folder import RunFolder
 from .models import dump_passes, open_both, open_for_net
@@ -233,7 +233,8 @@ def compare(folder_path: Path, devices: str | None, said: Output) -> None:
         sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
         found = {**found, "ann": summary.ann_parts(stages.compare_devices(sizes, names))}
     print_comparison(found, said.console)
-    said.figures({name: found.get(name) for name in ("chip", "accuracy", "per_inference", "ann")})
+    kept = {name: found.get(name) for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
+    said.figures({**kept, "rows": comparison_parts(found)})
 
 
 def report(folder: Path, other: Path | None, output: Path | None, said: Output) -> None:

@@ -8,67 +8,47 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lava_runtime.break_even import break_even_sparsity
+from lava_runtime.costs import Range
 
-from .report.model import DeviceCost, PerInference, Summary, parse_summary
-from .report.tables import batched_entries
-from .report.units import NARROW, estimate, percent, plain, plural, si
-from .report.verdict import Outcome, against, outcome
-
-_SAID = {
-    Outcome.ANN_LESS: "The ANN needs less energy on",
-    Outcome.APART: "The ranges overlap on",
-    Outcome.CHIP_LESS: "The chip needs less energy than",
-}
+from .contest import Row, rows, winners
+from .report.model import Summary, Workload, parse_summary
+from .report.units import NARROW, estimate, percent, plain, si
+from .report.verdict import against
 
 
 def print_comparison(summary: dict[str, Any], console: Console) -> None:
     """Energy, latency and their product for one inference, and who needs less; raises InputError for a bad summary."""
     found = parse_summary(summary, "summary.json")
-    chip = found.per_inference
+    chip, contest = found.per_inference, rows(found)
     table = Table(
         *("", "accuracy", "operations", "energy", "latency", "energy x delay", "beside the chip", "break-even"),
         title="one inference, estimates",
     )
     if chip is not None:
-        row = (found.chip_title, percent(found.accuracy.fixed), f"{plain(round(chip.synops))} synops", *_costs(chip))
+        costs = _costs(chip.energy, chip.latency, chip.energy.typical * chip.latency.typical)
+        row = (found.chip_title, percent(found.accuracy.fixed), f"{plain(round(chip.synops))} synops", *costs)
         table.add_row(*map(_said, (*row, "", "")))
-    for device, cost in batched_entries(found):
-        accuracy = found.accuracy.ann_int8 if cost.precision == "int8" else found.accuracy.ann
-        judged = "" if chip is None else against(chip.energy, cost.energy)
-        name = f"{device.title}, {cost.precision}" + ("" if cost.batch == 1 else f", batch {cost.batch}")
-        row = (name, percent(accuracy), f"{plain(cost.macs)} MACs", *_costs(cost))
-        table.add_row(*map(_said, (*row, judged, _break_even(found, cost))))
+    for other in contest:
+        judged = "" if chip is None else against(chip.energy, other.energy)
+        name = f"{other.title}, {other.precision}" + ("" if other.batch == 1 else f", batch {other.batch}")
+        costs = _costs(other.energy, other.latency, other.energy_delay)
+        row = (name, percent(other.accuracy), f"{plain(other.macs)} MACs", *costs)
+        table.add_row(*map(_said, (*row, judged, break_even_said(other))))
     console.print(table)
-    for sentence in (*_winners(found), *_remarks(found)):
-        console.print(sentence, highlight=False)
+    for sentence in (*winners(contest), *_remarks(found)):
+        console.print(_said(sentence), highlight=False)
 
 
-def _break_even(summary: Summary, cost: DeviceCost) -> str:
-    """The activation sparsity that the spiking network needs for the chip to need less energy, by typical values."""
-    chip, workload = summary.per_inference, summary.workload
-    if chip is None or chip.silent_j is None or workload is None:
+def comparison_parts(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the table in plain values."""
+    return [row.parts() for row in rows(parse_summary(summary, "summary.json"))]
+
+
+def break_even_said(row: Row) -> str:
+    """The sparsity that the spiking network needs, in words."""
+    if row.break_even is None:
         return ""
-    needed = break_even_sparsity(
-        chip.silent_j.typical, chip.energy.typical, cost.energy.typical, workload.activation_sparsity
-    )
-    if needed is None:
-        return "never"
-    return "always" if needed == 0 else f"sparsity {percent(needed, 2)}"
-
-
-def _winners(summary: Summary) -> Iterable[str]:
-    """One sentence for each outcome: where the ANN needs less, where the chip does, where nothing can be said."""
-    chip = summary.per_inference
-    if chip is None:
-        return
-    names: dict[Outcome, list[str]] = {}
-    for device, cost in batched_entries(summary):
-        batch = "" if cost.batch == 1 else f" in batches of {cost.batch}"
-        names.setdefault(outcome(chip.energy, cost.energy), []).append(f"{device.title}, {cost.precision}{batch}")
-    for result, said in _SAID.items():
-        if result in names:
-            yield f"{said} {plural(len(names[result]), 'row')}: {'; '.join(names[result])}."
+    return row.break_even if isinstance(row.break_even, str) else f"sparsity {percent(row.break_even, 2)}"
 
 
 def _remarks(summary: Summary) -> Iterable[str]:
@@ -78,12 +58,24 @@ def _remarks(summary: Summary) -> Iterable[str]:
             f"Present activation sparsity {percent(workload.activation_sparsity, 2)}; break-even: the sparsity at "
             "which the chip needs what that row does; never: it needs more without a spike, always: less in any case."
         )
+        yield from _workload(workload)
     yield "In a batch an answer waits for the whole call. The chip's latency and energy are without the host's input."
 
 
-def _costs(cost: PerInference | DeviceCost) -> tuple[str, str, str]:
-    product = cost.energy.typical * cost.latency.typical
-    return estimate(cost.energy, "J"), estimate(cost.latency, "s"), si(product, "J s")
+def _workload(found: Workload) -> Iterable[str]:
+    """NeuroBench's metrics and those of the N-DNS challenge, where the run has them."""
+    if found.footprint_bytes is None or found.power_proxy is None:
+        return
+    yield (
+        f"NeuroBench: footprint {si(found.footprint_bytes, 'B')}, connection sparsity "
+        f"{percent(found.connection_sparsity, 2)}, synaptic operations {plain(round(found.effective_acs or 0))} "
+        f"effective ACs of {plain(round(found.dense_synops or 0))} dense. N-DNS: power proxy "
+        f"{found.power_proxy / 1e6:.3g} M-Ops/s, power-delay product {found.power_delay_product or 0:.3g} Ops."
+    )
+
+
+def _costs(energy: Range, latency: Range, product: float) -> tuple[str, str, str]:
+    return estimate(energy, "J"), estimate(latency, "s"), si(product, "J s")
 
 
 def _said(text: str) -> str:

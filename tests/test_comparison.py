@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
 from report_runs import make_summary
 from rich.console import Console
 
-from spikeport.comparison import print_comparison
+from spikeport.comparison import comparison_parts, print_comparison
 
 
 def cost(energy: tuple[float, float, float], seconds: float, batch: int) -> dict[str, Any]:
@@ -79,6 +80,29 @@ def test_best_batch_is_a_row_of_its_own_and_energy_times_delay_is_typical_times_
     assert "8.00 nJ s" in line(text, "device, float32 ")
     assert "4.00 nJ s" in line(text, "device, float32, batch 64")
     assert "device, float32 in batches of 64" in text
+
+
+def test_rows_in_plain_values_say_what_the_table_says() -> None:
+    best = cost((0.4e-6, 0.8e-6, 1.6e-6), 5e-3, 64)
+    found = comparison_parts(run(device=cost((4e-6, 8e-6, 16e-6), 1e-3, 1) | {"best_batch": best}))
+    one, many = (row for row in found if row["precision"] == "float32")
+    assert (one["batch"], many["batch"]) == (1, 64)
+    assert one["energy_delay_js"] == pytest.approx(8e-9)
+    assert one["energy_j"] == {"low": 4e-6, "typical": 8e-6, "high": 16e-6}
+    assert (one["outcome"], many["break_even"]) == ("cannot be told apart", "never")
+    assert one["break_even"] == pytest.approx(0.3)
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_neurobench_and_ndns_figures_are_said() -> None:
+    summary = run(device=cost((4e-6, 8e-6, 16e-6), 1e-3, 1))
+    summary["workload"] |= {
+        "connection_sparsity": 0.25, "footprint_bytes": 2000, "effective_acs": 300, "dense_synops": 4000,
+        "power_proxy": 5e6, "power_delay_product": 1e4,
+    }  # fmt: skip
+    text = said(summary)
+    assert "connection sparsity 25.00 %, synaptic operations 300 effective ACs of 4" in text
+    assert "power proxy 5 M-Ops/s, power-delay product 1e+04 Ops" in text
 
 
 def test_a_summary_of_an_older_run_has_no_break_even() -> None:

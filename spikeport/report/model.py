@@ -65,9 +65,15 @@ class PerInference(_Cost):
 
 
 class Workload(Model):
-    """NeuroBench's metrics of the run, as far as a page needs them."""
+    """NeuroBench's metrics of the run and the N-DNS challenge's, as far as a page needs them."""
 
     activation_sparsity: Share
+    connection_sparsity: Share | None = None
+    footprint_bytes: Amount | None = None
+    effective_acs: Amount | None = None
+    dense_synops: Amount | None = None
+    power_proxy: Amount | None = None
+    power_delay_product: Amount | None = None
 
 
 class DeviceCost(_Cost):

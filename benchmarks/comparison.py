@@ -1,0 +1,225 @@
+"""Trained networks on loihi2 and loihi1 beside their ANN twins on every device: docs/comparison.md.
+
+    python benchmarks/comparison.py [RUN ...]          print the page's tables
+    python benchmarks/comparison.py [RUN ...] --docs   write them into docs/comparison.md
+
+RUN is the folder of a finished run, or a recipe, which is run into runs/comparison/NAME if that is not done yet; by
+default the recipes of the page. Networks are compiled for both chips from the run's model.nir; the test split runs in
+the emulator. Data sets lie where SPIKEPORT_DATA says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rich.console import Console
+
+from exporter.compile import compile_graph
+from exporter.nir_file import read_nir
+from hardware_profiles.files import write_text
+from hardware_profiles.loader import available, load_chip, load_profile
+from lava_runtime.costs import Range
+from lava_runtime.inputs import load_input
+from lava_runtime.profile import Profile, profile_run
+from lava_runtime.simulate import simulate
+from spikeport import stages, summary
+from spikeport.comparison import break_even_said
+from spikeport.contest import Row, rows
+from spikeport.folder import RunFolder
+from spikeport.recipe import load_recipe
+from spikeport.report.model import Summary, parse_summary
+from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si
+from spikeport.report.verdict import Outcome
+from spikeport.run import run_recipe
+from trainer.ann import AnnTwin
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "comparison.md"
+CHIPS = ("loihi2", "loihi1")
+RECIPES = ("digits", "mnist10k_surrogate_bn", "mnist10k_tssl_bp", "fsdd_surrogate_bn", "fsdd_st_rsbp")
+DATA = {"digits": "Digits (8 x 8)", "mnist10k": "MNIST, 10,000 images", "fsdd": "Spoken digits (FSDD)"}
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One network on one chip beside its twin everywhere."""
+
+    dataset: str
+    method: str
+    chip: str
+    found: Summary
+    profile: Profile
+    rows: list[Row]
+
+    @property
+    def name(self) -> str:
+        """Data set and method."""
+        return f"{DATA.get(self.dataset, self.dataset)}, {self.method}"
+
+
+def folder_of(run: Path) -> RunFolder:
+    """A finished run, or that of a recipe, which is run if it has not been."""
+    if run.suffix != ".toml":
+        return RunFolder(run)
+    folder = RunFolder(ROOT / "runs" / "comparison" / run.stem)
+    if not folder.finished:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        run_recipe(run, folder, resume=True, console=Console(stderr=True))
+    return folder
+
+
+def contests(folder: RunFolder) -> list[Contest]:
+    """The run's network on both chips."""
+    recipe = load_recipe(folder.recipe)
+    labels, x = stages.dataset_of(recipe).y_test, np.asarray(load_input(folder.test_input))
+    twin, graph = AnnTwin.load(folder.twin), read_nir(folder.nir)
+    sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
+    devices = [name for name in available() if load_profile(name).kind == "device"]
+    ann = summary.ann_parts(stages.compare_devices(sizes, devices))
+    known, found = folder.read_summary(), []
+    for name in CHIPS:
+        chip = load_chip(name)
+        program = compile_graph(graph, chip, weight_bits=recipe.network.chip_aware, where=str(folder.nir))
+        result = simulate(program, x, steps=len(x) + program.pipeline_steps, record="layers")
+        profile = profile_run(program, result, chip, x)
+        fixed = float(np.mean(stages.answers(program, result, len(x)) == labels))
+        values: dict[str, Any] = known | summary.profile_parts(program, profile)
+        values |= {"chip": chip.name, "chip_title": chip.title, "ann": ann}
+        values["accuracy"] = known["accuracy"] | {"fixed": fixed}
+        parsed = parse_summary(values, str(folder.summary))
+        found.append(Contest(recipe.dataset, recipe.training.method, name, parsed, profile, rows(parsed)))
+    return found
+
+
+def sentence(contest: Contest) -> str:
+    """Who wins where, at batch 1 and in batches."""
+    name = f"{contest.name} on {contest.chip}"
+    parts = []
+    for batched in (False, True):
+        some = [row for row in contest.rows if (row.batch > 1) == batched]
+        said = [
+            f"{word} {_listed(titles)}"
+            for result, word in (
+                (Outcome.CHIP_LESS, "the chip needs less energy than"),
+                (Outcome.ANN_LESS, "the ANN needs less on"),
+                (Outcome.APART, "nothing can be said about"),
+            )
+            if (titles := _titles(some, result))
+        ]
+        if said:
+            parts.append(("in batches " if batched else "at batch 1 ") + ", ".join(said))
+    return f"**{name}**: " + "; ".join(parts) + "."
+
+
+def _titles(some: Sequence[Row], result: Outcome) -> list[str]:
+    """Devices of that outcome; the precision where the other one came out otherwise."""
+    found: dict[str, list[str]] = {}
+    for row in some:
+        if row.outcome is result:
+            found.setdefault(short_title(row.title), []).append(row.precision)
+    every = {title: {row.precision for row in some if short_title(row.title) == title} for title in found}
+    return [t if set(p) == every[t] else f"{t} ({', '.join(p)})" for t, p in found.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def overview(all_contests: Sequence[Contest]) -> Iterable[str]:
+    """A row a network and chip."""
+    yield (
+        "| network | chip | accuracy, SNN / ANN | cores | energy | latency | energy x delay | inferences a second, "
+        "pipelined | activation sparsity |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for c in all_contests:
+        one, accuracy, workload = c.profile, c.found.accuracy, c.found.workload
+        sparsity = "" if workload is None else percent(workload.activation_sparsity, 2)
+        answers = f"{percent(accuracy.fixed)} / {percent(accuracy.ann)}"
+        costs = _costs(one.energy, one.latency, one.energy.typical * one.latency.typical)
+        rate = plain(round(one.pipelined.typical))
+        yield _line(c.name, c.chip, answers, str(one.mapping.cores), *costs, rate, sparsity)
+
+
+def tables(all_contests: Sequence[Contest]) -> Iterable[str]:
+    """The twin of every network on every device, and what that says beside each chip."""
+    for name in dict.fromkeys(contest.name for contest in all_contests):
+        some = [contest for contest in all_contests if contest.name == name]
+        accuracy = some[0].found.accuracy
+        yield f"### {name}"
+        yield ""
+        yield (
+            f"Accuracy of the ANN: {percent(accuracy.ann)} in float32, {percent(accuracy.ann_int8)} in int8; of the SNN: "
+            f"{percent(accuracy.fixed)} on chip integers, {plain(some[0].found.test_samples)} test samples."
+        )
+        yield ""
+        heads = [head for c in some for head in (f"beside {c.chip}", f"break-even on {c.chip}")]
+        yield _line("where", "energy", "latency", "energy x delay", *heads)
+        yield "|" + "---|" * (4 + len(heads))
+        for c in some:
+            one = c.profile
+            costs = _costs(one.energy, one.latency, one.energy.typical * one.latency.typical)
+            yield _line(f"**{c.found.chip_title}**", *costs, *([""] * len(heads)))
+        for beside in zip(*(c.rows for c in some), strict=True):
+            row = beside[0]
+            judged = [cell for r in beside for cell in (_WORDS[r.outcome], break_even_said(r))]
+            yield _line(row.name, *_costs(row.energy, row.latency, row.energy_delay), *judged)
+        yield ""
+
+
+_WORDS = {
+    Outcome.CHIP_LESS: "the chip needs less", Outcome.ANN_LESS: "the ANN needs less",
+    Outcome.APART: "ranges overlap", None: "",
+}  # fmt: skip
+
+
+def _costs(energy: Range, latency: Range, product: float) -> tuple[str, str, str]:
+    return estimate(energy, "J"), estimate(latency, "s"), si(product, "J s")
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def written(text: str, name: str, lines: Iterable[str]) -> str:
+    """A page with what stands between a mark and the next end replaced."""
+    mark = f"<!-- {name} -->\n"
+    begin = text.index(mark) + len(mark)
+    body = "\n".join(lines).rstrip().replace(NARROW, " ")
+    return text[:begin] + body + "\n" + text[text.index("<!-- end -->", begin) :]
+
+
+def main() -> None:
+    """Print the tables, or write them into the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    recipes = [ROOT / "recipes" / f"{name}.toml" for name in RECIPES]
+    parser.add_argument("runs", type=Path, nargs="*", default=recipes, metavar="RUN")
+    parser.add_argument("--docs", action="store_true", help="write docs/comparison.md")
+    args = parser.parse_args()
+    found = [contest for run in args.runs for contest in contests(folder_of(run))]
+    sections = {
+        "winners": [f"- {sentence(contest)}" for contest in found],
+        "overview": list(overview(found)),
+        "tables": list(tables(found)),
+    }
+    if args.docs:
+        text = PAGE.read_text(encoding="utf-8")
+        for name, lines in sections.items():
+            text = written(text, name, lines)
+        write_text(PAGE, text)
+        return
+    for lines in sections.values():
+        print("\n".join(lines).replace(NARROW, " "), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
