@@ -100,6 +100,32 @@ def contests(folder: RunFolder) -> list[Contest]:
     return found
 
 
+def in_short(all_contests: Sequence[Contest]) -> str:
+    """Whom the chip beats with every network on every chip, and who beats it with some."""
+    parts = []
+    for batched in (False, True):
+        found = [(c, row) for c in all_contests for row in c.rows if (row.batch > 1) == batched]
+        titles = list(dict.fromkeys(short_title(row.title) for _, row in found))
+        outcomes = {t: {row.outcome for _, row in found if short_title(row.title) == t} for t in titles}
+        always = [t for t in titles if outcomes[t] == {Outcome.CHIP_LESS}]
+        beaten = {
+            t: dict.fromkeys(
+                f"{c.dataset} on {c.chip}"
+                for c, r in found
+                if short_title(r.title) == t and r.outcome is Outcome.ANN_LESS
+            )
+            for t in titles
+        }
+        lost = [f"{t} ({_listed(list(where))})" for t, where in beaten.items() if where]
+        when = "In batches" if batched else "At batch 1"
+        parts.append(
+            f"{when} the chip needs less energy than {_listed(always) if always else 'no device'} with every network "
+            f"and on both chips; the ANN needs less on {_listed(lost) if lost else 'none'}; elsewhere the ranges of "
+            "some network overlap."
+        )
+    return " ".join(parts)
+
+
 def sentence(contest: Contest) -> str:
     """Who wins where, at batch 1 and in batches."""
     name = f"{contest.name} on {contest.chip}"
@@ -158,8 +184,8 @@ def tables(all_contests: Sequence[Contest]) -> Iterable[str]:
         yield f"### {name}"
         yield ""
         yield (
-            f"Accuracy of the ANN: {percent(accuracy.ann)} in float32, {percent(accuracy.ann_int8)} in int8; of the SNN: "
-            f"{percent(accuracy.fixed)} on chip integers, {plain(some[0].found.test_samples)} test samples."
+            f"Accuracy of the ANN: {percent(accuracy.ann)} in float32, {percent(accuracy.ann_int8)} in int8; of the "
+            f"SNN: {percent(accuracy.fixed)} on chip integers, {plain(some[0].found.test_samples)} test samples."
         )
         yield ""
         heads = [head for c in some for head in (f"beside {c.chip}", f"break-even on {c.chip}")]
@@ -207,6 +233,7 @@ def main() -> None:
     args = parser.parse_args()
     found = [contest for run in args.runs for contest in contests(folder_of(run))]
     sections = {
+        "short": [in_short(found)],
         "winners": [f"- {sentence(contest)}" for contest in found],
         "overview": list(overview(found)),
         "tables": list(tables(found)),

@@ -1,0 +1,72 @@
+"""docs/comparison.md: what its sentences claim is what the rows say, and the page holds what the script writes."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_runs import make_summary
+
+from lava_runtime.costs import Range
+from spikeport.contest import Row
+from spikeport.report.model import parse_summary
+from spikeport.report.verdict import Outcome
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def page() -> Any:
+    spec = importlib.util.spec_from_file_location("comparison_page", ROOT / "benchmarks" / "comparison.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(title: str, precision: str, outcome: Outcome, batch: int = 1) -> Row:
+    one = Range(1e-6, 2e-6, 4e-6)
+    return Row(title, precision, batch, 0.9, 100.0, one, one, 4e-12, outcome, None)
+
+
+def contest(page: Any, chip: str, *rows: Row) -> Any:
+    return page.Contest("digits", "bptt", chip, parse_summary(make_summary(), "made up"), None, list(rows))
+
+
+def test_sentences_name_devices_by_outcome_and_the_precision_where_it_matters(page: Any) -> None:
+    less, more, apart = Outcome.CHIP_LESS, Outcome.ANN_LESS, Outcome.APART
+    rows = (
+        row("A", "float32", less), row("A", "int8", less), row("B", "float32", apart), row("B", "int8", more),
+        row("C", "float32", less), row("C", "int8", apart, batch=64),
+    )  # fmt: skip
+    said = page.sentence(contest(page, "loihi2", *rows))
+    assert said == (
+        "**Digits (8 x 8), bptt on loihi2**: at batch 1 the chip needs less energy than A and C, the ANN needs less on "
+        "B (int8), nothing can be said about B (float32); in batches nothing can be said about C."
+    )
+
+
+def test_in_short_claims_only_what_holds_for_every_network_and_chip(page: Any) -> None:
+    less, more, apart = Outcome.CHIP_LESS, Outcome.ANN_LESS, Outcome.APART
+    one = contest(page, "loihi2", row("A", "int8", less), row("B", "int8", less), row("C", "int8", apart, 8))
+    two = contest(page, "loihi1", row("A", "int8", less), row("B", "int8", more), row("C", "int8", apart, 8))
+    said = page.in_short([one, two])
+    assert "than A with every network and on both chips; the ANN needs less on B (digits on loihi1); " in said
+    assert "In batches the chip needs less energy than no device with every network" in said
+
+
+def test_the_page_holds_both_chips_and_every_device_of_every_network(page: Any) -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    names = re.findall(r"^### (.+)$", text, flags=re.MULTILINE)
+    assert {name.split(",")[0] for name in names} >= {"Digits (8 x 8)", "MNIST", "Spoken digits (FSDD)"}
+    for name in names:
+        for chip in page.CHIPS:
+            assert f"- **{name} on {chip}**: " in text
+            assert f"| {name} | {chip} |" in text
+    assert text.count("USB accelerator (Intel Neural Compute Stick 2), int8 |") == len(names)
