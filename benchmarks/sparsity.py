@@ -1,64 +1,87 @@
-"""What fewer spikes cost in accuracy: a recipe trained with rising penalties on spikes, one line each.
+"""What fewer spikes cost in accuracy: a recipe trained with rising penalties on spikes, or for target rates.
 
-    python benchmarks/sparsity.py recipes/digits.toml [--penalties 0,0.001,0.003,0.01,0.03] [--epochs N]
+    python benchmarks/sparsity.py recipes/digits.toml [--penalties 0,0.001,0.003,0.01,0.03] [--targets 0.05,0.02]
+        [--epochs N] [--out RUN]
 
-Printed: the penalty, the share of the test part answered right, spikes of all layers per sample, and each layer's
-spikes per neuron and step. The same seed gives the same table.
+Printed: the penalty or the target rate, the share of the test part answered right on chip integers, spikes of all
+layers and energy (an estimate) of one inference, and each layer's spikes per neuron and step. The same seed gives the
+same table. RUN: the folder of a finished run, whose report then shows the curve from RUN/sparsity.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from exporter.compile import compile_graph
+from exporter.from_torch import network_to_nir
+from hardware_profiles import load_chip
+from hardware_profiles.files import write_text
+from lava_runtime.profile import profile_run
+from lava_runtime.simulate import simulate
 from spikeport.recipe import Recipe, load_recipe
-from spikeport.stages import dataset_of
+from spikeport.report import write_report
+from spikeport.report.sparsity import SparsityCurve, SparsityPoint
+from spikeport.stages import answers, dataset_of
 from trainer.data import Dataset
 from trainer.methods import get_method
 
-BATCH = 256
-
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, and keep it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--penalties", default="0,0.001,0.003,0.01,0.03")
+    parser.add_argument("--targets", default="")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     recipe = load_recipe(arguments.recipe)
+    if arguments.epochs:
+        recipe = recipe.model_copy(update={"training": replace(recipe.training, epochs=arguments.epochs)})
     data = dataset_of(recipe)
-    epochs = arguments.epochs or recipe.training.epochs
-    print(" penalty  accuracy  spikes/sample  rates of layers")
-    for penalty in (float(value) for value in arguments.penalties.split(",")):
-        accuracy, spikes, rates = measure(recipe, data, penalty, epochs)
-        print(f"{penalty:8.4f} {accuracy:9.4f} {spikes:14.1f}  {' '.join(f'{rate:.4f}' for rate in rates)}", flush=True)
+    wanted: list[tuple[float, tuple[float, ...]]] = [(float(value), ()) for value in arguments.penalties.split(",")]
+    wanted += [(0.0, (float(value),)) for value in arguments.targets.split(",") if value]
+    print("    asked for  accuracy  spikes    energy  rates of layers")
+    points = []
+    for penalty, target in wanted:
+        point, rates = measure(recipe, data, penalty, target)
+        points.append(point)
+        said = " ".join(f"{rate:.4f}" for rate in rates)
+        print(f"{point.asked:>13} {point.accuracy:9.4f} {point.spikes:7.0f} {point.energy_j:9.2e}  {said}", flush=True)
+    if arguments.out is not None:
+        curve = SparsityCurve(test_samples=len(data.y_test), points=tuple(points))
+        write_text(arguments.out / "sparsity.json", json.dumps(curve.model_dump(), indent=2) + "\n")
+        print(write_report(arguments.out))
 
 
-def measure(recipe: Recipe, data: Dataset, penalty: float, epochs: int) -> tuple[float, float, list[float]]:
-    """Accuracy, spikes per sample and rate of every layer on the test part, after training with that penalty."""
-    sparsity = replace(recipe.training.sparsity, penalty=penalty)
-    training = replace(recipe.training, sparsity=sparsity, epochs=epochs)
+def measure(
+    recipe: Recipe, data: Dataset, penalty: float, target: tuple[float, ...]
+) -> tuple[SparsityPoint, list[float]]:
+    """Train with that penalty, or for that rate, and measure the test part on chip integers; also rates of layers."""
+    sparsity = replace(recipe.training.sparsity, penalty=penalty, target=target)
+    training = replace(recipe.training, sparsity=sparsity)
     method = get_method(training.method)(recipe.network, training, recipe.dt).fit(data, progress=False)
-    spikes = torch.from_numpy(method.encode(data.x_test))
-    sent: dict[str, float] = {}
-    rates: dict[str, float] = {}
-    right = 0
-    with torch.no_grad():
-        for start in range(0, len(data.y_test), BATCH):
-            part = slice(start, start + BATCH)
-            record = method.spiking_network.run(spikes[:, part])
-            for name, layer in record.items():
-                sent[name] = sent.get(name, 0.0) + layer.sum().item()
-                rates[name] = rates.get(name, 0.0) + layer.mean().item() * layer.shape[1]
-            winners = list(record.values())[-1].sum(0).argmax(1).numpy()
-            right += int(np.sum(winners == data.y_test[part]))
-    samples = len(data.y_test)
-    return right / samples, sum(sent.values()) / samples, [rate / samples for rate in rates.values()]
+    chip = load_chip(recipe.chip)
+    program = compile_graph(network_to_nir(method.spiking_network), chip, weight_bits=recipe.network.chip_aware)
+    x = method.encode(data.x_test)
+    result = simulate(program, x, "emulator", len(x) + program.pipeline_steps, "layers")
+    profile = profile_run(program, result, chip, x)
+    inputs = {port.name for port in program.inputs}
+    point = SparsityPoint(
+        penalty=penalty,
+        target=target,
+        accuracy=float(np.mean(answers(program, result, len(x)) == data.y_test)),
+        spikes=profile.total("spikes"),
+        energy_j=profile.energy.typical,
+        energy_low_j=profile.energy.low,
+        energy_high_j=profile.energy.high,
+    )
+    return point, [n.spikes / (n.neurons * len(x)) for n in profile.layers if n.name not in inputs]
 
 
 if __name__ == "__main__":
