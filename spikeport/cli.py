@@ -24,6 +24,7 @@ from .options import (
     RecipeArgument,
     RecordName,
     ResumeOption,
+    WayName,
     WorkersOption,
 )
 from .output import Output, with_bare_json
@@ -138,7 +139,7 @@ def _list_passes(wanted: bool) -> None:
 @app.command("compile")
 @grouped
 def compile_(
-    model: Annotated[Path, typer.Argument(help="The network, a .nir or .net file.", metavar="MODEL")],
+    model: Annotated[Path, typer.Argument(help="The network, a .nir, .net or .onnx file.", metavar="MODEL")],
     chip: ChipOption,
     output: Annotated[Path, typer.Option("-o", help="The program to write.", metavar="MODEL.chip")],
     choices: CompileOptions,
@@ -158,6 +159,36 @@ def compile_(
     from spikeport import commands
 
     commands.compile_model(model, chip, choices, dump, output, said)
+
+
+@app.command("import")
+@grouped
+def import_(
+    model: Annotated[Path, typer.Argument(help="A network of ReLUs, an .onnx file.", metavar="MODEL.onnx")],
+    calibrate: Annotated[
+        Path, typer.Option("--calibrate", help="Sample input (N, *input shape), as in training.", metavar="X.npy")
+    ],
+    output: Annotated[Path, typer.Option("-o", help="The file to write: .chip or .nir.", metavar="MODEL.chip|.nir")],
+    said: OutputOption,
+    chip: Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file.", metavar="NAME")] = "loihi2",
+    way: Annotated[WayName, typer.Option("--as", help="What becomes of a ReLU.")] = WayName.rate,
+    steps: Annotated[int, typer.Option("--steps", help="Time steps that a sample is shown.", metavar="T")] = 32,
+    test: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--input", help="Samples to try it on, default those of --calibrate.", metavar="X.npy"),
+    ] = None,
+    labels: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--labels", help="Their classes (N,), for the accuracy.", metavar="Y.npy"),
+    ] = None,
+) -> None:
+    """Make a spiking network of an ANN of ReLUs, and say what is lost after how many steps.
+
+    Example: spikeport import cnn.onnx --calibrate images.npy --labels classes.npy --steps 64 -o cnn.chip
+    """
+    from spikeport.onnx_import import import_onnx
+
+    import_onnx(model, chip, way.value, calibrate, steps, test, labels, output, said)
 
 
 @app.command()

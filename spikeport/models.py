@@ -67,10 +67,9 @@ def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICE
         if late:
             raise InputError(f"{path}: is compiled already, too late for {', '.join(late)}; give the .nir file")
         return program
-    if path.suffix not in (".nir", ".net"):
-        raise InputError(
-            f"{path}: models to run are .chip, .nir and .net files, not {path.suffix or 'files without an ending'}"
-        )
+    if path.suffix not in (".nir", ".net", ".onnx"):
+        ending = path.suffix or "files without an ending"
+        raise InputError(f"{path}: models to run are .chip, .nir, .net and .onnx files, not {ending}")
     if chip is None:
         raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
     if path.suffix == ".net":
@@ -78,7 +77,25 @@ def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICE
         if late:
             raise InputError(f"{path}: a .net file holds the chip's integers; it has no use for {', '.join(late)}")
         return compile_net(path, load_chip(chip), choices.dt)
+    if path.suffix == ".onnx":
+        return compile_onnx(path, chip, choices)
     return compile_meant(meant(path, choices), str(path), chip, choices)
+
+
+def compile_onnx(path: Path, chip: str, choices: Choices) -> ChipProgram:
+    """An ANN of ReLUs, rate-coded; raises InputError without sample input."""
+    late = [name for name in choices.given() if name not in ("--precision", "--calibrate")]
+    if late:
+        raise InputError(f"{path}: an ANN has no {', '.join(late)}; leave them out")
+    sample = sample_input(choices)
+    if sample is None:
+        raise InputError(
+            f"{path}: thresholds are balanced on sample input; give it with --calibrate X.npy, (N, *shape)"
+        )
+    where = str(choices.calibrate) if isinstance(choices.calibrate, Path) else "calibration"
+    from exporter.onnx_in.convert import convert_onnx
+
+    return convert_onnx(path, load_chip(chip), sample, precision=choices.precision, where=where).program
 
 
 def compile_meant(network: Meant, where: str, chip: str, choices: Choices) -> ChipProgram:
@@ -92,7 +109,7 @@ def compile_meant(network: Meant, where: str, chip: str, choices: Choices) -> Ch
         discretize=network.discretize,
         reset=network.reset,
         precision=choices.precision,
-        calibration=_sample(choices),
+        calibration=sample_input(choices),
     )
 
 
@@ -121,11 +138,12 @@ def open_for_net(path: Path, chip: str | None, choices: Choices = NO_CHOICES) ->
         str(path),
         discretize=found.discretize,
         reset=found.reset,
-        calibration=_sample(choices),
+        calibration=sample_input(choices),
     )
 
 
-def _sample(choices: Choices) -> NDArray[Any] | None:
+def sample_input(choices: Choices) -> NDArray[Any] | None:
+    """The calibration's numbers, read where they are a file; raises InputError."""
     sample = choices.calibrate
     return load_input(sample) if isinstance(sample, Path) else sample
 

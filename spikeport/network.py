@@ -33,7 +33,7 @@ from .results.simulation import Simulation
 
 Spikes = Given | str | Path
 """An array (time, batch, *input shape), one by the name of each input, or a file of either (.npy, .npz, .h5)."""
-_ENDS = (".nir", ".net")
+_ENDS = (".nir", ".net", ".onnx")
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,11 +149,11 @@ class Network(Shown):
 
 
 def compile_network(model: Path | nir.NIRGraph, chip: str, choices: Choices = NO_CHOICES) -> Network:
-    """Compile a graph, a .nir or a .net file; raises InputError."""
+    """Compile a graph, a .nir, .net or .onnx file; raises InputError."""
     if isinstance(model, Path) and model.suffix not in _ENDS:
         ending = model.suffix or "files without an ending"
-        raise InputError(f"{model}: {ending} cannot be compiled; give a .nir or .net file")
-    if isinstance(model, Path) and model.suffix == ".net":
+        raise InputError(f"{model}: {ending} cannot be compiled; give a .nir, .net or .onnx file")
+    if isinstance(model, Path) and model.suffix in (".net", ".onnx"):
         return Network(open_model(model, chip, choices), str(model), chip)
     where = str(model) if isinstance(model, Path) else "graph"
     source = meant(model, choices)
@@ -161,7 +161,7 @@ def compile_network(model: Path | nir.NIRGraph, chip: str, choices: Choices = NO
 
 
 def open_network(path: Path, chip: str | None = None, choices: Choices = NO_CHOICES) -> Network:
-    """A .chip file as it is, or a .nir or .net file compiled for `chip`; raises InputError."""
+    """A .chip file as it is, or a .nir, .net or .onnx file compiled for `chip`; raises InputError."""
     if path.suffix == ".nir" and chip is not None:
         return compile_network(path, chip, choices)
     program = open_model(path, chip, choices)

@@ -39,6 +39,13 @@ class PrecisionName(str, Enum):
     high = "high"
 
 
+class WayName(str, Enum):
+    """What becomes of a ReLU."""
+
+    rate = "rate"
+    sigma_delta = "sigma-delta"
+
+
 class RecordName(str, Enum):
     """What a simulation keeps."""
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exporter.netx.from_net import compile_net
-from exporter.netx.net_file import NetLayer
 from exporter.netx.synapses import exact
 from exporter.program import CubaLI, DenseConnection
 from hardware_profiles import load_chip
@@ -100,7 +99,7 @@ def test_every_weight_of_eight_bit_is_held_exactly(data: st.DataObject) -> None:
     # -256 is on the even grid of mixed signs alone
     assume(weights.min() > -256 or (weights.max() <= 254 and not np.any(weights % 2)))
     parts = exact(
-        NetLayer("layer", "dense", (2,), {}, None),
+        "layer",
         weights,
         lambda values, exponent, mode: DenseConnection("in", "out", values, exponent, mode, 8, 1),
         shifts,

@@ -29,7 +29,7 @@ def dense(
             source, target, values, exponent, mode, 8, 1, synaptic_delays=delays, port=port, synapse=target
         )
 
-    return exact(layer, weights, make, shifts=True)
+    return exact(layer.where, weights, make, shifts=True)
 
 
 def convolution(
@@ -43,7 +43,7 @@ def convolution(
             source, target, values, exponent, mode, 8, 1, *shapes, stride, padding, dilation, groups, synapse=target
         )
 
-    return exact(layer, kernel, make, shifts=False)
+    return exact(layer.where, kernel, make, shifts=False)
 
 
 def one_to_one(source: str, target: str, size: int) -> Connection:
@@ -54,7 +54,7 @@ def one_to_one(source: str, target: str, size: int) -> Connection:
     )  # fmt: skip
 
 
-def exact(layer: NetLayer, weights: Integers, make: Make, shifts: bool) -> list[Connection]:
+def exact(where: str, weights: Integers, make: Make, shifts: bool) -> list[Connection]:
     """One connection, or two of one sign each where a mixed one would lose the lowest bit; raises InputError.
 
     shifts: whether the connection may have a negative exponent, which says odd weights of mixed sign up to 127.
@@ -71,7 +71,7 @@ def exact(layer: NetLayer, weights: Integers, make: Make, shifts: bool) -> list[
         (np.maximum(weights, 0), "excitatory"), (np.minimum(weights, 0), "inhibitory")
     ]  # fmt: skip
     if not all(_holds(weight_grid(sign), part) for part, sign in parts):
-        raise InputError(f"{layer.where} has weights of {weights.min()} to {weights.max()}, beyond 8 bit; train again")
+        raise InputError(f"{where} has weights of {weights.min()} to {weights.max()}, beyond 8 bit; train again")
     return [make(part, 0, sign) for part, sign in parts]
 
 

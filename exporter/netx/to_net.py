@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import h5py
 import numpy as np
 
 from hardware_profiles.errors import InputError
-from hardware_profiles.files import replacing
+from hardware_profiles.files import write_bytes
 
 from ..neurons import Integers, Population, SigmaDelta
 from ..neurons.delta import Delta
@@ -32,9 +33,12 @@ Layer = dict[str, Any]
 def write_net(program: ChipProgram, path: str | Path, where: str = "program") -> None:
     """Write a program as .net; raises InputError that names the layer and what a .net file cannot say of it."""
     layers = net_layers(program, where)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    # HDF5 itself does not survive a full disk, so it writes to memory
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
         for number, layer in enumerate(layers):
             _write(file.create_group(f"layer/{number}"), layer)
+    write_bytes(path, content.getbuffer())
 
 
 def net_layers(program: ChipProgram, where: str = "program") -> list[Layer]:

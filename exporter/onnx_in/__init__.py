@@ -1,0 +1,1 @@
+"""ONNX networks of ReLUs -> spiking networks: rate-coded, or sigma-delta."""

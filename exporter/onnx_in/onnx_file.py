@@ -1,0 +1,73 @@
+"""Reading an ONNX file that somebody else wrote: whole, from its own folder only, executing nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from onnx import external_data_helper
+
+from hardware_profiles.errors import InputError, reason
+
+# protobuf itself ends there; what lies in external data may not be more either
+LARGEST_BYTES = 1 << 31
+
+
+def read_onnx(path: str | Path) -> onnx.ModelProto:
+    """The model with its weights in memory; raises InputError for a missing, truncated or foreign file.
+
+    Weights in files of their own are read where those lie in the model's folder, and nowhere else.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"{path}: no such file; give the path of an .onnx file")
+    if file.stat().st_size > LARGEST_BYTES:
+        raise InputError(f"{path}: is larger than 2 GiB, more than an ONNX file can be; export the network again")
+    try:
+        model = onnx.load_model(str(file), load_external_data=False)
+    except Exception as error:  # protobuf's errors have no common base with onnx's
+        raise InputError(f"{path}: is truncated or no ONNX model ({reason(error)}); export it again") from error
+    _check_external_data(model, file)
+    try:
+        external_data_helper.load_external_data_for_model(model, str(file.parent))
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise InputError(f"{path}: is no valid ONNX model ({reason(error)}); export it again") from error
+    return model
+
+
+def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
+    folder = path.parent.resolve()
+    total = 0
+    for tensor in _tensors(model.graph):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        location = entries.get("location", "")
+        target = folder / location
+        if not location or Path(location).is_absolute() or not target.resolve().is_relative_to(folder):
+            raise InputError(
+                f"{path}: the weights {tensor.name!r} lie in {location!r}, outside the model's folder; save the model "
+                "with its weights beside it"
+            )
+        if not target.is_file():
+            raise InputError(f"{path}: the weights {tensor.name!r} lie in {location!r}, which is not there; bring it")
+        total += target.stat().st_size if not entries.get("length", "").isdigit() else int(entries["length"])
+        if total > LARGEST_BYTES:
+            raise InputError(f"{path}: its weights are more than 2 GiB, more than can be read; use a smaller network")
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor of a graph: initialisers, and those in attributes of its nodes."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+        yield sparse.indices
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _tensors(inner)

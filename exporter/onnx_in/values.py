@@ -1,0 +1,141 @@
+"""What flows between ONNX nodes, as nodes of a NIR graph that is being built.
+
+A value is a sum of what NIR nodes put out, each times a factor: a spike of a neuron with threshold t stands for t, a
+whole number that enters stands for so many units of the input.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from ..shapes import conv_output
+
+Floats = NDArray[np.float64]
+Shape = tuple[int, ...]
+Image = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Value:
+    """Sum of factor * node over the terms; shape without the batch."""
+
+    terms: tuple[tuple[str, float], ...]
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+@dataclass
+class NirBuilder:
+    """A NIR graph as it grows; names are those of the ONNX graph's tensors."""
+
+    nodes: dict[str, nir.NIRNode] = field(default_factory=dict)
+    edges: list[tuple[str, str]] = field(default_factory=list)
+
+    def graph(self, dt: float) -> nir.NIRGraph:
+        """What was built."""
+        return nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata={"dt": dt}, type_check=False)
+
+    def input(self, name: str, shape: Shape, unit: float) -> Value:
+        """Where the network begins; a 1 that enters stands for `unit`."""
+        node = self._add(name, nir.Input(input_type={"input": np.array(shape)}))
+        return Value(((node, unit),), shape)
+
+    def affine(self, value: Value, weight: Floats, bias: Floats, name: str) -> Value:
+        """weight (outputs, inputs) times the value, flattened."""
+        value = self.flat(value, f"{name}_flat")
+        source, factor = self._one(value, name)
+        node = self._add(name, nir.Affine(weight=weight * factor, bias=bias), *source)
+        return Value(((node, 1.0),), (len(bias),))
+
+    def convolution(
+        self, value: Value, weight: Floats, bias: Floats, name: str, *, stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] = (0, 0), dilation: tuple[int, int] = (1, 1), groups: int = 1,
+    ) -> Value:  # fmt: skip
+        """A convolution over an image (channels, height, width)."""
+        source, factor = self._one(value, name)
+        space = (value.shape[1], value.shape[2])
+        conv = nir.Conv2d(space, weight * factor, stride, padding, dilation, groups, bias)
+        node = self._add(name, conv, *source)
+        size = conv_output(space, weight.shape[2:], stride, padding, dilation)
+        return Value(((node, 1.0),), (len(weight), *size))
+
+    def average(self, value: Value, kernel: tuple[int, int], stride: tuple[int, int], name: str) -> Value:
+        """The mean over windows of an image; the factor stays with it."""
+        source, factor = self._one(value, name)
+        node = self._add(name, nir.AvgPool2d(np.array(kernel), np.array(stride), np.array((0, 0))), *source)
+        size = conv_output(value.shape[1:], kernel, stride, (0, 0), (1, 1))
+        return Value(((node, factor),), (value.shape[0], *size))
+
+    def neuron(self, value: Value, threshold: float, name: str) -> Value:
+        """ReLU as an integrate-and-fire neuron that starts half-way to its threshold: a spike stands for threshold.
+
+        The half makes the count of spikes round where it would cut off: Bu, Ding, Yu & Huang 2022, arXiv 2202.01440.
+        """
+        each = np.full(value.shape, threshold)
+        node = nir.IF(r=np.ones(value.shape), v_threshold=each, metadata={"v_initial": each / 2})
+        return Value(((self._add(name, node, *self._as_it_is(value, name)), threshold),), value.shape)
+
+    def readout(self, value: Value, name: str) -> None:
+        """The answer: what has arrived, added up; then the end of the graph."""
+        node = self._add(name, nir.I(r=np.ones(value.shape)), *self._as_it_is(value, name))
+        self._add("output", nir.Output(output_type={"output": np.array(value.shape)}), node)
+
+    def flat(self, value: Value, name: str) -> Value:
+        """The value with one axis."""
+        if len(value.shape) == 1:
+            return value
+        source, factor = self._one(value, name)
+        shape = {"input": np.array(value.shape)}
+        node = self._add(name, nir.Flatten(start_dim=0, end_dim=-1, input_type=shape), *source)
+        return Value(((node, factor),), (value.size,))
+
+    def scaled(self, value: Value, gain: Floats, offset: Floats, name: str, alone: bool) -> Value:
+        """gain * value + offset, (channels,) or (1,) each; alone: nothing else reads the value."""
+        channels = value.shape[0]
+        gain, offset = np.broadcast_to(gain, channels), np.broadcast_to(offset, channels)
+        node = value.terms[0][0]
+        held = self.nodes[node]
+        if alone and len(value.terms) == 1 and value.terms[0][1] == 1 and isinstance(held, (nir.Affine, nir.Conv2d)):
+            weight = np.asarray(held.weight) * gain.reshape(-1, *[1] * (held.weight.ndim - 1))
+            self.nodes[node] = replace(held, weight=weight, bias=np.asarray(held.bias) * gain + offset)
+            return value
+        if len(value.shape) == 3:
+            return self.convolution(value, gain.reshape(-1, 1, 1, 1).copy(), offset.copy(), name, groups=channels)
+        return self.affine(value, np.diag(gain), offset.copy(), name)
+
+    def _one(self, value: Value, reader: str) -> tuple[list[str], float]:
+        """The nodes to read so that value = factor * their sum."""
+        factors = {factor for _, factor in value.terms}
+        if len(factors) == 1:
+            return [node for node, _ in value.terms], factors.pop()
+        return self._as_it_is(value, reader), 1.0
+
+    def _as_it_is(self, value: Value, reader: str) -> list[str]:
+        """The nodes to read so that value = their sum: with a Scale behind those whose unit is another."""
+        found = []
+        for number, (node, factor) in enumerate(value.terms):
+            if factor == 1:
+                found.append(node)
+            else:
+                found.append(self._add(f"{reader}_unit{number}", nir.Scale(np.full(value.shape, factor)), node))
+        return found
+
+    def _add(self, name: str, node: nir.NIRNode, *sources: str) -> str:
+        # a node's name is part of file names and paths
+        base = name = name.replace("/", "_").strip("_.") or "node"
+        number = 1
+        while name in self.nodes:
+            number += 1
+            name = f"{base}_{number}"
+        self.nodes[name] = node
+        self.edges += [(source, name) for source in dict.fromkeys(sources)]
+        return name

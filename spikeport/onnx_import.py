@@ -1,0 +1,36 @@
+"""What `spikeport import` does, from files to a file and a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .output import Output, progress, say
+
+if TYPE_CHECKING:
+    from exporter.onnx_in.convert import Way
+
+
+def import_onnx(
+    model: Path, chip: str, way: Way, calibrate: Path, steps: int, test: Path | None, labels: Path | None,
+    output: Path, said: Output,
+) -> None:  # fmt: skip
+    """Convert an ONNX network of ReLUs and say what is lost after how many steps."""
+    from exporter.onnx_in.convert import convert_onnx
+    from hardware_profiles.loader import load_chip
+    from lava_runtime.inputs import load_input
+
+    from .results.conversion import check_ending, measure
+
+    check_ending(output, way)
+    samples = load_input(calibrate)
+    with said.console.status(f"{model}: converting"):
+        converted = convert_onnx(model, load_chip(chip), samples, way, steps, where=str(calibrate))
+    seen, where = (samples, calibrate) if test is None else (load_input(test), test)
+    classes = None if labels is None else load_input(labels)
+    with progress(f"{model}: answers", said.console) as done:
+        found = measure(converted, way, seen, steps, classes, done, str(where))
+    found.save(output)
+    found.show(said.console)
+    say(said.console, f"{output}: written")
+    said.figures({**found.parts(), "written": str(output)})
