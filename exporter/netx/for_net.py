@@ -73,10 +73,14 @@ def _as_netx_keeps(
     if survives([half.weights for half in halves]):
         return [*forward, *recurrent]
     layer = NetLayer(name, "dense", (shape[0],), {}, None)
+    even = [np.clip(2 * np.rint(half.weights / 2), -254, 254).astype(np.int32) for half in halves]
+    if not survives(even):
+        # netx loses a lowest weight that is a power of 2 where all are negative
+        lowest = min(int(weights.min()) for weights in even)
+        even = [np.maximum(weights, lowest + 2) for weights in even]
     found: list[Connection] = []
-    for half, parts in zip(halves, (forward, recurrent), strict=False):
-        even = np.clip(2 * np.rint(half.weights / 2), -254, 254).astype(np.int32)
-        found += dense(layer, even, parts[0].source, target, half.delays)
+    for half, weights, parts in zip(halves, even, (forward, recurrent), strict=False):
+        found += dense(layer, weights, parts[0].source, target, half.delays)
     return found
 
 

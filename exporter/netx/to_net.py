@@ -148,8 +148,8 @@ def _kept(matrices: Sequence[Integers], where: str) -> Sequence[Integers]:
     if not survives(matrices):
         low, high = min(int(m.min()) for m in matrices), max(int(m.max()) for m in matrices)
         raise InputError(
-            f"{where}: has weights of {low} to {high} that netx would change (all 0, 255 beside negative ones, or odd "
-            "beyond 127 beside 0); export the .nir file, which is rounded for that"
+            f"{where}: has weights of {low} to {high} that netx would change (all 0, 255 beside negative ones, all "
+            "negative down to a power of 2, odd ones below -127 without positive ones); export the .nir file instead"
         )
     return matrices
 
