@@ -14,6 +14,7 @@ from strategies import chip_programs
 from test_exporter_mapping import chips, small_chip
 
 from exporter.mapping import Board, Core, Slice, core_of, flow, map_program, per_core
+from exporter.mapping.board import squares
 from exporter.mapping.placement import exchanged
 from exporter.program import ChipProgram
 from hardware_profiles import ChipProfile
@@ -69,14 +70,25 @@ def test_a_neuron_on_no_core_is_known_as_that() -> None:
     assert per_core(np.array([0.5, 1.0, 8.0, 2.0]), cores, "a", (4,)).tolist() == [1.5, 2.0]
 
 
-def test_cores_lie_along_a_snake_and_chips_too() -> None:
-    board = Board(cores_per_chip=4, chips=4, columns=2, cores_per_router=1)
-    assert [board.place(n) for n in range(5)] == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 0)]
+def test_cores_lie_in_growing_squares_and_chips_too() -> None:
+    board = Board(cores_per_chip=6, chips=4, columns=3, cores_per_router=1)
+    assert [board.place(n)[1:] for n in range(6)] == [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]
+    assert board.place(6) == (1, 0, 0)
     shared = Board(cores_per_chip=8, chips=1, columns=2, cores_per_router=2)
     assert [shared.place(n)[1:] for n in range(8)] == [(0, 0), (0, 0), (1, 0), (1, 0), (1, 1), (1, 1), (0, 1), (0, 1)]
-    # chips lie 0 1 / 3 2, each of 2 by 2 routers: from the first of chip 0 to the last of chip 2
-    routers, chips = board.ways(np.array([[0, 0, 0]]), np.array([2, 1, 1]))
-    assert (int(routers[0]), int(chips[0])) == (6, 2)
+    # chips lie 0 1 / 3 2, each of 3 by 2 routers: from the first of chip 0 to the far corner of chip 2
+    routers, chips = board.ways(np.array([[0, 0, 0]]), np.array([2, 2, 1]))
+    assert (int(routers[0]), int(chips[0])) == (8, 2)
+
+
+@given(st.integers(1, 20), st.integers(1, 20))
+def test_all_places_of_a_grid_are_numbered_once_each_beside_the_one_before(columns: int, rows: int) -> None:
+    found = np.array(squares(columns, rows))
+    assert sorted(map(tuple, found.tolist())) == [(x, y) for x in range(columns) for y in range(rows)]
+    assert (np.abs(np.diff(found, axis=0)).sum(axis=1) == 1).all()
+    for side in range(1, min(columns, rows) + 1):
+        assert found[: side * side].max() == side - 1
+    np.testing.assert_array_equal(squares(8, 8)[:16], squares(4, 4))
 
 
 @SETTINGS
@@ -97,8 +109,7 @@ def test_messages_and_their_ways_are_those_counted_one_by_one(
         if number < 0:
             return 0, 0, 0, 0
         core = mapping.placed[number]
-        row, column = divmod(core.chip, side)
-        column = column if row % 2 == 0 else side - 1 - column
+        column, row = squares(2 * side, 2 * side)[core.chip]
         return column * 2 + core.x, row * 3 + core.y, column, row
 
     for node in program.nodes:

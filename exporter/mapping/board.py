@@ -1,7 +1,7 @@
-"""The board: chips in a square as far as they go, the routers of all chips on one grid.
+"""The board: the routers of all chips on one grid.
 
-Cores are numbered chip by chip, in a chip router by router along a snake, so that cores of neighbouring numbers are
-neighbours.
+Cores are numbered chip by chip, in a chip router by router, in squares that grow around a corner: cores of neighbouring
+numbers are neighbours, and however many are used lie close together. So do chips on the board.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Board:
     def place(self, number: int) -> tuple[int, int, int]:
         """(chip, x, y) of the router of a core by its number."""
         chip, within = divmod(number, self.cores_per_chip)
-        return chip, *snake(within // self.cores_per_router, self.columns)
+        return chip, *squares(self.columns, self.rows)[within // self.cores_per_router]
 
     def places(self, cores: Iterable[Core]) -> Places:
         """(chip, x, y) of cores, (cores, 3)."""
@@ -57,20 +58,27 @@ class Board:
 
     def ways(self, places: Places, to: Places) -> tuple[Places, Places]:
         """Routers and chips from places to others, (..., 3): along rows and columns, as messages go, (...) each."""
-        side = math.ceil(math.sqrt(self.chips))
-        here, there = _on_grid(places[..., 0], side), _on_grid(to[..., 0], side)
+        here, there = _on_grid(places[..., 0]), _on_grid(to[..., 0])
         chips = np.abs(here - there)
         span = np.array([self.columns, self.rows])
         routers = np.abs(here * span + places[..., 1:] - there * span - to[..., 1:])
         return routers.sum(axis=-1), chips.sum(axis=-1)
 
 
-def snake(number: int, columns: int) -> tuple[int, int]:
-    """(x, y) of the n-th place on a way that turns at the end of every row."""
-    y, x = divmod(number, columns)
-    return (x if y % 2 == 0 else columns - 1 - x), y
+@lru_cache(maxsize=64)
+def squares(columns: int, rows: int) -> tuple[tuple[int, int], ...]:
+    """(x, y) of all places of a grid, each a neighbour of the one before, every first n * n of them a square."""
+    found: list[tuple[int, int]] = []
+    # shells are walked in turn this way and that, so that the last whole one ends where the rest of the grid begins
+    turned = (min(columns, rows) + (columns <= rows)) % 2
+    for n in range(max(columns, rows)):
+        shell = [(n, y) for y in range(n + 1)] + [(x, n) for x in reversed(range(n))]
+        walked = shell if n % 2 == turned else reversed(shell)
+        found += [(x, y) for x, y in walked if x < columns and y < rows]
+    return tuple(found)
 
 
-def _on_grid(chips: Places, side: int) -> Places:
-    y, x = np.divmod(chips, side)
-    return np.stack([np.where(y % 2 == 0, x, side - 1 - x), y], axis=-1)
+def _on_grid(chips: Places) -> Places:
+    # an even side, so that the order is the same for every number of chips
+    side = 2 * (math.isqrt(int(chips.max(initial=0))) // 2 + 1)
+    return np.array(squares(side, side), np.int64)[chips]

@@ -4,7 +4,7 @@
     tile = [24, 32, 4]                       # images: channels, rows and columns of a tile; left out: C order
     slices = [[0, 3071, 0], [3072, 6143, 1]] # first and last neuron, as the layer is laid out, and core
 
-Cores are numbered as on the board: chip by chip, along a snake of routers.
+Cores are numbered as on the board, see board.py.
 """
 
 from __future__ import annotations

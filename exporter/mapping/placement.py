@@ -1,6 +1,6 @@
 """Where cores lie: in the order of the layers, then exchanged to shorten ways.
 
-Cores are numbered along a snake through each chip, chip after chip, and layers follow each other: a good start. In
+Cores are numbered so that neighbours follow each other, chip after chip, and so do layers: a good start. In
 networks that are not too large two cores then change places wherever that makes the sum of (axons between two cores) *
 (routers between them) smaller, in a fixed order and a bounded number of rounds. A step to another chip counts as many
 routers as its energy is worth.

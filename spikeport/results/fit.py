@@ -22,6 +22,9 @@ from ..summary import core_parts, mapping_parts
 from .cores import alike, numbers
 from .shown import Shown
 
+# a limit that no core uses a tenth of is not worth a column
+_SHOWN = 0.1
+
 
 @dataclass(frozen=True, repr=False)
 class Fit(Shown):
@@ -86,13 +89,14 @@ class Fit(Shown):
     def show(self, console: Console) -> None:
         """A table of the cores, alike ones in one line, how far messages go, what does not fit, and the verdict."""
         groups = alike(self.mapping)
-        limits = [name for name in self.mapping.fills[0] if any(name in group.fill for group in groups)]
+        shares = {name: max(group.fill.get(name, 0.0) for group in groups) for name in self.mapping.fills[0]}
+        limits = [name for name, share in shares.items() if share >= _SHOWN]
         title = escape(f"{self.network} on {self.chip}")
-        table = Table("cores", "numbers", "neurons", *limits, title=title)
+        table = Table("cores", "numbers", "neurons", *(name.replace(" ", "\n") for name in limits), title=title)
         for group in groups:
-            shares = [f"{group.fill[name]:.0%}" if name in group.fill else "" for name in limits]
+            filled = [f"{group.fill[name]:.0%}" if name in group.fill else "" for name in limits]
             held = ", ".join(f"{neurons} of {escape(layer)}" for layer, neurons in group.holds)
-            table.add_row(str(len(group.numbers)), numbers(group.numbers), held, *shares)
+            table.add_row(str(len(group.numbers)), numbers(group.numbers), held, *filled)
         console.print(table)
         flowing, links = self.axons, ""
         if self.mapping.chips > 1:
