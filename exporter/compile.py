@@ -8,7 +8,7 @@ from typing import Any
 import nir
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
+from hardware_profiles.errors import InputError, naming
 from hardware_profiles.schema import ChipProfile
 
 from . import flow
@@ -42,7 +42,8 @@ def lower_graph(
     step = time_step(graph, dt, where)
     try:
         check_reached(inline_subgraphs(graph))
-        return flow.run(graph, step, where, discretize, reset, watch)
+        with naming(where, "export the network again"):
+            return flow.run(graph, step, where, discretize, reset, watch)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
 

@@ -16,7 +16,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError, nearest, reason
+from hardware_profiles.errors import InputError, nearest, nearest_file, reason
 from hardware_profiles.files import write_bytes
 
 from .hdf5 import check_self_contained
@@ -39,7 +39,7 @@ def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
 def read_nir(path: str | Path) -> nir.NIRGraph:
     """Read a graph and check it; raises InputError for a truncated file, a missing node, NaN or a wrong shape."""
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; give the path of a .nir file")
+        raise InputError(f"{path}: no such file{nearest_file(path)}; give the path of a .nir file")
     try:
         with h5py.File(path, "r") as file:
             _check_file(file, str(path))

@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError, nearest_file, reason
 from hardware_profiles.files import write_bytes
 from hardware_profiles.fixed_point import WordWidths
 
@@ -65,7 +65,8 @@ def save_program(program: ChipProgram, path: str | Path) -> None:
 def load_program(path: str | Path) -> ChipProgram:
     """Read a program and check every number; raises InputError for a wrong version, a truncated file, a bad range."""
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; make one with `spikeport compile MODEL --chip NAME -o {path}`")
+        hint = nearest_file(path)
+        raise InputError(f"{path}: no such file{hint}; make one with `spikeport compile MODEL --chip NAME -o {path}`")
     try:
         with h5py.File(path, "r", track_order=True) as file:
             program = _read(file, str(path))
@@ -135,9 +136,9 @@ def _store(group: h5py.Group, name: str, values: Any) -> None:
 
 
 def _read(file: h5py.File, path: str) -> ChipProgram:
+    check_self_contained(file, path)
     if file.attrs.get("format") != FORMAT:
         raise InputError(f"{path}: is no {FORMAT} file; compile a model to make one")
-    check_self_contained(file, path)
     version = int(file.attrs["version"])
     if version not in READ:
         raise InputError(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
+from hardware_profiles.errors import InputError, naming
 from hardware_profiles.fixed_point import WordWidths
 
 from .calibrate import Sample, calibrated_layer, run_sample
@@ -78,10 +78,11 @@ def quantise_layers(
             continue
         incoming = tuple(c for c in network.connections if c.target == population.name)
         wanted = Wanted(population, incoming, starts[population.name])
-        if sample is None:
-            layer = quantise_layer(wanted, payloads, widths, options[population.name])
-        else:
-            layer, sample = calibrated_layer(wanted, payloads, widths, options[population.name], sample)
+        with naming(f"layer {population.name!r}", "scale its weights and thresholds to ordinary sizes"):
+            if sample is None:
+                layer = quantise_layer(wanted, payloads, widths, options[population.name])
+            else:
+                layer, sample = calibrated_layer(wanted, payloads, widths, options[population.name], sample)
         if isinstance(layer.population, CubaLI):
             scale = layer.report.scale
             reach = max(layer.reach.lowest, layer.reach.highest) * scale

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import nir
 import numpy as np
 
-from hardware_profiles.errors import InputError
+from hardware_profiles.errors import InputError, naming
+
+from .limits import LARGEST_LAYER
 
 Shape = tuple[int, ...]
 # the field whose shape is the neurons'
@@ -36,10 +38,12 @@ def output_shapes(graph: nir.NIRGraph) -> dict[str, Shape]:
         changed = False
         for name, node in graph.nodes.items():
             arriving = next((found[source] for source in before[name] if source in found), None)
-            if name not in found or (arriving is not None and found[name] != _shape(name, node, arriving)):
-                shape = _shape(name, node, arriving)
-                if shape is not None and shape != found.get(name):
-                    found[name], changed = shape, True
+            with naming(f"node {name!r}", "export the network again"):
+                shape = _shape(name, node, arriving) if name not in found or arriving is not None else found[name]
+            if shape is not None and math.prod(shape) > LARGEST_LAYER:
+                raise InputError(f"node {name!r} has shape {shape}, beyond {LARGEST_LAYER:,} elements; make it smaller")
+            if shape is not None and shape != found.get(name):
+                found[name], changed = shape, True
     return found
 
 

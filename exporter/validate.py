@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, fields
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
 
+from .limits import LARGEST_LAYER
 from .program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
 
 
@@ -22,6 +24,9 @@ def validate(program: ChipProgram, where: str = "program") -> ChipProgram:
             raise InputError(f"{where}: two nodes are called {name!r}; rename one of them")
         if not name.strip("./") or "/" in name:
             raise InputError(f"{where}: a node is called {name!r}; a name has letters or digits and no '/'")
+    for node in program.nodes:
+        if node.size > LARGEST_LAYER:
+            raise InputError(f"{where}: {node.name!r} has shape {node.shape}, more than {LARGEST_LAYER:,} elements")
     if not program.inputs or not program.populations or not program.outputs:
         raise InputError(f"{where}: needs at least one input, one population and one output")
     if not program.dt > 0 or not np.isfinite(program.dt):
@@ -156,7 +161,12 @@ def _expected_shape(connection: Connection, program: ChipProgram, what: str) -> 
             f"{what} has stride {connection.stride}, padding {connection.padding}, dilation {connection.dilation}; "
             "only padding may be 0 and none negative"
         )
-    if int(np.prod(connection.input_shape)) != source or int(np.prod(connection.output_shape)) != target:
+    padded = [n + 2 * p for n, p in zip(connection.input_shape[1:], connection.padding, strict=True)]
+    if any(s > max(1, n) for s, n in zip(connection.stride, padded, strict=True)):
+        raise InputError(f"{what} has stride {connection.stride}, beyond its input {tuple(padded)}; make it smaller")
+    if math.prod(padded) * connection.input_shape[0] > LARGEST_LAYER:
+        raise InputError(f"{what} has padding {connection.padding}, which makes its input too large; pad less")
+    if math.prod(connection.input_shape) != source or math.prod(connection.output_shape) != target:
         raise InputError(
             f"{what} maps {connection.input_shape} to {connection.output_shape}, "
             f"but its ends have {source} and {target} elements"

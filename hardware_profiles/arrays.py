@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, reason
 from .files import replacing
+from .npy import NotWholeError, read_npz
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,10 @@ def _write(member: IO[bytes], values: NDArray[Any] | Blocks) -> None:
 def read_arrays(path: str | Path, *names: str) -> dict[str, NDArray[Any]]:
     """The arrays of these names in an .npz file; raises InputError if it is missing, truncated or lacks one."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name]) for name in names}
+        return read_npz(path, names)
     except KeyError as error:
         raise InputError(f"{path}: has no array {error}; it must hold {', '.join(names)}") from error
     except FileNotFoundError as error:
         raise InputError(f"{path}: does not exist; check the path") from error
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, NotWholeError) as error:
         raise InputError(f"{path}: is truncated or no .npz file ({reason(error)}); fetch it again") from error

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import InputError, nearest, reason
+from .errors import InputError, nearest, nearest_file, reason
 from .quantity import Quantity
 
 if sys.version_info >= (3, 11):
@@ -32,6 +32,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The file's content; raises InputError if it cannot be read or is no complete TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file{nearest_file(path)}; check the path") from error
     except OSError as error:
         why = (error.strerror or reason(error)).lower()
         raise InputError(f"{path}: cannot be read ({why}); check the path") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from exporter.program import ChipProgram
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError, nearest_file, reason
+from hardware_profiles.npy import LARGEST_BYTES, NotWholeError, read_npz
 
 from .inputs import Given, load_input
 from .nir_data import ENDINGS, read_spikes
@@ -21,12 +22,12 @@ def open_input(path: Path, program: ChipProgram) -> Given:
     if path.suffix not in (".npz", *ENDINGS):
         return load_input(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give arrays of shape (time, batch, *input shape) by input name")
+        hint = nearest_file(path)
+        raise InputError(f"{path}: no such file{hint}; give arrays of shape (time, batch, *input shape) by input name")
     if path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, KeyError) as error:
+            arrays = read_npz(path, largest=LARGEST_BYTES)
+        except (OSError, NotWholeError) as error:
             raise InputError(f"{path}: is no whole .npz file ({reason(error)}); save it with numpy.savez") from error
     else:
         arrays = read_spikes(path, program.dt)

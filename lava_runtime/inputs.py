@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.program import ChipProgram, InputPort
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError, nearest_file, reason
+from hardware_profiles.npy import NotWholeError, map_npy
 
 Given = NDArray[Any] | Mapping[str, NDArray[Any]]
 """What enters a network: one array (time, batch, *shape), or one by the name of each input."""
@@ -28,22 +29,12 @@ def load_input(path: str | Path) -> NDArray[Any]:
     It is read from disk as it is used.
     """
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; give a .npy array of shape (time, batch, *input shape)")
+        hint = nearest_file(path)
+        raise InputError(f"{path}: no such file{hint}; give a .npy array of shape (time, batch, *input shape)")
     try:
-        values: NDArray[Any] = _mapped(path)
-    except (OSError, ValueError, EOFError) as error:
+        return map_npy(path)
+    except (OSError, NotWholeError) as error:
         raise InputError(f"{path}: is no whole .npy array ({reason(error)}); save it again with numpy.save") from error
-    if not isinstance(values, np.ndarray):
-        raise InputError(f"{path}: holds several arrays; save the one input with numpy.save")
-    return values
-
-
-def _mapped(path: str | Path) -> Any:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        # an array without elements cannot be mapped
-        return np.load(path, allow_pickle=False)
 
 
 def check_input(program: ChipProgram, x: Given, where: str = "input") -> dict[str, NDArray[Any]]:

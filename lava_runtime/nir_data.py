@@ -7,15 +7,18 @@ spike, their values, where they have some, add up.
 
 from __future__ import annotations
 
+import math
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError, reason
+from exporter.hdf5 import LARGEST_BYTES, check_self_contained
+from hardware_profiles.errors import InputError, naming, reason
 from hardware_profiles.files import write_bytes
 
 from .result import SimulationResult
@@ -33,10 +36,19 @@ def read_spikes(path: str | Path, dt: float) -> dict[str, NDArray[Any]]:
     another time step, or events that lie outside.
     """
     try:
+        with h5py.File(path, "r") as file:
+            check_self_contained(file, str(path))
         data = nir.read_data(str(path))
+    except InputError:
+        raise
     except Exception as error:  # nir raises OSError, KeyError, ValueError and more
         raise InputError(f"{path}: is no NIR data ({reason(error)}); write it with nir.write_data") from error
-    return {name: _gridded(node, dt, f"{path}: node {name!r}") for name, node in data.nodes.items()}
+    found = {}
+    for name, node in data.nodes.items():
+        what = f"{path}: node {name!r}"
+        with naming(what, "write it with nir.write_data"):
+            found[name] = _gridded(node, dt, what)
+    return found
 
 
 def write_result(result: SimulationResult, dt: float, path: str | Path) -> None:
@@ -87,6 +99,8 @@ def _from_events(data: nir.EventData, dt: float, what: str) -> NDArray[Any]:
         raise InputError(f"{what} has events beyond its {data.n_neurons} neurons or {data.t_max:g} s; write it again")
     places = step.astype(np.int64), samples, neurons
     shape = (steps, data.n_samples, data.n_neurons)
+    if math.prod(shape) * 8 > LARGEST_BYTES:
+        raise InputError(f"{what} spans {steps} steps of {dt:g} s, more than can be read; give a shorter recording")
     if isinstance(data, nir.ValuedEventData):
         values = np.zeros(shape)
         np.add.at(values, places, data.value[data.idx >= 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -38,6 +39,16 @@ app = typer.Typer(
 )
 
 NO, WRONG, INTERRUPTED = 1, 2, 130
+# modules that the light installation leaves out
+_EXTRAS = {
+    "torch": "train",
+    "sklearn": "train",
+    "onnx": "train",
+    "onnxruntime": "train",
+    "torchvision": "data",
+    "tonic": "data",
+    "distributed": "cluster",
+}
 
 
 @app.callback()
@@ -389,6 +400,22 @@ def chips(
     commands.chips(name, said)
 
 
+@app.command()
+@grouped
+def doctor(said: OutputOption) -> None:
+    """Say what is installed, which backends work, and the way out of what does not; exit 1 if something is broken.
+
+    Example: spikeport doctor
+    """
+    from spikeport.doctor import examine
+
+    found = examine()
+    found.show(said.console)
+    said.figures(found.parts())
+    if not found.healthy:
+        raise typer.Exit(NO)
+
+
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit code 2."""
     arguments = with_bare_json(sys.argv[1:])
@@ -403,6 +430,8 @@ def main() -> None:
         _fail(str(error), error, debug, WRONG)
     except KeyboardInterrupt as error:
         _fail("interrupted; what was written is whole, train and run go on with --resume", error, debug, INTERRUPTED)
+    except ModuleNotFoundError as error:
+        _fail(_missing_sentence(error), error, debug, WRONG)
     except Exception as error:
         usage = _usage_message(error)
         if usage is not None:
@@ -425,16 +454,26 @@ def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -
         sys.stderr.write(f"warning: {message}\n")
 
 
+def _missing_sentence(error: ModuleNotFoundError) -> str:
+    """Which extra brings a package that is not installed."""
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(package)
+    if extra is None:
+        return f"the package {package!r} is missing; `spikeport doctor` says what is installed"
+    return f"this needs {package}, which is not installed; pip install 'spikeport[{extra}]' brings it"
+
+
 def _usage_message(error: Exception) -> str | None:
     """Typer's own message for a wrong call, with the nearest option, or None for any other error."""
     message = getattr(error, "format_message", None)
     if message is None:
         return None
-    text = str(message()).rstrip(".")
+    text = str(message()).rstrip(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "spikeport"
     wrong = getattr(error, "option_name", None)
-    hint = ""
+    choice = re.search(r"'([^']*)' is not one of (.*)", text)
+    hint = nearest(choice[1], re.findall(r"'([^']*)'", choice[2])) if choice else ""
     if wrong and context is not None and "did you mean" not in text.lower():
         hint = nearest(wrong, [o for p in context.command.params for o in p.opts])
     return f"{text}{hint}; see `{command} --help`"

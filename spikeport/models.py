@@ -19,7 +19,7 @@ from exporter.netx.from_net import compile_net
 from exporter.nir_file import read_nir
 from exporter.program import ChipProgram
 from exporter.program_file import load_program
-from hardware_profiles.errors import InputError
+from hardware_profiles.errors import InputError, nearest_file
 from hardware_profiles.loader import load_chip
 from lava_runtime.inputs import load_input
 
@@ -69,7 +69,8 @@ def open_model(path: Path, chip: str | None = None, choices: Choices = NO_CHOICE
         return program
     if path.suffix not in (".nir", ".net", ".onnx"):
         ending = path.suffix or "files without an ending"
-        raise InputError(f"{path}: models to run are .chip, .nir, .net and .onnx files, not {ending}")
+        hint = nearest_file(path)
+        raise InputError(f"{path}: models to run are .chip, .nir, .net and .onnx files, not {ending}{hint}")
     if chip is None:
         raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
     if path.suffix == ".net":

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hardware_profiles.errors import InputError, nearest, reason
+from hardware_profiles.errors import InputError, nearest, nearest_file, reason
 from trainer.augment import Augmentation
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.preset import over_preset
@@ -55,6 +55,8 @@ def load_recipe(path: str | Path) -> Recipe:
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
     """What a recipe's file says, unchecked; raises InputError for a missing or truncated file."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file{nearest_file(path)}; give the path of a recipe (.toml)")
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -257,6 +257,8 @@ def test_wrong_calls_are_one_sentence(work: Path) -> None:
     refused(spikeport("simulate", work / "model.chip", "--input", work / "x.npy"), "-o")
     refused(spikeport("simulat"), "simulate")
     refused(spikeport("simulate", work / "model.chip", "--inpt", work / "x.npy", "-o", work / "o.npz"), "--input")
+    refused(spikeport("check", work / "model.nir", "--chip", "loihi2", "--precision", "hig"), "did you mean 'high'")
+    refused(spikeport("check", work / "modle.nir", "--chip", "loihi2"), "modle.nir", "did you mean 'model.nir'")
     refused(spikeport("export", work, "-o", work / "m.pdf"), ".nir")
     refused(spikeport("simulate", work / "model.nir", "--input", work / "x.npy", "-o", work / "o.npz"), "--chip")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hardware_profiles.errors import InputError
+from hardware_profiles.errors import InputError, naming
 from hardware_profiles.fixed_point import WordWidths
 from hardware_profiles.schema import ChipProfile
 
@@ -36,7 +36,8 @@ def compile_net(path: str | Path, chip: ChipProfile, dt: float | None = None) ->
     layers = read_layers(path)
     builder = _Builder(chip.word_widths.fixed_point())
     for number, layer in enumerate(layers):
-        builder.add(layer, f"layer{number}")
+        with naming(layer.where, "export the network again"):
+            builder.add(layer, f"layer{number}")
     if not builder.populations:
         raise InputError(f"{path}: holds no layer with neurons")
     outputs = (builder.populations[-1].name,)

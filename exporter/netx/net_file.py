@@ -5,6 +5,7 @@ Source of the layout: lava-dl 0.6.0, lava/lib/dl/slayer/block/base.py, the expor
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError, naming, nearest_file, reason
 
 from ..hdf5 import check_self_contained
+from ..limits import LARGEST_LAYER
 
 NeuronFields = dict[str, float | str | NDArray[Any]]
 """The neuron's fields: text, a number for the layer, or an array with one a neuron."""
@@ -35,7 +37,8 @@ class NetLayer:
         """An array of whole numbers; raises InputError if it is missing or holds fractions, NaN or huge numbers."""
         if name not in self.arrays:
             raise InputError(f"{self.where} has no {name!r}; export the network again")
-        values = np.asarray(self.arrays[name], np.float64)
+        with naming(f"{self.where}, {name}", "export the network again"):
+            values = np.asarray(self.arrays[name], np.float64)
         if (
             not np.isfinite(values).all()
             or np.any(values != np.rint(values))
@@ -54,7 +57,7 @@ class NetLayer:
 def read_layers(path: str | Path) -> list[NetLayer]:
     """The layers of a .net file in order; raises InputError for a missing, truncated or foreign file."""
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; give the path of a .net file")
+        raise InputError(f"{path}: no such file{nearest_file(path)}; give the path of a .net file")
     try:
         with h5py.File(path, "r") as file:
             if "layer" not in file:
@@ -67,7 +70,7 @@ def read_layers(path: str | Path) -> list[NetLayer]:
             return [_layer(layers[str(i)], f"{path}: layer {i}") for i in range(len(layers))]
     except InputError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise InputError(f"{path}: cannot be read as .net ({reason(error)}); export the network again") from error
 
 
@@ -80,6 +83,8 @@ def _layer(group: h5py.Group, where: str) -> NetLayer:
     if "neuron" in group:
         neuron = {name: _value(item[()]) for name, item in group["neuron"].items()}
     shape = tuple(int(n) for n in np.asarray(arrays.pop("shape", ())).reshape(-1))
+    if min(shape, default=1) < 1 or math.prod(shape) > LARGEST_LAYER:
+        raise InputError(f"{where} has shape {shape}, but a layer has 1 to {LARGEST_LAYER:,} neurons; export it again")
     return NetLayer(f"{where} ({kind})", kind, shape, arrays, neuron)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError, reason
+from hardware_profiles.npy import LARGEST_BYTES, read_npz
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,14 @@ def read_raster(path: Path) -> Raster | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
+        arrays = read_npz(path, largest=LARGEST_BYTES)
         layers = {name[2:]: _spikes(a) for name, a in arrays.items() if name.startswith("s/")}
         raster = Raster(
             int(arrays["sample"]), int(arrays["label"]), _spikes(arrays["input"]), layers, arrays.get("image")
         )
     except KeyError as error:
         raise InputError(f"{path}: has no array {error}; run the recipe again to write it anew") from error
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{path}: is truncated or no raster ({reason(error)}); run the recipe again to write it anew"
         ) from error

@@ -1,0 +1,220 @@
+"""`spikeport doctor`: what is installed, what works, and for what does not, the way out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hardware_profiles.errors import InputError, reason
+
+from .results.shown import Shown
+
+State = Literal["works", "left out", "broken"]
+_SAID = {"works": "[green]works[/green]", "left out": "left out", "broken": "[red]broken[/red]"}
+# package -> what it is for, and the extra that brings it (none: it comes with spikeport)
+_PACKAGES = {
+    "numpy": ("arrays", ""),
+    "numba": ("the emulator's kernels", ""),
+    "nir": ("NIR files", ""),
+    "h5py": ("NIR, .net and .chip files", ""),
+    "torch": ("training", "train"),
+    "onnxruntime": ("the ANN twin", "train"),
+    "lava-nc": ("the backends lava and stock", "lava"),
+    "torchvision": ("data sets that are downloaded", "data"),
+    "tonic": ("data sets of events", "data"),
+    "distributed": ("simulate --cluster", "cluster"),
+    "tensorboard": ("logs of the training", "logs"),
+}
+_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: how it is, in detail, and the way out where it does not work."""
+
+    name: str
+    state: State
+    detail: str
+    way_out: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Doctor(Shown):
+    """All that was looked at."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is broken; what is left out by choice is no fault."""
+        return all(finding.state != "broken" for finding in self.findings)
+
+    def parts(self) -> dict[str, Any]:
+        """Every finding in plain values."""
+        return {"healthy": self.healthy, "findings": [asdict(finding) for finding in self.findings]}
+
+    def show(self, console: Console) -> None:
+        """A table of what works, then the way out of everything that does not."""
+        table = Table("", "", "detail")
+        for finding in self.findings:
+            table.add_row(escape(finding.name), _SAID[finding.state], escape(finding.detail))
+        console.print(table)
+        for finding in self.findings:
+            if finding.way_out:
+                console.print(f"[bold]{escape(finding.name)}[/bold]: {escape(finding.way_out)}", highlight=False)
+        console.print("All that is installed works." if self.healthy else "Something is broken: see above.")
+
+
+def examine() -> Doctor:
+    """Look at the installation; the backends and the cache are tried, not believed."""
+    looked: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _python,
+        _packages,
+        _profiles,
+        _kernels,
+        _emulator,
+        _lava,
+        _cores,
+        _disk,
+    )
+    return Doctor(tuple(finding for look in looked for finding in look()))
+
+
+def _python() -> Iterator[Finding]:
+    version = platform.python_version()
+    detail = f"{version} at {sys.executable}"
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        yield Finding("Python", "broken", detail, "install spikeport in Python 3.10 (with Lava) to 3.13")
+        return
+    yield Finding("Python", "works", detail)
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding("spikeport", "works", f"{metadata.version('spikeport')} at {Path(__file__).resolve().parent}")
+    for package, (what, extra) in _PACKAGES.items():
+        try:
+            yield Finding(package, "works", f"{metadata.version(package)}: {what}")
+        except metadata.PackageNotFoundError:
+            if not extra:
+                yield Finding(package, "broken", f"missing: {what}", "pip install --force-reinstall spikeport")
+            elif extra == "lava" and sys.version_info[:2] != (3, 10):
+                yield Finding(package, "left out", f"{what}; runs on Python 3.10 only")
+            else:
+                yield Finding(package, "left out", what, f"pip install 'spikeport[{extra}]' brings {what}")
+
+
+def _profiles() -> Iterator[Finding]:
+    from hardware_profiles.loader import available, load_profile
+
+    try:
+        names = [load_profile(name).name for name in available()]
+    except InputError as error:
+        yield Finding("profiles", "broken", str(error), "install spikeport again: its data are damaged")
+        return
+    if "loihi2" in names:
+        yield Finding("profiles", "works", f"{len(names)} chips and devices")
+    else:
+        yield Finding("profiles", "broken", "none found", "install spikeport again: its data are missing")
+
+
+def _kernels() -> Iterator[Finding]:
+    """Whether numba can keep what it compiles: beside the code, or in its cache folder."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    places = [Path(chosen)] if chosen else [Path(__file__).resolve().parent, Path.home() / ".cache" / "numba"]
+    place = next((p for p in places if _writable(p)), None)
+    if place is None:
+        yield Finding(
+            "numba cache", "broken", f"{places[-1]} cannot be written: kernels are compiled at every start",
+            "set NUMBA_CACHE_DIR to a folder that can be written",
+        )  # fmt: skip
+        return
+    yield Finding("numba cache", "works", f"{place}" + ("" if chosen else " (NUMBA_CACHE_DIR would move it)"))
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _emulator() -> Iterator[Finding]:
+    try:
+        _try("emulator")
+    except Exception as error:
+        yield Finding("backend emulator", "broken", reason(error), "pip install --force-reinstall numba llvmlite numpy")
+        return
+    yield Finding("backend emulator", "works", "ran two steps of a small network")
+
+
+def _lava() -> Iterator[Finding]:
+    from lava_runtime.child import lava_missing
+
+    missing = lava_missing()
+    for backend in ("lava", "stock"):
+        name = f"backend {backend}"
+        if missing is not None:
+            yield Finding(name, "left out", missing)
+            continue
+        try:
+            _try(backend)
+        except Exception as error:
+            yield Finding(name, "broken", reason(error), "use --backend emulator, which gives equal arrays")
+            continue
+        yield Finding(name, "works", "ran two steps of a small network")
+
+
+def _try(backend: Any) -> None:
+    """Two steps of two neurons; raises whatever hinders it, and BackendError where it does not spike as it must."""
+    import nir
+
+    from .network import compile_network
+
+    one = np.ones(2)
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([2])}),
+        "fc": nir.Affine(weight=np.eye(2) * 2, bias=np.zeros(2)),
+        "lif": nir.LIF(tau=0.01 * one, r=10 * one, v_leak=0 * one, v_threshold=one, v_reset=0 * one),
+        "output": nir.Output(output_type={"output": np.array([2])}),
+    }
+    edges = [("input", "fc"), ("fc", "lif"), ("lif", "output")]
+    graph = nir.NIRGraph(nodes=nodes, edges=edges, metadata={"dt": 1e-3})
+    found = compile_network(graph, "loihi2").simulate(np.ones((1, 1, 2), np.uint8), backend=backend, limit_seconds=120)
+    if found.spikes.sum() != 2:
+        raise RuntimeError(f"{found.spikes.sum()} spikes where 2 are right")
+
+
+def _cores() -> Iterator[Finding]:
+    import numba
+
+    total = os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
+    yield Finding("cores", "works", f"{usable} of {total} usable, numba takes {numba.config.NUMBA_NUM_THREADS}")
+
+
+def _disk() -> Iterator[Finding]:
+    import shutil
+
+    for name, folder in (("this folder", Path.cwd()), ("temporary files", Path(tempfile.gettempdir()))):
+        free = shutil.disk_usage(folder).free
+        detail = f"{folder}: {free / 1e9:.1f} GB free"
+        if not _writable(folder):
+            yield Finding(name, "broken", f"{folder} cannot be written", "go to a folder of yours, or set TMPDIR")
+        elif free < _FREE_BYTES:
+            yield Finding(name, "broken", detail, "free some space there, or set TMPDIR to another folder")
+        else:
+            yield Finding(name, "works", detail)

@@ -1,0 +1,78 @@
+"""Runs cases of one reader in this process, under a memory limit: python child.py READER FIRST LAST FOLDER."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
+
+from fuzz.readers import READERS, InputError, Reader  # noqa: E402
+
+_GIGABYTES_ABOVE = 2
+_SECONDS = 5
+
+
+class TooLong(BaseException):
+    """A case took more processor time than it may."""
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + (_GIGABYTES_ABOVE << 30)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _stop(*_: object) -> None:
+    raise TooLong
+
+
+def _outcome(reader: Reader, path: Path) -> str:
+    """read, refused, or what went wrong and where."""
+    signal.setitimer(signal.ITIMER_PROF, _SECONDS)
+    try:
+        reader.read(path)
+    except InputError as error:
+        text = str(error)
+        return "refused" if "\n" not in text.strip() and 10 < len(text) < 1500 else f"no sentence: {text[:200]!r}"
+    except TooLong:
+        return f"more than {_SECONDS} s: {_place(sys.exc_info()[2])}"
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:100]} at {_place(error.__traceback__)}"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    return "read"
+
+
+def _place(trace: object) -> str:
+    frames = [f for f in traceback.extract_tb(trace) if "fuzz" not in f.filename]  # type: ignore[arg-type]
+    return " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames[-4:]))
+
+
+def main(name: str, first: int, last: int, folder: Path) -> None:
+    """Say the number of each case before it runs and how it ended after it, a line of JSON each."""
+    reader = READERS[name]
+    os.chdir(folder)
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGPROF, _stop)
+    for seed in reader.seeds():
+        path = folder / f"seed.{name}"
+        path.write_bytes(seed)
+        _outcome(reader, path)  # compiles the kernels before the clock runs
+    _limit_memory()
+    for number in range(first, last):
+        path = folder / f"case.{name}"
+        path.write_bytes(reader.case(number))
+        print(json.dumps([number, None]), flush=True)
+        print(json.dumps([number, _outcome(reader, path)]), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))

@@ -1,0 +1,205 @@
+"""What is fuzzed: each reader with what follows it, and the real files that are mutated."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fuzz import mutate as m
+from programs import beyond_stock, dense, every_kind, spikes
+from test_cli import ROOT, graph
+from test_netx import dense as net_dense
+from test_netx import write_net
+
+from exporter.program_file import save_program
+from hardware_profiles.errors import InputError
+from hardware_profiles.loader import load_profile
+from lava_runtime.input_files import open_input
+from lava_runtime.inputs import Given, extent
+from lava_runtime.simulate import simulate
+from spikeport.network import compile_network, open_network
+from spikeport.recipe import load_recipe
+
+CONFORMANCE = ROOT.parent / "shared" / "conformance"
+# a run of what was read is as long as this, whatever a file holds
+_LONGEST = 6
+
+Mutation = Callable[[bytes, list[bytes], random.Random], bytes]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """read: path -> None, or InputError; seeds: real files; mutations: one is drawn for each case."""
+
+    name: str
+    read: Callable[[Path], object]
+    seeds: Callable[[], list[bytes]]
+    mutations: tuple[Mutation, ...]
+
+    def case(self, number: int) -> bytes:
+        """The file of a case: the same number gives the same bytes."""
+        rng = random.Random(f"{self.name} {number}")
+        seeds = self.seeds()
+        seed = rng.choice(seeds)
+        try:
+            return rng.choice(self.mutations)(seed, seeds, rng)
+        except (ValueError, KeyError, OSError, RuntimeError, TypeError):
+            # HDF5 itself would not write that
+            return m.mutate(seed, seeds, rng)
+
+
+def _run(path: Path, chip: str | None = None) -> object:
+    """Compile, lay on cores and run a few steps without input."""
+    network = open_network(path, chip) if chip is None else compile_network(path, chip)
+    network.check("loihi2")
+    program = network.program
+    if sum(node.size for node in program.nodes) > 1 << 16:
+        return None
+    x = {port.name: np.ones((2, 1, *port.shape), np.uint8) for port in program.inputs}
+    return simulate(program, x, steps=_LONGEST, record="all", threads=1)
+
+
+def _nir(path: Path) -> object:
+    return _run(path, "loihi2")
+
+
+@lru_cache(maxsize=1)
+def _small() -> Any:
+    return dense((6, 4), 1)
+
+
+def _input(path: Path) -> object:
+    values: Given = open_input(path, _small())
+    return simulate(_small(), values, steps=min(_LONGEST, max(1, extent(values)[0])), threads=1)
+
+
+def _toml(path: Path) -> object:
+    if b"[network" in path.read_bytes():
+        return load_recipe(path)
+    return load_profile(path)
+
+
+def _bytes_of(write: Callable[[Path], object], ending: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"seed{ending}"
+        write(path)
+        return path.read_bytes()
+
+
+def _others(pattern: str, largest: int = 1 << 16) -> list[bytes]:
+    found = sorted(CONFORMANCE.glob(pattern)) if CONFORMANCE.is_dir() else []
+    return [path.read_bytes() for path in found if path.stat().st_size <= largest]
+
+
+@lru_cache(maxsize=1)
+def _nir_seeds() -> list[bytes]:
+    conv = nir.NIRGraph(
+        nodes={
+            "input": nir.Input(input_type={"input": np.array([2, 6, 6])}),
+            "conv": nir.Conv2d((6, 6), np.ones((3, 2, 3, 3), np.float32), 1, 1, 1, 1, np.zeros(3)),
+            "if": nir.IF(r=np.ones((3, 6, 6)), v_threshold=np.ones((3, 6, 6)), v_reset=np.zeros((3, 6, 6))),
+            "pool": nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+            "flat": nir.Flatten({"input": np.array([3, 3, 3])}, 0, -1),
+            "fc": nir.Affine(np.ones((4, 27), np.float32), np.zeros(4)),
+            "cuba": nir.CubaLIF(*(np.ones(4) * v for v in (0.01, 0.02, 1, 0, 1)), w_in=np.ones(4)),
+            "output": nir.Output(output_type={"output": np.array([4])}),
+        },
+        edges=[("input", "conv"), ("conv", "if"), ("if", "pool"), ("pool", "flat"), ("flat", "fc"), ("fc", "cuba"),
+               ("cuba", "output")],
+        metadata={"dt": 1e-3},
+    )  # fmt: skip
+    own = [_bytes_of(lambda p, g=g: nir.write(str(p), g), ".nir") for g in (graph(), conv)]  # type: ignore[misc]
+    return own + _others("nir/*.nir")
+
+
+@lru_cache(maxsize=1)
+def _net_seeds() -> list[bytes]:
+    rng = np.random.default_rng(1)
+    layers = [net_dense(rng.integers(-9, 9, (5, 6))), net_dense(rng.integers(-9, 9, (3, 5)), bias=np.arange(3))]
+    return [_bytes_of(lambda p: write_net(p, layers), ".net"), *_others("netx/*/*.net", 1 << 17)]
+
+
+@lru_cache(maxsize=1)
+def _chip_seeds() -> list[bytes]:
+    programs = (dense((6, 5, 4), 1), every_kind(1), beyond_stock(1))
+    return [_bytes_of(lambda p, g=g: save_program(g, p), ".chip") for g in programs]  # type: ignore[misc]
+
+
+class _Code:
+    """Writes a file where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, ("executed", "w")
+
+
+@lru_cache(maxsize=1)
+def _npy_seeds() -> list[bytes]:
+    arrays = [spikes((10, 3, 6), 0.4, 1), np.ones((4, 2, 6)), np.ones((3, 1, 6), np.int16).astype(">i2")]
+    found = []
+    for array in arrays:
+        content = BytesIO()
+        np.save(content, array)
+        found.append(content.getvalue())
+    content = BytesIO()
+    np.save(content, np.array([_Code()], object), allow_pickle=True)
+    return [*found, content.getvalue(), pickle.dumps(_Code()), *_others("netx/tinynet/*.npy", 1 << 14)]
+
+
+@lru_cache(maxsize=1)
+def _npz_seeds() -> list[bytes]:
+    found = []
+    for save in (np.savez, np.savez_compressed):
+        content = BytesIO()
+        save(content, input=spikes((10, 3, 6), 0.4, 1), other=np.arange(4))
+        found.append(content.getvalue())
+    content = BytesIO()
+    np.savez(content, input=np.array([_Code()], object))
+    return [*found, content.getvalue()]
+
+
+@lru_cache(maxsize=1)
+def _h5_seeds() -> list[bytes]:
+    grid = nir.TimeGriddedData(np.ones((3, 10, 6), np.bool_), 1e-3)
+    events = nir.EventData(np.array([[0, 1, 5]]), np.array([[0.0, 1e-3, 2e-3]]), 6, 5e-3)
+    data = [nir.NIRGraphData({"input": nir.NIRNodeData({"spikes": each})}) for each in (grid, events)]
+    return [_bytes_of(lambda p, d=d: nir.write_data(str(p), d), ".h5") for d in data]  # type: ignore[misc]
+
+
+@lru_cache(maxsize=1)
+def _toml_seeds() -> list[bytes]:
+    files = [*(ROOT / "hardware_profiles" / "data").glob("*.toml"), *(ROOT / "recipes").glob("*.toml")]
+    return [path.read_bytes() for path in sorted(files)]
+
+
+def _huge_npy(_: bytes, __: list[bytes], rng: random.Random) -> bytes:
+    return m.huge_npy(rng)
+
+
+_HDF5 = (m.mutate, m.mutate_hdf5, m.mutate_hdf5)
+READERS = {
+    reader.name: reader
+    for reader in (
+        Reader("nir", _nir, _nir_seeds, _HDF5),
+        Reader("net", _nir, _net_seeds, _HDF5),
+        Reader("chip", _run, _chip_seeds, _HDF5),
+        Reader("h5", _input, _h5_seeds, _HDF5),
+        Reader("toml", _toml, _toml_seeds, (m.mutate_lines, m.mutate_lines, m.mutate)),
+        Reader("npy", _input, _npy_seeds, (m.mutate, m.mutate, _huge_npy)),
+        Reader("npz", _input, _npz_seeds, (m.mutate, m.mutate_archive)),
+    )
+}
+
+__all__ = ["READERS", "InputError", "Reader"]

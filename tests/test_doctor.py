@@ -1,0 +1,55 @@
+"""spikeport doctor: what works, what is left out, what is broken and the way out."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from spikeport import doctor
+from spikeport.doctor import Doctor, Finding, examine
+
+
+def test_a_sound_installation_is_healthy() -> None:
+    found = {finding.name: finding for finding in examine().findings}
+    assert found["backend emulator"].state == "works"
+    assert found["backend lava"].state == ("works" if sys.version_info[:2] == (3, 10) else "left out")
+    assert found["torch"].state == "works"
+
+
+def test_what_is_missing_comes_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name in ("torch", "nir"):
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = {finding.name: finding for finding in doctor._packages()}
+    assert found["torch"].state == "left out" and "spikeport[train]" in found["torch"].way_out
+    assert found["nir"].state == "broken" and found["nir"].way_out
+
+
+def test_a_backend_that_fails_is_broken_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> None:
+        raise OSError("no shared memory")
+
+    monkeypatch.setattr(doctor, "_try", fails)
+    (finding,) = doctor._emulator()
+    assert finding.state == "broken" and "no shared memory" in finding.detail
+
+
+def test_a_cache_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    (finding,) = doctor._kernels()
+    assert finding.state == "broken" and "NUMBA_CACHE_DIR" in finding.way_out
+
+
+def test_the_way_out_is_shown() -> None:
+    shown = repr(Doctor((Finding("a [b]", "broken", "why", "do this"),)))
+    assert "a [b]: do this" in shown and "broken" in shown
+    assert not Doctor((Finding("a", "broken", ""),)).healthy and Doctor((Finding("a", "left out", ""),)).healthy
