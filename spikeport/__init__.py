@@ -1,3 +1,72 @@
-"""From a trained spiking network to a neuromorphic chip: the front door to trainer, exporter and lava_runtime."""
+"""From a trained spiking network to a neuromorphic chip: the front door to trainer, exporter and lava_runtime.
+
+    import spikeport as sp
+
+    network = sp.compile("model.nir", chip="loihi2", dt=1e-3)
+    network.check().fits
+    network.simulate(x).profile()
+
+What a name needs is loaded when it is first used, so that `import spikeport` takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hardware_profiles.errors import BackendError, InputError
+
+    from .api import chips, compile, doctor, load, open_run, run_recipe
+    from .difference import Difference
+    from .finished import Run
+    from .health import Doctor
+    from .network import Network
+    from .results.cost import ProfileReport
+    from .results.fit import Fit
+    from .results.simulation import Simulation
 
 __version__ = "0.1.0"
+
+_WHERE = {
+    **dict.fromkeys(("chips", "compile", "doctor", "load", "open_run", "run_recipe"), "spikeport.api"),
+    **dict.fromkeys(("BackendError", "InputError"), "hardware_profiles.errors"),
+    "Difference": "spikeport.difference",
+    "Doctor": "spikeport.health",
+    "Fit": "spikeport.results.fit",
+    "Network": "spikeport.network",
+    "ProfileReport": "spikeport.results.cost",
+    "Run": "spikeport.finished",
+    "Simulation": "spikeport.results.simulation",
+}
+
+__all__ = [
+    "BackendError",
+    "Difference",
+    "Doctor",
+    "Fit",
+    "InputError",
+    "Network",
+    "ProfileReport",
+    "Run",
+    "Simulation",
+    "__version__",
+    "chips",
+    "compile",
+    "doctor",
+    "load",
+    "open_run",
+    "run_recipe",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'spikeport' has no attribute {name!r}")
+    found: object = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

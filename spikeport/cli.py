@@ -51,17 +51,22 @@ _EXTRAS = {
 }
 
 
-@app.callback()
-def _global(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and end.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         from spikeport import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _global(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[  # noqa: ARG001 - read by its callback
+        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
     context.obj = {"debug": debug}
 
 
@@ -72,9 +77,12 @@ def demo(said: OutputOption, out: OutOption = None) -> None:
 
     Example: spikeport demo
     """
-    recipe = Path(__file__).resolve().parent.parent / "recipes" / "digits.toml"
-    if not recipe.is_file():
-        raise InputError(f"{recipe}: the demo's recipe is not installed; run `spikeport run RECIPE.toml` with your own")
+    here = Path(__file__).resolve().parent
+    # beside the package in a checkout, inside it where a wheel was installed
+    places = [folder / "recipes" / "digits.toml" for folder in (here.parent, here)]
+    recipe = next((place for place in places if place.is_file()), None)
+    if recipe is None:
+        raise InputError(f"{places[1]}: is not installed; run `spikeport run RECIPE.toml` with a recipe of your own")
     _run(recipe, out, overwrite=False, resume=False, said=said)
 
 
@@ -407,7 +415,7 @@ def doctor(said: OutputOption) -> None:
 
     Example: spikeport doctor
     """
-    from spikeport.doctor import examine
+    from spikeport.health import examine
 
     found = examine()
     found.show(said.console)

@@ -8,7 +8,7 @@ from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporter.mapping import Core, LimitName, Mapping, synapse_count
 from exporter.program import ChipProgram, ConvConnection
@@ -16,8 +16,10 @@ from hardware_profiles.schema import ChipProfile, constants
 from lava_runtime.ann_cost import DeviceCost
 from lava_runtime.costs import Range
 from lava_runtime.profile import LayerProfile, Profile
-from trainer.config import NetworkConfig
-from trainer.train_config import TrainConfig
+
+if TYPE_CHECKING:
+    from trainer.config import NetworkConfig
+    from trainer.train_config import TrainConfig
 
 _PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
 

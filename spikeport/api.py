@@ -1,0 +1,84 @@
+"""The verbs of the command line for Python: compile, load, run_recipe, open_run, chips, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nir
+from numpy.typing import NDArray
+from rich.console import Console
+
+from exporter.discretize import Discretize
+from exporter.float_network import Reset
+from exporter.quantise import Precision
+from hardware_profiles.errors import InputError
+from hardware_profiles.loader import available, load_profile
+from hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
+
+from .choices import Choices
+from .finished import Run
+from .folder import RunFolder, new_folder
+from .health import Doctor, examine
+from .network import Network, compile_network, open_network
+
+
+def compile(
+    graph: nir.NIRGraph | str | Path,
+    chip: str | Path = "loihi2",
+    dt: float | None = None,
+    *,
+    weight_bits: int | None = None,
+    framework: str | None = None,
+    discretize: Discretize | None = None,
+    reset: Reset | None = None,
+    precision: Precision = "normal",
+    calibrate: NDArray[Any] | str | Path | None = None,
+) -> Network:
+    """Compile a network to a chip's integers, as `spikeport compile`; raises InputError.
+
+    graph: a NIR graph, or a .nir or .net file; chip: a name or a profile file; dt: seconds a step, where the graph does
+    not say it; framework: the one that wrote the graph (`--from`); calibrate: sample input by whose spikes scales are
+    chosen.
+    """
+    sample = Path(calibrate) if isinstance(calibrate, str) else calibrate
+    choices = Choices(dt, weight_bits, framework, discretize, reset, precision, sample)
+    model = Path(graph) if isinstance(graph, str) else graph
+    return compile_network(model, str(chip), choices)
+
+
+def load(path: str | Path, chip: str | Path | None = None) -> Network:
+    """Open a compiled network, MODEL.chip; chip: its profile's file, where it is a user's own. Raises InputError."""
+    if Path(path).suffix != ".chip":
+        raise InputError(f"{path}: is no compiled network; spikeport.compile takes .nir and .net files and NIR graphs")
+    return open_network(Path(path), None if chip is None else str(chip))
+
+
+def run_recipe(
+    recipe: str | Path, out: str | Path | None = None, *, overwrite: bool = False, resume: bool = False
+) -> Run:
+    """Train, export, compile, simulate, profile, compare and report, as `spikeport run`; raises InputError."""
+    from . import run
+    from .recipe import load_recipe
+
+    name = load_recipe(recipe).name
+    folder = new_folder(None if out is None else Path(out), name, overwrite)
+    run.run_recipe(Path(recipe), folder, resume, Console())
+    return Run(folder)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a finished run's folder; raises InputError if it holds none."""
+    found = Run(RunFolder(Path(folder)))
+    found.parts()
+    return found
+
+
+def chips() -> dict[str, ChipProfile | CostProfile | DeviceProfile]:
+    """The shipped profiles by name, every number with its source."""
+    return {name: load_profile(name) for name in available()}
+
+
+def doctor() -> Doctor:
+    """What is installed, which backends work, and the way out of what does not."""
+    return examine()

@@ -1,0 +1,79 @@
+"""The wheel: built, installed from scratch on each Python of this machine, and used away from the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+from programs import spikes
+from test_cli import ROOT, graph
+
+import spikeport
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+DATA = ("*.toml", "*.j2", "*.js", "py.typed")
+ROOMS = ("hardware_profiles", "trainer", "exporter", "lava_runtime", "spikeport")
+
+
+def run(*command: object, cwd: Path) -> str:
+    ran = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
+    return ran.stdout
+
+
+def interpreter(minor: int) -> str | None:
+    """A Python 3.MINOR: on the PATH, of pyenv, or this one."""
+    if sys.version_info[:2] == (3, minor):
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [*sorted(map(str, pyenv.glob(f"3.{minor}.*/bin/python"))), shutil.which(f"python3.{minor}")]
+    return next((place for place in found if place), None)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.mark.slow
+def test_every_file_of_data_is_inside(wheel: Path) -> None:
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {str(p.relative_to(ROOT)) for room in ROOMS for kind in DATA for p in (ROOT / room).rglob(kind)}
+    wanted |= {f"spikeport/recipes/{path.name}" for path in (ROOT / "recipes").glob("*.toml")}
+    assert wanted <= inside, sorted(wanted - inside)
+    assert not [name for name in inside if name.startswith(("tests", "benchmarks", "docs"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minor", [10, 11, 12, 13])
+def test_the_light_installation_runs_networks_from_scratch(wheel: Path, tmp_path: Path, minor: int) -> None:
+    python = interpreter(minor)
+    if python is None:
+        pytest.skip(f"there is no Python 3.{minor} here")
+    run(python, "-m", "venv", "venv", cwd=tmp_path)
+    bin_ = tmp_path / "venv" / "bin"
+    run(bin_ / "python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    nir.write(str(tmp_path / "m.nir"), graph())
+    np.save(tmp_path / "x.npy", spikes((10, 3, 6), 0.4, 1))
+    assert run(bin_ / "spikeport", "--version", cwd=tmp_path).strip() == spikeport.__version__
+    assert "simulate" in run(bin_ / "spikeport", "--help", cwd=tmp_path)
+    here = run(bin_ / "python", "-c", "import spikeport; print(spikeport.__file__)", cwd=tmp_path)
+    assert Path(here.strip()).is_relative_to(tmp_path)
+    run(bin_ / "spikeport", "simulate", "m.nir", "--chip", "loihi2", "--input", "x.npy", "-o", "o.npz", cwd=tmp_path)
+    ours = spikeport.compile(graph()).simulate(np.load(tmp_path / "x.npy"), steps=10)
+    with np.load(tmp_path / "o.npz") as arrays:
+        np.testing.assert_array_equal(arrays["spikes"], ours.spikes)
+    asked = [bin_ / "spikeport", "demo", "--out", "d"]
+    refused = subprocess.run(asked, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and "spikeport[train]" in refused.stderr
