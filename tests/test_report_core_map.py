@@ -11,7 +11,7 @@ from report_runs import Json, Page, make_summary, page_of
 from spikeport.report.core_map import core_meshes, in_order, limit_meshes, strength
 from spikeport.report.model import parse_summary
 from spikeport.report.placed import CoreMap
-from spikeport.report.time_picture import time_picture
+from spikeport.report.time_picture import time_picture, time_rows
 
 
 @pytest.fixture
@@ -74,6 +74,9 @@ def test_steps_that_were_not_told_apart_have_no_time_picture(summary: Json) -> N
     assert sum(a.get("class") == "bar chip" for a in drawn.attributes("rect")) == 18
     marks = [a["d"] or "" for a in drawn.attributes("path") if a.get("class") == "busy"]
     assert sum(d.count("h.94") for d in marks) == 2 * 18
+    rows = [[cell.replace("\u202f", " ") for cell in row] for row in time_rows(found)]
+    assert rows[:2] == [["0", "1.00 µs", "0.50–3.0 µs", "0"], ["1", "2.00 µs", "1.0–6.0 µs", "0"]]
+    assert len(rows) == 18
     assert time_picture(found.model_copy(update={"recorded": False})) is None
 
 

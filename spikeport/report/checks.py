@@ -46,9 +46,12 @@ def yes_no(value: bool | None) -> str:
 
 def _fits(summary: Summary) -> Check:
     mapping = summary.mapping
-    neurons = sum(layer.neurons for layer in summary.layers if layer.kind != "input")
-    synapses = sum(layer.synapses for layer in summary.layers)
-    size = (("Neurons", plain(neurons)), ("Synapses", plain(synapses)))
+    populations = [layer for layer in summary.layers if layer.kind != "input"]
+    size = (
+        ("Layers", plain(len(populations))),
+        ("Neurons", plain(sum(layer.neurons for layer in populations))),
+        ("Synapses", plain(sum(layer.synapses for layer in populations))),
+    )
     if mapping is None:
         return Check("Fits", State.OPEN, NOT_RUN, "", size)
     fullest = max(mapping.layers, key=lambda layer: layer.fill, default=None)
@@ -87,6 +90,7 @@ def _pays(summary: Summary) -> Check:
         ("Range", si_range(energy.low, energy.high, "J")),
         ("Latency", f"{si(latency.typical, 's')} ({si_range(latency.low, latency.high, 's')})"),
         ("Spikes", count(chip.spikes)),
+        ("Synaptic operations", count(chip.synops)),
     )
     return Check("Pays", _paid(found), si(energy.typical, "J"), "an inference, by estimate", facts)
 

@@ -32,6 +32,8 @@
   addEventListener("hashchange", unfold);
   unfold();
 
+  const plain = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+
   const bitsOf = (text, columns) => {
     const raw = atob(text), width = raw.length / columns;
     return (column, neuron) => raw.charCodeAt(column * width + (neuron >> 3)) >> (neuron & 7) & 1;
@@ -88,7 +90,7 @@
       const heard = layers.map(({ draw, layer, cursor, words }) => {
         cursor.setAttribute("x", column);
         const sum = layer.seen.slice(0, column + 1).reduce((a, b) => a + b, 0);
-        words.textContent = `${layer.seen[column]} now, ${sum} so far`;
+        words.textContent = `${plain(layer.seen[column])} now, ${plain(sum)} so far`;
         return `${layer.dataset.name} ${layer.seen[column]} spikes${draw(column)}`;
       });
       slider.setAttribute("aria-valuetext", `step ${step}: ${heard.join("; ")}`);

@@ -23,7 +23,7 @@ from .network_picture import network_picture
 from .raster import Raster, read_raster
 from .raster_picture import step_pictures
 from .sparsity import SparsityCurve, read_sparsity, sparsity_picture, sparsity_rows
-from .time_picture import time_picture
+from .time_picture import time_picture, time_rows
 from .verdict import verdict
 
 REPORT = "report.html"
@@ -75,6 +75,7 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
         meshes=[] if mapping is None else core_map.core_meshes(mapping, summary.core_map),
         limits=[] if summary.core_map is None else core_map.limit_meshes(summary.core_map),
         time=None if summary.core_map is None else time_picture(summary.core_map),
+        time_rows=[] if summary.core_map is None else time_rows(summary.core_map),
         heat_key=core_map.heat_key(),
         sparsity=None if sparsity is None else sparsity_picture(sparsity),
         sparsity_rows=[] if sparsity is None else sparsity_rows(sparsity),

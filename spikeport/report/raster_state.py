@@ -35,9 +35,7 @@ class State:
         if shape is not None and len(shape) >= 2 and math.prod(shape) == shown == neurons and shape[-2] > 1:
             *channels, height, width = shape
             maps = math.prod(channels)
-            # about three wide to two high
-            across = max(1, min(maps, round(math.sqrt(1.5 * maps * (height + 1) / (width + 1)))))
-            return cls(spikes, width, height, across)
+            return cls(spikes, width, height, _across(maps, math.sqrt(1.5 * maps * (height + 1) / (width + 1))))
         width = max(1, math.ceil(math.sqrt(1.5 * shown)))
         return cls(spikes, width, -(-shown // width), 1)
 
@@ -67,6 +65,12 @@ class State:
             y = one // self.across * (self.height + 1) + place // self.width
             marks.append(f"M{x} {y}h1")
         return "".join(marks)
+
+
+def _across(maps: int, wanted: float) -> int:
+    """Maps in a row, near what makes the whole about three wide to two high: full rows where that is not far off."""
+    full = [n for n in range(1, maps + 1) if maps % n == 0 and wanted / 1.6 <= n <= 1.6 * wanted]
+    return min(full, key=lambda n: abs(math.log(n / wanted)), default=max(1, min(maps, round(wanted))))
 
 
 def state_picture(state: State, most: float) -> Markup:

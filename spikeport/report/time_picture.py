@@ -8,7 +8,7 @@ from .core_map import strength
 from .fluid import chart, length
 from .placed import CoreMap
 from .svg import element, line, rectangle, text
-from .units import plain, plural, si, si_range
+from .units import NONE, plain, plural, si, si_range
 
 _MOST_CORES, _MOST_STEPS, _LEVELS = 48, 400, 10
 _LEFT = 8.0  # share of the width, in hundredths, that the cores' numbers take
@@ -33,6 +33,17 @@ def time_picture(found: CoreMap) -> Markup | None:
         f"below, the share of each step in which each of {plural(len(rows), 'core')} is busy."
     )
     return chart(label, bottom + 40, marks)
+
+
+def time_rows(found: CoreMap) -> list[tuple[str, str, str, str]]:
+    """One row a step: its number, its time, the range, the core that is busy longest."""
+    steps = zip(found.step_s.low, found.step_s.typical, found.step_s.high, strict=False)
+    rows = []
+    for step, (low, typical, high) in enumerate(steps):
+        busy = [(row[step], -core) for core, row in enumerate(found.busy_s) if row is not None and step < len(row)]
+        slowest = plain(-max(busy)[1]) if busy else NONE
+        rows.append((plain(step), si(typical, "s"), si_range(low, high, "s"), slowest))
+    return rows[:_MOST_STEPS]
 
 
 def _bars(found: CoreMap, steps: int, chosen: str) -> list[Markup]:
