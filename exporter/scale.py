@@ -20,6 +20,9 @@ from .reach import Decays, Reach, currents
 _NEAR = 64
 _OCTAVE = 64
 _SAMPLE = 1 << 13
+# how far below 0 v has room at least, in thresholds, and the inhibition, in thresholds a step, that must last to take
+# it to an end of its register nearer than its worst case
+_DEPTH, _INHIBITION = 128.0, 8.0
 # squared relative error of numbers that were kept in 32 bit
 _NOISE = 1e-14
 _KEPT = 1e-6
@@ -81,7 +84,7 @@ class ScaleSearch:
         """The largest scale at which nothing can leave its register.
 
         Exponents above 0 only refine v and leave room for it; at exponent 0 v may saturate (far from its threshold)
-        rather than the weights lose bits.
+        rather than the weights lose bits. Far below its threshold it may wherever it leaks (_voltage_room).
         """
         widths, reach = self._widths, self._reach
         limit = STATE_UNIT * widths.vth_max / self._threshold
@@ -90,12 +93,26 @@ class ScaleSearch:
         bias = float(np.abs(self._population.bias).max(initial=0))
         if bias > 0:
             limit = min(limit, widths.bias_max / bias)
-        voltage = max(reach.lowest, reach.highest)
         full = self.full()
-        if voltage > 0:
-            room = widths.state_max / voltage
-            limit = min(limit, room if self._population.sends == "voltage" else max(room, full))
+        voltage = max(reach.lowest, reach.highest)
+        if self._population.sends == "voltage" and voltage > 0:
+            limit = min(limit, widths.state_max / voltage)
+        elif voltage > 0:
+            limit = min(limit, max(self._voltage_room(), full))
         return min(limit, full * 2.0**widths.weight_exp_max)
+
+    def _voltage_room(self) -> float:
+        """The largest scale at which v has room: for the worst case, or far enough below 0 where it leaks from there.
+
+        What every inhibitory synapse active in every step can cause is far beyond what happens; to hold all of it takes
+        the bits from below the threshold.
+        """
+        most, lowest, population = self._widths.state_max, self._reach.lowest, self._population
+        if not self._reach.measured and np.all(self._decays.voltage > 0):
+            depths = np.maximum(_DEPTH, _INHIBITION / self._decays.voltage) * population.threshold
+            resting = np.maximum(-population.bias / self._decays.voltage, -population.v_initial)
+            lowest = min(lowest, float(np.maximum(depths, resting).max(initial=0)))
+        return most / max(lowest, self._reach.highest)
 
     def full(self) -> float:
         """The scale at which the largest weight of all fills its grid at exponent 0."""

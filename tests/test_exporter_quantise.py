@@ -172,3 +172,28 @@ def test_a_silent_network_compiles() -> None:
 def test_a_weight_width_out_of_reach_is_refused(bits: int) -> None:
     with pytest.raises(InputError, match=rf"weights of {bits} bit.*2 to 8"):
         quantise(one_layer([[1.0]]), "loihi2", WIDTHS, bits)
+
+
+@pytest.mark.parametrize(("leak", "depth"), [(0.1, 128), (0.02, 400), (0.001, 8000)])
+def test_far_inhibition_does_not_take_the_bits_below_the_threshold(leak: float, depth: float) -> None:
+    # 3 inhibitory synapses in every step would take v to -6 / leak
+    network = one_layer([[-1.0, -1.0, -1.0, 1.0]], current_decay=0.5, threshold=0.05)
+    population = replace(network.populations[0], voltage_decay=np.full(1, leak))
+    program = quantise(replace(network, populations=(population,)), "loihi2", WIDTHS, 8)
+    held = WIDTHS.state_max / (64 * int(program.populations[0].vth[0]))  # type: ignore[attr-defined]
+    assert 0.99 * depth < held < 1.1 * depth
+    report = program.quantisation["a"]
+    assert report.voltage_bound == pytest.approx(6 / 0.05 / leak / held, rel=0.05)
+    assert "it stays at" in report.notes[0]
+
+
+@pytest.mark.parametrize("bias", [0.0, -20.0])
+def test_v_has_room_where_it_does_not_leak_and_where_it_rests(bias: float) -> None:
+    network = one_layer([[-0.5] * 8], bias=bias)
+    leaking = quantise(network, "loihi2", WIDTHS, 8)
+    vth = int(leaking.populations[0].vth[0])  # type: ignore[attr-defined]
+    assert WIDTHS.state_max / (64 * vth) >= 0.99 * max(40.0, -bias / 0.1)
+    still = replace(network.populations[0], voltage_decay=np.zeros(1))
+    program = quantise(replace(network, populations=(still,)), "loihi2", WIDTHS, 8)
+    # weights at exponent 0: no bit of v is spent on less than they hold
+    assert program.connections[0].weight_exp == 0
