@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
 import pytest
+import torch
 from test_energy_benchmark import script
 
 from exporter.dialects import DIALECTS, get_dialect
+from exporter.from_torch import network_to_nir
 from exporter.neurons import CubaLIFSoftReset
 from exporter.nir_file import write_nir
 from hardware_profiles.errors import InputError
+from lava_runtime.simulate import simulate
 from spikeport.choices import Choices
+from spikeport.folder import RunFolder
 from spikeport.models import meant, open_model
+from trainer.config import LayerConfig, NetworkConfig
+from trainer.data import load_dataset
+from trainer.methods import get_method
+from trainer.train_config import TrainConfig
 
-PEERS = Path(__file__).resolve().parent.parent / ".venv-frameworks"
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / ".venv-frameworks"
 # Sinabs' neurons spike several times in a step where they are driven hard; a chip's spike once
 LEAST_PLACES = {"sinabs": 0.9}
+in_their_environment = [
+    pytest.mark.peers,
+    pytest.mark.slow,
+    pytest.mark.skipif(not PEERS.is_dir(), reason="the frameworks' environment is not there; `make peers` makes it"),
+]
 
 
-@pytest.mark.peers
-@pytest.mark.slow
-@pytest.mark.skipif(not PEERS.is_dir(), reason="the frameworks' environment is not there; `make peers` makes it")
-@pytest.mark.parametrize("name", list(DIALECTS))
+def peers(test: Any) -> Any:
+    for mark in in_their_environment:
+        test = mark(test)
+    return test
+
+
+@peers
+@pytest.mark.parametrize("name", [*DIALECTS, "nengo"])
 def test_a_framework_s_network_answers_as_it_does_there(name: str) -> None:
     found = script("from_frameworks").measure(name, str(PEERS / "bin" / "python"))
     assert 0.01 < found.rate < 0.6
@@ -33,6 +54,36 @@ def test_a_framework_s_network_answers_as_it_does_there(name: str) -> None:
     # what 8 bits a weight leave
     assert found.chip_places >= 0.85
     assert found.chip_winner >= 0.9
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (ROOT / ".venv-lava-dl").is_dir(), reason="lava-dl's environment is not there; `make peers` makes it"
+)
+def test_lava_dl_s_network_answers_spike_for_spike_as_in_its_training() -> None:
+    found = script("from_frameworks").measure("lava_dl", str(ROOT / ".venv-lava-dl" / "bin" / "python"))
+    assert 0.1 < found.rate < 0.9
+    assert found.chip_places == found.chip_winner == 1
+
+
+@peers
+def test_our_network_answers_there_as_on_the_chip(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    data, folder = load_dataset("digits", 0), RunFolder(tmp_path)
+    network = NetworkConfig((LayerConfig(size=64),), "lif", dv=0.1)
+    training = TrainConfig(method="bptt", epochs=8, steps=12, learning_rate=0.01, encoding="integrate")
+    method = get_method("bptt")(network, training, dt=1e-4).fit(data, progress=False)
+    write_nir(network_to_nir(method.spiking_network), folder.nir)
+    x = method.encode(data.x_test)
+    np.save(folder.test_input, x)
+    program = open_model(folder.nir, "loihi2")
+    simulate(program, x, steps=len(x) + program.pipeline_steps).save(folder.result)
+    command = [PEERS / "bin" / "python", ROOT / "benchmarks" / "frameworks.py", tmp_path]
+    found = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True, timeout=600)
+    shares = dict(re.findall(r"^(\w+): same winner on ([\d.]+) of 360 samples", found.stdout, flags=re.MULTILINE))
+    assert set(shares) == {"norse", "snntorch"}, found.stdout + found.stderr
+    assert all(float(share) >= 0.99 for share in shares.values()), found.stdout
 
 
 def graph(node: nir.NIRNode) -> nir.NIRGraph:
