@@ -13,6 +13,9 @@ from chip_exact import assert_equal_spikes, compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.compile import compile_graph
+from exporter.nir_file import read_nir
+from hardware_profiles import load_chip
 from hardware_profiles.fixed_point import STATE_UNIT
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from trainer.data import load_dataset
@@ -98,6 +101,52 @@ def test_every_method_ends_with_the_chip_s_spikes(
     training = TrainConfig(method=name, epochs=2, steps=12, norm_epochs=0.5, options=options)
     method = get_method(name)(network, training).fit(data, progress=False)
     assert assert_equal_spikes(method.spiking_network, method.encode(data.x_test), tmp_path) > 0
+
+
+@pytest.mark.parametrize("layers", [RECURRENT, CONV, SEW])
+def test_16_bit_matrix_products_leave_the_integers_whole(layers: tuple[LayerConfig, ...]) -> None:
+    torch.manual_seed(3)
+    shape = (1, 8, 8) if layers in IMAGES else (30,)
+    network = spiking(build_network(NetworkConfig(layers, "cuba_lif", du=0.3, vth=0.5), shape, 5), 3)
+    x = (torch.rand(20, 16, *shape) < 0.4).to(torch.uint8)
+    with torch.no_grad():
+        wanted = network.run(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network.run(x)
+    assert all(torch.equal(found[name], spikes) for name, spikes in wanted.items())
+
+
+def test_no_way_of_compiling_rounds_them_again(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    network = spiking(build_network(NetworkConfig(DENSE, "cuba_lif", du=0.3, dv=0.07), (30,), 5), 4)
+    plain = compiled(network, tmp_path)
+    x = (np.random.default_rng(4).random((12, 6, 30)) < 0.4).astype(np.uint8)
+    graph, chip = read_nir(tmp_path / "model.nir"), load_chip("loihi2")
+    for program in (
+        compile_graph(graph, chip, precision="high"),
+        compile_graph(graph, chip, calibration=x),
+        compile_graph(graph, load_chip("loihi1")),
+    ):
+        for one, other in zip(plain.connections, program.connections, strict=True):
+            np.testing.assert_array_equal(one.weights << one.weight_exp, other.weights << other.weight_exp)
+        for first, second in zip(plain.populations, program.populations, strict=True):
+            for name in ("du", "dv", "vth", "bias"):
+                np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_a_changed_network_is_rounded_as_any_other(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    network = spiking(build_network(NetworkConfig(DENSE, "lif"), (30,), 5), 5)
+    compiled(network, tmp_path)
+    graph = read_nir(tmp_path / "model.nir")
+    said = compile_graph(graph, load_chip("loihi2"))
+    graph.nodes["layer1_synapse"].weight = graph.nodes["layer1_synapse"].weight * 1.0371
+    changed = compile_graph(graph, load_chip("loihi2"))
+    del graph.nodes["layer1"].metadata["vth"]
+    plain = compile_graph(graph, load_chip("loihi2"))
+    for first, second in zip(changed.connections, plain.connections, strict=True):
+        np.testing.assert_array_equal(first.weights, second.weights)
+    assert any(np.any(a.vth != b.vth) for a, b in zip(said.populations, plain.populations, strict=True))  # type: ignore[attr-defined]
 
 
 def test_the_program_holds_the_trainer_s_integers(tmp_path: Path) -> None:

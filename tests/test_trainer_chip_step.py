@@ -134,3 +134,16 @@ def test_recurrent_neurons_too(seed: int) -> None:
     assert torch.equal(run.spikes, spikes)
     for ours, theirs in zip(slopes((run.spikes,), leaves, seed), slopes((spikes,), leaves, seed), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_16_bit_matrix_products_leave_recurrent_sums_whole() -> None:
+    generator = torch.Generator().manual_seed(1)
+    kind, shape = torch.float32, (12, 8, 40)
+    a, bias = drawn(shape, generator, kind, 1, 300), bias_of(shape, generator, kind, 64)
+    weights = torch.randint(-127, 127, (40, 40), generator=generator) * 2.0 * (STATE_UNIT * 2 / CHIP.scale)
+    numbers = layer(kind, 0.5, 0.5, bias, weights)
+    with torch.no_grad():
+        run = chip_fire_recurrent(a, numbers, CHIP, surrogate("atan"), 0.7, None, None)
+        with torch.autocast("cpu", torch.bfloat16):
+            again = chip_fire_recurrent(a, numbers, CHIP, surrogate("atan"), 0.7, None, None)
+    assert torch.equal(run.over, again.over)

@@ -101,7 +101,10 @@ def chip_fire_recurrent(
     before = torch.zeros_like(a[0]) if fired is None else fired
     runs = []
     for step in a.unbind(0):
-        run = chip_fire((step + before @ words.T * unit)[None], layer, chip, spike, width, start)
+        # 16 bit would round the sums
+        with torch.autocast(a.device.type, enabled=False):
+            heard = before @ words.T * unit
+        run = chip_fire((step + heard)[None], layer, chip, spike, width, start)
         before, start = run.spikes[0], (run.u, run.v)
         runs.append(run)
     spikes, over = torch.cat([run.spikes for run in runs]), torch.cat([run.over for run in runs])
