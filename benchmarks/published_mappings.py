@@ -14,6 +14,7 @@ from exporter.program import (
     Connection,
     ConvConnection,
     CubaLIF,
+    CubaLIFSoftReset,
     DenseConnection,
     InputPort,
     SparseConnection,
@@ -27,9 +28,13 @@ Shape = tuple[int, int, int]
 
 @dataclass
 class Chain:
-    """A network layer by layer; images are (channels, height, width). Delays are those of the synapses, 0 for none."""
+    """A network layer by layer; images are (channels, height, width); soft: neurons are reset by subtraction.
+
+    Delays are those of the synapses, 0 for none.
+    """
 
     shape: tuple[int, ...]
+    soft: bool = False
     port: InputPort = field(init=False)
     populations: list[CubaLIF] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
@@ -95,9 +100,9 @@ class Chain:
         source = self.populations[-1].name if self.populations else "input"
         name = f"layer{len(self.populations)}"
         none: NDArray[np.int32] = np.zeros(math.prod(shape), np.int32)
-        self.populations.append(
-            CubaLIF(name, shape, du=none, dv=none, vth=none + 100, bias_mant=none, bias_exp=none, v_initial=none)
-        )
+        constants = {"du": none, "dv": none, "vth": none + 100, "bias_mant": none, "bias_exp": none, "v_initial": none}
+        neurons = CubaLIFSoftReset(name, shape, **constants, v_subtract=none + 100)
+        self.populations.append(neurons if self.soft else CubaLIF(name, shape, **constants))
         self.connections.append(connect(source, name))
         self.shape = shape
         return self
@@ -140,6 +145,15 @@ def _gesture() -> Chain:
     return chain.pool(2).conv(32, 3, padding=(1, 1), delay=31).pool(2).dense(512, delay=31).dense(11)
 
 
+def _cifar() -> Chain:
+    chain = Chain((3, 32, 32), soft=True).relay().conv(32, 3, (2, 2), (1, 1))
+    inside = 32
+    for channels, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1)):
+        chain.conv(inside, 3, (stride, stride), (1, 1), groups=inside).conv(channels, 1)
+        inside = channels
+    return chain.pool(2).dense(10)
+
+
 CASES: tuple[Case, ...] = (
     Case(
         "MNIST 784-128-64-10", "loihi2", 5, (3, 1, 1), DL + "mnist/run.ipynb",
@@ -169,6 +183,12 @@ CASES: tuple[Case, ...] = (
         "YOLO-KP", "loihi2_kapoho_point", 574, (224, 112, 56, 28, 56, 16, 32, 14, 32, 4), DL + "yolo_kp/run_eth.ipynb",
         "its trained weights pack into 2 bit, ours are counted at 8; cut by halves in every direction",
         _yolo,
+    ),
+    Case(
+        "CIFAR-10, small MobileNet, reset by subtraction", "loihi1", 157, (),
+        "intel-nrc-ecosystem/models, nxsdk_modules_ncl/dnn/tutorials/b_image_classification_cifar.ipynb",
+        "the same: two compartments a neuron fill the cores, nothing else counts; its cores are published in all only",
+        _cifar,
     ),
     Case(
         "DVS gesture, delays", "loihi1", 169, (32, 8, 64, 13, 32, 7, 12, 1), S2L + "gesture/gestureAuto.ipynb",

@@ -42,7 +42,8 @@ class Limits(Section):
 
     Synapses of one axon in one core are a list: synapse_header_bits, then the synapses, in whole words of
     synapse_word_bits; a list longer than synapses_per_list begins anew. delay_slots_per_core: accumulators, of which a
-    compartment takes 2**bits, bits those that hold its longest delay. image_tile_base: an image is cut into tiles
+    compartment takes 2**bits, bits those that hold its longest delay. compartments_per_soft_reset: of a neuron that is
+    reset by subtraction, else 1. image_tile_base: an image is cut into tiles
     whose columns are a power of it, or all of them, and whose rows and channels are all divided by a power of it; any
     tile where it is None. Cores hang on routers, cores_per_router each, in rows of mesh_columns routers.
     """
@@ -62,6 +63,7 @@ class Limits(Section):
         "synapses_per_list": "synapse",
         "delay_slots_per_core": "slot",
         "layers_per_core": "layer",
+        "compartments_per_soft_reset": "compartment",
         "image_tile_base": "1",
         "mesh_columns": "router",
         "cores_per_router": "core",
@@ -83,6 +85,7 @@ class Limits(Section):
     synapses_per_list: Quantity | None = None
     delay_slots_per_core: Quantity | None = None
     layers_per_core: Quantity | None = None
+    compartments_per_soft_reset: Quantity | None = None
     image_tile_base: Quantity | None = None
     mesh_columns: Quantity | None = None
     cores_per_router: Quantity | None = None

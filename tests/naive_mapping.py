@@ -37,8 +37,10 @@ def needs(program: ChipProgram, chip: ChipProfile, cores: tuple[Core, ...]) -> l
             thresholds = [n for n in own if n.startswith("vth")]
             others = [n for n in own if n not in thresholds]
             amounts = found[number]
-            amounts["compartments"] += len(mine)
-            amounts["delay slots"] += len(mine) * 2 ** (len(bin(beyond)) - 2 if beyond else 0)
+            soft = "v_subtract" in population.constants()
+            compartments = len(mine) * (int(chip.limits.compartments_per_soft_reset or 1) if soft else 1)
+            amounts["compartments"] += compartments
+            amounts["delay slots"] += compartments * 2 ** (len(bin(beyond)) - 2 if beyond else 0)
             for limit, names in (("compartment configs", others), ("threshold configs", thresholds)):
                 amounts[limit] += len({tuple(int(getattr(population, k)[n]) for k in names) for n in mine})
             amounts["synapse configs"] += len(

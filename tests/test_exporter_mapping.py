@@ -16,7 +16,7 @@ from strategies import chip_programs
 
 from exporter.mapping import Slice, fan_out, map_program, synapse_count
 from exporter.mapping.demand import LayerDemand, Sends, capacities
-from exporter.program import ChipProgram, ConvConnection
+from exporter.program import ChipProgram, ConvConnection, CubaLIF, CubaLIFSoftReset
 from hardware_profiles import ChipProfile, load_chip
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -167,6 +167,29 @@ def test_delays_take_compartments_from_a_core(extra: int, cores: int) -> None:
     slow = dataclasses.replace(program.connections[0], axonal_delays=np.full(4, extra, np.int32))
     chip = small_chip("loihi1", compartments_per_core=128, delay_slots_per_core=640)
     assert map_program(dataclasses.replace(program, connections=(slow,)), chip).cores == cores
+
+
+@SETTINGS
+@given(seed=st.integers(0, 20), chip=chips)
+def test_neurons_of_every_kind_fill_what_is_counted_synapse_by_synapse(seed: int, chip: ChipProfile) -> None:
+    program = programs.beyond_stock(seed)
+    mapping = map_program(program, chip)
+    limits: Any = chip.limits
+    for shares, needed in zip(mapping.fills, naive_mapping.needs(program, chip, mapping.placed), strict=True):
+        for name, amount in needed.items():
+            assert shares[name] == pytest.approx(amount / getattr(limits, naive_mapping.LIMITS[name]).value), name  # type: ignore[index]
+
+
+def test_reset_by_subtraction_takes_two_compartments_on_loihi_1() -> None:
+    hard = programs.dense((4, 40), 0)
+    one = hard.populations[0]
+    assert isinstance(one, CubaLIF)
+    values = {name: getattr(one, name) for name in one.constants()}
+    soft = CubaLIFSoftReset(one.name, one.shape, **values, v_subtract=one.vth)
+    program = dataclasses.replace(hard, populations=(soft,))
+    assert map_program(hard, small_chip("loihi1", compartments_per_core=40)).cores == 1
+    assert map_program(program, small_chip("loihi1", compartments_per_core=40)).cores == 2
+    assert map_program(program, small_chip("loihi2", compartments_per_core=40)).cores == 1
 
 
 def test_layers_share_a_core_only_where_the_chip_allows_it() -> None:

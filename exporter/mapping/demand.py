@@ -1,7 +1,7 @@
 """What a slice of a layer needs of a core, limit by limit, and what a core has.
 
-    compartments          one a neuron
-    delay slots           2**b a neuron, b the bits that hold the longest delay into the layer beyond the one step
+    compartments          one a neuron, more where the chip resets by subtraction with several
+    delay slots           2**b a compartment, b the bits that hold the longest delay into the layer beyond the one step
     synapse memory        bits, see encodings.py
     input axons           axons that the slice hears, see reach.py
     output axons          one an axon of the slice and core it sends to
@@ -106,11 +106,15 @@ def sends(program: ChipProgram, layer: str, on_cores: Mapping[str, list[NDArray[
 
 @dataclass(frozen=True)
 class LayerDemand:
-    """Everything about one layer that its slices' needs are computed from; a config is the number of a distinct one."""
+    """Everything about one layer that its slices' needs are computed from.
+
+    compartments: of a neuron; slots: of a compartment; configs: the number of each neuron's among distinct ones.
+    """
 
     population: Population
     incoming: tuple[Connection, ...]
     form: ListFormat
+    compartments: int
     slots: int
     formats: int
     configs: Mapping[LimitName, NDArray[np.int64]]
@@ -124,16 +128,16 @@ class LayerDemand:
             (c.weight_bits, c.weight_exp, c.sign_mode, c.longest_delay > 1, encoding(c, program)) for c in incoming
         }
         return cls(
-            population, incoming, ListFormat.of(limits), 1 << delay_bits(beyond), len(formats),
-            _configs(population, limits),
+            population, incoming, ListFormat.of(limits), _compartments(population, limits), 1 << delay_bits(beyond),
+            len(formats), _configs(population, limits),
         )  # fmt: skip
 
     def needs(self, part: Slice, program: ChipProgram, sent: Sends) -> Amounts:
         """What one slice needs."""
         neurons = part.neurons(self.population.shape)
         found: Amounts = {
-            "compartments": len(neurons),
-            "delay slots": len(neurons) * self.slots,
+            "compartments": len(neurons) * self.compartments,
+            "delay slots": len(neurons) * self.compartments * self.slots,
             "synapse memory": sum(memory_bits(c, program, neurons, self.form) for c in self.incoming),
             "input axons": sum(axons_in(c, program, neurons) for c in self.incoming),
             "output axons": sent.axons(part, neurons),
@@ -143,6 +147,12 @@ class LayerDemand:
         for name in ("compartment configs", "threshold configs"):
             found[name] = len(np.unique(self.configs[name][neurons])) if name in self.configs else 1
         return found
+
+
+def _compartments(population: Population, limits: Limits) -> int:
+    """Compartments of a neuron."""
+    soft = "v_subtract" in population.constants()
+    return int(limits.compartments_per_soft_reset or 1) if soft else 1
 
 
 def _configs(population: Population, limits: Limits) -> dict[LimitName, NDArray[np.int64]]:

@@ -93,8 +93,8 @@ class Ranges:
     def _plain(self, count: int) -> Amounts:
         """What follows from the number of neurons alone."""
         return {
-            "compartments": count,
-            "delay slots": count * self._demand.slots,
+            "compartments": count * self._demand.compartments,
+            "delay slots": count * self._demand.compartments * self._demand.slots,
             "synapse memory": sum(self._form.equal(sources, count, each) for sources, each in self._dense),
             "input axons": sum(sources for sources, _ in self._dense),
             "synapse configs": self._demand.formats,

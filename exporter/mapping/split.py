@@ -103,7 +103,8 @@ def _tiled(
         needed = demand.needs(part, program, sent)
         return [name for name, most in has.items() if name not in ignored and needed[name] > most]
 
-    shapes = list(candidates(population, images, limits))
+    room = int(limits.compartments_per_core) // demand.compartments
+    shapes = list(candidates(population, images, limits, room))
     while True:
         for tile in shapes:
             if not any(broken(part) for part in slices(tile)):

@@ -37,8 +37,8 @@ def powers(length: int, base: int) -> list[int]:
     return [length, *reversed(below)]
 
 
-def candidates(population: Population, convolutions: list[ConvConnection], limits: Limits) -> Iterator[Tile]:
-    """Tile shapes within the compartments of a core, best first; every chip permits the smallest."""
+def candidates(population: Population, convolutions: list[ConvConnection], limits: Limits, room: int) -> Iterator[Tile]:
+    """Tile shapes of no more neurons than a core has room for, best first; every chip permits the smallest."""
     channels, height, width = population.shape
     base = int(limits.image_tile_base) if limits.image_tile_base is not None else 0
     of_channels, of_rows, of_columns = (
@@ -48,9 +48,8 @@ def candidates(population: Population, convolutions: list[ConvConnection], limit
     )
     rows, columns = _along(convolutions, 0, of_rows), _along(convolutions, 1, of_columns)
     found = []
-    most = limits.compartments_per_core.value
     for c, h, w in product(of_channels, of_rows, of_columns):
-        if c * h * w <= most or c * h * w == 1:
+        if c * h * w <= room or c * h * w == 1:
             blocks = -(-channels // c)
             count = blocks * -(-height // h) * -(-width // w)
             axons = sum(blocks * r[h] * k[w] for r, k in zip(rows, columns, strict=True))
