@@ -166,6 +166,8 @@ def wanted(rows: Sequence[Row]) -> list[str]:
 def _reached(what: str, met: bool, values: dict[str, float], lowest: bool = False) -> str:
     if not values:
         return f"{what}: not run"
+    if lowest and len(values) < len(METHODS):
+        what += f" ({len(values)} of {len(METHODS)} were run)"
     ends = sorted(values, key=lambda name: values[name], reverse=not lowest)
     shown = ends[:1] if lowest else ends[:4]
     return f"{what}: {'met' if met else 'not met'} ({', '.join(f'{name} {values[name]:.4f}' for name in shown)})"
