@@ -76,6 +76,7 @@ def test_what_is_wanted_is_said_with_its_figure(runs: Path, fixed: float, verdic
     lines = PAGE.wanted([replace(row, method=method, summary=summary) for method in PAGE.METHODS[:4]])
     assert lines[0].startswith(f"- digits, four methods at least 0.98: {verdict} (")
     assert f"{fixed:.4f}" in lines[0]
+    assert lines[1].startswith("- digits, all at least 0.96 (4 of 7 were run): met (")
     assert any("at most 0.5 points under float" in line and f": {verdict};" in line for line in lines)
     assert "- FSDD, st_rsbp at least 0.93: not run" in lines
 
