@@ -130,8 +130,17 @@ def _check_delays(connection: Connection, program: ChipProgram, what: str) -> No
     if connection.delay < 1 or connection.longest_delay > longest:
         raise InputError(
             f"{what} has delays of {connection.delay} to {connection.longest_delay} steps; "
-            f"{program.chip} can do 1 to {longest} steps"
+            f"{program.chip} can do 1 to {longest} steps: {_way_out(connection)}"
         )
+
+
+def _way_out(connection: Connection) -> str:
+    if connection.delay < 1:
+        return "give every connection at least one"
+    return (
+        "part a longer one in two by neurons between that pass every spike on (an IF each, its threshold below its "
+        "weight), or compile with a larger --dt, in which it takes fewer steps"
+    )
 
 
 def _check_rows(connection: SparseConnection, size: tuple[int, int], what: str) -> None:

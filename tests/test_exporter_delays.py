@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import nir
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.compile import compile_graph
 from exporter.delays import balance, levels
 from exporter.float_network import FloatConnection
 from exporter.program import InputPort, arrival_steps
+from hardware_profiles import load_chip
 from hardware_profiles.errors import InputError
+from lava_runtime.simulate import simulate
 
 
 def edges(*pairs: tuple[str, str]) -> tuple[FloatConnection, ...]:
@@ -66,3 +72,26 @@ def test_every_spike_of_one_float_step_arrives_at_one_chip_step(links: list[tupl
     for name in names[1:]:
         # no branch waits longer than the longest one takes
         assert any(c.delay == 1 for c in found if c.target == name)
+
+
+def _delayed_graph(*delays: float) -> nir.NIRGraph:
+    """Input -> Delay -> synapse -> IF, once for each delay (seconds)."""
+    nodes: dict[str, nir.NIRNode] = {"in": nir.Input(input_type={"input": np.array([1])})}
+    for number, delay in enumerate(delays):
+        nodes[f"delay{number}"] = nir.Delay(np.array([delay]))
+        nodes[f"synapse{number}"] = nir.Linear(np.ones((1, 1)))
+        nodes[f"neuron{number}"] = nir.IF(r=np.ones(1), v_threshold=np.full(1, 0.5))
+    nodes["out"] = nir.Output(output_type={"output": np.array([1])})
+    return nir.NIRGraph(nodes, list(pairwise(nodes)))
+
+
+def test_a_delay_beyond_the_chip_s_is_refused_with_ways_out_that_work() -> None:
+    chip = load_chip("loihi2")
+    with pytest.raises(InputError, match=r"delays of 100 to 100 steps; loihi2 can do 1 to 63.*IF each.*larger --dt"):
+        compile_graph(_delayed_graph(0.1), chip, dt=1e-3)
+    assert compile_graph(_delayed_graph(0.1), chip, dt=2e-3).connections[0].delay == 50
+    program = compile_graph(_delayed_graph(0.05, 0.05), chip, dt=1e-3)
+    x = np.zeros((8, 1, 1), np.uint8)
+    x[3] = 1
+    spikes = simulate(program, x, steps=120).output
+    assert list(np.flatnonzero(spikes)) == [3 + 2 * 50]
