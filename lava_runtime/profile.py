@@ -7,7 +7,7 @@ put spikes in stands apart (`host_latency`), for a sensor on the chip's own link
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,16 +28,16 @@ from .inputs import Given, check_input, extent
 from .profiling.counts import Counter
 from .profiling.fan_out import fan_out
 from .profiling.placement import Placement, place
-from .profiling.timeline import Timeline, TimelineBuilder
+from .profiling.timeline import StepTimes, Sums, Timeline, added
 from .result import SimulationResult
 from .simulate import simulate
 from .workload import Workload, workload_of
 
-# elements of one count, (steps, samples, parts), that are in memory at a time
+# samples that are simulated at a time; samples of a group, or fewer where one count of it, (steps, samples, parts), has
+# more elements than this
+_BLOCK = 1024
+_GROUP = 64
 _ELEMENTS = 1_000_000
-_SAMPLES = 128
-# samples that are simulated at a time
-_SIMULATED = 1024
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def profile_run(
     fed = max(1, result.steps - program.pipeline_steps) if x is None else extent(x)[0]
     sent = None if x is None else _sent(program, result, x)
     profiler = Profiler(program, chip, result.steps, fed, sent is not None, mapping)
-    for samples in profiler.groups(result.batch):
-        profiler.add(result, sent, samples)
+    for begin in range(0, result.batch, _BLOCK):
+        profiler.add(result, sent, slice(begin, min(begin + _BLOCK, result.batch)))
     return profiler.finish()
 
 
@@ -151,21 +151,20 @@ def profile_simulated(
     inputs = check_input(program, x, where)
     fed, batch = extent(x)
     profiler = Profiler(program, chip, fed + program.pipeline_steps, fed, recorded=True)
-    for begin in range(0, batch, _SIMULATED):
-        some = {
-            p.name: inputs[p.name][:, begin : begin + _SIMULATED].reshape(fed, -1, *p.shape) for p in program.inputs
-        }
+    for begin in range(0, batch, _BLOCK):
+        some = {p.name: inputs[p.name][:, begin : begin + _BLOCK].reshape(fed, -1, *p.shape) for p in program.inputs}
         result = simulate(program, some, "emulator", profiler.steps, "layers", where=where)
-        sent = _sent(program, result, some)
-        for samples in profiler.groups(result.batch):
-            profiler.add(result, sent, samples)
+        profiler.add(result, _sent(program, result, some), slice(0, result.batch))
         if progress is not None:
-            progress(min(begin + _SIMULATED, batch), batch)
+            progress(min(begin + _BLOCK, batch), batch)
     return profiler.finish()
 
 
 class Profiler:
-    """Profiles a run a group of samples at a time; fed: steps in which input enters; recorded: see Timeline."""
+    """Profiles a run a block of samples at a time; fed: steps in which input enters; recorded: see Timeline.
+
+    A block is cut into groups whose counts stay near the processor.
+    """
 
     def __init__(
         self,
@@ -177,42 +176,42 @@ class Profiler:
         mapping: CoreMapping | None = None,
     ) -> None:
         self.steps = steps
-        self._program, self._chip, self._recorded = program, chip, recorded
+        self._program, self._chip = program, chip
         self._mapping = mapping or map_program(program, chip)
         self._placement = place(program, self._mapping, chip.limits)
         fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
-        self._counter = Counter(program, self._placement, fan_outs, steps if recorded else 1, not recorded)
-        self._builder = TimelineBuilder(self._placement, chip, steps, min(fed, steps), recorded)
+        rows = steps if recorded else 1
+        self._counter = Counter(program, self._placement, fan_outs, rows, not recorded)
+        self._times = StepTimes(self._placement, chip, steps, min(fed, steps), recorded, self._counter.names)
+        self._group = max(1, min(_GROUP, _ELEMENTS // (rows * len(self._placement.parts))))
         self._neurons: dict[str, NDArray[np.int64]] = {}
-        self._samples = 0
+        self._sums: Sums = {}
 
-    def groups(self, samples: int) -> Iterator[slice]:
-        """Samples cut so that a group's counts take little memory."""
-        rows = self.steps if self._recorded else 1
-        size = max(1, min(_SAMPLES, _ELEMENTS // (rows * len(self._placement.parts))))
-        return (slice(begin, min(begin + size, samples)) for begin in range(0, samples, size))
-
-    def add(self, result: SimulationResult, sent: Mapping[str, NDArray[Any]] | None, samples: slice) -> None:
+    def add(self, result: SimulationResult, sent: Mapping[str, NDArray[Any]] | None, block: slice) -> None:
         """Take in these samples of a run; sent: what every node sent, step by step, where that was recorded."""
-        for node in self._program.nodes:
-            counts = result.neuron_counts[node.name][samples]
-            summed = counts.reshape(len(counts), -1).sum(axis=0, dtype=np.int64)
-            self._neurons[node.name] = self._neurons.get(node.name, np.zeros(node.size, np.int64)) + summed
-        self._samples += samples.stop - samples.start
         rows = sent or {name: n.reshape(1, len(n), -1) for name, n in result.neuron_counts.items()}
-        self._builder.add(self._counter.count(rows, result.states if sent else {}, samples))
+        states = result.states if sent else {}
+        for begin in range(block.start, block.stop, self._group):
+            samples = slice(begin, min(begin + self._group, block.stop))
+            self._sums = added(self._sums, self._times.sums(self._counter.count(rows, states, samples)))
+        # a sum in 32 bit takes a third of the time, and is exact for a block of so few steps
+        kind = np.int32 if self.steps * _BLOCK < 1 << 31 else np.int64
+        for node in self._program.nodes:
+            counts = result.neuron_counts[node.name][block]
+            summed = counts.reshape(len(counts), -1).sum(axis=0, dtype=kind)
+            self._neurons[node.name] = self._neurons.get(node.name, np.zeros(node.size, np.int64)) + summed
 
     def finish(self) -> Profile:
         """The profile of all samples that were taken in."""
         program, chip, mapping = self._program, self._chip, self._mapping
-        timeline = self._builder.finish()
+        timeline = self._times.timeline(self._sums)
         layers = tuple(self._layer(node.name, node.size, timeline) for node in program.nodes)
         power = static_parts(chip, mapping.chips, mapping.cores)
         entering = sum(layer.messages for layer in layers if layer.cores == 0)
-        neurons = {name: (values / self._samples)[None] for name, values in self._neurons.items()}
+        neurons = {name: (values / timeline.samples)[None] for name, values in self._neurons.items()}
         return Profile(
             chip.name,
-            self._samples,
+            timeline.samples,
             self.steps,
             layers,
             mapping,

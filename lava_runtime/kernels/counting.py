@@ -45,6 +45,27 @@ def add_numbers(values, first, begins, ends, slots, counted):
 
 
 @njit(cache=True, nogil=True)
+def bound_active(spikes, own, feeding, moves, sizes, bounds):
+    """Write bounds (3, steps, samples, parts) of active updates for the parts own[0] to own[1] (excluded).
+
+    From those that spike to all sizes, typically all; none in a sample in which no part that is `feeding` (parts,)
+    spikes, unless the population moves by itself.
+    """
+    for b in range(spikes.shape[1]):
+        moved = moves
+        for t in range(spikes.shape[0]):
+            if moved:
+                break
+            for p in range(spikes.shape[2]):
+                if feeding[p] and spikes[t, b, p] > 0:
+                    moved = True
+        for t in range(spikes.shape[0]):
+            for p in range(own[0], own[1]):
+                bounds[0, t, b, p] = spikes[t, b, p]
+                bounds[1, t, b, p] = bounds[2, t, b, p] = sizes[p] if moved else 0.0
+
+
+@njit(cache=True, nogil=True)
 def follow_alike(spikes, own, targets, synapses, hops, chip_hops, synops, received, sent, hopped, crossed):
     """Follow spikes (steps, samples, parts) of the parts own[0] to own[1] (excluded), all alike, to those of targets.
 

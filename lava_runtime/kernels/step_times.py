@@ -6,25 +6,36 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def core_seconds(exact, active, sizes, core_of, factors, with_input, without, events, updates):
-    """Add to events and updates, (3, steps, samples, cores), what the parts on each core take.
+def core_seconds(exact, active, sizes, core_of, factors, with_input, without, events, updates, summed, summed_active):
+    """Write to events and updates, (3, steps, samples, cores), what the parts on each core take; add up the samples.
 
     exact: counts of N kinds (N, steps, samples, parts), at factors (3, N); active: active updates (3, steps, samples,
     parts) at with_input, the rest of sizes (parts,) at without, (3,) each. core_of: (parts,), negative for inputs.
+    summed (N, steps, parts) and summed_active (3, steps, parts) are the sums over samples.
     """
     kinds, steps, samples, parts = exact.shape
-    for bound in range(3):
-        for t in range(steps):
-            for b in range(samples):
-                for p in range(parts):
-                    core = core_of[p]
-                    if core < 0:
-                        continue
-                    total = 0.0
-                    for kind in range(kinds):
-                        total += factors[bound, kind] * exact[kind, t, b, p]
+    for t in range(steps):
+        for b in range(samples):
+            events[:, t, b] = 0.0
+            updates[:, t, b] = 0.0
+            for p in range(parts):
+                core = core_of[p]
+                low, typical, high = 0.0, 0.0, 0.0
+                for kind in range(kinds):
+                    count = exact[kind, t, b, p]
+                    if count != 0:
+                        summed[kind, t, p] += count
+                        low += factors[0, kind] * count
+                        typical += factors[1, kind] * count
+                        high += factors[2, kind] * count
+                if core < 0:
+                    continue
+                events[0, t, b, core] += low
+                events[1, t, b, core] += typical
+                events[2, t, b, core] += high
+                for bound in range(3):
                     found = active[bound, t, b, p]
-                    events[bound, t, b, core] += total
+                    summed_active[bound, t, p] += found
                     updates[bound, t, b, core] += with_input[bound] * found + without[bound] * (sizes[p] - found)
 
 
@@ -75,6 +86,11 @@ def pipelined_seconds(events, updates, period, least):
         for t in range(period):
             for b in range(samples):
                 most = 0.0
+                if t + period >= steps:
+                    for core in range(cores):
+                        most = max(most, events[bound, t, b, core] + updates[bound, t, b, core])
+                    total[bound] += most
+                    continue
                 for core in range(cores):
                     busy, updating = 0.0, 0.0
                     for turn in range((steps - t + period - 1) // period):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from exporter.program import ChipProgram, Population
 from lava_runtime.activity import recorded_active
-from lava_runtime.kernels.counting import add_numbers, count_spikes, follow_alike, follow_spikes
+from lava_runtime.kernels.counting import add_numbers, bound_active, count_spikes, follow_alike, follow_spikes
 
 from .fan_out import Alike, FanOut
 from .placement import Placement
@@ -32,7 +32,6 @@ RECEIVED = "received"
 class Counts:
     """What happened: exact counts (names, steps, samples, parts), and bounds of active updates, (3, steps, ...)."""
 
-    names: tuple[str, ...]
     exact: Floats
     active: Floats
 
@@ -65,11 +64,11 @@ class Counter:
         self._program, self._placement, self._fan_outs = program, placement, fan_outs
         self._steps, self._numbers = steps, numbers
         formats = sorted({f"synops_{fan_out.encoding}" for fan_out in fan_outs})
-        self._names = ("spikes", RECEIVED, "messages", "hops", "chip_hops", *formats)
-        self._starts = [placement.of(node.name).start for node in program.nodes]
-        self._number = {node.name: number for number, node in enumerate(program.nodes)}
+        self.names = ("spikes", RECEIVED, "messages", "hops", "chip_hops", *formats)
+        self._feeding = {p.name: self._fed_by(p) for p in program.populations}
         self._runs = {node.name: Runs.of(placement.slots[node.name]) for node in program.nodes}
-        self._room = np.zeros((0, 0, 0, 0))
+        self._room: Floats = np.zeros((0, 0, 0, 0))
+        self._bounds: Floats = np.zeros((0, 0, 0, 0))
 
     def count(self, sent: Arrays, states: Arrays, samples: slice) -> Counts:
         """Count the events of some samples of what was sent, (steps, all samples, size) by node; inputs may end early.
@@ -77,11 +76,11 @@ class Counter:
         states: "STATE/NAME" (steps, all samples, *shape), where they were recorded; they tell active updates apart.
         The next call writes over what this one returns.
         """
-        shape = len(self._names), self._steps, samples.stop - samples.start, len(self._placement.parts)
+        shape = len(self.names), self._steps, samples.stop - samples.start, len(self._placement.parts)
         if self._room.shape != shape:
             self._room = np.zeros(shape)
         self._room.fill(0)
-        sums = dict(zip(self._names, self._room, strict=True))
+        sums = dict(zip(self.names, self._room, strict=True))
         for name, values in sent.items():
             self._sum(values, samples.start, name, sums["spikes"])
         for fan_out in self._fan_outs:
@@ -97,7 +96,7 @@ class Counter:
                     sent[fan_out.source], samples.start, self._numbers, fan_out.indptr, fan_out.targets,
                     fan_out.synapses, self._placement.slots[fan_out.source], fan_out.hops, fan_out.chip_hops, *into,
                 )  # fmt: skip
-        return Counts(self._names, self._room, self._active(sent, states, samples, sums["spikes"]))
+        return Counts(self._room, self._active(sent, states, samples, sums["spikes"]))
 
     def _sum(self, values: NDArray[Any], first: int, name: str, sums: Floats) -> None:
         runs, count = self._runs[name], add_numbers if self._numbers else count_spikes
@@ -108,27 +107,25 @@ class Counter:
 
         Elsewhere: from those that spike to all, typically all, unless nothing can have moved.
         """
-        fired: NDArray[np.bool_] = np.logical_or.reduceat(spikes.any(axis=0), self._starts, axis=-1)
-        bounds = np.zeros((3, *spikes.shape))
+        if self._bounds.shape != (3, *spikes.shape):
+            self._bounds = np.zeros((3, *spikes.shape))
+        bounds = self._bounds
         for population in self._program.populations:
             own, name = self._placement.of(population.name), population.name
-            some = {key: values[:, samples] for key, values in states.items()}
+            some = {key: values[:, samples] for key, values in states.items() if key.split("/", 1)[1] == name}
             active = recorded_active(population, sent[name][:, samples], some)
             if active is not None:
                 counted = np.zeros(spikes.shape)
                 self._sum(active, 0, name, counted)
                 bounds[..., own] = counted[..., own]
                 continue
-            bounds[0][..., own] = spikes[..., own]
-            bounds[1:, ..., own] = self._moved(population, fired)[:, None] * self._placement.sizes[own]
+            moves = any(np.any(getattr(population, constant, 0)) for constant in ("bias", "v_initial"))
+            bound_active(spikes, (own.start, own.stop), self._feeding[name], moves, self._placement.sizes, self._bounds)
         return bounds
 
-    def _moved(self, population: Population, fired: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The samples in which something can have moved a population: input, a bias, a start voltage.
-
-        fired: whether a node spiked at all, (samples, nodes).
-        """
-        sources = {population.name, *(c.source for c in self._program.into(population.name))}
-        own = any(np.any(getattr(population, name, 0)) for name in ("bias", "v_initial"))
-        moved: NDArray[np.bool_] = fired[:, [self._number[name] for name in sources]].any(axis=1) | own
-        return moved
+    def _fed_by(self, population: Population) -> NDArray[np.bool_]:
+        """The parts whose spikes can move a population, its own among them, (parts,)."""
+        feeding = np.zeros(len(self._placement.parts), np.bool_)
+        for name in (population.name, *(c.source for c in self._program.into(population.name))):
+            feeding[self._placement.of(name)] = True
+        return feeding

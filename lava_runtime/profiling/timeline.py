@@ -23,6 +23,9 @@ from .pricing import ACTIVE, INACTIVE, Factors, bounds, of_events, of_updates, s
 
 BARRIER = "barrier"
 
+Sums = dict[str, Floats]
+"""What is added up over samples, by name."""
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -69,56 +72,61 @@ class Timeline:
         return of_events(self.exact, factors) + of_updates(self.active, self.placement, factors)
 
 
-class TimelineBuilder:
-    """Adds up groups of samples.
+class StepTimes:
+    """Times of groups of samples, one group after the other.
 
     steps: of the chip; input_steps: those in which input enters. recorded: whether counts come step by step or, else,
-    as one row of sums over all steps.
+    as one row of sums over all steps. names: of the counts.
     """
 
-    def __init__(self, placement: Placement, chip: ChipProfile, steps: int, input_steps: int, recorded: bool) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        chip: ChipProfile,
+        steps: int,
+        input_steps: int,
+        recorded: bool,
+        names: tuple[str, ...],
+    ) -> None:
         self._placement, self._steps, self._input_steps, self._recorded = placement, steps, input_steps, recorded
-        self._factors = {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
+        self._names, factors = names, {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
+        self._factors = np.stack([factors[name] for name in names], axis=1)
+        self._update = factors[ACTIVE], factors[INACTIVE]
         self._least = np.array(bounds(Range.of(chip.time.step_minimum)))
-        self._sums: dict[str, Floats] = {}
-        self._room = np.zeros((0, 0, 0, 0, 0))
-        self._samples = 0
+        self._room = np.empty((0, 0, 0, 0, 0))
 
-    def add(self, counts: Counts) -> None:
-        """Take in a group of samples."""
-        counts = self._a_step(counts)
-        names, exact, place = counts.names, counts.exact, self._placement
-        factors = np.stack([self._factors[name] for name in names], axis=1)
-        rows, samples = exact.shape[1:3]
+    def sums(self, counts: Counts) -> Sums:
+        """Sums over a group of samples."""
+        exact, active = self._a_step(counts)
+        place = self._placement
+        kinds, rows, samples, parts = exact.shape
         if self._room.shape != (2, 3, rows, samples, place.cores):
-            self._room = np.zeros((2, 3, rows, samples, place.cores))
-        self._room.fill(0)
+            self._room = np.empty((2, 3, rows, samples, place.cores))
         events, updates = self._room
+        summed, summed_active = np.zeros((kinds, rows, parts)), np.zeros((3, rows, parts))
         work, step, slowest = np.zeros((3, rows, place.cores)), np.zeros((3, rows)), np.zeros(place.cores)
-        chosen, shares = np.zeros((rows, samples), np.int64), np.zeros((len(names) + 1, rows))
+        chosen, shares = np.zeros((rows, samples), np.int64), np.zeros((kinds + 1, rows))
         core_seconds(
-            exact, counts.active, place.sizes, place.core_of, factors, self._factors[ACTIVE], self._factors[INACTIVE],
-            events, updates,
+            exact, active, place.sizes, place.core_of, self._factors, *self._update,
+            events, updates, summed, summed_active,
         )  # fmt: skip
         add_steps(events, updates, self._least, work, step, slowest, chosen)
-        add_shares(exact, updates[1], place.core_of, factors[1], chosen, shares)
-        found = {"work": work, "step": step, "slowest": slowest, "active": counts.active.sum(axis=2)}
-        found |= {f"exact {name}": values for name, values in zip(names, exact.sum(axis=2), strict=True)}
-        found |= {f"share {name}": row for name, row in zip((*names, "neuron_updates"), shares, strict=True)}
-        found["period"] = self._pipelined(events, updates)
-        self._sums = {name: self._sums.get(name, 0.0) + values for name, values in found.items()}
-        self._samples += samples
+        add_shares(exact, updates[1], place.core_of, self._factors[1], chosen, shares)
+        found = {"work": work, "step": step, "slowest": slowest, "active": summed_active}
+        found |= {f"exact {name}": values for name, values in zip(self._names, summed, strict=True)}
+        found |= {f"share {name}": row for name, row in zip((*self._names, "neuron_updates"), shares, strict=True)}
+        return found | {"period": self._pipelined(events, updates), "samples": np.array(float(samples))}
 
-    def finish(self) -> Timeline:
+    def timeline(self, sums: Sums) -> Timeline:
         """Means over all samples."""
-        mean = {name: values / self._samples for name, values in self._sums.items()}
+        mean = {name: values / sums["samples"] for name, values in sums.items()}
         rows, repeats = mean["step"].shape[1], 1 if self._recorded else self._steps
         shares = {name: values for name, values in _named(mean, "share ").items() if values.any()}
         return Timeline(
             self._placement,
             self._recorded,
             self._steps,
-            self._samples,
+            int(sums["samples"]),
             {name: values for name, values in _named(mean, "exact ").items() if values.any() or name != "chip_hops"},
             mean["active"],
             mean["work"],
@@ -129,12 +137,12 @@ class TimelineBuilder:
             Range(*mean["period"]),
         )
 
-    def _a_step(self, counts: Counts) -> Counts:
-        """Counts of the mean step, where they were sums over all."""
+    def _a_step(self, counts: Counts) -> tuple[Floats, Floats]:
+        """Counts and bounds of active updates, of the mean step where they were sums over all."""
         if self._recorded:
-            return counts
+            return counts.exact, counts.active
         low = counts.active[:1] / self._steps
-        return Counts(counts.names, counts.exact / self._steps, np.concatenate([low, counts.active[1:]]))
+        return counts.exact / self._steps, np.concatenate([low, counts.active[1:]])
 
     def _pipelined(self, events: Floats, updates: Floats) -> Floats:
         """Seconds from answer to answer, summed over the samples: every sample follows the one before in its group."""
@@ -147,5 +155,10 @@ class TimelineBuilder:
         return mean
 
 
-def _named(values: dict[str, Floats], prefix: str) -> dict[str, Floats]:
+def added(sums: Sums, more: Sums) -> Sums:
+    """Sums over the samples of both."""
+    return {name: sums[name] + values if sums else values for name, values in more.items()}
+
+
+def _named(values: Sums, prefix: str) -> Sums:
     return {name.removeprefix(prefix): found for name, found in values.items() if name.startswith(prefix)}
