@@ -13,6 +13,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx_models import Model, relu_networks
 from test_cli import refused, spikeport
@@ -212,6 +213,22 @@ def test_a_damaged_file_gets_a_sentence(tmp_path: Path) -> None:
         path.write_bytes(damage)
         with pytest.raises(InputError, match=r"m\.onnx"):
             open_network(path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 20))
+def test_a_file_with_other_bytes_is_read_or_refused(random: Any, places: int) -> None:
+    content = bytearray(small().proto().SerializeToString())
+    for _ in range(places):
+        at = random.randrange(len(content))
+        content[at : at + random.choice([0, 1, 1, 4])] = random.randbytes(random.choice([0, 1, 1, 3]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.onnx"
+        path.write_bytes(content)
+        try:
+            open_network(path)
+        except InputError as error:
+            assert "\n" not in str(error)
 
 
 def test_the_command_says_the_loss_and_writes_what_runs(tmp_path: Path) -> None:

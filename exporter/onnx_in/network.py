@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from .operators import CONVERT, WAYS_OUT, Node, Relu, Thresholds, Walk
 from .values import Shape, Value
 
 DT = 1e-3
+# neurons of a layer: more are a damaged file
+LARGEST_LAYER = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def _walk(model: onnx.ModelProto, where: str, thresholds: Thresholds, unit: floa
     name, shape = _input(model, where)
     readers = Counter(source for node in graph.node for source in node.input)
     walk = Walk(where, thresholds, readers)
-    walk.constants |= {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    walk.constants |= {tensor.name: _array(tensor, where) for tensor in graph.initializer}
     walk.values[name] = walk.builder.input(name, shape, unit)
     for proto in graph.node:
         node = Node(proto, walk)
@@ -80,17 +83,29 @@ def _converted(node: Node) -> Value:
         way_out = WAYS_OUT.get(kind, f"known are {', '.join(CONVERT)}")
         raise InputError(f"{node.label}: is not converted; {way_out}")
     try:
-        return convert(node)
+        found = convert(node)
     except InputError:
         raise
     except Exception as error:  # numbers of a hostile file can fail anywhere in NumPy or nir
         raise InputError(f"{node.label}: its numbers do not fit ({reason(error)}); export it again") from error
+    if not 0 < found.size <= LARGEST_LAYER:
+        raise InputError(f"{node.label}: puts out {found.shape}, which no chip holds; use a smaller network")
+    return found
+
+
+def _array(tensor: onnx.TensorProto, where: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except Exception as error:  # onnx raises ValueError, TypeError and more
+        raise InputError(
+            f"{where}: the weights {tensor.name!r} are damaged ({reason(error)}); export it again"
+        ) from error
 
 
 def _constant(node: Node) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     tensor = node.attribute("value", None)
     if tensor is not None:
-        return np.asarray(numpy_helper.to_array(tensor))
+        return _array(tensor, node.walk.where)
     for name in ("value_float", "value_floats", "value_int", "value_ints"):
         if node.attribute(name, None) is not None:
             return np.asarray(node.attribute(name, None))
@@ -107,7 +122,7 @@ def _input(model: onnx.ModelProto, where: str) -> tuple[str, Shape]:
         )
     dimensions = list(inputs[0].type.tensor_type.shape.dim)[1:]
     shape = tuple(int(d.dim_value) for d in dimensions)
-    if len(shape) not in (1, 3) or min(shape, default=0) < 1:
+    if len(shape) not in (1, 3) or min(shape, default=0) < 1 or math.prod(shape) > LARGEST_LAYER:
         named = ", ".join(d.dim_param or str(d.dim_value) for d in dimensions)
         raise InputError(
             f"{where}: its input has shape (N, {named}); (N, features) or (N, channels, height, width) is wanted"

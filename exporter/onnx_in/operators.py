@@ -87,7 +87,10 @@ class Node:
             raise InputError(
                 f"{self.label}: its input {name!r} is computed, but must be a constant; freeze the network"
             )
-        return np.asarray(self.walk.constants[name], np.float64)
+        values = np.asarray(self.walk.constants[name], np.float64)
+        if not np.isfinite(values).all() and self.proto.op_type != "Clip":
+            raise InputError(f"{self.label}: its constant {name!r} holds NaN or infinity; train or export it again")
+        return values
 
     def is_constant(self, index: int) -> bool:
         """Whether an input is a constant."""
@@ -138,6 +141,8 @@ def _conv(node: Node) -> Value:
 
 def _batch_norm(node: Node) -> Value:
     scale, shift, mean, variance = (node.constant(i) for i in range(1, 5))
+    if np.any(variance < 0):
+        raise InputError(f"{node.label}: has a negative variance; export the network again")
     gain = scale / np.sqrt(variance + node.attribute("epsilon", 1e-5))
     return node.walk.builder.scaled(node.value(0), gain, shift - mean * gain, node.name, node.alone(0))
 

@@ -13,11 +13,14 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware_profiles.errors import InputError
+
 from ..shapes import conv_output
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, ...]
-Image = tuple[int, int, int]
+# a matrix of this side is half a gigabyte
+_LARGEST_DIAGONAL = 8192
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ class NirBuilder:
             return value
         if len(value.shape) == 3:
             return self.convolution(value, gain.reshape(-1, 1, 1, 1).copy(), offset.copy(), name, groups=channels)
+        if channels > _LARGEST_DIAGONAL:
+            raise InputError(f"{name}: scales {channels} numbers, each by its own; fold that into the layer before it")
         return self.affine(value, np.diag(gain), offset.copy(), name)
 
     def _one(self, value: Value, reader: str) -> tuple[list[str], float]:
