@@ -31,6 +31,7 @@ def check_self_contained(file: h5py.File, path: str) -> None:
     seen: set[int] = set()
     total = 0
     waiting: list[tuple[str, h5py.Group, int]] = [("", file["/"], 0)]
+    _check_attributes(file, "its head", path)
     while waiting:
         name, group, depth = waiting.pop()
         for key in group:
@@ -44,6 +45,7 @@ def check_self_contained(file: h5py.File, path: str) -> None:
             if address in seen:
                 raise InputError(f"{path}: {where} is in the file twice; make the file again without links")
             seen.add(address)
+            _check_attributes(item, where, path)
             if isinstance(item, h5py.Dataset):
                 total += _bytes_of(item, where, path)
                 if total > LARGEST_BYTES:
@@ -52,6 +54,17 @@ def check_self_contained(file: h5py.File, path: str) -> None:
                 waiting.append((where, item, depth + 1))
             else:
                 raise InputError(f"{path}: {where} is no array and no group of arrays; make the file again")
+
+
+def _check_attributes(item: Any, where: str, path: str) -> None:
+    for key in item.attrs:
+        _check_type(item.attrs.get_id(key).dtype, f"{where}, attribute {key[:_LONGEST_NAME]}", path)
+
+
+def _check_type(dtype: Any, where: str, path: str) -> None:
+    """Only numbers and text: HDF5 does not survive the reading of every damaged type."""
+    if dtype.kind not in "biufS" and h5py.check_string_dtype(dtype) is None:
+        raise InputError(f"{path}: {where} holds {dtype}, but numbers or text are read; make the file again")
 
 
 def _check_heaps(file: Path, path: str) -> None:
@@ -86,8 +99,7 @@ def _bytes_of(item: Any, where: str, path: str) -> int:
     """What a dataset takes in memory."""
     if item.external or item.is_virtual:
         raise InputError(f"{path}: {where} points to another file; make the file again")
-    if item.dtype.kind not in "biufS" and h5py.check_string_dtype(item.dtype) is None:
-        raise InputError(f"{path}: {where} holds {item.dtype}, but numbers or text are read; make the file again")
+    _check_type(item.dtype, where, path)
     size = int(item.size or 0) * max(8, int(item.dtype.itemsize))
     if size > _SMALL_BYTES and int(item.id.get_storage_size()) * _PACKED < size:
         raise InputError(f"{path}: {where} has shape {item.shape}, but the file holds less; make the file again")

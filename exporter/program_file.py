@@ -210,6 +210,6 @@ def _shape(group: h5py.Group) -> tuple[int, ...]:
 
 def _array(group: h5py.Group, name: str, path: str) -> Any:
     dataset = group[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "iu":
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "iu" or dataset.ndim == 0:
         raise InputError(f"{path}: {group.name}/{name} holds no integers; compile the model again")
     return dataset[()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,10 @@ _LONGEST_REASON = 300
 
 class InputError(ValueError):
     """The input or the call is wrong: one clear sentence that names the culprit and the way out (exit code 2)."""
+
+    def __init__(self, sentence: object = "") -> None:
+        # what a file holds may break a line where it is named
+        super().__init__(re.sub(r"\s*\n\s*", " ", str(sentence)))
 
 
 class BackendError(RuntimeError):

@@ -113,6 +113,12 @@ def test_a_heap_of_texts_without_an_end(model: Path, size: int) -> None:
     refused(model, "heap")
 
 
+def test_an_attribute_of_a_type_that_is_not_read(model: Path) -> None:
+    with h5py.File(model, "r+") as file:
+        file[NODE[model.suffix[1:]]].attrs["odd"] = np.zeros(2, [("a", "i4")])
+    refused(model, "odd")
+
+
 def test_a_name_that_would_fill_the_screen(model: Path) -> None:
     with h5py.File(model, "r+") as file:
         file[f"{NODE[model.suffix[1:]]}/{'x' * 5000}"] = 1

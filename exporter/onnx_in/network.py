@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError, naming, reason
 
 from .onnx_file import read_onnx
 from .operators import CONVERT, WAYS_OUT, Node, Relu, Thresholds, Walk
@@ -47,7 +47,8 @@ def open_network(path: str | Path) -> ReluNetwork:
     """Read and check an ONNX file; raises InputError that names the node at fault and the way out."""
     model = read_onnx(path)
     where = str(path)
-    walk = _walk(model, where, {}, 1.0)
+    with naming(where, "export it again"):
+        walk = _walk(model, where, {}, 1.0)
     if not walk.relus:
         raise InputError(f"{where}: holds no Relu; a linear network needs no spikes")
     name, shape = _input(model, where)

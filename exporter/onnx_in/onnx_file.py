@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 from onnx import external_data_helper
 
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError, naming, reason
 
 # protobuf itself ends there; what lies in external data may not be more either
 LARGEST_BYTES = 1 << 31
@@ -28,7 +28,8 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
         model = onnx.load_model(str(file), load_external_data=False)
     except Exception as error:  # protobuf's errors have no common base with onnx's
         raise InputError(f"{path}: is truncated or no ONNX model ({reason(error)}); export it again") from error
-    _check_external_data(model, file)
+    with naming(str(path), "export it again"):
+        _check_external_data(model, file)
     try:
         external_data_helper.load_external_data_for_model(model, str(file.parent))
         onnx.checker.check_model(model)

@@ -15,6 +15,8 @@ from typing import Any
 
 import nir
 import numpy as np
+import onnx
+import onnx.external_data_helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -24,9 +26,10 @@ from test_cli import ROOT, graph
 from test_netx import dense as net_dense
 from test_netx import write_net
 
+from exporter.onnx_in.convert import convert_onnx
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
-from hardware_profiles.loader import load_profile
+from hardware_profiles.loader import load_chip, load_profile
 from lava_runtime.input_files import open_input
 from lava_runtime.inputs import Given, extent
 from lava_runtime.simulate import simulate
@@ -178,6 +181,37 @@ def _h5_seeds() -> list[bytes]:
     return [_bytes_of(lambda p, d=d: nir.write_data(str(p), d), ".h5") for d in data]  # type: ignore[misc]
 
 
+def _onnx(path: Path) -> object:
+    samples = np.random.default_rng(5).uniform(0, 1, (2, 6)).astype(np.float32)
+    program = convert_onnx(path, load_chip("loihi2"), samples).program
+    return simulate(program, np.ones((2, 1, 6), np.uint8), steps=_LONGEST, threads=1)
+
+
+@lru_cache(maxsize=1)
+def _onnx_seeds() -> list[bytes]:
+    """Two Gemm layers; the second file has its weights outside, where nothing may be read."""
+    rng = np.random.default_rng(1)
+    weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in (("w", (6, 5)), ("v", (5, 3)))}
+    nodes = [
+        onnx.helper.make_node("Gemm", ["x", "w"], ["a"]),
+        onnx.helper.make_node("Relu", ["a"], ["b"]),
+        onnx.helper.make_node("Gemm", ["b", "v"], ["y"]),
+    ]
+    ends = [
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", size])]
+        for name, size in (("x", 6), ("y", 3))
+    ]
+    tensors = [onnx.numpy_helper.from_array(values, name) for name, values in weights.items()]
+    graph_ = onnx.helper.make_graph(nodes, "g", *ends, tensors)
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph_, opset_imports=opset, ir_version=8)
+    whole = model.SerializeToString()
+    for tensor in model.graph.initializer:
+        onnx.external_data_helper.set_external_data(tensor, "../secret.bin")
+        tensor.ClearField("raw_data")
+    return [whole, whole, whole, model.SerializeToString()]
+
+
 @lru_cache(maxsize=1)
 def _toml_seeds() -> list[bytes]:
     files = [*(ROOT / "hardware_profiles" / "data").glob("*.toml"), *(ROOT / "recipes").glob("*.toml")]
@@ -196,6 +230,7 @@ READERS = {
         Reader("net", _nir, _net_seeds, _HDF5),
         Reader("chip", _run, _chip_seeds, _HDF5),
         Reader("h5", _input, _h5_seeds, _HDF5),
+        Reader("onnx", _onnx, _onnx_seeds, (m.mutate,)),
         Reader("toml", _toml, _toml_seeds, (m.mutate_lines, m.mutate_lines, m.mutate)),
         Reader("npy", _input, _npy_seeds, (m.mutate, m.mutate, _huge_npy)),
         Reader("npz", _input, _npz_seeds, (m.mutate, m.mutate_archive)),
