@@ -20,6 +20,7 @@ from exporter.mapping import encoding, is_list
 from exporter.program import ChipProgram, DenseConnection
 from hardware_profiles import load_chip
 from hardware_profiles.schema import ChipProfile
+from lava_runtime.kernels.step_times import pipelined_seconds
 from lava_runtime.profile import profile_run, profile_simulated
 from lava_runtime.profiling.placement import Placement
 from lava_runtime.profiling.timeline import Timeline
@@ -190,3 +191,15 @@ def test_sparse_connections_reach_only_the_cores_of_their_synapses() -> None:
     assert found.exact["synops_sparse"].tolist() == [[0, 2, 1], [0, 0, 0]]
     assert found.exact["received"].tolist() == [[0, 1, 1], [0, 0, 0]]
     assert found.exact["messages"].tolist() == [[2, 0, 0], [0, 0, 0]]
+
+
+def test_pipelined_the_tail_of_a_sample_runs_beside_the_head_of_the_next() -> None:
+    # two steps of input, one more until the answer: (5 + 6) + 1 for the first sample, (3 + 4) + 2 for the other
+    first, second = [[5, 0], [1, 1], [0, 4]], [[0, 3], [2, 0], [6, 0]]
+    events = np.broadcast_to(np.array([first, second], float).transpose(1, 0, 2), (3, 3, 2, 2)).copy()
+    least = np.array([0.0, 1.0, 2.0])
+    found = pipelined_seconds(events, np.zeros_like(events), 2, least)
+    assert found.tolist() == [21, 21 + 4, 21 + 8]
+    # neurons are updated once in a step, however many samples are under way
+    updates = np.full_like(events, 10.0)
+    assert pipelined_seconds(events, updates, 2, least).tolist() == [61, 65, 69]
