@@ -193,7 +193,7 @@ def _short_wanted(rows: Sequence[Row]) -> list[str]:
 STYLE = """text { font: 12px sans-serif; fill: #333 } .axis { stroke: #999 } .grid { stroke: #e5e5e5 }
 .m0 { fill: #666 } .m1 { fill: #0072b2 } .m2 { fill: #e69f00 } .m3 { fill: #009e73 } .m4 { fill: #cc3d6b }
 .m5 { fill: #56b4e9 } .m6 { fill: #7a4fa3 }"""
-LEFT, TOP, PANEL, GAP, HIGH = 44.0, 40.0, 176.0, 34.0, 220.0
+LEFT, TOP, PANEL, GAP, HIGH = 44.0, 40.0, 176.0, 64.0, 220.0
 
 
 def picture(rows: Sequence[Row]) -> str:
