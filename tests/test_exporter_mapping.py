@@ -142,6 +142,17 @@ def test_a_fan_in_no_core_can_hold_is_refused_by_name_with_the_bits_that_would_d
     assert "weights of 5 bit would fit" in map_program(programs.dense((106, 1), 0), narrow).reasons()[0]
 
 
+def test_a_matrix_of_zeros_that_no_core_holds_is_told_to_be_a_list() -> None:
+    program = programs.dense((100, 5), 0)
+    few = np.zeros((5, 100), np.int32)
+    few[:, :10] = 2
+    empty = dataclasses.replace(program, connections=(dataclasses.replace(program.connections[0], weights=few),))
+    for limit in ("synapse_memory_bits_per_core", "input_axons_per_core"):
+        chip = small_chip(**{limit: 32 * 50 if "memory" in limit else 50})
+        assert "as lists of the weights that are not 0" in map_program(empty, chip).reasons()[0]
+        assert "as lists" not in map_program(program, chip).reasons()[0]
+
+
 def test_axon_tables_that_are_too_small_are_named() -> None:
     axons = map_program(programs.dense((100, 5), 0), small_chip(input_axons_per_core=99))
     assert axons.layer("layer1").limit == "input axons"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from hardware_profiles import ChipProfile, available, load_profile
 
-from ..program import ChipProgram
+from ..program import ChipProgram, Connection, DenseConnection, SparseConnection
 from .demand import Amounts, LayerDemand, Sends, capacities
 from .model import Core, LimitName, Slice
 from .result import LayerMapping
@@ -38,12 +39,16 @@ def core_advice(core: Core, fills: Amounts) -> str:
 
 
 def _way_out(layer: LayerMapping, name: LimitName, program: ChipProgram, chip: ChipProfile) -> str:
-    if name == "synapse memory":
-        bits = _enough_bits(layer.name, program, chip)
-        shorter = f"weights of {bits} bit would fit, or " if bits else ""
-        return f"{shorter}make its fan-in smaller"
-    if name == "input axons":
-        return f"make its fan-in smaller, {int(capacities(chip.limits)[name])} axons at most"
+    if name in ("synapse memory", "input axons"):
+        listed = (
+            ""
+            if not _fits_as_lists(layer.name, name, program, chip)
+            else ("as lists of the weights that are not 0 (sparse connections) its synapses would fit, or ")
+        )
+        bits = _enough_bits(layer.name, program, chip) if name == "synapse memory" else 0
+        narrow = f"weights of {bits} bit would fit, or " if bits else ""
+        most = f", {int(capacities(chip.limits)[name])} axons at most" if name == "input axons" else ""
+        return f"{listed}{narrow}make its fan-in smaller{most}"
     if name == "output axons":
         targets = ", ".join(repr(c.target) for c in program.out_of(layer.name))
         return f"make {targets} smaller, so that they take fewer cores, or its fan-out"
@@ -55,17 +60,39 @@ def _way_out(layer: LayerMapping, name: LimitName, program: ChipProgram, chip: C
 
 
 def _enough_bits(layer: str, program: ChipProgram, chip: ChipProfile) -> int:
-    """The most weight bits with which one neuron of the layer fits a core's memory, 0 where none does."""
-    most = capacities(chip.limits)["synapse memory"]
+    """The most weight bits with which every neuron of the layer alone fits a core's memory, 0 where none does."""
     widest = max((c.weight_bits for c in program.into(layer)), default=1)
     for bits in range(widest - 1, 0, -1):
         narrow = tuple(replace(c, weight_bits=min(bits, c.weight_bits)) for c in program.connections)
-        fewer = replace(program, connections=narrow)
-        demand = LayerDemand.of(fewer.population(layer), fewer, chip.limits)
-        nothing = Sends(np.zeros(demand.population.size, np.int64))
-        if demand.needs(Slice(layer, 0, 0), fewer, nothing)["synapse memory"] <= most:
+        if _each_fits(layer, "synapse memory", replace(program, connections=narrow), chip):
             return bits
     return 0
+
+
+def _fits_as_lists(layer: str, name: LimitName, program: ChipProgram, chip: ChipProfile) -> bool:
+    """Whether every neuron of the layer alone would keep a limit if matrices were lists of what is not 0."""
+    listed = tuple(_as_list(c) if c.target == layer else c for c in program.connections)
+    changed = any(a is not b for a, b in zip(listed, program.connections, strict=True))
+    return changed and _each_fits(layer, name, replace(program, connections=listed), chip)
+
+
+def _as_list(connection: Connection) -> Connection:
+    if not isinstance(connection, DenseConnection):
+        return connection
+    rows = csr_array(connection.weights)
+    given = {f.name: getattr(connection, f.name) for f in fields(connection)}
+    delays = connection.synaptic_delays
+    held = None if delays is None else delays[connection.weights != 0]
+    indices, indptr = rows.indices.astype(np.int32), rows.indptr.astype(np.int64)
+    return SparseConnection(**{**given, "weights": rows.data, "synaptic_delays": held}, indices=indices, indptr=indptr)
+
+
+def _each_fits(layer: str, name: LimitName, program: ChipProgram, chip: ChipProfile) -> bool:
+    """Whether every neuron of a layer, alone on a core, keeps a limit."""
+    demand, most = LayerDemand.of(program.population(layer), program, chip.limits), capacities(chip.limits)[name]
+    nothing = Sends(np.zeros(demand.population.size, np.int64))
+    alone = (Slice(layer, n, n) for n in range(demand.population.size))
+    return all(demand.needs(one, program, nothing)[name] <= most for one in alone)
 
 
 def board_advice(cores: int, chip: ChipProfile) -> str:
