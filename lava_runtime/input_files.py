@@ -13,12 +13,18 @@ from hardware_profiles.npy import LARGEST_BYTES, NotWholeError, read_npz
 from .inputs import Given, load_input
 from .nir_data import ENDINGS, read_spikes
 
+_RANDOM = "random:"
+_RANDOM_STEPS, _RANDOM_SAMPLES = 32, 4
+
 
 def open_input(path: Path, program: ChipProgram) -> Given:
     """What enters a program: one array (time, batch, *shape), or one by the name of each of several inputs.
 
-    .npy holds the one, .npz one a name, a .h5 or .hdf5 file NIR's data by node. Raises InputError.
+    .npy holds the one, .npz one a name, a .h5 or .hdf5 file NIR's data by node; `random:RATE` stands for spikes drawn
+    from a fixed seed, to try a network before there are data. Raises InputError.
     """
+    if str(path).startswith(_RANDOM):
+        return _random_spikes(str(path).removeprefix(_RANDOM), program)
     if path.suffix not in (".npz", *ENDINGS):
         return load_input(path)
     if not path.is_file():
@@ -45,3 +51,17 @@ def open_input(path: Path, program: ChipProgram) -> Given:
             if values.shape[2:] == (int(np.prod(shapes[name])),):
                 chosen[name] = values.reshape(*values.shape[:2], *shapes[name])
     return next(iter(chosen.values())) if len(chosen) == 1 else chosen
+
+
+def _random_spikes(rate: str, program: ChipProgram) -> Given:
+    """0/1 spikes at a rate a step, the same at every call: 4 samples of 32 steps."""
+    try:
+        chance = float(rate)
+    except ValueError:
+        chance = -1.0
+    if not 0 <= chance <= 1:
+        raise InputError(f"--input {_RANDOM}{rate}: a rate is a share of the steps; give {_RANDOM}0.1, or a file")
+    rng = np.random.default_rng(0)
+    shape = (_RANDOM_STEPS, _RANDOM_SAMPLES)
+    drawn = {p.name: (rng.random((*shape, *p.shape)) < chance).astype(np.uint8) for p in program.inputs}
+    return next(iter(drawn.values())) if len(drawn) == 1 else drawn

@@ -60,7 +60,8 @@ InputOption = Annotated[
     Path,
     typer.Option(
         "--input",
-        help="Spikes (time, batch, *input shape), 0/1 or payloads; .npz: an array a port name; .h5: NIR's data.",
+        help="Spikes (time, batch, *input shape), 0/1 or payloads; .npz: an array a port name; .h5: NIR's data; "
+        "random:0.1: drawn at that rate, to try a network.",
         metavar="X.npy",
     ),
 ]

@@ -23,6 +23,17 @@ def write(path: Path, data: object, name: str = "input") -> Path:
     return path
 
 
+def test_random_spikes_are_the_same_at_every_call() -> None:
+    program = dense((6, 4), 1)
+    first, second = (open_input(Path("random:0.25"), program) for _ in range(2))
+    assert isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (32, 4, 6) and 0.15 < first.mean() < 0.35
+    for rate in ("2", "x", "nan", ""):
+        with pytest.raises(InputError, match="random:0"):
+            open_input(Path(f"random:{rate}"), program)
+
+
 def test_a_grid_and_its_events_are_the_same_input(tmp_path: Path) -> None:
     x = spikes((10, 3, 6), 0.4, 1).astype(bool)
     grid = nir.TimeGriddedData(np.swapaxes(x, 0, 1), 1e-3)

@@ -24,7 +24,7 @@ class Shown(ABC):
         """It in plain values, as its command's --json writes them."""
 
     def __repr__(self) -> str:
-        console = Console(file=StringIO(), width=_WIDTH, color_system=None)
+        console = Console(file=StringIO(), width=_WIDTH, color_system=None, force_jupyter=False)
         self.show(console)
         file = console.file
         assert isinstance(file, StringIO)
