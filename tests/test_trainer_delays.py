@@ -149,6 +149,34 @@ def test_only_delays_tell_the_order_of_spikes(kind: str, tmp_path: Path) -> None
     assert assert_equal_spikes(method.spiking_network, method.encode(x_test), tmp_path) > 0
 
 
+def pairs(samples: int, seed: int, lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two inputs spike once each, so many steps apart; the label says which is first."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, samples)
+    starts = generator.integers(0, STEPS - 2 * lag, samples)
+    x = np.zeros((samples, STEPS, 2), np.float32)
+    each = np.arange(samples)
+    x[each, starts, labels] = 1
+    x[each, starts + lag, 1 - labels] = 1
+    return x, labels
+
+
+def test_one_delay_an_input_becomes_the_lag(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    (x, y), (x_test, y_test) = pairs(200, 0, 3), pairs(80, 1, 3)
+    data = Dataset(x, y, x_test, y_test, (2,), 2, "pairs", STEPS)
+    layers = (LayerConfig(size=12, delays="axonal", longest_delay=8),)
+    network = NetworkConfig(layers, "lif", dv=1.0, surrogate_width=1.0, batch_norm=False)
+    training = TrainConfig(
+        epochs=60, batch_size=20, learning_rate=0.05, weight_decay=0.0, steps=STEPS, encoding="spikes"
+    )
+    method = get_method("bptt")(network, training).fit(data, progress=False)
+    (first, second) = method.spiking_network.effective_layers()[0].delays  # type: ignore[misc]
+    assert abs(first - second) == 3
+    assert float(np.mean(method.predict(x_test) == y_test)) >= 0.95
+    assert assert_equal_spikes(method.spiking_network, method.encode(x_test), tmp_path) > 0
+
+
 def test_saved_delays_are_read_back(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     x, y = coincidences(60, 0)
