@@ -143,14 +143,15 @@ def profile_simulated(
     chip: ChipProfile,
     where: str = "input",
     progress: Callable[[int, int], None] | None = None,
+    mapping: CoreMapping | None = None,
 ) -> Profile:
     """Simulate in the emulator to the last answer and profile, a group of samples at a time: nothing is kept.
 
-    progress: is told how many samples are done, of how many. Raises InputError.
+    progress: is told how many samples are done, of how many; mapping as in `profile_run`. Raises InputError.
     """
     inputs = check_input(program, x, where)
     fed, batch = extent(x)
-    profiler = Profiler(program, chip, fed + program.pipeline_steps, fed, recorded=True)
+    profiler = Profiler(program, chip, fed + program.pipeline_steps, fed, True, mapping)
     for begin in range(0, batch, _BLOCK):
         some = {p.name: inputs[p.name][:, begin : begin + _BLOCK].reshape(fed, -1, *p.shape) for p in program.inputs}
         result = simulate(program, some, "emulator", profiler.steps, "layers", where=where)

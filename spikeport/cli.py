@@ -18,6 +18,7 @@ from .options import (
     ChipOption,
     ClusterOption,
     InputOption,
+    MapOption,
     ModelArgument,
     OptionalChip,
     OutOption,
@@ -217,10 +218,7 @@ def check(
     chip: ChipOption,
     choices: CompileOptions,
     said: OutputOption,
-    by_hand: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--map", help="A mapping by hand, .toml or .json: which core holds what.", metavar="FILE"),
-    ] = None,
+    by_hand: MapOption = None,
     dump: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--dump-map", help="Write the mapping there, for --map.", metavar="FILE"),
@@ -310,6 +308,7 @@ def profile(
         Optional[Path],  # noqa: UP045
         typer.Option("--trace", help="Write a time line of the cores for Perfetto there.", metavar="F.json"),
     ] = None,
+    by_hand: MapOption = None,
 ) -> None:
     """Count spikes and synaptic operations and estimate energy and latency of one inference.
 
@@ -317,7 +316,7 @@ def profile(
     """
     from spikeport import commands
 
-    commands.profile_file(model, x, chip, choices, costs, run, trace, said)
+    commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, said)
 
 
 @app.command()

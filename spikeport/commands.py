@@ -184,15 +184,19 @@ def profile_file(
     costs: str | None,
     run: Path | None,
     trace: Path | None,
+    by_hand: Path | None,
     said: Output,
 ) -> None:
-    """Profile a recorded run, or one in the emulator; costs: chips whose constants price the same events, by comma."""
+    """Profile a recorded run, or one in the emulator; costs: chips whose constants price the same events, by comma.
+
+    by_hand: a file that says which core holds which neurons.
+    """
     names = tuple(name.strip() for name in (costs or "").split(",") if name.strip())
     for name in names:
         load_costs(name)  # refused before anything runs
     network = open_network(model, chip, choices)
     with progress("emulator", said.console) as done:
-        found = network.profile(x, run=run, costs=names, progress=done)
+        found = network.profile(x, run=run, costs=names, by_hand=by_hand, progress=done)
     found.show(said.console)
     if not found.profile.timeline.recorded:
         say(said.console, "steps are not told apart: record the run with --record layers, or leave --run out")

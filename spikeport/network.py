@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from exporter.mapping import read_map
 from exporter.program import ChipProgram
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
@@ -80,19 +81,29 @@ class Network(Shown):
         return Simulation(self.program, result, backend, extent(values)[0], self.chip, values)
 
     def profile(
-        self, x: Spikes, *, run: str | Path | None = None, costs: tuple[str, ...] = (), progress: Done | None = None
+        self,
+        x: Spikes,
+        *,
+        run: str | Path | None = None,
+        costs: tuple[str, ...] = (),
+        by_hand: str | Path | None = None,
+        progress: Done | None = None,
     ) -> ProfileReport:
         """What one inference costs, in a recorded run on x (OUT.npz) or, without one, in the emulator's.
 
-        costs: profiles whose constants price the same events. Raises InputError.
+        costs: profiles whose constants price the same events; by_hand: a file that says which core holds which neurons.
+        Raises InputError.
         """
         others = tuple(load_costs(name) for name in costs)
         chip = load_chip(self.chip)
+        mapping = None if by_hand is None else read_map(Path(by_hand), self.program, chip)
+        if mapping is not None and not mapping.fits:
+            raise InputError(f"{by_hand}: {mapping.reasons()[0]}")
         values, where = self._input(x)
         if run is None:
-            found = profile_simulated(self.program, values, chip, where, progress)
+            found = profile_simulated(self.program, values, chip, where, progress, mapping)
         else:
-            found = profile_run(self.program, load_result(run, self.program), chip, values)
+            found = profile_run(self.program, load_result(run, self.program), chip, values, mapping)
         return ProfileReport(self.program, found, chip, others)
 
     def diff(self, x: Spikes) -> Difference:

@@ -70,6 +70,10 @@ OptionalChip = Annotated[
     Optional[str],  # noqa: UP045 - typer on Python 3.10 reads the annotation at run time
     typer.Option("--chip", help="The chip to compile a .nir file for.", metavar="NAME"),
 ]
+MapOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--map", help="A mapping by hand, .toml or .json: which core holds what.", metavar="FILE"),
+]
 DtOption = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option("--dt", help="Time step in seconds, where the graph does not say it.", metavar="SECONDS"),

@@ -190,6 +190,12 @@ def test_a_mapping_is_written_changed_by_hand_and_checked(work: Path) -> None:
     (work / "map.toml").write_text(text.replace("[0, 29, ", "[0, 9, 7],\n  [10, 29, "))
     changed = spikeport("check", work / "two.chip", "--chip", "loihi2", "--map", work / "map.toml")
     assert changed.returncode == 0 and "fits: 3 of 128 cores" in changed.stdout, changed.stderr
+    np.save(work / "twenty.npy", spikes((5, 1, 20), 0.4, 1))
+    command = ("profile", work / "two.chip", "--chip", "loihi2", "--input", work / "twenty.npy", "--json", "-")
+    cores = [
+        json.loads(spikeport(*command, *hand).stdout)["mapping"]["cores"] for hand in ((), ("--map", work / "map.toml"))
+    ]
+    assert cores == [2, 3]
     (work / "map.toml").write_text(text.replace("[0, 29, ", "[0, 28, "))
     refused(
         spikeport("check", work / "two.chip", "--chip", "loihi2", "--map", work / "map.toml"), "neuron 29", "'layer1'"
