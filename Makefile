@@ -15,7 +15,7 @@ FIND_PYTHON = \
 	done; \
 	echo "no Python 3.10 to 3.13 found; install Python 3.10 and run make again" >&2; exit 1
 
-.PHONY: demo test slow recipes check peers clean
+.PHONY: demo test slow recipes check docs peers clean
 
 demo: $(STAMP)
 	$(RUN)/spikeport demo
@@ -33,6 +33,9 @@ check: $(STAMP)
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+docs: $(STAMP)
+	$(RUN)/python -m mkdocs build --strict
 
 $(STAMP): pyproject.toml constraints.txt
 	@set -e; \
@@ -62,4 +65,4 @@ peers: .venv-lava-dl/installed .venv-frameworks/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

@@ -15,7 +15,7 @@ import pytest
 from programs import spikes
 from test_cli import ROOT, graph, spikeport
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def commands(path: Path) -> list[list[str]]:
