@@ -112,15 +112,22 @@ def _by_worth(
     forms: Sequence[Form],
     sent: Sent,
 ) -> list[Layer]:
-    """The layer at several scales in each form, best first: a finer form only where it is worth its synapses."""
+    """The layer at several scales in each form, best first.
+
+    A finer form comes first only where it is worth its synapses, and is not tried where nothing is rounded at all.
+    """
     ordered: list[tuple[float, Layer]] = []
     for form in forms:
+        if ordered and ordered[0][1].loss < EXACT:
+            break
         tried = _octaves(wanted, payloads, widths, replace(options, form=form), sent)
         least = min((error for error, _ in tried), default=0.0)
         # of those as good as equal the smallest scale: v's register then reaches furthest on other input, too
         good = [found for found in tried if found[0] <= least + _EQUAL]
-        # numbers that lie on a grid stay there
-        good = [found for found in good if found[1].loss < EXACT] or good
+        # numbers that lie on a grid stay there, in as few connections as hold them
+        exact = [found for found in good if found[1].loss < EXACT]
+        fewest = min((len(layer.connections) for _, layer in exact), default=0)
+        good = [found for found in exact if len(found[1].connections) == fewest] or good
         others = [found for found in tried if not any(found is other for other in good)]
         tried = sorted(good, key=lambda found: found[1].report.scale) + sorted(others, key=lambda found: found[0])
         worth = bool(tried) and (not ordered or ordered[0][0] - tried[0][0] > _WORTH)
