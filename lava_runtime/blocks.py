@@ -24,7 +24,7 @@ from .result import Recording
 Inputs = Mapping[str, NDArray[Any]]
 
 # estimates, they decide speed alone: what arrives at the largest population in a block, and its steps
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 22
 _BLOCK_STEPS = 32
 
 
