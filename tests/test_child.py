@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +65,10 @@ def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
                str(tmp_path / "x.npy"), "--backend", "stock", "-o", str(tmp_path / "out.npz")]  # fmt: skip
     root = Path(__file__).resolve().parent.parent
     running = subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        # a shell that runs these tests in the background has its commands ignore SIGINT
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     assert wait_for(lambda: len(lava_processes()) > 4, 60), "the Lava processes did not start"
     time.sleep(1)
     return running
