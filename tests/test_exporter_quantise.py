@@ -50,9 +50,13 @@ def largest_current(program: ChipProgram, name: str) -> NDArray[np.float64]:
 
 
 def effective(program: ChipProgram, name: str) -> list[NDArray[np.float64]]:
-    """The incoming weights of a population over its threshold: what its spikes depend on."""
+    """The incoming weights of a population over its threshold: what its spikes depend on. Parts of a synapse add up."""
     vth = program.population(name).vth[:, None] * 1.0
-    return [naive.matrix(c, program) * 2.0**c.weight_exp / vth for c in program.into(name)]
+    synapses: dict[tuple[str, object], NDArray[np.float64]] = {}
+    for number, c in enumerate(program.into(name)):
+        key = (c.source, c.synapse or number)
+        synapses[key] = synapses.get(key, 0.0) + naive.matrix(c, program) * 2.0**c.weight_exp / vth
+    return list(synapses.values())
 
 
 @SETTINGS

@@ -47,7 +47,9 @@ def network(rng: np.random.Generator) -> ChipProgram:
     populations, connections, source = [], [], "in"
     for number, (before, after) in enumerate(pairwise(SIZES)):
         name = f"layer{number}"
-        populations.append(integrators(name, rng.integers(300, 900, after, dtype=np.int32)))
+        # no more thresholds than a core holds, so that a layer is one core here as it is there
+        thresholds = rng.integers(300, 900, 4, dtype=np.int32)
+        populations.append(integrators(name, rng.choice(thresholds, after)))
         weights = (rng.integers(-30, 50, (after, before)) * 2).astype(np.int32)
         connections.append(DenseConnection(source, name, weights, 0, "mixed", 8, 1))
         source = name
@@ -78,17 +80,18 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, dict[str, A
     # inputs cost nothing in SANA-FE, and its layers lie on the cores of one tile
     spike_free = with_constants(chip, {"energy.hop": 1e-30})
     assert all(layer.spikes > 20 for layer in profile_run(program, result, chip).layers)
-    return profile_run(program, result, spike_free), run_sanafe(program, x, tmp_path_factory.mktemp("sanafe"))  # type: ignore[arg-type]
+    return profile_run(program, result, spike_free, x), run_sanafe(program, x, tmp_path_factory.mktemp("sanafe"))  # type: ignore[arg-type]
 
 
 def test_counts_are_equal(both: tuple[Profile, dict[str, Any]]) -> None:
     ours, theirs = both
     names = {"in": "inputs"}
-    assert {names.get(layer.name, layer.name): layer.spikes for layer in ours.layers} == theirs["spikes"]
-    assert ours.total("synops") == theirs["perf"]["spikes"]
-    assert ours.total("messages") == theirs["messages"]
+    assert {names.get(layer.name, layer.name): round(layer.spikes, 6) for layer in ours.layers} == theirs["spikes"]
+    assert ours.total("synops") == pytest.approx(theirs["perf"]["spikes"], rel=1e-12)
+    assert ours.total("messages") == pytest.approx(theirs["messages"], rel=1e-12)
     inputs = ours.layers[0].spikes
-    assert ours.events.updates_active.typical == theirs["perf"]["updated"] - inputs
+    # theirs counts a neuron whose input adds up to nothing as updated, ours does not
+    assert ours.events.updates_active.typical == pytest.approx(theirs["perf"]["updated"] - inputs, rel=1e-3)
 
 
 def test_energy_is_theirs_with_their_constants(both: tuple[Profile, dict[str, Any]]) -> None:
