@@ -10,6 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_runtime.child import lava_missing
+
+if not lava_missing():
+    # Lava sets multiprocessing's context when it is imported, which fails after a test that used it: hence first
+    importlib.import_module("lava.magma.runtime.message_infrastructure.multiprocessing")
+
 
 class Port:
     """Stands in for a Lava port: hands over what was put in, keeps what is sent."""
