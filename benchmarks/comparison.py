@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
+from benchmarks.page import written
 from exporter.compile import compile_graph
 from exporter.nir_file import read_nir
 from hardware_profiles.files import write_text
@@ -216,14 +217,6 @@ def _line(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def written(text: str, name: str, lines: Iterable[str]) -> str:
-    """A page with what stands between a mark and the next end replaced."""
-    mark = f"<!-- {name} -->\n"
-    begin = text.index(mark) + len(mark)
-    body = "\n".join(lines).rstrip().replace(NARROW, " ")
-    return text[:begin] + body + "\n" + text[text.index("<!-- end -->", begin) :]
-
-
 def main() -> None:
     """Print the tables, or write them into the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -239,10 +232,8 @@ def main() -> None:
         "tables": list(tables(found)),
     }
     if args.docs:
-        text = PAGE.read_text(encoding="utf-8")
-        for name, lines in sections.items():
-            text = written(text, name, lines)
-        write_text(PAGE, text)
+        parts = {name: ["\n".join(lines).rstrip().replace(NARROW, " ")] for name, lines in sections.items()}
+        write_text(PAGE, written(PAGE.read_text(encoding="utf-8"), parts))
         return
     for lines in sections.values():
         print("\n".join(lines).replace(NARROW, " "), end="\n\n")

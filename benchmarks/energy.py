@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import page
 from hardware_profiles import constants, load_costs
 from hardware_profiles.files import write_text
 from lava_runtime.cost_model.cases import Measurement, load_cases, measurements
@@ -98,10 +99,7 @@ def written(text: str, points: Sequence[Checked]) -> str:
         "table": markdown(points),
         "reasons": [f"- {line}" for line in reasons(points)],
     }
-    for name, lines in parts.items():
-        begin = text.index(f"<!-- {name} -->\n") + len(f"<!-- {name} -->\n")
-        text = text[:begin] + "\n".join(lines) + "\n" + text[text.index("<!-- end -->", begin) :]
-    return text
+    return page.written(text, parts)
 
 
 def refit() -> list[tuple[str, str, float, float]]:

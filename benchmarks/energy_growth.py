@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import page
 from exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from hardware_profiles import load_chip
 from hardware_profiles.files import write_text
@@ -77,16 +78,9 @@ def rows(sizes: list[Size]) -> list[tuple[str, ...]]:
 HEADINGS = ("neurons", "cores", "synops", "latency", "dynamic", "static", "together", "one constant", "factor")
 
 
-def markdown(sizes: list[Size]) -> str:
-    """The table in Markdown."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *rows(sizes)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
 def written(text: str, sizes: list[Size]) -> str:
     """docs/energy.md with the table between its marks brought up to date."""
-    begin = text.index("<!-- growth -->\n") + len("<!-- growth -->\n")
-    return text[:begin] + markdown(sizes) + text[text.index("<!-- end -->", begin) :]
+    return page.written(text, {"growth": page.table(HEADINGS, rows(sizes))})
 
 
 def picture(sizes: list[Size]) -> str:
@@ -136,11 +130,11 @@ def main() -> None:
     options = parser.parse_args()
     sizes = [measure(width) for width in WIDTHS]
     if options.docs:
-        page = DOCS / "energy.md"
-        write_text(page, written(page.read_text(encoding="utf-8"), sizes))
+        document = DOCS / "energy.md"
+        write_text(document, written(document.read_text(encoding="utf-8"), sizes))
         write_text(DOCS / "img" / "energy_growth.svg", picture(sizes))
         return
-    print(markdown(sizes), end="")
+    print(*page.table(HEADINGS, rows(sizes)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from published_mappings import CASES, Case
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.page import table, written
 from exporter.mapping import Mapping, map_program
 from exporter.program import ChipProgram, CubaLIF, InputPort, SparseConnection
 from hardware_profiles import load_chip
@@ -68,20 +69,10 @@ def summary(all_found: list[Compared]) -> str:
     return f"{near} of {len(all_found)} networks within 25 % of the published number of cores."
 
 
-def markdown(all_found: list[Compared]) -> dict[str, str]:
+def markdown(all_found: list[Compared]) -> dict[str, list[str]]:
     """What stands between the page's marks."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(row, all_found)]
-    table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
-    reasons = "".join(f"- {found.case.title}: {found.case.reason}.\n" for found in all_found)
-    return {"summary": summary(all_found) + "\n", "table": table, "reasons": reasons}
-
-
-def written(text: str, parts: dict[str, str]) -> str:
-    """A page with what stands between its marks brought up to date."""
-    for name, part in parts.items():
-        begin = text.index(f"<!-- {name} -->\n") + len(f"<!-- {name} -->\n")
-        text = text[:begin] + part + text[text.index("<!-- end -->", begin) :]
-    return text
+    reasons = [f"- {found.case.title}: {found.case.reason}." for found in all_found]
+    return {"summary": [summary(all_found)], "table": table(HEADINGS, map(row, all_found)), "reasons": reasons}
 
 
 def random_network(neurons: int) -> ChipProgram:
@@ -132,11 +123,11 @@ def main() -> None:
     if options.out:
         write_text(options.out, written(options.out.read_text(encoding="utf-8"), markdown(found)))
         return
-    table = Table(*HEADINGS)
+    shown = Table(*HEADINGS)
     for one in found:
-        table.add_row(*row(one))
+        shown.add_row(*row(one))
     console = Console(width=200)
-    console.print(table)
+    console.print(shown)
     console.print(summary(found), highlight=False)
 
 

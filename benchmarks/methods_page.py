@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks import page
 from hardware_profiles.files import write_text
 from spikeport.recipe import Recipe
 from spikeport.report import svg
@@ -125,11 +126,6 @@ def short_table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return lines
 
 
-def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """A table in Markdown."""
-    return ["| " + " | ".join(line) + " |" for line in (headings, ["---"] * len(headings), *lines)]
-
-
 def means(rows: Sequence[Row], dataset: str) -> dict[str, float]:
     """Fixed-point accuracy by method, the mean over the seeds."""
     by_method = {m: [row.fixed for row in rows if (row.dataset, row.method) == (dataset, m)] for m in METHODS}
@@ -237,12 +233,9 @@ def _panel(rows: Sequence[Row], title: str, left: float) -> list[svg.Markup]:
 
 def written(text: str, rows: Sequence[Row]) -> str:
     """The page with what stands between its marks brought up to date."""
-    parts = {dataset: markdown(HEADINGS, table(rows, dataset)) for dataset in DATASETS}
-    parts |= {"steps": markdown(HEADINGS, short_table(rows)), "wanted": wanted(rows)}
-    for name, lines in parts.items():
-        begin = text.index(f"<!-- {name} -->\n") + len(f"<!-- {name} -->\n")
-        text = text[:begin] + "\n".join(lines) + "\n" + text[text.index("<!-- end -->", begin) :]
-    return text
+    parts = {dataset: page.table(HEADINGS, table(rows, dataset)) for dataset in DATASETS}
+    parts |= {"steps": page.table(HEADINGS, short_table(rows)), "wanted": wanted(rows)}
+    return page.written(text, parts)
 
 
 def write_page(path: Path, rows: Sequence[Row]) -> None:
@@ -254,5 +247,5 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
 def print_rows(rows: Sequence[Row]) -> None:
     """All tables, as the page has them."""
     for dataset, title in DATASETS.items():
-        print(f"\n{title}", *markdown(HEADINGS, table(rows, dataset)), sep="\n")
-    print("\nFew steps", *markdown(HEADINGS, short_table(rows)), "", *wanted(rows), sep="\n")
+        print(f"\n{title}", *page.table(HEADINGS, table(rows, dataset)), sep="\n")
+    print("\nFew steps", *page.table(HEADINGS, short_table(rows)), "", *wanted(rows), sep="\n")

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from hardware_profiles.errors import InputError, reason
 from lava_runtime.costs import Range
 
-from .base import Amount, Count, Model, Number, Share
+from .base import Amount, Count, Energy, Model, Number, Share
 from .fidelity import Difference
 from .placed import CoreMap
 
@@ -29,18 +29,7 @@ class Bounds(Model):
         return Range(self.low, self.typical, self.high)
 
 
-class _Energy(Model):
-    energy_j: Amount
-    energy_low_j: Amount
-    energy_high_j: Amount
-
-    @property
-    def energy(self) -> Range:
-        """Energy in joules."""
-        return Range(self.energy_low_j, self.energy_j, self.energy_high_j)
-
-
-class _Cost(_Energy):
+class _Cost(Energy):
     dynamic_j: Bounds
     static_j: Bounds
     latency_s: Amount
@@ -112,7 +101,7 @@ class Rounding(Model):
     notes: tuple[str, ...] = ()
 
 
-class Layer(_Energy):
+class Layer(Energy):
     """One layer's activity and dynamic energy per inference."""
 
     name: str

@@ -20,9 +20,8 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from hardware_profiles.errors import InputError, reason
-from lava_runtime.costs import Range
 
-from .base import Amount, Count, Model, Share
+from .base import Amount, Count, Energy, Model, Share
 from .charts import interval, wilson
 from .fluid import chart, length, logarithmic, shares
 from .svg import dot, line, text
@@ -31,21 +30,13 @@ from .units import count, estimate, percent, significant
 _TOP, _HEIGHT, _FOOT, _LEFT = 14.0, 230.0, 42.0, 0.09
 
 
-class SparsityPoint(Model):
+class SparsityPoint(Energy):
     """One training of the network."""
 
     penalty: Amount = 0.0
     target: tuple[Share, ...] = ()
     accuracy: Share
     spikes: Amount
-    energy_j: Amount
-    energy_low_j: Amount
-    energy_high_j: Amount
-
-    @property
-    def energy(self) -> Range:
-        """Energy in joules."""
-        return Range(self.energy_low_j, self.energy_j, self.energy_high_j)
 
     @property
     def asked(self) -> str:
