@@ -1,6 +1,7 @@
 """All training methods on the same data, the whole way to the chip: accuracy in float and fixed point, steps, spikes.
 
     python benchmarks/methods.py [--only WORD ...] [--runs runs/methods] [--seeds 3] [--show] [--out docs/methods.md]
+    python benchmarks/methods.py --widths | --step-time [--rounds 11] | --only WORD --choose KEY=VALUE,VALUE
 
 Each row is the recipe `recipes/DATASET_METHOD.toml`, run as `spikeport run` does: trained, exported, compiled, run on
 the emulator. Its run folder, RUNS/DATASET_METHOD_SEED, is kept, and a row that is finished there is not run again. The
@@ -8,7 +9,10 @@ digits are run with that many seeds (each with its own split, the same for all m
 takes the rows whose folder's name begins with one of these words, --show runs nothing. Data that are not on this
 machine (SPIKEPORT_DATA) leave their rows out. --out brings the tables of the page and its picture up to date.
 
-Beside that, RUNS/mnist10k_dense_METHOD_0_Tsteps: one dense network in few and in many time steps.
+Beside that, RUNS/mnist10k_dense_METHOD_0_Tsteps: one dense network in few and in many time steps. --widths trains the
+digits in floating point and for weights of 4 bits, too (RUNS/digits_METHOD_SEED_Nbits); --step-time measures a training
+step in floating point and in the chip's integers. --choose is for settings of a recipe: it trains each value on four
+fifths of the training part and prints what is right of the fifth that was left out; the test part is not looked at.
 """
 
 from __future__ import annotations
@@ -24,7 +28,18 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from methods_page import DATASETS, METHODS, SHORT, Row, print_rows, write_page
+from methods_chip import (
+    WIDTHS,
+    Width,
+    held_out_share,
+    recipe_of,
+    step_lines,
+    step_table,
+    train_width,
+    width,
+    width_lines,
+)
+from methods_page import DATASETS, METHODS, SHORT, Row, print_rows, share, spread, write_page
 from rich.console import Console
 
 from hardware_profiles.errors import InputError
@@ -39,17 +54,19 @@ RECIPES = ROOT / "recipes"
 
 @dataclass(frozen=True)
 class Job:
-    """One run: a recipe, its seed, and its number of time steps where that is not the recipe's."""
+    """One run: a recipe, its seed, and its time steps and bits a weight where these are not the recipe's."""
 
     dataset: str
     method: str
     seed: int = 0
     steps: int | None = None
+    bits: int | None = None
 
     @property
     def name(self) -> str:
         """The run folder's name."""
-        return f"{self.dataset}_{self.method}_{self.seed}" + ("" if self.steps is None else f"_{self.steps}steps")
+        notes = [f"_{value}{unit}" for value, unit in ((self.steps, "steps"), (self.bits, "bits")) if value is not None]
+        return f"{self.dataset}_{self.method}_{self.seed}" + "".join(notes)
 
     @property
     def recipe(self) -> Path:
@@ -81,14 +98,46 @@ def changed(text: str, **values: int | str) -> str:
 
 def run(job: Job, folder: RunFolder, console: Console) -> None:
     """Run it; beside the emulator, Lava runs the digits, of the others it would take hours."""
-    values = {} if job.steps is None else {"steps": job.steps}
+    values = {"steps": job.steps, "chip_aware": job.bits}
+    wanted = {key: value for key, value in values.items() if value is not None}
     backends = '["lava"]' if job.dataset == "digits" else "[]"
     folder.path.mkdir(parents=True, exist_ok=True)
     write_text(
-        folder.recipe, changed(job.recipe.read_text(encoding="utf-8"), seed=job.seed, backends=backends, **values)
+        folder.recipe, changed(job.recipe.read_text(encoding="utf-8"), seed=job.seed, backends=backends, **wanted)
     )
+    if job.bits is not None:
+        train_width(folder)
+        return
     # from the start, so that the seconds are those of the whole training
     run_recipe(folder.recipe, folder, False, console)
+
+
+def width_jobs(seeds: int) -> list[Job]:
+    """The digits with other weights than 8 bits, method by method."""
+    others = [bits for bits in WIDTHS if bits != 8]
+    return [Job("digits", m, seed, bits=bits) for m in METHODS for seed in range(seeds) for bits in others]
+
+
+def widths(seeds: int, runs: Path) -> list[Width]:
+    """What is trained of them, and of the rows."""
+    found = []
+    for method in METHODS:
+        for seed in range(seeds):
+            for bits in WIDTHS:
+                job = Job("digits", method, seed, bits=None if bits == 8 else bits)
+                found.append(width(method, seed, bits, RunFolder(runs / job.name)))
+    return [one for one in found if one is not None]
+
+
+def choose(key: str, values: list[str], chosen: list[Job], console: Console) -> None:
+    """Print what each value of a recipe's key makes right of held-out training samples, over the seeds."""
+    for name, recipe in sorted({(f"{job.dataset}_{job.method}", job.recipe) for job in chosen}):
+        seeds = sorted({job.seed for job in chosen if job.recipe == recipe})
+        for value in values:
+            text = recipe.read_text(encoding="utf-8")
+            made = [recipe_of(changed(text, seed=seed, **{key: value}), recipe) for seed in seeds]
+            found = [held_out_share(one) for one in made]
+            console.print(f"{name}, {key} = {value}: {spread(found, share)}", highlight=False)
 
 
 def rows(all_jobs: list[Job], runs: Path) -> list[Row]:
@@ -110,13 +159,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--widths", action="store_true")
+    parser.add_argument("--step-time", action="store_true")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--choose", metavar="KEY=VALUE,VALUE")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     console = Console()
     all_jobs = jobs(arguments.seeds)
-    for job in all_jobs:
+    if arguments.choose:
+        key, _, values = arguments.choose.partition("=")
+        chosen = [job for job in all_jobs if job.name.startswith(tuple(arguments.only))]
+        choose(key, values.split(","), chosen, console)
+        return
+    steps = step_table(arguments.rounds) if arguments.step_time else None
+    for job in width_jobs(arguments.seeds) if arguments.widths else [] if arguments.step_time else all_jobs:
         folder = RunFolder(arguments.runs / job.name)
-        if arguments.show or folder.finished or not job.name.startswith(tuple(arguments.only)):
+        done = folder.finished if job.bits is None else folder.network.exists()
+        if arguments.show or done or not job.name.startswith(tuple(arguments.only)):
             continue
         console.rule(job.name)
         try:
@@ -124,9 +184,13 @@ def main() -> None:
         except InputError as error:
             console.print(f"{job.name}: {error}", highlight=False)
     found = rows(all_jobs, arguments.runs)
+    narrow = widths(arguments.seeds, arguments.runs)
     print_rows(found)
+    print("\nBits a weight", *width_lines(narrow), sep="\n")
+    if steps:
+        print("\nA training step", *step_lines(steps), sep="\n")
     if arguments.out:
-        write_page(arguments.out, found)
+        write_page(arguments.out, found, width_lines(narrow), step_lines(steps) if steps else None)
 
 
 if __name__ == "__main__":

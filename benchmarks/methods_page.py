@@ -231,16 +231,16 @@ def _panel(rows: Sequence[Row], title: str, left: float) -> list[svg.Markup]:
     ]
 
 
-def written(text: str, rows: Sequence[Row]) -> str:
-    """The page with what stands between its marks brought up to date."""
-    parts = {dataset: page.table(HEADINGS, table(rows, dataset)) for dataset in DATASETS}
-    parts |= {"steps": page.table(HEADINGS, short_table(rows)), "wanted": wanted(rows)}
-    return page.written(text, parts)
+def written(text: str, rows: Sequence[Row], widths: Sequence[str], steps: Sequence[str] | None) -> str:
+    """The page with what stands between its marks brought up to date; what a step takes only where it was measured."""
+    parts: dict[str, Sequence[str]] = {dataset: page.table(HEADINGS, table(rows, dataset)) for dataset in DATASETS}
+    parts |= {"steps": page.table(HEADINGS, short_table(rows)), "wanted": wanted(rows), "widths": widths}
+    return page.written(text, parts | ({} if steps is None else {"step time": steps}))
 
 
-def write_page(path: Path, rows: Sequence[Row]) -> None:
+def write_page(path: Path, rows: Sequence[Row], widths: Sequence[str] = (), steps: Sequence[str] | None = None) -> None:
     """Bring the page and the picture beside it up to date."""
-    write_text(path, written(path.read_text(encoding="utf-8"), rows))
+    write_text(path, written(path.read_text(encoding="utf-8"), rows, widths, steps))
     write_text(path.parent / "img" / "methods.svg", picture(rows))
 
 

@@ -1,0 +1,196 @@
+"""What benchmarks/methods.py measures beside its rows: fewer bits a weight, the chip's step in training, a choice made
+on held-out samples."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from methods_page import METHODS, share, spread
+from torch import nn
+
+from benchmarks import page
+from spikeport.folder import RunFolder
+from spikeport.recipe import Recipe, checked_recipe, load_recipe
+from spikeport.stages import dataset_of, train_network
+from trainer.config import LayerConfig, NetworkConfig, build_network
+from trainer.data import Dataset
+from trainer.estimator import Method
+from trainer.methods import get_method, load_trained
+from trainer.network import SpikingNetwork
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# bits a weight, 0 for floating point
+WIDTHS = (0, 8, 4)
+LARGEST_LOSS = 0.01
+WIDTH_HEADINGS = ("method", "floating point", "8 bit", "4 bit", "4 bit under floating point")
+STEP_HEADINGS = (
+    "layers",
+    "step in floating point",
+    "step in the chip's integers",
+    "times",
+    "of that, rounding weights",
+)
+# of benchmarks/train.py
+STEPS, BATCH, SIZES, RATE = 25, 128, (784, 512, 512, 10), 0.05
+HELD_OUT = 0.2
+
+
+@dataclass(frozen=True)
+class Width:
+    """Share of the test part that a network of such weights, trained for them, answers right."""
+
+    method: str
+    seed: int
+    bits: int
+    right: float
+
+
+def width(method: str, seed: int, bits: int, folder: RunFolder) -> Width | None:
+    """What the network in a run folder answers right, as the trainer computes it; None if there is none yet."""
+    if not folder.network.exists():
+        return None
+    recipe = load_recipe(folder.recipe)
+    return Width(method, seed, bits, right(load_trained(folder.network), dataset_of(recipe)))
+
+
+def train_width(folder: RunFolder) -> None:
+    """Train the recipe in a folder, and no more: chip-aware training computes what the chip does."""
+    recipe = load_recipe(folder.recipe)
+    train_network(recipe, folder, dataset_of(recipe), resume=True, progress=True)
+
+
+def right(method: Method, data: Dataset) -> float:
+    """Share of the test part answered right."""
+    return float((method.predict(data.x_test) == data.y_test).mean())
+
+
+def width_table(found: Sequence[Width]) -> list[tuple[str, ...]]:
+    """A line a method, over the seeds that all widths have."""
+    return [(f"`{method}`", *_width_cells(values)) for method in METHODS if (values := _by_bits(found, method))]
+
+
+def width_wanted(found: Sequence[Width]) -> str:
+    """Whether 4 bits are within a point of floating point, with the method that loses most."""
+    lost = {
+        method: statistics.mean(values[0]) - statistics.mean(values[4])
+        for method in METHODS
+        if (values := _by_bits(found, method))
+    }
+    if not lost:
+        return "- digits, 4-bit weights within 1 point of floating point: not run"
+    worst = max(lost, key=lambda method: lost[method])
+    few = f" ({len(lost)} of {len(METHODS)} were run)" if len(lost) < len(METHODS) else ""
+    verdict = "met" if lost[worst] <= LARGEST_LOSS else "not met"
+    return (
+        f"- digits, 4-bit weights within 1 point of floating point, mean of the seeds{few}: {verdict}; "
+        f"the most is {100 * lost[worst]:.2f} ({worst})"
+    )
+
+
+def width_lines(found: Sequence[Width]) -> list[str]:
+    """The table of widths and its verdict, as the page has them."""
+    return [*page.table(WIDTH_HEADINGS, width_table(found)), "", width_wanted(found)]
+
+
+def step_lines(table: Sequence[tuple[str, ...]]) -> list[str]:
+    """The table of a training step, as the page has it."""
+    return page.table(STEP_HEADINGS, table)
+
+
+def _by_bits(found: Sequence[Width], method: str) -> dict[int, list[float]]:
+    by_bits = {
+        bits: {one.seed: one.right for one in found if (one.method, one.bits) == (method, bits)} for bits in WIDTHS
+    }
+    seeds = set.intersection(*(set(values) for values in by_bits.values()))
+    return {bits: [values[seed] for seed in sorted(seeds)] for bits, values in by_bits.items()} if seeds else {}
+
+
+def _width_cells(values: Mapping[int, Sequence[float]]) -> list[str]:
+    lost = statistics.mean(values[0]) - statistics.mean(values[4])
+    return [*(spread(values[bits], share) for bits in WIDTHS), f"{100 * lost:+.2f} points"]
+
+
+def step_table(rounds: int) -> list[tuple[str, ...]]:
+    """A training step without optimizer on one thread, by processor time; medians, ways in turn round by round."""
+    torch.manual_seed(0)
+    x = (torch.rand(STEPS, BATCH, SIZES[0]) < RATE).float()
+    y = torch.randint(SIZES[-1], (BATCH,))
+    lines = []
+    for recurrent in (False, True):
+        plain, exact = (_network(recurrent, bits) for bits in (None, 8))
+        runs = [_step(plain, x, y), _step(exact, x, y), _rounding(exact)]
+        times = [_timed(runs) for _ in range(rounds + 1)][1:]
+        seconds = [statistics.median(column) for column in zip(*times, strict=True)]
+        ratio = statistics.median(chip / free for free, chip, _ in times)
+        rounding = statistics.median(rounded / chip for _, chip, rounded in times)
+        name = "-".join(str(size) for size in SIZES) + (", hidden ones recurrent" if recurrent else "")
+        lines.append(
+            (
+                name,
+                f"{1e3 * seconds[0]:.0f} ms",
+                f"{1e3 * seconds[1]:.0f} ms",
+                f"{ratio:.2f}",
+                f"{100 * rounding:.0f} %",
+            )
+        )
+    return lines
+
+
+def _network(recurrent: bool, bits: int | None) -> SpikingNetwork:
+    layers = tuple(LayerConfig(size=size, recurrent=recurrent) for size in SIZES[1:-1])
+    torch.manual_seed(0)
+    return build_network(NetworkConfig(layers, batch_norm=False, chip_aware=bits), (SIZES[0],), SIZES[-1])
+
+
+def _step(network: SpikingNetwork, x: torch.Tensor, y: torch.Tensor) -> Callable[[], None]:
+    def run() -> None:
+        network.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(network(x).sum(0), y).backward()
+
+    return run
+
+
+def _rounding(network: SpikingNetwork) -> Callable[[], None]:
+    """The weights to the chip's words and their gradients back, once for every layer."""
+
+    def run() -> None:
+        network.zero_grad(set_to_none=True)
+        for _, block in network.spiking_blocks():
+            layer = block.tensors()
+            parts = [part for part in (layer.weight, layer.bias, layer.recurrent) if part is not None]
+            torch.autograd.backward(parts, [torch.ones_like(part) for part in parts])
+
+    return run
+
+
+def _timed(runs: Sequence[Callable[[], None]]) -> list[float]:
+    seconds = []
+    for run in runs:
+        begin = time.process_time()
+        run()
+        seconds.append(time.process_time() - begin)
+    return seconds
+
+
+def held_out_share(recipe: Recipe) -> float:
+    """Share answered right of a fifth of the training part, by a network trained on the rest; the test part unseen."""
+    rest, held = dataset_of(recipe).hold_out(HELD_OUT, recipe.training.seed)
+    assert held is not None
+    method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)
+    method.fit(rest)
+    return right(method, replace(rest, x_test=held.x_train, y_test=held.y_train))
+
+
+def recipe_of(text: str, path: Path) -> Recipe:
+    """A recipe from its text; raises InputError that names the path."""
+    return checked_recipe(tomllib.loads(text), path)
