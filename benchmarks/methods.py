@@ -33,11 +33,11 @@ from methods_chip import (
     Width,
     held_out_share,
     recipe_of,
-    step_lines,
     step_table,
     train_width,
     width,
-    width_lines,
+    width_table,
+    width_wanted,
 )
 from methods_page import DATASETS, METHODS, SHORT, Row, print_rows, share, spread, write_page
 from rich.console import Console
@@ -186,11 +186,12 @@ def main() -> None:
     found = rows(all_jobs, arguments.runs)
     narrow = widths(arguments.seeds, arguments.runs)
     print_rows(found)
-    print("\nBits a weight", *width_lines(narrow), sep="\n")
-    if steps:
-        print("\nA training step", *step_lines(steps), sep="\n")
+    measured = {"widths": width_table(narrow)} | ({} if steps is None else {"step time": steps})
+    for lines in measured.values():
+        print("", *lines, sep="\n")
+    print(width_wanted(narrow))
     if arguments.out:
-        write_page(arguments.out, found, width_lines(narrow), step_lines(steps) if steps else None)
+        write_page(arguments.out, found, measured, [width_wanted(narrow)])
 
 
 if __name__ == "__main__":

@@ -74,9 +74,10 @@ def right(method: Method, data: Dataset) -> float:
     return float((method.predict(data.x_test) == data.y_test).mean())
 
 
-def width_table(found: Sequence[Width]) -> list[tuple[str, ...]]:
-    """A line a method, over the seeds that all widths have."""
-    return [(f"`{method}`", *_width_cells(values)) for method in METHODS if (values := _by_bits(found, method))]
+def width_table(found: Sequence[Width]) -> list[str]:
+    """A line a method, over the seeds that all widths have, in Markdown."""
+    lines = [(f"`{method}`", *_width_cells(values)) for method in METHODS if (values := _by_bits(found, method))]
+    return page.table(WIDTH_HEADINGS, lines)
 
 
 def width_wanted(found: Sequence[Width]) -> str:
@@ -97,16 +98,6 @@ def width_wanted(found: Sequence[Width]) -> str:
     )
 
 
-def width_lines(found: Sequence[Width]) -> list[str]:
-    """The table of widths and its verdict, as the page has them."""
-    return [*page.table(WIDTH_HEADINGS, width_table(found)), "", width_wanted(found)]
-
-
-def step_lines(table: Sequence[tuple[str, ...]]) -> list[str]:
-    """The table of a training step, as the page has it."""
-    return page.table(STEP_HEADINGS, table)
-
-
 def _by_bits(found: Sequence[Width], method: str) -> dict[int, list[float]]:
     by_bits = {
         bits: {one.seed: one.right for one in found if (one.method, one.bits) == (method, bits)} for bits in WIDTHS
@@ -120,7 +111,7 @@ def _width_cells(values: Mapping[int, Sequence[float]]) -> list[str]:
     return [*(spread(values[bits], share) for bits in WIDTHS), f"{100 * lost:+.2f} points"]
 
 
-def step_table(rounds: int) -> list[tuple[str, ...]]:
+def step_table(rounds: int) -> list[str]:
     """A training step without optimizer on one thread, by processor time; medians, ways in turn round by round."""
     torch.manual_seed(0)
     x = (torch.rand(STEPS, BATCH, SIZES[0]) < RATE).float()
@@ -143,7 +134,7 @@ def step_table(rounds: int) -> list[tuple[str, ...]]:
                 f"{100 * rounding:.0f} %",
             )
         )
-    return lines
+    return page.table(STEP_HEADINGS, lines)
 
 
 def _network(recurrent: bool, bits: int | None) -> SpikingNetwork:

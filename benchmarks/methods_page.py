@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -231,16 +231,18 @@ def _panel(rows: Sequence[Row], title: str, left: float) -> list[svg.Markup]:
     ]
 
 
-def written(text: str, rows: Sequence[Row], widths: Sequence[str], steps: Sequence[str] | None) -> str:
-    """The page with what stands between its marks brought up to date; what a step takes only where it was measured."""
+def written(text: str, rows: Sequence[Row], measured: Mapping[str, Sequence[str]], also: Sequence[str]) -> str:
+    """The page with what stands between its marks brought up to date; also: further lines of what was wanted."""
     parts: dict[str, Sequence[str]] = {dataset: page.table(HEADINGS, table(rows, dataset)) for dataset in DATASETS}
-    parts |= {"steps": page.table(HEADINGS, short_table(rows)), "wanted": wanted(rows), "widths": widths}
-    return page.written(text, parts | ({} if steps is None else {"step time": steps}))
+    parts |= {"steps": page.table(HEADINGS, short_table(rows)), "wanted": [*wanted(rows), *also]}
+    return page.written(text, {**parts, **measured})
 
 
-def write_page(path: Path, rows: Sequence[Row], widths: Sequence[str] = (), steps: Sequence[str] | None = None) -> None:
-    """Bring the page and the picture beside it up to date."""
-    write_text(path, written(path.read_text(encoding="utf-8"), rows, widths, steps))
+def write_page(
+    path: Path, rows: Sequence[Row], measured: Mapping[str, Sequence[str]] | None = None, also: Sequence[str] = ()
+) -> None:
+    """Bring the page and the picture beside it up to date; measured: tables by mark that are not made of rows."""
+    write_text(path, written(path.read_text(encoding="utf-8"), rows, measured or {}, also))
     write_text(path.parent / "img" / "methods.svg", picture(rows))
 
 

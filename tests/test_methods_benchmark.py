@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from rich.console import Console
 from test_energy_benchmark import ROOT, script
+
+from spikeport.folder import RunFolder
+from spikeport.recipe import load_recipe
 
 SCRIPT = script("methods")
 PAGE: ModuleType = SCRIPT.sys.modules["methods_page"]
+CHIP: ModuleType = SCRIPT.sys.modules["methods_chip"]
 RUN = ("bptt", "tssl_bp")
 
 
@@ -94,6 +100,51 @@ def test_the_page_keeps_its_words_and_gets_its_tables(runs: Path, tmp_path: Path
     assert after.count("\n| `tssl_bp` |") == len(PAGE.DATASETS) + 2
     drawn = (tmp_path / "img" / "methods.svg").read_text(encoding="utf-8")
     assert drawn.count("<circle") == len(RUN) + len(PAGE.METHODS)
+
+
+def test_widths_are_compared_over_the_seeds_that_all_have() -> None:
+    right = {0: [0.99, 0.98], 8: [0.98, 0.98], 4: [0.97, 0.97, 0.10]}
+    found = [
+        CHIP.Width("bptt", seed, bits, value) for bits, values in right.items() for seed, value in enumerate(values)
+    ]
+    *_, line = CHIP.width_table(found)
+    cells = ["0.9850 (0.9800 to 0.9900)", "0.9800 (0.9800 to 0.9800)", "0.9700 (0.9700 to 0.9700)", "+1.50 points"]
+    assert line == "| `bptt` | " + " | ".join(cells) + " |"
+    assert CHIP.width_wanted(found).endswith("mean of the seeds (1 of 7 were run): not met; the most is 1.50 (bptt)")
+    assert CHIP.width_wanted([]).endswith("not run")
+
+
+def test_a_width_is_trained_and_its_network_answers(runs: Path) -> None:
+    job = SCRIPT.Job("digits", "bptt", 0, bits=4)
+    folder = RunFolder(runs / job.name)
+    assert CHIP.width("bptt", 0, 4, folder) is None
+    SCRIPT.run(job, folder, Console(quiet=True))
+    try:
+        assert load_recipe(folder.recipe).network.chip_aware == 4 and not folder.finished
+        found = CHIP.width("bptt", 0, 4, folder)
+        assert found is not None and 0.5 < found.right <= 1
+    finally:
+        shutil.rmtree(folder.path)
+
+
+def test_what_is_held_out_is_not_the_test_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = CHIP.recipe_of(
+        SCRIPT.changed((ROOT / "recipes" / "digits.toml").read_text(encoding="utf-8"), epochs=1), Path("digits.toml")
+    )
+    whole, seen = CHIP.dataset_of(recipe), {}
+    monkeypatch.setattr(CHIP, "right", lambda method, data: seen.update(data=data) or 0.5)
+    assert CHIP.held_out_share(recipe) == 0.5
+    held = {row.tobytes() for row in seen["data"].x_test}
+    assert len(seen["data"].x_test) == round(0.2 * len(whole.x_train)) and held <= {r.tobytes() for r in whole.x_train}
+    assert not held & {row.tobytes() for row in seen["data"].x_train} & {row.tobytes() for row in whole.x_test}
+
+
+def test_a_step_in_integers_and_its_rounding_are_timed() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CHIP, "SIZES", (20, 16, 16, 4))
+        patch.setattr(CHIP, "BATCH", 4)
+        *_, plain, recurrent = CHIP.step_table(1)
+    assert plain.startswith("| 20-16-16-4 |") and "recurrent" in recurrent and float(plain.split(" | ")[3]) > 0
 
 
 def test_every_method_has_a_row() -> None:

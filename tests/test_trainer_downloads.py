@@ -30,6 +30,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def vision(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     datasets = pytest.importorskip("torchvision.datasets", reason="torchvision is not installed")
     forbid_downloads(monkeypatch, datasets.mnist, datasets.cifar, datasets.imagenette)
+    monkeypatch.setattr(datasets.svhn, "download_url", refused)
     return datasets
 
 
@@ -40,12 +41,13 @@ def tonic(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     return datasets
 
 
-def forbid_downloads(monkeypatch: pytest.MonkeyPatch, *modules: object) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError("no network here")
+def refused(*_: object, **__: object) -> None:
+    raise OSError("no network here")
 
+
+def forbid_downloads(monkeypatch: pytest.MonkeyPatch, *modules: object) -> None:
     for module in modules:
-        monkeypatch.setattr(module, "download_and_extract_archive", refuse)
+        monkeypatch.setattr(module, "download_and_extract_archive", refused)
 
 
 def generator() -> np.random.Generator:
@@ -60,17 +62,38 @@ def write_idx(path: Path, array: np.ndarray) -> None:
         packed.write(header + array.tobytes())
 
 
-def test_mnist_is_read_by_torchvision(vision, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    images = generator().integers(0, 256, (5, 28, 28), dtype=np.uint8)
+@pytest.mark.parametrize(("name", "kind"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
+def test_mnist_is_read_by_torchvision(vision, tmp_path: Path, name: str, kind: str) -> None:  # type: ignore[no-untyped-def]
+    images, raw = generator().integers(0, 256, (5, 28, 28), dtype=np.uint8), tmp_path / kind / "raw"
     for part in ("train", "t10k"):
-        write_idx(tmp_path / "MNIST" / "raw" / f"{part}-images-idx3-ubyte", images)
-        write_idx(tmp_path / "MNIST" / "raw" / f"{part}-labels-idx1-ubyte", np.arange(5, dtype=np.uint8))
-    data = load_dataset("mnist", 0, tmp_path)
+        write_idx(raw / f"{part}-images-idx3-ubyte", images)
+        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(5, dtype=np.uint8))
+    data = load_dataset(name, 0, tmp_path)
     assert data.x_train.shape == (5, 1, 28, 28) and data.y_test.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(np.rint(data.x_test[:, 0] * 255), images)
-    (tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
-    with pytest.raises(InputError, match="'mnist' cannot be downloaded or read"):
-        load_dataset("mnist", 0, tmp_path)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    with pytest.raises(InputError, match=f"'{name}' cannot be downloaded or read"):
+        load_dataset(name, 0, tmp_path)
+
+
+def test_house_numbers_are_read_by_torchvision(  # type: ignore[no-untyped-def]
+    vision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scipy.io import savemat
+
+    # the sums are those of the real files
+    monkeypatch.setattr(vision.SVHN, "_check_integrity", lambda self: True)
+    monkeypatch.setattr(vision.SVHN, "download", lambda self: None)
+    pixels = generator().integers(0, 256, (32, 32, 3, 4), dtype=np.uint8)
+    for split in ("train", "test"):
+        # 10 stands for the digit 0 there
+        savemat(tmp_path / f"{split}_32x32.mat", {"X": pixels, "y": np.array([[10], [1], [9], [2]], np.uint8)})
+    data = load_dataset("svhn", 0, tmp_path)
+    assert data.x_train.shape == (4, 3, 32, 32) and data.y_test.tolist() == [0, 1, 9, 2]
+    np.testing.assert_array_equal(np.rint(data.x_test * 255), pixels.transpose(3, 2, 0, 1))
+    (tmp_path / "train_32x32.mat").write_bytes(b"MATLAB 5.0 MAT-file, cut short")
+    with pytest.raises(InputError, match="'svhn' cannot be downloaded or read"):
+        load_dataset("svhn", 0, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "classes"), [("cifar10", 10), ("cifar100", 100)])
@@ -201,7 +224,7 @@ def test_what_cannot_be_had_is_said_in_one_sentence(  # type: ignore[no-untyped-
     for name in ("mnist", "cifar10", "imagenette", "nmnist", "shd"):
         with pytest.raises(InputError, match=f"'{name}' is downloaded; say where to.*SPIKEPORT_DATA"):
             load_dataset(name, 0)
-    for name in ("cifar10", "imagenette", "nmnist", "shd"):
+    for name in ("cifar10", "svhn", "imagenette", "nmnist", "shd"):
         with pytest.raises(InputError, match=f"'{name}' cannot be downloaded or read .no network here"):
             load_dataset(name, 0, tmp_path)
     for library, name in (("torchvision", "mnist"), ("tonic", "shd")):

@@ -75,7 +75,7 @@ class MembraneBp(Method):
     which asks for no spike but of the winner: measured on 3000 images of MNIST, that learned them by heart. AdamW
     trains, where the paper has plain gradient descent, so that error normalisation weighs samples, not whole layers.
     Source: Lee, Delbruck & Pfeiffer, Training Deep Spiking Neural Networks Using Backpropagation, Frontiers in
-    Neuroscience 10:508, 2016.
+    Neuroscience 10:508, 2016, section 2; its equations' numbers were not at hand (of its text, the first pages were).
     """
 
     name: ClassVar[str] = "membrane_bp"

@@ -13,7 +13,8 @@ has a closed form: for o_i firings at random among T steps, p = o_i / T,
     mean e_ij = o_j (p / du) / (p + dv - p dv),     its derivative by o_i = o_j / (T du) dv / (p + dv - p dv)**2
 
 Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS 2019
-(arXiv:1908.06378), and its code (stonezwr/ST-RSBP: layers/Spiking.cu, layers/Reservoir.cu, eij_function.m).
+(arXiv:1908.06378), and its code, stonezwr/ST-RSBP, which stands for equation numbers: e_ij g_Spiking_synaptic_effect in
+layers/Spiking.cu; de_ij/do_i eij_function.m and g_Spiking_effect_ratio; the half g_Reservoir_effect_ratio_LHS.
 """
 
 from __future__ import annotations

@@ -41,8 +41,10 @@ class SewResnet(Method):
     synapse of its own from each of the layers that are summed; AND and IAND are neurons without memory.
     Weights start by Kaiming's rule for ReLU over the fan-out, as in the paper's public code.
     Source: Fang, Yu, Chen, Huang, Masquelier & Tian, Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021,
-    arXiv:2102.04159; code fangwei123456/Spike-Element-Wise-ResNet, read for the architecture. The paper's numbers of
-    these equations could not be looked up and are left out.
+    arXiv:2102.04159, of whose text the first pages were at hand, so equations are named by its code,
+    fangwei123456/Spike-Element-Wise-ResNet: g is SEWBlock.forward, the plain block BasicBlock.forward in
+    cifar10dvs/smodels.py; ResNet-18 to 152 imagenet/sew_resnet.py. What is said of identity and gradient is derived
+    here and tested (tests/test_trainer_depth.py).
     """
 
     name: ClassVar[str] = "sew_resnet"

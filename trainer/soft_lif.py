@@ -52,7 +52,8 @@ def soft_lif_rate(current: Tensor, dv: Tensor, vth: Tensor, gamma: float, refrac
 
     current: i, (..., *neurons); dv, vth: broadcast over *neurons. gamma is in units of vth.
     Source: Hunsberger & Eliasmith, Training Spiking Deep Networks for Neuromorphic Hardware, arXiv:1611.05141, 2016,
-    and Spiking Deep Networks with LIF Neurons, arXiv:1510.08829, 2015.
+    and Spiking Deep Networks with LIF Neurons, arXiv:1510.08829, 2015; r and rho are equations 5.1 and 5.2, section
+    "The soft-LIF rate neuron", of the thesis that tells both again (github.com/hunse/phd, doc/thesis-spike.tex).
     """
     over = current / dv / vth - 1
     soft = softplus(over, 1 / gamma) if gamma > 0 else over.clamp_min(0)
@@ -76,8 +77,9 @@ class SoftLif(Method):
     reset to zero. A neuron waits whole steps, which the curve knows only on average: keep rates low (vth well above the
     currents of batch norm, which are about 1), or spikes lose what rates know: on 10000 digits of MNIST, 7 points at
     vth = 1 and at most 1 at vth = 4. Networks with recurrent layers have no rate of this kind and are refused.
-    Source: Hunsberger & Eliasmith, arXiv:1611.05141, 2016; the equations are told here by content, their numbers were
-    not at hand.
+    Source: Hunsberger & Eliasmith, arXiv:1611.05141, 2016, of whose text the first pages were at hand; numbers are
+    those of Hunsberger's thesis, which tells it again (github.com/hunse/phd, doc/thesis-spike.tex): rate curve 5.1 and
+    5.2; noise 5.3, which is added there where the current is above threshold, here where the rate is above noise.
     """
 
     name: ClassVar[str] = "soft_lif"

@@ -79,7 +79,9 @@ class StRsbp(Method):
     recurrent neurons with recurrent_scale 1 stay at 0.84 on digits without that and reach 0.96 with it. Batches may be
     of any size (one sample there).
     Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS
-    2019 (arXiv:1908.06378); rule and numbers from its code, stonezwr/ST-RSBP.
+    2019 (arXiv:1908.06378), of whose text the first pages were at hand, so its equations are named by its code,
+    stonezwr/ST-RSBP: loss g_getCost_output and g_getDelta_output in layers/Spiking.cu, wanted spikes of a silent label
+    g_modifySpikes there; the linear system g_Reservoir_effect_ratio_LHS and _RHS in layers/Reservoir.cu.
     """
 
     name: ClassVar[str] = "st_rsbp"

@@ -55,7 +55,8 @@ class SurrogateBn(Method):
     Batch norm is folded into W and bias at export (trainer/fold.py).
     Source: Ledinauskas, Ruseckas, Jursenas & Buracas, Training Deep Spiking Neural Networks, arXiv:2006.04436, 2020.
     Residual blocks add the shortcut's spikes to the current of their last neurons ("spiking_resnet" layers).
-    Its abstract was at hand for this, not its equations: the ones above are this project's, and so is the tuning rule.
+    Of its text the abstract and the introduction were at hand, not its equations, and its authors have published no
+    code: the ones above are this project's, and so is the tuning rule.
     """
 
     name: ClassVar[str] = "surrogate_bn"

@@ -59,7 +59,9 @@ class TsslBp(Method):
     spikes of the recipe's encoding, where the authors put the pixel's value into a at every step; pooling averages
     (theirs adds, times 1.1 or trained weights behind it). No recurrent layers, as in the paper.
     Source: Zhang & Li, Temporal Spike Sequence Learning via Backpropagation for Deep Spiking Neural Networks, NeurIPS
-    2020 (arXiv:2002.10085); numbers and rule from its code, stonezwr/TSSL-BP (functions/tsslbp.py, loss_f.py, main.py).
+    2020 (arXiv:2002.10085), of whose text the first pages were at hand, so equations are named by its code,
+    stonezwr/TSSL-BP: potentials and both dependencies TSSLBP.forward and .backward in functions/tsslbp.py, losses
+    functions/loss_f.py, wanted trains main.py.
     """
 
     name: ClassVar[str] = "tssl_bp"

@@ -10,7 +10,7 @@ from .dataset import Dataset, Request
 from .digits import digits, digits_image
 from .events import dvs_gesture, nmnist, shd, ssc
 from .fsdd import fsdd
-from .images import cifar10, cifar100, imagenette, mnist
+from .images import cifar10, cifar100, fashion_mnist, imagenette, mnist, svhn
 from .mnist10k import mnist10k
 
 __all__ = ["DATASETS", "Dataset", "Loader", "Request", "load_dataset"]
@@ -19,7 +19,7 @@ Loader = Callable[[Request], Dataset]
 
 _LOADERS: tuple[Loader, ...] = (
     *(digits, digits_image, fsdd, mnist10k),
-    *(mnist, cifar10, cifar100, imagenette),
+    *(mnist, fashion_mnist, svhn, cifar10, cifar100, imagenette),
     *(nmnist, dvs_gesture, shd, ssc),
 )
 DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in _LOADERS}

@@ -20,6 +20,29 @@ def mnist(request: Request) -> Dataset:
     return _whole("mnist", "MNIST", 10, request)
 
 
+def fashion_mnist(request: Request) -> Dataset:
+    """Fashion-MNIST, ten kinds of clothing, (1, 28, 28): 60000 to train, 10000 to test.
+
+    Source: Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms,
+    arXiv:1708.07747, 2017.
+    """
+    return _whole("fashion_mnist", "FashionMNIST", 10, request)
+
+
+def svhn(request: Request) -> Dataset:
+    """House numbers (SVHN), the digit in the middle, (3, 32, 32): 73257 to train, 26032 to test.
+
+    Source: Netzer et al., Reading digits in natural images with unsupervised feature learning, NIPS workshop on deep
+    learning, 2011.
+    """
+    datasets = data_library("torchvision", "svhn")
+    folder = download_folder("svhn", request.path)
+    with reading("svhn", folder):
+        train, test = (datasets.SVHN(folder, split, download=True) for split in ("train", "test"))
+    (x_train, y_train), (x_test, y_test) = ((_scaled(p.data), np.asarray(p.labels, np.int64)) for p in (train, test))
+    return Dataset(x_train, y_train, x_test, y_test, x_train.shape[1:], 10, "svhn")
+
+
 def cifar10(request: Request) -> Dataset:
     """CIFAR-10, (3, 32, 32): 50000 to train, 10000 to test.
 
@@ -66,7 +89,12 @@ def _whole(name: str, torchvision_name: str, classes: int, request: Request) -> 
 def _channels_first(part: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     pixels = np.asarray(part.data)
     images = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(images, np.float32) / np.float32(255), np.asarray(part.targets, np.int64)
+    return _scaled(images), np.asarray(part.targets, np.int64)
+
+
+def _scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32] = np.ascontiguousarray(pixels, np.float32) / np.float32(255)
+    return scaled
 
 
 def _squares(images: Any) -> Iterator[NDArray[np.float32]]:

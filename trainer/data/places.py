@@ -7,6 +7,7 @@ import importlib
 import os
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ from hardware_profiles.files import replacing
 
 DATA = "SPIKEPORT_DATA"
 CACHE = "SPIKEPORT_CACHE"
+
+# what libraries raise at broken files
+UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -99,7 +103,7 @@ def reading(dataset: str, folder: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{folder}: data set {dataset!r} cannot be downloaded or read ({reason(error)}); "
             "check the connection, or remove what is there and try again"
