@@ -92,10 +92,11 @@ def test_the_page_keeps_its_words_and_gets_its_tables(runs: Path, tmp_path: Path
     page = tmp_path / "methods.md"
     before = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
     page.write_text(before, encoding="utf-8")
-    PAGE.write_page(page, found(runs))
+    PAGE.write_page(page, found(runs), {"widths": ["| `bptt` | 1.0000 |"]})
     after = page.read_text(encoding="utf-8")
     outside = [line for line in before.splitlines() if not line.startswith(("|", "- "))]
     assert outside == [line for line in after.splitlines() if not line.startswith(("|", "- "))]
+    assert after.count("\n| `bptt` | 1.0000 |\n<!-- end -->") == 1
     # a row a data set, and two of few and many steps
     assert after.count("\n| `tssl_bp` |") == len(PAGE.DATASETS) + 2
     drawn = (tmp_path / "img" / "methods.svg").read_text(encoding="utf-8")
