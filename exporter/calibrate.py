@@ -20,7 +20,7 @@ from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .dequantise import geometry_of, held_weights
-from .float_network import FloatConnection, FloatNetwork
+from .float_network import FloatConnection, FloatNetwork, FloatPopulation
 from .float_simulator import simulate_float
 from .layer import EXACT, Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
 from .payload import Payload
@@ -92,6 +92,7 @@ def calibrated_layer(
     graded = population.sends == "voltage"
     lowest, highest = (met.lowest * MARGIN, met.highest * MARGIN) if graded else (0.0, 0.0)
     reach = Reach(met.current * MARGIN, lowest, highest, basis, measured=True)
+    options = replace(options, interval=_interval(population, sample, wanted.start))
     forms: tuple[Form, ...] = ("split", options.form) if options.form in ("digits", "doubled") else (options.form,)
     for layer in _by_worth(wanted, payloads, widths, replace(options, reach=reach), forms, sent):
         trial = try_layer(layer, wanted, driven, widths)
@@ -102,6 +103,16 @@ def calibrated_layer(
     layer = quantise_layer(wanted, payloads, widths, options)
     trial = try_layer(layer, wanted, driven, widths)
     return layer, replace(sample, chip={**sample.chip, population.name: trial.sent})
+
+
+def _interval(population: FloatPopulation, sample: Sample, start: int) -> float | None:
+    """Steps between two spikes of the neurons that spike, or that v is read for; None where none spikes."""
+    sent = sample.sent[population.name][start:]
+    if population.sends == "voltage":
+        return float(len(sent))
+    counts = sent.sum(axis=0)
+    spikes = int(counts.sum())
+    return len(sent) * np.count_nonzero(counts) / spikes if spikes else None
 
 
 def _by_worth(

@@ -1,17 +1,21 @@
-"""The charge a spike leaves: what weights must make up for when a current decay is rounded."""
+"""What weights must make up for when decays are rounded: the charge a spike leaves, and how far it moves a voltage."""
 
 from __future__ import annotations
 
 from hardware_profiles.fixed_point import decay_from_du
 
-from .float_network import Floats
+from .float_network import FloatPopulation, Floats
 from .program import Integers
 
 
-def charge_factors(du: Integers, current_decay: Floats, rows: int) -> Floats:
+def weight_factors(population: FloatPopulation, du: Integers, leak: Floats, rows: int) -> Floats:
     """The factor for each row of weights, (rows,): a spike's charge in all is weight / decay.
 
-    A row that several neurons share (a convolution's channel) takes their mean.
+    leak: see exporter/leak.py; weights take it up where v is sent, thresholds elsewhere. A row that several neurons
+    share (a convolution's channel) takes their mean.
     """
-    factors: Floats = (decay_from_du(du) / current_decay).reshape(rows, -1).mean(axis=1)
-    return factors
+    factors = decay_from_du(du) / population.current_decay
+    if population.sends == "voltage":
+        factors = factors / leak
+    shared: Floats = factors.reshape(rows, -1).mean(axis=1)
+    return shared

@@ -1,8 +1,9 @@
 """What the chip holds as a FloatNetwork again, whole or one part at a time: to see what each rounding does.
 
 One unit of the float network is `scale` units of u and v (ChipProgram.quantisation). Where a rounded current decay
-changes the charge of a spike, the weights make up for it (exporter/charge.py). So "weights" here is their rounding
-alone, and "decays" brings that correction along. The parts that hold one synapse add up (Connection.synapse).
+changes the charge of a spike, the weights make up for it (exporter/charge.py), and for a rounded leak the thresholds do
+(exporter/leak.py). So "weights" and "thresholds" here are their rounding alone, and "decays" brings those corrections
+along. The parts that hold one synapse add up (Connection.synapse).
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from scipy.sparse import csr_array
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_dv
 
-from .charge import charge_factors
+from .charge import weight_factors
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
 from .layer import synapse_names
+from .leak import leak_factors, with_rounded_leak
 from .neurons import LIFReset
 from .neurons.cuba import plain_voltage
 from .program import (
@@ -45,17 +47,26 @@ _EXACT = 1e-6
 
 @dataclass(frozen=True)
 class _Pair:
-    """A population and its incoming synapses, in floating point and on the chip; units: what sources' payloads mean."""
+    """A population and its incoming synapses, in floating point and on the chip.
+
+    units: what sources' payloads mean; interval: see Quantisation.
+    """
 
     wanted: FloatPopulation
     held: Cuba
     connections: Sequence[tuple[FloatConnection, Weights, Connection]]
     scale: float
     units: Mapping[str, float]
+    interval: float
+
+    @property
+    def leak(self) -> Floats:
+        """The factors by which thresholds, or what is sent, were corrected for the rounding of the leak, (size,)."""
+        return leak_factors(self.wanted, self.held.dv, self.interval or None)
 
     def charge(self, rows: int) -> Floats:
-        """The factors by which weights were corrected for the rounding of the current decay, (rows,)."""
-        factors = charge_factors(self.held.du, self.wanted.current_decay, rows)
+        """The factors by which weights were corrected for the rounding of decays, (rows,)."""
+        factors = weight_factors(self.wanted, self.held.du, self.leak, rows)
         return np.where(np.abs(factors - 1) > _EXACT, factors, 1.0)
 
 
@@ -176,7 +187,8 @@ def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
     pairs = []
     for wanted, held in zip(network.populations, program.populations, strict=True):
         incoming = [c for c in network.connections if c.target == wanted.name]
-        pairs.append(_Pair(wanted, cuba(held), _synapses(incoming, program, wanted), scales[wanted.name], units))
+        synapses, interval = _synapses(incoming, program, wanted), program.quantisation[wanted.name].interval
+        pairs.append(_Pair(wanted, cuba(held), synapses, scales[wanted.name], units, interval))
     return pairs
 
 
@@ -198,14 +210,15 @@ def _population(pair: _Pair, part: Part) -> FloatPopulation:
     wanted, held = pair.wanted, pair.held
     if part == "decays":
         return replace(
-            wanted,
+            with_rounded_leak(wanted, pair.leak),
             current_decay=_exact(decay_from_du(held.du), wanted.current_decay),
             voltage_decay=_exact(decay_from_dv(held.dv), wanted.voltage_decay),
         )
     if part == "thresholds" and isinstance(held, CubaLIF):
-        return replace(wanted, threshold=_exact(held.vth * (STATE_UNIT / pair.scale), wanted.threshold))
+        return replace(wanted, threshold=_exact(held.vth * (STATE_UNIT / pair.scale) / pair.leak, wanted.threshold))
     if part == "biases":
-        return replace(wanted, bias=_exact(held.bias / pair.scale, wanted.bias))
+        corrected = pair.leak if wanted.sends == "voltage" else 1.0
+        return replace(wanted, bias=_exact(held.bias / pair.scale * corrected, wanted.bias))
     return wanted
 
 

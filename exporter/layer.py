@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,9 +18,10 @@ from hardware_profiles.fixed_point import (
     split_bias,
 )
 
-from .charge import charge_factors
+from .charge import weight_factors
 from .connections import connections_of
 from .float_network import FloatConnection, FloatPopulation, Floats
+from .leak import leak_factors, with_rounded_leak
 from .neurons import LIFReset
 from .parts import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of, whole
 from .payload import SPIKE, Payload
@@ -65,12 +66,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerOptions:
-    """How a layer may be rounded: the width of weights, the finest form, what u and v reach (None: the worst case)."""
+    """How a layer may be rounded: the width of weights, the finest form, what u and v reach (None: the worst case).
+
+    interval: steps between two spikes of a neuron, or that v is read for; None where no sample says it.
+    """
 
     weight_bits: int
     form: Form = "split"
     reach: Reach | None = None
     largest_scale: float = np.inf
+    interval: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,19 +83,24 @@ class _Constants:
     du: Integers
     dv: Integers
     decays: Decays
+    leak: Floats
 
 
 def quantise_layer(wanted: Wanted, payloads: Mapping[str, Payload], widths: WordWidths, options: LayerOptions) -> Layer:
     """Round a layer; payloads: what voltage-sending sources send."""
     population = wanted.population
     du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
-    constants = _Constants(du, dv, Decays(decay_from_du(du), decay_from_dv(dv)))
-    matrices = [_matrix(c, i, wanted, du, payloads, options.weight_bits) for i, c in enumerate(wanted.incoming)]
+    leak = leak_factors(population, dv, options.interval)
+    constants = _Constants(du, dv, Decays(decay_from_du(du), decay_from_dv(dv)), leak)
+    population = with_rounded_leak(population, leak)
+    wanted = replace(wanted, population=population)
+    matrices = [_matrix(c, i, wanted, constants, payloads, options.weight_bits) for i, c in enumerate(wanted.incoming)]
     reach = options.reach or worst_case(population, matrices, constants.decays)
     form, matrices, rounded = _finest(population, matrices, constants.decays, reach, widths, options)
     search = ScaleSearch(population, matrices, constants.decays, reach, widths)
     compiled, settled = _compiled(wanted, constants, rounded, widths)
     report = _report(population, compiled, matrices, rounded, search.current_bound(rounded), reach, settled, widths)
+    report = replace(report, interval=options.interval or 0.0)
     connections = _connections(wanted, matrices, rounded, options.weight_bits)
     return Layer(compiled, connections, report, form, rounded.loss, reach)
 
@@ -99,15 +109,14 @@ def _matrix(
     connection: FloatConnection,
     index: int,
     wanted: Wanted,
-    du: Integers,
+    constants: _Constants,
     payloads: Mapping[str, Payload],
     bits: int,
 ) -> WeightMatrix:
     rows = rows_of(connection)
     payload = payloads.get(connection.source, SPIKE)
-    charge = charge_factors(du, wanted.population.current_decay, rows.shape[0]) * payload.unit
-    # a rounded decay changes how much charge a spike leaves in all: the weights make up for it
-    times_rows(rows.data, rows.indptr, charge)
+    factors = weight_factors(wanted.population, constants.du, constants.leak, rows.shape[0])
+    times_rows(rows.data, rows.indptr, factors * payload.unit)
     return whole(rows, wanted.population.size // rows.shape[0], index, bits, payload.largest, payload.signed)
 
 

@@ -139,7 +139,8 @@ class Quantisation:
     """What quantisation did to one population and its incoming weights (errors relative to the float values).
 
     current_bound, voltage_bound: the largest |u| and |v| in parts of the register, found from `bound_basis`; v beyond 1
-    saturates.
+    saturates. interval: steps between two spikes for which the rounding of the leak was made up (exporter/leak.py), 0
+    where no sample said it.
     """
 
     scale: float
@@ -153,6 +154,7 @@ class Quantisation:
     notes: tuple[str, ...] = ()
     voltage_bound: float = 0.0
     bound_basis: str = ""
+    interval: float = 0.0
 
 
 @dataclass(frozen=True)
