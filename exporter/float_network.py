@@ -47,7 +47,10 @@ class FloatPopulation:
     reset: v after a spike. sends: spikes, or v in every step (then threshold is infinite).
     start: the chip's step that is the population's first, None for the earliest at which an input can arrive; before it
     nothing acts and nothing is sent. v_initial: v before that step, in the network's units; default 0.
-    vth: the chip's word for the largest threshold, where training computed with it.
+    vth: the chip's word for the largest threshold, where training computed with it. v_leak: what v leaks to, default 0;
+    exporter/fold_leak.py makes it part of the bias, for the chip's v leaks to 0:
+
+        v <- v + (v_leak - v) * voltage_decay + u + bias
     """
 
     name: str
@@ -61,10 +64,12 @@ class FloatPopulation:
     start: int | None = field(default=None, kw_only=True)
     v_initial: Floats = field(default_factory=lambda: np.zeros(0), kw_only=True)
     vth: int | None = field(default=None, kw_only=True)
+    v_leak: Floats = field(default_factory=lambda: np.zeros(0), kw_only=True)
 
     def __post_init__(self) -> None:
-        if not len(self.v_initial):
-            object.__setattr__(self, "v_initial", np.zeros(self.size))
+        for name in ("v_initial", "v_leak"):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.zeros(self.size))
 
     @property
     def size(self) -> int:

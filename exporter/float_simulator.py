@@ -109,6 +109,7 @@ class _State:
 
     def _advance(self, sent: Mapping[str, deque[NDArray[Any]]]) -> None:
         p = self._population
+        bias = p.bias + p.voltage_decay * p.v_leak
         total = np.zeros_like(self.u)
         for connection, arriving in self._incoming:
             arrived = _arrived(connection, sent[connection.source])
@@ -118,9 +119,9 @@ class _State:
         self.sent = np.empty_like(self.sent)
         if p.sends == "voltage":
             self.u = self.u * (1 - p.current_decay) + total
-            self.v = self.v * (1 - p.voltage_decay) + self.u + p.bias
+            self.v = self.v * (1 - p.voltage_decay) + self.u + bias
             self.sent[:] = self.v
             return
         keep = 1 - p.current_decay, 1 - p.voltage_decay
-        spiking = p.bias, p.threshold, p.reset != "zero", p.subtracted
+        spiking = bias, p.threshold, p.reset != "zero", p.subtracted
         advance_spiking(self.u, self.v, total, *keep, *spiking, self.sent)

@@ -17,6 +17,7 @@ from hardware_profiles.files import write_text
 from .delays import balance_delays
 from .discretize import Discretize
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
+from .fold_leak import fold_leak
 from .lower import lower
 from .nir_file import write_nir
 from .passes import PASSES
@@ -29,6 +30,7 @@ def listed() -> dict[str, str]:
     said = {name: _sentence(sys.modules[transform.__module__].__doc__ or "") for name, transform in PASSES.items()}
     return said | {
         "lower": "neurons become compartments with decays, thresholds and biases a step, synapses connections",
+        "fold_leak": _sentence(sys.modules[fold_leak.__module__].__doc__ or ""),
         "balance_delays": "branches that join wait for the longest, and a neuron hears itself exactly a step late",
     }
 
@@ -43,6 +45,8 @@ def run(
         seen(name, graph)
     network = lower(graph, dt, where, discretize=discretize, reset=reset)
     seen("lower", network)
+    network = fold_leak(network)
+    seen("fold_leak", network)
     balanced = balance_delays(network)
     seen("balance_delays", balanced)
     return balanced
@@ -76,7 +80,7 @@ def network_parts(network: FloatNetwork) -> dict[str, Any]:
 
 
 def _population_parts(population: FloatPopulation) -> dict[str, Any]:
-    fields = ("current_decay", "voltage_decay", "threshold", "bias", "v_initial")
+    fields = ("current_decay", "voltage_decay", "threshold", "bias", "v_leak", "v_initial")
     return {
         "name": population.name,
         "shape": list(population.shape),

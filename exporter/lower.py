@@ -56,7 +56,8 @@ def lower(
 ) -> FloatNetwork:
     """Lower a graph that the passes have been over; raises InputError for what the chip cannot hold.
 
-    The connections' delays are not balanced yet (exporter/delays.py).
+    What v leaks to is no part of the bias yet (exporter/fold_leak.py), and the connections' delays are not balanced
+    (exporter/delays.py).
     """
     shapes = output_shapes(graph)
     inputs = tuple(InputPort(n, shapes[n]) for n, node in graph.nodes.items() if isinstance(node, nir.Input))
@@ -133,18 +134,18 @@ def _outputs(graph: nir.NIRGraph, where: str) -> tuple[str, ...]:
 
 def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics, where: str) -> FloatPopulation:
     size = math.prod(shape)
-    leak = dynamics.voltage_decay * _field(node, "v_leak", size)
+    leak, bias = _field(node, "v_leak", size), np.zeros(size)
     start = np.broadcast_to(initial_voltage(node).reshape(-1), (size,)).copy()
     if not isinstance(node, SPIKING):
         return FloatPopulation(
-            name, shape, dynamics.current_decay, dynamics.voltage_decay, np.full(size, np.inf), leak,
-            sends="voltage", v_initial=start,
+            name, shape, dynamics.current_decay, dynamics.voltage_decay, np.full(size, np.inf), bias,
+            sends="voltage", v_initial=start, v_leak=leak,
         )  # fmt: skip
     threshold = _field(node, "threshold" if isinstance(node, nir.Threshold) else "v_threshold", size)
     if isinstance(node, nir.Threshold):
         # without memory, a bias moves input and threshold together
         lift = np.where(threshold > 0, 0.0, 1 - threshold)
-        threshold, leak = threshold + lift, leak + lift
+        threshold, bias = threshold + lift, bias + lift
     elif np.any(threshold <= 0):
         raise InputError(
             f"{where}: {name!r} has a v_threshold of {threshold.min():g} above its v_reset; "
@@ -152,8 +153,8 @@ def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics,
         )
     gain = dynamics.gain
     return FloatPopulation(
-        name, shape, dynamics.current_decay, dynamics.voltage_decay, threshold / gain, leak / gain,
-        v_initial=start / gain, vth=trained_threshold(node),
+        name, shape, dynamics.current_decay, dynamics.voltage_decay, threshold / gain, bias / gain,
+        v_initial=start / gain, vth=trained_threshold(node), v_leak=leak / gain,
     )  # fmt: skip
 
 

@@ -25,20 +25,26 @@ def test_every_pass_is_listed_with_one_line() -> None:
     result = spikeport("compile", "--passes")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [*PASSES, "lower", "balance_delays"] == list(listed())
+    assert [line.split()[0] for line in lines] == [*PASSES, "lower", "fold_leak", "balance_delays"] == list(listed())
     assert all(len(line.split()) > 3 for line in lines)
 
 
 def test_dump_writes_the_network_after_each_pass(tmp_path: Path) -> None:
-    nir.write(str(tmp_path / "model.nir"), graph())
+    leaky = graph()
+    # in units of r dt / tau = 1
+    leaky.nodes["lif"].v_leak[:] = 0.5
+    nir.write(str(tmp_path / "model.nir"), leaky)
     result = spikeport("compile", "model.nir", "--chip", "loihi2", "--dump", "steps", "-o", "model.chip", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     names = sorted(path.name for path in (tmp_path / "steps").iterdir())
-    kinds = [*[".nir"] * len(PASSES), ".json", ".json"]
+    kinds = [*[".nir"] * len(PASSES), *[".json"] * 3]
     assert names == [f"{i:02d}_{name}{kind}" for i, (name, kind) in enumerate(zip(listed(), kinds, strict=True), 1)]
     network = json.loads((tmp_path / "steps" / names[-1]).read_text())
     assert [c["delay"] for c in network["connections"]] == [1]
     assert network["populations"][0]["voltage_decay"] == [0.1, 0.1]
+    lowered, folded = (json.loads((tmp_path / "steps" / name).read_text())["populations"][0] for name in names[-3:-1])
+    assert (lowered["v_leak"], lowered["bias"]) == ([0.5, 0.5], [0, 0])
+    assert (folded["v_leak"], folded["bias"]) == ([0, 0], [0.05, 0.05])
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import nir
 import numpy as np
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from nir_strategies import any_graphs, spikes_for
 from strategies import DT, seeds
 
+from exporter.compile import lower_graph
+from exporter.delays import balance_delays
+from exporter.float_simulator import simulate_float
 from exporter.nir_simulator import simulate_nir
 from exporter.passes import PASSES
 from exporter.passes.conv1d_as_conv2d import conv1d_as_conv2d
@@ -42,6 +46,21 @@ def test_a_pass_keeps_what_every_neuron_and_output_sends(name: str, graph: nir.N
     # and leaves the graph it was given as it was
     assert graph.edges == edges
     assert all(vars(node)[f] is v for n, node in graph.nodes.items() for f, v in fields[n].items())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graph=any_graphs(), seed=seeds, reset=st.sampled_from(["zero", "subtract", "subtract_after_decay"]))
+def test_a_leak_in_the_bias_keeps_what_every_population_sends(graph: nir.NIRGraph, seed: int, reset: str) -> None:
+    inputs = spikes_for(graph, 8, 2, seed, 0.4)
+    assume(simulate_nir(graph, inputs, reset=reset).nearest > 1e-6)  # type: ignore[arg-type]
+    seen: dict[str, Any] = {}
+    lower_graph(graph, reset=reset, watch=seen.__setitem__)  # type: ignore[arg-type]
+    lowered, folded = (balance_delays(seen[name]) for name in ("lower", "fold_leak"))
+    assert not any(p.v_leak.any() for p in folded.populations)
+    flat = {name: x.reshape(*x.shape[:2], -1) for name, x in inputs.items()}
+    wanted, found = (simulate_float(network, flat, 20) for network in (lowered, folded))
+    for name, sent in wanted.spikes.items():
+        np.testing.assert_allclose(found.spikes[name], sent, atol=1e-9, err_msg=name)
 
 
 def line(shape: tuple[int, ...], *middle: nir.NIRNode) -> nir.NIRGraph:
