@@ -28,6 +28,9 @@ from .rows import chosen_rows, on_grid, row_sums
 
 # halvings of the largest weight that are tried as the border between large and small ones
 _BORDERS = range(1, 8)
+# weights of the other sign up to this part of the largest are noise of numbers kept in 32 bit; two digits of 8 bit
+# round them to 0, too
+_NOISE = 1e-6
 # a split must take this much off the mean squared error: one bit
 _ONE_BIT = 4.0
 
@@ -114,8 +117,13 @@ def whole(
     rows: csr_array, repeat: int, synapse: int, bits: int, payload: int = 1, signed: bool = False
 ) -> WeightMatrix:
     """All weights of a connection on the grid of their sign mode."""
-    mode = sign_mode(rows.data)
+    mode = sign_mode(_without_noise(rows.data))
     return WeightMatrix(rows, repeat, synapse, weight_grid(mode, bits), mode, payload, signed)
+
+
+def _without_noise(weights: Floats) -> Floats:
+    """The weights with 0 where one is nothing beside the largest."""
+    return np.where(np.abs(weights) > _NOISE * np.abs(weights).max(initial=0), weights, 0.0)
 
 
 def by_sign(matrix: WeightMatrix, bits: int) -> list[WeightMatrix]:

@@ -108,6 +108,24 @@ def quantise_whole(wanted: FloatNetwork, form: str = "whole"):  # type: ignore[n
     return assemble(wanted, "loihi2", WIDTHS, quantise_layers(wanted, WIDTHS, options))
 
 
+@SETTINGS
+@given(seed=seeds, sign=st.sampled_from([-1, 1]), noise=st.floats(1e-12, 9e-7), bits=st.integers(2, 8))
+def test_weights_of_one_sign_but_for_noise_keep_their_lowest_bit(seed: int, sign: int, noise: float, bits: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = sign * rng.uniform(0.01, 0.1, (4, 6))
+    noisy = weights.copy()
+    noisy[rng.random(weights.shape) < 0.2] = -sign * noise * np.abs(weights).min()
+    found = whole(csr_array(noisy), 1, 0, bits)
+    assert found.mode == ("excitatory" if sign > 0 else "inhibitory")
+    integers = found.rounded(1e4, smallest_exponent(found, 1e4, WIDTHS))
+    assert np.all(integers * sign >= 0) and not np.any(integers[np.sign(found.values) == -sign])
+    held = quantise_whole(network(noisy)).connections
+    assert [c.sign_mode for c in held] == [found.mode]
+    # what is small, but no noise, is held
+    noisy[0, 0] = -sign * 1e-5
+    assert whole(csr_array(noisy), 1, 0, bits).mode == "mixed"
+
+
 def test_doubled_synapses_have_a_fraction_of_the_error() -> None:
     wanted = network(np.random.default_rng(0).normal(0, 0.1, (20, 30)))
     normal = quantise(wanted, "loihi2", WIDTHS, 8).quantisation["a"].weight_error_rms
