@@ -7,7 +7,9 @@ put spikes in stands apart (`host_latency`), for a sensor on the chip's own link
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +36,14 @@ from .simulate import simulate
 from .workload import Workload, workload_of
 
 # samples that are simulated at a time; samples of a group, or fewer where one count of it, (steps, samples, parts), has
-# more elements than this
+# more elements than this; elements of the groups that threads work on at a time
 _BLOCK = 1024
 _GROUP = 64
 _ELEMENTS = 1_000_000
+_TOGETHER = 4 * _ELEMENTS
+
+Neurons = dict[str, NDArray[np.int64]]
+"""Spikes of every neuron of a node, (size,), by name."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +124,13 @@ def profile_run(
     chip: ChipProfile,
     x: Given | None = None,
     mapping: CoreMapping | None = None,
+    threads: int | None = None,
 ) -> Profile:
     """Profile a recorded run; nothing is simulated again.
 
     x: what entered, as it was given to `simulate`. With it, and every layer's spikes recorded, steps are told apart;
     else the run is taken for as many equal steps. mapping: where the neurons lie, by default as `map_program` lays
-    them.
+    them. threads: by default one a processor; the profile is the same with any number.
     """
     if x is not None and extent(x)[1] != result.batch:
         raise InputError(
@@ -131,7 +138,7 @@ def profile_run(
         )
     fed = max(1, result.steps - program.pipeline_steps) if x is None else extent(x)[0]
     sent = None if x is None else _sent(program, result, x)
-    profiler = Profiler(program, chip, result.steps, fed, sent is not None, mapping)
+    profiler = Profiler(program, chip, result.steps, fed, sent is not None, mapping, threads)
     for begin in range(0, result.batch, _BLOCK):
         profiler.add(result, sent, slice(begin, min(begin + _BLOCK, result.batch)))
     return profiler.finish()
@@ -164,7 +171,7 @@ def profile_simulated(
 class Profiler:
     """Profiles a run a block of samples at a time; fed: steps in which input enters; recorded: see Timeline.
 
-    A block is cut into groups whose counts stay near the processor.
+    A block is cut into groups whose counts stay near the processor; threads take one group after the other.
     """
 
     def __init__(
@@ -175,6 +182,7 @@ class Profiler:
         fed: int,
         recorded: bool,
         mapping: CoreMapping | None = None,
+        threads: int | None = None,
     ) -> None:
         self.steps = steps
         self._program, self._chip = program, chip
@@ -182,30 +190,55 @@ class Profiler:
         self._placement = place(program, self._mapping, chip.limits)
         fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
         rows = steps if recorded else 1
-        self._counter = Counter(program, self._placement, fan_outs, rows, not recorded)
-        self._times = StepTimes(self._placement, chip, steps, min(fed, steps), recorded, self._counter.names)
-        self._group = max(1, min(_GROUP, _ELEMENTS // (rows * len(self._placement.parts))))
-        self._neurons: dict[str, NDArray[np.int64]] = {}
+
+        def tools() -> tuple[Counter, StepTimes]:
+            counter = Counter(program, self._placement, fan_outs, rows, not recorded)
+            return counter, StepTimes(self._placement, chip, steps, min(fed, steps), recorded, counter.names)
+
+        self._tools = tools
+        # those that no thread works with at the moment
+        self._idle = [tools()]
+        count = rows * len(self._placement.parts)
+        self._group = max(1, min(_GROUP, _ELEMENTS // count))
+        self._threads = min(threads or os.cpu_count() or 1, max(1, _TOGETHER // (self._group * count)))
+        self._neurons: Neurons = {}
         self._sums: Sums = {}
 
     def add(self, result: SimulationResult, sent: Mapping[str, NDArray[Any]] | None, block: slice) -> None:
         """Take in these samples of a run; sent: what every node sent, step by step, where that was recorded."""
         rows = sent or {name: n.reshape(1, len(n), -1) for name, n in result.neuron_counts.items()}
         states = result.states if sent else {}
-        for begin in range(block.start, block.stop, self._group):
-            samples = slice(begin, min(begin + self._group, block.stop))
-            self._sums = added(self._sums, self._times.sums(self._counter.count(rows, states, samples)))
-        # a sum in 32 bit takes a third of the time, and is exact for a block of so few steps
-        kind = np.int32 if self.steps * _BLOCK < 1 << 31 else np.int64
-        for node in self._program.nodes:
-            counts = result.neuron_counts[node.name][block]
-            summed = counts.reshape(len(counts), -1).sum(axis=0, dtype=kind)
-            self._neurons[node.name] = self._neurons.get(node.name, np.zeros(node.size, np.int64)) + summed
+        begins = range(block.start, block.stop, self._group)
+        groups = [slice(begin, min(begin + self._group, block.stop)) for begin in begins]
+
+        def taken(samples: slice) -> tuple[Sums, Neurons]:
+            try:
+                tools = self._idle.pop()
+            except IndexError:
+                tools = self._tools()
+            counter, times = tools
+            sums = times.sums(counter.count(rows, states, samples))
+            self._idle.append(tools)
+            return sums, self._spikes(result, samples)
+
+        with ThreadPoolExecutor(min(self._threads, len(groups))) as pool:
+            # added in the order of the groups, whichever thread is first: sums of floats depend on it
+            for sums, neurons in pool.map(taken, groups):
+                self._sums = added(self._sums, sums)
+                self._neurons = {name: values + self._neurons.get(name, 0) for name, values in neurons.items()}
+
+    def _spikes(self, result: SimulationResult, samples: slice) -> Neurons:
+        """Spikes of every neuron in these samples."""
+        # a sum in 32 bit takes a third of the time, and is exact for a group of so few steps
+        kind = np.int32 if self.steps * _GROUP < 1 << 31 else np.int64
+        counts = {node.name: result.neuron_counts[node.name][samples] for node in self._program.nodes}
+        return {name: n.reshape(len(n), -1).sum(axis=0, dtype=kind).astype(np.int64) for name, n in counts.items()}
 
     def finish(self) -> Profile:
         """The profile of all samples that were taken in."""
         program, chip, mapping = self._program, self._chip, self._mapping
-        timeline = self._times.timeline(self._sums)
+        _, times = self._idle[0]
+        timeline = times.timeline(self._sums)
         layers = tuple(self._layer(node.name, node.size, timeline) for node in program.nodes)
         power = static_parts(chip, mapping.chips, mapping.cores)
         entering = sum(layer.messages for layer in layers if layer.cores == 0)

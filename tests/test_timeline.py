@@ -17,13 +17,17 @@ from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
 from exporter.mapping import encoding, is_list
+from exporter.mapping.board import squares
 from exporter.program import ChipProgram, DenseConnection
 from hardware_profiles import load_chip
 from hardware_profiles.schema import ChipProfile
+from lava_runtime.kernels.counting import count_bytes, count_payloads
 from lava_runtime.kernels.step_times import pipelined_seconds
 from lava_runtime.profile import profile_run, profile_simulated
+from lava_runtime.profiling.counts import Runs
 from lava_runtime.profiling.placement import Placement
 from lava_runtime.profiling.timeline import Timeline
+from lava_runtime.profiling.views import views
 from lava_runtime.result import SimulationResult
 from lava_runtime.simulate import simulate
 
@@ -31,11 +35,20 @@ SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[Healt
 Counted = dict[str, NDArray[np.float64]]
 
 
-def crowded(compartments: int) -> ChipProfile:
-    """Loihi 1 with so few compartments a core that small networks take several cores."""
+def crowded(compartments: int, **others: int) -> ChipProfile:
+    """Loihi 1 with so few compartments a core that small networks take several cores; others: more of its limits."""
     chip = load_chip("loihi1")
-    limit = chip.limits.compartments_per_core.model_copy(update={"value": compartments})
-    return chip.model_copy(update={"limits": chip.limits.model_copy(update={"compartments_per_core": limit})})
+    one = chip.limits.compartments_per_core
+    changed = {name: one.model_copy(update={"value": n}) for name, n in others.items()}
+    changed["compartments_per_core"] = one.model_copy(update={"value": compartments})
+    return chip.model_copy(update={"limits": chip.limits.model_copy(update=changed)})
+
+
+# chips of two by three routers
+COLUMNS, ROWS = 2, 3
+SMALL_CHIPS = {
+    "cores_per_chip": COLUMNS * ROWS, "cores_per_router": 1, "mesh_columns": COLUMNS, "chips_per_board": 900,
+}  # fmt: skip
 
 
 def walk(program: ChipProgram, x: NDArray[Any], result: SimulationResult, placement: Placement) -> Counted:
@@ -43,8 +56,9 @@ def walk(program: ChipProgram, x: NDArray[Any], result: SimulationResult, placem
     shape = result.steps, result.batch, len(placement.parts)
     counted: Counted = defaultdict(lambda: np.zeros(shape))
     sent = {p.name: result.states[f"s/{p.name}"].reshape(*shape[:2], -1) for p in program.populations}
-    sent["in"] = np.zeros((*shape[:2], program.source_size("in")))
-    sent["in"][: len(x)] = (x != 0).reshape(len(x), result.batch, -1)[: result.steps]
+    entry = program.inputs[0]
+    sent[entry.name] = np.zeros((*shape[:2], entry.size))
+    sent[entry.name][: len(x)] = (x != 0).reshape(len(x), result.batch, -1)[: result.steps]
     for name, values in sent.items():
         for t, b, i in np.argwhere(values):
             counted["spikes"][t, b, placement.slots[name][i]] += 1
@@ -60,15 +74,24 @@ def walk(program: ChipProgram, x: NDArray[Any], result: SimulationResult, placem
             for part in set(targets[i]):
                 counted["received"][t, b, part] += 1
                 counted["messages"][t, b, own] += 1
-                counted["hops"][t, b, own] += distance(placement, own, part)
+                routers, chips = distance(placement, own, part)
+                counted["hops"][t, b, own] += routers
+                counted["chip_hops"][t, b, own] += chips
     return counted
 
 
-def distance(placement: Placement, source: int, target: int) -> int:
-    """Rows and columns between the routers of two parts' cores; input enters at the first router."""
-    here, there = (placement.parts[number].core for number in (source, target))
-    x, y = (placement.placed[here].x, placement.placed[here].y) if here >= 0 else (0, 0)
-    return abs(x - placement.placed[there].x) + abs(y - placement.placed[there].y)
+def distance(placement: Placement, source: int, target: int) -> tuple[int, int]:
+    """Rows and columns between two parts' cores, of routers and of chips; input enters at the first router."""
+
+    def place(part: int) -> tuple[int, int, int, int]:
+        if placement.parts[part].core < 0:
+            return 0, 0, 0, 0
+        core = placement.placed[placement.parts[part].core]
+        column, row = squares(30, 30)[core.chip]
+        return column * COLUMNS + core.x, row * ROWS + core.y, column, row
+
+    (x, y, column, row), (other_x, other_y, other_column, other_row) = place(source), place(target)
+    return abs(x - other_x) + abs(y - other_y), abs(column - other_column) + abs(row - other_row)
 
 
 def parted(program: ChipProgram) -> ChipProgram:
@@ -89,21 +112,20 @@ def parted(program: ChipProgram) -> ChipProgram:
     density=st.sampled_from([0.0, 0.2, 1.0]),
     compartments=st.sampled_from([1, 3, 7, 1024]),
     parts=st.booleans(),
+    small_chips=st.booleans(),
 )
 def test_counts_by_step_and_core_are_those_of_a_walk_over_spikes_and_synapses(
-    data: st.DataObject, density: float, compartments: int, parts: bool
+    data: st.DataObject, density: float, compartments: int, parts: bool, small_chips: bool
 ) -> None:
     program = data.draw(chip_programs())
     program = parted(program) if parts else program
     x = data.draw(inputs_for(program, density))
-    chip = crowded(compartments)
+    chip = crowded(compartments, **(SMALL_CHIPS if small_chips else {}))
     result = simulate(program, x, steps=len(x) + 2, record="layers")
     found = profile_run(program, result, chip, x).timeline
     counted = walk(program, x, result, found.placement)
     assert found.recorded
     for name, values in found.exact.items():
-        if name == "chip_hops":
-            continue
         assert values == pytest.approx(counted[name].mean(axis=1)), name
     assert {name for name in counted if counted[name].any()} <= set(found.exact)
     assert_times(found, counted, program, chip, len(x))
@@ -162,6 +184,59 @@ def _largest_update(updates: NDArray[np.float64], t: int, fed: int, b: int) -> N
     return np.max(at_once, axis=0)
 
 
+def test_a_spike_that_leaves_its_chip_is_counted_and_priced_by_the_chips_it_crosses() -> None:
+    # 30 neurons on 5 chips of 6 cores that hold one each, one layer behind the other
+    program, x = programs.dense((4, 20, 10), 3), programs.spikes((10, 2, 4), 0.5, 1)
+    result = simulate(program, x, steps=14, record="layers")
+    one, several = (profile_run(program, result, crowded(1, **limits), x) for limits in ({}, SMALL_CHIPS))
+    assert (one.mapping.chips, several.mapping.chips) == (1, 5)
+    assert "chip_hops" not in one.timeline.exact
+    crossed = sum(layer.events.chip_hops.typical for layer in several.layers)
+    assert crossed == pytest.approx(walk(program, x, result, several.timeline.placement)["chip_hops"].sum() / 2)
+    assert crossed > 100
+    link, free = load_chip("loihi2_kapoho_point").energy.chip_hop, crowded(1, **SMALL_CHIPS)
+    assert link is not None
+    chip = free.model_copy(update={"energy": free.energy.model_copy(update={"chip_hop": link})})
+    priced = profile_run(program, result, chip, x)
+    assert priced.dynamic.typical - several.dynamic.typical == pytest.approx(crossed * link.value)
+    found = views(priced, chip)
+    for rows in (found["traffic"]["chip_hops"]["layers"], found["energy"]["layers_j"]):
+        assert rows.keys() == {"input", "layer1", "layer2"}
+    assert np.sum(list(found["traffic"]["chip_hops"]["layers"].values())) == pytest.approx(crossed, rel=1e-4)
+    assert np.sum(list(found["energy"]["layers_j"].values())) == pytest.approx(priced.dynamic.typical, rel=1e-4)
+
+
+def test_the_profile_is_the_same_with_any_number_of_threads() -> None:
+    program, x, chip = programs.dense((6, 40, 4), 3), programs.spikes((10, 200, 6), 0.5, 1), crowded(9)
+    result = simulate(program, x, steps=12, record="layers")
+    alone, together = (profile_run(program, result, chip, x, threads=threads) for threads in (1, 3))
+    assert alone.workload == together.workload
+    assert views(alone, chip) == views(together, chip)
+    assert np.array_equal(alone.timeline.work, together.timeline.work)
+    # 200 samples are three groups and a smaller one, and as if each had been profiled alone
+    one_by_one = [
+        profile_run(program, simulate(program, x[:, b : b + 1], steps=12, record="layers"), chip, x[:, b : b + 1])
+        for b in range(0, 200, 40)
+    ]
+    some = x[:, ::40]
+    every = profile_run(program, simulate(program, some, steps=12, record="layers"), chip, some)
+    assert every.latency.typical == pytest.approx(np.mean([found.latency.typical for found in one_by_one]))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.bool_, np.int32])
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
+def test_what_is_not_0_is_counted_run_by_run_in_every_type(kind: type, size: int) -> None:
+    rng = np.random.default_rng(size)
+    values = (rng.integers(0, 4, (3, 5, size)) // 2).astype(kind)
+    slots = np.sort(rng.integers(0, 4, size))
+    runs, counted = Runs.of(slots), np.zeros((3, 4, 2))
+    count = count_bytes if values.itemsize == 1 else count_payloads
+    # the last samples: behind them nothing may be read
+    count(values, 3, runs.begins, runs.ends, runs.slots, counted)
+    wanted = [[[np.count_nonzero(v[slots == p]) for v in row[3:]] for p in range(4)] for row in values]
+    assert counted.tolist() == wanted
+
+
 def test_without_steps_the_run_is_as_many_equal_steps() -> None:
     program = programs.dense((6, 40, 4), 3)
     x = programs.spikes((10, 2, 6), 0.5, 1)
@@ -196,7 +271,7 @@ def test_sparse_connections_reach_only_the_cores_of_their_synapses() -> None:
 def test_pipelined_the_tail_of_a_sample_runs_beside_the_head_of_the_next() -> None:
     # two steps of input, one more until the answer: (5 + 6) + 1 for the first sample, (3 + 4) + 2 for the other
     first, second = [[5, 0], [1, 1], [0, 4]], [[0, 3], [2, 0], [6, 0]]
-    events = np.broadcast_to(np.array([first, second], float).transpose(1, 0, 2), (3, 3, 2, 2)).copy()
+    events = np.broadcast_to(np.array([first, second], float).transpose(1, 2, 0), (3, 3, 2, 2)).copy()
     least = np.array([0.0, 1.0, 2.0])
     found = pipelined_seconds(events, np.zeros_like(events), 2, least)
     assert found.tolist() == [21, 21 + 4, 21 + 8]

@@ -5,84 +5,104 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_BLOCK = 64
+from .bits import number_of_bits, set_bytes
+from .rows import add_product
+
+_WORD = 64
 
 
 @njit(cache=True, nogil=True)
-def count_spikes(values, first, begins, ends, slots, counted):
-    """Add what is not 0 in values (steps, all samples, size) to counted (steps, samples, parts), `first` its first one.
+def count_bytes(values, first, begins, ends, slots, counted):
+    """Add what is not 0 in values (steps, all samples, size) to counted (steps, parts, samples), `first` its first one.
 
-    Elements [begin, end) of a run lie on one part. Blocks of a fixed length are summed in bytes, which the compiler
-    does 64 at a time.
+    values: bytes, one row behind the other. Elements [begin, end) of a run lie on one part.
     """
+    _, samples, size = values.shape
+    every = values.reshape(-1)
     for t in range(min(len(values), len(counted))):
-        for b in range(counted.shape[1]):
+        for b in range(counted.shape[2]):
+            row = (t * samples + first + b) * size
+            for r in range(len(begins)):
+                place, end, total = row + begins[r], row + ends[r], 0
+                while place < end and place + _WORD <= len(every):
+                    word = set_bytes(every, place)
+                    if end - place < _WORD:
+                        # what stands behind the run is no part of it
+                        word &= (np.uint64(1) << np.uint64(end - place)) - np.uint64(1)
+                    total += int(number_of_bits(word))
+                    place += _WORD
+                for i in range(place, end):
+                    total += every[i] != 0
+                counted[t, slots[r], b] += total
+
+
+@njit(cache=True, nogil=True)
+def count_payloads(values, first, begins, ends, slots, counted):
+    """The same with payloads, which take more than a byte."""
+    for t in range(min(len(values), len(counted))):
+        for b in range(counted.shape[2]):
             row = values[t, first + b]
             for r in range(len(begins)):
-                piece, total = row[begins[r] : ends[r]], 0
-                whole = len(piece) // _BLOCK * _BLOCK
-                for start in range(0, whole, _BLOCK):
-                    block = np.uint8(0)
-                    for i in range(_BLOCK):
-                        block = np.uint8(block + np.uint8(piece[start + i] != 0))
-                    total += block
-                for i in range(whole, len(piece)):
-                    total += piece[i] != 0
-                counted[t, b, slots[r]] += total
+                total = 0
+                for i in range(begins[r], ends[r]):
+                    total += row[i] != 0
+                counted[t, slots[r], b] += total
 
 
 @njit(cache=True, nogil=True)
 def add_numbers(values, first, begins, ends, slots, counted):
     """The same with numbers of spikes: their sums."""
     for t in range(len(counted)):
-        for b in range(counted.shape[1]):
+        for b in range(counted.shape[2]):
             row = values[t, first + b]
             for r in range(len(begins)):
                 total = 0
                 for i in range(begins[r], ends[r]):
                     total += row[i]
-                counted[t, b, slots[r]] += total
+                counted[t, slots[r], b] += total
 
 
 @njit(cache=True, nogil=True)
 def bound_active(spikes, own, feeding, moves, sizes, bounds):
-    """Write bounds (3, steps, samples, parts) of active updates for the parts own[0] to own[1] (excluded).
+    """Write bounds (3, steps, parts, samples) of active updates for the parts own[0] to own[1] (excluded).
 
     From those that spike to all sizes, typically all; none in a sample in which no part that is `feeding` (parts,)
     spikes, unless the population moves by itself.
     """
-    for b in range(spikes.shape[1]):
-        moved = moves
-        for t in range(spikes.shape[0]):
-            if moved:
-                break
-            for p in range(spikes.shape[2]):
-                if feeding[p] and spikes[t, b, p] > 0:
-                    moved = True
-        for t in range(spikes.shape[0]):
-            for p in range(own[0], own[1]):
-                bounds[0, t, b, p] = spikes[t, b, p]
-                bounds[1, t, b, p] = bounds[2, t, b, p] = sizes[p] if moved else 0.0
+    steps, parts, samples = spikes.shape
+    moved = np.full(samples, 1.0 if moves else 0.0)
+    if not moves:
+        for t in range(steps):
+            for p in range(parts):
+                if feeding[p]:
+                    for b in range(samples):
+                        moved[b] = max(moved[b], min(spikes[t, p, b], 1.0))
+    for t in range(steps):
+        for p in range(own[0], own[1]):
+            bounds[0, t, p] = spikes[t, p]
+            bounds[1, t, p] = sizes[p] * moved
+            bounds[2, t, p] = bounds[1, t, p]
 
 
 @njit(cache=True, nogil=True)
 def follow_alike(spikes, own, targets, synapses, hops, chip_hops, synops, received, sent, hopped, crossed):
-    """Follow spikes (steps, samples, parts) of the parts own[0] to own[1] (excluded), all alike, to those of targets.
+    """Follow spikes (steps, parts, samples) of the parts own[0] to own[1] (excluded), all alike, to those of targets.
 
     synapses: of an element on each target; hops, chip_hops: from each own part to all targets together.
     """
-    for t in range(spikes.shape[0]):
-        for b in range(spikes.shape[1]):
-            total = 0.0
-            for n in range(own[1] - own[0]):
-                found = spikes[t, b, own[0] + n]
-                total += found
-                sent[t, b, own[0] + n] += found * len(synapses)
-                hopped[t, b, own[0] + n] += found * hops[n]
-                crossed[t, b, own[0] + n] += found * chip_hops[n]
-            for n in range(len(synapses)):
-                synops[t, b, targets[0] + n] += total * synapses[n]
-                received[t, b, targets[0] + n] += total
+    steps, _, samples = spikes.shape
+    total = np.empty(samples)
+    for t in range(steps):
+        total[:] = 0.0
+        for n in range(own[1] - own[0]):
+            part = own[0] + n
+            total += spikes[t, part]
+            add_product(sent[t, part], spikes[t, part], len(synapses))
+            add_product(hopped[t, part], spikes[t, part], hops[n])
+            add_product(crossed[t, part], spikes[t, part], chip_hops[n])
+        for n in range(len(synapses)):
+            add_product(synops[t, targets[0] + n], total, synapses[n])
+            add_product(received[t, targets[0] + n], total, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -91,10 +111,10 @@ def follow_spikes(
 ):
     """Follow what is not 0 in values (steps, all samples, size) to the parts it reaches; numbers: of spikes, not 0/1.
 
-    The last five are (steps, samples, parts), `first` their first sample.
+    The last five are (steps, parts, samples), `first` their first sample.
     """
     for t in range(min(len(values), len(synops))):
-        for b in range(synops.shape[1]):
+        for b in range(synops.shape[2]):
             row = values[t, first + b]
             for i in range(len(row)):
                 if row[i] == 0:
@@ -102,11 +122,11 @@ def follow_spikes(
                 spikes = row[i] if numbers else 1
                 begin, end = indptr[i], indptr[i + 1]
                 for p in range(begin, end):
-                    synops[t, b, targets[p]] += spikes * synapses[p]
-                    received[t, b, targets[p]] += spikes
-                sent[t, b, slots[i]] += spikes * (end - begin)
-                hopped[t, b, slots[i]] += spikes * hops[i]
-                crossed[t, b, slots[i]] += spikes * chip_hops[i]
+                    synops[t, targets[p], b] += spikes * synapses[p]
+                    received[t, targets[p], b] += spikes
+                sent[t, slots[i], b] += spikes * (end - begin)
+                hopped[t, slots[i], b] += spikes * hops[i]
+                crossed[t, slots[i], b] += spikes * chip_hops[i]
 
 
 @njit(cache=True, nogil=True)

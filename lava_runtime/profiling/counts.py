@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from exporter.program import ChipProgram, Population
 from lava_runtime.activity import recorded_active
-from lava_runtime.kernels.counting import add_numbers, bound_active, count_spikes, follow_alike, follow_spikes
+from lava_runtime.kernels.counting import (
+    add_numbers,
+    bound_active,
+    count_bytes,
+    count_payloads,
+    follow_alike,
+    follow_spikes,
+)
 
 from .fan_out import Alike, FanOut
 from .placement import Placement
@@ -30,7 +37,7 @@ RECEIVED = "received"
 
 @dataclass(frozen=True)
 class Counts:
-    """What happened: exact counts (names, steps, samples, parts), and bounds of active updates, (3, steps, ...)."""
+    """What happened: exact counts (names, steps, parts, samples), and bounds of active updates, (3, steps, ...)."""
 
     exact: Floats
     active: Floats
@@ -66,6 +73,7 @@ class Counter:
         formats = sorted({f"synops_{fan_out.encoding}" for fan_out in fan_outs})
         self.names = ("spikes", RECEIVED, "messages", "hops", "chip_hops", *formats)
         self._feeding = {p.name: self._fed_by(p) for p in program.populations}
+        self._moving = {p.name: _moves_by_itself(p) for p in program.populations}
         self._runs = {node.name: Runs.of(placement.slots[node.name]) for node in program.nodes}
         self._room: Floats = np.zeros((0, 0, 0, 0))
         self._bounds: Floats = np.zeros((0, 0, 0, 0))
@@ -76,7 +84,7 @@ class Counter:
         states: "STATE/NAME" (steps, all samples, *shape), where they were recorded; they tell active updates apart.
         The next call writes over what this one returns.
         """
-        shape = len(self.names), self._steps, samples.stop - samples.start, len(self._placement.parts)
+        shape = len(self.names), self._steps, len(self._placement.parts), samples.stop - samples.start
         if self._room.shape != shape:
             self._room = np.zeros(shape)
         self._room.fill(0)
@@ -99,7 +107,8 @@ class Counter:
         return Counts(self._room, self._active(sent, states, samples, sums["spikes"]))
 
     def _sum(self, values: NDArray[Any], first: int, name: str, sums: Floats) -> None:
-        runs, count = self._runs[name], add_numbers if self._numbers else count_spikes
+        runs = self._runs[name]
+        count = add_numbers if self._numbers else count_bytes if values.itemsize == 1 else count_payloads
         count(values, first, runs.begins, runs.ends, runs.slots, sums)
 
     def _active(self, sent: Arrays, states: Arrays, samples: slice, spikes: Floats) -> Floats:
@@ -117,10 +126,10 @@ class Counter:
             if active is not None:
                 counted = np.zeros(spikes.shape)
                 self._sum(active, 0, name, counted)
-                bounds[..., own] = counted[..., own]
+                bounds[:, :, own] = counted[:, own]
                 continue
-            moves = any(np.any(getattr(population, constant, 0)) for constant in ("bias", "v_initial"))
-            bound_active(spikes, (own.start, own.stop), self._feeding[name], moves, self._placement.sizes, self._bounds)
+            feeding, moves = self._feeding[name], self._moving[name]
+            bound_active(spikes, (own.start, own.stop), feeding, moves, self._placement.sizes, bounds)
         return bounds
 
     def _fed_by(self, population: Population) -> NDArray[np.bool_]:
@@ -129,3 +138,7 @@ class Counter:
         for name in (population.name, *(c.source for c in self._program.into(population.name))):
             feeding[self._placement.of(name)] = True
         return feeding
+
+
+def _moves_by_itself(population: Population) -> bool:
+    return any(bool(np.any(getattr(population, constant, 0))) for constant in ("bias", "v_initial"))

@@ -99,9 +99,9 @@ class StepTimes:
         """Sums over a group of samples."""
         exact, active = self._a_step(counts)
         place = self._placement
-        kinds, rows, samples, parts = exact.shape
-        if self._room.shape != (2, 3, rows, samples, place.cores):
-            self._room = np.empty((2, 3, rows, samples, place.cores))
+        kinds, rows, parts, samples = exact.shape
+        if self._room.shape != (2, 3, rows, place.cores, samples):
+            self._room = np.empty((2, 3, rows, place.cores, samples))
         events, updates = self._room
         summed, summed_active = np.zeros((kinds, rows, parts)), np.zeros((3, rows, parts))
         work, step, slowest = np.zeros((3, rows, place.cores)), np.zeros((3, rows)), np.zeros(place.cores)

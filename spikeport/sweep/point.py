@@ -81,7 +81,7 @@ def _measured(job: Job) -> dict[str, Any]:
     data = stages.dataset_of(recipe)
     x = method.encode(data.x_test)
     result = simulate(program, x, "emulator", len(x) + program.pipeline_steps, "layers", threads=1)
-    profile = profile_run(program, result, chip, x)
+    profile = profile_run(program, result, chip, x, threads=1)
     answers = stages.answers(program, result, method.train_config.steps)
     return {
         "accuracy": float(np.mean(answers == data.y_test)),
