@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from exporter.program import ChipProgram
 
 from .engine import PopulationState, Synapses
-from .kernels.active import Active
-from .order import Stage, stages
+from .kernels.active import Active, pack, words_of
+from .order import Stage
 from .result import Recording
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -36,7 +36,7 @@ class Cut:
     groups: tuple[slice, ...]
 
 
-def cut(program: ChipProgram, steps: int, batch: int, threads: int, streamed: bool) -> Cut:
+def cut(program: ChipProgram, order: Sequence[Stage], steps: int, batch: int, threads: int, streamed: bool) -> Cut:
     """How a run is cut, a multiple of the threads in groups where there are as many samples.
 
     streamed: what is read and recorded is too much to go through it group by group, so that each thread has one group.
@@ -45,7 +45,7 @@ def cut(program: ChipProgram, steps: int, batch: int, threads: int, streamed: bo
     share = -(-batch // threads)
     length = max(1, min(steps, rows, _BLOCK_STEPS))
     samples = max(1, min(share, rows // length))
-    if streamed or any(stage.circular for stage in stages(program)):
+    if streamed or any(stage.circular for stage in order):
         # step by step the kernels are short already
         samples, length = share, max(1, min(length, rows // share))
     number = min(batch, -(-share // samples) * threads)
@@ -56,9 +56,11 @@ def cut(program: ChipProgram, steps: int, batch: int, threads: int, streamed: bo
 class Runner:
     """One thread's working memory, for groups of at most so many samples, one after the other."""
 
-    def __init__(self, program: ChipProgram, synapses: Sequence[Synapses], graded: set[str], steps: int) -> None:
+    def __init__(
+        self, program: ChipProgram, order: Sequence[Stage], synapses: Sequence[Synapses], graded: set[str], steps: int
+    ) -> None:
         self._program, self._graded, self._steps = program, graded, steps
-        self._stages = stages(program)
+        self._stages = order
         together = {name: stage.populations for stage in self._stages for name in stage.populations}
         self._within: dict[str, list[Synapses]] = {node.name: [] for node in program.nodes}
         self._beyond: dict[str, list[Synapses]] = {node.name: [] for node in program.nodes}
@@ -119,7 +121,7 @@ class Runner:
         state = self._states[name]
         for piece in _pieces(first, last, 1 if kept.states else last - first):
             state.update(begin + piece.start, piece.start, piece.stop)
-            kept.take(slice(begin + piece.start, begin + piece.stop), state.sent[piece], state.states)
+            state.record(kept, begin + piece.start, piece.start, piece.stop)
 
     def _deliver(self, synapses: Sequence[Synapses], active: Active, step: int) -> None:
         for synapse in synapses:
@@ -130,22 +132,34 @@ class _Entry:
     """One input of a group, a block at a time."""
 
     def __init__(self, steps: int, samples: int, size: int, graded: bool) -> None:
-        self._values = np.zeros((steps, samples, size), np.int32 if graded else np.uint8)
+        self._values = np.empty((steps, samples, size), np.int32 if graded else np.uint8)
+        self._words = np.empty((steps, samples, words_of(size)), np.uint64)
         self._active = Active.empty(steps * samples, size, graded)
         self._graded = graded
 
     def read(self, values: NDArray[Any], steps: int) -> Active:
         """The block's events; values: (input steps, samples, size), of which there may be fewer than steps."""
-        block = self._values[:steps]
-        np.copyto(block[: len(values)], values, casting="unsafe")
-        block[len(values) :] = 0
-        rows = self._active.part(0, steps * block.shape[1])
-        flat = block.reshape(rows.rows, -1)
+        samples = values.shape[1]
+        rows = self._active.part(0, steps * samples)
+        if self._graded or not _rows_of_bytes(values):
+            block = self._values[:steps]
+            np.copyto(block[: len(values)], values, casting="unsafe")
+            values = block[: len(values)]
         if self._graded:
-            rows.read_payloads(flat)
+            block[len(values) :] = 0
+            rows.read_payloads(block.reshape(rows.rows, -1))
         else:
-            rows.read_spikes(flat)
+            words = self._words[:steps]
+            for spikes, into in zip(values, words, strict=False):
+                pack(spikes, into)
+            words[len(values) :] = 0
+            rows.read_words(words.reshape(rows.rows, -1))
         return rows
+
+
+def _rows_of_bytes(values: NDArray[Any]) -> bool:
+    """Whether every step's values lie in memory as the kernels read them."""
+    return values.dtype == np.uint8 and len(values) > 0 and values[0].flags.c_contiguous
 
 
 def _pieces(first: int, last: int, length: int) -> Iterator[slice]:

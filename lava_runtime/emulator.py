@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from .engine import synapses_of
 from .inputs import graded_nodes
 from .kernels import warm_up
 from .kernels.active import Active
-from .order import stages
+from .order import Stage, stages
 from .result import Record, Recording, Room, SimulationResult, collect, in_memory
 from .shared import Shared, can_share
 
@@ -56,14 +56,14 @@ def emulate(
     recordings = {
         p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record, room) for p in program.populations
     }
-    report = _Report(progress, steps, batch)
+    report, order = _Report(progress, steps, batch), stages(program)
     cores = threads or os.cpu_count() or 1
-    if threads is None and batch > 1 and not _worth_threads(program, steps, batch):
+    if threads is None and batch > 1 and not _worth_threads(program, order, steps, batch):
         cores = 1
     if batch == 1 and cores > 1 and can_share(program):
         jobs = _parts(program, inputs, graded, steps, recordings, report, cores)
     else:
-        jobs = _groups_of_samples(program, inputs, graded, steps, recordings, report, cores)
+        jobs = _groups_of_samples(program, order, inputs, graded, steps, recordings, report, cores)
     built = time.perf_counter()
     with ThreadPoolExecutor(len(jobs)) as pool:
         try:
@@ -75,25 +75,25 @@ def emulate(
     return collect(program, inputs, steps, recordings, seconds, record)
 
 
-def _worth_threads(program: ChipProgram, steps: int, batch: int) -> bool:
+def _worth_threads(program: ChipProgram, order: Sequence[Stage], steps: int, batch: int) -> bool:
     """Whether there is enough, counted in elements, to be shared: in the whole run, where circles are in each step."""
-    at_once = 1 if any(stage.circular for stage in stages(program)) else steps
+    at_once = 1 if any(stage.circular for stage in order) else steps
     return at_once * batch * sum(node.size for node in program.nodes) >= _SHARED_FROM
 
 
 def _groups_of_samples(
-    program: ChipProgram, inputs: Inputs, graded: set[str], steps: int, recordings: dict[str, Recording],
-    report: _Report, cores: int,
+    program: ChipProgram, order: Sequence[Stage], inputs: Inputs, graded: set[str], steps: int,
+    recordings: dict[str, Recording], report: _Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
     """One job a thread, which takes one group of samples after the other."""
     synapses = synapses_of(program, program.connections, graded)
     batch = next(iter(inputs.values())).shape[1]
     streamed = sum(x.nbytes for x in inputs.values()) + sum(r.nbytes for r in recordings.values()) > _STREAMED_FROM
-    made = cut(program, steps, batch, min(cores, batch), streamed)
+    made = cut(program, order, steps, batch, min(cores, batch), streamed)
     waiting = iter(made.groups)
 
     def run() -> None:
-        runner = Runner(program, synapses, graded, made.steps)
+        runner = Runner(program, order, synapses, graded, made.steps)
         for group in waiting:
             if report.stopped:
                 return

@@ -155,9 +155,10 @@ class Recording:
         """What it holds."""
         return sum(values.nbytes for values in (self.n, self.s, *self.states.values()) if values is not None)
 
-    def take(self, steps: slice, sent: NDArray[Any], states: Mapping[str, NDArray[np.int32]]) -> None:
+    def take(self, steps: slice, sent: NDArray[Any] | None, states: Mapping[str, NDArray[np.int32]]) -> None:
         """Keep what is kept of these steps, of a single one where states are; sent: (steps, batch, size)."""
         if self.s is not None:
+            assert sent is not None
             self.s[steps] = sent
         for name, kept in self.states.items():
             kept[steps] = states[name]

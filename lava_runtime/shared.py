@@ -112,7 +112,7 @@ class Shared:
             for name, state in states.items():
                 state.update(step, 0, 1)
                 sent[thread][name] = _sent(state.active, self.parts[thread][name].start, name in self._graded)
-                kept[name].take(slice(step, step + 1), state.sent, state.states)
+                state.record(kept[name], step, 0, 1)
             self._barrier.wait()
             for name, into in active.items():
                 if name in self._inputs:

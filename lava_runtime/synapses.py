@@ -16,6 +16,7 @@ from .kernels.active import Active, Integers
 from .kernels.convolution import ConvSynapses
 from .kernels.dense import DenseSynapses
 from .kernels.sparse import SparseSynapses
+from .kernels.tiles import Tiles
 
 Deliver = Callable[[Active, Integers], None]
 """(active, target): adds to target (batch, size) what the active sources send."""
@@ -26,10 +27,11 @@ WHOLE_FROM = 0.08
 
 @dataclass(frozen=True)
 class DeliveryPart:
-    """The synapses of one delay, in steps."""
+    """The synapses of one delay, in steps; tiles: what delivers them, where it can move the target on at once."""
 
     delay: int
     deliver: Deliver
+    tiles: Tiles | None = None
 
 
 def delivery_parts(connection: Connection, source_size: int, graded: bool) -> list[DeliveryPart]:
@@ -42,21 +44,23 @@ def delivery_parts(connection: Connection, source_size: int, graded: bool) -> li
         return list(_convolutions(connection, source_size, graded))
     assert isinstance(connection, (DenseConnection, SparseConnection))
     if connection.longest_delay == connection.delay:
-        return [DeliveryPart(connection.delay, _whole_or_sparse(_matrix(connection, source_size), connection, graded))]
-    return [
-        DeliveryPart(delay, _whole_or_sparse(matrix, connection, graded))
-        for delay, matrix in _by_delay(connection, source_size)
-    ]
+        return [_whole_or_sparse(connection.delay, _matrix(connection, source_size), connection, graded)]
+    return [_whole_or_sparse(delay, matrix, connection, graded) for delay, matrix in _by_delay(connection, source_size)]
 
 
-def _whole_or_sparse(matrix: NDArray[np.int16] | csr_array, connection: Connection, graded: bool) -> Deliver:
+def _whole_or_sparse(
+    delay: int, matrix: NDArray[np.int16] | csr_array, connection: Connection, graded: bool
+) -> DeliveryPart:
     """`matrix`: a source element a row, (source size, target size)."""
     wide = isinstance(connection, DenseConnection) and connection.longest_delay > 1
     stored = matrix.nnz if isinstance(matrix, csr_array) else int(np.count_nonzero(matrix))
     if stored >= WHOLE_FROM * matrix.shape[0] * matrix.shape[1]:
         whole = matrix.toarray() if isinstance(matrix, csr_array) else matrix
-        return DenseSynapses(whole, connection.weight_exp, graded, wide).deliver
-    return SparseSynapses(csr_array(matrix), connection.weight_exp, wide).deliver
+        if not graded and Tiles.fits(whole):
+            tiles = Tiles(whole, connection.weight_exp)
+            return DeliveryPart(delay, tiles.deliver, tiles)
+        return DeliveryPart(delay, DenseSynapses(whole, connection.weight_exp, graded, wide).deliver)
+    return DeliveryPart(delay, SparseSynapses(csr_array(matrix), connection.weight_exp, wide).deliver)
 
 
 def _matrix(connection: DenseConnection | SparseConnection, source_size: int) -> NDArray[np.int16] | csr_array:

@@ -97,8 +97,8 @@ def test_stages_come_behind_all_that_feed_them() -> None:
 def test_cuts_give_every_thread_as_many_groups_and_hold_every_sample_once() -> None:
     program = dense((784, 512, 512, 10), 0)
     for batch, threads in ((128, 2), (7, 2), (1, 1), (1000, 3)):
-        made = blocks.cut(program, 25, batch, threads, False)
+        made = blocks.cut(program, stages(program), 25, batch, threads, False)
         assert [b for group in made.groups for b in range(batch)[group]] == list(range(batch))
         assert len(made.groups) % threads == 0
         assert made.steps * max(g.stop - g.start for g in made.groups) * 512 * 4 <= blocks._BLOCK_BYTES
-    assert len(blocks.cut(program, 25, 128, 2, streamed=True).groups) == 2
+    assert len(blocks.cut(program, stages(program), 25, 128, 2, streamed=True).groups) == 2

@@ -156,9 +156,11 @@ def test_the_matrix_product_takes_over_and_gives_way_where_it_is_not_exact(monke
 
     monkeypatch.setattr(dense.DenseSynapses, "_multiply", noting)
     connection = DenseConnection("a", "b", weights((6, 40), "mixed", 8, rng), -2, "mixed", 8, 1)
+    # spikes are multiplied with weights that do not fit a byte only
+    wider = replace(connection, weights=connection.weights * 2 + 1)
     payloads = (1, 1000, 100_000, 2**31 - 1)
     for density, largest in ((0.05, 1), *((0.9, largest) for largest in payloads)):
-        check(connection, activity((4, 40), density, largest, rng), largest > 1, 6)
+        check(wider if largest == 1 else connection, activity((4, 40), density, largest, rng), largest > 1, 6)
     # where a right shift would show what 32 bit cut off, nothing is multiplied
     assert used == [np.float32, np.float32, np.float64]
     check(replace(connection, weight_exp=2), activity((4, 40), 0.9, 2**31 - 1, rng), True, 6)
@@ -171,9 +173,14 @@ def test_the_matrix_product_takes_over_and_gives_way_where_it_is_not_exact(monke
 def test_layout_follows_the_share_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     made: list[str] = []
-    for name in ("DenseSynapses", "SparseSynapses"):
-        kind = getattr(synapses, name)
-        monkeypatch.setattr(synapses, name, lambda *a, kind=kind: made.append(kind.__name__) or kind(*a))
+    parts = synapses.delivery_parts
+
+    def noting(*arguments: Any) -> list[synapses.DeliveryPart]:
+        found = parts(*arguments)
+        made.extend(type(part.deliver.__self__).__name__ for part in found)  # type: ignore[attr-defined]
+        return found
+
+    monkeypatch.setitem(globals(), "delivery_parts", noting)
     for share in (0.01, 0.5):
         values = (weights((30, 40), "mixed", 8, rng) * (rng.random((30, 40)) < share)).astype(np.int32)
         matrix = csr_array(values)
@@ -182,7 +189,7 @@ def test_layout_follows_the_share_of_weights(monkeypatch: pytest.MonkeyPatch) ->
         sent = activity((2, 40), 0.5, 1, rng)
         whole = delivered(DenseConnection("a", "b", values, 1, "mixed", 8, 1), sent, False, 30)
         np.testing.assert_array_equal(whole[1], delivered(as_sparse, sent, False, 30)[1])
-    assert made == ["SparseSynapses", "SparseSynapses", "DenseSynapses", "DenseSynapses"]
+    assert made == ["SparseSynapses", "SparseSynapses", "Tiles", "Tiles"]
 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 64, 100])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .atrlif import ATRLIF
-from .base import Integers, Limits, Population, States, Step, StockProcess
+from .base import Integers, Limits, Population, SpikeStep, States, Step, StockProcess
 from .cuba import Cuba
 from .cuba_li import CubaLI
 from .cuba_lif import CubaLIF
@@ -62,6 +62,7 @@ __all__ = [
     "RFZero",
     "Sigma",
     "SigmaDelta",
+    "SpikeStep",
     "States",
     "Step",
     "StockProcess",

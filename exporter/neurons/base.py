@@ -31,6 +31,13 @@ size), which is then set to 0. What is sent goes to `sent`, (steps, batch, size)
 model is GRADED. Sample by sample, so that the states of one stay in the processor's first cache.
 """
 
+SpikeStep = Callable[[int, States, tuple[Integers, ...], NDArray[np.uint64], Integers], None]
+"""(step, states, arriving, words, total): the same for spikes without payloads, as they travel.
+
+words: (steps, batch, words), where every bit is written, the first compartment's the lowest of its word and those
+beyond the last 0; total: spikes a compartment, (batch, size), to which the block's are added.
+"""
+
 
 @dataclass(frozen=True)
 class StockProcess:
@@ -108,9 +115,22 @@ class Population:
         """States that do not start at 0, (size,) each."""
         return {}
 
+    def spike_stepper(self) -> SpikeStep | None:
+        """The kernel, bound to this population's constants, where it packs and counts spikes itself, else None."""
+        return None
+
     def stepper(self) -> Step:
-        """The kernel, bound to this population's constants."""
-        raise NotImplementedError
+        """The kernel, bound to this population's constants; made of the one that packs spikes where there is one."""
+        packed = self.spike_stepper()
+        if packed is None:
+            raise NotImplementedError
+
+        def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
+            words = np.empty((*sent.shape[:2], -(-self.size // 64)), np.uint64)
+            packed(number, states, arriving, words, np.zeros(sent.shape[1:], np.int32))
+            sent[:] = unpacked(words, self.size)
+
+        return step
 
     def stock(self) -> StockProcess | None:
         """The process of lava.proc that computes the same, None where there is none."""
@@ -131,6 +151,11 @@ def _integers(what: str, values: ArrayLike, shape: tuple[int, ...]) -> Integers:
     if array.shape not in ((), shape):
         raise InputError(f"{what} has shape {array.shape}; give one number, or one a compartment, {shape}")
     return np.broadcast_to(array, shape).reshape(-1).astype(np.int32)
+
+
+def unpacked(words: NDArray[np.uint64], size: int) -> NDArray[np.uint8]:
+    """A byte, 0 or 1, for each of the first `size` bits of every row of words."""
+    return np.unpackbits(words.view(np.uint8), axis=-1, count=size, bitorder="little")
 
 
 def one_value(values: Integers) -> int | None:

@@ -6,16 +6,16 @@ u, v as in exporter/neurons/cuba.py;   s <- v > (vth << 6);   v[s] <- 0
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 
-from .base import Integers, Limits, States, Step, StockProcess, unsigned
-from .cuba import Cuba, keep_fraction, next_current, next_voltage, plain_current, plain_voltage
+from .base import Integers, Limits, SpikeStep, States, StockProcess, unsigned
+from .cuba import Cuba, keep_fraction, plain_current, plain_voltage
+from .cuba_vector import spike
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,21 @@ class CubaLIF(Cuba):
         """The lowest and highest integer of every constant."""
         return {**super().registers(widths), "vth": unsigned(widths.vth_bits)}
 
-    def stepper(self) -> Step:
-        """The kernel, bound to this population's constants."""
-        constants = keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.threshold
+    def spike_stepper(self) -> SpikeStep | None:
+        """The kernel that packs and counts spikes itself."""
+        constants = self.step_constants
 
-        def step(_: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
-            _update(states["u"], states["v"], arriving[0], *constants, sent)
+        def step(
+            _: int, states: States, arriving: tuple[Integers, ...], words: NDArray[np.uint64], total: Integers
+        ) -> None:
+            spike(states["u"], states["v"], arriving[0], *constants, words, total)
 
         return step
+
+    @property
+    def step_constants(self) -> tuple[NDArray[np.float32], NDArray[np.float32], Integers, Integers]:
+        """What is kept of u and of v in a step, the bias and the threshold in units of v, (size,) each."""
+        return keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.threshold
 
     @property
     def threshold(self) -> Integers:
@@ -61,17 +68,3 @@ class CubaLIF(Cuba):
         spikes = voltage > self.threshold
         states["v"] = np.where(spikes, 0, voltage).astype(np.int32)
         return spikes.astype(np.int32)
-
-
-@njit(cache=True, nogil=True)
-def _update(u, v, a, keep_u, keep_v, bias, threshold, sent):
-    for b in range(u.shape[0]):
-        for t in range(len(a)):
-            for i in range(u.shape[1]):
-                current = next_current(u[b, i], keep_u[i], a[t, b, i])
-                voltage = next_voltage(v[b, i], keep_v[i], current, bias[i])
-                spike = voltage > threshold[i]
-                u[b, i] = current
-                a[t, b, i] = 0
-                sent[t, b, i] = spike
-                v[b, i] = np.int32(0) if spike else voltage

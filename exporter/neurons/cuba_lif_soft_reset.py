@@ -6,17 +6,17 @@ u, v as in exporter/neurons/cuba.py;   s <- v > (vth << 6);   v[s] <- v - v_subt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hardware_profiles.fixed_point import WordWidths
 
-from .base import Integers, Limits, States, Step, StockProcess
-from .cuba import keep_fraction, next_current, next_voltage, plain_current, plain_voltage
+from .base import Integers, Limits, SpikeStep, States, StockProcess
+from .cuba import plain_current, plain_voltage
 from .cuba_lif import CubaLIF
+from .cuba_vector import spike_and_subtract
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,14 @@ class CubaLIFSoftReset(CubaLIF):
         """The lowest and highest integer of every constant."""
         return {**super().registers(widths), "v_subtract": (0, widths.state_max)}
 
-    def stepper(self) -> Step:
-        """The kernel, bound to this population's constants."""
-        constants = keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.threshold, self.v_subtract
+    def spike_stepper(self) -> SpikeStep | None:
+        """The kernel that packs and counts spikes itself."""
+        constants = *self.step_constants, self.v_subtract
 
-        def step(_: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
-            _update(states["u"], states["v"], arriving[0], *constants, sent)
+        def step(
+            _: int, states: States, arriving: tuple[Integers, ...], words: NDArray[np.uint64], total: Integers
+        ) -> None:
+            spike_and_subtract(states["u"], states["v"], arriving[0], *constants, words, total)
 
         return step
 
@@ -52,17 +54,3 @@ class CubaLIFSoftReset(CubaLIF):
         spikes = voltage > self.threshold
         states["v"] = np.where(spikes, voltage - self.v_subtract, voltage).astype(np.int32)
         return spikes.astype(np.int32)
-
-
-@njit(cache=True, nogil=True)
-def _update(u, v, a, keep_u, keep_v, bias, threshold, subtract, sent):
-    for b in range(u.shape[0]):
-        for t in range(len(a)):
-            for i in range(u.shape[1]):
-                current = next_current(u[b, i], keep_u[i], a[t, b, i])
-                voltage = next_voltage(v[b, i], keep_v[i], current, bias[i])
-                spike = voltage > threshold[i]
-                u[b, i] = current
-                a[t, b, i] = 0
-                sent[t, b, i] = spike
-                v[b, i] = voltage - subtract[i] if spike else voltage

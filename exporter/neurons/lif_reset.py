@@ -7,16 +7,17 @@ t is 1 in a sample's first step. v starts at v_initial, but is 0 after a reset.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware_profiles.fixed_point import WordWidths
 
-from .base import Integers, Limits, States, Step, StockProcess, one_value
+from .base import Integers, Limits, SpikeStep, States, StockProcess, one_value
 from .cuba_lif import CubaLIF
 
 
@@ -49,20 +50,26 @@ class LIFReset(CubaLIF):
         due: NDArray[np.bool_] = (step + 1 - self.reset_offset) % self.reset_interval == 0
         return due
 
-    def stepper(self) -> Step:
-        """The kernel, bound to this population's constants."""
-        update = super().stepper()
+    def spike_stepper(self) -> SpikeStep | None:
+        """The kernel that packs and counts spikes itself."""
+        update = super().spike_stepper()
+        assert update is not None
 
-        def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
-            dues = [self.due(number + t) for t in range(len(sent))]
-            # the steps up to the next reset are one block
-            edges = [0, *(t for t in range(1, len(sent)) if dues[t].any()), len(sent)]
-            for begin, end in pairwise(edges):
-                states["u"][:, dues[begin]] = 0
-                states["v"][:, dues[begin]] = 0
-                update(number + begin, states, tuple(a[begin:end] for a in arriving), sent[begin:end])
+        def step(
+            number: int, states: States, arriving: tuple[Integers, ...], words: NDArray[np.uint64], total: Integers
+        ) -> None:
+            for begin, end in self._stretches(number, len(words), states):
+                update(number + begin, states, tuple(a[begin:end] for a in arriving), words[begin:end], total)
 
         return step
+
+    def _stretches(self, number: int, steps: int, states: States) -> Iterator[tuple[int, int]]:
+        """The steps up to the next reset are one block, before which what is due is reset."""
+        dues = [self.due(number + t) for t in range(steps)]
+        for begin, end in pairwise([0, *(t for t in range(1, steps) if dues[t].any()), steps]):
+            states["u"][:, dues[begin]] = 0
+            states["v"][:, dues[begin]] = 0
+            yield begin, end
 
     def stock(self) -> StockProcess | None:
         """lava.proc.lif's LIFReset, which has one interval and offset a process."""

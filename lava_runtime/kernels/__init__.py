@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 
 from exporter.program import Population
 
-from . import active, convolution, dense, sparse
+from . import active, convolution, dense, sparse, tiles
 
 
 def warm_up(populations: Iterable[Population]) -> None:
     """Compile, or load from the cache, every kernel that the populations and any connection need."""
-    for module in (active, convolution, dense, sparse):
-        module.warm_up()
+    _warm_up_synapses()
     for population in populations:
         states = {name: np.zeros((1, population.size), np.int32) for name in population.STATES}
         ports = tuple(np.zeros((1, 1, population.size), np.int32) for _ in population.PORTS)
         sent = np.zeros((1, 1, population.size), np.int32 if population.GRADED else np.uint8)
         population.stepper()(0, states, ports, sent)
+
+
+@cache
+def _warm_up_synapses() -> None:
+    for module in (active, convolution, dense, sparse, tiles):
+        module.warm_up()

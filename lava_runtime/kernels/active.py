@@ -87,7 +87,7 @@ def packed(spikes: NDArray[Any]) -> NDArray[np.uint64]:
 
 @njit(cache=True, nogil=True)
 def pack(spikes, words):
-    """One bit for every byte of contiguous rows."""
+    """One bit for every byte that is not 0 of contiguous rows."""
     for r in range(spikes.shape[0]):
         row = spikes[r]
         whole = len(row) // 64

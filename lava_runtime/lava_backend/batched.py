@@ -196,7 +196,7 @@ class BatchedPopulationModel(PyLoihiProcessModel):
             self._state.update(begin + first, first, last)
             for synapses in self._own:
                 synapses.deliver(self._state.rows(first, last), self._state, begin + first)
-            self._kept.take(slice(begin + first, begin + last), self._state.sent[first:last], self._state.states)
+            self._state.record(self._kept, begin + first, first, last)
         if begin + steps == self._steps:
             self._kept.n[:] = self._state.total
 
