@@ -23,6 +23,7 @@ from train_peers import KEEP, PEERS, SAME_EQUATIONS, WIDTH, Made
 
 from trainer import sparse
 from trainer.config import LayerConfig, NetworkConfig, build_network
+from trainer.memory import keep_freed_memory
 from trainer.network import SpikingNetwork
 
 STEPS, BATCH, SIZES = 25, 128, (784, 512, 512, 10)
@@ -36,6 +37,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    # as training does; the others gain by it, too
+    keep_freed_memory()
     x = (torch.rand(STEPS, BATCH, SIZES[0]) < arguments.rate).float()
     y = torch.randint(SIZES[-1], (BATCH,))
     # hidden layers fire at 5 to 20 %

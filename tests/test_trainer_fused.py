@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trainer import fused
-from trainer.dynamics import filter_current, filter_stepwise, fire_stepwise, integrate_and_fire_from
+from trainer.dynamics import (
+    filter_current,
+    filter_stepwise,
+    fire_stepwise,
+    integrate_and_fire_from,
+    integrate_and_fire_over,
+)
+from trainer.neurons import LIF, CubaLIF
 from trainer.sparse import pays, sparse_linear
 from trainer.surrogates import SURROGATES, Surrogate, surrogate
 
@@ -46,7 +53,7 @@ def test_firing_is_equal_forward_and_backward(
         if threads:
             patch.setattr(fused, "ONE_THREAD", 0)
             patch.setattr(torch, "get_num_threads", lambda: 3)
-        found = fused.fire_fused(current, bias, keep, vth, surrogate(name), 0.7, start)
+        found = fused.fire_fused(current.clone(), bias, keep, vth, surrogate(name), 0.7, start)
         slopes = gradients(found, weights, leaves)
     wanted = fire_stepwise(current + bias, keep, vth, surrogate(name), 0.7, start)
     assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
@@ -81,6 +88,28 @@ def test_a_sequence_cut_in_two_gives_the_same_as_whole() -> None:
     assert torch.equal(torch.cat([first, second]), whole) and torch.equal(last, end)
     u = filter_current(current, dv)
     assert torch.equal(filter_current(current[4:], dv, u[3]), u[4:])
+
+
+def test_who_keeps_the_current_for_a_backward_pass_is_told_that_it_was_overwritten() -> None:
+    dv, vth, spike = torch.tensor(0.2), torch.tensor(1.0), surrogate("atan")
+    x = torch.rand(4, 2, 3, requires_grad=True)
+    current = x * 3
+    (kept := current.square()).sum()
+    spikes, _ = integrate_and_fire_over(None, current, dv, vth, spike, 0.5)
+    assert not torch.equal(current, 3 * x), "v is not in its memory"
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        (kept.sum() + spikes.sum()).backward()
+    spikes, _ = integrate_and_fire_over(None, x * 3, dv, vth, spike, 0.5)
+    spikes.sum().backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        spikes.sum().backward()
+
+
+@pytest.mark.parametrize("neuron", [LIF(0.2), CubaLIF(0.3, 0.2)])
+def test_a_neuron_by_itself_leaves_its_input_as_it_is(neuron: CubaLIF) -> None:
+    x = torch.rand(4, 2, 3)
+    before = x.clone()
+    assert neuron(x).sum() > 0 and torch.equal(x, before)
 
 
 def test_what_no_kernel_knows_goes_step_by_step() -> None:

@@ -163,7 +163,10 @@ class SpikingBlock(nn.Module):
         return summed
 
     def fire(self, summed: Tensor, layer: LayerTensors) -> Tensor:
-        """Spikes for what the synapses from other layers give, (T, B, *output), with the numbers of `tensors()`."""
+        """Spikes for what the synapses from other layers give, (T, B, *output), with the numbers of `tensors()`.
+
+        summed: nothing else may read it, see dynamics.integrate_and_fire_over.
+        """
         current = self.neuron.current(summed, layer.du)
         bias = layer.bias.view(-1, *[1] * (current.dim() - 3))
         if layer.recurrent is None:

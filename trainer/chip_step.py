@@ -200,7 +200,7 @@ def _fire_slopes(
 ) -> tuple[Tensor, Tensor]:
     """Slopes to what enters v at every step, and to v before the first; all in units of the network."""
     if fused.fits(over) and fused.knows(spike):
-        rows = fused.flat(over)
+        rows = fused.flat(over).clone()
         zero = torch.zeros(rows.shape[2], dtype=rows.dtype)
         flat = state.reshape(state.shape[0], -1).contiguous()
         out = fused.fire_slopes(fused.flat(gradient), rows, fused.spread(keep, over), zero, spike, width, flat)

@@ -45,6 +45,22 @@ def integrate_and_fire_from(
     bias: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The same with v[-1] = start, (B, *neurons), 0 without; also returns v after the last step, (B, *neurons)."""
+    return integrate_and_fire_over(start, current.clone(), dv, vth, spike, width, bias)
+
+
+def integrate_and_fire_over(
+    start: Tensor | None,
+    current: Tensor,
+    dv: Tensor,
+    vth: Tensor,
+    spike: Surrogate,
+    width: float,
+    bias: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The same for a current that nothing else reads: its memory may hold v afterwards, and then its gradient.
+
+    Where another operation kept it for its backward pass, torch raises that it was modified in place.
+    """
     keep = 1 - dv
     if fused.fits(current, keep, vth, *([] if bias is None else [bias])) and fused.knows(spike):
         return fused.fire_fused(current, bias, keep, vth, spike, width, start)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from . import kernels
 from .surrogates import SURROGATES, Surrogate
@@ -36,7 +36,7 @@ def fits(sequence: Tensor, *constants: Tensor) -> bool:
 
 def knows(spike: Surrogate) -> bool:
     """Whether there is a kernel of the surrogate's slope."""
-    return spike.name in kernels.SLOPES and SURROGATES.get(spike.name) == replace(spike, height=1.0)
+    return spike.name in kernels.SLOPES and SURROGATES[spike.name].slope is spike.slope
 
 
 def filter_fused(synaptic_input: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
@@ -55,7 +55,7 @@ def fire_fused(
     width: float,
     start: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """dynamics.integrate_and_fire by kernels: spikes, and v after the last step."""
+    """dynamics.integrate_and_fire_over by kernels: spikes, and v after the last step."""
     i = flat(current)
     added = torch.zeros((), dtype=current.dtype) if bias is None else bias
     constants = (spread(constant, current) for constant in (added, keep, vth))
@@ -68,7 +68,8 @@ class _Filter(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, keep: Tensor, start: Tensor) -> Tensor:
         u = torch.empty_like(a)
         in_threads(kernels.filter_forward, a, arrays(a, keep, start, u))
-        ctx.save_for_backward(keep, start, u)
+        # what the slope of a trained du needs, and nothing else does; a copy, as u may be overwritten by v
+        ctx.save_for_backward(keep, start, u.clone() if ctx.needs_input_grad[1] else None)
         return u
 
     @staticmethod
@@ -93,26 +94,32 @@ class _Fire(torch.autograd.Function):
         spike: Surrogate,
         width: float,
     ) -> tuple[Tensor, Tensor]:
-        v, s, end = torch.empty_like(current), torch.empty_like(current), start.clone()
-        in_threads(kernels.fire_forward, current, arrays(current, bias, keep, vth, end, v, s))
-        ctx.save_for_backward(keep, vth, start, v)
+        s, end = torch.empty_like(current), start.clone()
+        in_threads(kernels.fire_forward, current, arrays(current, bias, keep, vth, end, s))
+        ctx.set_materialize_grads(False)
+        # current is v from here on: whoever kept it for a backward pass of its own is told
+        increment_version(current)  # type: ignore[no-untyped-call]
+        ctx.save_for_backward(keep, vth, start, current)
         ctx.slope = spike, width
         return s, end
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep, vth, start, v = ctx.saved_tensors
+        to_spikes, to_end = gradients
+        to_spikes = torch.zeros_like(v) if to_spikes is None else to_spikes
+        to_end = torch.zeros_like(v[-1]) if to_end is None else to_end
         # what was reset cannot pass an error on, and what was not is v itself
-        state = gradients[1] * (v[-1] <= vth)
+        state = to_end * (v[-1] <= vth)
         spike, width = ctx.slope
-        out = fire_slopes(gradients[0], v, keep, vth, spike, width, state)
+        out = fire_slopes(to_spikes, v.clone() if any(ctx.needs_input_grad[2:4]) else v, keep, vth, spike, width, state)
         to_bias = out.sum((0, 1)) if ctx.needs_input_grad[1] else None
         to_keep, to_vth = None, None
         if ctx.needs_input_grad[2]:
             before = torch.where(v > vth, 0, v)
             to_keep = (out[1:] * before[:-1]).sum((0, 1)) + (out[0] * start).sum(0)
         if ctx.needs_input_grad[3]:
-            later = torch.cat([keep * out[1:], gradients[1][None]])
+            later = torch.cat([keep * out[1:], to_end[None]])
             to_vth = -(out - torch.where(v > vth, 0, later)).sum((0, 1))
         return out, to_bias, to_keep, to_vth, state, None, None
 
@@ -127,18 +134,20 @@ def filter_slopes(gradient: Tensor, keep: Tensor) -> Tensor:
 def fire_slopes(
     gradient: Tensor, v: Tensor, keep: Tensor, vth: Tensor, spike: Surrogate, width: float, state: Tensor
 ) -> Tensor:
-    """What a loss with these slopes to the spikes, (T, B, N), has as slopes to what enters v.
+    """What a loss with these slopes to the spikes, (T, B, N), has as slopes to what enters v, in v's own memory.
 
-    v: before the reset; state: its slopes to v after the last step, overwritten by those to v before the first.
+    v: before the reset, overwritten; state: the loss's slopes to v after the last step, overwritten by those to v
+    before the first.
     """
     # the height is a factor of every slope, and the slopes are all that this gradient meets first
     gradient = (gradient if spike.height == 1 else gradient * spike.height).contiguous()
     slope, constants = kernels.SLOPES[spike.name]
     numbers = (v.detach().numpy().dtype.type(number) for number in constants(width))
-    out = torch.empty_like(gradient)
     before = arrays(gradient, v, keep, vth)
-    in_threads(kernels.fire_backward, gradient, (*before, slope, *numbers, *arrays(state, out)))
-    return out
+    in_threads(kernels.fire_backward, gradient, (*before, slope, *numbers, *arrays(state)))
+    # a second backward pass would take these slopes for v: autograd now refuses it
+    increment_version(v)  # type: ignore[no-untyped-call]
+    return v.detach()
 
 
 def in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[Any, ...]) -> None:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numba import njit
 
 
@@ -43,18 +42,18 @@ def filter_backward(gradient, keep, out, begin, end):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fire_forward(current, bias, keep, vth, state, v, s, begin, end):
+def fire_forward(v, bias, keep, vth, state, s, begin, end):
     """v[t] = w[t-1] * keep + (i[t] + bias); s[t] = v[t] > vth; w[t] = v[t] where s[t] = 0, else 0.
 
-    state: w[-1], then w[T-1].
+    v: i, overwritten by v; state: w[-1], then w[T-1].
     """
-    steps, _, size = current.shape
-    one, zero = current.dtype.type(1), current.dtype.type(0)
+    steps, _, size = v.shape
+    one, zero = v.dtype.type(1), v.dtype.type(0)
     for t in range(steps):
         for b in range(begin, end):
-            # two loops: one with both writes to memory is not vectorised
+            # two loops: one with all three writes to memory is not vectorised
             for n in range(size):
-                voltage = state[b, n] * keep[n] + (current[t, b, n] + bias[n])
+                voltage = state[b, n] * keep[n] + (v[t, b, n] + bias[n])
                 v[t, b, n] = voltage
                 state[b, n] = zero if voltage > vth[n] else voltage
             for n in range(size):
@@ -62,10 +61,11 @@ def fire_forward(current, bias, keep, vth, state, v, s, begin, end):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fire_backward(gradient, v, keep, vth, slope, factor, rate, state, out, begin, end):
+def fire_backward(gradient, v, keep, vth, slope, factor, rate, state, begin, end):
     """d/di[t] of a loss with slopes `gradient` to s: g[t] * slope(v[t] - vth) + keep * out[t+1] where s[t] = 0.
 
-    slope(x, factor, rate): see SLOPES. state: d/dw[T-1] (what a later stretch of time sends back), then d/dw[-1].
+    v: overwritten by the result; slope(x, factor, rate): see SLOPES; state: d/dw[T-1] (what a later stretch of time
+    sends back), then d/dw[-1].
     """
     steps, _, size = gradient.shape
     zero = gradient.dtype.type(0)
@@ -74,7 +74,7 @@ def fire_backward(gradient, v, keep, vth, slope, factor, rate, state, out, begin
             for n in range(size):
                 x = v[t, b, n] - vth[n]
                 voltage = gradient[t, b, n] * slope(x, factor, rate) + (zero if x > zero else state[b, n])
-                out[t, b, n] = voltage
+                v[t, b, n] = voltage
                 state[b, n] = keep[n] * voltage
 
 
@@ -107,65 +107,3 @@ SLOPES: dict[str, tuple[Any, Callable[[float], tuple[float, float]]]] = {
     "fast_sigmoid": (fast_sigmoid_slope, lambda width: (1.0, 1 / width)),
     "triangle": (triangle_slope, lambda width: (1.0, 1 / width)),
 }
-
-
-# rows of which the gradients stay in the cache
-BLOCK = 256
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def gather_weights(spikes, weights, out):
-    """out = spikes @ weights over what is not 0; spikes (R, in), weights (in, out)."""
-    count, inputs = spikes.shape
-    size = weights.shape[1]
-    active = np.empty(inputs + 1, np.int64)
-    for r in range(count):
-        k = 0
-        for i in range(inputs):
-            active[k] = i
-            k += spikes[r, i] != 0
-        for n in range(size):
-            out[r, n] = 0
-        fours = k - k % 4
-        # four at a time: a sum is read and written once for four rows of weights
-        for q in range(0, fours, 4):
-            a, b, c, d = active[q], active[q + 1], active[q + 2], active[q + 3]
-            xa, xb, xc, xd = spikes[r, a], spikes[r, b], spikes[r, c], spikes[r, d]
-            for n in range(size):
-                out[r, n] += (xa * weights[a, n] + xb * weights[b, n]) + (xc * weights[c, n] + xd * weights[d, n])
-        for q in range(fours, k):
-            a = active[q]
-            xa = spikes[r, a]
-            for n in range(size):
-                out[r, n] += xa * weights[a, n]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def gather_gradients(spikes, gradient, out):
-    """out += spikes.T @ gradient over what is not 0; spikes (R, in), gradient (R, out), out (in, out)."""
-    count, inputs = spikes.shape
-    size = gradient.shape[1]
-    rows = np.empty((inputs, BLOCK), np.int64)
-    found = np.zeros(inputs, np.int64)
-    for first in range(0, count, BLOCK):
-        found[:] = 0
-        for r in range(first, min(count, first + BLOCK)):
-            for i in range(inputs):
-                if spikes[r, i] != 0:
-                    rows[i, found[i]] = r
-                    found[i] += 1
-        for i in range(inputs):
-            k = found[i]
-            fours = k - k % 4
-            for q in range(0, fours, 4):
-                a, b, c, d = rows[i, q], rows[i, q + 1], rows[i, q + 2], rows[i, q + 3]
-                xa, xb, xc, xd = spikes[a, i], spikes[b, i], spikes[c, i], spikes[d, i]
-                for n in range(size):
-                    out[i, n] += (xa * gradient[a, n] + xb * gradient[b, n]) + (
-                        xc * gradient[c, n] + xd * gradient[d, n]
-                    )
-            for q in range(fours, k):
-                a = rows[i, q]
-                xa = spikes[a, i]
-                for n in range(size):
-                    out[i, n] += xa * gradient[a, n]

@@ -24,6 +24,7 @@ from .checkpoint import Checkpoint, Progress, remove_unfinished, restore, store
 from .checkpoint import make_checkpoint as make_checkpoint
 from .delays import Delays
 from .logs import Logs
+from .memory import keep_freed_memory
 from .parallel import Processes, processes
 from .train_config import TrainConfig
 
@@ -65,10 +66,12 @@ def train(
     With a checkpoint, the state is written before the first epoch, at the end of each, and within one whenever
     config.checkpoint_seconds have passed; resuming it gives the same weights, bit by bit, as never having stopped. A
     table of the losses is kept beside it. Where torchrun started several processes, each trains on its part of every
-    batch. torch's own random numbers are left as they were; within a step they follow from seed, epoch and step.
+    batch. torch's own random numbers are left as they were; within a step they follow from seed, epoch and step. Memory
+    that is freed stays with the process (memory.py).
     Raises InputError for a checkpoint of another configuration, DivergedError if the loss is not finite.
     Source: Loshchilov & Hutter, Decoupled Weight Decay, ICLR 2019 (AdamW).
     """
+    keep_freed_memory()
     device = next(task.model.parameters()).device
     with processes(device) as group, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         training = _Training(task, config, checkpoint, group)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hardware_profiles.errors import InputError
 
 from .chip_step import ChipRun, chip_fire, chip_fire_recurrent
-from .dynamics import filter_current, integrate_and_fire, integrate_and_fire_from, integrate_recurrent_from
+from .dynamics import filter_current, integrate_and_fire_over, integrate_recurrent_from
 from .quantise import ChipScale, LayerTensors
 from .surrogates import Surrogate, surrogate
 
@@ -83,11 +83,14 @@ class CubaLIF(nn.Module):
         return current
 
     def fire(self, current: Tensor, dv: Tensor, vth: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Spikes for what enters v over a whole sequence, with the given decay, threshold and bias (0 without)."""
-        if self.carried is None:
-            return integrate_and_fire(current, dv, vth, self.spike, self.width, bias)
-        start = self.carried.get("v")
-        spikes, self.carried["v"] = integrate_and_fire_from(start, current, dv, vth, self.spike, self.width, bias)
+        """Spikes for what enters v over a whole sequence, with the given decay, threshold and bias (0 without).
+
+        current: nothing else may read it, see dynamics.integrate_and_fire_over.
+        """
+        start = self.carried.get("v") if self.carried else None
+        spikes, end = integrate_and_fire_over(start, current, dv, vth, self.spike, self.width, bias)
+        if self.carried is not None:
+            self.carried["v"] = end
         return spikes
 
     def fire_recurrent(self, current: Tensor, weights: Tensor, du: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
@@ -116,7 +119,8 @@ class CubaLIF(nn.Module):
 
     def forward(self, synaptic_input: Tensor) -> Tensor:
         """Spikes for the synaptic input a, both (T, B, *neurons)."""
-        return self.fire(self.current(synaptic_input, self.current_decay()), self.voltage_decay(), self.vth)
+        current = self.current(synaptic_input.clone(), self.current_decay())
+        return self.fire(current, self.voltage_decay(), self.vth)
 
 
 class LIF(CubaLIF):

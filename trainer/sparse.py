@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from . import kernels
+from . import sparse_kernels
 
-# share of spikes below which the kernels win over the matrix product (benchmarks/train.py measures it)
-FEW = 0.1
+# share of spikes below which the kernels win over the matrix product (benchmarks/train.py measures it), for as many
+# outputs as WIDE or more; for fewer it is lower in proportion
+FEW = 0.15
+WIDE = 256
+# rows in which spikes are counted
+COUNTED = 100
 
 
 def pays(spikes: Tensor, weight: Tensor) -> bool:
@@ -27,15 +33,14 @@ def pays(spikes: Tensor, weight: Tensor) -> bool:
         # threads of BLAS share a product, the kernels do not
         and torch.get_num_threads() == 1
         and not torch.is_autocast_cpu_enabled()
-        and weight.shape[0] >= 64
-        and _share(spikes) < FEW
+        and _share(spikes) < FEW * min(1, weight.shape[0] / WIDE)
     )
 
 
 def _share(spikes: Tensor) -> float:
-    # every 16th row says it well enough; counting all costs a tenth of the product
-    some = spikes.detach()[:: 16 if len(spikes) >= 256 else 1]
-    return int(torch.count_nonzero(some)) / max(1, some.numel())
+    # so many rows say it well enough; counting all costs a tenth of the product
+    some = spikes.detach()[:: max(1, len(spikes) // COUNTED)].numpy()
+    return float(np.count_nonzero(some) / max(1, some.size))
 
 
 def sparse_linear(spikes: Tensor, weight: Tensor) -> Tensor:
@@ -47,19 +52,28 @@ def sparse_linear(spikes: Tensor, weight: Tensor) -> Tensor:
 class _SparseLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spikes: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(spikes, weight)
+        ctx.save_for_backward(weight)
+        ctx.listed = listed = _listed(spikes.detach().contiguous().numpy())
         summed = spikes.new_empty(len(spikes), len(weight))
-        rows = spikes.detach().contiguous().numpy()
-        kernels.gather_weights(rows, weight.detach().t().contiguous().numpy(), summed.numpy())
+        sparse_kernels.product(*listed, weight.detach().t().contiguous().numpy(), summed.numpy())
         return summed
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        spikes, weight = ctx.saved_tensors
+        (weight,) = ctx.saved_tensors
         (gradient,) = gradients
         to_spikes = gradient @ weight if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
             return to_spikes, None
         to_weight = weight.new_zeros(weight.shape[1], weight.shape[0])
-        kernels.gather_gradients(spikes.contiguous().numpy(), gradient.contiguous().numpy(), to_weight.numpy())
+        sparse_kernels.add_transposed_product(*ctx.listed, gradient.contiguous().numpy(), to_weight.numpy())
         return to_spikes, to_weight.t()
+
+
+def _listed(matrix: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """starts, columns and values of a matrix; see sparse_kernels.py."""
+    starts = np.empty(len(matrix) + 1, np.int64)
+    columns, values = np.empty(matrix.size, np.int32), np.empty(matrix.size, matrix.dtype)
+    count = sparse_kernels.list_entries(matrix, starts, columns, values)
+    # copies: what is kept for the backward pass is as small as there are entries
+    return starts, columns[:count].copy(), values[:count].copy()

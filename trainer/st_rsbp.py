@@ -152,7 +152,7 @@ class StRsbp(Method):
 
 def _fired(block: SpikingBlock, layer: LayerTensors, before: Trains, reached: Tensor) -> Tensor:
     if layer.chip is None:
-        return block.fire(reached, layer)
+        return block.fire(reached.clone(), layer)
     return block.neuron.run_chip(block.arriving(before.spikes, layer, layer.chip), layer, layer.chip).spikes
 
 
