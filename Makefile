@@ -5,17 +5,18 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 # Python 3.10 runs everything; later ones everything but Lava
+MINORS ?= 10 13 12 11
 FIND_PYTHON = \
 	works() { "$$1" -c "import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != ($$2))" >/dev/null 2>&1; }; \
-	for minor in 10 13 12 11; do \
+	for minor in $(MINORS); do \
 		for found in python3.$$minor "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$$minor*/bin/python \
 			"$$(uv python find --no-python-downloads 3.$$minor 2>/dev/null)" python3 python; do \
 			if works "$$found" "3, $$minor"; then echo "$$found"; exit 0; fi; \
 		done; \
 	done; \
-	echo "no Python 3.10 to 3.13 found; install Python 3.10 and run make again" >&2; exit 1
+	echo "no Python 3.x found with x of $(MINORS); install Python 3.$(firstword $(MINORS)) and run make again" >&2; exit 1
 
-.PHONY: demo test slow recipes check docs peers clean
+.PHONY: demo test slow recipes check docs peers frameworks clean
 
 demo: $(STAMP)
 	$(RUN)/spikeport demo
@@ -24,7 +25,7 @@ test: $(STAMP)
 	$(RUN)/python -m pytest -m "not slow"
 
 slow: $(STAMP)
-	$(RUN)/python -m pytest -m "slow and not recipe"
+	$(RUN)/python -m pytest -m "slow and not recipe and not peers"
 
 recipes: $(STAMP)
 	$(RUN)/python -m pytest -m recipe
@@ -47,22 +48,30 @@ $(STAMP): pyproject.toml constraints.txt
 	$(RUN)/python -m pip install -qq --constraint constraints.txt --editable ".[lava,dev]"; \
 	touch $(STAMP)
 
-# Environments of other people's tools, which some slow tests hold ours against: Python 3.10 for lava-dl, 3.11 for the rest
+# Environments of other people's tools, which ours is held against: lava-dl's beside $(VENV), which has Python 3.10, and
+# the other frameworks' beside .venv-3.11. Each is what spikeport's own environment has, and a few packages more.
 peers: .venv-lava-dl/installed .venv-frameworks/installed
 
+frameworks: peers
+	$(RUN)/python benchmarks/from_frameworks.py --check
+	$(RUN)/python -m pytest -m peers
+
 .venv-lava-dl/installed: $(STAMP) tests/lava_dl/requirements.txt
-	rm -rf .venv-lava-dl
-	$(RUN)/python -m venv .venv-lava-dl
-	$(RUN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
-		> "$$(.venv-lava-dl/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/base.pth"
-	.venv-lava-dl/bin/python -m pip install -qq --no-deps -r tests/lava_dl/requirements.txt
-	touch $@
+	$(call beside,$(VENV),$(@D),tests/lava_dl/requirements.txt)
 
 .venv-frameworks/installed: tests/frameworks/requirements.txt
-	rm -rf .venv-frameworks
-	python3.11 -m venv .venv-frameworks
-	.venv-frameworks/bin/python -m pip install -qq --no-deps -r tests/frameworks/requirements.txt
-	touch $@
+	$(MAKE) .venv-3.11/installed VENV=.venv-3.11 MINORS=11
+	$(call beside,.venv-3.11,$(@D),$<)
+
+# beside(BASE, NEW, REQUIREMENTS): an environment that sees BASE's packages and has its own before them
+define beside
+	rm -rf $(2)
+	$(1)/bin/python -m venv $(2)
+	$(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> "$$($(2)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/base.pth"
+	$(2)/bin/python -m pip install -qq --no-deps -r $(3)
+	touch $(2)/installed
+endef
 
 clean:
 	rm -rf $(VENV) runs site

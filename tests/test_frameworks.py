@@ -1,11 +1,14 @@
-"""Networks that other frameworks exported, in an environment that has them (`make peers`); dialects anywhere."""
+"""What docs/frameworks.md says of networks that other frameworks exported; dialects; our network in theirs.
+
+The page's table itself is held against the frameworks by `make frameworks`.
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nir
 import numpy as np
@@ -29,45 +32,35 @@ from trainer.train_config import TrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".venv-frameworks"
-# Sinabs' neurons spike several times in a step where they are driven hard; a chip's spike once
-LEAST_PLACES = {"sinabs": 0.9}
-in_their_environment = [
-    pytest.mark.peers,
-    pytest.mark.slow,
-    pytest.mark.skipif(not PEERS.is_dir(), reason="the frameworks' environment is not there; `make peers` makes it"),
-]
+FROM_FRAMEWORKS = script("from_frameworks")
 
 
-def peers(test: Any) -> Any:
-    for mark in in_their_environment:
-        test = mark(test)
-    return test
+def test_the_page_says_how_every_framework_s_network_agrees() -> None:
+    claimed = FROM_FRAMEWORKS.claims(FROM_FRAMEWORKS.PAGE.read_text(encoding="utf-8"))
+    assert set(claimed) >= {*DIALECTS, "nengo", "lava_dl"}
+    for name, found in claimed.items():
+        assert 0.01 < found.rate < 0.6, name
+        # Sinabs' neurons spike several times in a step where they are driven hard; a chip's spike once
+        assert found.float_places is None or found.float_places >= (0.93 if name == "sinabs" else 0.9995), name
+        # what 8 bits a weight leave
+        assert found.chip_places >= 0.85 and found.chip_winner >= 0.9, name
+    assert claimed["lava_dl"].chip_places == claimed["lava_dl"].chip_winner == 1
 
 
-@peers
-@pytest.mark.parametrize("name", [*DIALECTS, "nengo"])
-def test_a_framework_s_network_answers_as_it_does_there(name: str) -> None:
-    found = script("from_frameworks").measure(name, str(PEERS / "bin" / "python"))
-    assert 0.01 < found.rate < 0.6
-    assert found.float_places >= LEAST_PLACES.get(name, 0.9995)
-    assert found.float_winner >= 0.95
-    # what 8 bits a weight leave
-    assert found.chip_places >= 0.85
-    assert found.chip_winner >= 0.9
+def test_a_network_that_agrees_less_than_the_page_says_is_named() -> None:
+    claimed = FROM_FRAMEWORKS.Agreement(0.2, 1.0, 1.0, 0.95, 0.95)
+    worse = FROM_FRAMEWORKS.worse
+    # another processor's rounding: a place, a winner
+    assert worse("norse", FROM_FRAMEWORKS.Agreement(0.201, 0.9998, 1.0, 0.9999, 0.94), claimed) == []
+    (said,) = worse("norse", replace(claimed, chip_places=0.94), claimed)
+    assert "norse" in said and "chip_places" in said and "0.9500" in said
+    (said,) = worse("norse", replace(claimed, rate=0.0), claimed)
+    assert "0.0000 spikes a place" in said
 
 
 @pytest.mark.peers
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not (ROOT / ".venv-lava-dl").is_dir(), reason="lava-dl's environment is not there; `make peers` makes it"
-)
-def test_lava_dl_s_network_answers_spike_for_spike_as_in_its_training() -> None:
-    found = script("from_frameworks").measure("lava_dl", str(ROOT / ".venv-lava-dl" / "bin" / "python"))
-    assert 0.1 < found.rate < 0.9
-    assert found.chip_places == found.chip_winner == 1
-
-
-@peers
+@pytest.mark.skipif(not PEERS.is_dir(), reason="the frameworks' environment is not there; `make peers` makes it")
 def test_our_network_answers_there_as_on_the_chip(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     data, folder = load_dataset("digits", 0), RunFolder(tmp_path)

@@ -1,17 +1,26 @@
-"""Sinabs: convolutions, IAFSqueeze neurons and a sum pooling, exported by sinabs.nir.to_nir."""
+"""Sinabs: convolutions, IAFSqueeze neurons and a sum pooling, exported by sinabs.nir.to_nir.
+
+    python tests/frameworks/sinabs_.py FOLDER [single]
+
+single: neurons that spike at most once a step; Sinabs' own default, MultiSpike, may spike several times.
+"""
+
+import sys
 
 import sinabs.layers as sl
 import torch
 from common import BATCH, CLASSES, STEPS, save, spikes, weights
+from sinabs.activation import MultiSpike, SingleSpike
 from sinabs.nir import to_nir
 
+spike = SingleSpike if "single" in sys.argv[2:] else MultiSpike
 network = torch.nn.Sequential(
     torch.nn.Conv2d(2, 4, 3, padding=1, bias=False),
-    sl.IAFSqueeze(batch_size=BATCH, min_v_mem=None),
+    sl.IAFSqueeze(batch_size=BATCH, min_v_mem=None, spike_fn=spike),
     sl.SumPool2d(2),
     torch.nn.Flatten(),
     torch.nn.Linear(64, CLASSES, bias=False),
-    sl.IAFSqueeze(batch_size=BATCH, min_v_mem=None),
+    sl.IAFSqueeze(batch_size=BATCH, min_v_mem=None, spike_fn=spike),
 )
 with torch.no_grad():
     network[0].weight.copy_(torch.from_numpy(weights(4, 18, 0.8, 1)).reshape(4, 2, 3, 3))
