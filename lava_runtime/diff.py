@@ -6,7 +6,7 @@ one is held against step t of the other. Long runs are cut into groups of sample
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -125,11 +125,18 @@ class DiffReport:
         return min(found, key=lambda layer: layer.first.step if layer.first else 0, default=None)
 
 
-def diff(network: FloatNetwork, program: ChipProgram, x: Given, where: str = "input") -> DiffReport:
+def diff(
+    network: FloatNetwork,
+    program: ChipProgram,
+    x: Given,
+    where: str = "input",
+    progress: Callable[[int, int], None] | None = None,
+) -> DiffReport:
     """Compare a network with the program compiled from it on x (time, batch, *input shape).
 
-    Runs as many steps as it takes for all answers to come out. Raises InputError for a bad input, or a program that
-    was not compiled from this network.
+    Runs as many steps as it takes for all answers to come out. progress: is told how many runs of a sample are done,
+    of how many: one in floating point, one on the chip, and one for each cause. Raises InputError for a bad input, or
+    a program that was not compiled from this network.
     """
     inputs = check_input(program, x, where)
     variants: dict[Cause, FloatNetwork] = {part: exchange(network, program, part) for part in PARTS}
@@ -138,12 +145,26 @@ def diff(network: FloatNetwork, program: ChipProgram, x: Given, where: str = "in
     places = steps * sum(p.size for p in program.populations)
     size = max(1, _GROUP // places)
     report: DiffReport | None = None
+    done = _Done(progress, batch * (2 + len(CAUSES)))
     for begin in range(0, batch, size):
         group = {name: np.ascontiguousarray(values[:, begin : begin + size]) for name, values in inputs.items()}
-        found = _diff_group(network, program, variants, group, steps, begin)
+        found = _diff_group(network, program, variants, group, steps, begin, done)
         report = found if report is None else _joined(report, found)
     assert report is not None  # check_input refuses an empty batch
     return report
+
+
+class _Done:
+    """Adds up what is done for the progress display."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def add(self, samples: int) -> None:
+        """Another run of so many samples is done."""
+        self._done += samples
+        if self._progress is not None:
+            self._progress(self._done, self._total)
 
 
 def _diff_group(
@@ -153,18 +174,22 @@ def _diff_group(
     inputs: dict[str, NDArray[np.int32]],
     steps: int,
     begin: int,
+    done: _Done,
 ) -> DiffReport:
     wanted = simulate_float(network, inputs, steps)
+    batch = next(iter(inputs.values())).shape[1]
+    done.add(batch)
     result = emulate(program, inputs, steps, "all")
-    batch = result.batch
+    done.add(batch)
     found = {p.name: _sent(program, result, p) for p in program.populations}
     held = held_network(program)
     layers = tuple(_layer(p, program, wanted, result, found, inputs, begin) for p in program.populations)
-    causes: dict[Cause, int] = {
-        cause: _outputs_differ(program, simulate_float(variant, inputs, steps).spikes, wanted.spikes)
-        for cause, variant in variants.items()
-    }
+    causes: dict[Cause, int] = {}
+    for cause, variant in variants.items():
+        causes[cause] = _outputs_differ(program, simulate_float(variant, inputs, steps).spikes, wanted.spikes)
+        done.add(batch)
     causes["dynamics"] = _outputs_differ(program, found, _in_units(simulate_float(held, inputs, steps).spikes, program))
+    done.add(batch)
     first = program.outputs[0]
     winners = found[first].sum(axis=0).argmax(axis=1) == wanted.counts[first].argmax(axis=1)
     return DiffReport(

@@ -167,8 +167,8 @@ def diff_file(model: Path, x: Path, chip: str | None, choices: Choices, picture:
     if picture is not None:
         check_picture(picture)
     network = open_network(model, chip, choices)
-    with said.console.status("float and fixed point"):
-        found = network.diff(x)
+    with progress("float and fixed point", said.console) as done:
+        found = network.diff(x, progress=done)
     if picture is not None:
         found.draw(picture)
     found.show(said.console)

@@ -106,12 +106,12 @@ class Network(Shown):
             found = profile_run(self.program, load_result(run, self.program), chip, values, mapping)
         return ProfileReport(self.program, found, chip, others)
 
-    def diff(self, x: Spikes) -> Difference:
+    def diff(self, x: Spikes, *, progress: Done | None = None) -> Difference:
         """Float against fixed point on x, layer by layer; raises InputError where the graph is not known."""
         if self.source is None:
             raise InputError(f"{self.name}: holds the chip's integers only; compile the graph it was made from")
         values, where = self._input(x)
-        return Difference(diff(lower_meant(self.source, self.name), self.program, values, where))
+        return Difference(diff(lower_meant(self.source, self.name), self.program, values, where, progress))
 
     def save(self, path: str | Path) -> None:
         """Write the program, MODEL.chip; raises InputError if it cannot be written."""

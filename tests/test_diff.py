@@ -157,7 +157,12 @@ def test_groups_of_samples_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     x = spikes((12, 7, 20), 0.3, 2)
     whole = diff(network, program, x)
     monkeypatch.setattr(diff_module, "_GROUP", 14 * 40 * 2)
-    assert diff(network, program, x) == whole
+    told: list[tuple[int, int]] = []
+    assert diff(network, program, x, progress=lambda done, total: told.append((done, total))) == whole
+    # each sample in floating point, on the chip, and once a cause
+    runs = 7 * (2 + len(CAUSES))
+    assert told[-1] == (runs, runs) and {total for _, total in told} == {runs}
+    assert [done for done, _ in told] == sorted({done for done, _ in told}) and len(told) > 2 + len(CAUSES)
 
 
 def test_a_program_of_another_network_is_refused() -> None:

@@ -16,7 +16,8 @@ from test_netx import LOIHI2, NETX, needs_networks, write_net
 
 from exporter.netx.from_net import compile_net
 from exporter.netx.to_net import write_net as write_program
-from exporter.neurons import Cuba, CubaLI
+from exporter.neurons import Cuba, CubaLI, CubaLIF, Population
+from exporter.program import ChipProgram
 from lava_runtime.simulate import simulate
 
 HERE = Path(__file__).resolve().parent
@@ -112,11 +113,27 @@ def entering(shape: tuple[int, ...], real: bool, rng: np.random.Generator) -> ND
     return held
 
 
+def fires_early(program: ChipProgram, population: Population) -> bool:
+    """Whether a bias alone makes a layer spike in netx before the step of its first input, in which it is set to 0."""
+    if not isinstance(population, CubaLIF):
+        return False
+    v = np.zeros(population.size, np.int64)
+    for _ in range(program.latency[population.name]):
+        v = (v * (4096 - population.dv) >> 12) + population.bias
+        if np.any(v > population.vth << 6):
+            return True
+    return False
+
+
 def test_what_is_written_runs_in_netx_with_equal_spikes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     cases, expected = [], []
     for number, (layers, shape) in enumerate(drawn_files(12)):
         program = compile_net(write_net(tmp_path / f"drawn{number}.net", layers), LOIHI2)
+        if any(c.longest_delay > 1 for c in program.connections) and any(
+            fires_early(program, p) for p in program.populations[:-1]
+        ):
+            continue  # a spike from before the reset arrives after it
         block = program.inputs[0].scale is not None
         x = entering(shape, block, rng)
         write_program(program, tmp_path / f"written{number}.net")
@@ -126,15 +143,18 @@ def test_what_is_written_runs_in_netx_with_equal_spikes(tmp_path: Path) -> None:
         spikes = result.states[f"s/{last.name}"]
         voltages = result.states[f"v/{last.name}"][-1] if isinstance(last, Cuba) else None
         cases.append((tmp_path / f"written{number}.net", x))
-        expected.append((last, spikes, voltages))
+        # the step of the layer's first input, in which netx sets it to 0: a bias may have made it spike there before
+        start = program.latency[last.name] if isinstance(last, Cuba) else 0
+        assert not np.any(spikes[:start])
+        expected.append((last, spikes, voltages, start))
     fired = 0
-    for (last, spikes, voltages), (sent, v) in zip(expected, netx(cases, tmp_path), strict=True):
+    for (last, spikes, voltages, start), (sent, v) in zip(expected, netx(cases, tmp_path), strict=True):
         if voltages is not None:
             np.testing.assert_array_equal(voltages.reshape(v.shape), v)
         if not isinstance(last, CubaLI):
-            np.testing.assert_array_equal(spikes.reshape(sent.shape), sent)
+            np.testing.assert_array_equal(spikes.reshape(sent.shape)[start:], sent[start:])
             fired += bool(np.any(sent))
-    assert fired > len(cases) / 2
+    assert fired > len(cases) / 2 and len(cases) >= 40
 
 
 def test_the_board_s_script_answers_as_the_emulator_without_a_board(tmp_path: Path) -> None:
