@@ -24,7 +24,7 @@ from .float_network import FloatConnection, FloatNetwork, FloatPopulation
 from .float_simulator import simulate_float
 from .layer import EXACT, Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
 from .payload import Payload
-from .program import Connection, CubaLI
+from .program import Connection, CubaLI, Given
 from .reach import Reach
 from .replay import Sent, Trial, reach_on, trial_on
 
@@ -52,24 +52,45 @@ class Sample:
     chip: Sent = field(default_factory=dict)
 
 
-def run_sample(network: FloatNetwork, x: NDArray[Any]) -> Sample:
+def run_sample(network: FloatNetwork, x: Given) -> Sample:
     """The float network on x (time, batch, *input shape), as many of the samples as memory is meant for.
 
-    Raises InputError for an x of another shape.
+    x: one array by the name of each input, where there are several. Raises InputError for an x of another shape.
     """
-    port = network.inputs[0]
-    if len(network.inputs) > 1 or x.ndim < 2 or x.shape[2:] != port.shape or not x.size:
-        raise InputError(
-            f"calibration input has shape {x.shape}, but (time, batch, {', '.join(map(str, port.shape))}) fits input "
-            f"{port.name!r}"
-        )
-    steps = len(x) + max(network.starts.values(), default=0)
-    places = steps * (port.size + sum(p.size for p in network.populations))
-    samples = min(x.shape[1], max(1, _PLACES // places))
-    entered = np.zeros((steps, samples, port.size), np.int32)
-    entered[: len(x)] = x[:, :samples].reshape(len(x), samples, port.size)
-    found = simulate_float(network, {port.name: entered}, steps)
-    return Sample({port.name: entered, **found.spikes}, steps, samples)
+    arrays = _by_port(network, x)
+    length, batch = next(iter(arrays.values())).shape[:2]
+    steps = length + max(network.starts.values(), default=0)
+    places = steps * (sum(port.size for port in network.inputs) + sum(p.size for p in network.populations))
+    samples = min(batch, max(1, _PLACES // places))
+    entered = {port.name: np.zeros((steps, samples, port.size), np.int32) for port in network.inputs}
+    for name, values in entered.items():
+        values[:length] = arrays[name][:, :samples].reshape(length, samples, -1)
+    found = simulate_float(network, entered, steps)
+    return Sample({**entered, **found.spikes}, steps, samples)
+
+
+def _by_port(network: FloatNetwork, x: Given) -> dict[str, NDArray[Any]]:
+    """The array of each input; raises InputError for what does not fit."""
+    names = ", ".join(port.name for port in network.inputs)
+    if isinstance(x, np.ndarray):
+        if len(network.inputs) > 1:
+            raise InputError(f"calibration input is one array, but the inputs are {names}; give a .npz file with them")
+        x = {network.inputs[0].name: x}
+    found: dict[str, NDArray[Any]] = {}
+    for port in network.inputs:
+        if port.name not in x:
+            raise InputError(f"calibration input holds {', '.join(x) or 'nothing'}, but the inputs are {names}")
+        found[port.name] = values = x[port.name]
+        if values.ndim < 2 or values.shape[2:] != port.shape or not values.size:
+            raise InputError(
+                f"calibration input has shape {values.shape}, but (time, batch, {', '.join(map(str, port.shape))}) "
+                f"fits input {port.name!r}"
+            )
+        if values.dtype.kind not in "biuf" or np.any(values != np.rint(values)):
+            raise InputError(f"calibration input {port.name!r} holds more than integers; encode real values as spikes")
+    if len({values.shape[:2] for values in found.values()}) > 1:
+        raise InputError(f"calibration input has different numbers of steps or samples for {names}; make them alike")
+    return found
 
 
 def calibrated_layer(

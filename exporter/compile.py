@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import nir
-from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError, naming
 from hardware_profiles.schema import ChipProfile
@@ -18,7 +16,7 @@ from .mapping import fits
 from .nir_file import NirWarning, check_graph, time_step
 from .nir_graph import check_known, check_reached
 from .passes.inline_subgraphs import inline_subgraphs
-from .program import ChipProgram
+from .program import ChipProgram, Given
 from .quantise import Precision, quantise
 from .synaptic_delays import join_delays
 
@@ -58,12 +56,12 @@ def compile_graph(
     discretize: Discretize = "euler",
     reset: Reset = "zero",
     precision: Precision = "normal",
-    calibration: NDArray[Any] | None = None,
+    calibration: Given | None = None,
 ) -> ChipProgram:
     """Compile a graph for a chip; dt in seconds (default: the graph's metadata). Raises InputError.
 
     discretize and reset as in lower_graph; precision "high" spends more synapses on exact weights; calibration: sample
-    input (time, batch, *input shape) by whose spikes the scales are chosen.
+    input (time, batch, *input shape), one a name for several inputs, by whose spikes the scales are chosen.
     """
     widths = chip.word_widths.fixed_point()
     network = lower_graph(graph, dt, where, discretize=discretize, reset=reset)

@@ -7,10 +7,10 @@ t + delay. The words are those of lava-nc 0.10.0 (lava.proc.lif, lava.proc.dense
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ __all__ = [
     "CubaLIFSoftReset",
     "DenseConnection",
     "Edge",
+    "Given",
     "InputPort",
     "Integers",
     "Population",
@@ -37,6 +38,9 @@ __all__ = [
     "arrival_steps",
     "delays_per_weight",
 ]
+
+Given = NDArray[Any] | Mapping[str, NDArray[Any]]
+"""What enters a network: one array (time, batch, *shape), or one by the name of each input."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError, naming
 from hardware_profiles.fixed_point import WordWidths
@@ -17,7 +16,7 @@ from .calibrate import Sample, calibrated_layer, run_sample
 from .float_network import FloatNetwork
 from .layer import COARSER, Form, Layer, LayerOptions, Wanted, quantise_layer
 from .payload import Payload, payload_shift, senders_first
-from .program import ChipProgram, CubaLI
+from .program import ChipProgram, CubaLI, Given
 from .validate import validate
 
 Precision = Literal["normal", "high"]
@@ -31,14 +30,15 @@ def quantise(
     weight_bits: int,
     *,
     precision: Precision = "normal",
-    calibration: NDArray[Any] | None = None,
+    calibration: Given | None = None,
     fits: Fits | None = None,
 ) -> ChipProgram:
     """Round a network to the chip's words; raises InputError for a network its registers cannot hold at all.
 
     precision: "high" doubles the synapses of a layer where that gains a bit or more (with calibration: where its
-    spikes come nearer). calibration: sample input (time, batch, *input shape) by whose spikes the scales are chosen.
-    fits: whether a program has room on the chip; the layers that lose least are held in fewer connections until it has.
+    spikes come nearer). calibration: sample input (time, batch, *input shape), one a name for several inputs, by whose
+    spikes the scales are chosen. fits: whether a program has room on the chip; the layers that lose least are held in
+    fewer connections until it has.
     """
     if not 2 <= weight_bits <= widths.weight_bits:
         raise InputError(f"weights of {weight_bits} bit: {chip} holds 2 to {widths.weight_bits} bit")

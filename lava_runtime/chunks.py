@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Given
 from hardware_profiles.arrays import Blocks, save_arrays
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
 
+from .inputs import extent, some_samples
 from .result import Record
 
 _RUN = "run.json"
@@ -58,13 +59,13 @@ class Store:
         """Whether a chunk is done."""
         return self._place(chunk).is_dir()
 
-    def keep_only(self, chunks: list[Chunk], x: NDArray[Any]) -> None:
+    def keep_only(self, chunks: list[Chunk], x: Given) -> None:
         """Delete the chunks that another input gave."""
         for chunk in chunks:
-            if self.has(chunk) and self._note(chunk)["input"] != digest_of(x[:, slice(*chunk)]):
+            if self.has(chunk) and self._note(chunk)["input"] != digest_of(some_samples(x, *chunk)):
                 shutil.rmtree(self._place(chunk))
 
-    def put(self, chunk: Chunk, x: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def put(self, chunk: Chunk, x: Given, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep a chunk's arrays, which its input x gave; it is there only when it is whole."""
         place = self._place(chunk)
         temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=self.folder))
@@ -118,10 +119,11 @@ def _joined(parts: list[NDArray[Any]], name: str) -> Blocks:
     return Blocks(tuple(shape), parts[0].dtype, pieces)
 
 
-def chunks_of(program: ChipProgram, x: NDArray[Any], steps: int, record: Record) -> list[Chunk]:
+def chunks_of(program: ChipProgram, x: Given, steps: int, record: Record) -> list[Chunk]:
     """Cut the samples into chunks: alike for any number of workers, at least 16 where there are as many samples."""
-    batch = x.shape[1]
-    a_sample = recorded_bytes(program, steps, record) + x.nbytes // batch
+    batch = extent(x)[1]
+    entering = x.nbytes if isinstance(x, np.ndarray) else sum(values.nbytes for values in x.values())
+    a_sample = recorded_bytes(program, steps, record) + entering // batch
     size = max(1, min(_CHUNK_SAMPLES, -(-batch // 16), _CHUNK_BYTES // max(a_sample, 1)))
     return [(begin, min(begin + size, batch)) for begin in range(0, batch, size)]
 
@@ -133,9 +135,17 @@ def recorded_bytes(program: ChipProgram, steps: int, record: Record) -> int:
     return 4 * steps * sum(p.size * (1 + (len(p.STATES) if record == "all" else 0)) for p in program.populations)
 
 
-def digest_of(x: NDArray[Any], *others: object) -> str:
+def digest_of(x: Given, *others: object) -> str:
     """What tells one input, and what else is given, from another."""
-    found = hashlib.sha256(repr((x.shape, x.dtype.str, others)).encode())
-    for values in x:
-        found.update(np.ascontiguousarray(values).data)
+    arrays = {"": x} if isinstance(x, np.ndarray) else x
+    found = hashlib.sha256(repr((forms_of(x), others)).encode())
+    for name in sorted(arrays):
+        for values in arrays[name]:
+            found.update(np.ascontiguousarray(values).data)
     return found.hexdigest()
+
+
+def forms_of(x: Given) -> list[tuple[str, tuple[int, ...], str]]:
+    """Name, shape and type of each array."""
+    arrays = {"": x} if isinstance(x, np.ndarray) else x
+    return [(name, arrays[name].shape, arrays[name].dtype.str) for name in sorted(arrays)]

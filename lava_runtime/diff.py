@@ -17,12 +17,12 @@ from exporter.arrivals import Arrivals
 from exporter.dequantise import PARTS, cuba, ends_of, exchange, geometry_of, held_network, held_weights
 from exporter.float_network import FloatConnection, FloatNetwork
 from exporter.float_simulator import FloatResult, simulate_float
-from exporter.program import ChipProgram, CubaLI, Population
+from exporter.program import ChipProgram, CubaLI, Given, Population
 from exporter.replay import arrived
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
 from .emulator import emulate
-from .inputs import Given, check_input, extent
+from .inputs import check_input, extent
 from .result import SimulationResult
 
 Inputs = Mapping[str, NDArray[np.int32]]

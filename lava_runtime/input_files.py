@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from exporter.program import ChipProgram
+from exporter.program import Given, InputPort
 from hardware_profiles.errors import InputError, nearest_file, reason
 from hardware_profiles.npy import LARGEST_BYTES, NotWholeError, read_npz
 
-from .inputs import Given, load_input
+from .inputs import load_input
 from .nir_data import ENDINGS, read_spikes
 
 _RANDOM = "random:"
 _RANDOM_STEPS, _RANDOM_SAMPLES = 32, 4
 
 
-def open_input(path: Path, program: ChipProgram) -> Given:
+class Entered(Protocol):
+    """What input is given to: a ChipProgram or a FloatNetwork."""
+
+    @property
+    def inputs(self) -> tuple[InputPort, ...]:
+        """Where it enters."""
+
+    @property
+    def dt(self) -> float:
+        """Seconds a step."""
+
+
+def open_input(path: Path, program: Entered) -> Given:
     """What enters a program: one array (time, batch, *shape), or one by the name of each of several inputs.
 
     .npy holds the one, .npz one a name, a .h5 or .hdf5 file NIR's data by node; `random:RATE` stands for spikes drawn
@@ -53,7 +66,7 @@ def open_input(path: Path, program: ChipProgram) -> Given:
     return next(iter(chosen.values())) if len(chosen) == 1 else chosen
 
 
-def _random_spikes(rate: str, program: ChipProgram) -> Given:
+def _random_spikes(rate: str, program: Entered) -> Given:
     """0/1 spikes at a rate a step, the same at every call: 4 samples of 32 steps."""
     try:
         chance = float(rate)

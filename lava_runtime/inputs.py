@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram, InputPort
+from exporter.program import ChipProgram, Given, InputPort
 from hardware_profiles.errors import InputError, nearest_file, reason
 from hardware_profiles.npy import NotWholeError, map_npy
-
-Given = NDArray[Any] | Mapping[str, NDArray[Any]]
-"""What enters a network: one array (time, batch, *shape), or one by the name of each input."""
 
 
 def extent(x: Given) -> tuple[int, int]:
     """Time steps and samples of what was given, 0 where it has no such axis."""
-    first = x if isinstance(x, np.ndarray) else next(iter(x.values()))
+    first = x if isinstance(x, np.ndarray) else next(iter(x.values()), np.zeros(0))
     return (first.shape[0] if first.ndim else 0), (first.shape[1] if first.ndim > 1 else 0)
+
+
+def some_samples(x: Given, begin: int, end: int) -> Given:
+    """Samples `begin` to `end` - 1 of what was given, not copied."""
+    if isinstance(x, np.ndarray):
+        return x[:, begin:end]
+    return {name: values[:, begin:end] for name, values in x.items()}
 
 
 def load_input(path: str | Path) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from exporter.mapping import Mapping as CoreMapping
 from exporter.mapping import map_program, synapse_count
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Given
 from hardware_profiles.errors import InputError
 from hardware_profiles.schema import ChipProfile
 
@@ -26,7 +26,7 @@ from .cost_model.energy import dynamic_energy, dynamic_parts, optional, static_p
 from .cost_model.events import Events
 from .cost_model.timing import CoreStep, core_time, step_time
 from .costs import Range
-from .inputs import Given, check_input, extent
+from .inputs import check_input, extent
 from .profiling.counts import Counter
 from .profiling.fan_out import fan_out
 from .profiling.placement import Placement, place

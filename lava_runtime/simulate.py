@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Given
 from hardware_profiles.errors import InputError, nearest
 
 from .child import run_lava
 from .emulator import emulate
-from .inputs import Given, check_input, extent
+from .inputs import check_input, extent
 from .result import Record, Room, SimulationResult, in_memory
 
 Backend = Literal["lava", "stock", "emulator"]

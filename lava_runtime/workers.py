@@ -19,12 +19,12 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Given
 from exporter.program_file import load_program, save_program
 from hardware_profiles.errors import BackendError, InputError, reason
 
-from .chunks import Chunk, Store, chunks_of, digest_of, recorded_bytes
-from .inputs import check_input
+from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes
+from .inputs import check_input, extent, some_samples
 from .result import Record, in_memory
 from .simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
 
@@ -59,14 +59,14 @@ class _Task:
     """A chunk and what it takes to run it; program: the bytes of its file, or where that lies."""
 
     program: bytes | Path
-    x: NDArray[Any]
+    x: Given
     chunk: Chunk
     settings: Settings
 
 
 def simulate_to_file(
     program: ChipProgram,
-    x: NDArray[Any],
+    x: Given,
     output: str | Path,
     backend: Backend = "emulator",
     steps: int | None = None,
@@ -85,31 +85,32 @@ def simulate_to_file(
     """
     if workers < 1:
         raise InputError(f"workers is {workers}, but a run takes at least one")
-    length = steps if steps is not None else len(x)
+    entering, batch = extent(x)
+    length = steps if steps is not None else entering
     settings = Settings(backend, length, record, limit_seconds, where)
-    if x.ndim < 2 or x.shape[1] == 0:
+    if batch == 0 or len({form[1][:2] for form in forms_of(x)}) != 1:
         check_input(program, x, where)
     chunks = chunks_of(program, x, length, record)
     for begin, end in chunks:
-        check_input(program, x[:, begin:end], _within(where, (begin, end)))
+        check_input(program, some_samples(x, begin, end), _within(where, (begin, end)))
     with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
         file = Path(name) / "program.chip"
         save_program(program, file)
         content = file.read_bytes()
-        how = digest_of(np.frombuffer(content, np.uint8)[None], x.shape, x.dtype.str, backend, length, record, chunks)
+        how = digest_of(np.frombuffer(content, np.uint8)[None], forms_of(x), backend, length, record, chunks)
         store = Store.open(Path(f"{output}.parts"), how)
         store.keep_only(chunks, x)
-        run = _Run(store, chunks, progress, x.shape[1])
+        run = _Run(store, chunks, progress, batch)
         with worker_pool(workers, cluster) as parallel:
             source = file if cluster is None else content
             run.finish(
-                parallel, lambda chunk: _Task(source, x[:, slice(*chunk)], chunk, settings), local=cluster is None
+                parallel, lambda chunk: _Task(source, some_samples(x, *chunk), chunk, settings), local=cluster is None
             )
     store.join(chunks, output)
     first = f"counts/{program.outputs[0]}"
     spikes = sum(int(store.get(chunk)[first].sum()) for chunk in chunks)
     store.remove()
-    return Written(x.shape[1], length, spikes)
+    return Written(batch, length, spikes)
 
 
 class _Run:
@@ -186,7 +187,7 @@ def _run_to_disk(task: _Task, store: Store) -> None:
 def _run(task: _Task, folder: Path | None = None) -> tuple[Chunk, dict[str, NDArray[Any]]]:
     """Run a chunk in one thread; what is recorded goes to the folder where it is much."""
     program, settings = _program(task.program), task.settings
-    recorded = recorded_bytes(program, settings.steps, settings.record) * task.x.shape[1]
+    recorded = recorded_bytes(program, settings.steps, settings.record) * extent(task.x)[1]
     with tempfile.TemporaryDirectory(prefix=".recording-", dir=folder) as name:
 
         def on_disk(what: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:

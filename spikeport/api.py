@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import nir
-from numpy.typing import NDArray
 from rich.console import Console
 
 from exporter.discretize import Discretize
 from exporter.float_network import Reset
+from exporter.program import Given
 from exporter.quantise import Precision
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import available, load_profile
@@ -33,13 +32,13 @@ def compile(
     discretize: Discretize | None = None,
     reset: Reset | None = None,
     precision: Precision = "normal",
-    calibrate: NDArray[Any] | str | Path | None = None,
+    calibrate: Given | str | Path | None = None,
 ) -> Network:
     """Compile a network to a chip's integers, as `spikeport compile`; raises InputError.
 
     graph: a NIR graph, or a .nir or .net file; chip: a name or a profile file; dt: seconds a step, where the graph does
-    not say it; framework: the one that wrote the graph (`--from`); calibrate: sample input by whose spikes scales are
-    chosen.
+    not say it; framework: the one that wrote the graph (`--from`); calibrate: sample input, one array
+    a name for several inputs, by whose spikes scales are chosen.
     """
     sample = Path(calibrate) if isinstance(calibrate, str) else calibrate
     choices = Choices(dt, weight_bits, framework, discretize, reset, precision, sample)

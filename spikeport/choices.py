@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from exporter.discretize import Discretize
     from exporter.float_network import Reset
+    from exporter.program import Given
     from exporter.quantise import Precision
 
 
@@ -28,7 +27,7 @@ class Choices:
     discretize: Discretize | None = None
     reset: Reset | None = None
     precision: Precision = "normal"
-    calibrate: Path | NDArray[Any] | None = None
+    calibrate: Path | Given | None = None
 
     def given(self) -> list[str]:
         """The options that differ from the defaults, as they are called on the command line."""

@@ -10,12 +10,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from exporter.program import Given
 from hardware_profiles.arrays import read_arrays
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import available, load_costs, load_profile
 from hardware_profiles.schema import Quantity, constants
 from lava_runtime.input_files import open_input
-from lava_runtime.inputs import Given, extent
+from lava_runtime.inputs import extent
 from lava_runtime.nir_data import ENDINGS
 from lava_runtime.workers import simulate_to_file
 
@@ -146,8 +147,8 @@ def simulate_file(
 def _simulate_in_chunks(
     network: Network, values: Given, x: Path, output: Path, length: int, how: HowToRun, done: Done
 ) -> dict[str, Any]:
-    if not isinstance(values, np.ndarray) or output.suffix in ENDINGS:
-        raise InputError("--workers and --cluster take one input and write .npz; leave them out here")
+    if output.suffix in ENDINGS:
+        raise InputError(f"{output}: --workers and --cluster write .npz; name such a file with -o, or leave them out")
     program = network.program
     written = simulate_to_file(
         program, values, output, how.backend, how.steps, how.record, how.time_limit, done, str(x), how.workers or 1,
@@ -155,7 +156,7 @@ def _simulate_in_chunks(
     )  # fmt: skip
     names = [node.name for node in program.nodes]
     counts = read_arrays(output, *(f"counts/{name}" for name in names))
-    missing = max(0, len(values) + program.pipeline_steps - length)
+    missing = max(0, extent(values)[0] + program.pipeline_steps - length)
     means = {name: float(counts[f"counts/{name}"].mean()) for name in names}
     return simulation_parts(how.backend, written.samples, written.steps, missing, written.output_spikes, means)
 

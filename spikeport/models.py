@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from exporter.flow import dump_to
 from exporter.netx.for_net import compile_for_net
 from exporter.netx.from_net import compile_net
 from exporter.nir_file import read_nir
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Given
 from exporter.program_file import load_program
 from hardware_profiles.errors import InputError, nearest_file
 from hardware_profiles.loader import load_chip
+from lava_runtime.input_files import open_input
 from lava_runtime.inputs import load_input
 
 from .choices import NO_CHOICES, Choices
@@ -88,7 +90,7 @@ def compile_onnx(path: Path, chip: str, choices: Choices) -> ChipProgram:
     late = [name for name in choices.given() if name not in ("--precision", "--calibrate")]
     if late:
         raise InputError(f"{path}: an ANN has no {', '.join(late)}; leave them out")
-    sample = sample_input(choices)
+    sample = _sample_images(choices)
     if sample is None:
         raise InputError(
             f"{path}: thresholds are balanced on sample input; give it with --calibrate X.npy, (N, *shape)"
@@ -110,7 +112,7 @@ def compile_meant(network: Meant, where: str, chip: str, choices: Choices) -> Ch
         discretize=network.discretize,
         reset=network.reset,
         precision=choices.precision,
-        calibration=sample_input(choices),
+        calibration=_sample_spikes(choices, network, where),
     )
 
 
@@ -139,14 +141,24 @@ def open_for_net(path: Path, chip: str | None, choices: Choices = NO_CHOICES) ->
         str(path),
         discretize=found.discretize,
         reset=found.reset,
-        calibration=sample_input(choices),
+        calibration=_sample_spikes(choices, found, str(path)),
     )
 
 
-def sample_input(choices: Choices) -> NDArray[Any] | None:
-    """The calibration's numbers, read where they are a file; raises InputError."""
+def _sample_images(choices: Choices) -> NDArray[Any] | None:
+    """An ANN's sample input, read where it is a file; raises InputError."""
     sample = choices.calibrate
+    if isinstance(sample, Mapping):
+        raise InputError(f"calibration input holds {', '.join(sample) or 'nothing'}, but an ANN takes one array")
     return load_input(sample) if isinstance(sample, Path) else sample
+
+
+def _sample_spikes(choices: Choices, network: Meant, where: str) -> Given | None:
+    """A graph's sample input, read where it is a file, of any kind that a run takes; raises InputError."""
+    sample = choices.calibrate
+    if not isinstance(sample, Path):
+        return sample
+    return load_input(sample) if sample.suffix == ".npy" else open_input(sample, lower_meant(network, where))
 
 
 def open_both(path: Path, chip: str | None, choices: Choices = NO_CHOICES) -> tuple[FloatNetwork, ChipProgram]:

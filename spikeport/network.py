@@ -12,13 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from exporter.mapping import read_map
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Given
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import load_chip, load_costs
 from lava_runtime.diff import diff
 from lava_runtime.input_files import open_input
-from lava_runtime.inputs import Given, extent
+from lava_runtime.inputs import extent
 from lava_runtime.profile import profile_run, profile_simulated
 from lava_runtime.result import Record, load_result
 from lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate

@@ -154,3 +154,44 @@ def test_numbers_on_the_grid_are_left_as_they_are() -> None:
         assert len(program.connections) == len(network.connections)
 
     check()
+
+
+def two_inputs() -> nir.NIRGraph:
+    """Two inputs, of 3 and of 2 x 2 elements, that one layer hears."""
+    rng, each = np.random.default_rng(0), np.ones(6)
+    nodes = {
+        "left": nir.Input({"input": np.array([3])}),
+        "right": nir.Input({"input": np.array([2, 2])}),
+        "flat": nir.Flatten({"input": np.array([2, 2])}, 0, -1),
+        "a": nir.Linear(rng.normal(size=(6, 3))),
+        "b": nir.Linear(rng.normal(size=(6, 4))),
+        "lif": nir.LIF(tau=5e-3 * each, r=5 * each, v_leak=0 * each, v_threshold=each, v_reset=0 * each),
+        "out": nir.Output({"output": np.array([6])}),
+    }
+    edges = [("left", "a"), ("right", "flat"), ("flat", "b"), ("a", "lif"), ("b", "lif"), ("lif", "out")]
+    return nir.NIRGraph(nodes, edges, {"dt": 1e-3}, type_check=False)
+
+
+def test_several_inputs_are_calibrated_by_name() -> None:
+    network = lower_graph(two_inputs())
+    x = {"left": spikes((20, 4, 3), 0.4, 1), "right": spikes((20, 4, 2, 2), 0.4, 2)}
+    program = quantise(network, "loihi2", WIDTHS, 8, calibration=x)
+    assert "4 samples of 21 steps" in program.quantisation["lif"].bound_basis
+    report = diff(network, program, x)
+    assert report.same_winner == 1
+    assert all(layer.u_beyond == 0 for layer in report.layers)
+    # it is each input's own array that counts: nothing on the right leaves more room for the left
+    quiet = quantise(network, "loihi2", WIDTHS, 8, calibration={**x, "right": 0 * x["right"]})
+    assert quiet.quantisation["lif"].current_bound / quiet.quantisation["lif"].scale < (
+        program.quantisation["lif"].current_bound / program.quantisation["lif"].scale
+    )
+    for wrong, words in (
+        (x["left"], "one array, but the inputs are left, right; give a .npz file"),
+        ({"left": x["left"]}, "holds left, but the inputs are left, right"),
+        ({}, "holds nothing"),
+        ({**x, "right": x["left"]}, r"fits input 'right'"),
+        ({**x, "right": x["right"][:9]}, "different numbers of steps"),
+        ({**x, "right": 0.5 * x["right"]}, "'right' holds more than integers"),
+    ):
+        with pytest.raises(InputError, match=words):
+            quantise(network, "loihi2", WIDTHS, 8, calibration=wrong)  # type: ignore[arg-type]

@@ -7,13 +7,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import nir
 import numpy as np
 import pytest
 from programs import dense, every_kind, spikes
-from test_cli import spikeport
+from test_cli import refused, spikeport
+from test_exporter_calibrate import two_inputs
 
+from exporter.compile import compile_graph
 from exporter.program import ChipProgram
 from exporter.program_file import save_program
+from hardware_profiles import load_chip
 from hardware_profiles.errors import BackendError, InputError
 from lava_runtime import workers
 from lava_runtime.inputs import load_input
@@ -43,6 +47,44 @@ def test_one_and_two_workers_write_the_bytes_of_a_run_at_once(record: Any, tmp_p
     with np.load(tmp_path / "2.npz") as file:
         assert found.output_spikes == file["counts/fc"].sum()
     assert not list(tmp_path.glob("*.parts"))
+
+
+def both_inputs(samples: int) -> dict[str, Any]:
+    return {"left": spikes((12, samples, 3), 0.4, 1), "right": spikes((12, samples, 2, 2), 0.4, 2)}
+
+
+def test_several_inputs_are_cut_alike(tmp_path: Path) -> None:
+    program, x = compile_graph(two_inputs(), load_chip("loihi2")), both_inputs(37)
+    wanted = at_once(program, x, tmp_path / "at_once.npz", record="all")
+    for count in (1, 2):
+        output = tmp_path / f"{count}.npz"
+        found = simulate_to_file(program, x, output, record="all", workers=count)
+        assert output.read_bytes() == wanted
+        assert (found.samples, found.steps) == (37, 12)
+    for given, words in (
+        ({**x, "right": x["right"][:, :36]}, "different numbers of time steps or samples"),
+        ({"left": x["left"]}, "holds left, but the inputs are left, right"),
+        ({}, "holds nothing"),
+        (x["left"], "several inputs"),
+    ):
+        with pytest.raises(InputError, match=words):
+            simulate_to_file(program, given, tmp_path / "out.npz", where="x.npz")
+
+
+def test_one_of_several_inputs_that_changed_is_run_again(tmp_path: Path) -> None:
+    program, x = compile_graph(two_inputs(), load_chip("loihi2")), both_inputs(32)
+
+    def end(done: int, total: int) -> None:
+        if done >= 8:
+            raise KeyboardInterrupt
+
+    output = tmp_path / "out.npz"
+    with pytest.raises(KeyboardInterrupt):
+        simulate_to_file(program, x, output, progress=end)
+    x["right"] = 1 - x["right"]
+    said: list[int] = []
+    simulate_to_file(program, x, output, progress=lambda done, _: said.append(done))
+    assert said[0] == 0 and output.read_bytes() == at_once(program, x, tmp_path / "at_once.npz")
 
 
 def test_payloads_and_a_recording_on_disk_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +178,16 @@ def test_the_command_takes_workers(tmp_path: Path) -> None:
     result = spikeport(*plain, "b.npz", "--workers", "2", cwd=tmp_path)
     assert result.returncode == 0 and "b.npz: 32 samples, 15 steps" in result.stdout
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    nir.write(str(tmp_path / "two.nir"), two_inputs())
+    np.savez(tmp_path / "x.npz", **both_inputs(20))
+    many = ["simulate", "two.nir", "--chip", "loihi2", "--input", "x.npz", "--calibrate", "x.npz", "-o"]
+    for name, how in (("d", []), ("e", ["--workers", "2"])):
+        result = spikeport(*many, f"{name}.npz", *how, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "d.npz").read_bytes() == (tmp_path / "e.npz").read_bytes()
+    refused(spikeport(*many, "f.h5", "--workers", "2", cwd=tmp_path), "f.h5", ".npz")
+    np.save(tmp_path / "left.npy", both_inputs(20)["left"])
+    refused(spikeport(*many[:-2], "left.npy", "-o", "f.npz", cwd=tmp_path), "left, right", ".npz")
     both = spikeport(*plain, "c.npz", "--workers", "2", "--cluster", "tcp://127.0.0.1:1", cwd=tmp_path)
     assert both.returncode == 2 and "either --workers or --cluster" in both.stderr
 
@@ -158,7 +210,10 @@ def test_a_dask_cluster_writes_the_same_bytes_also_after_one_worker_is_killed(tm
             output = tmp_path / f"{number}.npz"
             simulate_to_file(program, x, output, record="all", cluster=address, progress=progress)
             assert output.read_bytes() == wanted
+        several = compile_graph(two_inputs(), load_chip("loihi2"))
+        simulate_to_file(several, both_inputs(37), tmp_path / "several.npz", cluster=address)
     assert killed
+    assert (tmp_path / "several.npz").read_bytes() == at_once(several, both_inputs(37), tmp_path / "wanted.npz")
 
 
 @pytest.mark.slow

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import nir
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError
 from hardware_profiles.fixed_point import WordWidths, split_bias
@@ -18,7 +16,7 @@ from ..compile import lower_graph
 from ..discretize import Discretize
 from ..float_network import Reset
 from ..neurons import Cuba, CubaLIF, LIFReset, Population
-from ..program import ChipProgram, Connection
+from ..program import ChipProgram, Connection, Given
 from ..quantise import quantise
 from ..rest import resting_voltage
 from ..validate import validate
@@ -37,7 +35,7 @@ def compile_for_net(
     *,
     discretize: Discretize = "euler",
     reset: Reset = "zero",
-    calibration: NDArray[Any] | None = None,
+    calibration: Given | None = None,
 ) -> ChipProgram:
     """Compile a graph for write_net; arguments as for compile_graph. Raises InputError for what is no chain of layers.
 

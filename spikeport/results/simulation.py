@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from exporter.program import ChipProgram
+from exporter.program import ChipProgram, Given
 from hardware_profiles.loader import load_chip, load_costs
-from lava_runtime.inputs import Given
 from lava_runtime.nir_data import ENDINGS, write_result
 from lava_runtime.profile import profile_run
 from lava_runtime.result import SimulationResult

@@ -27,11 +27,12 @@ from test_netx import dense as net_dense
 from test_netx import write_net
 
 from exporter.onnx_in.convert import convert_onnx
+from exporter.program import Given
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import load_chip, load_profile
 from lava_runtime.input_files import open_input
-from lava_runtime.inputs import Given, extent
+from lava_runtime.inputs import extent
 from lava_runtime.simulate import simulate
 from spikeport.network import compile_network, open_network
 from spikeport.recipe import load_recipe
