@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import joblib
 import numpy as np
@@ -27,6 +27,8 @@ from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes
 from .inputs import check_input, extent, some_samples
 from .result import Record, in_memory
 from .simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
+
+Job = TypeVar("Job")
 
 # times in a row that workers may be lost without a single chunk done
 _ATTEMPTS = 3
@@ -130,30 +132,44 @@ class _Run:
 
     def finish(self, parallel: joblib.Parallel, task: Callable[[Chunk], _Task], local: bool) -> None:
         """Run what is missing; raises BackendError where workers are lost again and again."""
-        left, failures = self.missing(), 0
-        while left:
-            try:
-                if local:
-                    for _ in parallel(joblib.delayed(_run_to_disk)(task(c), self._store) for c in left):
-                        self.missing()
-                else:
-                    for chunk, arrays in parallel(joblib.delayed(_run)(task(c)) for c in left):
-                        self._store.put(chunk, task(chunk).x, arrays)
-                        self.missing()
-                lost: Exception | None = None
-            except (InputError, BackendError, KeyboardInterrupt):
-                raise
-            except Exception as error:
-                # joblib, loky and dask have each their own error for a worker that is gone
-                lost = error
-            before, left = left, self.missing()
-            failures = 0 if len(left) < len(before) else failures + 1
-            if left and failures == _ATTEMPTS:
-                why = "no word of why" if lost is None else f"{type(lost).__name__}: {reason(lost)}"
-                raise BackendError(
-                    f"samples {left[0][0]} to {left[0][1] - 1} could not be run: "
-                    f"their worker was lost {_ATTEMPTS} times ({why}); give it more memory, or run with fewer --workers"
-                ) from lost
+
+        def run(left: list[Chunk]) -> None:
+            if local:
+                for _ in parallel(joblib.delayed(_run_to_disk)(task(c), self._store) for c in left):
+                    self.missing()
+            else:
+                for chunk, arrays in parallel(joblib.delayed(_run)(task(c)) for c in left):
+                    self._store.put(chunk, task(chunk).x, arrays)
+                    self.missing()
+
+        run_until_done(self.missing, run, lambda chunk: f"samples {chunk[0]} to {chunk[1] - 1}")
+
+
+def run_until_done(
+    missing: Callable[[], list[Job]], run: Callable[[list[Job]], None], name: Callable[[Job], str]
+) -> None:
+    """Run jobs until none is missing, those again whose worker was lost; name: of a job, for an error.
+
+    Raises BackendError where workers are lost again and again without a single job done, and what a job raises.
+    """
+    left, failures = missing(), 0
+    while left:
+        lost: Exception | None = None
+        try:
+            run(left)
+        except (InputError, BackendError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            # joblib, loky and dask have each their own error for a worker that is gone
+            lost = error
+        before, left = left, missing()
+        failures = 0 if len(left) < len(before) else failures + 1
+        if left and failures == _ATTEMPTS:
+            why = "no word of why" if lost is None else f"{type(lost).__name__}: {reason(lost)}"
+            raise BackendError(
+                f"{name(left[0])} could not be run: "
+                f"the worker was lost {_ATTEMPTS} times ({why}); give it more memory, or run with fewer --workers"
+            ) from lost
 
 
 @contextmanager

@@ -331,16 +331,20 @@ def sweep(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; what is done in it is kept.", metavar="DIR")],
     said: OutputOption,
+    more: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="More keys and their values.", metavar="[KEY=A,B]...", show_default=False),
+    ] = None,
     workers: WorkersOption = None,
     cluster: ClusterOption = None,
 ) -> None:
     """Accuracy, energy, latency and cores of a recipe over a grid of its keys, and which points no other beats.
 
-    Example: spikeport sweep recipes/digits.toml --over weight_bits=4,6,8 --over chip=loihi1,loihi2 --out sweeps/digits
+    Example: spikeport sweep recipes/digits.toml --over weight_bits=4,6,8 chip=loihi1,loihi2 --out sweeps/digits
     """
     from spikeport import commands
 
-    commands.sweep(recipe, over, out, workers, cluster, said)
+    commands.sweep(recipe, [*over, *(more or [])], out, workers, cluster, said)
 
 
 @app.command()

@@ -121,6 +121,8 @@ def test_what_is_estimated_for_each_kind_of_point() -> None:
     assert predicted_step(case("a_1", 1.0, 1e6), chip).typical == pytest.approx(step)
     timed = case("a_1", 1.0, 1e6, "step time", step_seconds=number(1e-3, "s"))
     assert estimate(Measurement(timed, "one"), chip).typical == pytest.approx(step)
+    alone = case("a_1", 1.0, 1e6, "step time", host_seconds=number(4e-4, "s/inference"))
+    assert estimate(Measurement(alone, "one"), chip).typical == pytest.approx(step + 4e-4 / 2)
     energy = estimate(Measurement(case("a_1", 1.0, 1e6, "energy"), "one"), chip)
     assert energy.typical == pytest.approx(dynamic + 0.1127 * 2 * step)
     power = estimate(Measurement(case("a_1", 1.0, 1e6, "power", step_seconds=number(1e-3, "s")), "one"), chip)

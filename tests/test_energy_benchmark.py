@@ -39,13 +39,12 @@ def test_there_are_enough_points_from_enough_places() -> None:
 
 def test_the_targets_are_met_and_what_misses_says_why() -> None:
     misses = [c for c in POINTS if factor(c.ratio) > 2]
-    assert {c.measurement.label for c in misses} == {"lava_pilotnet_sdnn.energy", "rueckauer_mnist.step_time"}
+    assert {c.measurement.label for c in misses} == {"lava_pilotnet_sdnn.energy"}
     for found in POINTS:
         if factor(found.ratio) > 2 or not found.inside:
             assert len(found.measurement.point.reason) > 40, found.measurement.label
     assert median(factor(c.ratio) for c in POINTS) <= 1.3
-    unseen = [c for c in POINTS if factor(c.left_out_ratio) > 2.5]
-    assert {c.measurement.label for c in unseen} == {"rueckauer_mnist.step_time"}
+    assert all(factor(c.left_out_ratio) <= 2.5 for c in POINTS)
     assert sum(c.inside for c in POINTS) / len(POINTS) >= 0.8
 
 
@@ -59,6 +58,9 @@ def test_the_targets_are_met_and_what_misses_says_why() -> None:
         ("frady_nearest_neighbours.step_time", 5.8e-6, 1.02),
         ("lava_pilotnet_lif.dynamic", 1.0935e-3, 1.06),
         ("merolla_20hz.power", 0.072, 0.95),
+        # the notebook's energy probe, spiking time a step
+        ("intel_nxtf_mnist.step_time", 57.364e-6, 1.78),
+        ("rueckauer_mnist.step_time", 66.5e-6, 0.67),
         ("frenkel_slow.power", 35e-6, 1.00),
         ("yao_gait_night.power", 46.8e-3, 0.58),
     ],

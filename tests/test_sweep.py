@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli import refused, spikeport
+from test_cli import ROOT, refused, spikeport
 
-from hardware_profiles.errors import InputError
+import spikeport.stages as spikeport_stages
+from hardware_profiles.errors import BackendError, InputError
+from lava_runtime.workers import run_until_done
+from spikeport.recipe import Recipe
 from spikeport.sweep import Grid, Sweep, run_sweep
 from spikeport.sweep.grid import with_values
 from spikeport.sweep.pareto import front
+from trainer.checkpoint import restore
+from trainer.files import read_tensors
+from trainer.loop import DivergedError
 
 RECIPE = """
 name = "tiny"
@@ -88,7 +100,8 @@ def test_a_sweep_goes_on_where_it_was_ended_and_grows(recipe: Path, swept: Sweep
 
 
 def test_keys_of_the_training_are_trained_for_value_by_value_by_worker_processes(recipe: Path, tmp_path: Path) -> None:
-    axes = ["--over", "steps=3,4", "--over", "training.epochs=1", "--workers", "2"]
+    # several keys behind one --over, or each behind its own
+    axes = ["--over", "steps=3,4", "training.epochs=1", "--workers", "2"]
     ran = spikeport("sweep", recipe, *axes, "--out", tmp_path / "out", "--json", tmp_path / "found.json")
     assert ran.returncode == 0, ran.stderr
     assert "trained for each value: steps, training.epochs" in ran.stdout
@@ -97,6 +110,108 @@ def test_keys_of_the_training_are_trained_for_value_by_value_by_worker_processes
     assert len(list((tmp_path / "out" / "trained").iterdir())) == 2
     alone = run_sweep(recipe, Grid.parse(["steps=3,4", "training.epochs=1"]), tmp_path / "alone")
     assert alone.rows == found["points"]
+
+
+def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs, folder = "training.epochs=60", tmp_path / "out"
+    trained = folder / "trained" / epochs
+    command = [sys.executable, "-m", "spikeport.cli", "sweep", str(recipe), "--over", epochs, "--out", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while time.monotonic() < end and running.poll() is None and not epochs_done(trained / "checkpoint.pt"):
+        time.sleep(0.02)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    assert not (trained / "network.pt").exists()
+    went_on_from: list[int] = []
+
+    def restored(*arguments: Any) -> Any:
+        done = restore(*arguments)
+        went_on_from.append(done.epoch)
+        return done
+
+    monkeypatch.setattr("trainer.loop.restore", restored)
+    found = run_sweep(recipe, Grid.parse([epochs]), folder)
+    assert [0 < epoch < 60 for epoch in went_on_from] == [True]
+    whole = run_sweep(recipe, Grid.parse([epochs]), tmp_path / "whole")
+    assert found.rows == whole.rows
+    one, other = (
+        read_tensors(place / "trained" / epochs / "network.pt", "network")["state"]
+        for place in (folder, tmp_path / "whole")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def epochs_done(checkpoint: Path) -> int:
+    return len(read_tensors(checkpoint, "checkpoint")["losses"]) if checkpoint.exists() else 0
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_finds_what_one_process_does_also_after_a_worker_is_killed(recipe: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    grid = Grid.parse(["steps=3,4", "weight_bits=3,8"])
+    alone = run_sweep(recipe, grid, tmp_path / "alone")
+    killed: list[int] = []
+
+    def kill_once(done: int, total: int) -> None:
+        if 0 < done < total and not killed:
+            killed.append(next(iter(cluster.workers.values())).pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        assert run_sweep(recipe, grid, tmp_path / "cluster", cluster=address, progress=kill_once) == alone
+        axes = "--over", "steps=3,4", "weight_bits=3,8"
+        ran = spikeport("sweep", recipe, *axes, "--cluster", address, "--out", tmp_path / "command", "--json")
+    assert killed
+    assert ran.returncode == 0, ran.stderr
+    for name in ("sweep.json", "sweep.csv", "pareto.svg"):
+        assert (tmp_path / "command" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_is_named(recipe: Path, tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    ran = spikeport("sweep", recipe, "--over", "steps=3", "--cluster", "tcp://127.0.0.1:9", "--out", tmp_path / "out")
+    refused(ran, "--cluster tcp://127.0.0.1:9", "no dask scheduler answers there")
+
+
+def test_a_job_whose_worker_is_lost_is_run_again() -> None:
+    done: set[int] = set()
+    runs: list[list[int]] = []
+
+    def missing() -> list[int]:
+        return [n for n in range(4) if n not in done]
+
+    def run(left: list[int]) -> None:
+        runs.append(left)
+        done.add(left[0])
+        if left[1:]:
+            raise OSError("a worker is gone")
+
+    run_until_done(missing, run, str)
+    assert runs == [[0, 1, 2, 3], [1, 2, 3], [2, 3], [3]]
+    with pytest.raises(BackendError, match=r"job 7 could not be run: the worker was lost 3 times"):
+        run_until_done(lambda: [7], lambda _: None, "job {}".format)
+
+
+def test_a_training_that_diverges_is_a_point_without_a_result(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = spikeport_stages.train_network
+
+    def diverging(recipe: Recipe, *arguments: Any, **options: Any) -> Any:
+        if recipe.training.steps == 3:
+            raise DivergedError("the loss of epoch 1 is not finite")
+        return fit(recipe, *arguments, **options)
+
+    monkeypatch.setattr(spikeport_stages, "train_network", diverging)
+    found = run_sweep(recipe, Grid.parse(["steps=3,4"]), tmp_path / "out")
+    assert found.rows[0] == {"values": {"steps": 3}, "error": "the loss of epoch 1 is not finite"}
+    assert found.front == [1]
 
 
 def test_a_point_that_cannot_be_compiled_says_why(recipe: Path, swept: Sweep) -> None:

@@ -4,9 +4,12 @@
     energy         = dynamic energy + (static power - baseline) * time
     power          = dynamic energy / time + static power - baseline
     step time      = barrier + slowest core + host                         (lava_runtime.cost_model.timing)
+                     + host_seconds / steps
 
 time is steps * step_seconds where the source gives it (a throttled or host-fed run), else steps * step time. baseline:
-the watts that the authors subtracted. supply_factor: (supply voltage / the profile's)^2, on all of it.
+the watts that the authors subtracted. host_seconds: what processors beside the cores do alone between two inferences,
+such as resetting every neuron and loading the next input, where that was measured. supply_factor: (supply voltage / the
+profile's)^2, on all of it.
 """
 
 from __future__ import annotations
@@ -72,6 +75,7 @@ class Setting(Section):
     UNITS: ClassVar[dict[str, str]] = {
         "steps": "step/inference",
         "step_seconds": "s",
+        "host_seconds": "s/inference",
         "chips": "chip",
         "cores": "core",
         "host_messages": "1/step",
@@ -83,6 +87,7 @@ class Setting(Section):
     chips: Quantity
     cores: Quantity
     step_seconds: Quantity | None = None
+    host_seconds: Quantity | None = None
     host_messages: Quantity | None = None
     supply_factor: Quantity | None = None
     clock: Quantity | None = None
@@ -169,9 +174,10 @@ def estimate(measurement: Measurement, chip: ChipCosts) -> Range:
 
 def predicted_step(case: Case, chip: ChipCosts) -> Range:
     """Seconds of a step by the model, whether or not the source gives them."""
-    core = case.core
+    core, setting = case.core, case.setting
     slowest = Range.zero() if core is None else core_time(CoreStep(core.events(), optional(core.received)), chip.time)
-    return step_time(slowest, optional(case.setting.host_messages), chip.time)
+    between = optional(setting.host_seconds) * (1 / setting.steps.value)
+    return step_time(slowest, optional(setting.host_messages), chip.time) + between
 
 
 def _with_clock(chip: ChipCosts, clock: Quantity) -> ChipCosts:

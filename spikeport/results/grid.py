@@ -20,7 +20,7 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
     for number, row in enumerate(sweep.rows):
         named = [escape(str(row["values"][key])) for key in keys]
         if "error" in row:
-            table.add_row(*named, "", "", "", "", "cannot be compiled")
+            table.add_row(*named, "", "", "", "", "none: see below")
             continue
         star = "*" if number in sweep.front else "" if row["fits"] else "does not fit"
         energy, latency = (
@@ -32,5 +32,6 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
     console.print(table)
     for row in sweep.rows:
         if "error" in row:
-            say(console, row["error"])
+            point = ", ".join(f"{key}={value}" for key, value in row["values"].items())
+            say(console, f"{point}: {row['error']}")
     say(console, "*: no other point has as much accuracy for less energy")

@@ -18,6 +18,7 @@ from hardware_profiles.loader import load_chip
 from lava_runtime.costs import Range
 from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
+from trainer.loop import DivergedError
 from trainer.methods import load_trained
 
 from .. import stages
@@ -48,6 +49,19 @@ class Job:
         return RunFolder(self.folder / "trained" / "".join(c if c.isalnum() or c in ",=._-" else "_" for c in name))
 
     @property
+    def diverged(self) -> Path:
+        """Why the network could not be trained, where its loss did not stay finite."""
+        return self.trained.path / "diverged.txt"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether training has ended, with a network or without one."""
+        return self.trained.network.is_file() or self.diverged.is_file()
+
+    def __str__(self) -> str:
+        return "the point " + (", ".join(f"{key}={value}" for key, value in self.point.values.items()))
+
+    @property
     def file(self) -> Path:
         """Where the result is kept: another chip's numbers, or another recipe, make another file."""
         chip = load_chip(self.recipe.chip).model_dump_json()
@@ -56,14 +70,17 @@ class Job:
 
 
 def train(job: Job) -> None:
-    """Train a point's network, or go on where that was interrupted."""
+    """Train a point's network, or go on where that was interrupted; one whose loss is not finite says so in a file."""
     recipe, folder = job.recipe, job.trained
     folder.path.mkdir(parents=True, exist_ok=True)
-    stages.train_network(recipe, folder, stages.dataset_of(recipe), resume=True, progress=False)
+    try:
+        stages.train_network(recipe, folder, stages.dataset_of(recipe), resume=True, progress=False)
+    except DivergedError as error:
+        write_text(job.diverged, f"{error}\n")
 
 
 def measure(job: Job) -> None:
-    """Compile, simulate and profile a point, and keep what came out; a point that cannot be compiled says why."""
+    """Compile, simulate and profile a point and keep what came out; where that cannot be done, the reason."""
     try:
         found = _measured(job)
     except InputError as error:
@@ -72,6 +89,8 @@ def measure(job: Job) -> None:
 
 
 def _measured(job: Job) -> dict[str, Any]:
+    if not job.trained.network.is_file():
+        raise InputError(job.diverged.read_text(encoding="utf-8").strip())
     recipe, how = job.recipe, job.point.compiled
     method, chip = load_trained(job.trained.network), load_chip(recipe.chip)
     precision: Any = how.get("precision", "normal")

@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import joblib
 
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
-from lava_runtime.workers import worker_pool
+from lava_runtime.workers import run_until_done, worker_pool
 
 from ..folder import RunFolder
 from ..output import Done
@@ -69,21 +70,28 @@ def run_sweep(
     content = read_recipe(recipe)
     name = checked_recipe(content, recipe).name
     jobs = [Job(point, content, str(recipe), folder.resolve()) for point in grid.points]
-    missing = [job for job in jobs if not job.file.is_file()]
+    # says what is wrong with a value before anything is written
+    files = [job.file for job in jobs]
     _begin(folder, recipe)
-    networks = {job.trained.path: job for job in missing if not job.trained.network.is_file()}
-    total, done = len(networks) + len(jobs), len(jobs) - len(missing)
+    networks = list({job.trained.path: job for job in jobs}.values())
+
+    def untrained() -> list[Job]:
+        needed = {job.trained.path for job in unmeasured()}
+        return [job for job in networks if job.trained.path in needed and not job.is_trained]
+
+    def unmeasured() -> list[Job]:
+        return [job for job, file in zip(jobs, files, strict=True) if not file.is_file()]
+
+    total = len(untrained()) + len(jobs)
 
     def advance() -> None:
-        nonlocal done
-        done += 1
         if progress is not None:
-            progress(done, total)
+            progress(total - len(untrained()) - len(unmeasured()), total)
 
     with worker_pool(workers, cluster) as parallel:
-        _all(parallel, train, networks.values(), advance)
-        _all(parallel, measure, missing, advance)
-    rows = [json.loads(job.file.read_text(encoding="utf-8")) for job in jobs]
+        for missing, work in ((untrained, train), (unmeasured, measure)):
+            run_until_done(missing, partial(_all, parallel, work, advance), str)
+    rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     found = Sweep(name, grid, rows, front(rows))
     write_text(folder / "sweep.json", json.dumps(found.parts(), indent=2) + "\n")
     write_text(folder / "sweep.csv", found.table())
@@ -102,7 +110,8 @@ def _begin(folder: Path, recipe: Path) -> None:
 
 
 def _all(
-    parallel: joblib.Parallel, work: Callable[[Job], None], jobs: Iterable[Job], advance: Callable[[], None]
+    parallel: joblib.Parallel, work: Callable[[Job], None], advance: Callable[[], None], jobs: Iterable[Job]
 ) -> None:
+    advance()
     for _ in parallel(joblib.delayed(work)(job) for job in jobs):
         advance()
