@@ -21,11 +21,14 @@ FIND_PYTHON = \
 demo: $(STAMP)
 	$(RUN)/spikeport demo
 
+# a test file a core, with one thread for torch: two that each want both cores wait for each other
+PYTEST = OMP_NUM_THREADS=1 $(RUN)/python -m pytest --numprocesses auto --dist loadfile
+
 test: $(STAMP)
-	$(RUN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 slow: $(STAMP)
-	$(RUN)/python -m pytest -m "slow and not recipe and not peers"
+	$(PYTEST) -m "slow and not recipe and not peers"
 
 recipes: $(STAMP)
 	$(RUN)/python -m pytest -m recipe
