@@ -22,8 +22,12 @@ from lava_runtime.simulate import simulate
 pytestmark = pytest.mark.lava
 
 
-def lava_processes() -> set[int]:
-    found = set()
+# for a command to notice what became of its processes, on a machine that does much else
+PATIENCE = 300
+
+
+def commands() -> Iterator[tuple[int, list[bytes]]]:
+    """Every Lava process on the machine with its arguments."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -31,15 +35,22 @@ def lava_processes() -> set[int]:
             except OSError:
                 continue
             if b"lava_runtime.supervisor" in command or b"lava_backend.worker" in command:
-                found.add(int(entry.name))
-    return found
+                yield int(entry.name), command.split(b"\0")
+
+
+def lava_processes(folder: Path) -> set[int]:
+    """Those that work in this folder: other tests run beside these."""
+    return {pid for pid, arguments in commands() if any(bytes(folder) in argument for argument in arguments)}
 
 
 def shared_memory() -> set[str]:
-    return {path.name for path in Path("/dev/shm").iterdir()}
+    """What Lava shares and no process on the machine answers for."""
+    names = {path.name for path in Path("/dev/shm").glob("*spikeport*")}
+    alive = {arguments[-3].decode() for _, arguments in commands() if b"lava_runtime.supervisor" in arguments}
+    return {name for name in names if not any(tag in name for tag in alive)}
 
 
-def wait_for(condition: object, seconds: float = 20) -> bool:
+def wait_for(condition: object, seconds: float = PATIENCE) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():  # type: ignore[operator]
@@ -51,9 +62,9 @@ def wait_for(condition: object, seconds: float = 20) -> bool:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    before, memory = lava_processes(), shared_memory()
+    memory = shared_memory()
     yield
-    assert wait_for(lambda: lava_processes() <= before), lava_processes() - before
+    assert wait_for(lambda: not lava_processes(tmp_path)), lava_processes(tmp_path)
     assert wait_for(lambda: shared_memory() <= memory), shared_memory() - memory
 
 
@@ -69,7 +80,7 @@ def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
         # a shell that runs these tests in the background has its commands ignore SIGINT
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    assert wait_for(lambda: len(lava_processes()) > 4, 60), "the Lava processes did not start"
+    assert wait_for(lambda: len(lava_processes(tmp_path)) > 4), "the Lava processes did not start"
     time.sleep(1)
     return running
 
@@ -78,7 +89,7 @@ def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
 def test_ending_the_command_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
     running = start_long_run(tmp_path)
     os.kill(running.pid, number)
-    _, errors = running.communicate(timeout=30)
+    _, errors = running.communicate(timeout=PATIENCE)
     assert running.returncode != 0
     assert not (tmp_path / "out.npz").exists()
     if number == signal.SIGINT:
@@ -88,19 +99,19 @@ def test_ending_the_command_ends_everything(tmp_path: Path, number: signal.Signa
 
 def test_killing_the_supervisor_ends_everything(tmp_path: Path) -> None:
     running = start_long_run(tmp_path)
-    for pid in lava_processes():
+    for pid in lava_processes(tmp_path):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         if b"supervisor" in command:
             os.kill(pid, signal.SIGKILL)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2 and errors.startswith(b"error: backend stock")
 
 
 def test_a_killed_lava_process_is_reported_with_its_layer(tmp_path: Path) -> None:
     running = start_long_run(tmp_path)
     # the last processes to start are a layer's and the runtime service's: any of them ends the run
-    os.kill(max(lava_processes()), signal.SIGKILL)
-    _, errors = running.communicate(timeout=60)
+    os.kill(max(lava_processes(tmp_path)), signal.SIGKILL)
+    _, errors = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2
     assert b"its process ended with status -9" in errors and errors.count(b"\n") == 1
 

@@ -20,7 +20,7 @@ from trainer.files import read_tensors
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def spikeport(*arguments: object, cwd: Path = ROOT, limit: float = 120) -> subprocess.CompletedProcess[str]:
+def spikeport(*arguments: object, cwd: Path = ROOT, limit: float = 400) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     command = [sys.executable, "-m", "spikeport.cli", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=limit, check=False)
