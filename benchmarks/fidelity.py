@@ -304,6 +304,8 @@ output neuron with the most spikes, the first of equals.
 
 - **weights**: bits a weight; doubled: `--precision high`. Weights of mixed sign are held by an excitatory and an
   inhibitory connection, and a few large weights apart from the many small ones, where that gains a bit.
+- **doubled without calibration**: u has room for every synapse of one sign in every step and v for 128 thresholds,
+  which leaves fewer low digits than what sample input shows u and v to reach.
 - **calibrated**: `--calibrate`, on other digits (as many of 64 as memory is meant for: 28), or on 64 of other random
   spikes at each rate.
 - **largest error of a layer's spike count**: (chip - float) / float over all samples, of the layer where it is largest.

@@ -84,7 +84,8 @@ class ScaleSearch:
         """The largest scale at which nothing can leave its register.
 
         Exponents above 0 only refine v and leave room for it; at exponent 0 v may saturate (far from its threshold)
-        rather than the weights lose bits. Far below its threshold it may wherever it leaks (_voltage_room).
+        rather than the weights lose bits. Far below its threshold it may wherever it leaks (_voltage_room), and on
+        either side where synapses are doubled (_room_for_digits).
         """
         widths, reach = self._widths, self._reach
         limit = STATE_UNIT * widths.vth_max / self._threshold
@@ -98,7 +99,7 @@ class ScaleSearch:
         if self._population.sends == "voltage" and voltage > 0:
             limit = min(limit, widths.state_max / voltage)
         elif voltage > 0:
-            limit = min(limit, max(self._voltage_room(), full))
+            limit = min(limit, max(self._voltage_room(), full, self._room_for_digits()))
         return min(limit, full * 2.0**widths.weight_exp_max)
 
     def _voltage_room(self) -> float:
@@ -113,6 +114,15 @@ class ScaleSearch:
             resting = np.maximum(-population.bias / self._decays.voltage, -population.v_initial)
             lowest = min(lowest, float(np.maximum(depths, resting).max(initial=0)))
         return most / max(lowest, self._reach.highest)
+
+    def _room_for_digits(self) -> float:
+        """The scale at which v ends `_DEPTH` thresholds from 0: what low digits of doubled synapses may take.
+
+        They lie below the grid's unit and would have no room where v does not leak, so that nothing bounds it.
+        """
+        if not any(m.shift for m in self._matrices):
+            return 0.0
+        return self._widths.state_max / (_DEPTH * float(self._population.threshold.max()))
 
     def full(self) -> float:
         """The scale at which the largest weight of all fills its grid at exponent 0."""

@@ -201,3 +201,15 @@ def test_v_has_room_where_it_does_not_leak_and_where_it_rests(bias: float) -> No
     program = quantise(replace(network, populations=(still,)), "loihi2", WIDTHS, 8)
     # weights at exponent 0: no bit of v is spent on less than they hold
     assert program.connections[0].weight_exp == 0
+
+
+def test_doubled_synapses_are_finer_where_v_does_not_leak() -> None:
+    rng = np.random.default_rng(0)
+    network = one_layer(rng.normal(0, 1, (8, 200)))
+    still = replace(network.populations[0], voltage_decay=np.zeros(8))
+    network = replace(network, populations=(still,))
+    normal, high = (quantise(network, "loihi2", WIDTHS, 8, precision=p) for p in ("normal", "high"))  # type: ignore[arg-type]
+    assert high.quantisation["a"].weight_error_rms < normal.quantisation["a"].weight_error_rms / 4
+    # v ends 128 thresholds from 0, which the report says
+    assert WIDTHS.state_max / (64 * int(high.populations[0].vth[0])) >= 0.99 * 128  # type: ignore[attr-defined]
+    assert "it stays at" in high.quantisation["a"].notes[0]
