@@ -39,17 +39,33 @@ def forward(seed: int) -> ChipProgram:
     return validate(ChipProgram("loihi2", WIDTHS, 1e-3, ports, populations, connections, ("out", "li")))
 
 
+def waiting() -> ChipProgram:
+    """Two layers of long work and one of short, which the input feeds too."""
+    program = dense((80, 60, 50, 5), 1, 300)
+    skipping = DenseConnection(
+        "input", "layer3", weights((5, 80), "mixed", 8, np.random.default_rng(1)), 0, "mixed", 8, 4
+    )
+    return validate(replace(program, connections=(*program.connections, skipping)))
+
+
 def test_every_process_runs_behind_all_that_feed_it() -> None:
-    made = plan(forward(1), 20, 600)
+    made = plan(forward(1), 20, 6000)
     assert made.depth == {"in": 0, "fc": 1, "li": 2, "out": 3}
     assert made.lava_steps == -(-20 // made.length) + 3
     assert 1 < made.length < 20
 
 
+def test_short_work_waits_within_a_step() -> None:
+    made = plan(waiting(), 25, 600)
+    assert made.depth == {"input": 0, "layer1": 0, "layer2": 1, "layer3": 1}
+    assert made.lava_steps == -(-25 // made.length) + 1
+    assert not made.circular
+
+
 @pytest.mark.parametrize("program", [every_kind(1), beyond_stock(1)])
 def test_a_circle_of_populations_goes_step_by_step(program: ChipProgram) -> None:
     made = plan(program, 30, 4)
-    assert (made.length, made.lava_steps, set(made.depth.values())) == (1, 30, {0})
+    assert (made.length, made.lava_steps, set(made.depth.values()), made.circular) == (1, 30, {0}, True)
 
 
 def test_blocks_are_short_where_steps_are_long_and_never_longer_than_the_run() -> None:
@@ -61,14 +77,16 @@ def test_blocks_are_short_where_steps_are_long_and_never_longer_than_the_run() -
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("steps", [1, 6, 22])
-def test_backends_agree_whatever_the_blocks(steps: int) -> None:
-    program, x = forward(2), spikes((17, 600, 80), 0.1, 3)
-    # 22 steps are several blocks, of which the last is not full, and go on after the input's end
-    assert steps < 22 or (steps % plan(program, steps, 600).length and plan(program, steps, 600).length < steps)
+@pytest.mark.parametrize("steps", [1, 6, 23])
+@pytest.mark.parametrize(("program", "samples"), [(forward(2), 2500), (waiting(), 3000)])
+def test_backends_agree_whatever_the_blocks(program: ChipProgram, samples: int, steps: int) -> None:
+    x = spikes((17, samples, 80), 0.1, 3)
+    # 23 steps are several blocks, of which the last is not full, and go on after the input's end
+    length = plan(program, steps, samples).length
+    assert steps < 23 or (steps % length and length < steps)
     found = simulate(program, x, "lava", steps=steps, record="all")
     assert differences(simulate(program, x, steps=steps, record="all"), found) == []
-    assert steps < 22 or all(found.counts()[name].sum() > 0 for name in ("fc", "li", "out"))
+    assert steps < 23 or all(found.counts()[p.name].sum() > 0 for p in program.populations)
     few = simulate(program, x[:, :2], "stock", steps=steps, record="all")
     assert differences(simulate(program, x[:, :2], steps=steps, record="all"), few) == []
 
@@ -76,6 +94,6 @@ def test_backends_agree_whatever_the_blocks(steps: int) -> None:
 @pytest.mark.lava
 def test_payloads_travel_in_blocks_too() -> None:
     program = replace(forward(4), outputs=("out",))
-    x = spikes((11, 500, 80), 0.2, 5) * np.random.default_rng(6).integers(-50, 50, (11, 500, 80))
-    assert 1 < plan(program, 11, 500).length < 11
+    x = spikes((11, 5000, 80), 0.2, 5) * np.random.default_rng(6).integers(-50, 50, (11, 5000, 80))
+    assert 1 < plan(program, 11, 5000).length < 11
     assert differences(simulate(program, x), simulate(program, x, "lava")) == []

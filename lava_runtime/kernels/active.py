@@ -149,3 +149,7 @@ def warm_up() -> None:
     active.read_spikes(np.ones((1, 8), np.uint8))
     active.count_into(np.zeros((1, 8), np.int32))
     active.read_payloads(np.ones((1, 8), np.int32))
+    # what is mapped from disk cannot be written to, which is another type
+    mapped = np.ones((1, 8), np.uint8)
+    mapped.flags.writeable = False
+    active.read_spikes(mapped)

@@ -135,8 +135,9 @@ class GradedSourceModel(_SourceModel):
 class BatchedPopulationModel(PyLoihiProcessModel):
     """One block of steps: take in what was sent to it, update, then send all spikes.
 
-    What those that work ahead send in a block is there before it. In a circle a block is one step, what is sent in it
-    arrives one later, and sending before receiving keeps the circle from waiting for itself.
+    What those that work ahead have sent is there before it, what those of its own depth send is waited for. In a circle
+    a block is one step, what is sent in it arrives one later, and sending before receiving keeps the circle from
+    waiting for itself.
     """
 
     def __init__(self, proc_params: Any) -> None:
@@ -149,6 +150,7 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         graded: set[str] = proc_params["graded"]
         schedule: Schedule = proc_params["schedule"]
         self._length, self._depth = schedule.length, schedule.depth[population.name]
+        self._circular = schedule.circular
         self._state = PopulationState(population, batch, self._length, incoming)
         made = synapses_of(program, incoming, graded)
         self._own = [s for s in made if s.connection.source == population.name]
@@ -172,22 +174,32 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         lava_step = self.time_step - 1
         begin = (lava_step - self._depth) * self._length
         steps = min(self._length, self._steps - begin) if begin >= 0 else 0
+        if not self._circular:
+            self._receive(lava_step, [feed.depth == self._depth for feed in self._feeds])
+            self._deliver(begin, steps)
         if steps > 0:
-            for feed in self._feeds:
-                if feed.depth < self._depth:
-                    feed.deliver(self._state, begin, steps)
             self._advance(begin, steps)
             self._message[:steps] = self._state.message[:steps].view(self._message.dtype)
         self.s_out.send(self._message)
-        for number, feed in enumerate(self._feeds):
-            message = getattr(self, f"in{number}").recv()
-            # a source that waits for its own first block has sent nothing
-            if lava_step >= feed.depth:
-                feed.blocks.append(message)
-            if steps > 0 and feed.depth >= self._depth:
-                feed.deliver(self._state, begin, steps)
+        self._receive(lava_step, [self._circular or feed.depth < self._depth for feed in self._feeds])
+        if self._circular:
+            self._deliver(begin, steps)
         if self._progress is not None:
             self._progress[0] = min(max(begin + self._length, 0), self._steps)
+
+    def _receive(self, lava_step: int, chosen: list[bool]) -> None:
+        """Take in the messages of the chosen feeds."""
+        for number, feed in enumerate(self._feeds):
+            if chosen[number]:
+                message = getattr(self, f"in{number}").recv()
+                # a source that waits for its own first block has sent nothing
+                if lava_step >= feed.depth:
+                    feed.blocks.append(message)
+
+    def _deliver(self, begin: int, steps: int) -> None:
+        if steps > 0:
+            for feed in self._feeds:
+                feed.deliver(self._state, begin, steps)
 
     def _advance(self, begin: int, steps: int) -> None:
         piece = 1 if self._own or self._kept.states else steps
