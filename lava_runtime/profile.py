@@ -28,7 +28,7 @@ from .cost_model.timing import CoreStep, core_time, step_time
 from .costs import Range
 from .inputs import check_input, extent
 from .profiling.counts import Counter
-from .profiling.fan_out import fan_out
+from .profiling.fan_out import Alike, fan_out
 from .profiling.placement import Placement, place
 from .profiling.timeline import StepTimes, Sums, Timeline, added
 from .result import SimulationResult
@@ -189,11 +189,12 @@ class Profiler:
         self._mapping = mapping or map_program(program, chip)
         self._placement = place(program, self._mapping, chip.limits)
         fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
+        alikes = [one for one in fan_outs if isinstance(one, Alike)]
         rows = steps if recorded else 1
 
         def tools() -> tuple[Counter, StepTimes]:
             counter = Counter(program, self._placement, fan_outs, rows, not recorded)
-            return counter, StepTimes(self._placement, chip, steps, min(fed, steps), recorded, counter.names)
+            return counter, StepTimes(self._placement, chip, steps, min(fed, steps), recorded, counter.names, alikes)
 
         self._tools = tools
         # those that no thread works with at the moment

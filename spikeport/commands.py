@@ -216,7 +216,7 @@ def sweep(recipe: Path, over: list[str], folder: Path, workers: int | None, clus
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
     grid = Grid.parse(over)
     trained = "trained for each value: " + (", ".join(grid.retrained) or "nothing, one training serves all points")
-    say(said.console, f"{len(grid.points)} points; {trained}")
+    say(said.console, f"{len(grid.points)} point{'s' if len(grid.points) > 1 else ''}; {trained}")
     with progress("sweep", said.console) as done:
         found = run_sweep(recipe, grid, folder, workers or 1, cluster, done)
     show_sweep(found, said.console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,18 @@ def test_the_command_profiles_a_recorded_run_and_writes_views_and_trace(program:
     second = spikeport(*common, "--json", "b.json", cwd=tmp_path)
     assert second.returncode == 0, second.stderr
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_the_command_says_that_a_network_does_not_fit(program: ChipProgram, tmp_path: Path) -> None:
+    save_program(replace(program, chip="tiny"), tmp_path / "model.chip")
+    tiny = 'extends = "loihi2"\nname = "tiny"\ntitle = "Tiny"\nsummary = "Two small cores."\n'
+    for limit, value in (("compartments_per_core", 20), ("cores_per_chip", 2)):
+        unit = "compartment" if value == 20 else "core"
+        tiny += f'[limits.{limit}]\nvalue = {value}\nunit = "{unit}"\nsource = "none"\n'
+        tiny += 'kind = "estimated"\ndate = "2026-01"\n'
+    (tmp_path / "tiny.toml").write_text(tiny)
+    ran = spikeport("profile", "model.chip", "--input", "random:0.5", "--chip", "tiny.toml", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    said = " ".join(ran.stdout.split())
+    assert "it does not fit, so these hold for as many cores and chips as it takes: the network takes 3 cores" in said
+    assert "make 'layer1' smaller: compartments fill 2 cores with it" in said

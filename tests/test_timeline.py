@@ -273,8 +273,10 @@ def test_pipelined_the_tail_of_a_sample_runs_beside_the_head_of_the_next() -> No
     first, second = [[5, 0], [1, 1], [0, 4]], [[0, 3], [2, 0], [6, 0]]
     events = np.broadcast_to(np.array([first, second], float).transpose(1, 2, 0), (3, 3, 2, 2)).copy()
     least = np.array([0.0, 1.0, 2.0])
-    found = pipelined_seconds(events, np.zeros_like(events), 2, least)
+    # the second step has nothing beside it: as it is by itself
+    alone = np.broadcast_to([np.nan, 3.0, np.nan], (3, 3)) + 2 * least[:, None]
+    found = pipelined_seconds(events, np.zeros_like(events), 2, least, alone)
     assert found.tolist() == [21, 21 + 4, 21 + 8]
     # neurons are updated once in a step, however many samples are under way
     updates = np.full_like(events, 10.0)
-    assert pipelined_seconds(events, updates, 2, least).tolist() == [61, 65, 69]
+    assert pipelined_seconds(events, updates, 2, least, alone + 20).tolist() == [61, 65, 69]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -95,13 +96,18 @@ def _each_fits(layer: str, name: LimitName, program: ChipProgram, chip: ChipProf
     return all(demand.needs(one, program, nothing)[name] <= most for one in alone)
 
 
-def board_advice(cores: int, chip: ChipProfile) -> str:
-    """Why a network does not fit a board, and which would hold it."""
+def board_advice(layers: Sequence[LayerMapping], cores: int, chip: ChipProfile) -> str:
+    """Why a network does not fit a board, which would hold it, and which layer takes most of it by which limit."""
     per_chip, chips = int(chip.limits.cores_per_chip), int(chip.limits.chips_per_board or 1)
     has = f"a chip has {per_chip}" if chips == 1 else f"the board has {chips * per_chip} on {chips} chips"
     larger = _larger_board(cores, chip)
     way = f"{larger} would hold it, or " if larger else ""
-    return f"the network takes {cores} cores, {has}; {way}make the widest layer smaller or use fewer weight bits"
+    widest = max(layers, key=lambda layer: layer.cores)
+    narrow = " or use fewer weight bits" if widest.limit == "synapse memory" else ""
+    return (
+        f"the network takes {cores} cores, {has}; {way}make {widest.name!r} smaller{narrow}: "
+        f"{widest.limit} fill {widest.cores} cores with it"
+    )
 
 
 def _larger_board(cores: int, chip: ChipProfile) -> str:

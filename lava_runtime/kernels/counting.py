@@ -6,7 +6,6 @@ import numpy as np
 from numba import njit
 
 from .bits import number_of_bits, set_bytes
-from .rows import add_product
 
 _WORD = 64
 
@@ -82,27 +81,6 @@ def bound_active(spikes, own, feeding, moves, sizes, bounds):
             bounds[0, t, p] = spikes[t, p]
             bounds[1, t, p] = sizes[p] * moved
             bounds[2, t, p] = bounds[1, t, p]
-
-
-@njit(cache=True, nogil=True)
-def follow_alike(spikes, own, targets, synapses, hops, chip_hops, synops, received, sent, hopped, crossed):
-    """Follow spikes (steps, parts, samples) of the parts own[0] to own[1] (excluded), all alike, to those of targets.
-
-    synapses: of an element on each target; hops, chip_hops: from each own part to all targets together.
-    """
-    steps, _, samples = spikes.shape
-    total = np.empty(samples)
-    for t in range(steps):
-        total[:] = 0.0
-        for n in range(own[1] - own[0]):
-            part = own[0] + n
-            total += spikes[t, part]
-            add_product(sent[t, part], spikes[t, part], len(synapses))
-            add_product(hopped[t, part], spikes[t, part], hops[n])
-            add_product(crossed[t, part], spikes[t, part], chip_hops[n])
-        for n in range(len(synapses)):
-            add_product(synops[t, targets[0] + n], total, synapses[n])
-            add_product(received[t, targets[0] + n], total, 1)
 
 
 @njit(cache=True, nogil=True)

@@ -46,12 +46,14 @@ def add_steps(events, updates, least, work, step, slowest, chosen):
     chosen: the core that takes longest by the second bound, (steps, samples).
     """
     bounds, steps, cores, samples = events.shape
-    most = np.empty(samples)
+    most, busy = np.empty((2, samples))
     for bound in range(bounds):
         for t in range(steps):
             most[:] = -1.0
             for core in range(cores):
-                busy = events[bound, t, core] + updates[bound, t, core]
+                one, other = events[bound, t, core], updates[bound, t, core]
+                for b in range(samples):
+                    busy[b] = one[b] + other[b]
                 work[bound, t, core] += total(busy)
                 if bound == 1:
                     for b in range(samples):
@@ -65,32 +67,36 @@ def add_steps(events, updates, least, work, step, slowest, chosen):
 
 
 @njit(cache=True, nogil=True)
-def add_shares(exact, updates, core_of, factors, chosen, shares):
-    """Sum over samples what the chosen cores spend on each of N kinds and on updates: shares (N + 1, steps)."""
-    kinds, steps, parts, samples = exact.shape
+def add_shares(exact, updates, begins, parts_of, factors, chosen, shares):
+    """Sum over samples what the chosen cores spend on each of N kinds and on updates: shares (N + 1, steps).
+
+    Core c holds parts_of[begins[c] : begins[c + 1]].
+    """
+    kinds, steps, _, samples = exact.shape
     for t in range(steps):
         for b in range(samples):
-            shares[kinds, t] += updates[t, chosen[t, b], b]
-        for p in range(parts):
-            if core_of[p] < 0:
-                continue
-            for b in range(samples):
-                if core_of[p] == chosen[t, b]:
-                    for kind in range(kinds):
-                        shares[kind, t] += factors[kind] * exact[kind, t, p, b]
+            core = chosen[t, b]
+            shares[kinds, t] += updates[t, core, b]
+            for n in range(begins[core], begins[core + 1]):
+                for kind in range(kinds):
+                    shares[kind, t] += factors[kind] * exact[kind, t, parts_of[n], b]
 
 
 @njit(cache=True, nogil=True)
-def pipelined_seconds(events, updates, period, least):
+def pipelined_seconds(events, updates, period, least, step):
     """Seconds from answer to answer, (3,), summed over samples, each `period` steps behind the one before it.
 
     In every one of these steps the tails of earlier samples run beside it: their events add up, updates happen once.
+    step: seconds of every step by itself, (3, steps), summed over samples: those beside which no other sample runs.
     """
     bounds, steps, cores, samples = events.shape
-    found = least * period * samples
+    found = np.zeros(bounds)
     most, busy, updating = np.empty((3, samples))
     for bound in range(bounds):
         for t in range(period):
+            if t + period >= steps:
+                found[bound] += step[bound, t]
+                continue
             most[:] = 0.0
             for core in range(cores):
                 busy[:], updating[:] = events[bound, t, core], updates[bound, t, core]
@@ -103,5 +109,5 @@ def pipelined_seconds(events, updates, period, least):
                         updating[b] = max(updating[b], updates[bound, late, core, before])
                 for b in range(samples):
                     most[b] = max(most[b], busy[b] + updating[b])
-            found[bound] += total(most)
+            found[bound] += total(most) + least[bound] * samples
     return found

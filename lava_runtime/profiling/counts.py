@@ -21,11 +21,10 @@ from lava_runtime.kernels.counting import (
     bound_active,
     count_bytes,
     count_payloads,
-    follow_alike,
     follow_spikes,
 )
 
-from .fan_out import Alike, FanOut
+from .fan_out import Each, FanOut
 from .placement import Placement
 
 Floats = NDArray[np.float64]
@@ -60,7 +59,7 @@ class Runs:
 
 
 class Counter:
-    """Counts the events of a program under a placement.
+    """Counts the events of a program under a placement: spikes, and what they cause in connections of the kind Each.
 
     numbers: what is counted are numbers of spikes over a whole run, in one row; else what was sent, step by step.
     """
@@ -68,10 +67,12 @@ class Counter:
     def __init__(
         self, program: ChipProgram, placement: Placement, fan_outs: Sequence[FanOut], steps: int, numbers: bool
     ) -> None:
-        self._program, self._placement, self._fan_outs = program, placement, fan_outs
+        self._program, self._placement = program, placement
+        self._fan_outs = [fan_out for fan_out in fan_outs if isinstance(fan_out, Each)]
         self._steps, self._numbers = steps, numbers
-        formats = sorted({f"synops_{fan_out.encoding}" for fan_out in fan_outs})
-        self.names = ("spikes", RECEIVED, "messages", "hops", "chip_hops", *formats)
+        formats = sorted({f"synops_{fan_out.encoding}" for fan_out in self._fan_outs})
+        caused = (RECEIVED, "messages", "hops", "chip_hops", *formats) if self._fan_outs else ()
+        self.names = ("spikes", *caused)
         self._feeding = {p.name: self._fed_by(p) for p in program.populations}
         self._moving = {p.name: _moves_by_itself(p) for p in program.populations}
         self._runs = {node.name: Runs.of(placement.slots[node.name]) for node in program.nodes}
@@ -93,17 +94,10 @@ class Counter:
             self._sum(values, samples.start, name, sums["spikes"])
         for fan_out in self._fan_outs:
             into = [sums[name] for name in (f"synops_{fan_out.encoding}", RECEIVED, "messages", "hops", "chip_hops")]
-            if isinstance(fan_out, Alike):
-                own, targets = self._placement.of(fan_out.source), fan_out.targets
-                follow_alike(
-                    sums["spikes"], (own.start, own.stop), (targets.start, targets.stop), fan_out.synapses,
-                    fan_out.hops, fan_out.chip_hops, *into,
-                )  # fmt: skip
-            else:
-                follow_spikes(
-                    sent[fan_out.source], samples.start, self._numbers, fan_out.indptr, fan_out.targets,
-                    fan_out.synapses, self._placement.slots[fan_out.source], fan_out.hops, fan_out.chip_hops, *into,
-                )  # fmt: skip
+            follow_spikes(
+                sent[fan_out.source], samples.start, self._numbers, fan_out.indptr, fan_out.targets,
+                fan_out.synapses, self._placement.slots[fan_out.source], fan_out.hops, fan_out.chip_hops, *into,
+            )  # fmt: skip
         return Counts(self._room, self._active(sent, states, samples, sums["spikes"]))
 
     def _sum(self, values: NDArray[Any], first: int, name: str, sums: Floats) -> None:

@@ -75,6 +75,13 @@ class Placement:
             summed[..., self.core_of[number]] += values[..., number]
         return summed
 
+    @cached_property
+    def held(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The parts on every core: those of core c are the second's elements from the first's c to its c + 1."""
+        order = np.argsort(self.core_of, kind="stable")
+        begins = np.searchsorted(self.core_of[order], np.arange(self.cores + 1))
+        return begins, order
+
     def hops(
         self, sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

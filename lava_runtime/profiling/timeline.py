@@ -8,6 +8,7 @@ between samples that its own neurons do not do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,9 @@ from lava_runtime.cost_model.events import Events
 from lava_runtime.costs import Range
 from lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
 
+from .alike import AlikeEvents
 from .counts import RECEIVED, Counts, Floats
+from .fan_out import Alike
 from .placement import Placement
 from .pricing import ACTIVE, INACTIVE, Factors, bounds, of_events, of_updates, seconds
 
@@ -76,7 +79,7 @@ class StepTimes:
     """Times of groups of samples, one group after the other.
 
     steps: of the chip; input_steps: those in which input enters. recorded: whether counts come step by step or, else,
-    as one row of sums over all steps. names: of the counts.
+    as one row of sums over all steps. names: of the counts; alikes: connections whose events follow from spikes.
     """
 
     def __init__(
@@ -87,10 +90,12 @@ class StepTimes:
         input_steps: int,
         recorded: bool,
         names: tuple[str, ...],
+        alikes: Sequence[Alike],
     ) -> None:
         self._placement, self._steps, self._input_steps, self._recorded = placement, steps, input_steps, recorded
         self._names, factors = names, {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
         self._factors = np.stack([factors[name] for name in names], axis=1)
+        self._alike = AlikeEvents.of(alikes, placement, factors)
         self._update = factors[ACTIVE], factors[INACTIVE]
         self._least = np.array(bounds(Range.of(chip.time.step_minimum)))
         self._room = np.empty((0, 0, 0, 0, 0))
@@ -110,24 +115,32 @@ class StepTimes:
             exact, active, place.sizes, place.core_of, self._factors, *self._update,
             events, updates, summed, summed_active,
         )  # fmt: skip
+        totals = self._alike.add_seconds(exact[0], place.core_of, events)
         add_steps(events, updates, self._least, work, step, slowest, chosen)
-        add_shares(exact, updates[1], place.core_of, self._factors[1], chosen, shares)
+        add_shares(exact, updates[1], *place.held, self._factors[1], chosen, shares)
         found = {"work": work, "step": step, "slowest": slowest, "active": summed_active}
-        found |= {f"exact {name}": values for name, values in zip(self._names, summed, strict=True)}
-        found |= {f"share {name}": row for name, row in zip((*self._names, "neuron_updates"), shares, strict=True)}
-        return found | {"period": self._pipelined(events, updates), "samples": np.array(float(samples))}
+        found["period"], found["samples"] = self._pipelined(events, updates, step), np.array(float(samples))
+        named = [(f"exact {name}", values) for name, values in zip(self._names, summed, strict=True)]
+        named += [(f"share {name}", row) for name, row in zip((*self._names, "neuron_updates"), shares, strict=True)]
+        named += [(f"share {name}", row) for name, row in self._alike.shares(exact[0], totals, place.held, chosen)]
+        for name, values in named:
+            found[name] = found[name] + values if name in found else values
+        return found
 
     def timeline(self, sums: Sums) -> Timeline:
         """Means over all samples."""
         mean = {name: values / sums["samples"] for name, values in sums.items()}
         rows, repeats = mean["step"].shape[1], 1 if self._recorded else self._steps
         shares = {name: values for name, values in _named(mean, "share ").items() if values.any()}
+        exact = _named(mean, "exact ")
+        for name, values in self._alike.events(exact["spikes"]):
+            exact[name] = exact[name] + values if name in exact else values
         return Timeline(
             self._placement,
             self._recorded,
             self._steps,
             int(sums["samples"]),
-            {name: values for name, values in _named(mean, "exact ").items() if values.any() or name != "chip_hops"},
+            {name: values for name, values in exact.items() if values.any() or name != "chip_hops"},
             mean["active"],
             mean["work"],
             mean["step"],
@@ -144,14 +157,15 @@ class StepTimes:
         low = counts.active[:1] / self._steps
         return counts.exact / self._steps, np.concatenate([low, counts.active[1:]])
 
-    def _pipelined(self, events: Floats, updates: Floats) -> Floats:
+    def _pipelined(self, events: Floats, updates: Floats, step: Floats) -> Floats:
         """Seconds from answer to answer, summed over the samples: every sample follows the one before in its group."""
         if self._recorded:
-            found: Floats = pipelined_seconds(events, updates, self._input_steps, self._least)
+            found: Floats = pipelined_seconds(events, updates, self._input_steps, self._least, step)
             return found
         # the mean step: the work of all steps in those in which input enters
-        denser = events * (self._steps / self._input_steps)
-        mean: Floats = pipelined_seconds(denser, updates, 1, self._least) * float(self._input_steps)
+        busy = events[:, 0] * (self._steps / self._input_steps) + updates[:, 0]
+        slowest = self._least + busy.max(axis=1).mean(axis=1)
+        mean: Floats = slowest * float(self._input_steps) * events.shape[3]
         return mean
 
 

@@ -101,6 +101,8 @@ def _show(program: ChipProgram, parts: dict[str, Any], profile: Profile, console
     console.print(table)
     one = parts["per_inference"]
     say(console, f"mean of {profile.samples} samples on {program.chip}, {parts['mapping']['cores']} cores; estimates:")
+    for reason in profile.mapping.reasons():
+        say(console, f"  it does not fit, so these hold for as many cores and chips as it takes: {reason}")
     say(console, f"  energy per inference {_spread(one, 'energy', 'j', 'J')}")
     dynamic, static = (si(one[key]["typical"], "J") for key in ("dynamic_j", "static_j"))
     say(console, f"  of which dynamic {dynamic}, static {static}")

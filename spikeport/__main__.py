@@ -1,0 +1,5 @@
+"""`python -m spikeport` is `spikeport`."""
+
+from .cli import main
+
+main()
