@@ -16,7 +16,7 @@ FIND_PYTHON = \
 	done; \
 	echo "no Python 3.x found with x of $(MINORS); install Python 3.$(firstword $(MINORS)) and run make again" >&2; exit 1
 
-.PHONY: demo test slow recipes check docs peers frameworks clean
+.PHONY: demo test slow recipes check docs referees peers frameworks clean
 
 demo: $(STAMP)
 	$(RUN)/spikeport demo
@@ -50,6 +50,12 @@ $(STAMP): pyproject.toml constraints.txt
 	"$$python" -m venv $(VENV); \
 	$(RUN)/python -m pip install -qq --constraint constraints.txt --editable ".[lava,dev]"; \
 	touch $(STAMP)
+
+# Environments of two small packages, which the profiler's counts and joules are held against by quick tests
+referees: .venv-sanafe/installed .venv-neurobench/installed
+
+.venv-sanafe/installed .venv-neurobench/installed: .venv-%/installed: $(STAMP) tests/%_requirements.txt
+	$(call beside,$(VENV),$(@D),tests/$*_requirements.txt)
 
 # Environments of other people's tools, which ours is held against: lava-dl's beside $(VENV), which has Python 3.10, and
 # the other frameworks' beside .venv-3.11. Each is what spikeport's own environment has, and a few packages more.

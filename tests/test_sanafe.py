@@ -1,7 +1,7 @@
 """The profiler against SANA-FE, an independent simulator of Loihi: same network, same spikes, same counts, same joules.
 
 SANA-FE is GPL-3 and stays out of the project: it runs in a process of its own, with the Python that the environment
-variable SPIKEPORT_SANAFE names (an environment with `pip install sanafe`), or .venv-sanafe beside the checkout's files.
+variable SPIKEPORT_SANAFE names (an environment with `pip install sanafe`), or that of .venv-sanafe (`make referees`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STEPS = 40
 
 pytestmark = pytest.mark.skipif(
     not PYTHON.exists(),
-    reason="SANA-FE is not installed in .venv-sanafe, and SPIKEPORT_SANAFE names no Python that has it",
+    reason="SANA-FE is not in .venv-sanafe (make referees), and SPIKEPORT_SANAFE names no Python that has it",
 )
 
 

@@ -111,7 +111,7 @@ def run_neurobench(folder: Path, arrays: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.skipif(
     not PYTHON.exists(),
-    reason="neurobench is not in .venv-neurobench, and SPIKEPORT_NEUROBENCH names no Python with it",
+    reason="neurobench is not in .venv-neurobench (make referees), and SPIKEPORT_NEUROBENCH names no Python with it",
 )
 def test_metrics_are_neurobench_s_own(tmp_path: Path) -> None:
     program = network()
