@@ -1,16 +1,19 @@
 """Deep spiking networks on the 8 x 8 digits: the training loss at 18 and 50 layers, and the gradients' size.
 
-    python benchmarks/depth.py [--steps 120] [--plot docs/img/depth.svg]
+    python benchmarks/depth.py [--steps 120] [--seeds 2] [--plot docs/img/depth.svg] [--page docs/networks.md]
 
-Everything of 8 channels, 6 time steps, batch 32, plain SGD with momentum 0.9: Adam divides every gradient by its own
-size and so hides what this shows. Compared, each at 18 and 50 layers:
+The two depths are those of ResNet-18 and ResNet-50 (He et al., CVPR 2016, table 1), in one stage: a convolution of 8
+channels, then 8 blocks of two 3x3 convolutions of 8 channels, or 16 bottleneck blocks (1x1, 3x3, 1x1) of 8, 8 and 32
+channels, then a dense layer. 6 time steps, batch 32, plain SGD with momentum 0.9: Adam divides every gradient by its
+own size and so hides what this shows. Compared, each with the same settings at both depths:
 
     surrogate_bn      plain residual blocks that start as the identity, the surrogate's height tuned to the depth
     untuned           the same network, the same width, height 1
-    sew_resnet        SEW blocks, ADD
+    sew_resnet        SEW blocks, ADD, that start as the identity
     spiking ResNet    plain residual blocks as usual (threshold 1, no identity start), sew_resnet's surrogate
 
-One CPU core, about ten minutes. Prints the loss in fifths of the training, and dL/ds of the first over the last layer.
+The identity start is that of trainer/identity.py: the last batch norm of every block has weight 0. Five minutes of one
+CPU core. Prints the loss in fifths of the training, and dL/ds of the first over the last layer, mean over the seeds.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from page import table, written
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -36,8 +40,12 @@ from trainer.gradients import gradient_norms
 from trainer.methods import get_method
 from trainer.network import SpikingNetwork
 
-DEPTHS = (18, 50)
 CHANNELS, TIME_STEPS, BATCH, MOMENTUM, CLIP = 8, 6, 32, 0.9, 1.0
+# layers of the network: its blocks
+DEPTHS: dict[int, dict[str, int]] = {
+    18: {"size": CHANNELS, "repeat": 8, "bottleneck": False},
+    50: {"size": 4 * CHANNELS, "repeat": 16, "bottleneck": True},
+}
 
 
 @dataclass(frozen=True)
@@ -66,14 +74,14 @@ WAYS = (
         0.015,
         {"height": 1.0, "identity_start": True},
     ),
-    Way("sew_resnet", "sew_resnet", "sew", "atan", 0.5, 1.0, 0.05, {}),
+    Way("sew_resnet", "sew_resnet", "sew", "atan", 0.5, 1.0, 0.05, {"identity_start": True}),
     Way("spiking ResNet", "bptt", "spiking_resnet", "atan", 0.5, 1.0, 0.05, {}),
 )
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What was measured: loss by step, first layer's gradient over the last's before training, height, seconds."""
+    """What was measured: loss by step, first layer's gradient over the last's before training, height, CPU seconds."""
 
     way: Way
     depth: int
@@ -83,26 +91,26 @@ class Curve:
     seconds: float
 
 
-def measure(way: Way, depth: int, data: Dataset, steps: int) -> Curve:
+def measure(way: Way, depth: int, data: Dataset, steps: int, seed: int) -> Curve:
     """Train one network."""
-    layers = (LayerConfig("conv", CHANNELS), LayerConfig(way.kind, CHANNELS, repeat=(depth - 2) // 2))  # type: ignore[arg-type]
+    layers = (LayerConfig("conv", CHANNELS), LayerConfig(way.kind, **DEPTHS[depth]))  # type: ignore[arg-type]
     config = NetworkConfig(
         layers, dv=0.1, vth=way.vth, surrogate=way.surrogate, surrogate_width=way.width, chip_aware=None, output_pool=2
     )
     method = get_method(way.method)(
-        config, TrainConfig(method=way.method, steps=TIME_STEPS, batch_size=BATCH, options=way.options)
+        config, TrainConfig(method=way.method, steps=TIME_STEPS, batch_size=BATCH, options=way.options, seed=seed)
     )
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = method.build(data.input_shape, data.classes)
     method.prepare(network, data)
     network.train()
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     norms = list(gradient_norms(network, method.loss, *batch(data, generator)).values())
-    begun = time.perf_counter()
+    begun = time.process_time()
     losses = train(method, network, data, way.learning_rate, steps, generator)
     _, first = next(network.spiking_blocks())
     height = first.neuron.spike.height
-    return Curve(way, depth, losses, norms[0] / norms[-1], height, time.perf_counter() - begun)
+    return Curve(way, depth, losses, norms[0] / norms[-1], height, time.process_time() - begun)
 
 
 def train(
@@ -170,27 +178,48 @@ def draw(means: list[tuple[str, int, list[float]]], steps: int, path: Path) -> N
     write_text(path, svg.standalone(title, HEIGHT, parts, STYLE, WIDTH) + "\n")
 
 
+def mean(curves: list[Curve]) -> Curve:
+    """Of the same network from several seeds; of the gradients' ratio the geometric mean."""
+    return Curve(
+        curves[0].way,
+        curves[0].depth,
+        [float(loss) for loss in np.mean([curve.losses for curve in curves], 0)],
+        float(np.exp(np.mean([np.log(curve.ratio) for curve in curves]))),
+        float(np.mean([curve.height for curve in curves])),
+        sum(curve.seconds for curve in curves),
+    )
+
+
+def cells(curve: Curve) -> list[str]:
+    """A line of the table."""
+    losses = " ".join(f"{loss:.2f}" for loss in fifths(curve.losses))
+    ratio = float(f"{curve.ratio:.2g}")
+    return [curve.way.label, str(curve.depth), f"{curve.height:.3f}", f"{ratio:g}", losses]
+
+
 def main() -> None:
     """Measure every way at every depth."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--page", type=Path, help="a page whose table is brought up to date")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = load_dataset("digits_image", 0)
     curves = []
-    print(f"{'':20}layers  height  first / last gradient   loss in fifths of {arguments.steps} steps")
     for way in WAYS:
         for depth in DEPTHS:
-            curves.append(measure(way, depth, data, arguments.steps))
-            curve = curves[-1]
-            losses = "  ".join(f"{loss:.2f}" for loss in fifths(curve.losses))
-            print(
-                f"{way.label:20}{depth:6}{curve.height:8.3f}{curve.ratio:23.2g}   {losses}   ({curve.seconds:.0f} s)",
-                flush=True,
-            )
+            runs = [measure(way, depth, data, arguments.steps, seed) for seed in range(arguments.seeds)]
+            for run in (*runs, mean(runs)):
+                print("  ".join(cells(run)), f"({run.seconds:.0f} s)", flush=True)
+            curves.append(mean(runs))
     if arguments.plot:
         draw([(c.way.label, c.depth, fifths(c.losses)) for c in curves], arguments.steps, arguments.plot)
+    if arguments.page:
+        headings = ("way", "layers", "height", "first / last gradient", f"loss, fifths of {arguments.steps} steps")
+        lines = table(headings, map(cells, curves))
+        write_text(arguments.page, written(arguments.page.read_text(encoding="utf-8"), {"depth": lines}))
 
 
 if __name__ == "__main__":

@@ -1,98 +1,134 @@
 """One training step on the CPU, over the time of the bare matrix products that it needs, beside other frameworks.
 
-    OMP_NUM_THREADS=1 python benchmarks/train.py [--rounds 11] [--rate 0.05]
+    OMP_NUM_THREADS=1 python benchmarks/train.py [--network dense|conv] [--rounds 11] [--rate 0.05]
 
-Dense 784-512-512-10 of LIF neurons, 25 steps, batch 128, float32, one thread: forward, cross entropy of the output
-counts, backward; the optimizer, the same for all, is left out. Measured in turn, round by round, in processor time,
-which other work on the machine disturbs less. Printed: the median time, the median over the rounds of the time over
-that of the same round's matrix products (forward, and gradients of weights and of hidden spikes), and the fastest round
-over the fastest products. "sparse" uses that few inputs fire. Frameworks that are not
+LIF neurons, 25 steps, float32, one thread: forward, cross entropy of the output counts, backward; the optimizer, the
+same for all, is left out. dense: 784-512-512-10, batch 128. conv: 2 x 34 x 34 and the layers of the NIR paper's N-MNIST
+network, which pools by averages here, batch 32. Measured in turn, round by round, in processor time, which other work
+on the machine disturbs less. Printed: the median time, the median over the rounds of the time over that of the same
+round's bare products (matrices or convolutions, forward, and gradients of weights and of hidden spikes), and the
+fastest round over the fastest products. "sparse" uses that few inputs of dense layers fire; it sums in another order,
+so that a v that meets the threshold to within rounding may spike in one and not in the other. Frameworks that are not
 installed are left out (see train_peers.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from train_peers import KEEP, PEERS, SAME_EQUATIONS, WIDTH, Made
+from train_peers import KEEP, PEERS, SAME_EQUATIONS, WIDTH, Made, Part
 
 from trainer import sparse
 from trainer.config import LayerConfig, NetworkConfig, build_network
 from trainer.memory import keep_freed_memory
-from trainer.network import SpikingNetwork
+from trainer.network import SpikingBlock, SpikingNetwork
 
-STEPS, BATCH, SIZES = 25, 128, (784, 512, 512, 10)
+STEPS = 25
+
+
+@dataclass(frozen=True)
+class Network:
+    """input: shape of a sample; layers but for the output, and for every layer's weights their size: with these gains
+    hidden layers fire at 4 to 20 %."""
+
+    input: tuple[int, ...]
+    batch: int
+    layers: tuple[LayerConfig, ...]
+    gains: tuple[float, ...]
+
+
+NETWORKS = {
+    "dense": Network((784,), 128, (LayerConfig(size=512), LayerConfig(size=512)), (2.0, 2.0, 2.0)),
+    "conv": Network(
+        (2, 34, 34),
+        32,
+        (
+            LayerConfig("conv", 16, 5, 2, 1),
+            LayerConfig("conv", 16, 3, 1, 1),
+            LayerConfig("conv", 8, 3, 1, 1, pool=2),
+            LayerConfig(size=256, pool=2),
+        ),
+        (2.0, 2.0, 4.0, 4.0, 2.0),
+    ),
+}
 
 
 def main() -> None:
     """Print one line a framework."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=list(NETWORKS), help="one of them, else both")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--rate", type=float, default=0.05, help="share of inputs that fire")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     # as training does; the others gain by it, too
     keep_freed_memory()
-    x = (torch.rand(STEPS, BATCH, SIZES[0]) < arguments.rate).float()
-    y = torch.randint(SIZES[-1], (BATCH,))
-    # hidden layers fire at 5 to 20 %
-    weights = [torch.randn(o, i) * g / i**0.5 for i, o, g in zip(SIZES[:-1], SIZES[1:], (2.0, 2.0, 2.0), strict=True)]
-    runs: dict[str, Callable[[], list[Tensor]]] = {"bare matrix products": bare(weights)}
-    runs |= {name: step(made, x, y) for name, made in candidates(weights).items()}
-    ours = step(spikeport(weights), x, y)
-    runs["spikeport dense"] = with_few(0.0, ours)
-    runs["spikeport sparse"] = with_few(0.25, ours)
-    print_rates(weights, x)
+    for name in [arguments.network] if arguments.network else NETWORKS:
+        compare(name, NETWORKS[name], arguments.rate, arguments.rounds)
+
+
+def compare(title: str, network: Network, rate: float, rounds: int) -> None:
+    """One network in all frameworks."""
+    torch.manual_seed(0)
+    x = (torch.rand(STEPS, network.batch, *network.input) < rate).float()
+    y = torch.randint(10, (network.batch,))
+    ours = network_of(network)
+    parts = [
+        Part(block.synapse.weight.detach(), *geometry_of(block), pool)
+        for (_, block), pool in zip(ours.spiking_blocks(), (*(layer.pool for layer in network.layers), 1), strict=True)
+    ]
+    print(f"{title}: batch {network.batch}, {STEPS} steps, load {os.getloadavg()[0]:.1f}")
+    print_rates(ours, x)
+    runs: dict[str, Callable[[], list[Tensor]]] = {"bare products": bare(parts, x.shape[1:])}
+    runs |= {name: step(made, x, y) for name, made in candidates(parts).items()}
+    mine = step(((lambda x: ours(x).sum(0)), [block.synapse.weight for _, block in ours.spiking_blocks()]), x, y)
+    runs["spikeport dense"] = with_few(0.0, mine)
+    runs["spikeport sparse"] = with_few(0.25, mine)
     compare_gradients(runs)
     times = {name: [] for name in runs}  # type: dict[str, list[float]]
-    for _ in range(arguments.rounds):
+    for _ in range(rounds):
         for name, run in runs.items():
             begin = time.process_time()
             run()
             times[name].append(time.process_time() - begin)
-    products = times["bare matrix products"]
+    products = times["bare products"]
     for name, seconds in times.items():
         ratio = statistics.median(s / p for s, p in zip(seconds, products, strict=True))
         fastest = min(seconds) / min(products)
         print(f"{name:26} {1e3 * statistics.median(seconds):8.1f} ms   {ratio:5.2f} x   fastest {fastest:5.2f} x")
 
 
-def spikeport(weights: list[Tensor]) -> Made:
-    """This project's forward pass."""
-    network = network_with(weights)
-    leaves = [block.synapse.weight for _, block in network.spiking_blocks()]
-    return (lambda x: network(x).sum(0)), leaves
-
-
-def network_with(weights: list[Tensor]) -> SpikingNetwork:
-    """This project's network with the same weights and no training of the bias."""
-    config = NetworkConfig(
-        tuple(LayerConfig(size=size) for size in SIZES[1:-1]),
-        dv=1 - KEEP,
-        batch_norm=False,
-        surrogate_width=WIDTH,
-        chip_aware=None,
-    )
-    network = build_network(config, (SIZES[0],), SIZES[-1])
-    for (_, block), weight in zip(network.spiking_blocks(), weights, strict=True):
-        block.synapse.weight.data.copy_(weight)
+def network_of(network: Network) -> SpikingNetwork:
+    """This project's network with random weights and no training of the bias."""
+    config = NetworkConfig(network.layers, dv=1 - KEEP, batch_norm=False, surrogate_width=WIDTH, chip_aware=None)
+    built = build_network(config, network.input, 10)
+    for (_, block), gain in zip(built.spiking_blocks(), network.gains, strict=True):
+        weight = block.synapse.weight
+        weight.data.copy_(torch.randn(weight.shape) * gain / weight[0].numel() ** 0.5)
         if block.bias is not None:
             block.bias.requires_grad_(False)
-    return network
+    return built
 
 
-def candidates(weights: list[Tensor]) -> dict[str, Made]:
+def geometry_of(block: SpikingBlock) -> tuple[int, int]:
+    """Stride and padding."""
+    synapse = block.synapse
+    return (synapse.stride[0], int(synapse.padding[0])) if isinstance(synapse, nn.Conv2d) else (1, 0)
+
+
+def candidates(parts: list[Part]) -> dict[str, Made]:
     """The frameworks that are installed."""
     found = {}
     for name, make in PEERS.items():
         try:
-            found[name] = make(weights)
+            found[name] = make(parts)
         except ImportError as error:
             print(f"{name}: left out ({error})")
     return found
@@ -124,27 +160,38 @@ def with_few(few: float, run: Callable[[], list[Tensor]]) -> Callable[[], list[T
     return chosen
 
 
-def bare(weights: list[Tensor]) -> Callable[[], list[Tensor]]:
-    """The matrix products of a step on random numbers: W s, W^T g but for the input, g s^T."""
-    rows = STEPS * BATCH
-    inputs = [torch.rand(rows, weight.shape[1]) for weight in weights]
-    errors = [torch.rand(rows, weight.shape[0]) for weight in weights]
+def bare(parts: list[Part], sample: torch.Size) -> Callable[[], list[Tensor]]:
+    """The products of a step on random numbers: W s, W^T g but for the input, g s^T."""
+    inputs, errors = [], []
+    shape = torch.zeros(sample)
+    for part in parts:
+        module = part.module()
+        inputs.append(torch.rand(STEPS * sample[0], *module[:-1](shape).shape[1:]))
+        shape = module(shape)
+        errors.append(torch.rand(STEPS * sample[0], *shape.shape[1:]))
 
     def run() -> list[Tensor]:
-        for number, (weight, before, error) in enumerate(zip(weights, inputs, errors, strict=True)):
-            before @ weight.t()
+        for number, (part, before, error) in enumerate(zip(parts, inputs, errors, strict=True)):
+            if part.convolution:
+                options = [part.stride] * 2, [part.padding] * 2, [1, 1]
+                torch.conv2d(before, part.weight, None, *options)
+                torch.ops.aten.convolution_backward(
+                    error, before, part.weight, None, *options, False, [0, 0], 1, [number > 0, True, False]
+                )
+                continue
+            before @ part.weight.t()
             error.t() @ before
             if number:
-                error @ weight
+                error @ part.weight
         return []
 
     return run
 
 
-def print_rates(weights: list[Tensor], x: Tensor) -> None:
+def print_rates(network: SpikingNetwork, x: Tensor) -> None:
     """How many spikes there are, which is what the sparse run lives on."""
     with torch.no_grad():
-        layers = [spikes.mean().item() for spikes in network_with(weights).run(x).values()]
+        layers = [spikes.mean().item() for spikes in network.run(x).values()]
     print("spikes per neuron and step: input", f"{x.mean():.3f},", "layers", ", ".join(f"{r:.3f}" for r in layers))
 
 

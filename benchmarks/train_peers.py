@@ -1,15 +1,16 @@
-"""The same network, dense 784-512-512-10 of LIF neurons, in other frameworks, each in the way its own tutorials show.
+"""The same network of LIF neurons in other frameworks, each in the way its own tutorials show.
 
     pip install snntorch spikingjelly norse lava-dl
 
-Each function takes three weight matrices and gives a forward pass, from float spikes (T, B, 784) to output counts
+Each function takes the network's parts and gives a forward pass, from float spikes (T, B, *input) to output counts
 (B, 10), and the leaves whose gradients are wanted. Membrane: keeps KEEP a step, threshold 1, reset to 0, surrogate atan
 where known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,22 +22,42 @@ Forward = Callable[[Tensor], Tensor]
 Made = tuple[Forward, list[Tensor]]
 
 
-def linears(weights: list[Tensor]) -> list[nn.Linear]:
-    """Layers with these weights and no bias."""
-    layers = []
-    for weight in weights:
-        layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
-        layer.weight.data.copy_(weight)
-        layers.append(layer)
-    return layers
+@dataclass(frozen=True)
+class Part:
+    """A layer's weights, (out, in) or (out, in, kernel, kernel); before it comes average pooling of pool x pool."""
+
+    weight: Tensor
+    stride: int = 1
+    padding: int = 0
+    pool: int = 1
+
+    @property
+    def convolution(self) -> bool:
+        """Whether it is one; else it is dense and takes all that comes, flattened."""
+        return self.weight.dim() == 4
+
+    def module(self) -> nn.Sequential:
+        """Its synapses without bias, on (N, *input)."""
+        outputs, inputs = self.weight.shape[:2]
+        synapse: nn.Linear | nn.Conv2d = nn.Linear(inputs, outputs, bias=False)
+        if self.convolution:
+            synapse = nn.Conv2d(inputs, outputs, self.weight.shape[2], self.stride, self.padding, bias=False)
+        synapse.weight.data.copy_(self.weight)
+        pool = [nn.AvgPool2d(self.pool)] if self.pool > 1 else []
+        return nn.Sequential(*pool, *([] if self.convolution else [nn.Flatten()]), synapse)
 
 
-def snntorch(weights: list[Tensor]) -> Made:
+def leaves(modules: Iterable[nn.Sequential]) -> list[Tensor]:
+    """The weights."""
+    return [module[-1].weight for module in modules]
+
+
+def snntorch(parts: list[Part]) -> Made:
     """snnTorch: Leaky in a loop over time; its reset takes the next step's input away, too."""
     import snntorch
     from snntorch import surrogate
 
-    layers = linears(weights)
+    layers = [part.module() for part in parts]
     neurons = [
         snntorch.Leaky(beta=KEEP, reset_mechanism="zero", spike_grad=surrogate.atan(alpha=1 / WIDTH)) for _ in layers
     ]
@@ -50,16 +71,16 @@ def snntorch(weights: list[Tensor]) -> Made:
             counts = counts + spikes
         return torch.as_tensor(counts)
 
-    return forward, [layer.weight for layer in layers]
+    return forward, leaves(layers)
 
 
-def spikingjelly(weights: list[Tensor]) -> Made:
+def spikingjelly(parts: list[Part]) -> Made:
     """SpikingJelly, multi-step mode: our equations but for spikes at v = vth exactly."""
-    from spikingjelly.activation_based import functional, neuron, surrogate
+    from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
-    layers = linears(weights)
-    parts: list[nn.Module] = []
-    for layer in layers:
+    layers = [part.module() for part in parts]
+    modules: list[nn.Module] = []
+    for synapse in layers:
         lif = neuron.LIFNode(
             tau=1 / (1 - KEEP),
             decay_input=False,
@@ -69,22 +90,22 @@ def spikingjelly(weights: list[Tensor]) -> Made:
             detach_reset=True,
             step_mode="m",
         )
-        parts += [layer, lif]
-    network = nn.Sequential(*parts)
+        modules += [layer.SeqToANNContainer(synapse), lif]
+    network = nn.Sequential(*modules)
 
     def forward(x: Tensor) -> Tensor:
         functional.reset_net(network)
         counts: Tensor = network(x).sum(0)
         return counts
 
-    return forward, [layer.weight for layer in layers]
+    return forward, leaves(layers)
 
 
-def norse(weights: list[Tensor]) -> Made:
+def norse(parts: list[Part]) -> Made:
     """norse: LIFBoxCell in a loop over time, whose input is scaled by the step; surrogate of its own."""
     import norse.torch as norse
 
-    layers = linears(weights)
+    layers = [part.module() for part in parts]
     parameters = norse.LIFBoxParameters(tau_mem_inv=torch.as_tensor(100.0), v_th=torch.as_tensor(1.0))
     network = norse.SequentialState(
         *(part for layer in layers for part in (layer, norse.LIFBoxCell(p=parameters, dt=0.001)))
@@ -97,28 +118,39 @@ def norse(weights: list[Tensor]) -> Made:
             counts = counts + fired
         return counts
 
-    return forward, [layer.weight for layer in layers]
+    return forward, leaves(layers)
 
 
-def slayer(weights: list[Tensor]) -> Made:
+def slayer(parts: list[Part]) -> Made:
     """lava-dl slayer: CUBA blocks, in which the current does not outlast its step; quantised states as on the chip."""
     from lava.lib.dl.slayer import block
 
     settings = {"threshold": 1.0, "current_decay": 1.0, "voltage_decay": 1 - KEEP}
-    blocks = nn.Sequential(
-        *(block.cuba.Dense(settings, w.shape[1], w.shape[0], weight_norm=False, delay_shift=False) for w in weights)
-    )
-    for part, weight in zip(blocks, weights, strict=True):
-        part.synapse.weight.data.copy_(weight.view_as(part.synapse.weight))
+    modules: list[nn.Module] = []
+    blocks = []
+    for part in parts:
+        outputs, inputs = part.weight.shape[:2]
+        shared = {"weight_norm": False, "delay_shift": False}
+        if part.convolution:
+            kernel = part.weight.shape[2]
+            made = block.cuba.Conv(settings, inputs, outputs, kernel, part.stride, part.padding, **shared)
+        else:
+            made = block.cuba.Dense(settings, inputs, outputs, **shared)
+        made.synapse.weight.data.copy_(part.weight.view_as(made.synapse.weight))
+        pool = [nn.AvgPool3d((part.pool, part.pool, 1))] if part.pool > 1 else []
+        modules += [*pool, *([] if part.convolution else [nn.Flatten(1, -2)]), made]
+        blocks.append(made)
+    network = nn.Sequential(*modules)
 
     def forward(x: Tensor) -> Tensor:
-        counts: Tensor = blocks(x.permute(1, 2, 0).contiguous()).sum(-1)
+        # time last
+        counts: Tensor = network(x.movedim(0, -1).contiguous()).sum(-1)
         return counts
 
-    return forward, [part.synapse.weight for part in blocks]
+    return forward, [made.synapse.weight for made in blocks]
 
 
-PEERS: dict[str, Callable[[list[Tensor]], Made]] = {
+PEERS: dict[str, Callable[[list[Part]], Made]] = {
     "snnTorch": snntorch,
     "SpikingJelly multi-step": spikingjelly,
     "norse": norse,

@@ -59,7 +59,8 @@ def fire_fused(
     i = flat(current)
     added = torch.zeros((), dtype=current.dtype) if bias is None else bias
     constants = (spread(constant, current) for constant in (added, keep, vth))
-    spikes, end = _Fire.apply(i, *constants, _state(start, i), spike, width)  # type: ignore[no-untyped-call]
+    before = None if start is None else _state(start, i)
+    spikes, end = _Fire.apply(i, *constants, before, spike, width)  # type: ignore[no-untyped-call]
     return spikes.view(current.shape), end.view(current.shape[1:])
 
 
@@ -90,11 +91,11 @@ class _Fire(torch.autograd.Function):
         bias: Tensor,
         keep: Tensor,
         vth: Tensor,
-        start: Tensor,
+        start: Tensor | None,
         spike: Surrogate,
         width: float,
     ) -> tuple[Tensor, Tensor]:
-        s, end = torch.empty_like(current), start.clone()
+        s, end = torch.empty_like(current), torch.zeros_like(current[0]) if start is None else start.clone()
         in_threads(kernels.fire_forward, current, arrays(current, bias, keep, vth, end, s))
         ctx.set_materialize_grads(False)
         # current is v from here on: whoever kept it for a backward pass of its own is told
@@ -108,20 +109,21 @@ class _Fire(torch.autograd.Function):
         keep, vth, start, v = ctx.saved_tensors
         to_spikes, to_end = gradients
         to_spikes = torch.zeros_like(v) if to_spikes is None else to_spikes
-        to_end = torch.zeros_like(v[-1]) if to_end is None else to_end
         # what was reset cannot pass an error on, and what was not is v itself
-        state = to_end * (v[-1] <= vth)
+        state = torch.zeros_like(v[-1]) if to_end is None else to_end * (v[-1] <= vth)
         spike, width = ctx.slope
         out = fire_slopes(to_spikes, v.clone() if any(ctx.needs_input_grad[2:4]) else v, keep, vth, spike, width, state)
         to_bias = out.sum((0, 1)) if ctx.needs_input_grad[1] else None
         to_keep, to_vth = None, None
         if ctx.needs_input_grad[2]:
             before = torch.where(v > vth, 0, v)
-            to_keep = (out[1:] * before[:-1]).sum((0, 1)) + (out[0] * start).sum(0)
+            to_keep = (out[1:] * before[:-1]).sum((0, 1))
+            to_keep = to_keep if start is None else to_keep + (out[0] * start).sum(0)
         if ctx.needs_input_grad[3]:
-            later = torch.cat([keep * out[1:], to_end[None]])
+            end = torch.zeros_like(v[-1]) if to_end is None else to_end
+            later = torch.cat([keep * out[1:], end[None]])
             to_vth = -(out - torch.where(v > vth, 0, later)).sum((0, 1))
-        return out, to_bias, to_keep, to_vth, state, None, None
+        return out, to_bias, to_keep, to_vth, None if start is None else state, None, None
 
 
 def filter_slopes(gradient: Tensor, keep: Tensor) -> Tensor:
@@ -175,6 +177,9 @@ def flat(sequence: Tensor) -> Tensor:
 
 def spread(constant: Tensor, sequence: Tensor) -> Tensor:
     """A constant that broadcasts over the neurons of a sequence, one a neuron: (N,)."""
+    if constant.dim() == 0 and not constant.requires_grad:
+        # one operation in the place of three
+        return constant.new_full((sequence[0, 0].numel(),), constant.item())
     return constant.expand(sequence.shape[2:]).reshape(-1).contiguous()
 
 
