@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,11 +86,6 @@ class Store:
         place, names = self._place(chunk), self._note(chunk)["names"]
         return {name: np.load(place / f"{i}.npy", mmap_mode="r", allow_pickle=False) for i, name in enumerate(names)}
 
-    def join(self, chunks: list[Chunk], path: str | Path) -> None:
-        """Write the chunks' arrays as one .npz file, the very one that the whole run at once would save."""
-        parts = [self.get(chunk) for chunk in chunks]
-        save_arrays(path, {name: _joined([part[name] for part in parts], name) for name in parts[0]})
-
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder)
@@ -101,6 +96,11 @@ class Store:
 
     def _place(self, chunk: Chunk) -> Path:
         return self.folder / f"{chunk[0]:05d}-{chunk[1]:05d}"
+
+
+def save_joined(parts: Sequence[Mapping[str, NDArray[Any]]], path: str | Path) -> None:
+    """Write the chunks' arrays as one .npz file, the very one that the whole run at once would save."""
+    save_arrays(path, {name: _joined([part[name] for part in parts], name) for name in parts[0]})
 
 
 def _joined(parts: list[NDArray[Any]], name: str) -> Blocks:

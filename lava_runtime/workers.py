@@ -23,7 +23,7 @@ from exporter.program import ChipProgram, Given
 from exporter.program_file import load_program, save_program
 from hardware_profiles.errors import BackendError, InputError, reason
 
-from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes
+from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
 from .inputs import check_input, extent, some_samples
 from .result import Record, in_memory
 from .simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
@@ -108,9 +108,9 @@ def simulate_to_file(
             run.finish(
                 parallel, lambda chunk: _Task(source, some_samples(x, *chunk), chunk, settings), local=cluster is None
             )
-    store.join(chunks, output)
-    first = f"counts/{program.outputs[0]}"
-    spikes = sum(int(store.get(chunk)[first].sum()) for chunk in chunks)
+    parts = [store.get(chunk) for chunk in chunks]
+    save_joined(parts, output)
+    spikes = sum(int(part[f"counts/{program.outputs[0]}"].sum()) for part in parts)
     store.remove()
     return Written(batch, length, spikes)
 
