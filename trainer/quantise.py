@@ -6,6 +6,7 @@ through it (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from hardware_profiles.fixed_point import (
     PopulationScale,
     WeightGrid,
     WordWidths,
+    at_threshold,
     choose_scale,
     decay_from_du,
     decay_from_dv,
@@ -113,14 +115,19 @@ def layer_scale(
         ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
         for (weight, _), grid in zip(synapses, grids, strict=True)
     ]
-    summed = sum(largest_input(weight) * (fan.copies * fan.sources) for weight, fan in synapses)
-    current = np.asarray(summed) / du.min()
+    current = _largest_current(synapses, du)
     voltage = lowest_voltage(current, bias, dv.min())
     largest_bias = float(np.abs(bias).max())
     scale = choose_scale(
         ranges, float(vth.max()), float(current.max()), largest_bias, WordWidths(), float(voltage.max())
     )
     return scale, grids
+
+
+def _largest_current(synapses: Sequence[tuple[Array, FanIn]], du: Array) -> Array:
+    """The largest |u| that any input can cause, a neuron."""
+    summed = sum(largest_input(weight) * (fan.copies * fan.sources) for weight, fan in synapses)
+    return np.asarray(summed / du.min())
 
 
 def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
@@ -170,15 +177,39 @@ def _settled_scale(
     scale, grids = layer_scale(synapses, bias, du, dv, vth, bits)
     for _ in range(SCALE_ROUNDS):
         # rounding up can take u past its register, rounding small weights to 0 can leave only one sign
-        rounded = [
-            (_chip_weights(weight, grid, scale, exponent), fan)
-            for (weight, fan), grid, exponent in zip(synapses, grids, scale.weight_exps, strict=True)
-        ]
+        rounded = _rounded(synapses, grids, scale)
         again, grids_again = layer_scale(rounded, _chip_bias(bias, scale), du, dv, vth, bits)
         if (again, grids_again) == (scale, grids):
-            break
+            return scale, grids
         scale, grids = again, grids_again
-    return scale, grids
+    return _lowered(synapses, grids, scale, du, float(vth.max())), grids
+
+
+def _lowered(
+    synapses: Sequence[tuple[Array, FanIn]], grids: Sequence[WeightGrid], scale: PopulationScale, du: Array, vth: float
+) -> PopulationScale:
+    """A smaller scale, where rounding goes to and fro between two: the first at which it leaves u its register."""
+    widths = WordWidths()
+    ranges = [
+        ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
+        for (weight, _), grid in zip(synapses, grids, strict=True)
+    ]
+    while True:
+        largest = float(_largest_current(_rounded(synapses, grids, scale), du).max()) * scale.scale
+        if largest <= widths.state_max - STATE_UNIT or scale.vth == 1:
+            return scale
+        word = math.floor(scale.vth * min(0.999, widths.state_max / largest))
+        scale = at_threshold(max(1, word), ranges, vth, widths)
+
+
+def _rounded(
+    synapses: Sequence[tuple[Array, FanIn]], grids: Sequence[WeightGrid], scale: PopulationScale
+) -> list[tuple[Array, FanIn]]:
+    """The synapses with the weights that the chip will have."""
+    return [
+        (_chip_weights(weight, grid, scale, exponent), fan)
+        for (weight, fan), grid, exponent in zip(synapses, grids, scale.weight_exps, strict=True)
+    ]
 
 
 def _chip_weights(weight: Array, grid: WeightGrid, scale: PopulationScale, exponent: int) -> Array:
