@@ -33,7 +33,7 @@ from .profiling.placement import Placement, place
 from .profiling.timeline import StepTimes, Sums, Timeline, added
 from .result import SimulationResult
 from .simulate import simulate
-from .workload import Workload, workload_of
+from .workload import Workload, sends_payloads, workload_of
 
 # samples that are simulated at a time; samples of a group, or fewer where one count of it, (steps, samples, parts), has
 # more elements than this; elements of the groups that threads work on at a time
@@ -202,6 +202,7 @@ class Profiler:
         count = rows * len(self._placement.parts)
         self._group = max(1, min(_GROUP, _ELEMENTS // count))
         self._threads = min(threads or os.cpu_count() or 1, max(1, _TOGETHER // (self._group * count)))
+        self._graded: set[str] = set()
         self._neurons: Neurons = {}
         self._sums: Sums = {}
 
@@ -220,6 +221,9 @@ class Profiler:
             counter, times = tools
             sums = times.sums(counter.count(rows, states, samples))
             self._idle.append(tools)
+            for port in self._program.inputs:
+                if sent and port.name not in self._graded and sends_payloads(sent[port.name][:, samples]):
+                    self._graded.add(port.name)
             return sums, self._spikes(result, samples)
 
         with ThreadPoolExecutor(min(self._threads, len(groups))) as pool:
@@ -255,7 +259,7 @@ class Profiler:
             sum(power.values(), Range.zero()).times(timeline.latency),
             _silent(self._placement, self.steps, chip),
             optional(chip.time.host_message) * entering,
-            workload_of(program, neurons, self.steps),
+            workload_of(program, neurons, self.steps, self._graded),
             timeline,
             power,
         )

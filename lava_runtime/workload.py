@@ -1,15 +1,15 @@
 """NeuroBench's workload metrics of a run, and the power proxy of the Intel N-DNS challenge.
 
 As NeuroBench 2.3 computes them: connection sparsity over the weights of all synapses, activation sparsity over all
-neurons and steps, effective operations only where input and weight are not zero, dense operations all of them; biases
-count nowhere, and a synapse that the chip holds in parts counts once. Power proxy: (synaptic operations + 10 * neuron
-updates) a second of real time (Timcheck et al. 2023, arXiv 2303.09503); power-delay product: proxy * latency of the
-network.
+neurons and steps, effective operations only where input and weight are not zero (multiply-accumulates where the source
+sends payloads, else accumulates), dense operations all of them; biases count nowhere, and a synapse that the chip holds
+in parts counts once. Power proxy: (synaptic operations + 10 * neuron updates) a second of real time (Timcheck et al.
+2023, arXiv 2303.09503); power-delay product: proxy * latency of the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from exporter.mapping import fan_out
+from exporter.neurons.ternary_lif import TernaryLIF
 from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
 
 from .result import SimulationResult
@@ -33,37 +34,50 @@ class Workload:
     connection_sparsity: float
     activation_sparsity: float
     effective_acs: float
+    effective_macs: float
     dense_synops: float
     neuron_updates: float
     power_proxy: float
     power_delay_product: float
 
 
-def workload(program: ChipProgram, result: SimulationResult) -> Workload:
-    """The metrics of a run whose steps follow each other in real time, dt apart."""
-    return workload_of(program, result.neuron_counts, result.steps)
+def workload(program: ChipProgram, result: SimulationResult, graded: Collection[str] = ()) -> Workload:
+    """The metrics of a run whose steps follow each other in real time, dt apart; graded: inputs that send payloads."""
+    return workload_of(program, result.neuron_counts, result.steps, graded)
 
 
-def workload_of(program: ChipProgram, counts: Mapping[str, NDArray[Any]], steps: int) -> Workload:
+def workload_of(
+    program: ChipProgram, counts: Mapping[str, NDArray[Any]], steps: int, graded: Collection[str] = ()
+) -> Workload:
     """The same from the spikes of every neuron, (batch, *shape) or means (1, *shape), by input and population."""
     synapses = whole_synapses(program)
     weights = sum(stored_weights(c, program) for c in synapses)
     held = sum(int(np.count_nonzero(c.weights)) for c in synapses)
     neurons = sum(p.size for p in program.populations)
     spikes = sum(float(counts[p.name].sum()) / len(counts[p.name]) for p in program.populations)
-    effective = sum(_counted(counts[c.source], effective_fan_out(c)) for c in synapses)
+    payloads = {*graded, *(p.name for p in program.populations if p.GRADED and not isinstance(p, TernaryLIF))}
+    accumulated, multiplied = (
+        sum(_counted(counts[c.source], effective_fan_out(c)) for c in synapses if (c.source in payloads) == multiplies)
+        for multiplies in (False, True)
+    )
     updates = float(neurons * steps)
-    proxy = power_proxy(effective, updates, steps * program.dt)
+    proxy = power_proxy(accumulated + multiplied, updates, steps * program.dt)
     return Workload(
         footprint_bytes=footprint(program),
         connection_sparsity=round(1 - held / weights, 4) if weights else 0.0,
         activation_sparsity=1 - spikes / updates,
-        effective_acs=effective,
+        effective_acs=float(accumulated),
+        effective_macs=float(multiplied),
         dense_synops=float(sum(int(dense_fan_out(c, program).sum()) for c in synapses) * steps),
         neuron_updates=updates,
         power_proxy=proxy,
         power_delay_product=proxy * program.pipeline_steps * program.dt,
     )
+
+
+def sends_payloads(values: NDArray[Any]) -> bool:
+    """Whether some of what is sent is other than -1, 0 and 1, as NeuroBench tells multiply-accumulates apart."""
+    return bool(values.size) and bool(values.max() > 1 or (values.dtype.kind not in "ub" and values.min() < -1))
 
 
 def whole_synapses(program: ChipProgram) -> list[Connection]:

@@ -66,10 +66,11 @@ def _workload(found: Workload) -> Iterable[str]:
     """NeuroBench's metrics and those of the N-DNS challenge, where the run has them."""
     if found.footprint_bytes is None or found.power_proxy is None:
         return
+    macs = f" and {plain(round(found.effective_macs))} effective MACs" if found.effective_macs else ""
     yield (
         f"NeuroBench: footprint {si(found.footprint_bytes, 'B')}, connection sparsity "
         f"{percent(found.connection_sparsity, 2)}, synaptic operations {plain(round(found.effective_acs or 0))} "
-        f"effective ACs of {plain(round(found.dense_synops or 0))} dense. N-DNS: power proxy "
+        f"effective ACs{macs} of {plain(round(found.dense_synops or 0))} dense. N-DNS: power proxy "
         f"{found.power_proxy / 1e6:.3g} M-Ops/s, power-delay product {found.power_delay_product or 0:.3g} Ops."
     )
 

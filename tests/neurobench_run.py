@@ -3,7 +3,8 @@
     PYTHON tests/neurobench_run.py RUN.npz
 
 RUN.npz: `x` (T, batch, inputs) spikes, and for each layer l `w<l>` (target, source) weights and `s<l>` (T, batch,
-target) its spikes, which the layer gives back whatever comes in. Prints JSON.
+target) its spikes, which the layer gives back whatever comes in; `registers`: bytes of all neurons' registers. Prints
+JSON.
 """
 
 import json
@@ -44,14 +45,15 @@ class Model(NeuroBenchModel):
 
 
 class Stored(NeuroBenchModel):
-    """The weights at the width that the chip holds."""
+    """What the chip holds: weights at their width, and the neurons' registers packed into bytes."""
 
-    def __init__(self, weights):
+    def __init__(self, weights, registers):
         super().__init__()
         self.net = torch.nn.Module()
         for n, w in enumerate(weights):
             values = torch.tensor(w).to(torch.int8)
             self.net.register_parameter(f"w{n}", torch.nn.Parameter(values, requires_grad=False))
+        self.net.register_buffer("registers", torch.tensor(registers))
 
     def __call__(self, x):
         return x
@@ -78,7 +80,7 @@ def main(path):
         "connection_sparsity": ConnectionSparsity()(model),
         "activation_sparsity": ActivationSparsity()(model, predictions, batch),
         "synops": {k: float(v) for k, v in SynapticOperations()(model, predictions, batch).items()},
-        "footprint": Footprint()(Stored(weights)),
+        "footprint": Footprint()(Stored(weights, data["registers"])),
     }
     print(json.dumps(found))
 

@@ -112,6 +112,7 @@ def test_keys_of_the_training_are_trained_for_value_by_value_by_worker_processes
     assert alone.rows == found["points"]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ class Workload(Model):
     connection_sparsity: Share | None = None
     footprint_bytes: Amount | None = None
     effective_acs: Amount | None = None
+    effective_macs: Amount = 0.0
     dense_synops: Amount | None = None
     power_proxy: Amount | None = None
     power_delay_product: Amount | None = None

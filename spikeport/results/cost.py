@@ -112,12 +112,13 @@ def _show(program: ChipProgram, parts: dict[str, Any], profile: Profile, console
     apart, piped = (rate.typical for rate in (profile.unpipelined, profile.pipelined))
     say(console, f"  {apart:,.3g} inferences a second one after the other, {piped:,.3g} pipelined")
     host, work = one["host_latency_s"]["typical"], parts["workload"]
+    effective = work["effective_acs"] + work["effective_macs"]
     if host > 0:
         say(console, f"  if the host feeds the spikes, about {si(host, 's')} more")
     say(
         console,
         f"workload: activation sparsity {work['activation_sparsity']:.2%}, connection sparsity "
-        f"{work['connection_sparsity']:.2%}, {work['effective_acs']:,.0f} effective of {work['dense_synops']:,.0f} "
+        f"{work['connection_sparsity']:.2%}, {effective:,.0f} effective of {work['dense_synops']:,.0f} "
         f"dense operations, power proxy {work['power_proxy'] / 1e6:.3g} M-Ops/s",
     )
 
