@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -143,6 +144,17 @@ def test_convolution_in_16_and_in_32_bit(value: int) -> None:
     connection = ConvConnection("a", "b", kernel, 1, "mixed", 8, 1, (128, 4, 4), (3, 4, 4), (1, 1), (1, 1), (1, 1), 1)
     for density in (0.05, 1.0):
         check(connection, activity((2, 2048), density, 1, np.random.default_rng(2)), False, 48)
+
+
+@pytest.mark.parametrize(("channels", "columns"), [(16, 16), (24, 19), (40, 33), (15, 40), (40, 15)])
+@pytest.mark.parametrize("largest", [1, 1000])
+def test_convolutions_of_whole_vectors_and_a_rest(channels: int, columns: int, largest: int) -> None:
+    rng = np.random.default_rng(channels)
+    kernel = weights((channels, 2, 1, 2), "mixed", 8, rng)
+    inside, outside = (2, 2, columns + 1), (channels, 2, columns)
+    connection = ConvConnection("a", "b", kernel, 1, "mixed", 8, 1, inside, outside, (1, 1), (0, 0), (1, 1), 1)
+    sent = activity((2, math.prod(inside)), 0.3, largest, rng)
+    check(connection, sent, largest > 1, math.prod(outside))
 
 
 def test_the_matrix_product_takes_over_and_gives_way_where_it_is_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from exporter.program import ConvConnection
 
 from .active import Active, Integers
+from .transpose import SIDE, transpose
 
 Kernel = NDArray[np.int32]
 _INT16_MAX = 32767
@@ -176,6 +177,8 @@ def _move(sums, touched, shape, margin, exponent, target):
     """Add the rows that were touched to target (channels, rows, columns), and set them back to 0."""
     _, rows, columns, channels = shape
     factor = np.int32(1 << exponent)
+    length = target.shape[2]
+    turned = np.empty((channels, length), np.int32)
     for n in range(len(touched)):
         if touched[n] == 0:
             continue
@@ -183,12 +186,29 @@ def _move(sums, touched, shape, margin, exponent, target):
         line = sums[n * columns * channels : (n + 1) * columns * channels]
         g, y = n // rows, n % rows - margin[0]
         if y >= 0 and y < target.shape[1]:
+            _turn(line[margin[1] * channels : (margin[1] + length) * channels], turned)
             for o in range(channels):
-                arriving = target[g * channels + o, y]
-                for x in range(len(arriving)):
-                    value = np.int32(np.int32(line[(margin[1] + x) * channels + o]) * factor)
-                    arriving[x] += np.int32(np.int32(value << 8) >> 8)
+                arriving, row = target[g * channels + o, y], turned[o]
+                for x in range(length):
+                    arriving[x] += np.int32(np.int32(np.int32(row[x] * factor) << 8) >> 8)
         line[:] = 0
+
+
+@njit(cache=True, inline="always")
+def _turn(line, turned):
+    """Channels innermost to columns innermost: turned (channels, columns)."""
+    channels, columns = turned.shape
+    if channels < SIDE or columns < SIDE:
+        for o in range(channels):
+            for x in range(columns):
+                turned[o, x] = line[x * channels + o]
+        return
+    for o in range(0, channels, SIDE):
+        # the last block lies over the one before it, where they are not whole
+        first = min(o, channels - SIDE)
+        for x in range(0, columns, SIDE):
+            begin = min(x, columns - SIDE)
+            transpose(line, begin * channels + first, channels, turned, first * columns + begin, columns)
 
 
 def warm_up() -> None:
