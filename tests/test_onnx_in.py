@@ -122,8 +122,33 @@ def test_thresholds_are_what_nearly_all_activations_stay_below(tmp_path: Path) -
         node = graph.nodes[relu.node]
         assert 0 < activity.percentiles[relu.after] <= activity.outputs[relu.after]
         np.testing.assert_allclose(node.v_threshold, activity.percentiles[relu.after])
-        # half a threshold at the start: counts are rounded, not cut off
+    first, *others = (graph.nodes[relu.node] for relu in network.relus)
+    # half a threshold at the start: counts are rounded, not cut off
+    for node in others:
         np.testing.assert_allclose(node.metadata["v_initial"], node.v_threshold / 2)
+    # neurons with the same input, which never changes, would spike together from equal starts
+    start = first.metadata["v_initial"] / first.v_threshold
+    assert 0 < start.min() < 0.1 and 0.9 < start.max() < 1 and len(np.unique(start)) == start.size
+    for channel in start:
+        assert channel.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_second_branch_begins_as_the_first_layer_does(tmp_path: Path) -> None:
+    """What the ReLU reads decides, not how many came before it in the file."""
+    model = Model((6,), 1)
+    image = model.now
+    model.dense(5)
+    model.add("Relu")
+    one = model.now
+    model.now, model.shape = image, (6,)
+    model.dense(5)
+    two = model.add("Relu")
+    model.add("Add", inputs=(one, two))
+    model.dense(3)
+    network = open_network(model.save(tmp_path / "m.onnx"))
+    graph = rate_graph(network, record(network, SAMPLES))
+    starts = [graph.nodes[relu.node].metadata["v_initial"] for relu in network.relus]
+    assert len(starts) == 2 and all(np.ptp(start) > 0 for start in starts)
 
 
 def with_node(kind: str, *constants: Any, shape: tuple[int, ...] = (1, 6, 6), **attributes: Any) -> Model:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from test_cli import ROOT, refused, spikeport
 
+import spikeport as sp
 from lava_runtime.child import lava_missing
 from trainer.files import read_tensors
 
@@ -42,6 +45,30 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.returncode == 0, result.stderr
     assert "estimate" in result.stdout
     return folder / "run"
+
+
+def test_python_runs_a_recipe_and_opens_what_it_wrote(finished: Path, tmp_path: Path) -> None:
+    recipe = finished.parent / "small.toml"
+    with pytest.raises(sp.InputError, match="overwrite"):
+        sp.run_recipe(recipe, finished)
+    # what is trained is kept, everything behind it is done again
+    shutil.copytree(finished, tmp_path / "again")
+    ran = sp.run_recipe(recipe, tmp_path / "again", resume=True)
+    found, wanted = ran.parts(), json.loads((finished / "summary.json").read_text())
+    assert found["accuracy"] == wanted["accuracy"] and found["per_inference"] == wanted["per_inference"]
+    opened = sp.open_run(str(tmp_path / "again"))
+    assert opened.parts() == found and found["name"] in repr(opened)
+    x = np.load(finished / "test_input.npy")
+    with np.load(finished / "result.npz") as arrays:
+        steps = len(arrays["spikes"])
+        np.testing.assert_array_equal(opened.network.simulate(x, steps=steps).spikes, arrays["spikes"])
+    page = opened.report()
+    assert page.is_file() and "<html" in page.read_text(encoding="utf-8")
+
+
+def test_python_opens_no_folder_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(sp.InputError, match=r"summary\.json"):
+        sp.open_run(tmp_path)
 
 
 def test_the_summary_has_every_field_of_the_contract(finished: Path) -> None:

@@ -23,6 +23,10 @@ Shape = tuple[int, ...]
 _LARGEST_DIAGONAL = 8192
 
 
+# fractions of its multiples lie as evenly between 0 and 1 as those of any number
+_GOLDEN = (5**0.5 - 1) / 2
+
+
 @dataclass(frozen=True)
 class Value:
     """Sum of factor * node over the terms; shape without the batch."""
@@ -82,10 +86,25 @@ class NirBuilder:
         """ReLU as an integrate-and-fire neuron that starts half-way to its threshold: a spike stands for threshold.
 
         The half makes the count of spikes round where it would cut off: Bu, Ding, Yu & Huang 2022, arXiv 2202.01440.
+        The first layer's neurons start anywhere between 0 and the threshold, half-way on average: what reaches them
+        never changes, so that those of an even background would spike in the same steps, a channel at once.
         """
         each = np.full(value.shape, threshold)
-        node = nir.IF(r=np.ones(value.shape), v_threshold=each, metadata={"v_initial": each / 2})
+        start = each * (0.5 if self._behind_neurons(value) else _spread(value.shape))
+        node = nir.IF(r=np.ones(value.shape), v_threshold=each, metadata={"v_initial": start})
         return Value(((self._add(name, node, *self._as_it_is(value, name)), threshold),), value.shape)
+
+    def _behind_neurons(self, value: Value) -> bool:
+        """Whether a neuron stands anywhere between the input and the value."""
+        waiting, seen = [node for node, _ in value.terms], set[str]()
+        while waiting:
+            name = waiting.pop()
+            if isinstance(self.nodes[name], nir.IF):
+                return True
+            if name not in seen:
+                seen.add(name)
+                waiting += [source for source, target in self.edges if target == name]
+        return False
 
     def readout(self, value: Value, name: str) -> None:
         """The answer: what has arrived, added up; then the end of the graph."""
@@ -144,3 +163,8 @@ class NirBuilder:
         self.nodes[name] = node
         self.edges += [(source, name) for source in dict.fromkeys(sources)]
         return name
+
+
+def _spread(shape: Shape) -> Floats:
+    """Numbers between 0 and 1, evenly spread over any stretch of neighbours, 0.5 on average."""
+    return ((np.arange(math.prod(shape)) + 0.5) * _GOLDEN % 1).reshape(shape)
