@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import shlex
+import sys
+import warnings
 from pathlib import Path
 
 import nir
@@ -11,8 +16,9 @@ import pytest
 from programs import spikes
 from test_cli import graph, refused, spikeport
 from typer.main import get_command
+from typer.testing import CliRunner
 
-from spikeport.cli import app
+from spikeport.cli import app, main
 from spikeport.output import with_bare_json
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
@@ -26,10 +32,41 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_json_and_an_example(name: str) -> None:
-    options = [option for parameter in COMMANDS[name].params for option in parameter.opts]
+def test_the_help_of_every_command_shows_json_and_an_example_that_parses(name: str) -> None:
+    command = COMMANDS[name]
+    shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert shown.exit_code == 0 and "--json" in shown.output
+    (example,) = re.findall(rf"Example: spikeport {name}\b(.*)", command.help or "")
+    assert f"Example: spikeport {name}{example}" in shown.output
+    command.make_context(name, shlex.split(example))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_mistyped_option_is_answered_with_the_nearest(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = COMMANDS[name]
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
     assert "--json" in options
-    assert f"Example: spikeport {name}" in (COMMANDS[name].help or "")
+    for option in options:
+        wrong = option[:-1] if len(option) > 4 else option + "x"
+        said = refusal(monkeypatch, name, wrong, "1")
+        assert f"did you mean {option!r}" in said.replace("Did", "did").replace("one of: ", ""), said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_mistyped_command_is_answered_with_the_nearest(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert name in refusal(monkeypatch, name + "x").lower().partition("did you mean")[2]
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """What the command line says to a wrong call."""
+    said = io.StringIO()
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["spikeport", *arguments])
+        patch.setattr(sys, "stderr", said)
+        patch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
+        main()
+    assert ended.value.code == 2
+    return said.getvalue()
 
 
 def test_a_bare_json_is_standard_output() -> None:

@@ -53,11 +53,12 @@ def test_python_runs_a_recipe_and_opens_what_it_wrote(finished: Path, tmp_path: 
         sp.run_recipe(recipe, finished)
     # what is trained is kept, everything behind it is done again
     shutil.copytree(finished, tmp_path / "again")
+    (tmp_path / "again" / "summary.json").unlink()
     ran = sp.run_recipe(recipe, tmp_path / "again", resume=True)
     found, wanted = ran.parts(), json.loads((finished / "summary.json").read_text())
     assert found["accuracy"] == wanted["accuracy"] and found["per_inference"] == wanted["per_inference"]
     opened = sp.open_run(str(tmp_path / "again"))
-    assert opened.parts() == found and found["name"] in repr(opened)
+    assert opened.parts() == found and found["chip_title"] in repr(opened)
     x = np.load(finished / "test_input.npy")
     with np.load(finished / "result.npz") as arrays:
         steps = len(arrays["spikes"])

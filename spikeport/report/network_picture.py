@@ -16,6 +16,8 @@ from .units import TIMES, plain, plural, power_of_two, shape, short_count
 
 _BOX, _GAP, _MARGIN, _LANE = 112.0, 124.0, 8.0, 26.0
 _HEIGHT = GLYPH + 56.0
+# above a node's middle, where straight arrows come and go
+_BESIDE = 18.0
 _ARROWHEAD = element(
     "defs",
     element(
@@ -86,7 +88,10 @@ def network_picture(network: Network) -> Markup:
     boxes, inner = _place(network, column_of, top)
     bottom = top + inner + (_LANE * (1 + max(lanes_of[pair] for pair in below)) + 8 if below else 0)
     drawn = [_arrow(boxes[a], boxes[b], pairs[a, b]) for a, b in straight]
-    drawn += [_over(boxes[a], boxes[b], pairs[a, b], top - 10 - _LANE * lanes_of[a, b]) for a, b in above]
+    covered = {n for n, box in boxes.items() if any(b.column == box.column and b.y < box.y for b in boxes.values())}
+    for a, b in above:
+        rim = top - 10 - _LANE * lanes_of[a, b]
+        drawn.append(_over(boxes[a], boxes[b], pairs[a, b], rim, a in covered, b in covered))
     drawn += [_under(boxes[a], boxes[b], pairs[a, b], top + inner + 8 + _LANE * lanes_of[a, b]) for a, b in below]
     width = max(box.x for box in boxes.values()) + _BOX + _MARGIN
     return picture(_label(network), bottom, (_ARROWHEAD, *drawn, *map(_box, boxes.values())), width)
@@ -133,10 +138,20 @@ def _arrow(source: Box, target: Box, edges: list[Edge]) -> Markup:
     return element("g", _line(d, edges), *labels)
 
 
-def _over(source: Box, target: Box, edges: list[Edge], rim: float) -> Markup:
-    # a shortcut over several columns
+def _over(source: Box, target: Box, edges: list[Edge], rim: float, from_side: bool, to_side: bool) -> Markup:
+    # a shortcut over several columns; from and to a side where another node stands above
     x0, x1 = source.x + _BOX * 0.62, target.x + _BOX * 0.38
-    return _round(x0, source.y - 2, x1, target.y - 2, rim, edges, -5)
+    y0, y1 = source.y - 2, target.y - 2
+    begin, end = "", ""
+    if from_side:
+        x0, y0 = source.x + _BOX + 8, source.middle - _BESIDE
+        begin = (
+            f"M{number(x0 - 26)} {number(y0)}H{number(x0 - 8)}Q{number(x0)} {number(y0)} {number(x0)} {number(y0 - 8)}"
+        )
+    if to_side:
+        x1, y1 = target.x - 10, target.middle - _BESIDE
+        end = f"V{number(y1 - 8)}Q{number(x1)} {number(y1)} {number(x1 + 8)} {number(y1)}H{number(x1 + 28)}"
+    return _round(x0, y0, x1, y1, rim, edges, -5, begin, end)
 
 
 def _under(source: Box, target: Box, edges: list[Edge], rim: float) -> Markup:
@@ -145,12 +160,15 @@ def _under(source: Box, target: Box, edges: list[Edge], rim: float) -> Markup:
     return _round(x0, source.y + GLYPH + 38, x1, target.y + GLYPH + 38, rim, edges, 15)
 
 
-def _round(x0: float, y0: float, x1: float, y1: float, rim: float, edges: list[Edge], shift: float) -> Markup:
+def _round(
+    x0: float, y0: float, x1: float, y1: float, rim: float, edges: list[Edge], shift: float,
+    begin: str = "", end: str = "",
+) -> Markup:  # fmt: skip
     turn = 12.0 if x1 > x0 else -12.0
     d = (
-        f"M{number(x0)} {number(y0)}V{number(rim + (8 if rim < y0 else -8))}Q{number(x0)} {number(rim)} "
+        f"{begin or f'M{number(x0)} {number(y0)}'}V{number(rim + (8 if rim < y0 else -8))}Q{number(x0)} {number(rim)} "
         f"{number(x0 + turn)} {number(rim)}H{number(x1 - turn)}Q{number(x1)} {number(rim)} {number(x1)} "
-        f"{number(rim + (8 if rim < y1 else -8))}V{number(y1)}"
+        f"{number(rim + (8 if rim < y1 else -8))}{end or f'V{number(y1)}'}"
     )
     words = ", ".join(part for part in (*_edge_words(edges), _delay_words(edges)) if part)
     return element("g", _line(d, edges), text((x0 + x1) / 2, rim + shift, words, "small", "middle"))

@@ -54,8 +54,8 @@ def _bars(found: CoreMap, steps: int, chosen: str) -> list[Markup]:
         element("rect", x=step, y=1 - seconds / top, width=0.8, height=seconds / top, class_="bar chip")
         for step, seconds in enumerate(found.step_s.typical[:steps])
     ]
-    words = f"a step: {si(top, 's')} at most, {si_range(low, high, 's')} by low and high constants{chosen}"
-    return [text(length(_LEFT / 100), 12, words, "small soft"), _grid(bars, 20, room, steps, 1)]
+    words = f"a step: at most {si(top, 's')}, by constants {si_range(low, high, 's')}{chosen}"
+    return [text(0, 12, words, "small soft"), _grid(bars, 20, room, steps, 1)]
 
 
 def _cores(rows: list[tuple[int, tuple[float, ...]]], steps: tuple[float, ...], height: float) -> list[Markup]:
