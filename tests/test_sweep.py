@@ -17,6 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import ROOT, refused, spikeport
+from test_workers import killer
 
 import spikeport.stages as spikeport_stages
 from hardware_profiles.errors import BackendError, InputError
@@ -116,7 +117,7 @@ def test_keys_of_the_training_are_trained_for_value_by_value_by_worker_processes
 def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    epochs, folder = "training.epochs=60", tmp_path / "out"
+    epochs, folder = "training.epochs=24", tmp_path / "out"
     trained = folder / "trained" / epochs
     command = [sys.executable, "-m", "spikeport.cli", "sweep", str(recipe), "--over", epochs, "--out", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -136,7 +137,7 @@ def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
 
     monkeypatch.setattr("trainer.loop.restore", restored)
     found = run_sweep(recipe, Grid.parse([epochs]), folder)
-    assert [0 < epoch < 60 for epoch in went_on_from] == [True]
+    assert [0 < epoch < 24 for epoch in went_on_from] == [True]
     whole = run_sweep(recipe, Grid.parse([epochs]), tmp_path / "whole")
     assert found.rows == whole.rows
     one, other = (
@@ -155,15 +156,8 @@ def test_a_dask_cluster_finds_what_one_process_does_also_after_a_worker_is_kille
     distributed = pytest.importorskip("distributed")
     grid = Grid.parse(["steps=3,4", "weight_bits=3,8"])
     alone = run_sweep(recipe, grid, tmp_path / "alone")
-    killed: list[int] = []
-
-    def kill_once(done: int, total: int) -> None:
-        if 0 < done < total and not killed:
-            killed.append(next(iter(cluster.workers.values())).pid)
-            os.kill(killed[0], signal.SIGKILL)
-
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        address = cluster.scheduler_address
+        address, (kill_once, killed) = cluster.scheduler_address, killer(cluster)
         assert run_sweep(recipe, grid, tmp_path / "cluster", cluster=address, progress=kill_once) == alone
         axes = "--over", "steps=3,4", "weight_bits=3,8"
         ran = spikeport("sweep", recipe, *axes, "--cluster", address, "--out", tmp_path / "command", "--json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +193,8 @@ def test_the_command_takes_workers(tmp_path: Path) -> None:
     assert both.returncode == 2 and "either --workers or --cluster" in both.stderr
 
 
-@pytest.mark.slow
-def test_a_dask_cluster_writes_the_same_bytes_also_after_one_worker_is_killed(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
-    program, x = dense((40, 300, 5), 1), spikes((200, 64, 40), 0.3, 2)
-    wanted = at_once(program, x, tmp_path / "at_once.npz", record="all")
+def killer(cluster: Any) -> tuple[Callable[[int, int], None], list[int]]:
+    """A progress display that kills a worker of the cluster when the first work is done, and whom it has killed."""
     killed: list[int] = []
 
     def kill_once(done: int, total: int) -> None:
@@ -204,8 +202,16 @@ def test_a_dask_cluster_writes_the_same_bytes_also_after_one_worker_is_killed(tm
             killed.append(next(iter(cluster.workers.values())).pid)
             os.kill(killed[0], signal.SIGKILL)
 
+    return kill_once, killed
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_writes_the_same_bytes_also_after_one_worker_is_killed(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    program, x = dense((40, 300, 5), 1), spikes((200, 64, 40), 0.3, 2)
+    wanted = at_once(program, x, tmp_path / "at_once.npz", record="all")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        address = cluster.scheduler_address
+        address, (kill_once, killed) = cluster.scheduler_address, killer(cluster)
         for number, progress in enumerate((None, kill_once)):
             output = tmp_path / f"{number}.npz"
             simulate_to_file(program, x, output, record="all", cluster=address, progress=progress)
