@@ -124,7 +124,12 @@ def test_what_no_kernel_knows_goes_step_by_step() -> None:
     assert current.grad is not None and bool((current.grad > 0).any())
 
 
-@given(st.integers(0, 2**31), TYPES, st.sampled_from([0.0, 0.03, 0.3]), st.sampled_from([(1, 3, 4), (600, 9, 65)]))
+@given(
+    st.integers(0, 2**31),
+    TYPES,
+    st.sampled_from([0.0, 0.03, 0.3]),
+    st.sampled_from([(1, 3, 4), (600, 9, 65), (40, 200, 20)]),
+)
 def test_the_sparse_synapse_is_the_dense_one(
     seed: int, kind: torch.dtype, share: float, sizes: tuple[int, int, int]
 ) -> None:
