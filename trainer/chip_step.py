@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -61,12 +61,12 @@ def chip_input(
     """
     if copies > 1:
         spikes = _whole(spikes, copies)
-    summed = connected(chip_words(weight, chip, name, copies), spikes)
-    if summed.device.type != "cpu":
-        # a GPU's convolutions may take a way that rounds
-        summed = _whole(summed, 1)
-    exponent = chip.exponents[name]
-    return summed if exponent == 0 else summed * 2.0**exponent
+    words, unit = chip_words(weight, chip, name, copies), 2.0 ** chip.exponents[name]
+    if spikes.device.type == "cpu":
+        # a power of two rounds nothing, so it may come before the sum, where it costs less
+        return connected(words * unit, spikes)
+    # a GPU's convolutions may take a way that rounds
+    return _whole(connected(words, spikes), 1) * unit
 
 
 def _whole(value: Tensor, factor: float) -> Tensor:
@@ -136,6 +136,7 @@ class _ChipFire(torch.autograd.Function):
         ctx.save_for_backward(a if ctx.needs_input_grad[2] else None, keep_u, keep_v, vth, u, v, over)
         ctx.constants = scale, spike, width, bias.shape
         ctx.mark_non_differentiable(over)
+        ctx.set_materialize_grads(False)
         return s, over, ends[0].to(a.dtype), ends[1].to(a.dtype)
 
     @staticmethod
@@ -143,11 +144,13 @@ class _ChipFire(torch.autograd.Function):
         a, keep_u, keep_v, vth, u, v, over = ctx.saved_tensors
         scale, spike, width, bias_shape = ctx.constants
         to_spikes, _, to_u, to_v = gradients
-        silent = over <= 0
-        state = to_v * scale * silent[-1]
+        to_spikes = torch.zeros_like(over) if to_spikes is None else to_spikes
+        to_u, to_v = (torch.zeros_like(over[-1]) if to_end is None else to_end for to_end in (to_u, to_v))
+        state = to_v * scale * (over[-1] <= 0)
         to_v_input, to_v_start = _fire_slopes(to_spikes, over, keep_v, spike, width, state)
         to_a = _filter_slopes(to_v_input, keep_u, to_u * scale)
         wanted = ctx.needs_input_grad
+        silent = over <= 0 if wanted[3] or wanted[4] else None
         to_bias = to_keep_u = to_keep_v = to_vth = None
         if wanted[1]:
             to_bias = to_v_input.sum((0, 1)).sum_to_size(bias_shape)
@@ -155,14 +158,14 @@ class _ChipFire(torch.autograd.Function):
             current = filter_current(a * (STATE_UNIT / scale), 1 - keep_u, u / scale)
             to_keep_u = _along(to_a, current, u / scale).sum_to_size(keep_u.shape)
         if wanted[3]:
-            kept = torch.where(silent, over + vth, 0)
+            kept = torch.where(cast(Tensor, silent), over + vth, 0)
             to_keep_v = _along(to_v_input, kept, v / scale).sum_to_size(keep_v.shape)
         if wanted[4]:
             later = torch.cat([keep_v * to_v_input[1:], to_v[None] * scale])
-            to_vth = -(to_v_input - torch.where(silent, later, 0)).sum((0, 1)).sum_to_size(vth.shape)
+            to_vth = -(to_v_input - torch.where(cast(Tensor, silent), later, 0)).sum((0, 1)).sum_to_size(vth.shape)
         to_u_start = keep_u * to_a[0] / scale
         return (
-            to_a * (STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_vth, to_u_start, to_v_start / scale,
+            to_a.mul_(STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_vth, to_u_start, to_v_start / scale,
             None, None, None,
         )  # fmt: skip
 
