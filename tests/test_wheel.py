@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from programs import spikes
 from test_cli import ROOT, graph
+from test_run import RECIPE
 
 import spikeport
 
@@ -77,3 +79,22 @@ def test_the_light_installation_runs_networks_from_scratch(wheel: Path, tmp_path
     asked = [bin_ / "spikeport", "demo", "--out", "d"]
     refused = subprocess.run(asked, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "spikeport[train]" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_extra_train_trains_from_scratch(wheel: Path, tmp_path: Path) -> None:
+    """On Python 3.11, whose PyTorch is not the one that this project's own environment on 3.10 has."""
+    python = interpreter(11)
+    if python is None:
+        pytest.skip("there is no Python 3.11 here")
+    run(python, "-m", "venv", "venv", cwd=tmp_path)
+    bin_ = tmp_path / "venv" / "bin"
+    install = (bin_ / "python", "-m", "pip", "install", "-q", "--no-compile", "-c", ROOT / "constraints.txt")
+    run(*install, f"{wheel}[train]", cwd=tmp_path)
+    quick = RECIPE.replace("epochs = 8", "epochs = 3").replace('backends = ["lava"]', "backends = []")
+    (tmp_path / "small.toml").write_text(quick)
+    run(bin_ / "spikeport", "run", "small.toml", "--out", "run", cwd=tmp_path)
+    found = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert min(found["accuracy"].values()) > 0.5 and found["agreement"] > 0.97
+    assert (tmp_path / "run" / "report.html").is_file()
+    run(bin_ / "spikeport", "export", "run", "-o", "twin.onnx", cwd=tmp_path)
