@@ -11,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from .deflate import Deflate, deflating
 from .errors import InputError, reason
 from .files import replacing
 from .npy import NotWholeError, read_npz
@@ -25,17 +26,23 @@ class Blocks:
     pieces: Callable[[], Iterable[NDArray[Any]]]
 
 
-def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any] | Blocks]) -> None:
-    """Write an .npz file at once; raises InputError if it cannot be written. The same numbers give the same bytes.
+# takes a fifth of the time of the sixth; counts come out a third larger, states alike
+_LEVEL = 1
 
+
+def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any] | Blocks], threads: int = 1) -> None:
+    """Write an .npz file at once; raises InputError if it cannot be written.
+
+    The same numbers give the same bytes, whatever the number of threads that compress them.
     numpy.savez leaves a broken archive open when the disk is full, which then complains again while it is discarded.
     """
-    with replacing(path) as temporary:
-        # the first level takes a fifth of the time of the sixth; counts come out a third larger, states alike
-        archive = ZipFile(temporary, "w", ZIP_DEFLATED, compresslevel=1)
+    with replacing(path) as temporary, deflating(threads) as pool:
+        archive = ZipFile(temporary, "w", ZIP_DEFLATED)
         try:
             for name, values in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    # zipfile has no other way to be given a compressor
+                    member._compressor = Deflate(pool, threads, _LEVEL)  # type: ignore[attr-defined]
                     _write(member, values)
             archive.close()
         except OSError:

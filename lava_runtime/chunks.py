@@ -98,9 +98,9 @@ class Store:
         return self.folder / f"{chunk[0]:05d}-{chunk[1]:05d}"
 
 
-def save_joined(parts: Sequence[Mapping[str, NDArray[Any]]], path: str | Path) -> None:
+def save_joined(parts: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int) -> None:
     """Write the chunks' arrays as one .npz file, the very one that the whole run at once would save."""
-    save_arrays(path, {name: _joined([part[name] for part in parts], name) for name in parts[0]})
+    save_arrays(path, {name: _joined([part[name] for part in parts], name) for name in parts[0]}, threads)
 
 
 def _joined(parts: list[NDArray[Any]], name: str) -> Blocks:

@@ -109,7 +109,7 @@ def simulate_to_file(
                 parallel, lambda chunk: _Task(source, some_samples(x, *chunk), chunk, settings), local=cluster is None
             )
     parts = [store.get(chunk) for chunk in chunks]
-    save_joined(parts, output)
+    save_joined(parts, output, workers)
     spikes = sum(int(part[f"counts/{program.outputs[0]}"].sum()) for part in parts)
     store.remove()
     return Written(batch, length, spikes)
