@@ -24,7 +24,7 @@ from hardware_profiles.arrays import Blocks, save_arrays
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
 
-from .inputs import extent, some_samples
+from .inputs import by_name, extent, some_samples
 from .result import Record
 
 _RUN = "run.json"
@@ -122,7 +122,7 @@ def _joined(parts: list[NDArray[Any]], name: str) -> Blocks:
 def chunks_of(program: ChipProgram, x: Given, steps: int, record: Record) -> list[Chunk]:
     """Cut the samples into chunks: alike for any number of workers, at least 16 where there are as many samples."""
     batch = extent(x)[1]
-    entering = x.nbytes if isinstance(x, np.ndarray) else sum(values.nbytes for values in x.values())
+    entering = sum(values.nbytes for values in by_name(x).values())
     a_sample = recorded_bytes(program, steps, record) + entering // batch
     size = max(1, min(_CHUNK_SAMPLES, -(-batch // 16), _CHUNK_BYTES // max(a_sample, 1)))
     return [(begin, min(begin + size, batch)) for begin in range(0, batch, size)]
@@ -137,7 +137,7 @@ def recorded_bytes(program: ChipProgram, steps: int, record: Record) -> int:
 
 def digest_of(x: Given, *others: object) -> str:
     """What tells one input, and what else is given, from another."""
-    arrays = {"": x} if isinstance(x, np.ndarray) else x
+    arrays = by_name(x)
     found = hashlib.sha256(repr((forms_of(x), others)).encode())
     for name in sorted(arrays):
         for values in arrays[name]:
@@ -147,5 +147,5 @@ def digest_of(x: Given, *others: object) -> str:
 
 def forms_of(x: Given) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and type of each array."""
-    arrays = {"": x} if isinstance(x, np.ndarray) else x
+    arrays = by_name(x)
     return [(name, arrays[name].shape, arrays[name].dtype.str) for name in sorted(arrays)]

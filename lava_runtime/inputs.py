@@ -14,9 +14,14 @@ from hardware_profiles.errors import InputError, nearest_file, reason
 from hardware_profiles.npy import NotWholeError, map_npy
 
 
+def by_name(x: Given) -> Mapping[str, NDArray[Any]]:
+    """The arrays that were given, one alone under the name ""."""
+    return {"": x} if isinstance(x, np.ndarray) else x
+
+
 def extent(x: Given) -> tuple[int, int]:
     """Time steps and samples of what was given, 0 where it has no such axis."""
-    first = x if isinstance(x, np.ndarray) else next(iter(x.values()), np.zeros(0))
+    first = next(iter(by_name(x).values()), np.zeros(0))
     return (first.shape[0] if first.ndim else 0), (first.shape[1] if first.ndim > 1 else 0)
 
 

@@ -54,6 +54,11 @@ def both_inputs(samples: int) -> dict[str, Any]:
     return {"left": spikes((12, samples, 3), 0.4, 1), "right": spikes((12, samples, 2, 2), 0.4, 2)}
 
 
+def interrupt_after_eight(done: int, total: int) -> None:
+    if done >= 8:
+        raise KeyboardInterrupt
+
+
 def test_several_inputs_are_cut_alike(tmp_path: Path) -> None:
     program, x = compile_graph(two_inputs(), load_chip("loihi2")), both_inputs(37)
     wanted = at_once(program, x, tmp_path / "at_once.npz", record="all")
@@ -75,13 +80,9 @@ def test_several_inputs_are_cut_alike(tmp_path: Path) -> None:
 def test_one_of_several_inputs_that_changed_is_run_again(tmp_path: Path) -> None:
     program, x = compile_graph(two_inputs(), load_chip("loihi2")), both_inputs(32)
 
-    def end(done: int, total: int) -> None:
-        if done >= 8:
-            raise KeyboardInterrupt
-
     output = tmp_path / "out.npz"
     with pytest.raises(KeyboardInterrupt):
-        simulate_to_file(program, x, output, progress=end)
+        simulate_to_file(program, x, output, progress=interrupt_after_eight)
     x["right"] = 1 - x["right"]
     said: list[int] = []
     simulate_to_file(program, x, output, progress=lambda done, _: said.append(done))
@@ -118,20 +119,16 @@ def test_a_run_that_was_ended_goes_on_where_it_was(tmp_path: Path, monkeypatch: 
     program, x = dense((20, 30, 5), 1), spikes((15, 32, 20), 0.3, 2)
     wanted = at_once(program, x, tmp_path / "at_once.npz")
 
-    def end(done: int, total: int) -> None:
-        if done >= 8:
-            raise KeyboardInterrupt
-
     output = tmp_path / "out.npz"
     with pytest.raises(KeyboardInterrupt):
-        simulate_to_file(program, x, output, progress=end)
+        simulate_to_file(program, x, output, progress=interrupt_after_eight)
     assert not output.exists() and (tmp_path / "out.npz.parts").is_dir()
     said: list[int] = []
     simulate_to_file(program, x, output, progress=lambda done, _: said.append(done))
     assert said[0] >= 8 and output.read_bytes() == wanted
     # another run's parts are not taken for this one's
     with pytest.raises(KeyboardInterrupt):
-        simulate_to_file(program, 1 - x, output, progress=end)
+        simulate_to_file(program, 1 - x, output, progress=interrupt_after_eight)
     said.clear()
     simulate_to_file(program, x, output, progress=lambda done, _: said.append(done))
     assert said[0] == 0 and output.read_bytes() == wanted

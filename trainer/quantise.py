@@ -111,17 +111,26 @@ def layer_scale(
     nothing for finite numbers.
     """
     grids = [weight_grid(sign_mode(weight), bits) for weight, _ in synapses]
-    ranges = [
-        ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
-        for (weight, _), grid in zip(synapses, grids, strict=True)
-    ]
     current = _largest_current(synapses, du)
     voltage = lowest_voltage(current, bias, dv.min())
     largest_bias = float(np.abs(bias).max())
     scale = choose_scale(
-        ranges, float(vth.max()), float(current.max()), largest_bias, WordWidths(), float(voltage.max())
+        _ranges(synapses, grids),
+        float(vth.max()),
+        float(current.max()),
+        largest_bias,
+        WordWidths(),
+        float(voltage.max()),
     )
     return scale, grids
+
+
+def _ranges(synapses: Sequence[tuple[Array, FanIn]], grids: Sequence[WeightGrid]) -> list[ConnectionRange]:
+    """What the choice of a scale knows of each synapse."""
+    return [
+        ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
+        for (weight, _), grid in zip(synapses, grids, strict=True)
+    ]
 
 
 def _largest_current(synapses: Sequence[tuple[Array, FanIn]], du: Array) -> Array:
@@ -190,10 +199,7 @@ def _lowered(
 ) -> PopulationScale:
     """A smaller scale, where rounding goes to and fro between two: the first at which it leaves u its register."""
     widths = WordWidths()
-    ranges = [
-        ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
-        for (weight, _), grid in zip(synapses, grids, strict=True)
-    ]
+    ranges = _ranges(synapses, grids)
     while True:
         largest = float(_largest_current(_rounded(synapses, grids, scale), du).max()) * scale.scale
         if largest <= widths.state_max - STATE_UNIT or scale.vth == 1:
