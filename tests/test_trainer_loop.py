@@ -93,42 +93,72 @@ def test_a_training_stopped_at_every_step_ends_with_the_same_weights(
     assert_equal(weights(stopped), weights(whole))
 
 
+class Waiting(Noisy):
+    """Waits to be killed where `Noisy` stops, so that it never ends by itself, however late the kill comes."""
+
+    def loss(self, network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        if Noisy.left == 0:
+            time.sleep(PATIENCE)
+        return super().loss(network, x, y)
+
+
+# seconds that the start of a process may take on a busy machine, or a kill
+PATIENCE = 300
+KILLS, EPOCHS = 10, 300
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_trainer_loop import *
 torch.set_num_threads(1)
-training = replace(TRAINING, epochs=40, checkpoint_seconds=0.01)
-folder = Path(sys.argv[1])
-fit(training, folder, resume=(folder / "checkpoint.pt").exists()).save(folder / "network.pt")
+folder, Noisy.left = Path(sys.argv[1]), int(sys.argv[2])
+method = Waiting(NETWORK, replace(TRAINING, epochs=EPOCHS))
+method.fit(made(), folder, resume=(folder / "checkpoint.pt").exists(), progress=False).save(folder / "network.pt")
 """
+
+
+def progress(folder: Path) -> tuple[int, int]:
+    """Epochs that a checkpoint has finished, and steps of the next one."""
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0, 0
+    content = read_tensors(path, "checkpoint")
+    return len(content["losses"]), content["steps"]
+
+
+def kill_in_training(run: list[str], folder: Path, seconds: float) -> tuple[int, int]:
+    """Start it and kill it that long after its first step has reached the checkpoint; returns how far it had come."""
+    before, deadline = progress(folder), time.monotonic() + PATIENCE
+    process = subprocess.Popen(run)
+    try:
+        # a kill during start-up would prove little
+        while progress(folder) == before and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(seconds)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL, "the run ended before it was killed"
+    after = progress(folder)
+    assert after > before, f"no step within {PATIENCE} s"
+    return after
 
 
 @pytest.mark.slow
 def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_weights(tmp_path: Path) -> None:
-    script = KILLED.format(tests=str(Path(__file__).parent))
-    run = [sys.executable, "-c", script]
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "killed").mkdir()
-    subprocess.run([*run, str(tmp_path / "whole")], check=True)
-    moments, kills = random.Random(0), 0
-    checkpoint = tmp_path / "killed" / "checkpoint.pt"
-    while kills < 10:
-        written = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        process = subprocess.Popen([*run, str(tmp_path / "killed")])
-        # a kill during start-up would prove little: wait until this process has written something
-        while (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == written) and process.poll() is None:
-            time.sleep(0.002)
-        time.sleep(moments.random() * 0.1)
-        process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:
-            break
-        kills += 1
-    subprocess.run([*run, str(tmp_path / "killed")], check=True)
-    assert kills >= 5, "the run is too short to be killed"
+    run = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent))]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    steps = EPOCHS * 4
+    subprocess.run([*run, str(whole), str(steps)], check=True)
+    moments = random.Random(0)
+    # the steps that a process may take before it waits to be killed leave some for the last one
+    share = str(steps // (KILLS + 1))
+    reached = [kill_in_training([*run, str(killed), share], killed, 0.3 * moments.random()) for _ in range(KILLS)]
+    assert len(set(reached)) == KILLS and reached[-1][0] < EPOCHS
+    subprocess.run([*run, str(killed), str(steps)], check=True)
     for name in ("network.pt", "checkpoint.csv"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert not [path for path in (tmp_path / "killed").iterdir() if path.name.startswith(".")]
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    assert not [path for path in killed.iterdir() if path.name.startswith(".")]
 
 
 PARALLEL = """
