@@ -7,12 +7,14 @@ Each row is the recipe `recipes/DATASET_METHOD.toml`, run as `spikeport run` doe
 the emulator. Its run folder, RUNS/DATASET_METHOD_SEED, is kept, and a row that is finished there is not run again. The
 digits are run with that many seeds (each with its own split, the same for all methods), the others with seed 0. --only
 takes the rows whose folder's name begins with one of these words, --show runs nothing. Data that are not on this
-machine (SPIKEPORT_DATA) leave their rows out. --out brings the tables of the page and its picture up to date.
+machine (SPIKEPORT_DATA) leave their rows out. --out brings the page up to date: the lines of its tables of which every
+seed is there, others stay as they are; and its picture, if all runs are there.
 
-Beside that, RUNS/mnist10k_dense_METHOD_0_Tsteps: one dense network in few and in many time steps. --widths trains the
-digits in floating point and for weights of 4 bits, too (RUNS/digits_METHOD_SEED_Nbits); --step-time measures a training
-step in floating point and in the chip's integers. --choose is for settings of a recipe: it trains each value on four
-fifths of the training part and prints what is right of the fifth that was left out; the test part is not looked at.
+Beside that, RUNS/mnist10k_dense_METHOD_SEED_Tsteps: one dense network in few and in many time steps, with that many
+seeds. --widths trains the digits in floating point and for weights of 4 bits, too (RUNS/digits_METHOD_SEED_Nbits);
+--step-time measures a training step in floating point and in the chip's integers. --choose is for settings of a recipe:
+it trains each value on four fifths of the training part and prints what is right of the fifth that was left out; the
+test part is not looked at.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from methods_chip import (
+    WIDTH_HEADINGS,
     WIDTHS,
     Width,
     held_out_share,
@@ -39,9 +42,22 @@ from methods_chip import (
     width_table,
     width_wanted,
 )
-from methods_page import DATASETS, METHODS, SHORT, Row, print_rows, share, spread, write_page
+from methods_page import (
+    DATASETS,
+    HEADINGS,
+    METHODS,
+    SHORT,
+    Row,
+    lost_wanted,
+    share,
+    spread,
+    tables,
+    wanted,
+    write_page,
+)
 from rich.console import Console
 
+from benchmarks import page
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
 from spikeport.folder import RunFolder
@@ -83,7 +99,12 @@ def jobs(seeds: int) -> list[Job]:
         for method in METHODS
         for seed in range(seeds if dataset == "digits" else 1)
     ]
-    short = [Job("mnist10k_dense", method, 0, steps) for method, few in SHORT.items() for steps in few]
+    short = [
+        Job("mnist10k_dense", method, seed, steps)
+        for method, few in SHORT.items()
+        for seed in range(seeds)
+        for steps in few
+    ]
     return [job for job in (*plain, *short) if job.recipe.exists()]
 
 
@@ -119,14 +140,17 @@ def width_jobs(seeds: int) -> list[Job]:
 
 
 def widths(seeds: int, runs: Path) -> list[Width]:
-    """What is trained of them, and of the rows."""
-    found = []
+    """What is trained of them, and of the rows: the methods of which all is."""
+    found: list[Width] = []
     for method in METHODS:
-        for seed in range(seeds):
-            for bits in WIDTHS:
-                job = Job("digits", method, seed, bits=None if bits == 8 else bits)
-                found.append(width(method, seed, bits, RunFolder(runs / job.name)))
-    return [one for one in found if one is not None]
+        pairs = [(seed, bits) for seed in range(seeds) for bits in WIDTHS]
+        jobs_of = [Job("digits", method, seed, bits=None if bits == 8 else bits) for seed, bits in pairs]
+        trained = [
+            width(method, seed, bits, RunFolder(runs / job.name))
+            for job, (seed, bits) in zip(jobs_of, pairs, strict=True)
+        ]
+        found += [one for one in trained if one is not None] if None not in trained else []
+    return found
 
 
 def choose(key: str, values: list[str], chosen: list[Job], console: Console) -> None:
@@ -141,14 +165,14 @@ def choose(key: str, values: list[str], chosen: list[Job], console: Console) -> 
 
 
 def rows(all_jobs: list[Job], runs: Path) -> list[Row]:
-    """What is finished."""
-    found = []
-    for job in all_jobs:
-        folder = RunFolder(runs / job.name)
-        if folder.finished:
-            recipe, summary = load_recipe(folder.recipe), folder.read_summary()
-            found.append(Row(job.dataset, job.method, job.seed, recipe, summary))
-    return found
+    """What is finished: the lines of the tables of which every seed is."""
+    folders = {job: RunFolder(runs / job.name) for job in all_jobs}
+    unfinished = {(job.dataset, job.method, job.steps) for job, folder in folders.items() if not folder.finished}
+    return [
+        Row(job.dataset, job.method, job.seed, load_recipe(folder.recipe), folder.read_summary())
+        for job, folder in folders.items()
+        if (job.dataset, job.method, job.steps) not in unfinished
+    ]
 
 
 def main() -> None:
@@ -184,14 +208,26 @@ def main() -> None:
         except InputError as error:
             console.print(f"{job.name}: {error}", highlight=False)
     found = rows(all_jobs, arguments.runs)
-    narrow = widths(arguments.seeds, arguments.runs)
-    print_rows(found)
-    measured = {"widths": width_table(narrow)} | ({} if steps is None else {"step time": steps})
-    for lines in measured.values():
-        print("", *lines, sep="\n")
-    print(width_wanted(narrow))
+    parts = lines_by_mark(found, widths(arguments.seeds, arguments.runs), page_text(arguments.out))
+    parts |= {} if steps is None else {"step time": steps}
+    for mark, lines in parts.items():
+        print(f"\n{mark}", *lines, sep="\n")
     if arguments.out:
-        write_page(arguments.out, found, measured, [width_wanted(narrow)])
+        write_page(arguments.out, found, parts)
+
+
+def page_text(path: Path | None) -> str:
+    """The page that is brought up to date."""
+    return "" if path is None else path.read_text(encoding="utf-8")
+
+
+def lines_by_mark(found: list[Row], narrow: list[Width], text: str = "") -> dict[str, list[str]]:
+    """What runs say, by the page's marks; what stands on the page stays where they are not there."""
+    by_mark = tables(found, text)
+    by_width = width_table(narrow, page.standing_table(text, "widths"))
+    said = [*wanted(by_mark, lost_wanted(found, text)), width_wanted(by_width)]
+    written = {mark: page.table(HEADINGS, lines) for mark, lines in by_mark.items()}
+    return written | {"widths": page.table(WIDTH_HEADINGS, by_width), "wanted": said}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,10 @@ CANNOT = {
     ("fsdd", "sew_resnet"): "cannot: its blocks are convolutions over images, and the channels of a cochlea are none",
 }
 HEADINGS = ("method", "network", "float", "fixed", "spike for spike", "steps", "spikes an inference", "training")
+FIXED, COUNT = HEADINGS.index("fixed"), HEADINGS.index("steps")
 LARGEST_LOSS = 0.005
+
+Line = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -100,43 +103,57 @@ def cells(found: Sequence[Row]) -> tuple[str, ...]:
     )
 
 
-def table(rows: Sequence[Row], dataset: str) -> list[tuple[str, ...]]:
-    """A line a method; one without a run says why."""
+def table(rows: Sequence[Row], dataset: str, standing: Sequence[Line] = ()) -> list[Line]:
+    """A line a method; one without a run is the one that stands, or says why there is none."""
+    kept = {line[0]: line for line in standing}
     lines = []
     for method in METHODS:
-        found = [row for row in rows if (row.dataset, row.method) == (dataset, method)]
-        missing = (CANNOT.get((dataset, method), "not run"), *[""] * (len(HEADINGS) - 2))
-        lines.append((f"`{method}`", *(cells(found) if found else missing)))
+        name, found = f"`{method}`", [row for row in rows if (row.dataset, row.method) == (dataset, method)]
+        if found:
+            lines.append((name, *cells(found)))
+        elif (dataset, method) in CANNOT:
+            lines.append(_missing(name, CANNOT[dataset, method]))
+        else:
+            lines.append(kept.get(name, _missing(name, "not run")))
     return lines
 
 
-def short_table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """Few time steps beside many, of the same network."""
+def short_table(rows: Sequence[Row], standing: Sequence[Line] = ()) -> list[Line]:
+    """Few time steps beside many, of the same network; a line without a run is the one that stands."""
+    kept = {(line[0], line[COUNT]): line for line in standing}
     lines = []
     for method, steps in SHORT.items():
         for count in steps:
+            name = f"`{method}`"
             found = [
-                r
-                for r in rows
-                if (r.dataset, r.method) == ("mnist10k_dense", method) and r.recipe.training.steps == count
+                row
+                for row in rows
+                if (row.dataset, row.method, row.recipe.training.steps) == ("mnist10k_dense", method, count)
             ]
-            lines.append(
-                (f"`{method}`", *(cells(found) if found else (f"{count} steps: not run", *[""] * (len(HEADINGS) - 2))))
-            )
+            missing = kept.get((name, str(count)), _missing(name, f"{count} steps: not run"))
+            lines.append((name, *cells(found)) if found else missing)
     return lines
 
 
-def means(rows: Sequence[Row], dataset: str) -> dict[str, float]:
-    """Fixed-point accuracy by method, the mean over the seeds."""
-    by_method = {m: [row.fixed for row in rows if (row.dataset, row.method) == (dataset, m)] for m in METHODS}
-    return {method: mean(values) for method, values in by_method.items() if values}
+def _missing(name: str, reason: str) -> Line:
+    return name, reason, *[""] * (len(HEADINGS) - 2)
 
 
-def wanted(rows: Sequence[Row]) -> list[str]:
-    """What the methods are held to, each with what was found."""
-    digits, mnist, fsdd = (means(rows, dataset) for dataset in DATASETS)
+def tables(rows: Sequence[Row], text: str = "") -> dict[str, list[Line]]:
+    """Every table of rows by its mark; text: the page, whose lines stay where there is no run."""
+    found = {dataset: table(rows, dataset, page.standing_table(text, dataset)) for dataset in DATASETS}
+    return found | {"steps": short_table(rows, page.standing_table(text, "steps"))}
+
+
+def means(lines: Sequence[Line]) -> dict[str, float]:
+    """Fixed-point accuracy by method, the mean over the seeds, as a table says it."""
+    return {line[0].strip("`"): float(line[FIXED].split()[0]) for line in lines if line[FIXED]}
+
+
+def wanted(found: Mapping[str, Sequence[Line]], lost: str) -> list[str]:
+    """What the methods are held to, each with what the tables say; lost: the line of `lost_wanted`."""
+    digits, mnist, fsdd = (means(found[dataset]) for dataset in DATASETS)
     deep = {method: value for method, value in mnist.items() if method in ("surrogate_bn", "tssl_bp", "sew_resnet")}
-    lost = {f"{row.method} on {row.dataset}, seed {row.seed}": row.float - row.fixed for row in rows}
     lines = [
         _reached("digits, four methods at least 0.98", sum(v >= 0.98 for v in digits.values()) >= 4, digits),
         _reached("digits, all at least 0.96", min(digits.values(), default=0) >= 0.96, digits, lowest=True),
@@ -150,13 +167,26 @@ def wanted(rows: Sequence[Row]) -> list[str]:
             {k: v for k, v in fsdd.items() if k == "st_rsbp"},
         ),
     ]
-    if lost:
-        worst = max(lost, key=lambda name: lost[name])
-        lines.append(
-            f"fixed at most {100 * LARGEST_LOSS:.1f} points under float, in every run: "
-            f"{'met' if lost[worst] <= LARGEST_LOSS else 'not met'}; the most is {100 * lost[worst]:.2f} ({worst})"
-        )
-    return [f"- {line}" for line in lines + _short_wanted(rows)]
+    return [*(f"- {line}" for line in lines), lost, *(f"- {line}" for line in _short_wanted(found["steps"]))]
+
+
+LOST = f"- fixed at most {100 * LARGEST_LOSS:.1f} points under float, in every run"
+
+
+def lost_wanted(rows: Sequence[Row], text: str = "") -> str:
+    """Whether fixed point loses little in every single run; what the page says stays where runs are missing."""
+    if missing(rows):
+        return next((line for line in page.standing(text, "wanted") if line.startswith(LOST)), f"{LOST}: not run")
+    lost = {f"{row.method} on {row.dataset}, seed {row.seed}": row.float - row.fixed for row in rows}
+    worst = max(lost, key=lambda name: lost[name])
+    verdict = "met" if lost[worst] <= LARGEST_LOSS else "not met"
+    return f"{LOST}: {verdict}; the most is {100 * lost[worst]:.2f} ({worst})"
+
+
+def missing(rows: Sequence[Row]) -> list[str]:
+    """The lines of the tables that no run is there for."""
+    lines = [(dataset, line) for dataset, found in tables(rows).items() for line in found]
+    return [f"{dataset} {line[0]}" for dataset, line in lines if line[1].endswith("not run")]
 
 
 def _reached(what: str, met: bool, values: dict[str, float], lowest: bool = False) -> str:
@@ -169,20 +199,17 @@ def _reached(what: str, met: bool, values: dict[str, float], lowest: bool = Fals
     return f"{what}: {'met' if met else 'not met'} ({', '.join(f'{name} {values[name]:.4f}' for name in shown)})"
 
 
-def _short_wanted(rows: Sequence[Row]) -> list[str]:
+def _short_wanted(found: Sequence[Line]) -> list[str]:
+    fixed = {(line[0].strip("`"), line[COUNT]): float(line[FIXED].split()[0]) for line in found if line[FIXED]}
     lines = []
     for method, (few, many) in SHORT.items():
-        found = {
-            row.recipe.training.steps: row.fixed
-            for row in rows
-            if (row.dataset, row.method) == ("mnist10k_dense", method)
-        }
         what = f"{method}, {few} steps within 0.5 points of {many}"
-        if few not in found or many not in found:
+        values = [fixed[method, str(count)] for count in (few, many) if (method, str(count)) in fixed]
+        if len(values) < 2:
             lines.append(f"{what}: not run")
             continue
-        below = found[many] - found[few]
-        lines.append(f"{what}: {'met' if below <= 0.005 else 'not met'} ({found[few]:.4f}, {found[many]:.4f})")
+        met = "met" if values[1] - values[0] <= 0.005 else "not met"
+        lines.append(f"{what}: {met} ({values[0]:.4f}, {values[1]:.4f})")
     return lines
 
 
@@ -231,23 +258,8 @@ def _panel(rows: Sequence[Row], title: str, left: float) -> list[svg.Markup]:
     ]
 
 
-def written(text: str, rows: Sequence[Row], measured: Mapping[str, Sequence[str]], also: Sequence[str]) -> str:
-    """The page with what stands between its marks brought up to date; also: further lines of what was wanted."""
-    parts: dict[str, Sequence[str]] = {dataset: page.table(HEADINGS, table(rows, dataset)) for dataset in DATASETS}
-    parts |= {"steps": page.table(HEADINGS, short_table(rows)), "wanted": [*wanted(rows), *also]}
-    return page.written(text, {**parts, **measured})
-
-
-def write_page(
-    path: Path, rows: Sequence[Row], measured: Mapping[str, Sequence[str]] | None = None, also: Sequence[str] = ()
-) -> None:
-    """Bring the page and the picture beside it up to date; measured: tables by mark that are not made of rows."""
-    write_text(path, written(path.read_text(encoding="utf-8"), rows, measured or {}, also))
-    write_text(path.parent / "img" / "methods.svg", picture(rows))
-
-
-def print_rows(rows: Sequence[Row]) -> None:
-    """All tables, as the page has them."""
-    for dataset, title in DATASETS.items():
-        print(f"\n{title}", *page.table(HEADINGS, table(rows, dataset)), sep="\n")
-    print("\nFew steps", *page.table(HEADINGS, short_table(rows)), "", *wanted(rows), sep="\n")
+def write_page(path: Path, rows: Sequence[Row], parts: Mapping[str, Sequence[str]]) -> None:
+    """Bring the page up to date, lines by mark, and the picture beside it, if every one of its runs is there."""
+    write_text(path, page.written(path.read_text(encoding="utf-8"), parts))
+    if not missing(rows):
+        write_text(path.parent / "img" / "methods.svg", picture(rows))

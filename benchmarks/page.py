@@ -10,6 +10,17 @@ def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in (headings, ["---"] * len(headings), *lines)]
 
 
+def standing(text: str, name: str) -> list[str]:
+    """The lines that a page has between `<!-- NAME -->` and the next `<!-- end -->`; none without such a mark."""
+    _, mark, after = text.partition(f"<!-- {name} -->\n")
+    return after[: after.index("<!-- end -->")].splitlines() if mark else []
+
+
+def standing_table(text: str, name: str) -> list[tuple[str, ...]]:
+    """The cells of the table that a page has there, a line an element, without its headings."""
+    return [tuple(line.removeprefix("| ").removesuffix(" |").split(" | ")) for line in standing(text, name)[2:]]
+
+
 def written(text: str, parts: Mapping[str, Iterable[str]]) -> str:
     """The page with the lines between `<!-- NAME -->` and the next `<!-- end -->` replaced, for each name."""
     for name, lines in parts.items():
