@@ -53,6 +53,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
     folder.begin(path)
     clock = Clock(console)
     data = stages.dataset_of(recipe)
+    data.check_test_fits()
     with clock.stage("train", f"{recipe.training.method} on {recipe.dataset}, {recipe.training.epochs} epochs"):
         method = stages.train_network(recipe, folder, data, resume, progress=True)
     with clock.stage("twin", "the ANN with the same layers"):

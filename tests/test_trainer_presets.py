@@ -29,15 +29,24 @@ SHAPES = {
     "cifar10": ((3, 32, 32), 10),
     "cifar100": ((3, 32, 32), 100),
     "imagenette": ((3, 64, 64), 10),
+    "imagenet": ((3, 224, 224), 1000),
     "dvs_gesture": ((2, 128, 128), 11),
     "fsdd": ((64,), 10),
 }
-DEPTHS = [(f"sew_resnet{d}_imagenette", d) for d in (18, 34, 50, 101, 152)]
+DEPTHS = [(f"sew_resnet{d}_{data}", d) for d in (18, 34, 50, 101, 152) for data in ("imagenette", "imagenet")]
 DEPTHS += [(f"surrogate_bn_resnet{d}_{data}", d) for d in (18, 34, 50) for data in ("cifar100", "imagenette")]
 
 
 # of these a step takes seconds
-LARGE = ("sew_", "surrogate_bn_", "soft_lif_conv_svhn", "tssl_bp_cnn_cifar10", "st_rsbp_r500", "membrane_bp_800_nmnist")
+LARGE = (
+    "sew_",
+    "surrogate_bn_",
+    "soft_lif_conv_svhn",
+    "soft_lif_alexnet",
+    "tssl_bp_cnn_cifar10",
+    "st_rsbp_r500",
+    "membrane_bp_800_nmnist",
+)
 
 
 def _cost(name: str) -> tuple[pytest.MarkDecorator, ...]:
@@ -82,7 +91,7 @@ def test_a_training_step_reaches_the_first_layer(name: str, tmp_path: Path) -> N
     torch.set_num_threads(1)
     made = recipe(tmp_path, name)
     # weights move by their gradients alone
-    training = replace(made.training, epochs=1, batch_size=2, weight_decay=0.0)
+    training = replace(made.training, epochs=1, batch_size=2, accumulate=1, weight_decay=0.0)
     method = get_method(training.method)(made.network, training, made.dt)
     data = made_data(made)
     before = {key: value.clone() for key, value in method._new_network(data).state_dict().items()}
@@ -94,7 +103,12 @@ def test_a_training_step_reaches_the_first_layer(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "weights"), [("soft_lif_conv_mnist", 6_318_000), ("tssl_bp_400_fashion_mnist", 477_600)]
+    ("name", "weights"),
+    [
+        ("soft_lif_conv_mnist", 6_318_000),
+        ("soft_lif_alexnet_imagenet", 61_090_496),
+        ("tssl_bp_400_fashion_mnist", 477_600),
+    ],
 )
 def test_networks_have_the_size_that_is_published(name: str, weights: int, tmp_path: Path) -> None:
     """soft_lif: table of network sizes of Hunsberger's thesis (hunse/phd, doc/thesis-spike.tex); tssl_bp: by hand."""

@@ -18,9 +18,8 @@ from hardware_profiles.errors import InputError, reason
 from .augment import augment
 from .blocks import average, connect
 from .config import NetworkConfig, TrainConfig, make_norm, plan_layers
-from .data import Dataset
+from .data import Dataset, Samples
 from .effective import EffectiveSynapse, TwinLayer
-from .encoding import Images
 from .estimator import PREDICT_BATCH, read_configs
 from .files import read_tensors, write_tensors
 from .fold import BatchNorm, Synapse, fold_norm
@@ -149,7 +148,7 @@ class AnnTwin:
         self._trained = network.eval()
         return self
 
-    def predict_logits(self, x: Images) -> NDArray[np.float32]:
+    def predict_logits(self, x: Samples) -> NDArray[np.float32]:
         """Logits (N, classes) for samples x (N, *input_shape); raises InputError for none or another shape."""
         if len(x) == 0 or x.shape[1:] != self.network.input_shape:
             raise InputError(f"the ANN twin takes samples (N, *{self.network.input_shape}), not an input of {x.shape}")
@@ -160,7 +159,7 @@ class AnnTwin:
             ]
         return np.asarray(torch.cat(parts).cpu().numpy(), dtype=np.float32)
 
-    def predict(self, x: Images) -> NDArray[np.int64]:
+    def predict(self, x: Samples) -> NDArray[np.int64]:
         """Labels (N,): the largest logit."""
         return np.asarray(self.predict_logits(x).argmax(axis=1), dtype=np.int64)
 

@@ -20,9 +20,9 @@ from hardware_profiles.errors import InputError, reason
 
 from .augment import augment, drop_spikes
 from .config import LayerConfig, NetworkConfig, TrainConfig, build_network
-from .data import Dataset
+from .data import Dataset, Samples
 from .delays import narrow_delays
-from .encoding import Images, Spikes, encode
+from .encoding import Spikes, encode
 from .files import read_tensors, write_tensors
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from .network import SpikingNetwork
@@ -30,6 +30,8 @@ from .options import NoOptions, read_options
 from .stretches import count_spikes
 
 PREDICT_BATCH = 512
+# pixels times steps of such a batch: what the layers give out, and so the memory, grows with them
+PREDICT_VALUES = 1 << 26
 # told apart from the epochs' generators, whose second number is the epoch
 PREDICT_STREAM = 2**32 - 1
 
@@ -131,11 +133,10 @@ class Method:
             raise InputError("there is no trained network yet; call fit or load first")
         return self._trained
 
-    def encode(self, x: Images) -> Spikes:
+    def encode(self, x: Samples) -> Spikes:
         """The input spikes (steps, N, *input_shape), uint8, that `predict` sees for samples x (N, *input_shape)."""
-        generator = np.random.default_rng([self.train_config.seed, PREDICT_STREAM])
-        config = self.train_config
-        return encode(config.encoding, x, config.steps, generator, self.network_config.payload)
+        batches = list(self._encoded(x[:]))
+        return batches[0] if len(batches) == 1 else np.concatenate(batches, axis=1)
 
     def run(self, spikes: Spikes) -> dict[str, NDArray[np.uint8]]:
         """Spikes of every layer by name, (T, N, *shape), for input spikes as `encode` gives them."""
@@ -143,17 +144,17 @@ class Method:
             found = self.spiking_network.run(torch.from_numpy(spikes).to(self.device))
         return {name: sent.to(torch.uint8).cpu().numpy() for name, sent in found.items()}
 
-    def predict_counts(self, x: Images) -> NDArray[np.int64]:
+    def predict_counts(self, x: Samples) -> NDArray[np.int64]:
         """Output spike counts (N, classes) for samples x (N, *input_shape) in [0, 1]."""
-        network, spikes = self.spiking_network, self.encode(x)
+        network = self.spiking_network
         counts = []
         with torch.no_grad():
-            for start in range(0, spikes.shape[1], PREDICT_BATCH):
-                batch = torch.from_numpy(spikes[:, start : start + PREDICT_BATCH]).to(self.device)
+            for spikes in self._encoded(x):
+                batch = torch.from_numpy(spikes).to(self.device)
                 counts.append(network(batch).sum(0).cpu().numpy().astype(np.int64))
         return np.concatenate(counts)
 
-    def predict(self, x: Images) -> NDArray[np.int64]:
+    def predict(self, x: Samples) -> NDArray[np.int64]:
         """Labels (N,): the output that fires most, the first of equals."""
         return np.asarray(self.predict_counts(x).argmax(axis=1), dtype=np.int64)
 
@@ -201,14 +202,23 @@ class Method:
     def _held_out_loss(self, network: SpikingNetwork, dataset: Dataset) -> float:
         """Mean loss over the whole of these samples, by the network as it would run."""
         network.eval()
-        spikes = torch.from_numpy(self.encode(dataset.x_train))
-        total = 0.0
+        total, done = 0.0, 0
         with torch.no_grad():
-            for start in range(0, len(dataset.y_train), PREDICT_BATCH):
-                part = slice(start, start + PREDICT_BATCH)
-                y = torch.from_numpy(dataset.y_train[part]).to(self.device)
-                total += self.loss(network, spikes[:, part].to(self.device), y).item() * len(y)
-        return total / len(dataset.y_train)
+            for spikes in self._encoded(dataset.x_train):
+                y = torch.from_numpy(dataset.y_train[done : done + spikes.shape[1]]).to(self.device)
+                total += self.loss(network, torch.from_numpy(spikes).to(self.device), y).item() * len(y)
+                done += len(y)
+        return total / done
+
+    def _encoded(self, x: Samples) -> Iterator[Spikes]:
+        """Samples as spikes, one batch after another, always drawn alike."""
+        config = self.train_config
+        generator = np.random.default_rng([config.seed, PREDICT_STREAM])
+        values = math.prod(x.shape[1:]) * (1 if config.encoding == "spikes" else config.steps)
+        batch = max(1, min(PREDICT_BATCH, PREDICT_VALUES // max(1, values)))
+        for start in range(0, max(1, len(x)), batch):
+            samples = x[start : start + batch]
+            yield encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
 
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         config = self.train_config

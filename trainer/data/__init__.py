@@ -6,20 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..lookup import lookup
-from .dataset import Dataset, Request
+from .dataset import Dataset, Request, Samples
 from .digits import digits, digits_image
 from .events import dvs_gesture, nmnist, shd, ssc
 from .fsdd import fsdd
+from .imagenet import imagenet
 from .images import cifar10, cifar100, fashion_mnist, imagenette, mnist, svhn
 from .mnist10k import mnist10k
 
-__all__ = ["DATASETS", "Dataset", "Loader", "Request", "load_dataset"]
+__all__ = ["DATASETS", "Dataset", "Loader", "Request", "Samples", "load_dataset"]
 
 Loader = Callable[[Request], Dataset]
 
 _LOADERS: tuple[Loader, ...] = (
     *(digits, digits_image, fsdd, mnist10k),
-    *(mnist, fashion_mnist, svhn, cifar10, cifar100, imagenette),
+    *(mnist, fashion_mnist, svhn, cifar10, cifar100, imagenette, imagenet),
     *(nmnist, dvs_gesture, shd, ssc),
 )
 DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in _LOADERS}

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from hardware_profiles.errors import InputError
 
 from ..encoding import Images
+from .image_files import ImageFiles
+
+Samples = Images | ImageFiles
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,15 @@ class Request:
 class Dataset:
     """Images with labels, split into training and test: images in [0, 1], or with `steps` spike trains.
 
-    x_train, x_test: images float32 (N, *input_shape), or spike trains uint8 (N, steps, *input_shape), which the
-    encoding "spikes" takes as they are; y_train, y_test: int64 (N,), 0 .. classes - 1.
+    x_train, x_test: images float32 (N, *input_shape), in memory or in files from which each batch is read, or spike
+    trains uint8 (N, steps, *input_shape), which the encoding "spikes" takes as they are; y_train, y_test: int64 (N,),
+    0 .. classes - 1.
     Raises InputError if these do not agree.
     """
 
-    x_train: Images
+    x_train: Samples
     y_train: NDArray[np.int64]
-    x_test: Images
+    x_test: Samples
     y_test: NDArray[np.int64]
     input_shape: tuple[int, ...]
     classes: int
@@ -54,9 +58,10 @@ class Dataset:
             if y.min() < 0 or y.max() >= self.classes:
                 raise InputError(f"{self.name}: the {part} part has labels outside 0 to {self.classes - 1}")
 
-    def still(self, x: Images) -> NDArray[np.float32]:
+    def still(self, x: Samples) -> NDArray[np.float32]:
         """What a network without time sees of samples x, (N, *input_shape): images as they are, trains as rates."""
-        return np.asarray(x if self.steps is None else x.mean(axis=1), dtype=np.float32)
+        read = x[:]
+        return np.asarray(read if self.steps is None else read.mean(axis=1), dtype=np.float32)
 
     def hold_out(self, share: float, seed: int) -> tuple[Dataset, Dataset | None]:
         """The data with that share of the training part taken out at random, and those with what was taken as training.
@@ -68,8 +73,13 @@ class Dataset:
             return self, None
         order = np.random.default_rng(seed).permutation(len(self.y_train))
         parts = np.sort(order[count:]), np.sort(order[:count])
-        rest, held = (replace(self, x_train=self.x_train[part], y_train=self.y_train[part]) for part in parts)
+        rest, held = (replace(self, x_train=_only(self.x_train, part), y_train=self.y_train[part]) for part in parts)
         return rest, held
+
+    def check_test_fits(self) -> None:
+        """Raise InputError if the test part is too large to be run as a whole."""
+        if isinstance(self.x_test, ImageFiles):
+            self.x_test.check_fits(len(self.x_test))
 
     def check_encoding(self, encoding: str, steps: int) -> None:
         """Raise InputError unless these samples can be encoded by that encoding in that many steps."""
@@ -79,3 +89,7 @@ class Dataset:
             raise InputError(f'data set {self.name!r} holds {kind}; use encoding = "{way}", not {encoding!r}')
         if self.steps is not None and steps != self.steps:
             raise InputError(f"data set {self.name!r} has {self.steps} time steps; use steps = {self.steps}")
+
+
+def _only(x: Samples, index: NDArray[np.int64]) -> Samples:
+    return x.only(index) if isinstance(x, ImageFiles) else x[index]

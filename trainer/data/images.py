@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset, Request
+from .image_files import middle_square
 from .places import data_library, download_folder, reading, stacked
 
 IMAGENETTE_SIDE = 64
@@ -99,7 +100,4 @@ def _scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _squares(images: Any) -> Iterator[NDArray[np.float32]]:
     for image, _ in images:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = image.resize((IMAGENETTE_SIDE, IMAGENETTE_SIDE), box=(left, top, left + side, top + side))
-        yield np.asarray(square, np.float32).transpose(2, 0, 1) / np.float32(255)
+        yield middle_square(image, IMAGENETTE_SIDE)
