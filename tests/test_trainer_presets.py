@@ -31,8 +31,10 @@ SHAPES = {
     "imagenette": ((3, 64, 64), 10),
     "imagenet": ((3, 224, 224), 1000),
     "dvs_gesture": ((2, 128, 128), 11),
+    "cifar10_dvs": ((2, 128, 128), 10),
     "fsdd": ((64,), 10),
 }
+TRAINS = ("nmnist", "dvs_gesture", "cifar10_dvs", "fsdd")
 DEPTHS = [(f"sew_resnet{d}_{data}", d) for d in (18, 34, 50, 101, 152) for data in ("imagenette", "imagenet")]
 DEPTHS += [(f"surrogate_bn_resnet{d}_{data}", d) for d in (18, 34, 50) for data in ("cifar100", "imagenette")]
 
@@ -69,6 +71,8 @@ def test_a_recipe_can_be_a_preset_and_nothing_else(name: str, tmp_path: Path) ->
     made = recipe(tmp_path, name)
     method = get_method(made.training.method)
     read_options(method.Options, made.training.options, method.name)
+    # spike trains enter as they are, and nothing else does
+    assert (made.training.encoding == "spikes") == (made.dataset in TRAINS)
     *_, last = planned(made)
     assert isinstance(last, PlannedLayer) and last.synapse.weight.shape[0] == SHAPES[made.dataset][1]
 

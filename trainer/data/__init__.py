@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..lookup import lookup
+from .cifar10_dvs import cifar10_dvs
 from .dataset import Dataset, Request, Samples
 from .digits import digits, digits_image
 from .events import dvs_gesture, nmnist, shd, ssc
@@ -21,7 +22,7 @@ Loader = Callable[[Request], Dataset]
 _LOADERS: tuple[Loader, ...] = (
     *(digits, digits_image, fsdd, mnist10k),
     *(mnist, fashion_mnist, svhn, cifar10, cifar100, imagenette, imagenet),
-    *(nmnist, dvs_gesture, shd, ssc),
+    *(nmnist, dvs_gesture, cifar10_dvs, shd, ssc),
 )
 DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in _LOADERS}
 

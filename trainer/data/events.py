@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset, Request
-from .places import data_library, download_folder, reading, stacked
+from .places import data_library, download_folder, file_states, reading, stacked
 
 
 def nmnist(request: Request) -> Dataset:
@@ -98,6 +98,6 @@ def _labels(recordings: Any) -> NDArray[np.int64]:
 
 
 def _contents(folder: Path, recordings: Any) -> list[tuple[str, int, int]]:
-    """Name, size and time of every file behind the recordings: what the kept spikes depend on."""
+    """What the kept spikes depend on: the state of every file behind the recordings."""
     files = [Path(path) for path in recordings.data] or sorted(folder.rglob(Path(recordings.data_filename).name))
-    return [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+    return file_states(files)

@@ -110,6 +110,11 @@ def reading(dataset: str, folder: Path) -> Iterator[None]:
         ) from error
 
 
+def file_states(files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Name, size and time of every file: what is made of them depends on it."""
+    return [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+
+
 def stacked(
     name: str, key: str, samples: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: type[np.generic]
 ) -> NDArray[Any]:
