@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+TEST_SAMPLES = {"digits": 360, "digits_image": 360, "fsdd": 300, "mnist10k": 2000}
+
 
 def main(path: str, least: float) -> int:
     """Print each figure and whether it holds; 1 if one does not."""
@@ -20,7 +22,7 @@ def main(path: str, least: float) -> int:
         f"lava_equals_emulator is {wanted}": summary["lava_equals_emulator"] is wanted,
         f"stock_equals_emulator is {wanted}": summary["stock_equals_emulator"] is wanted,
         f"ann {accuracy['ann']:.4f} and ann_int8 {accuracy['ann_int8']:.4f} present": True,
-        f"{summary['test_samples']} test samples": summary["test_samples"] == 360,
+        f"{summary['test_samples']} test samples": summary["test_samples"] == TEST_SAMPLES[summary["dataset"]],
     }
     for what, holds in held.items():
         print("ok  " if holds else "FAIL", what)

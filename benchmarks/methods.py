@@ -48,7 +48,7 @@ from methods_page import (
     METHODS,
     SHORT,
     Row,
-    lost_wanted,
+    run_wanted,
     share,
     spread,
     tables,
@@ -118,14 +118,12 @@ def changed(text: str, **values: int | str) -> str:
 
 
 def run(job: Job, folder: RunFolder, console: Console) -> None:
-    """Run it; beside the emulator, Lava runs the digits, of the others it would take hours."""
+    """Run it, in the emulator and in Lava's processes for a whole batch; stock Lava's would take hours."""
     values = {"steps": job.steps, "chip_aware": job.bits}
     wanted = {key: value for key, value in values.items() if value is not None}
-    backends = '["lava"]' if job.dataset == "digits" else "[]"
     folder.path.mkdir(parents=True, exist_ok=True)
-    write_text(
-        folder.recipe, changed(job.recipe.read_text(encoding="utf-8"), seed=job.seed, backends=backends, **wanted)
-    )
+    text = changed(job.recipe.read_text(encoding="utf-8"), seed=job.seed, backends='["lava"]', **wanted)
+    write_text(folder.recipe, text)
     if job.bits is not None:
         train_width(folder)
         return
@@ -225,7 +223,7 @@ def lines_by_mark(found: list[Row], narrow: list[Width], text: str = "") -> dict
     """What runs say, by the page's marks; what stands on the page stays where they are not there."""
     by_mark = tables(found, text)
     by_width = width_table(narrow, page.standing_table(text, "widths"))
-    said = [*wanted(by_mark, lost_wanted(found, text)), width_wanted(by_width)]
+    said = [*wanted(by_mark, run_wanted(found, text)), width_wanted(by_width)]
     written = {mark: page.table(HEADINGS, lines) for mark, lines in by_mark.items()}
     return written | {"widths": page.table(WIDTH_HEADINGS, by_width), "wanted": said}
 

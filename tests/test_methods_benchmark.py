@@ -85,13 +85,18 @@ def test_what_is_wanted_is_said_with_its_figure(runs: Path, fixed: float, verdic
     row = found(runs)[0]
     summary = {**row.summary, "accuracy": {**row.summary["accuracy"], "fixed": fixed, "float": 0.98}}
     rows = [replace(row, method=method, summary=summary) for method in PAGE.METHODS[:4]]
-    lines = PAGE.wanted(PAGE.tables(rows), PAGE.lost_wanted(rows))
+    lines = PAGE.wanted(PAGE.tables(rows), PAGE.run_wanted(rows))
     assert lines[0].startswith(f"- digits, four methods at least 0.98: {verdict} (")
     assert f"{fixed:.4f}" in lines[0]
     assert lines[1].startswith("- digits, all at least 0.96 (4 of 7 were run): met (")
     assert "- FSDD, st_rsbp at least 0.93: not run" in lines
     assert lines[5].endswith("under float, in every run: not run")
-    assert f": {verdict}; the most is {100 * (0.98 - fixed):.2f} (" in PAGE.lost_wanted(every_run(rows[0]))
+    (lost, _), *judged = (
+        PAGE.run_wanted(every_run(replace(rows[0], summary={**summary, "lava_equals_emulator": equal})))
+        for equal in (True, True, False, None)
+    )
+    assert f": {verdict}; the most is {100 * (0.98 - fixed):.2f} (" in lost
+    assert [lava.split(": ")[1].split(", seed")[0] for _, lava in judged] == ["met", *["not met (bptt on digits"] * 2]
 
 
 def every_run(row: Any) -> list[Any]:
