@@ -16,7 +16,7 @@ from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.data import load_dataset
 from trainer.methods import get_method
 from trainer.neurons import LIF
-from trainer.soft_lif import SoftLif, soft_lif_rate
+from trainer.soft_lif import SoftLif, above_threshold, noisy_rate, soft_lif_rate
 
 NETWORK = NetworkConfig((LayerConfig(size=24),), "cuba_lif", du=0.3)
 TRAINING = TrainConfig(method="soft_lif", epochs=6, learning_rate=0.01, steps=32)
@@ -97,12 +97,34 @@ def test_noise_is_of_its_size_on_hidden_neurons_that_fire_and_only_in_training()
     x = torch.rand(2000, 6)
     calm = method.rates(network, x)
     assert torch.equal(calm["layer1"], method.rates(network, x)["layer1"])
+    # the hard curve is above 0 exactly where the current is above threshold
+    fires = SoftLif(NETWORK, TrainConfig(options={"gamma": 0.0})).rates(network, x)["layer1"] > 0
     network.train()
     network.freeze_norms()
-    noise = method.rates(network, x)["layer1"] - calm["layer1"]
-    fires = calm["layer1"] > 0.02
-    assert noise[fires].std().item() == pytest.approx(0.02, rel=0.05) and noise[fires].mean().abs() < 1e-3
-    assert bool(fires.any()) and bool((noise[~fires] == 0).all())
+    noisy = method.rates(network, x)["layer1"]
+    noise = noisy - calm["layer1"]
+    often = fires & (calm["layer1"] > 0.1)
+    assert noise[often].std().item() == pytest.approx(0.02, rel=0.05) and noise[often].mean().abs() < 1e-3
+    assert bool(often.any()) and bool((noise[~fires] == 0).all())
+    # a softened rate just below threshold gets none, large as it is
+    assert bool((calm["layer1"][~fires] > 0.02).any())
+
+
+def test_noise_leaves_no_rate_below_0_and_the_gradient_as_it_was() -> None:
+    torch.manual_seed(0)
+    rate = (0.1 * torch.rand(1000)).requires_grad_()
+    fires = torch.rand(1000) > 0.3
+    noisy = noisy_rate(rate, fires, 0.05)
+    assert noisy.min() > -1e-7 and bool((noisy[fires] < 1e-7).any())
+    (slope,) = torch.autograd.grad(noisy.sum(), [rate])
+    assert torch.equal(slope, torch.ones(1000))
+
+
+@given(st.floats(0.02, 0.6), st.floats(0.5, 3.0), st.floats(0.1, 3.0))
+def test_a_neuron_is_above_threshold_where_the_hard_curve_has_a_rate(dv: float, vth: float, over: float) -> None:
+    current = number(over * vth * dv)
+    rate = soft_lif_rate(current, number(dv), number(vth), 0.0, 1.0).item()
+    assert above_threshold(current, number(dv), number(vth)).item() == (rate > 0) or abs(over - 1) < 1e-9
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ def start_as_identity(network: SpikingNetwork) -> None:
     Weight 0 and bias 0 (the branch adds nothing: joins ADD and IAND, and shortcuts into the current), or bias 2 vth
     (the branch spikes in every step: AND). A shortcut of unit weight into the current must bring its neurons over their
     threshold by one spike. Raises InputError for a network without batch norm or with a threshold of 1 or more there.
-    Source: the zero-initialised last batch norm of Goyal et al., arXiv:1706.02677, section 5.1, and for SEW blocks
-    zero_init_blocks in fangwei123456/Spike-Element-Wise-ResNet.
+    Source: the zero-initialised last batch norm of Goyal et al., arXiv:1706.02677, section 5.1, and for SEW blocks Fang
+    et al., arXiv:2102.04159, section 3.3.
     """
     for name, join in network.layers.items():
         if isinstance(join, Join):

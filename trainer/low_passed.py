@@ -2,16 +2,17 @@
 
 With x_k the low-passed train of input k and a_i that of neuron i, both with the membrane's decay, the potential is
 
-    v_i = sum over k of w_ik x_k - V_i a_i - sum over j /= i of h a_j
+    v_i = sum over k of w_ik x_k - V_i a_i - sum over j /= i of h a_j    (4)
 
 (each spike takes V_i away, and a spike of a neighbour in a winner-take-all circuit h). The jumps of v at spikes are
-noise around 0; without them a_i = (sum over k of w_ik x_k) / V_i - c_i sum over j /= i of a_j with c_i = h / V_i, so
+noise around 0; without them a_i = (sum over k of w_ik x_k) / V_i - c_i sum over j /= i of a_j, c_i = h / V_i (5), so
 
-    da_i + c_i sum over j /= i of da_j = (sum over k of (w_ik dx_k + x_k dw_ik) - a_i dV_i) / V_i
+    da_i + c_i sum over j /= i of da_j = (sum over k of (w_ik dx_k + x_k dw_ik) - a_i dV_i) / V_i    (6), (7)
 
 among the neurons that fired; the others stay silent. Here x and a are means over the presentation, times dv: rates.
 Source: Lee, Delbruck & Pfeiffer, Training Deep Spiking Neural Networks Using Backpropagation, Frontiers in Neuroscience
-10:508, 2016, section 2 (their kappa is -c, with sigma = 1, and their inhibition grows with V; here it is a weight).
+10:508, 2016, in the numbers of arXiv:1608.08782v1; x and a are (3) (their gamma and sigma are 1 here, kappa is -c, and
+their inhibition grows with V; here it is a weight).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from .spike_trains import Trains, bias_response, mean_response, zero_with_gradie
 class Factors:
     """What errors are multiplied by, each (B, 1, ...): in weights and thresholds, and on to the layer before.
 
-    Error normalisation of the paper: with N neurons, M synapses a neuron and m of them active, sqrt(N / m),
-    sqrt(N / (m M)) and sqrt(M / m), so that errors neither shrink nor grow from layer to layer.
+    Error normalisation of the paper: with N neurons, M synapses a neuron and m of them active, sqrt(N / m) and
+    sqrt(N / (m M)) (12) and sqrt(M / m) (11), so that errors neither shrink nor grow from layer to layer.
     """
 
     weights: Tensor
@@ -56,7 +57,8 @@ def low_passed(spikes: Tensor, dv: Tensor) -> Tensor:
 def with_inhibition(change: Tensor, strength: Tensor, active: Tensor) -> Tensor:
     """da of a winner-take-all circuit: solves da_i + c_i sum over j /= i of da_j = d_i among the active neurons.
 
-    In closed form: S = (sum of d / (1 - c)) / (1 + sum of c / (1 - c)), da_i = (d_i - c_i S) / (1 - c_i).
+    In closed form: S = (sum of d / (1 - c)) / (1 + sum of c / (1 - c)), da_i = (d_i - c_i S) / (1 - c_i); where all c
+    are the same, (8) with that for mu sigma.
     change: d, (B, neurons); strength: c, below 1, broadcast over the neurons; active: bool (B, neurons), others get 0.
     """
     alone = torch.where(active, change / (1 - strength), 0.0)
@@ -77,8 +79,8 @@ def output_rates(
     """The rates of a layer that fired `fired`, with the gradients above by weights, bias, threshold and input rates.
 
     layer.recurrent: inhibition, -h off the diagonal. active: which neurons take part,
-    (B, *neurons); gain: what stands for 1 / V_i (or that over its root mean square over the layer, in the paper's error
-    normalisation); scale: the rest of that normalisation, or None. Returns (B, *neurons).
+    (B, *neurons); gain: what stands for 1 / V_i (or that over its root mean square over the layer, the first factor of
+    (11)); scale: the rest of that normalisation, or None. Returns (B, *neurons).
     """
     steps, one = len(fired), torch.ones((), dtype=fired.dtype, device=fired.device)
     scale = scale or Factors(one, one, one)

@@ -60,22 +60,23 @@ class MembraneBpOptions:
 
 
 class MembraneBp(Method):
-    """Rates and potentials are differentiated as if spikes made no jumps: low_passed.py says how.
+    """Rates and potentials are differentiated as if spikes made no jumps: low_passed.py says how, equations (3) to (8).
 
-    Start: weights of M inputs uniform in +- sqrt(3 / M), thresholds alpha sqrt(3 / M), trained with the weights (one a
-    neuron; one for all of a convolution, whose kernel is shared). Winner-take-all circuits inside a layer: negative
-    recurrent synapses, -inhibition times the first threshold, not trained. Loss: 1/2 sum over outputs of (rate -
-    wanted)**2 plus weight_lambda exponential_penalty(w, weight_beta) plus the balance of thresholds: where W of N
-    neurons fired, the thresholds of those rise as N and all fall as W, so that their mean stays and silent neurons
-    wake up.
+    Start: weights of M inputs uniform in +- sqrt(3 / M), thresholds alpha sqrt(3 / M) (9), trained with the weights
+    (one a neuron; one for all of a convolution, whose kernel is shared). Errors are normalised by (11) and (12).
+    Winner-take-all circuits inside a layer: negative recurrent synapses, -inhibition times the first threshold, not
+    trained. Loss (section 6): 1/2 sum over outputs of (rate - wanted)**2 plus weight_lambda exponential_penalty(w,
+    weight_beta) (13) plus the balance of thresholds (section 5.2): where W of N neurons fired, the thresholds of those
+    rise as N and all fall as W, so that their mean stays and silent neurons wake up.
 
-    Kept from the chip, other than in the paper: reset to zero, where the paper takes the threshold away; no refractory
-    time; inhibition acts one step later; a bias adds to v; trains are low-passed and averaged over the presentation.
+    Kept from the chip, other than in the paper: reset to zero, where the paper takes the threshold away (2); v has no
+    lower bound, which is -vth there; no refractory time, which is in (1); inhibition acts one step later; a bias adds
+    to v; trains are low-passed and averaged over the presentation; the output's weights are held small, too.
     Errors compare rates with wanted ones, where the paper compares counts over the largest count with one-hot labels,
     which asks for no spike but of the winner: measured on 3000 images of MNIST, that learned them by heart. AdamW
-    trains, where the paper has plain gradient descent, so that error normalisation weighs samples, not whole layers.
+    trains, where the paper has plain gradient descent or Adam, so that error normalisation weighs samples, not layers.
     Source: Lee, Delbruck & Pfeiffer, Training Deep Spiking Neural Networks Using Backpropagation, Frontiers in
-    Neuroscience 10:508, 2016, section 2; its equations' numbers were not at hand (of its text, the first pages were).
+    Neuroscience 10:508, 2016; numbers of equations and sections are those of arXiv:1608.08782v1.
     """
 
     name: ClassVar[str] = "membrane_bp"

@@ -2,7 +2,8 @@
 
 e_ij = sum over the firings f of neuron i of the potential that the spikes of neuron j have put into v_i by then, since
 the firing before;  a_i = sum over j of w_ij e_ij (T-PSP);  o_i = a_i / vth, because v stands at the threshold when the
-neuron fires.  Firing counts change with weights and input counts as
+neuron fires: (1), and (2) with the neurons of the layer itself among the j.  As e_ij depends on both counts (10),
+firing counts change with weights and input counts as
 
     vth do_i = sum over j of (e_ij dw_ij + w_ij (de_ij/do_j) do_j) + (sum over j of w_ij de_ij/do_i) do_i
 
@@ -12,8 +13,8 @@ has a closed form: for o_i firings at random among T steps, p = o_i / T,
 
     mean e_ij = o_j (p / du) / (p + dv - p dv),     its derivative by o_i = o_j / (T du) dv / (p + dv - p dv)**2
 
-Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS 2019
-(arXiv:1908.06378), and its code, stonezwr/ST-RSBP, which stands for equation numbers: e_ij g_Spiking_synaptic_effect in
+Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS
+2019, in the numbers of arXiv:1908.06378, and its code, stonezwr/ST-RSBP: e_ij g_Spiking_synaptic_effect in
 layers/Spiking.cu; de_ij/do_i eij_function.m and g_Spiking_effect_ratio; the half g_Reservoir_effect_ratio_LHS.
 """
 

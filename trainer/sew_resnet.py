@@ -30,21 +30,21 @@ class SewResnet(Method):
 
     A block with input spikes S and branch spikes A = SN(BN(W ... SN(BN(W S)))), SN being neurons, gives
 
-        O[t] = g(A[t], S[t])    with g one of    ADD  A + S      AND  A S      IAND  (1 - A) S
+        O[t] = g(A[t], S[t])    (9)    with g one of    ADD  A + S      AND  A S      IAND  (1 - A) S    (table 1)
 
     Identity: A = 0 makes ADD and IAND, A = 1 makes AND give O = S; batch norm's weight 0 and a bias below (above) the
-    threshold do that, for any input. The plain spiking ResNet, O[t] = SN(F(S)[t] + S[t]), gives O = S only for neurons
-    that fire for every single spike and for nothing else.
-    Gradient: through k identity blocks dO/dS = 1 for all three, where the plain one has the product of k surrogate
-    slopes at v - vth, which vanishes or explodes with k unless each of them is 1.
+    threshold do that, for any input. The plain spiking ResNet, O[t] = SN(F(S)[t] + S[t]) (7), gives O = S only for
+    neurons that fire for every single spike and for nothing else.
+    Gradient: through k identity blocks dO/dS = 1 for all three (11), where the plain one has the product of k surrogate
+    slopes at S - vth (8), which vanishes or explodes with k unless each of them is 1.
+    Neurons v[t] = v[t-1] (1 - dv) + i[t], reset to 0 by a spike (3), are integrate-and-fire for dv = 0 (4), else leaky
+    ones with dv = 1 / tau (5), where the paper divides i by tau, too, a factor of weights.
     Where the shape changes, the shortcut is a 1x1 convolution with batch norm and neurons. On the chip ADD is a
     synapse of its own from each of the layers that are summed; AND and IAND are neurons without memory.
     Weights start by Kaiming's rule for ReLU over the fan-out, as in the paper's public code.
-    Source: Fang, Yu, Chen, Huang, Masquelier & Tian, Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021,
-    arXiv:2102.04159, of whose text the first pages were at hand, so equations are named by its code,
-    fangwei123456/Spike-Element-Wise-ResNet: g is SEWBlock.forward, the plain block BasicBlock.forward in
-    cifar10dvs/smodels.py; ResNet-18 to 152 imagenet/sew_resnet.py. What is said of identity and gradient is derived
-    here and tested (tests/test_trainer_depth.py).
+    Source: Fang, Yu, Chen, Huang, Masquelier & Tian, Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021
+    (arXiv:2102.04159), section 3, whose equation numbers these are; of its networks, 7B-Net is in section 4.2,
+    ResNet-18 to 152 in its code, fangwei123456/Spike-Element-Wise-ResNet, imagenet/sew_resnet.py.
     """
 
     name: ClassVar[str] = "sew_resnet"

@@ -27,8 +27,8 @@ class SoftLifOptions:
     """Options of soft_lif; raises InputError.
 
     gamma: how soft the rate curve is, in units of the threshold, 0 for the hard curve; noise: standard deviation of
-    what is added to the rate of every hidden neuron that fires, in spikes a step; refractory: steps from a spike to
-    the next at the least, 1 for neurons that fire once a step at most.
+    what is added to the rate of every hidden neuron whose current is above threshold, in spikes a step; refractory:
+    steps from a spike to the next at the least, 1 for neurons that fire once a step at most.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -46,14 +46,15 @@ class SoftLifOptions:
 def soft_lif_rate(current: Tensor, dv: Tensor, vth: Tensor, gamma: float, refractory: float) -> Tensor:
     """Spikes a step of LIF neurons under a constant current, softened.
 
-    r(j) = 1 / (t_ref + t_rc log(1 + vth / rho(j - vth))), rho(x) = gamma log(1 + exp(x / gamma)), or max(x, 0) for
-    gamma = 0; here in steps: t_rc = -1 / log(1 - dv), j = i / dv is the voltage that the current i leads to in the end.
-    Without softening and t_ref it is the exact time in which v[t] = v[t-1] (1 - dv) + i passes vth.
+    r(j) = 1 / (t_ref + t_rc log(1 + vth / rho(j - vth)))    (2)        rho(x) = gamma log(1 + exp(x / gamma))    (3)
+
+    or rho(x) = max(x, 0) for gamma = 0; here in steps: t_rc = -1 / log(1 - dv), j = i / dv is the voltage that the
+    current i leads to in the end. Without softening and t_ref it is the exact time in which
+    v[t] = v[t-1] (1 - dv) + i passes vth.
 
     current: i, (..., *neurons); dv, vth: broadcast over *neurons. gamma is in units of vth.
     Source: Hunsberger & Eliasmith, Training Spiking Deep Networks for Neuromorphic Hardware, arXiv:1611.05141, 2016,
-    and Spiking Deep Networks with LIF Neurons, arXiv:1510.08829, 2015; r and rho are equations 5.1 and 5.2, section
-    "The soft-LIF rate neuron", of the thesis that tells both again (github.com/hunse/phd, doc/thesis-spike.tex).
+    section 2.2, whose equation numbers these are.
     """
     over = current / dv / vth - 1
     soft = softplus(over, 1 / gamma) if gamma > 0 else over.clamp_min(0)
@@ -63,13 +64,30 @@ def soft_lif_rate(current: Tensor, dv: Tensor, vth: Tensor, gamma: float, refrac
     return torch.where(soft > LEAST_OVER, rate, 0)
 
 
+def above_threshold(current: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
+    """Whether a LIF neuron under that constant current would ever fire, bool (..., *neurons): i / dv > vth."""
+    return current > dv * vth
+
+
+def noisy_rate(rate: Tensor, fires: Tensor, noise: float) -> Tensor:
+    """max(r + eta, 0) with eta ~ N(0, noise**2) where a neuron fires, r elsewhere; its gradient is that of r.
+
+    fires: see `above_threshold`; eta is drawn from torch's generator. Returns (..., *neurons) as `rate`.
+    Source: arXiv:1611.05141, section 2.3 (whose j is 0 at threshold there), and SoftLifNeuron of the author's code,
+    hunse/cuda-convnet2, cudaconvnet/include/neuron.cuh, for the bound at 0 and the gradient.
+    """
+    with torch.no_grad():
+        noise_added = torch.where(fires, (rate + noise * torch.randn_like(rate)).clamp_min(0), rate) - rate
+    return rate + noise_added
+
+
 class SoftLif(Method):
     """The network is trained as a network of rates; exchanging the activation makes it a spiking one.
 
     A layer's rates r = f(BN(W r_in / du)) with f the softened rate curve (`soft_lif_rate`) and 1 / du the gain of the
     synaptic filter u[t] = u[t-1] (1 - du) + W s[t], which is what makes a current of spikes (tau_s = -1 / log(1 - du)
-    steps). Training adds noise: r + eta with eta ~ N(0, noise**2) where the neuron fires, 0 elsewhere, which stands for
-    the ripple that filtered spikes have. Loss: cross entropy of rate times steps, the expected counts.
+    steps). Training adds noise where the current is above threshold (`noisy_rate`), which stands for the ripple that
+    filtered spikes have. Loss: cross entropy of rate times steps, the expected counts.
     Run, the very same weights, filters and thresholds compute with spikes; the rounding to the chip is trained as in
     every method. There is nothing in between: rates and spikes differ by what the steps of time and the ripple do.
 
@@ -77,9 +95,8 @@ class SoftLif(Method):
     reset to zero. A neuron waits whole steps, which the curve knows only on average: keep rates low (vth well above the
     currents of batch norm, which are about 1), or spikes lose what rates know: on 10000 digits of MNIST, 7 points at
     vth = 1 and at most 1 at vth = 4. Networks with recurrent layers have no rate of this kind and are refused.
-    Source: Hunsberger & Eliasmith, arXiv:1611.05141, 2016, of whose text the first pages were at hand; numbers are
-    those of Hunsberger's thesis, which tells it again (github.com/hunse/phd, doc/thesis-spike.tex): rate curve 5.1 and
-    5.2; noise 5.3, which is added there where the current is above threshold, here where the rate is above noise.
+    Source: Hunsberger & Eliasmith, arXiv:1611.05141, 2016: rate curve equations 2 and 3, noise section 2.3, exchange
+    section 2.4; the earlier Spiking Deep Networks with LIF Neurons is arXiv:1510.08829, 2015.
     """
 
     name: ClassVar[str] = "soft_lif"
@@ -118,15 +135,15 @@ class SoftLif(Method):
             if not isinstance(module, SpikingBlock):
                 values[name] = module(*read)
                 continue
-            values[name] = self._rate(module, *read)
-            if network.training and name != last and self.options.noise > 0:
-                noise = self.options.noise * torch.randn_like(values[name])
-                values[name] = values[name] + noise * (values[name] > self.options.noise)
+            noise = self.options.noise if network.training and name != last else 0.0
+            values[name] = self._rate(module, noise, *read)
         return {name: values[name][0] for name, _ in network.spiking_blocks()}
 
-    def _rate(self, block: SpikingBlock, rates: Tensor, skip: Tensor | None = None) -> Tensor:
+    def _rate(self, block: SpikingBlock, noise: float, rates: Tensor, skip: Tensor | None = None) -> Tensor:
+        options: SoftLifOptions = self.options
         current, dv, vth = _current(block, average(rates, block.pool), skip)
-        return soft_lif_rate(current, dv, vth, self.options.gamma, self.options.refractory)
+        rate = soft_lif_rate(current, dv, vth, options.gamma, options.refractory)
+        return noisy_rate(rate, above_threshold(current, dv, vth), noise) if noise > 0 else rate
 
 
 def _current(block: SpikingBlock, rates: Tensor, skip: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

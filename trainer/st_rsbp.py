@@ -67,9 +67,10 @@ class StRsbpOptions:
 class StRsbp(Method):
     """Spike counts are differentiated, not spikes: through the potential that whole trains have made at firings.
 
-    Loss: 1/2 sum over outputs of (o - y)**2, o the count, y the wanted one, 0 within the margin (divided here by the
-    steps and the batch). How counts depend on weights and counts before them, in feed-forward and in recurrent layers,
-    and the linear system that makes the gradient through a recurrent layer exact without unfolding in time: s_psp.py.
+    Loss: 1/2 sum over outputs of (o - y)**2 (3), o the count, y the wanted one, 0 within the margin (divided here by
+    the steps and the batch); its errors are (4) to (6). How counts depend on weights and counts before them, in feed-
+    forward and in recurrent layers, and the linear system that makes the gradient through a recurrent layer exact
+    without unfolding in time: s_psp.py.
     A label's output that was silent is given evenly spaced spikes, as in the code, else no error could reach it.
 
     Kept from the chip, other than in the paper: no refractory time (2 steps there); outputs do not inhibit each other;
@@ -79,9 +80,9 @@ class StRsbp(Method):
     recurrent neurons with recurrent_scale 1 stay at 0.84 on digits without that and reach 0.96 with it. Batches may be
     of any size (one sample there).
     Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS
-    2019 (arXiv:1908.06378), of whose text the first pages were at hand, so its equations are named by its code,
-    stonezwr/ST-RSBP: loss g_getCost_output and g_getDelta_output in layers/Spiking.cu, wanted spikes of a silent label
-    g_modifySpikes there; the linear system g_Reservoir_effect_ratio_LHS and _RHS in layers/Reservoir.cu.
+    2019, in the numbers of arXiv:1908.06378; what has none here is named by its code, stonezwr/ST-RSBP: margin
+    g_getDelta_output in layers/Spiking.cu, wanted spikes of a silent label g_modifySpikes there; the linear system
+    g_Reservoir_effect_ratio_LHS and _RHS in layers/Reservoir.cu.
     """
 
     name: ClassVar[str] = "st_rsbp"

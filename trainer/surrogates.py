@@ -37,7 +37,7 @@ def atan(x: Tensor, width: float) -> Tensor:
     """Slope of an arc tangent.
 
     g(x) = 1 / (2 w) / (1 + (pi x / (2 w))**2), area 1; alpha of the paper is 1 / w (alpha = 2 there).
-    Source: Fang et al., Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021, section 4.
+    Source: Fang et al., Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021, section 4.1, after figure 5.
     """
     slope: Tensor = (0.5 / width) / (1 + (x * (0.5 * math.pi / width)).square())
     return slope
