@@ -33,8 +33,9 @@ SHAPES = {
     "dvs_gesture": ((2, 128, 128), 11),
     "cifar10_dvs": ((2, 128, 128), 10),
     "fsdd": ((64,), 10),
+    "n_tidigits": ((64,), 11),
 }
-TRAINS = ("nmnist", "dvs_gesture", "cifar10_dvs", "fsdd")
+TRAINS = ("nmnist", "dvs_gesture", "cifar10_dvs", "fsdd", "n_tidigits")
 DEPTHS = [(f"sew_resnet{d}_{data}", d) for d in (18, 34, 50, 101, 152) for data in ("imagenette", "imagenet")]
 DEPTHS += [(f"surrogate_bn_resnet{d}_{data}", d) for d in (18, 34, 50) for data in ("cifar100", "imagenette")]
 

@@ -14,6 +14,7 @@ from .fsdd import fsdd
 from .imagenet import imagenet
 from .images import cifar10, cifar100, fashion_mnist, imagenette, mnist, svhn
 from .mnist10k import mnist10k
+from .n_tidigits import n_tidigits
 
 __all__ = ["DATASETS", "Dataset", "Loader", "Request", "Samples", "load_dataset"]
 
@@ -22,7 +23,7 @@ Loader = Callable[[Request], Dataset]
 _LOADERS: tuple[Loader, ...] = (
     *(digits, digits_image, fsdd, mnist10k),
     *(mnist, fashion_mnist, svhn, cifar10, cifar100, imagenette, imagenet),
-    *(nmnist, dvs_gesture, cifar10_dvs, shd, ssc),
+    *(nmnist, dvs_gesture, cifar10_dvs, shd, ssc, n_tidigits),
 )
 DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in _LOADERS}
 
