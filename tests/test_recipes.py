@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from test_cli import ROOT, spikeport
 
 from spikeport.recipe import load_recipe
+from spikeport.stages import dataset_of
 from trainer.data.places import DATA
+from trainer.methods import get_method
 
 # share of the test part that the trained network answers right, at least: those of the slow tests, and all others
 SLOW = {"digits_cnn": 0.98, "digits_sew_resnet": 0.98, "digits_st_rsbp": 0.975}
@@ -33,6 +38,24 @@ LONGEST_SECONDS = 7200
 def test_every_recipe_is_valid_named_like_its_file_and_run_by_a_test(name: str) -> None:
     assert load_recipe(ROOT / "recipes" / f"{name}.toml").name == name
     assert (name in SLOW) != (name in MORE)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("digits")])
+def test_training_and_early_stopping_do_not_look_at_the_test_part(name: str) -> None:
+    torch.set_num_threads(1)
+    recipe = load_recipe(ROOT / "recipes" / f"{name}.toml")
+    training = replace(recipe.training, epochs=5, norm_epochs=0.0, held_out=0.25, patience=1)
+    whole = dataset_of(recipe)
+    few = replace(whole, x_train=whole.x_train[:96], y_train=whole.y_train[:96])
+    blank = replace(few, x_test=np.zeros_like(few.x_test), y_test=np.zeros_like(few.y_test))
+    states = [
+        get_method(training.method)(recipe.network, training, recipe.dt)
+        .fit(data, progress=False)
+        .spiking_network.state_dict()
+        for data in (few, blank)
+    ]
+    for key, value in states[0].items():
+        assert torch.equal(value, states[1][key]), key
 
 
 @pytest.fixture
