@@ -4,12 +4,12 @@
 
 LIF neurons, 25 steps, float32, one thread: forward, cross entropy of the output counts, backward; the optimizer, the
 same for all, is left out. dense: 784-512-512-10, batch 128. conv: 2 x 34 x 34 and the layers of the NIR paper's N-MNIST
-network, which pools by averages here, batch 32. Measured in turn, round by round, in processor time, which other work
-on the machine disturbs less. Printed: the median time, the median over the rounds of the time over that of the same
-round's bare products (matrices or convolutions, forward, and gradients of weights and of hidden spikes), and the
-fastest round over the fastest products. "sparse" uses that few inputs of dense layers fire; it sums in another order,
-so that a v that meets the threshold to within rounding may spike in one and not in the other. Frameworks that are not
-installed are left out (see train_peers.py).
+network, which pools by averages here, batch 32. Measured in turn, round by round, each right after an unmeasured run of
+its own, in processor time, which other work on the machine disturbs less. Printed: the median time, the median over
+the rounds of the time over that of the same round's bare products (matrices or convolutions, forward, and gradients of
+weights and of hidden spikes), and the fastest round over the fastest products. "sparse" uses that few inputs of dense
+layers fire; it sums in another order, so that a v that meets the threshold to within rounding may spike in one and not
+in the other. Frameworks that are not installed are left out (see train_peers.py).
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ def compare(title: str, network: Network, rate: float, rounds: int) -> None:
     times = {name: [] for name in runs}  # type: dict[str, list[float]]
     for _ in range(rounds):
         for name, run in runs.items():
+            # as in training, where a step finds in the caches what the step before it left, not another framework's
+            run()
             begin = time.process_time()
             run()
             times[name].append(time.process_time() - begin)

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+from hardware_profiles.prefetch import prefetch_row_to_write
 
 _LIMIT = WordWidths().state_max
 
@@ -23,6 +24,8 @@ def chip_forward(a, bias, keep_u, keep_v, vth, unit, u, v, over, s, begin, end):
     one, zero = s.dtype.type(1), s.dtype.type(0)
     for t in range(steps):
         for b in range(begin, end):
+            prefetch_row_to_write(over, t, b, end)
+            prefetch_row_to_write(s, t, b, end)
             # two loops: one with all writes to memory is not vectorised
             for n in range(size):
                 current = np.float64(np.int32(u[b, n] * keep_u[n])) + a[t, b, n] * STATE_UNIT

@@ -156,10 +156,10 @@ class _ChipFire(torch.autograd.Function):
             to_bias = to_v_input.sum((0, 1)).sum_to_size(bias_shape)
         if wanted[2]:
             current = filter_current(a * (STATE_UNIT / scale), 1 - keep_u, u / scale)
-            to_keep_u = _along(to_a, current, u / scale).sum_to_size(keep_u.shape)
+            to_keep_u = fused.along(to_a, current, u / scale).sum_to_size(keep_u.shape)
         if wanted[3]:
             kept = torch.where(cast(Tensor, silent), over + vth, 0)
-            to_keep_v = _along(to_v_input, kept, v / scale).sum_to_size(keep_v.shape)
+            to_keep_v = fused.along(to_v_input, kept, v / scale).sum_to_size(keep_v.shape)
         if wanted[4]:
             later = torch.cat([keep_v * to_v_input[1:], to_v[None] * scale])
             to_vth = -(to_v_input - torch.where(cast(Tensor, silent), later, 0)).sum((0, 1)).sum_to_size(vth.shape)
@@ -177,10 +177,9 @@ States = tuple[Tensor, Tensor]
 def _compiled(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
     """Fills (v - vth) / scale and spikes by the kernel; returns u and v after the last step."""
     rows = fused.flat(a)
-    constants = [fused.spread(number, a) for number in numbers]
     ends = [start.reshape(start.shape[0], -1).clone() for start in starts]
     filled = [out.view(rows.shape) for out in (over, s)]
-    arguments = (*fused.arrays(rows, *constants), 1 / scale, *fused.arrays(*ends, *filled))
+    arguments = (*fused.arrays(rows), *fused.table(a, *numbers), 1 / scale, *fused.arrays(*ends, *filled))
     fused.in_threads(chip_forward, a, arguments)
     return ends[0].view(starts[0].shape), ends[1].view(starts[1].shape)
 
@@ -203,11 +202,9 @@ def _fire_slopes(
 ) -> tuple[Tensor, Tensor]:
     """Slopes to what enters v at every step, and to v before the first; all in units of the network."""
     if fused.fits(over) and fused.knows(spike):
-        rows = fused.flat(over).clone()
-        zero = torch.zeros(rows.shape[2], dtype=rows.dtype)
-        flat = state.reshape(state.shape[0], -1).contiguous()
-        out = fused.fire_slopes(fused.flat(gradient), rows, fused.spread(keep, over), zero, spike, width, flat)
-        return out.view(over.shape), flat.view(state.shape)
+        zero = over.new_zeros(())
+        out = fused.fire_slopes(gradient, over.clone(), keep, zero, spike, width, state)
+        return out, keep * out[0]
     slopes = gradient * spike.slope(over, width) * spike.height
     out = torch.empty_like(over)
     for t in reversed(range(len(over))):
@@ -223,15 +220,10 @@ def _filter_slopes(gradient: Tensor, keep: Tensor, state: Tensor) -> Tensor:
     if not bool(keep.any()):
         return gradient
     if fused.fits(gradient):
-        return fused.filter_slopes(fused.flat(gradient), fused.spread(keep, gradient)).view(gradient.shape)
+        return fused.filter_slopes(gradient, keep)
     out = torch.empty_like(gradient)
     later = torch.zeros_like(state)
     for t in reversed(range(len(gradient))):
         later = gradient[t] + keep * later
         out[t] = later
     return out
-
-
-def _along(slopes: Tensor, values: Tensor, start: Tensor) -> Tensor:
-    """sum over t of slopes[t] values[t - 1], values[-1] = start, summed over the samples, too."""
-    return (slopes[1:] * values[:-1]).sum((0, 1)) + (slopes[0] * start).sum(0)

@@ -41,9 +41,8 @@ def knows(spike: Surrogate) -> bool:
 
 def filter_fused(synaptic_input: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
     """dynamics.filter_current by kernels."""
-    a = flat(synaptic_input)
-    u: Tensor = _Filter.apply(a, spread(keep, synaptic_input), _state(start, a))  # type: ignore[no-untyped-call]
-    return u.view(synaptic_input.shape)
+    u: Tensor = _Filter.apply(synaptic_input, keep, start)  # type: ignore[no-untyped-call]
+    return u
 
 
 def fire_fused(
@@ -56,31 +55,31 @@ def fire_fused(
     start: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """dynamics.integrate_and_fire_over by kernels: spikes, and v after the last step."""
-    i = flat(current)
     added = torch.zeros((), dtype=current.dtype) if bias is None else bias
-    constants = (spread(constant, current) for constant in (added, keep, vth))
-    before = None if start is None else _state(start, i)
-    spikes, end = _Fire.apply(i, *constants, before, spike, width)  # type: ignore[no-untyped-call]
-    return spikes.view(current.shape), end.view(current.shape[1:])
+    fired: tuple[Tensor, Tensor] = _Fire.apply(  # type: ignore[no-untyped-call]
+        current, added, keep, vth, start, spike, width
+    )
+    return fired
 
 
 class _Filter(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, a: Tensor, keep: Tensor, start: Tensor) -> Tensor:
-        u = torch.empty_like(a)
-        in_threads(kernels.filter_forward, a, arrays(a, keep, start, u))
+    def forward(ctx: Any, a: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
+        rows = flat(a)
+        u = torch.empty_like(rows)
+        before = torch.zeros_like(rows[0]) if start is None else start.reshape(rows.shape[1:]).contiguous()
+        in_threads(kernels.filter_forward, rows, (*arrays(rows), table(a, keep)[0], *arrays(before, u)))
         # what the slope of a trained du needs, and nothing else does; a copy, as u may be overwritten by v
-        ctx.save_for_backward(keep, start, u.clone() if ctx.needs_input_grad[1] else None)
-        return u
+        ctx.save_for_backward(keep, start, u.view(a.shape).clone() if ctx.needs_input_grad[1] else None)
+        return u.view(a.shape)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep, start, u = ctx.saved_tensors
-        out = filter_slopes(gradients[0].contiguous(), keep)
-        to_keep = None
-        if ctx.needs_input_grad[1]:
-            to_keep = (out[1:] * u[:-1]).sum((0, 1)) + (out[0] * start).sum(0)
-        return out, to_keep, keep * out[0]
+        wanted = ctx.needs_input_grad
+        out = filter_slopes(gradients[0], keep)
+        to_keep = along(out, u, start).sum_to_size(keep.shape) if wanted[1] else None
+        return out, to_keep, keep * out[0] if wanted[2] else None
 
 
 class _Fire(torch.autograd.Function):
@@ -95,61 +94,68 @@ class _Fire(torch.autograd.Function):
         spike: Surrogate,
         width: float,
     ) -> tuple[Tensor, Tensor]:
-        s, end = torch.empty_like(current), torch.zeros_like(current[0]) if start is None else start.clone()
-        in_threads(kernels.fire_forward, current, arrays(current, bias, keep, vth, end, s))
+        current = current.contiguous()
+        v = flat(current)
+        s, end = torch.empty_like(v), torch.zeros_like(v[0]) if start is None else start.reshape(v.shape[1:]).clone()
+        in_threads(kernels.fire_forward, v, (*arrays(v), table(current, bias, keep, vth), *arrays(end, s)))
         ctx.set_materialize_grads(False)
         # current is v from here on: whoever kept it for a backward pass of its own is told
         increment_version(current)  # type: ignore[no-untyped-call]
         ctx.save_for_backward(keep, vth, start, current)
-        ctx.slope = spike, width
-        return s, end
+        ctx.constants = spike, width, bias.shape
+        return s.view(current.shape), end.view(current.shape[1:])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep, vth, start, v = ctx.saved_tensors
+        spike, width, bias_shape = ctx.constants
         to_spikes, to_end = gradients
+        wanted = ctx.needs_input_grad
         to_spikes = torch.zeros_like(v) if to_spikes is None else to_spikes
         # what was reset cannot pass an error on, and what was not is v itself
         state = torch.zeros_like(v[-1]) if to_end is None else to_end * (v[-1] <= vth)
-        spike, width = ctx.slope
-        out = fire_slopes(to_spikes, v.clone() if any(ctx.needs_input_grad[2:4]) else v, keep, vth, spike, width, state)
-        to_bias = out.sum((0, 1)) if ctx.needs_input_grad[1] else None
+        out = fire_slopes(to_spikes, v.clone() if any(wanted[2:4]) else v, keep, vth, spike, width, state)
+        to_bias = out.sum((0, 1)).sum_to_size(bias_shape) if wanted[1] else None
         to_keep, to_vth = None, None
-        if ctx.needs_input_grad[2]:
-            before = torch.where(v > vth, 0, v)
-            to_keep = (out[1:] * before[:-1]).sum((0, 1))
-            to_keep = to_keep if start is None else to_keep + (out[0] * start).sum(0)
-        if ctx.needs_input_grad[3]:
+        if wanted[2]:
+            to_keep = along(out, torch.where(v > vth, 0, v), start).sum_to_size(keep.shape)
+        if wanted[3]:
             end = torch.zeros_like(v[-1]) if to_end is None else to_end
             later = torch.cat([keep * out[1:], end[None]])
-            to_vth = -(out - torch.where(v > vth, 0, later)).sum((0, 1))
-        return out, to_bias, to_keep, to_vth, None if start is None else state, None, None
+            to_vth = -(out - torch.where(v > vth, 0, later)).sum((0, 1)).sum_to_size(vth.shape)
+        return out, to_bias, to_keep, to_vth, keep * out[0] if wanted[4] else None, None, None
 
 
 def filter_slopes(gradient: Tensor, keep: Tensor) -> Tensor:
-    """What a loss with these slopes to u, contiguous (T, B, N), has as slopes to the filter's input."""
-    out = torch.empty_like(gradient)
-    in_threads(kernels.filter_backward, gradient, arrays(gradient, keep, out))
-    return out
+    """What a loss with these slopes to u, (T, B, *neurons), has as slopes to the filter's input."""
+    slopes = flat(gradient)
+    out = torch.empty_like(slopes)
+    in_threads(kernels.filter_backward, slopes, (*arrays(slopes), table(gradient, keep)[0], *arrays(out)))
+    return out.view(gradient.shape)
 
 
 def fire_slopes(
     gradient: Tensor, v: Tensor, keep: Tensor, vth: Tensor, spike: Surrogate, width: float, state: Tensor
 ) -> Tensor:
-    """What a loss with these slopes to the spikes, (T, B, N), has as slopes to what enters v, in v's own memory.
+    """What a loss with these slopes to the spikes, (T, B, *neurons), has as slopes to what enters v, in v's own memory.
 
-    v: before the reset, overwritten; state: the loss's slopes to v after the last step, overwritten by those to v
-    before the first.
+    v: before the reset, contiguous, overwritten; state: the loss's slopes to v after the last step.
     """
     # the height is a factor of every slope, and the slopes are all that this gradient meets first
-    gradient = (gradient if spike.height == 1 else gradient * spike.height).contiguous()
+    slopes, rows = flat(gradient if spike.height == 1 else gradient * spike.height), v.detach().view(*v.shape[:2], -1)
     slope, constants = kernels.SLOPES[spike.name]
-    numbers = (v.detach().numpy().dtype.type(number) for number in constants(width))
-    before = arrays(gradient, v, keep, vth)
-    in_threads(kernels.fire_backward, gradient, (*before, slope, *numbers, *arrays(state)))
+    before, state = arrays(slopes, rows), state.reshape(rows.shape[1:]).contiguous()
+    numbers = (before[1].dtype.type(number) for number in constants(width))
+    in_threads(kernels.fire_backward, slopes, (*before, table(v, keep, vth), slope, *numbers, *arrays(state)))
     # a second backward pass would take these slopes for v: autograd now refuses it
     increment_version(v)  # type: ignore[no-untyped-call]
     return v.detach()
+
+
+def along(slopes: Tensor, values: Tensor, start: Tensor | None) -> Tensor:
+    """sum over t of slopes[t] values[t - 1], values[-1] = start (0 without), summed over the samples, too."""
+    summed = (slopes[1:] * values[:-1]).sum((0, 1))
+    return summed if start is None else summed + (slopes[0] * start).sum(0)
 
 
 def in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[Any, ...]) -> None:
@@ -175,13 +181,10 @@ def flat(sequence: Tensor) -> Tensor:
     return sequence.reshape(*sequence.shape[:2], -1).contiguous()
 
 
-def spread(constant: Tensor, sequence: Tensor) -> Tensor:
-    """A constant that broadcasts over the neurons of a sequence, one a neuron: (N,)."""
-    if constant.dim() == 0 and not constant.requires_grad:
-        # one operation in the place of three
-        return constant.new_full((sequence[0, 0].numel(),), constant.item())
-    return constant.expand(sequence.shape[2:]).reshape(-1).contiguous()
-
-
-def _state(start: Tensor | None, sequence: Tensor) -> Tensor:
-    return torch.zeros_like(sequence[0]) if start is None else start.reshape(sequence.shape[1:]).contiguous()
+def table(sequence: Tensor, *constants: Tensor) -> NDArray[Any]:
+    """Constants that broadcast over the neurons of a sequence, a row each: (constants, N)."""
+    values = arrays(*constants)
+    out = np.empty((len(values), *sequence.shape[2:]), values[0].dtype)
+    for row, value in zip(out, values, strict=True):
+        row[...] = value
+    return out.reshape(len(values), -1)

@@ -12,6 +12,8 @@ from typing import Any
 
 from numba import njit
 
+from hardware_profiles.prefetch import prefetch_row_to_write
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def filter_forward(a, keep, start, u, begin, end):
@@ -19,6 +21,7 @@ def filter_forward(a, keep, start, u, begin, end):
     steps, _, size = a.shape
     for t in range(steps):
         for b in range(begin, end):
+            prefetch_row_to_write(u, t, b, end)
             if t == 0:
                 for n in range(size):
                     u[t, b, n] = start[b, n] * keep[n] + a[t, b, n]
@@ -33,6 +36,7 @@ def filter_backward(gradient, keep, out, begin, end):
     steps, _, size = gradient.shape
     for t in range(steps - 1, -1, -1):
         for b in range(begin, end):
+            prefetch_row_to_write(out, t, b, end)
             if t == steps - 1:
                 for n in range(size):
                     out[t, b, n] = gradient[t, b, n]
@@ -42,40 +46,54 @@ def filter_backward(gradient, keep, out, begin, end):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fire_forward(v, bias, keep, vth, state, s, begin, end):
+def fire_forward(v, constants, state, s, begin, end):
     """v[t] = w[t-1] * keep + (i[t] + bias); s[t] = v[t] > vth; w[t] = v[t] where s[t] = 0, else 0.
 
-    v: i, overwritten by v; state: w[-1], then w[T-1].
+    v: i, overwritten by v; constants: bias, keep and vth, (3, N), in one array, as LLVM vectorises a loop over few
+    arrays only; state: w[-1], overwritten by w[T-1].
     """
     steps, _, size = v.shape
     one, zero = v.dtype.type(1), v.dtype.type(0)
     for t in range(steps):
         for b in range(begin, end):
-            # two loops: one with all three writes to memory is not vectorised
-            for n in range(size):
-                voltage = state[b, n] * keep[n] + (v[t, b, n] + bias[n])
-                v[t, b, n] = voltage
-                state[b, n] = zero if voltage > vth[n] else voltage
-            for n in range(size):
-                s[t, b, n] = one if v[t, b, n] > vth[n] else zero
+            prefetch_row_to_write(s, t, b, end)
+            if t == 0:
+                for n in range(size):
+                    voltage = state[b, n] * constants[1, n] + (v[t, b, n] + constants[0, n])
+                    v[t, b, n] = voltage
+                    s[t, b, n] = one if voltage > constants[2, n] else zero
+            else:
+                for n in range(size):
+                    kept = zero if v[t - 1, b, n] > constants[2, n] else v[t - 1, b, n]
+                    voltage = kept * constants[1, n] + (v[t, b, n] + constants[0, n])
+                    v[t, b, n] = voltage
+                    s[t, b, n] = one if voltage > constants[2, n] else zero
+    for b in range(begin, end):
+        for n in range(size):
+            state[b, n] = zero if v[steps - 1, b, n] > constants[2, n] else v[steps - 1, b, n]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fire_backward(gradient, v, keep, vth, slope, factor, rate, state, begin, end):
+def fire_backward(gradient, v, constants, slope, factor, rate, state, begin, end):
     """d/di[t] of a loss with slopes `gradient` to s: g[t] * slope(v[t] - vth) + keep * out[t+1] where s[t] = 0.
 
-    v: overwritten by the result; slope(x, factor, rate): see SLOPES; state: d/dw[T-1] (what a later stretch of time
-    sends back), then d/dw[-1].
+    v: overwritten by the result; constants: keep and vth, (2, N); slope(x, factor, rate): see SLOPES; state: d/dw[T-1],
+    what a later stretch of time sends back.
     """
     steps, _, size = gradient.shape
     zero = gradient.dtype.type(0)
     for t in range(steps - 1, -1, -1):
         for b in range(begin, end):
-            for n in range(size):
-                x = v[t, b, n] - vth[n]
-                voltage = gradient[t, b, n] * slope(x, factor, rate) + (zero if x > zero else state[b, n])
-                v[t, b, n] = voltage
-                state[b, n] = keep[n] * voltage
+            prefetch_row_to_write(v, t, b, end)
+            if t == steps - 1:
+                for n in range(size):
+                    x = v[t, b, n] - constants[1, n]
+                    v[t, b, n] = gradient[t, b, n] * slope(x, factor, rate) + (zero if x > zero else state[b, n])
+            else:
+                for n in range(size):
+                    x = v[t, b, n] - constants[1, n]
+                    later = zero if x > zero else constants[0, n] * v[t + 1, b, n]
+                    v[t, b, n] = gradient[t, b, n] * slope(x, factor, rate) + later
 
 
 # constants come in as arguments of the arrays' type: a literal would make all of it float64

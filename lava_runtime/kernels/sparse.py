@@ -8,8 +8,9 @@ import numpy as np
 from numba import njit
 from scipy.sparse import csr_array
 
+from hardware_profiles.prefetch import prefetch
+
 from .active import Active, Integers
-from .prefetch import prefetch
 
 # rows of active sources lie anywhere in memory: so many are asked for ahead, and so much of each, and where they lie,
 # earlier still (together 2 x as fast)
