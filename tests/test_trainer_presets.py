@@ -34,8 +34,10 @@ SHAPES = {
     "cifar10_dvs": ((2, 128, 128), 10),
     "fsdd": ((64,), 10),
     "n_tidigits": ((64,), 11),
+    "ti46_alpha": ((78,), 26),
+    "ti46_digits": ((78,), 10),
 }
-TRAINS = ("nmnist", "dvs_gesture", "cifar10_dvs", "fsdd", "n_tidigits")
+TRAINS = ("nmnist", "dvs_gesture", "cifar10_dvs", "fsdd", "n_tidigits", "ti46_alpha", "ti46_digits")
 DEPTHS = [(f"sew_resnet{d}_{data}", d) for d in (18, 34, 50, 101, 152) for data in ("imagenette", "imagenet")]
 DEPTHS += [(f"surrogate_bn_resnet{d}_{data}", d) for d in (18, 34, 50) for data in ("cifar100", "imagenette")]
 

@@ -15,13 +15,14 @@ from .imagenet import imagenet
 from .images import cifar10, cifar100, fashion_mnist, imagenette, mnist, svhn
 from .mnist10k import mnist10k
 from .n_tidigits import n_tidigits
+from .ti46 import ti46_alpha, ti46_digits
 
 __all__ = ["DATASETS", "Dataset", "Loader", "Request", "Samples", "load_dataset"]
 
 Loader = Callable[[Request], Dataset]
 
 _LOADERS: tuple[Loader, ...] = (
-    *(digits, digits_image, fsdd, mnist10k),
+    *(digits, digits_image, fsdd, ti46_alpha, ti46_digits, mnist10k),
     *(mnist, fashion_mnist, svhn, cifar10, cifar100, imagenette, imagenet),
     *(nmnist, dvs_gesture, cifar10_dvs, shd, ssc, n_tidigits),
 )

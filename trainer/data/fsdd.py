@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError
 
 from .cochlea import Cochlea
 from .dataset import Dataset, Request
 from .places import cached, locate
+from .recordings import read_recording
 
 # as in the data set's own README: recordings 0 to 4 of each speaker and digit
 TEST_RECORDINGS = 5
@@ -60,20 +60,3 @@ def _key(files: list[Path], cochlea: Cochlea) -> str:
 
 def _heard(files: list[Path], cochlea: Cochlea) -> NDArray[np.uint8]:
     return np.stack([cochlea.spikes(read_recording(file, cochlea.rate)) for file in files])
-
-
-def read_recording(path: Path, rate: int) -> NDArray[np.float64]:
-    """A mono recording's samples; raises InputError if it is broken or of another rate."""
-    from scipy.io import wavfile
-
-    try:
-        with warnings.catch_warnings():
-            # scipy only warns of a file that ends early
-            warnings.simplefilter("error", wavfile.WavFileWarning)
-            found, sound = wavfile.read(path)
-    except (OSError, ValueError, EOFError, wavfile.WavFileWarning) as error:
-        raise InputError(f"{path}: is no whole wav file ({reason(error)}); fetch it again") from error
-    if found != rate or sound.ndim != 1:
-        channels = 1 if sound.ndim == 1 else sound.shape[1]
-        raise InputError(f"{path}: has {found} Hz and {channels} channels; needed are {rate} Hz and 1")
-    return np.asarray(sound, dtype=np.float64)

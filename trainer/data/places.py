@@ -87,11 +87,16 @@ def download_folder(dataset: str, path: Path | None) -> Path:
 
 def data_library(name: str, dataset: str) -> Any:
     """The library torchvision or tonic, imported only where its data are wanted; raises InputError if not installed."""
+    return library(f"{name}.datasets", f"data set {dataset!r}")
+
+
+def library(module: str, what: str) -> Any:
+    """A module that only the reading of `what` needs; raises InputError if it is not installed."""
     try:
-        return importlib.import_module(f"{name}.datasets")
+        return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"data set {dataset!r} is read by {name}, which is not installed ({reason(error)}); "
+            f"{what} is read by {module.partition('.')[0]}, which is not installed ({reason(error)}); "
             'install it with pip install "spikeport[data]"'
         ) from error
 
