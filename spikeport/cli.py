@@ -444,6 +444,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         _fail(_missing_sentence(error), error, debug, WRONG)
     except Exception as error:
+        if _out_of_memory(error):
+            _fail(
+                f"memory does not suffice ({reason(error)}); take fewer steps, samples or neurons", error, debug, WRONG
+            )
         usage = _usage_message(error)
         if usage is not None:
             _fail(usage, error, debug, WRONG)
@@ -472,6 +476,11 @@ def _missing_sentence(error: ModuleNotFoundError) -> str:
     if extra is None:
         return f"the package {package!r} is missing; `spikeport doctor` says what is installed"
     return f"this needs {package}, which is not installed; pip install 'spikeport[{extra}]' brings it"
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # torch has a type of its own for this on GPUs alone
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
 
 
 def _usage_message(error: Exception) -> str | None:

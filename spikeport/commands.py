@@ -34,15 +34,21 @@ from .results.simulation import show_missing, simulation_parts
 
 
 def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output) -> None:
-    """Train the network and its twin into a folder."""
+    """Train the network and its twin into a folder; where torchrun started several processes, the first one writes."""
+    from trainer.parallel import this_process
+
     from . import stages
     from .recipe import load_recipe
 
     recipe = load_recipe(recipe_path)
-    folder.begin(recipe_path)
+    first = this_process().first
+    if first:
+        folder.begin(recipe_path)
     data = stages.dataset_of(recipe)
     method = stages.train_network(recipe, folder, data, resume, progress=True)
     stages.train_twin(recipe, folder, data, progress=True)
+    if not first:
+        return
     accuracy = float(np.mean(method.predict(data.x_test) == data.y_test))
     say(said.console, f"{folder.network}: accuracy {accuracy:.4f} on {len(data.y_test)} test samples")
     written = {"network": str(folder.network), "twin": str(folder.twin)}

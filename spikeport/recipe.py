@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -70,13 +71,14 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
 def checked_recipe(content: dict[str, Any], path: str | Path) -> Recipe:
     """A recipe from what its file says; raises InputError as load_recipe does."""
     try:
+        _check_finite(content)
         # as JSON, because strict validation takes a JSON array for a tuple, but no list
         recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(over_preset(content)), default=str))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except ValidationError as error:
         raise InputError(f"{path}: {_sentence(error.errors(include_url=False)[0])}") from error
-    _check_names(recipe, str(path))
+    _check_fit(recipe, str(path))
     return recipe
 
 
@@ -87,7 +89,16 @@ def _zero_bits_are_none(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _check_names(recipe: Recipe, path: str) -> None:
+def _check_finite(value: Any, *place: str) -> None:
+    """Raise InputError for a number that is none, which TOML can write (nan) and no setting takes."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"key {'.'.join(place)!r} must be a finite number, not {value}")
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_finite(part, *place, str(key))
+
+
+def _check_fit(recipe: Recipe, path: str) -> None:
     """Refuse now what would otherwise be refused after the training."""
     from hardware_profiles.loader import load_chip, load_device
     from trainer.data import DATASETS
@@ -97,7 +108,17 @@ def _check_names(recipe: Recipe, path: str) -> None:
     from trainer.options import read_options
 
     try:
-        load_chip(recipe.chip)
+        chip = load_chip(recipe.chip)
+        if recipe.network.payload > 1 and not chip.word_widths.fixed_point().message_bits:
+            raise InputError(
+                f"key 'network.payload': {recipe.chip}'s spikes carry no payload; leave it out or choose a chip with "
+                "graded spikes"
+            )
+        if recipe.network.batch_norm and recipe.training.batch_size // recipe.training.accumulate < 2:
+            raise InputError(
+                "key 'training.batch_size': batch norm needs two samples at least in a batch, and in each of the "
+                "`accumulate` parts it is cut into; set it higher, or batch_norm = false"
+            )
         for device in recipe.devices:
             load_device(device)
         method = get_method(recipe.training.method)

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exporter.program import ChipProgram
+from hardware_profiles.errors import InputError
 from hardware_profiles.loader import load_chip, load_device
 from lava_runtime.child import lava_missing
 from lava_runtime.profile import profile_run
 from lava_runtime.result import SimulationResult
+from trainer.parallel import this_process
 
 from . import stages, summary
 from .core_map import core_map_parts
@@ -49,6 +51,11 @@ class Clock:
 def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) -> dict[str, Any]:
     """Run a recipe into a folder; returns the summary. Raises InputError or BackendError."""
     recipe = load_recipe(path)
+    if this_process().count > 1:
+        raise InputError(
+            f"run works in one process; train in several, `torchrun -m spikeport train {path} --out {folder.path}`, "
+            "then do the rest with `spikeport run --resume`"
+        )
     chip = load_chip(recipe.chip)
     folder.begin(path)
     clock = Clock(console)

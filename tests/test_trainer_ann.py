@@ -85,3 +85,8 @@ def test_save_load_and_resume(images: Dataset, tmp_path: Path) -> None:
         twin.predict(np.zeros((2, 64)))
     with pytest.raises(InputError, match="call fit or load"):
         AnnTwin(config, TRAINING).twin_layers()
+
+
+def test_a_batch_of_one_sample_has_no_statistics(images: Dataset) -> None:
+    with pytest.raises(InputError, match="two samples at least in a batch"):
+        AnnTwin(NetworkConfig(), TrainConfig(epochs=1, batch_size=1)).fit(images, progress=False)

@@ -166,17 +166,22 @@ import sys
 sys.path.insert(0, {tests!r})
 from test_trainer_loop import *
 torch.set_num_threads(1)
-method = Noisy(NETWORK, TRAINING).fit(made(), Path(sys.argv[1]), progress=False)
+network = replace(NETWORK, batch_norm={norm})
+# one training after the other, as a network's and its twin's
+for number in range(2):
+    method = Noisy(network, TRAINING).fit(made(), Path(sys.argv[1]), progress=False)
 method.save(Path(sys.argv[1]) / (os.environ["RANK"] + ".pt"))
 """
 
 
-def test_two_processes_train_as_one_does_on_the_halves_of_each_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("norm", [False, True])
+def test_two_processes_train_as_one_does_on_the_halves_of_each_batch(norm: bool, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
-    script.write_text("import os\n" + PARALLEL.format(tests=str(Path(__file__).parent)))
+    script.write_text("import os\n" + PARALLEL.format(tests=str(Path(__file__).parent), norm=norm))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run([*torchrun, str(script), str(tmp_path)], check=True, timeout=300)
-    one = Noisy(NETWORK, replace(TRAINING, accumulate=2)).fit(made(), progress=False)
+    network = replace(NETWORK, batch_norm=norm)
+    one = Noisy(network, replace(TRAINING, accumulate=2)).fit(made(), progress=False)
     for rank in (0, 1):
         assert_equal(read_tensors(tmp_path / f"{rank}.pt", "network")["state"], weights(one))
     assert len(read_tensors(tmp_path / "checkpoint.pt", "checkpoint")["losses"]) == 3
@@ -239,6 +244,8 @@ def test_held_out_samples_are_not_trained_on() -> None:
     assert {row.tobytes() for row in both} == {row.tobytes() for row in data.x_train}
     np.testing.assert_array_equal(held.x_train, data.hold_out(0.25, 5)[1].x_train)  # type: ignore[union-attr]
     assert data.hold_out(0.0, 5) == (data, None)
+    with pytest.raises(InputError, match=r"held_out = 0\.999 leaves none of 64 samples to train on"):
+        data.hold_out(0.999, 5)
     with pytest.raises(InputError, match="held_out is a share"):
         replace(TRAINING, held_out=1.0)
 

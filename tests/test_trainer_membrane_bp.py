@@ -104,6 +104,9 @@ def test_what_it_cannot_train_is_refused() -> None:
     digits = load_dataset("digits", 0)
     with pytest.raises(InputError, match="batch_norm and train_decays"):
         MembraneBp(replace(NETWORK, batch_norm=True), TRAINING).fit(digits, progress=False)
+    images = load_dataset("digits_image", 0)
+    with pytest.raises(InputError, match="there are none; leave it out"):
+        MembraneBp(replace(NETWORK, layers=(LayerConfig("conv", 4),)), TRAINING).fit(images, progress=False)
     with pytest.raises(InputError, match="st_rsbp or bptt"):
         MembraneBp(replace(NETWORK, layers=(LayerConfig(recurrent=True),)), TRAINING).fit(digits, progress=False)
 

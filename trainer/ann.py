@@ -140,9 +140,7 @@ class AnnTwin:
             begin_epoch=lambda _: _set_training(network),
             batch_axis=0,
             batches=lambda epoch: self._batches(dataset, epoch),
-            loss=lambda x, y: nn.functional.cross_entropy(
-                network(x), y, label_smoothing=self.train_config.label_smoothing
-            ),
+            loss=lambda x, y: self._loss(network, x, y),
         )
         train(task, self.train_config, checkpoint, progress, f"training the ANN twin on {dataset.name}")
         self._trained = network.eval()
@@ -191,6 +189,14 @@ class AnnTwin:
             raise InputError(f"{path}: is not a usable file of an ANN twin ({reason(error)}); train again") from error
         twin._trained = network.to(twin.device).eval()
         return twin
+
+    def _loss(self, network: TwinNetwork, x: Tensor, y: Tensor) -> Tensor:
+        if len(y) == 1 and self.network_config.batch_norm:
+            raise InputError(
+                "the ANN twin's batch norm needs two samples at least in a batch, and in each part it is cut into; "
+                "set batch_size higher, or batch_norm = false"
+            )
+        return nn.functional.cross_entropy(network(x), y, label_smoothing=self.train_config.label_smoothing)
 
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         generator = np.random.default_rng([self.train_config.seed, epoch])

@@ -25,7 +25,7 @@ from .checkpoint import make_checkpoint as make_checkpoint
 from .delays import Delays
 from .logs import Logs
 from .memory import keep_freed_memory
-from .parallel import Processes, processes
+from .parallel import Processes, Statistics, joined
 from .train_config import TrainConfig
 
 Batch = tuple[Tensor, Tensor]
@@ -73,7 +73,8 @@ def train(
     """
     keep_freed_memory()
     device = next(task.model.parameters()).device
-    with processes(device) as group, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    group = joined(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         training = _Training(task, config, checkpoint, group)
         with _bar(progress and group.first, title, config.epochs, training.done.epoch) as advance:
             training.run(advance)
@@ -156,6 +157,7 @@ class _Training:
             raise InputError(f"a batch of {len(y)} cannot be cut into {count} parts; set batch_size higher")
         parts = list(zip(x.tensor_split(count, self.task.batch_axis), y.tensor_split(count), strict=True))
         total = torch.zeros((), device=self.device)
+        statistics = Statistics(self.model, self.group, count)
         for number in range(self.group.rank * self.config.accumulate, (self.group.rank + 1) * self.config.accumulate):
             part_x, part_y = parts[number]
             seeds = np.random.SeedSequence([self.config.seed, epoch, self.done.steps, number])
@@ -166,8 +168,9 @@ class _Training:
                 loss = loss * (len(part_y) / len(y))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
+            statistics.add()
         self.group.sum_gradients(self.model.parameters())
-        self.group.mean_statistics(self.model)
+        statistics.finish()
         value = self.group.total(total).item()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
         # a spiking network fires no spike at v = NaN: its loss stays finite and only the gradients tell

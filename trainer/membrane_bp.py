@@ -30,7 +30,7 @@ class MembraneBpOptions:
     """Options of membrane_bp.
 
     alpha: first threshold over the bound of the first weights; inhibition, output_inhibition: what a spike takes from
-    the other neurons of its hidden or output layer, as a share of the threshold, 0 for none (dense layers);
+    the other neurons of its hidden or output layer, as a share of the threshold, 0 for none (dense layers alone);
     weight_lambda, weight_beta: penalty of weights; threshold_rho: balance of thresholds; normalise_errors: the paper's
     error normalisation; desired: rate wanted of the label's output. Raises InputError.
     """
@@ -91,6 +91,10 @@ class MembraneBp(Method):
             )
         network = super().build(input_shape, classes)
         blocks = [block for block in chain(network, self.name) if isinstance(block, SpikingBlock)]
+        if self.options.inhibition and not any(isinstance(block.synapse, nn.Linear) for block in blocks[:-1]):
+            raise InputError(
+                "inhibition is between the neurons of dense hidden layers, and there are none; leave it out"
+            )
         for block in blocks:
             last = block is blocks[-1]
             self._start(block, self.options.output_inhibition if last else self.options.inhibition)

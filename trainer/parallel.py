@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+SENT = 4
+
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of one training: how many they are, and which of them this is."""
+    """The processes of one training: how many they are, and which of them this is; sent: what was summed last."""
 
     rank: int = 0
     count: int = 1
+    # gloo's threads let go of a tensor some time after its sum is there, and need Python's lock for it if they are the
+    # last to hold it; the group's end, which waits for these threads, keeps that lock
+    sent: deque[Tensor] = field(default_factory=partial(deque, maxlen=SENT), compare=False)
 
     @property
     def first(self) -> bool:
@@ -31,40 +38,70 @@ class Processes:
             return
         # one message: a call per parameter costs more than the sum
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        distributed.all_reduce(flat)
+        self.total(flat)
         for gradient, summed in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(summed.view_as(gradient))
 
     def total(self, value: Tensor) -> Tensor:
-        """The sum of a number over the processes."""
+        """The sum over the processes, in the place of the value."""
         if self.count > 1:
+            self.sent.append(value)
             distributed.all_reduce(value)
         return value
 
-    def mean_statistics(self, model: nn.Module) -> None:
-        """Batch norm's statistics, of which each process saw its part: their mean, the same in each."""
-        norms = (m for m in model.modules() if isinstance(m, _BatchNorm) and m.training)
-        for norm in norms if self.count > 1 else ():
-            for statistic in (norm.running_mean, norm.running_var):
-                if statistic is not None:
-                    distributed.all_reduce(statistic)
-                    statistic /= self.count
+
+class Statistics:
+    """Batch norm's running statistics over a batch that is cut into parts, on one process or several.
+
+    Each part starts from the statistics before the batch, and what they come to is the mean over all parts: the same
+    for parts one after another as for parts side by side.
+    """
+
+    def __init__(self, model: nn.Module, group: Processes, parts: int) -> None:
+        self._group, self._parts, self._done = group, parts, 0
+        norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training] if parts > 1 else []
+        self._values = [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
+        self._counts = [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]
+        self._before = [value.clone() for value in self._values]
+        self._sums = [torch.zeros_like(value) for value in self._values]
+
+    def add(self) -> None:
+        """Take what a part has left in the model, and give the next one the statistics before the batch."""
+        for value, before, summed in zip(self._values, self._before, self._sums, strict=True):
+            summed += value
+            value.copy_(before)
+        # a batch is counted once
+        for count in self._counts if self._done else ():
+            count -= 1
+        self._done += 1
+
+    def finish(self) -> None:
+        """Give the model the mean over the parts of all processes."""
+        for value, summed in zip(self._values, self._sums, strict=True):
+            value.copy_(self._group.total(summed) / self._parts)
 
 
-@contextmanager
-def processes(device: torch.device) -> Iterator[Processes]:
+def this_process() -> Processes:
+    """Which of the processes that torchrun started this one is, before they have joined."""
+    return Processes(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def joined(device: torch.device) -> Processes:
     """The processes that torchrun started (environment variables RANK, WORLD_SIZE, ...), or this one alone.
 
-    They speak through nccl on GPUs and through gloo elsewhere.
+    They speak through nccl on GPUs and through gloo elsewhere, and stay joined until they end: one that left early and
+    joined again would meet the others' farewell instead of the others.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Processes()
-        return
-    joined = not distributed.is_initialized()  # type: ignore[no-untyped-call,unused-ignore]
-    if joined:
+    if this_process().count == 1:
+        return Processes()
+    if not distributed.is_initialized():  # type: ignore[no-untyped-call,unused-ignore]
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield Processes(distributed.get_rank(), distributed.get_world_size())
-    finally:
-        if joined:
-            distributed.destroy_process_group()
+    group = Processes(distributed.get_rank(), distributed.get_world_size())
+    # holds what the group has sent until the group has ended
+    atexit.register(_leave, group)
+    return group
+
+
+def _leave(group: Processes) -> None:  # noqa: ARG001
+    if distributed.is_initialized():  # type: ignore[no-untyped-call,unused-ignore]
+        distributed.destroy_process_group()

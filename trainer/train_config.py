@@ -14,6 +14,8 @@ from .schedule import Schedule
 from .sparsity import Sparsity
 
 LARGEST_LEARNING_RATE = 1e3
+# of scikit-learn's splits
+LARGEST_SEED = 2**32 - 1
 
 Precision = Literal["float32", "bf16"]
 
@@ -65,6 +67,8 @@ class TrainConfig:
             at_least(name, getattr(self, name), 1)
         for name in ("seed", "weight_decay", "patience", "stretch", "checkpoint_seconds"):
             at_least(name, getattr(self, name), 0)
+        if self.seed > LARGEST_SEED:
+            raise InputError(f"seed must be at most {LARGEST_SEED}, not {self.seed}")
         for name in ("learning_rate", "gradient_norm"):
             above_zero(name, getattr(self, name))
         if self.learning_rate > LARGEST_LEARNING_RATE:

@@ -71,6 +71,8 @@ class Dataset:
         count = round(share * len(self.y_train))
         if count == 0:
             return self, None
+        if count == len(self.y_train):
+            raise InputError(f"held_out = {share} leaves none of {count} samples to train on; set it lower")
         order = np.random.default_rng(seed).permutation(len(self.y_train))
         parts = np.sort(order[count:]), np.sort(order[:count])
         rest, held = (replace(self, x_train=_only(self.x_train, part), y_train=self.y_train[part]) for part in parts)
