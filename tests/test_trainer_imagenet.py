@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.io import savemat
 
 from hardware_profiles.errors import InputError
+from spikeport import stages
+from spikeport.folder import RunFolder
+from spikeport.run import run_recipe
 from trainer.ann import AnnTwin
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.data import Dataset, image_files, load_dataset
@@ -179,3 +183,16 @@ def test_more_images_at_once_than_fit_are_refused(tmp_path: Path, monkeypatch: p
     for whole in (data.check_test_fits, lambda: data.still(data.x_test), lambda: method.encode(data.x_test)):
         with pytest.raises(InputError, match="12 images at once are 0 GiB, but these data are read batch by batch"):
             whole()
+
+
+def test_a_run_of_more_test_images_than_fit_is_refused_before_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('name = "mine"\npreset = "sew_resnet18_imagenet"\n')
+    data = small(tmp_path, True)
+    monkeypatch.setattr(stages, "dataset_of", lambda _: data)
+    monkeypatch.setattr(stages, "train_network", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(image_files, "MOST_AT_ONCE", 1000)
+    with pytest.raises(InputError, match=r"12 images at once .*train with `spikeport train`"):
+        run_recipe(path, RunFolder(tmp_path / "run"), False, Console(quiet=True))
