@@ -23,7 +23,7 @@ SLOW = {"digits_cnn": 0.98, "digits_sew_resnet": 0.98, "digits_st_rsbp": 0.975}
 MORE = {
     "digits": 0.97, "digits_direct": 0.97, "digits_membrane_bp": 0.975, "digits_soft_lif": 0.96,
     "digits_surrogate_bn": 0.97, "digits_tssl_bp": 0.975,
-    "fsdd_bptt": 0.94, "fsdd_membrane_bp": 0.70, "fsdd_soft_lif": 0.60, "fsdd_st_rsbp": 0.96,
+    "fsdd_bptt": 0.94, "fsdd_membrane_bp": 0.70, "fsdd_soft_lif": 0.55, "fsdd_st_rsbp": 0.96,
     "fsdd_surrogate_bn": 0.95, "fsdd_tssl_bp": 0.90,
     "mnist10k_bptt": 0.98, "mnist10k_dense_surrogate_bn": 0.96, "mnist10k_dense_tssl_bp": 0.96,
     "mnist10k_membrane_bp": 0.96, "mnist10k_sew_resnet": 0.98, "mnist10k_soft_lif": 0.97, "mnist10k_st_rsbp": 0.96,
