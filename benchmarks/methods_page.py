@@ -186,11 +186,20 @@ def run_wanted(rows: Sequence[Row], text: str = "") -> list[str]:
         return [next((line for line in stands if line.startswith(what)), f"{what}: not run") for what in (LOST, LAVA)]
     lost = {row.name: row.float - row.fixed for row in rows}
     worst = max(lost, key=lambda name: lost[name])
-    unlike = [row.name for row in rows if row.dataset in DATASETS and not row.summary["lava_equals_emulator"]]
+    equal = {row.name: row.summary["lava_equals_emulator"] for row in rows if row.dataset in DATASETS}
     return [
         f"{LOST}: {'met' if lost[worst] <= LARGEST_LOSS else 'not met'}; the most is {100 * lost[worst]:.2f} ({worst})",
-        f"{LAVA}: {'not met (' + ', '.join(unlike) + ')' if unlike else 'met'}",
+        f"{LAVA}: {_in_lava(equal)}",
     ]
+
+
+def _in_lava(equal: Mapping[str, bool | None]) -> str:
+    if set(equal.values()) == {None}:
+        return "not run"
+    left_out = ", ".join(name for name, value in equal.items() if value is None)
+    unlike = ", ".join(name for name, value in equal.items() if value is False)
+    verdict = f"not met ({unlike})" if unlike else "met"
+    return verdict + (f"; not run in Lava: {left_out}" if left_out else "")
 
 
 def missing(rows: Sequence[Row]) -> list[str]:
