@@ -70,8 +70,11 @@ class WeightGrid:
 
     def round(self, values: NDArray[np.float64]) -> NDArray[np.int32]:
         """The nearest grid points (ties to even), clipped to the grid."""
-        points = np.rint(values / self.step) * self.step
-        integers: NDArray[np.int32] = np.clip(points, self.low, self.high).astype(np.int32)
+        # in place: memory for every one of these costs more than its arithmetic
+        points = values / self.step
+        np.rint(points, out=points)
+        points *= self.step
+        integers: NDArray[np.int32] = np.clip(points, self.low, self.high, out=points).astype(np.int32)
         return integers
 
 
@@ -149,7 +152,7 @@ def largest_input(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     All positive inputs, or all negative ones, fire at once; a convolution's outputs are its channels.
     """
     rows = weights.reshape(len(weights), -1)
-    positive, negative = np.where(rows > 0, rows, 0).sum(axis=1), -np.where(rows < 0, rows, 0).sum(axis=1)
+    positive, negative = np.maximum(rows, 0).sum(axis=1), -np.minimum(rows, 0).sum(axis=1)
     largest: NDArray[np.float64] = np.maximum(positive, negative)
     return largest
 

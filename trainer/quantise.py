@@ -7,7 +7,7 @@ through it (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,41 +157,41 @@ def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
     if not all(np.isfinite(values).all() for values in (bias, *(_array(weight) for weight, _ in incoming.values()))):
         return layer
     synapses = [(_array(weight) / fan.copies, fan) for weight, fan in incoming.values()]
-    du = _straight_through(layer.du, lambda decay: decay_from_du(du_from_decay(decay)))
-    dv = _straight_through(layer.dv, lambda decay: decay_from_dv(dv_from_decay(decay)))
+    du = _straight_through(layer.du, decay_from_du(du_from_decay(_array(layer.du))))
+    dv = _straight_through(layer.dv, decay_from_dv(dv_from_decay(_array(layer.dv))))
     bias = np.maximum(bias, lowest_bias(_array(layer.vth), _array(dv), chip.arrival))
-    scale, grids = _settled_scale(synapses, bias, _array(du), _array(dv), _array(layer.vth), chip.weight_bits)
-    rounded = {
-        name: _straight_through(weight, _rounding(fan, grid, scale, exponent))
-        for (name, (weight, fan)), grid, exponent in zip(incoming.items(), grids, scale.weight_exps, strict=True)
+    scale, rounded = _settled_scale(synapses, bias, _array(du), _array(dv), _array(layer.vth), chip.weight_bits)
+    weights = {
+        name: _straight_through(weight, words * fan.copies)
+        for (name, (weight, fan)), (words, _) in zip(incoming.items(), rounded, strict=True)
     }
     return LayerTensors(
-        bias=_straight_through(layer.bias, lambda _: _chip_bias(bias, scale)),
+        bias=_straight_through(layer.bias, _chip_bias(bias, scale)),
         du=du,
         dv=dv,
-        vth=_straight_through(layer.vth, lambda t: _chip_threshold(t, scale)),
+        vth=_straight_through(layer.vth, _chip_threshold(_array(layer.vth), scale)),
         chip=ChipScale(scale.scale, scale.vth, dict(zip(incoming, scale.weight_exps, strict=True))),
-        **rounded,
+        **weights,
     )
-
-
-def _rounding(fan: FanIn, grid: WeightGrid, scale: PopulationScale, exponent: int) -> Callable[[Array], Array]:
-    return lambda weight: _chip_weights(weight / fan.copies, grid, scale, exponent) * fan.copies
 
 
 def _settled_scale(
     synapses: Sequence[tuple[Array, FanIn]], bias: Array, du: Array, dv: Array, vth: Array, bits: int
-) -> tuple[PopulationScale, list[WeightGrid]]:
-    """The scale that the rounded numbers, too, would be given: what the compiler, which sees only those, will find."""
+) -> tuple[PopulationScale, list[tuple[Array, FanIn]]]:
+    """The scale that the rounded numbers, too, would be given: what the compiler, which sees only those, will find.
+
+    Also the synapses with the weights that the chip will have.
+    """
     scale, grids = layer_scale(synapses, bias, du, dv, vth, bits)
     for _ in range(SCALE_ROUNDS):
         # rounding up can take u past its register, rounding small weights to 0 can leave only one sign
         rounded = _rounded(synapses, grids, scale)
         again, grids_again = layer_scale(rounded, _chip_bias(bias, scale), du, dv, vth, bits)
         if (again, grids_again) == (scale, grids):
-            return scale, grids
+            return scale, rounded
         scale, grids = again, grids_again
-    return _lowered(synapses, grids, scale, du, float(vth.max())), grids
+    lowered = _lowered(synapses, grids, scale, du, float(vth.max()))
+    return lowered, _rounded(synapses, grids, lowered)
 
 
 def _lowered(
@@ -233,10 +233,9 @@ def _chip_threshold(vth: Array, scale: PopulationScale) -> Array:
     return np.asarray(np.maximum(np.rint(vth / unit), 1) * unit)
 
 
-def _straight_through(value: Tensor, rounding: Callable[[Array], Array]) -> Tensor:
-    rounded = torch.from_numpy(np.asarray(rounding(_array(value)))).to(value)
+def _straight_through(value: Tensor, rounded: Array) -> Tensor:
     # x - x is an exact 0 that carries the gradient; rounded + (x - rounded) would not give `rounded` back
-    return rounded + (value - value.detach())
+    return torch.from_numpy(np.asarray(rounded)).to(value) + (value - value.detach())
 
 
 def _array(value: Tensor) -> Array:
