@@ -139,6 +139,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(data: Dataset, tmp_pat
     for method, field in (
         (Bptt(NETWORK, replace(TRAINING, batch_size=8)), "training.batch_size was 16, now 8"),
         (Bptt(replace(NETWORK, dv=0.3), TRAINING), "network.dv was 0.1, now 0.3"),
+        (Bptt(replace(NETWORK, layers=(LayerConfig(size=7),)), TRAINING), r"network.layers.0.size was \d+, now 7"),
     ):
         with pytest.raises(InputError, match=field):
             method.fit(data, folder=tmp_path, resume=True, progress=False)

@@ -108,9 +108,21 @@ def remove_unfinished(checkpoint: Checkpoint) -> None:
         left.unlink(missing_ok=True)
 
 
-def _first_difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str | None:
-    for part, values in wanted.items():
-        for name, value in values.items():
-            if stored[part].get(name) != value:
-                return f"{part}.{name} was {stored[part].get(name)!r}, now {value!r}"
+def _first_difference(stored: Any, wanted: Any, place: str = "") -> str | None:
+    """The first setting, by its place as a recipe writes it, that differs; None if none does."""
+    if stored == wanted:
+        return None
+    pairs = _parts(stored, wanted)
+    if pairs is None:
+        return f"{place} was {stored!r}, now {wanted!r}"
+    found = (_first_difference(was, now, f"{place}.{name}" if place else str(name)) for name, was, now in pairs)
+    return next(difference for difference in found if difference is not None)
+
+
+def _parts(stored: Any, wanted: Any) -> list[tuple[Any, Any, Any]] | None:
+    """Tables key by key, lists of one length entry by entry; None for what has no parts in common."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return [(name, stored.get(name), wanted.get(name)) for name in {**wanted, **stored}]
+    if isinstance(stored, (list, tuple)) and isinstance(wanted, (list, tuple)) and len(stored) == len(wanted):
+        return [(place, was, now) for place, (was, now) in enumerate(zip(stored, wanted, strict=True))]
     return None

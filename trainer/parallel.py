@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-SENT = 4
-
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of one training: how many they are, and which of them this is; sent: what was summed last."""
+    """The processes of one training: how many they are, and which of them this is; messages: what sums are made in."""
 
     rank: int = 0
     count: int = 1
-    # gloo's threads let go of a tensor some time after its sum is there, and need Python's lock for it if they are the
-    # last to hold it; the group's end, which waits for these threads, keeps that lock
-    sent: deque[Tensor] = field(default_factory=partial(deque, maxlen=SENT), compare=False)
+    # one of each size, which stay to the end: gloo's threads let go of a tensor some time after its sum is there and
+    # need Python's lock for it if they are the last to hold it, but the group's end waits for them and keeps that lock
+    messages: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict, compare=False)
 
     @property
     def first(self) -> bool:
@@ -45,8 +41,14 @@ class Processes:
     def total(self, value: Tensor) -> Tensor:
         """The sum over the processes, in the place of the value."""
         if self.count > 1:
-            self.sent.append(value)
-            distributed.all_reduce(value)
+            size = value.numel(), value.dtype
+            if size not in self.messages:
+                self.messages[size] = torch.empty_like(value).flatten()
+            # no view of it: that would be a tensor of its own
+            message = self.messages[size]
+            message.copy_(value.flatten())
+            distributed.all_reduce(message)
+            value.copy_(message.view_as(value))
         return value
 
 
@@ -97,7 +99,7 @@ def joined(device: torch.device) -> Processes:
     if not distributed.is_initialized():  # type: ignore[no-untyped-call,unused-ignore]
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     group = Processes(distributed.get_rank(), distributed.get_world_size())
-    # holds what the group has sent until the group has ended
+    # holds the messages until the group has ended
     atexit.register(_leave, group)
     return group
 
