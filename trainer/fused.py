@@ -66,12 +66,14 @@ class _Filter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
         rows = flat(a)
-        u = torch.empty_like(rows)
+        # no view of anything: torch lets no view that a function returns be overwritten
+        u = a.new_empty(a.shape)
         before = torch.zeros_like(rows[0]) if start is None else start.reshape(rows.shape[1:]).contiguous()
-        in_threads(kernels.filter_forward, rows, (*arrays(rows), table(a, keep)[0], *arrays(before, u)))
+        filled = arrays(before, u.view(rows.shape))
+        in_threads(kernels.filter_forward, rows, (*arrays(rows), table(a, keep)[0], *filled))
         # what the slope of a trained du needs, and nothing else does; a copy, as u may be overwritten by v
-        ctx.save_for_backward(keep, start, u.view(a.shape).clone() if ctx.needs_input_grad[1] else None)
-        return u.view(a.shape)
+        ctx.save_for_backward(keep, start, u.clone() if ctx.needs_input_grad[1] else None)
+        return u
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
