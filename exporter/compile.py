@@ -12,6 +12,7 @@ from hardware_profiles.schema import ChipProfile
 from . import flow
 from .discretize import Discretize
 from .float_network import FloatNetwork, Reset
+from .graded_sums import Sums, with_relays
 from .mapping import fits
 from .nir_file import NirWarning, check_graph, time_step
 from .nir_graph import check_known, check_reached
@@ -28,12 +29,14 @@ def lower_graph(
     *,
     discretize: Discretize = "euler",
     reset: Reset = "zero",
+    sums: Sums = "synapses",
     watch: flow.Watch | None = None,
 ) -> FloatNetwork:
     """Check a graph, run the passes and lower it; raises InputError that names the node at fault.
 
     discretize: how time constants become decays a step (exporter/discretize.py); reset: what a spike does to v, which
-    NIR does not say; watch: is given the name and result of every step (exporter/flow.py).
+    NIR does not say; sums: "graded" leaves time for relays (exporter/graded_sums.py); watch: is given the name and
+    result of every step (exporter/flow.py).
     """
     check_graph(graph, where)
     check_known(graph, where)
@@ -41,7 +44,7 @@ def lower_graph(
     try:
         check_reached(inline_subgraphs(graph))
         with naming(where, "export the network again"):
-            return flow.run(graph, step, where, discretize, reset, watch)
+            return flow.run(graph, step, where, discretize, reset, sums, watch)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
 
@@ -56,19 +59,30 @@ def compile_graph(
     discretize: Discretize = "euler",
     reset: Reset = "zero",
     precision: Precision = "normal",
+    sums: Sums = "synapses",
     calibration: Given | None = None,
 ) -> ChipProgram:
     """Compile a graph for a chip; dt in seconds (default: the graph's metadata). Raises InputError.
 
-    discretize and reset as in lower_graph; precision "high" spends more synapses on exact weights; calibration: sample
-    input (time, batch, *input shape), one a name for several inputs, by whose spikes the scales are chosen.
+    discretize, reset and sums as in lower_graph; precision "high" spends more synapses on exact weights; calibration:
+    sample input (time, batch, *input shape), one a name for several inputs, by whose spikes the scales are chosen.
     """
     widths = chip.word_widths.fixed_point()
-    network = lower_graph(graph, dt, where, discretize=discretize, reset=reset)
+    if sums == "graded" and not widths.message_bits:
+        raise InputError(
+            f"{where}: sums as graded spikes: {chip.name}'s spikes carry no payload; leave them to the synapses "
+            "(--sums synapses), or compile for a chip with graded spikes"
+        )
+    network = lower_graph(graph, dt, where, discretize=discretize, reset=reset, sums=sums)
     for note in network.notes:
         warnings.warn(f"{where}: {note}", NirWarning, stacklevel=2)
     if not network.populations:
         raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
+
+    def finished(rounded: ChipProgram) -> ChipProgram:
+        joined = join_delays(rounded)
+        return with_relays(joined) if sums == "graded" else joined
+
     program = quantise(
         network,
         chip.name,
@@ -76,6 +90,6 @@ def compile_graph(
         weight_bits or widths.weight_bits,
         precision=precision,
         calibration=calibration,
-        fits=lambda program: fits(join_delays(program), chip),
+        fits=lambda program: fits(finished(program), chip),
     )
-    return join_delays(program)
+    return finished(program)

@@ -33,7 +33,7 @@ def balance(inputs: Iterable[str], connections: tuple[FloatConnection, ...]) -> 
 
 
 def levels(inputs: Iterable[str], connections: Iterable[FloatConnection]) -> dict[str, int]:
-    """The smallest levels at which no delay is below 1: longest paths, whose edges count 1 - steps each.
+    """The smallest levels at which no delay is below its hops: longest paths, whose edges count hops - steps each.
 
     Inputs, and nodes nothing leads to, stand at 0. Raises InputError, naming the cycle, where there are none.
     """
@@ -44,7 +44,7 @@ def levels(inputs: Iterable[str], connections: Iterable[FloatConnection]) -> dic
     for _ in nodes:
         changed = ""
         for c in forward:
-            least = level[c.source] + 1 - c.steps
+            least = level[c.source] + c.hops - c.steps
             if least > level[c.target]:
                 level[c.target], before[c.target], changed = least, c.source, c.target
         if not changed:

@@ -96,6 +96,7 @@ class FloatConnection:
 
     delay: the chip's steps from sending to arrival, at least 1. axonal_delays: steps beyond it, one a source element,
     shape (source size,). steps: those of them that pass in the float network, too, by a Delay that all axons share.
+    hops: the chip's steps it takes at least, 2 where a relay will stand (exporter/graded_sums.py).
     synapse: name of the network's node that the weights came from.
     """
 
@@ -106,6 +107,7 @@ class FloatConnection:
     delay: int
     axonal_delays: Integers | None = field(default=None, kw_only=True)
     steps: int = field(default=0, kw_only=True)
+    hops: int = field(default=1, kw_only=True)
     synapse: str = field(default="", kw_only=True)
 
     @property

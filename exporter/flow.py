@@ -18,6 +18,7 @@ from .delays import balance_delays
 from .discretize import Discretize
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
 from .fold_leak import fold_leak
+from .graded_sums import Sums, leave_room
 from .lower import lower
 from .nir_file import write_nir
 from .passes import PASSES
@@ -36,7 +37,13 @@ def listed() -> dict[str, str]:
 
 
 def run(
-    graph: nir.NIRGraph, dt: float, where: str, discretize: Discretize, reset: Reset, watch: Watch | None = None
+    graph: nir.NIRGraph,
+    dt: float,
+    where: str,
+    discretize: Discretize,
+    reset: Reset,
+    sums: Sums,
+    watch: Watch | None = None,
 ) -> FloatNetwork:
     """All steps in order; `watch` is given each one's name and result. Raises InputError."""
     seen: Watch = watch or (lambda _name, _result: None)
@@ -46,6 +53,8 @@ def run(
     network = lower(graph, dt, where, discretize=discretize, reset=reset)
     seen("lower", network)
     network = fold_leak(network)
+    if sums == "graded":
+        network = leave_room(network)
     seen("fold_leak", network)
     balanced = balance_delays(network)
     seen("balance_delays", balanced)

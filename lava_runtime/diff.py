@@ -17,6 +17,7 @@ from exporter.arrivals import Arrivals
 from exporter.dequantise import PARTS, cuba, ends_of, exchange, geometry_of, held_network, held_weights
 from exporter.float_network import FloatConnection, FloatNetwork
 from exporter.float_simulator import FloatResult, simulate_float
+from exporter.graded_sums import without_relays
 from exporter.program import ChipProgram, CubaLI, Given, Population
 from exporter.replay import arrived
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
@@ -138,6 +139,7 @@ def diff(
     of how many: one in floating point, one on the chip, and one for each cause. Raises InputError for a bad input, or
     a program that was not compiled from this network.
     """
+    program = without_relays(program, {p.name for p in network.populations})
     inputs = check_input(program, x, where)
     variants: dict[Cause, FloatNetwork] = {part: exchange(network, program, part) for part in PARTS}
     length, batch = extent(x)

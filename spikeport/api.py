@@ -9,6 +9,7 @@ from rich.console import Console
 
 from exporter.discretize import Discretize
 from exporter.float_network import Reset
+from exporter.graded_sums import Sums
 from exporter.program import Given
 from exporter.quantise import Precision
 from hardware_profiles.errors import InputError
@@ -33,15 +34,17 @@ def compile(
     reset: Reset | None = None,
     precision: Precision = "normal",
     calibrate: Given | str | Path | None = None,
+    sums: Sums = "synapses",
 ) -> Network:
     """Compile a network to a chip's integers, as `spikeport compile`; raises InputError.
 
     graph: a NIR graph, or a .nir or .net file; chip: a name or a profile file; dt: seconds a step, where the graph does
     not say it; framework: the one that wrote the graph (`--from`); calibrate: sample input, one array
-    a name for several inputs, by whose spikes scales are chosen.
+    a name for several inputs, by whose spikes scales are chosen; sums: "graded" adds the layers that a synapse sums
+    once, as payloads.
     """
     sample = Path(calibrate) if isinstance(calibrate, str) else calibrate
-    choices = Choices(dt, weight_bits, framework, discretize, reset, precision, sample)
+    choices = Choices(dt, weight_bits, framework, discretize, reset, precision, sample, sums)
     model = Path(graph) if isinstance(graph, str) else graph
     return compile_network(model, str(chip), choices)
 

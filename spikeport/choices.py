@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exporter.discretize import Discretize
     from exporter.float_network import Reset
+    from exporter.graded_sums import Sums
     from exporter.program import Given
     from exporter.quantise import Precision
 
@@ -28,6 +29,7 @@ class Choices:
     reset: Reset | None = None
     precision: Precision = "normal"
     calibrate: Path | Given | None = None
+    sums: Sums = "synapses"
 
     def given(self) -> list[str]:
         """The options that differ from the defaults, as they are called on the command line."""

@@ -15,6 +15,7 @@ from exporter.dialects import get_dialect
 from exporter.discretize import Discretize
 from exporter.float_network import FloatNetwork, Reset
 from exporter.flow import dump_to
+from exporter.graded_sums import Sums
 from exporter.netx.for_net import compile_for_net
 from exporter.netx.from_net import compile_net
 from exporter.nir_file import read_nir
@@ -31,12 +32,16 @@ from .folder import RunFolder
 
 @dataclass(frozen=True)
 class Meant:
-    """A graph with what NIR does not say of it; dt in seconds, None where the graph says it."""
+    """A graph with what NIR does not say of it; dt in seconds, None where the graph says it.
+
+    sums: what the chip does with layers that a synapse sums; it moves the steps at which layers run.
+    """
 
     graph: nir.NIRGraph
     dt: float | None
     discretize: Discretize
     reset: Reset
+    sums: Sums
 
 
 def meant(model: Path | nir.NIRGraph, choices: Choices = NO_CHOICES) -> Meant:
@@ -48,7 +53,7 @@ def meant(model: Path | nir.NIRGraph, choices: Choices = NO_CHOICES) -> Meant:
         dialect = get_dialect(choices.framework)
         graph, dt = dialect.apply(graph, dt, where)
         discretize, reset = discretize or dialect.discretize, reset or dialect.reset
-    return Meant(graph, dt, discretize or "euler", reset or "zero")
+    return Meant(graph, dt, discretize or "euler", reset or "zero", choices.sums)
 
 
 def name_of(model: Path | nir.NIRGraph) -> str:
@@ -113,6 +118,7 @@ def compile_meant(network: Meant, where: str, chip: str, choices: Choices) -> Ch
         reset=network.reset,
         precision=choices.precision,
         calibration=_sample_spikes(choices, network, where),
+        sums=network.sums,
     )
 
 
@@ -175,7 +181,9 @@ def open_both(path: Path, chip: str | None, choices: Choices = NO_CHOICES) -> tu
 
 def lower_meant(network: Meant, where: str) -> FloatNetwork:
     """The float network of a graph as it is meant; raises InputError."""
-    return lower_graph(network.graph, network.dt, where, discretize=network.discretize, reset=network.reset)
+    return lower_graph(
+        network.graph, network.dt, where, discretize=network.discretize, reset=network.reset, sums=network.sums
+    )
 
 
 def dump_passes(path: Path, choices: Choices, folder: Path) -> None:
@@ -184,5 +192,11 @@ def dump_passes(path: Path, choices: Choices, folder: Path) -> None:
         raise InputError(f"{path}: passes run over NIR graphs; --dump takes a .nir file")
     source = meant(path, choices)
     lower_graph(
-        source.graph, source.dt, str(path), discretize=source.discretize, reset=source.reset, watch=dump_to(folder)
+        source.graph,
+        source.dt,
+        str(path),
+        discretize=source.discretize,
+        reset=source.reset,
+        sums=source.sums,
+        watch=dump_to(folder),
     )

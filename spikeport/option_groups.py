@@ -21,6 +21,8 @@ from .options import (
     PrecisionOption,
     ResetName,
     ResetOption,
+    SumsName,
+    SumsOption,
     WeightBitsOption,
 )
 from .output import Output
@@ -72,10 +74,11 @@ def _choices(
     reset: ResetName | None,
     precision: PrecisionName,
     calibrate: Path | None,
+    sums: SumsName,
 ) -> Choices:
     decay: Any = None if discretize is None else discretize.value
     after: Any = None if reset is None else reset.value
-    return Choices(dt, weight_bits, framework, decay, after, precision.value, calibrate)
+    return Choices(dt, weight_bits, framework, decay, after, precision.value, calibrate, sums.value)
 
 
 CompileOptions = Annotated[
@@ -89,11 +92,13 @@ CompileOptions = Annotated[
             "reset": (ResetOption, None),
             "precision": (PrecisionOption, PrecisionName.normal),
             "calibrate": (CalibrateOption, None),
+            "sums": (SumsOption, SumsName.synapses),
         },
         _choices,
     ),
 ]
-"""How a network is compiled: --dt, --weight-bits, --from, --discretize, --reset, --precision, --calibrate."""
+"""How a network is compiled: --dt, --weight-bits, --from, --discretize, --reset, --precision, --calibrate,
+--sums."""
 
 OutputOption = Annotated[Output, Group({"json_file": (JsonOption, None)}, lambda json_file: Output(json_file))]
 """Where words and figures go: --json."""

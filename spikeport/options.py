@@ -32,6 +32,13 @@ class ResetName(str, Enum):
     subtract_after_decay = "subtract_after_decay"
 
 
+class SumsName(str, Enum):
+    """exporter.graded_sums.Sums, as typer reads it."""
+
+    synapses = "synapses"
+    graded = "graded"
+
+
 class PrecisionName(str, Enum):
     """How many synapses a weight may take."""
 
@@ -96,6 +103,9 @@ ResetOption = Annotated[
 ]
 PrecisionOption = Annotated[
     PrecisionName, typer.Option("--precision", help="high: two synapses a weight where that is needed.")
+]
+SumsOption = Annotated[
+    SumsName, typer.Option("--sums", help="graded: layers that a synapse sums are added once, as payloads.")
 ]
 CalibrateOption = Annotated[
     Optional[Path],  # noqa: UP045

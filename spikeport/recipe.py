@@ -25,6 +25,8 @@ else:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 LavaBackend = Literal["lava", "stock"]
+# exporter.graded_sums.Sums, whose room is slow to import
+Sums = Literal["synapses", "graded"]
 
 
 class Recipe(BaseModel):
@@ -32,6 +34,7 @@ class Recipe(BaseModel):
 
     data: the file or folder that holds the data set, if it does not come with the project.
     preset: what the recipe leaves out comes from that published setting (trainer/presets/), key by key.
+    sums: how the chip adds up what `sew` blocks join: "graded" adds once and sends payloads (exporter/graded_sums.py).
     network and training: see trainer/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
     """
 
@@ -42,6 +45,7 @@ class Recipe(BaseModel):
     dataset: str
     data: str | None = None
     chip: str = "loihi2"
+    sums: Sums = "synapses"
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     devices: tuple[str, ...] = ("server_cpu", "desktop_gpu", "jetson_tx1")
     backends: tuple[LavaBackend, ...] = ("lava", "stock")
@@ -109,7 +113,12 @@ def _check_fit(recipe: Recipe, path: str) -> None:
 
     try:
         chip = load_chip(recipe.chip)
-        if recipe.network.payload > 1 and not chip.word_widths.fixed_point().message_bits:
+        plain = not chip.word_widths.fixed_point().message_bits
+        if recipe.sums == "graded" and plain:
+            raise InputError(
+                f"key 'sums': {recipe.chip}'s spikes carry no payload; leave it out or choose a chip with graded spikes"
+            )
+        if recipe.network.payload > 1 and plain:
             raise InputError(
                 f"key 'network.payload': {recipe.chip}'s spikes carry no payload; leave it out or choose a chip with "
                 "graded spikes"

@@ -69,7 +69,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
         stages.export_nir(folder, method)
         stages.export_twin(folder, twin, data)
     with clock.stage("compile", f"{folder.chip.name} for {chip.title}"):
-        program = stages.compile_nir(folder, recipe.chip, method.network_config.chip_aware)
+        program = stages.compile_nir(folder, recipe.chip, method.network_config.chip_aware, recipe.sums)
     with clock.stage("simulate", f"{len(data.y_test)} test samples in the emulator"):
         x = stages.encode_test(folder, method, data)
         result = _simulate(program, x, "emulator", console)
@@ -80,7 +80,7 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
     with clock.stage("profile", "spikes, synaptic operations, energy"):
         profile = profile_run(program, result, chip, x)
     with clock.stage("diff", "float against fixed point, layer by layer"):
-        difference = stages.float_difference(folder, program, x)
+        difference = stages.float_difference(folder, program, x, recipe.sums)
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
         accuracies = stages.measure(folder, method, data, program, result)
         costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)

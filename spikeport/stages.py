@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from exporter.compile import compile_graph, lower_graph
 from exporter.from_torch import network_to_nir
+from exporter.graded_sums import Sums
 from exporter.nir_file import read_nir, write_nir
 from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
 from exporter.program import ChipProgram
@@ -96,9 +97,11 @@ def export_twin(folder: RunFolder, twin: AnnTwin, data: Dataset) -> None:
     quantise_onnx(folder.onnx, folder.onnx_int8, data.still(data.x_train[:512]))
 
 
-def compile_nir(folder: RunFolder, chip: str, weight_bits: int | None = None) -> ChipProgram:
+def compile_nir(folder: RunFolder, chip: str, weight_bits: int | None = None, sums: Sums = "synapses") -> ChipProgram:
     """model.nir -> model.chip, read back from the file."""
-    program = compile_graph(read_nir(folder.nir), load_chip(chip), weight_bits=weight_bits, where=str(folder.nir))
+    program = compile_graph(
+        read_nir(folder.nir), load_chip(chip), weight_bits=weight_bits, where=str(folder.nir), sums=sums
+    )
     save_program(program, folder.chip)
     return load_program(folder.chip)
 
@@ -148,9 +151,9 @@ def measure(
     )
 
 
-def float_difference(folder: RunFolder, program: ChipProgram, x: NDArray[Any]) -> DiffReport:
+def float_difference(folder: RunFolder, program: ChipProgram, x: NDArray[Any], sums: Sums = "synapses") -> DiffReport:
     """model.nir in floating point against the program on the first test samples, layer by layer."""
-    network = lower_graph(read_nir(folder.nir), where=str(folder.nir))
+    network = lower_graph(read_nir(folder.nir), where=str(folder.nir), sums=sums)
     return diff(network, program, x[:, :_COMPARED], str(folder.test_input))
 
 
