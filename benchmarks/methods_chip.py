@@ -21,6 +21,7 @@ from spikeport.stages import dataset_of, train_network
 from trainer.config import LayerConfig, NetworkConfig, build_network
 from trainer.data import Dataset
 from trainer.estimator import Method
+from trainer.memory import keep_freed_memory
 from trainer.methods import get_method, load_trained
 from trainer.network import SpikingNetwork
 
@@ -112,6 +113,8 @@ def _width_cells(values: Mapping[int, Sequence[float]]) -> list[str]:
 
 def step_table(rounds: int) -> list[str]:
     """A training step without optimizer on one thread, by processor time; medians, ways in turn round by round."""
+    # as training does
+    keep_freed_memory()
     torch.manual_seed(0)
     x = (torch.rand(STEPS, BATCH, SIZES[0]) < RATE).float()
     y = torch.randint(SIZES[-1], (BATCH,))
