@@ -39,8 +39,9 @@ def pays(spikes: Tensor, weight: Tensor) -> bool:
 
 def _share(spikes: Tensor) -> float:
     # so many rows say it well enough; counting all costs a tenth of the product
-    some = spikes.detach()[:: max(1, len(spikes) // COUNTED)].numpy()
-    return float(np.count_nonzero(some) / max(1, some.size))
+    some = spikes.detach().numpy()[:: max(1, len(spikes) // COUNTED)]
+    # as bool: NumPy counts those three times as fast
+    return float(np.count_nonzero(some.astype(bool)) / max(1, some.size))
 
 
 def sparse_linear(spikes: Tensor, weight: Tensor) -> Tensor:
