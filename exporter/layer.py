@@ -27,7 +27,7 @@ from .parts import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of,
 from .payload import SPIKE, Payload
 from .program import Connection, Cuba, CubaLI, CubaLIF, CubaLIFSoftReset, Integers, Quantisation
 from .reach import Decays, Reach, worst_case
-from .rest import resting_voltage
+from .rest import acts_early, resting_voltage
 from .rows import times_rows
 from .scale import Rounded, ScaleSearch, threshold_words
 
@@ -45,16 +45,23 @@ EXACT = 1e-13
 
 @dataclass(frozen=True)
 class Wanted:
-    """A population in floating point, its incoming connections and the chip's step that is its first."""
+    """A population in floating point, its incoming connections and the chip's step that is its first.
+
+    disturbed: whether something may arrive before that step, from layers that act early (exporter/rest.py).
+    """
 
     population: FloatPopulation
     incoming: tuple[FloatConnection, ...]
     start: int
+    disturbed: bool = False
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The same on the chip; form: the finest that it took; loss: see scale.Rounded."""
+    """The same on the chip; form: the finest that it took; loss: see scale.Rounded.
+
+    early: whether it may send something before its first step, which disturbs the layers it leads to.
+    """
 
     population: Cuba
     connections: tuple[Connection, ...]
@@ -62,6 +69,7 @@ class Layer:
     form: Form
     loss: float
     reach: Reach
+    early: bool
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,9 @@ def quantise_layer(wanted: Wanted, payloads: Mapping[str, Payload], widths: Word
     report = _report(population, compiled, matrices, rounded, search.current_bound(rounded), reach, settled, widths)
     report = replace(report, interval=options.interval or 0.0)
     connections = _connections(wanted, matrices, rounded, options.weight_bits)
-    return Layer(compiled, connections, report, form, rounded.loss, reach)
+    vth = compiled.vth if isinstance(compiled, CubaLIF | CubaLIFSoftReset) else None
+    early = wanted.disturbed or acts_early(compiled.bias, compiled.dv, vth, compiled.v_initial, wanted.start)
+    return Layer(compiled, connections, report, form, rounded.loss, reach, early)
 
 
 def _matrix(
@@ -176,18 +186,20 @@ def _compiled(wanted: Wanted, constants: _Constants, rounded: Rounded, widths: W
     }  # fmt: skip
     ends = population.name, population.shape
     if vth is None:
-        return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), settled
-    if population.reset == "zero" and (settled or np.any(final)):
-        return CubaLIF(*ends, **common, vth=vth), settled
+        return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), settled and not wanted.disturbed
+    at_rest = settled and not wanted.disturbed
+    if population.reset == "zero" and (at_rest or np.any(final)):
+        return CubaLIF(*ends, **common, vth=vth), at_rest
     if population.reset == "zero":
-        # no start voltage outlasts so negative a bias: v is set to 0 once, before the population's first step
+        # no start voltage outlasts so large a bias, or what arrives too early: u and v are set to 0 once, before the
+        # population's first step
         common |= LIFReset.once(population.size, wanted.start, widths)
         return LIFReset(*ends, **common, vth=vth), True
     taken = vth.astype(np.int64) * STATE_UNIT
     if population.reset == "subtract_after_decay":
         taken = np.rint(population.subtracted * rounded.scale).astype(np.int64)
     taken = np.clip(taken, 0, widths.state_max).astype(np.int32)
-    return CubaLIFSoftReset(*ends, **common, vth=vth, v_subtract=taken), settled
+    return CubaLIFSoftReset(*ends, **common, vth=vth, v_subtract=taken), at_rest
 
 
 def _connections(

@@ -34,3 +34,19 @@ def resting_voltage(
         settled = settled and bool(np.array_equal(held, value))
         value = held
     return value.astype(np.int32), settled
+
+
+def acts_early(bias: Integers, dv: Integers, vth: Integers | None, start: Integers, steps: int) -> bool:
+    """Whether bias and start voltage alone make a neuron spike within `steps` updates, or send a voltage that is not 0.
+
+    So far down a pipeline no start voltage holds a large bias back any more.
+    """
+    if vth is None:
+        return steps > 0 and bool(np.any(start) or np.any(bias))
+    keep, highest = DECAY_UNITY - dv.astype(np.int64), vth.astype(np.int64) * STATE_UNIT
+    value = start.astype(np.int64)
+    for _ in range(steps):
+        value = np.sign(value) * (np.abs(value) * keep // DECAY_UNITY) + bias
+        if np.any(value > highest):
+            return True
+    return False

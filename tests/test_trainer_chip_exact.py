@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chip_exact import assert_equal_spikes, compiled
+from chip_exact import assert_equal_spikes, chip_spikes, compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,3 +164,19 @@ def test_the_program_holds_the_trainer_s_integers(tmp_path: Path) -> None:
         np.testing.assert_allclose(weights * 2.0**connection.weight_exp, wanted, atol=1e-2)
         np.testing.assert_array_equal(population.vth, layer.chip.vth)
         np.testing.assert_allclose(population.bias, (layer.bias * layer.chip.scale).detach().numpy(), atol=0.2)
+
+
+def test_what_a_deep_layer_s_bias_makes_it_spike_too_early_reaches_no_layer(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = (LayerConfig("conv", 4), LayerConfig("conv", 4, repeat=13))
+    network = build_network(NetworkConfig(layers, du=0.3, dv=0.5), (1, 4, 4), 3)
+    for number, (_, block) in enumerate(network.spiking_blocks()):
+        if block.norm is not None and number % 2:
+            # most channels of every second layer spike by their bias alone; the others have none
+            torch.nn.init.uniform_(block.norm.bias, 0.8, 1.6)
+    x = (np.random.default_rng(0).random((8, 4, 1, 4, 4)) < 0.5).astype(np.uint8)
+    assert assert_equal_spikes(network.eval(), x, tmp_path)
+    program = compiled(network, tmp_path)
+    result = chip_spikes(program, x)[1]
+    early = [p.name for p in program.populations if result.states[f"s/{p.name}"][: program.latency[p.name]].any()]
+    assert early
