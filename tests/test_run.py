@@ -30,7 +30,7 @@ backends = ["lava"]
 neuron = "cuba_lif"
 layers = [{ kind = "dense", size = 24 }]
 [training]
-epochs = 8
+epochs = 20
 batch_size = 8
 steps = 8
 learning_rate = 0.01
@@ -150,12 +150,19 @@ def test_an_interrupted_training_resumes_to_the_same_weights(finished: Path, tmp
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     end = time.monotonic() + 300
-    while time.monotonic() < end and not _epochs(checkpoint):
+    while time.monotonic() < end and running.poll() is None:
+        # held while it is looked at, so that training does not come to its end meanwhile
+        running.send_signal(signal.SIGSTOP)
+        begun = _epochs(checkpoint) > 0
+        if begun:
+            running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGCONT)
+        if begun:
+            break
         time.sleep(0.02)
-    running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=300)
     assert running.returncode == 130 and b"--resume" in errors and b"Traceback" not in errors
-    assert 0 < _epochs(checkpoint) < 8
+    assert 0 < _epochs(checkpoint) < 20
     assert not (tmp_path / "half" / "network.pt").exists()
     result = spikeport("train", recipe, "--out", tmp_path / "half", "--resume")
     assert result.returncode == 0, result.stderr
