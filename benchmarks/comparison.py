@@ -23,10 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
-from benchmarks.page import written
+from benchmarks.page import update
 from exporter.compile import compile_graph
 from exporter.nir_file import read_nir
-from hardware_profiles.files import write_text
 from hardware_profiles.loader import available, load_chip, load_profile
 from lava_runtime.costs import Range
 from lava_runtime.inputs import load_input
@@ -233,7 +232,7 @@ def main() -> None:
     }
     if args.docs:
         parts = {name: ["\n".join(lines).rstrip().replace(NARROW, " ")] for name, lines in sections.items()}
-        write_text(PAGE, written(PAGE.read_text(encoding="utf-8"), parts))
+        update(PAGE, parts)
         return
     for lines in sections.values():
         print("\n".join(lines).replace(NARROW, " "), end="\n\n")

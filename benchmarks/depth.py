@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from page import table, written
+from page import table, update
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -219,7 +219,7 @@ def main() -> None:
     if arguments.page:
         headings = ("way", "layers", "height", "first / last gradient", f"loss, fifths of {arguments.steps} steps")
         lines = table(headings, map(cells, curves))
-        write_text(arguments.page, written(arguments.page.read_text(encoding="utf-8"), {"depth": lines}))
+        update(arguments.page, {"depth": lines})
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def main() -> None:
     if arguments.plot:
         draw(grid, arguments.plot)
     if arguments.page:
-        write_text(arguments.page, page.written(arguments.page.read_text(encoding="utf-8"), {"gradients": lines}))
+        page.update(arguments.page, {"gradients": lines})
 
 
 if __name__ == "__main__":

@@ -279,6 +279,6 @@ def _panel(rows: Sequence[Row], title: str, left: float) -> list[svg.Markup]:
 
 def write_page(path: Path, rows: Sequence[Row], parts: Mapping[str, Sequence[str]]) -> None:
     """Bring the page up to date, lines by mark, and the picture beside it, if every one of its runs is there."""
-    write_text(path, page.written(path.read_text(encoding="utf-8"), parts))
+    page.update(path, parts)
     if not missing(rows):
         write_text(path.parent / "img" / "methods.svg", picture(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 
 def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
@@ -28,3 +29,11 @@ def written(text: str, parts: Mapping[str, Iterable[str]]) -> str:
         begin = text.index(mark) + len(mark)
         text = text[:begin] + "\n".join(lines) + "\n" + text[text.index("<!-- end -->", begin) :]
     return text
+
+
+def update(path: Path, parts: Mapping[str, Iterable[str]]) -> None:
+    """Bring a page up to date, as `written`."""
+    # scripts put the tree they stand in on the path after they import this
+    from hardware_profiles.files import write_text
+
+    write_text(path, written(path.read_text(encoding="utf-8"), parts))

@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spikeport
 from exporter.from_torch import network_to_nir
-from hardware_profiles.files import write_text
 from trainer.config import LayerConfig, NetworkConfig, build_network
 from trainer.network import SpikingNetwork
 
@@ -83,7 +82,7 @@ def main() -> None:
     found = page.table(HEADINGS, (line for blocks in BLOCKS for line in lines(blocks)))
     print(*found, sep="\n")
     if arguments.page:
-        write_text(arguments.page, page.written(arguments.page.read_text(encoding="utf-8"), {"sums": found}))
+        page.update(arguments.page, {"sums": found})
 
 
 if __name__ == "__main__":

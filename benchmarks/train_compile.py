@@ -19,12 +19,11 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from page import table, written
+from page import table, update
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from hardware_profiles.files import write_text
 from trainer.ann import TwinNetwork
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.methods import get_method
@@ -112,7 +111,7 @@ def main() -> None:
         print("  ".join(rows[-1]), flush=True)
     if arguments.page:
         lines = table(("step", "as it is", "compiled", "times", "ready after"), rows)
-        write_text(arguments.page, written(arguments.page.read_text(encoding="utf-8"), {"compile": lines}))
+        update(arguments.page, {"compile": lines})
 
 
 if __name__ == "__main__":

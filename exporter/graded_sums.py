@@ -42,9 +42,10 @@ def leave_room(network: FloatNetwork) -> FloatNetwork:
 
 def with_relays(program: ChipProgram) -> ChipProgram:
     """The program in which a relay stands for the layers that a synapse sums, wherever there is time for it."""
+    senders = {p.name for p in program.populations if not p.GRADED}
     families: dict[Hashable, list[Connection]] = {}
     for connection in program.connections:
-        if _can_be_summed(connection, program):
+        if _can_be_summed(connection, senders):
             families.setdefault(_same(connection), []).append(connection)
     relays: dict[frozenset[tuple[str, int]], GradedVec] = {}
     links: list[Connection] = []
@@ -85,11 +86,11 @@ def without_relays(program: ChipProgram, layers: Collection[str]) -> ChipProgram
     return replace(program, populations=populations, connections=tuple(connections))
 
 
-def _can_be_summed(connection: Connection, program: ChipProgram) -> bool:
+def _can_be_summed(connection: Connection, senders: Collection[str]) -> bool:
     """Whether it carries spikes of a layer, to another one, by one delay that leaves room for a relay."""
-    senders = {p.name for p in program.populations if not p.GRADED}
     plain = connection.axonal_delays is None and connection.synaptic_delays is None
-    return plain and connection.source in senders - {connection.target} and connection.delay > 1
+    between = connection.source in senders and connection.source != connection.target
+    return plain and between and connection.delay > 1
 
 
 def _same(connection: Connection) -> Hashable:

@@ -185,9 +185,9 @@ def _compiled(wanted: Wanted, constants: _Constants, rounded: Rounded, widths: W
         "du": constants.du, "dv": constants.dv, "bias_mant": mantissa, "bias_exp": exponent, "v_initial": rest
     }  # fmt: skip
     ends = population.name, population.shape
-    if vth is None:
-        return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), settled and not wanted.disturbed
     at_rest = settled and not wanted.disturbed
+    if vth is None:
+        return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), at_rest
     if population.reset == "zero" and (at_rest or np.any(final)):
         return CubaLIF(*ends, **common, vth=vth), at_rest
     if population.reset == "zero":

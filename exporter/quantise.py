@@ -71,15 +71,14 @@ def quantise_layers(
     """Every population and its synapses, rounded as its options say; known: those that are rounded already."""
     starts = network.starts
     layers: dict[str, Layer] = {}
-    early: set[str] = set()
     payloads = {name: Payload(1.0, largest, signed=False) for name, largest in network.payloads.items()}
     for population in senders_first(network):
         if population.name in known:
             layers[population.name] = known[population.name]
-            early |= {population.name} if layers[population.name].early else set()
             continue
         incoming = tuple(c for c in network.connections if c.target == population.name)
-        wanted = Wanted(population, incoming, starts[population.name], any(c.source in early for c in incoming))
+        disturbed = any(c.source in layers and layers[c.source].early for c in incoming)
+        wanted = Wanted(population, incoming, starts[population.name], disturbed)
         with naming(f"layer {population.name!r}", "scale its weights and thresholds to ordinary sizes"):
             if sample is None:
                 layer = quantise_layer(wanted, payloads, widths, options[population.name])
@@ -96,7 +95,6 @@ def quantise_layers(
                 voltages = sample.chip[population.name]
                 sent = np.sign(voltages) * (np.abs(voltages) >> shift)
                 sample = replace(sample, chip={**sample.chip, population.name: sent})
-        early |= {population.name} if layer.early else set()
         layers[population.name] = layer
     return layers
 

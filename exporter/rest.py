@@ -6,6 +6,7 @@ import numpy as np
 
 from hardware_profiles.fixed_point import DECAY_UNITY, STATE_UNIT, WordWidths
 
+from .neurons.cuba import toward_zero
 from .program import Integers
 
 
@@ -43,10 +44,10 @@ def acts_early(bias: Integers, dv: Integers, vth: Integers | None, start: Intege
     """
     if vth is None:
         return steps > 0 and bool(np.any(start) or np.any(bias))
-    keep, highest = DECAY_UNITY - dv.astype(np.int64), vth.astype(np.int64) * STATE_UNIT
+    highest = vth.astype(np.int64) * STATE_UNIT
     value = start.astype(np.int64)
     for _ in range(steps):
-        value = np.sign(value) * (np.abs(value) * keep // DECAY_UNITY) + bias
+        value = toward_zero(value, DECAY_UNITY - dv) + bias
         if np.any(value > highest):
             return True
     return False

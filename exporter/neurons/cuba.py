@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -100,7 +100,7 @@ def plain_voltage(v: Integers, dv: Integers, current: Integers, bias: Integers) 
     return np.clip(_int32(total), 1 - LIMIT, LIMIT - 1).astype(np.int32)
 
 
-def toward_zero(state: Integers, keep: Integers) -> NDArray[np.int64]:
+def toward_zero(state: NDArray[np.signedinteger[Any]], keep: Integers) -> NDArray[np.int64]:
     """state * keep / 4096, rounded toward zero."""
     product = np.abs(state.astype(np.int64)) * keep // DECAY_UNITY
     result: NDArray[np.int64] = np.sign(state) * product
