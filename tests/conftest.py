@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from places import SHARED
 
 from lava_runtime.child import lava_missing
 
 # tests assert no times, and a loaded machine is no failure
 settings.register_profile("spikeport", deadline=None)
 settings.load_profile("spikeport")
-
-_SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def conformance() -> Path:
     """The folder of networks and traces that others made, beside the checkout."""
-    folder = _SHARED / "conformance"
+    folder = SHARED / "conformance"
     if not folder.is_dir():
         pytest.skip("the conformance networks are not beside this checkout (../shared/conformance)")
     return folder

@@ -11,8 +11,9 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph, spikeport
+from places import ROOT
 from programs import spikes
-from test_cli import ROOT, graph, spikeport
 
 import spikeport as sp
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import ROOT
 from programs import dense, spikes
 
 from exporter.program_file import save_program
@@ -74,7 +75,7 @@ def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
     np.save(tmp_path / "x.npy", spikes((2000, 60, 50), 0.2, 2))
     command = [sys.executable, "-m", "spikeport.cli", "simulate", str(tmp_path / "model.chip"), "--input",
                str(tmp_path / "x.npy"), "--backend", "stock", "-o", str(tmp_path / "out.npz")]  # fmt: skip
-    root = Path(__file__).resolve().parent.parent
+    root = ROOT
     running = subprocess.Popen(
         command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         # a shell that runs these tests in the background has its commands ignore SIGINT

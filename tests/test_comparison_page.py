@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 from report_runs import make_summary
 
 from lava_runtime.costs import Range
 from spikeport.contest import Row
 from spikeport.report.model import parse_summary
 from spikeport.report.verdict import Outcome
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import ROOT
 
 from hardware_profiles import InputError, Quantity, load_chip, load_costs
 from hardware_profiles.schema import ChipCosts
@@ -143,7 +144,7 @@ def test_what_the_authors_subtracted_is_subtracted() -> None:
 
 
 def test_a_point_with_the_wrong_unit_or_no_source_is_refused(tmp_path: Path) -> None:
-    text = (Path(__file__).parent.parent / "benchmarks/measured/yao_gesture.toml").read_text(encoding="utf-8")
+    text = (ROOT / "benchmarks/measured/yao_gesture.toml").read_text(encoding="utf-8")
     (tmp_path / "bad.toml").write_text(text.replace('unit = "W"', 'unit = "J"'), encoding="utf-8")
     with pytest.raises(InputError, match=r"bad\.toml: .*power has the unit W, not J"):
         load_cases(tmp_path)

@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import nir
 import numpy as np
 import pytest
+from command import refused, spikeport
+from pages import commands
+from places import ROOT
 from programs import dense, spikes
 from rich.console import Console
-from test_cli import ROOT, refused, spikeport
-from test_docs import commands
 
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError

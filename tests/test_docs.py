@@ -12,16 +12,10 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph, spikeport
+from pages import DOCUMENTS, commands
+from places import ROOT
 from programs import spikes
-from test_cli import ROOT, graph, spikeport
-
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-
-
-def commands(path: Path) -> list[list[str]]:
-    """The `spikeport ...` lines of a document's indented blocks, without the remarks behind them."""
-    lines = re.findall(r"^    (spikeport .*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return [shlex.split(re.split(r"\s{3,}", line)[0])[1:] for line in lines]
 
 
 def test_the_readme_s_commands_on_a_network_of_one_s_own(tmp_path: Path) -> None:

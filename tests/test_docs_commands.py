@@ -14,12 +14,12 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph, spikeport
 from onnx_models import Model
+from pages import DOCUMENTS, GUIDES, commands
+from places import ROOT, SHARED
 from programs import spikes
-from test_cli import ROOT, graph, spikeport
-from test_docs import DOCUMENTS, commands
-from test_guides import GUIDES
-from test_run import RECIPE
+from small_recipe import RECIPE
 from typer.testing import CliRunner
 
 from spikeport.cli import app
@@ -88,7 +88,7 @@ def test_the_commands_of_a_page_do_what_it_says(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     prepare(Path.cwd())
-    (tmp_path / "shared").symlink_to(ROOT.parent / "shared")
+    (tmp_path / "shared").symlink_to(SHARED)
     if reads_a_run(path):
         for name in ("digits", "digits_cnn", "cnn", "mine"):
             shutil.copytree(request.getfixturevalue("finished"), Path("runs") / name)

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
-from types import ModuleType
 
 import pytest
+from places import ROOT
+from scripts import script
 
 from lava_runtime.cost_model.validation import Checked, factor
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def script(name: str) -> ModuleType:
-    """A script of benchmarks/, which is no package."""
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
 
 ENERGY, GROWTH = script("energy"), script("energy_growth")
 POINTS: list[Checked] = ENERGY.checked()

@@ -8,6 +8,7 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
+from calibration_cases import two_inputs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -154,22 +155,6 @@ def test_numbers_on_the_grid_are_left_as_they_are() -> None:
         assert len(program.connections) == len(network.connections)
 
     check()
-
-
-def two_inputs() -> nir.NIRGraph:
-    """Two inputs, of 3 and of 2 x 2 elements, that one layer hears."""
-    rng, each = np.random.default_rng(0), np.ones(6)
-    nodes = {
-        "left": nir.Input({"input": np.array([3])}),
-        "right": nir.Input({"input": np.array([2, 2])}),
-        "flat": nir.Flatten({"input": np.array([2, 2])}, 0, -1),
-        "a": nir.Linear(rng.normal(size=(6, 3))),
-        "b": nir.Linear(rng.normal(size=(6, 4))),
-        "lif": nir.LIF(tau=5e-3 * each, r=5 * each, v_leak=0 * each, v_threshold=each, v_reset=0 * each),
-        "out": nir.Output({"output": np.array([6])}),
-    }
-    edges = [("left", "a"), ("right", "flat"), ("flat", "b"), ("a", "lif"), ("b", "lif"), ("lif", "out")]
-    return nir.NIRGraph(nodes, edges, {"dt": 1e-3}, type_check=False)
 
 
 def test_several_inputs_are_calibrated_by_name() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph, refused, spikeport
 from hypothesis import HealthCheck, given, settings
 from nir_strategies import any_graphs, spikes_for
-from test_cli import graph, refused, spikeport
 
 from exporter.compile import compile_graph, lower_graph
 from exporter.flow import dump_to, listed

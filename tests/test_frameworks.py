@@ -14,7 +14,8 @@ import nir
 import numpy as np
 import pytest
 import torch
-from test_energy_benchmark import script
+from places import ROOT
+from scripts import script
 
 from exporter.dialects import DIALECTS, get_dialect
 from exporter.from_torch import network_to_nir
@@ -30,7 +31,6 @@ from trainer.data import load_dataset
 from trainer.methods import get_method
 from trainer.train_config import TrainConfig
 
-ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".venv-frameworks"
 FROM_FRAMEWORKS = script("from_frameworks")
 

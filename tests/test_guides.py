@@ -15,12 +15,13 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph, spikeport
+from pages import GUIDES
+from places import ROOT
 from programs import spikes
-from test_cli import ROOT, graph, spikeport
 
 from lava_runtime.child import lava_missing
 
-GUIDES = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 # they train, or start workers
 SLOW = ("fewer-spikes", "paper-to-board", "cluster")
 ADDRESS = "tcp://10.0.0.1:8786"

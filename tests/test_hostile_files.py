@@ -13,11 +13,11 @@ import h5py
 import nir
 import numpy as np
 import pytest
+from command import graph
 from fuzz.readers import _Code
+from net_files import dense as net_layer
+from net_files import write_net
 from programs import dense
-from test_cli import graph
-from test_netx import dense as net_layer
-from test_netx import write_net
 
 from exporter.netx.from_net import compile_net
 from exporter.nir_file import read_nir

@@ -13,8 +13,8 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph, refused, spikeport
 from programs import spikes
-from test_cli import graph, refused, spikeport
 from typer.main import get_command
 from typer.testing import CliRunner
 

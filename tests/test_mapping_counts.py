@@ -10,8 +10,8 @@ import programs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from small_chips import chips, small_chip
 from strategies import chip_programs
-from test_exporter_mapping import chips, small_chip
 
 from exporter.mapping import Board, Core, Slice, core_of, flow, map_program, per_core
 from exporter.mapping.board import squares

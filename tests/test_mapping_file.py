@@ -12,8 +12,8 @@ import programs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_chips import chips, small_chip
 from strategies import chip_programs
-from test_exporter_mapping import chips, small_chip
 
 from exporter.mapping import map_program, read_map, write_map
 from exporter.program import ChipProgram

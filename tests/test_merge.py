@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import dense, sparse, weights
 from strategies import geometries, kernel_shape, kernel_size
-from test_synapses import activity, delivered, expected
+from synapse_sums import activity, delivered, expected
 
 from exporter.program import Connection, ConvConnection, DenseConnection
 from lava_runtime.merge import merged

@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from places import ROOT
 from rich.console import Console
-from test_energy_benchmark import ROOT, script
+from scripts import script
 
 from spikeport.folder import RunFolder
 from spikeport.recipe import load_recipe

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import Phase, given, seed, settings
+from net_files import LOIHI2, NETX, needs_networks, write_net
 from net_strategies import FAMILIES, net_files
 from numpy.typing import NDArray
-from test_netx import LOIHI2, NETX, needs_networks, write_net
 
 from exporter.netx.from_net import compile_net
 from exporter.netx.to_net import write_net as write_program

@@ -7,8 +7,8 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph, refused, spikeport
 from programs import dense, spikes
-from test_cli import graph, refused, spikeport
 
 from exporter.compile import compile_graph
 from hardware_profiles import load_chip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nbformat
 from nbclient import NotebookClient
-from test_cli import ROOT
+from places import ROOT
 
 TUTORIAL = ROOT / "examples" / "tutorial.ipynb"
 

@@ -12,11 +12,11 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from command import refused, spikeport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx_models import Model, relu_networks
-from test_cli import refused, spikeport
 
 from exporter.nir_simulator import simulate_nir
 from exporter.onnx_in.activations import answers, record

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import programs
 import pytest
-from test_cli import spikeport
-from test_timeline import crowded
+from command import spikeport
+from crowded_chip import crowded
 
 from exporter.program import ChipProgram
 from exporter.program_file import save_program

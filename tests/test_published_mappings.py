@@ -8,13 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from test_cli import ROOT
+from places import ROOT, SHARED
 
 from exporter.mapping import map_program
 from exporter.netx.from_net import compile_net
 from hardware_profiles import load_chip
 
-NETX = ROOT.parent / "shared" / "conformance" / "netx"
+NETX = SHARED / "conformance" / "netx"
 
 
 @cache

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import refused, spikeport
+from command import refused, spikeport
 
 from hardware_profiles.errors import InputError
 from spikeport.recipe import load_recipe

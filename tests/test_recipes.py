@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_cli import ROOT, spikeport
+from command import spikeport
+from places import ROOT, SHARED
 
 from spikeport.recipe import load_recipe
 from spikeport.stages import dataset_of
@@ -61,7 +62,7 @@ def test_training_and_early_stopping_do_not_look_at_the_test_part(name: str) -> 
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> Path | None:
     """The folder of data sets that do not come with the project, if there is one, named for the commands, too."""
-    folder = Path(os.environ.get(DATA, ROOT.parent / "shared" / "data"))
+    folder = Path(os.environ.get(DATA, SHARED / "data"))
     monkeypatch.setenv(DATA, str(folder))
     return folder if folder.is_dir() else None
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from report_runs import make_folder, make_summary
-from test_report_sparsity import curve
+from sparsity_cases import curve
 
 from spikeport.report import read_pair, write_pair, write_report
 

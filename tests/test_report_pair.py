@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
+from command import refused, spikeport
 from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import Json, Page, _energy, make_folder, make_summary
-from test_cli import refused, spikeport
 
 from hardware_profiles.errors import InputError
 from spikeport.report import read_pair, write_pair, write_report

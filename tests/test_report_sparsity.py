@@ -7,22 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from report_runs import Json, Page, make_folder, make_summary
+from report_runs import Page, make_folder, make_summary
+from sparsity_cases import curve
 
 from hardware_profiles.errors import InputError
 from spikeport.report import write_report
 from spikeport.report.sparsity import read_sparsity, sparsity_picture
-
-
-def curve() -> Json:
-    points = [
-        {"penalty": penalty, "target": target, "accuracy": accuracy, "spikes": spikes,
-         "energy_j": energy, "energy_low_j": energy / 4, "energy_high_j": energy * 3}
-        for penalty, target, accuracy, spikes, energy in (
-            (0.0, [], 0.98, 628.0, 13e-6), (1e-3, [], 0.975, 310.0, 9e-6), (0.0, [0.05, 0.1], 0.94, 90.0, 4e-6),
-        )
-    ]  # fmt: skip
-    return {"test_samples": 360, "points": points}
 
 
 def test_the_curve_is_on_the_page_where_there_is_one(tmp_path: Path) -> None:

@@ -14,27 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_cli import ROOT, refused, spikeport
+from command import refused, spikeport
+from places import ROOT
+from small_recipe import RECIPE
 
 import spikeport as sp
 from lava_runtime.child import lava_missing
 from trainer.files import read_tensors
-
-RECIPE = """
-name = "small"
-dataset = "digits"
-dt = 1e-4
-devices = ["server_cpu", "jetson_tx1"]
-backends = ["lava"]
-[network]
-neuron = "cuba_lif"
-layers = [{ kind = "dense", size = 24 }]
-[training]
-epochs = 20
-batch_size = 8
-steps = 8
-learning_rate = 0.01
-"""
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from places import ROOT
 
 from exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from exporter.validate import validate
@@ -25,7 +26,6 @@ from lava_runtime.cost_model.validation import with_constants
 from lava_runtime.profile import Profile, profile_run
 from lava_runtime.simulate import simulate
 
-ROOT = Path(__file__).resolve().parent.parent
 PYTHON = Path(os.environ.get("SPIKEPORT_SANAFE", ROOT / ".venv-sanafe" / "bin" / "python"))
 SIZES = (60, 80, 50, 10)
 STEPS = 40

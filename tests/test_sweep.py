@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 import torch
+from command import refused, spikeport
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli import ROOT, refused, spikeport
-from test_workers import killer
+from places import ROOT
+from worker_cases import killer
 
 import spikeport.stages as spikeport_stages
 from hardware_profiles.errors import BackendError, InputError

@@ -10,6 +10,7 @@ import naive
 import numpy as np
 import programs
 import pytest
+from crowded_chip import crowded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -33,15 +34,6 @@ from lava_runtime.simulate import simulate
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Counted = dict[str, NDArray[np.float64]]
-
-
-def crowded(compartments: int, **others: int) -> ChipProfile:
-    """Loihi 1 with so few compartments a core that small networks take several cores; others: more of its limits."""
-    chip = load_chip("loihi1")
-    one = chip.limits.compartments_per_core
-    changed = {name: one.model_copy(update={"value": n}) for name, n in others.items()}
-    changed["compartments_per_core"] = one.model_copy(update={"value": compartments})
-    return chip.model_copy(update={"limits": chip.limits.model_copy(update=changed)})
 
 
 # chips of two by three routers

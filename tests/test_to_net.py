@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from net_files import LOIHI2, NETX, needs_networks, write_net
 from net_strategies import net_files
 from strategies import DT, nir_graphs
-from test_netx import LOIHI2, NETX, needs_networks, write_net
 
 from exporter.compile import compile_graph
 from exporter.netx.for_net import compile_for_net

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import SHARED
 from scipy.io import wavfile
 
 from hardware_profiles.errors import InputError
@@ -178,7 +179,7 @@ def test_an_encoding_that_does_not_fit_the_data_is_refused() -> None:
 
 @pytest.mark.slow
 def test_the_recordings_beside_this_checkout() -> None:
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "fsdd"
+    folder = SHARED / "data" / "fsdd"
     if not folder.is_dir():
         pytest.skip("the recordings are not beside this checkout (../shared/data/fsdd)")
     data = load_dataset("fsdd", 0, folder)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from test_cli import ROOT
+from places import ROOT
 from torch import Tensor
 
 from hardware_profiles.errors import InputError

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_cli import ROOT
+from places import ROOT
 
 from hardware_profiles.errors import InputError
 from spikeport.recipe import Recipe, load_recipe

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from network_cases import connect, randomised
 from numpy.typing import NDArray
-from test_trainer_network import connect, randomised
 from torch import nn
 
 from exporter.compile import compile_graph, lower_graph

@@ -13,9 +13,10 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from command import graph
+from places import ROOT
 from programs import spikes
-from test_cli import ROOT, graph
-from test_run import RECIPE
+from small_recipe import RECIPE
 
 import spikeport
 

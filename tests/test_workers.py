@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nir
 import numpy as np
 import pytest
+from calibration_cases import two_inputs
+from command import refused, spikeport
 from programs import dense, every_kind, spikes
-from test_cli import refused, spikeport
-from test_exporter_calibrate import two_inputs
+from worker_cases import killer
 
 from exporter.compile import compile_graph
 from exporter.program import ChipProgram
@@ -188,18 +188,6 @@ def test_the_command_takes_workers(tmp_path: Path) -> None:
     refused(spikeport(*many[:-2], "left.npy", "-o", "f.npz", cwd=tmp_path), "left, right", ".npz")
     both = spikeport(*plain, "c.npz", "--workers", "2", "--cluster", "tcp://127.0.0.1:1", cwd=tmp_path)
     assert both.returncode == 2 and "either --workers or --cluster" in both.stderr
-
-
-def killer(cluster: Any) -> tuple[Callable[[int, int], None], list[int]]:
-    """A progress display that kills a worker of the cluster when the first work is done, and whom it has killed."""
-    killed: list[int] = []
-
-    def kill_once(done: int, total: int) -> None:
-        if 0 < done < total and not killed:
-            killed.append(next(iter(cluster.workers.values())).pid)
-            os.kill(killed[0], signal.SIGKILL)
-
-    return kill_once, killed
 
 
 @pytest.mark.slow

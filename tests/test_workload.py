@@ -15,6 +15,7 @@ import programs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from places import ROOT
 from scipy.sparse import csr_array
 from strategies import chip_programs
 
@@ -24,7 +25,6 @@ from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
 from lava_runtime.workload import dense_fan_out, effective_fan_out, power_proxy, workload
 
-ROOT = Path(__file__).resolve().parent.parent
 PYTHON = Path(os.environ.get("SPIKEPORT_NEUROBENCH", ROOT / ".venv-neurobench" / "bin" / "python"))
 
 

@@ -1,0 +1,10 @@
+"""Where things lie that tests read: the checkout, and the shared data next to it where there are any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# pyproject.toml is found going up, so that this file may be moved
+ROOT = next(parent for parent in Path(__file__).resolve().parents if (parent / "pyproject.toml").is_file())
+TESTS = ROOT / "tests"
+SHARED = ROOT.parent / "shared"
