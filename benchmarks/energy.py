@@ -1,11 +1,11 @@
-"""How wrong is the energy estimate: measured networks beside what the cost model says of them.
+"""How wrong is the energy estimate: measured networks compared with the cost model.
 
-    python benchmarks/energy.py              the table, and every point estimated without its own publication
+    python benchmarks/energy.py              the table, with every point also estimated without its own publication
     python benchmarks/energy.py --docs       writes the table, its summary and its reasons into docs/energy.md
-    python benchmarks/energy.py --fit        the fitted constants again, beside those in the profiles
+    python benchmarks/energy.py --fit        the fitted constants again, next to those in the profiles
 
-The cases are rebuilt from their publications in benchmarks/measured, a file each; which constants stand on which
-points is in benchmarks/fitted.toml.
+The cases are rebuilt from their publications in benchmarks/measured, one file each; benchmarks/fitted.toml lists which
+constants are based on which points.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def row(found: Checked) -> tuple[str, ...]:
 
 
 def summary(points: Sequence[Checked]) -> list[str]:
-    """What the table says in sentences: how far, how far unseen, and how often inside the range."""
+    """The table in sentences: errors, errors when left out, and how often the measurement is inside the range."""
     chips = {c.measurement.case.chip for c in points}
     by_publication: defaultdict[str, list[float]] = defaultdict(list)
     for c in points:
@@ -71,14 +71,14 @@ def summary(points: Sequence[Checked]) -> list[str]:
     return [
         f"{len(points)} measured points, {len(by_publication)} publications, {len(chips)} chips.",
         f"Within a factor of 2: {sum(f <= 2 for f in factors)} of {len(points)}; median factor {median(factors):.2f}.",
-        f"Left out: within a factor of 2.5 {sum(f <= 2.5 for f in unseen)} of {len(points)}; "
+        f"Left out: within a factor of 2.5: {sum(f <= 2.5 for f in unseen)} of {len(points)}; "
         f"median factor {median(unseen):.2f}, median of the publications' medians {per_publication:.2f}.",
         f"Measured value inside the range: {inside} of {len(points)} ({inside / len(points):.0%}).",
     ]
 
 
 def reasons(points: Sequence[Checked]) -> list[str]:
-    """Why the points miss that do: by more than a factor of 2, or outside the range."""
+    """Reasons for the points that miss: by more than a factor of 2, or outside the range."""
     return [
         f"{c.measurement.case.title}, {c.measurement.point.kind}: ratio {c.ratio:.2f}. {c.measurement.point.reason}."
         for c in points
@@ -93,7 +93,7 @@ def markdown(points: Sequence[Checked]) -> list[str]:
 
 
 def written(text: str, points: Sequence[Checked]) -> str:
-    """docs/energy.md with what stands between its marks brought up to date."""
+    """docs/energy.md with the text between its marks brought up to date."""
     parts = {
         "summary": [f"- {line}" for line in summary(points)],
         "table": markdown(points),

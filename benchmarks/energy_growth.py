@@ -1,11 +1,10 @@
-"""How cost grows with the width of a layer: the model beside one constant times synaptic operations.
+"""How cost grows with the width of a layer: the model next to one constant times synaptic operations.
 
     python benchmarks/energy_growth.py           the table
     python benchmarks/energy_growth.py --docs    writes it into docs/energy.md, and docs/img/energy_growth.svg
 
-A dense layer of n neurons behind n inputs on loihi1, ten steps, a tenth of inputs and neurons spiking in a step; n from
-128 to 2048. The constant is the one that KerasSpiking takes for Loihi: (23.6 + 3.5) pJ a synaptic operation and 81 pJ a
-neuron update.
+A dense layer of n neurons with n inputs on loihi1, ten steps, 10 % of inputs and neurons spiking per step; n from 128 to
+2048. The constant is KerasSpiking's for Loihi: (23.6 + 3.5) pJ per synaptic operation and 81 pJ per neuron update.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ SYNOP, UPDATE = 27.1e-12, 81e-12
 
 @dataclass(frozen=True)
 class Size:
-    """One width: the model's profile, and what one constant says."""
+    """One width: the model's profile, and the estimate from one constant."""
 
     width: int
     profile: Profile
@@ -44,7 +43,7 @@ class Size:
 
 
 def measure(width: int) -> Size:
-    """Profile spikes drawn at the rate; nothing needs to run, for only counts cost."""
+    """Profile spikes drawn at the rate; nothing needs to run, because cost depends on counts only."""
     rng = np.random.default_rng(width)
     none = np.zeros(width, np.int32)
     layer = CubaLIF("layer", (width,), du=none, dv=none, vth=none + 1000, bias_mant=none, bias_exp=none, v_initial=none)
@@ -58,7 +57,7 @@ def measure(width: int) -> Size:
 
 
 def rows(sizes: list[Size]) -> list[tuple[str, ...]]:
-    """The table: a row a width."""
+    """The table: one row per width."""
     return [
         (
             str(size.width),
@@ -79,7 +78,7 @@ HEADINGS = ("neurons", "cores", "synops", "latency", "dynamic", "static", "toget
 
 
 def written(text: str, sizes: list[Size]) -> str:
-    """docs/energy.md with the table between its marks brought up to date."""
+    """docs/energy.md with the table between its marks updated."""
     return page.written(text, {"growth": page.table(HEADINGS, rows(sizes))})
 
 

@@ -1,13 +1,13 @@
-"""What the chip's integers lose of published networks: winners, accuracy and spike counts beside the float simulation.
+"""The cost of the chip's integers on published networks: winners, accuracy and spike counts against the float simulation.
 
     python benchmarks/fidelity.py [--samples 1000] [--out docs/fidelity.md] [--shared ../shared]
                                    [--keep figures.jsonl] [--only NAME]
 
 The networks are those of ../shared/conformance/nir (see the README there): a convolutional one for N-MNIST, run on the
 last digits of MNIST moved before a simulated event camera, and two recurrent ones for Braille, whose data set is not
-public, run on random spikes. Sample input for calibration is other digits and other random spikes than those measured.
-Everything is drawn from seeds; two runs print the same. With --keep, figures are kept as they are measured and an
-interrupted run goes on where it was; throw the file away when the compiler changes.
+public, run on random spikes. Calibration uses other digits and other random spikes than the measurement. Everything is
+drawn from seeds; two runs print the same. With --keep, results are stored as they are measured and an interrupted run
+resumes; delete the file when the compiler changes.
 """
 
 from __future__ import annotations
@@ -149,12 +149,12 @@ def networks(shared: Path, samples: int) -> Iterator[Network]:
 
 
 def random_sample() -> NDArray[np.uint8]:
-    """Random spikes at all rates, other than those that are measured."""
+    """Random spikes at all rates, different from the measured ones."""
     return np.concatenate([bernoulli(rate, 100 + i, _CALIBRATION) for i, rate in enumerate(RATES)], axis=1)
 
 
 def bernoulli(rate: float, seed: int, samples: int) -> NDArray[np.uint8]:
-    """100 steps of 12 channels that spike with that probability a step."""
+    """100 steps of 12 channels that spike with that probability per step."""
     return (np.random.default_rng(seed).random((100, samples, 12)) < rate).astype(np.uint8)
 
 
@@ -228,7 +228,7 @@ def chip_counts(program: ChipProgram, x: NDArray[np.uint8]) -> Counts:
 
 
 def winners(counts: Counts, output: str) -> NDArray[np.intp]:
-    """The output neuron with the most spikes of each sample, the first of equals."""
+    """The output neuron with the most spikes of each sample, the first one in a tie."""
     return counts[output].argmax(axis=1)
 
 
@@ -237,7 +237,7 @@ def table(found: list[Measured]) -> list[str]:
     labelled = found[0].accuracy is not None
     head = ["weights", "calibrated", "input", "same winner", *(["accuracy"] if labelled else []),
             "largest error of a layer's spike count", "same winner as the chip's numbers in float", "synapses",
-            "synaptic operations an inference", "cores"]  # fmt: skip
+            "synaptic operations per inference", "cores"]  # fmt: skip
     lines = [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head)]
     for m in found:
         layer = max(m.count_errors, key=lambda name: abs(m.count_errors[name]))
@@ -285,8 +285,8 @@ def main() -> int:
             found.append(measured)
             print(f"{time.strftime('%H:%M:%S')} {network.file} {measured}", flush=True)
         right = found[0].float_accuracy
-        answers = "" if right is None else f"; the float simulation answers {right:.1%} right"
-        lines += ["", f"## {network.title}", "", f"`{network.file}`{answers}", "", *table(found)]
+        answers = "" if right is None else f"; the float simulation has {right:.1%} accuracy"
+        lines += ["", f"## {network.title}", "", f"`{network.file}`{answers}.", "", *table(found)]
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.out is not None:
@@ -294,25 +294,25 @@ def main() -> int:
     return 0
 
 
-INTRODUCTION = """# What is lost on the way to the chip
+INTRODUCTION = """# What rounding to the chip's integers costs
 
 Made by `python benchmarks/fidelity.py --out docs/fidelity.md`, on {samples} samples of each input.
 
 Three networks that others published (NIR paper, BSD-3) are compiled for Loihi 2 and run on the emulator, which equals
-stock Lava bit for bit; beside it runs the float simulation of the same NIR file, step for step. The winner is the
-output neuron with the most spikes, the first of equals.
+stock Lava bit for bit. They are compared with the float simulation of the same NIR file, step for step. The winner is
+the output neuron with the most spikes, the first one in a tie.
 
-- **weights**: bits a weight; doubled: `--precision high`. Weights of mixed sign are held by an excitatory and an
-  inhibitory connection, and a few large weights apart from the many small ones, where that gains a bit.
+- **weights**: bits per weight; doubled: `--precision high`. Weights of mixed sign are split into an excitatory and an
+  inhibitory connection, and a few large weights are separated from the many small ones, where that gains a bit.
 - **doubled without calibration**: u has room for every synapse of one sign in every step and v for 128 thresholds,
-  which leaves fewer low digits than what sample input shows u and v to reach.
-- **calibrated**: `--calibrate`, on other digits (as many of 64 as memory is meant for: 28), or on 64 of other random
-  spikes at each rate.
-- **largest error of a layer's spike count**: (chip - float) / float over all samples, of the layer where it is largest.
-- **same winner as the chip's numbers in float**: the chip against a float simulation with the very weights, decays and
-  thresholds that it holds. What is missing to 100 % is lost by rounding u and v toward zero in every step, and by v
-  at the end of its register.
-- **synapses, synaptic operations, cores**: what the finer forms cost."""
+  which leaves fewer low digits than the range of u and v measured on sample input.
+- **calibrated**: `--calibrate` on digits that are not in the test set (64 requested, 28 fit the memory limit), or on 64
+  samples of other random spikes at each rate.
+- **largest error of a layer's spike count**: (chip - float) / float over all samples, for the layer where it is largest.
+- **same winner as the chip's numbers in float**: the chip compared with a float simulation of the same rounded weights,
+  decays and thresholds. The rest to 100 % is lost by rounding u and v toward zero in every step, and by v at the end of
+  its register.
+- **synapses, synaptic operations, cores**: the cost of the finer encodings."""
 
 
 if __name__ == "__main__":

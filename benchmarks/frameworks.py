@@ -1,9 +1,9 @@
-"""Runs a finished run's model.nir in Norse and snnTorch, where they are installed: do they answer as the chip does?
+"""Runs a finished run's model.nir in Norse and snnTorch, if installed, and compares their answers with the chip's.
 
     python benchmarks/frameworks.py runs/digits
 
-Both need an environment of their own (pip install norse snntorch nirtorch). snnTorch takes every graph to have a time
-step of 1e-4 s and knows no v_leak, so it runs networks of LIF neurons at that step.
+Both need an environment of their own (pip install norse snntorch nirtorch). snnTorch assumes a time step of 1e-4 s and
+does not support v_leak, so it runs networks of LIF neurons at that step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def snntorch_module(graph: nir.NIRGraph, dt: float) -> Any:
     from snntorch.import_nir import import_from_nir
 
     if dt != 1e-4:
-        raise ValueError(f"snnTorch takes dt to be 1e-4 s, the graph says {dt}")
+        raise ValueError(f"snnTorch assumes dt = 1e-4 s, the graph has {dt}")
     with contextlib.redirect_stdout(io.StringIO()):
         return import_from_nir(graph)
 
@@ -41,7 +41,7 @@ MODULES: dict[str, Callable[[nir.NIRGraph, float], Any]] = {"norse": norse_modul
 
 
 def main(folder: Path) -> int:
-    """Print the share of test samples on which each framework answers as the chip's integers do."""
+    """Print the share of test samples on which each framework gives the same answer as the chip's integers."""
     graph = nir.read(folder / "model.nir")
     dt = float(np.asarray(graph.metadata["dt"]))
     x = torch.tensor(np.load(folder / "test_input.npy"), dtype=torch.float32)

@@ -1,14 +1,14 @@
-"""Small networks that other frameworks made and exported: do they answer here as they do there?
+"""Small networks built and exported by other frameworks: are their answers the same here?
 
     python benchmarks/from_frameworks.py [--frameworks PYTHON] [--lava-dl PYTHON] [--docs | --check]
 
-PYTHON: interpreters of environments with the frameworks and with lava-dl, default those that `make peers` makes. A row
-a framework: in how many places (sample, step, neuron) the output spikes are the framework's own, computed in floating
-point and on loihi2's integers, and on how many samples the same neuron spikes most. --docs writes the table into
-docs/frameworks.md; --check ends with 1 where a network agrees less than that page says (`make frameworks`, in CI).
+PYTHON: interpreters of environments with the frameworks and with lava-dl, by default those that `make peers` creates. One
+row per framework: in how many places (sample, step, neuron) the output spikes equal the framework's, in floating point and
+on loihi2's integers, and on how many samples the same neuron spikes most. --docs writes the table into docs/frameworks.md;
+--check exits with 1 if a network agrees less than on that page (`make frameworks`, in CI).
 
-lava-dl has no exporter to NIR in its last release, 0.6.0: its own file, .net, is read, which holds the chip's integers.
-Nengo has none in its last release, 4.1.0: the script beside the others writes the NIR file itself.
+lava-dl has no exporter to NIR in its last release, 0.6.0: its own .net file is read, which contains the chip's integers.
+Nengo has none in its last release, 4.1.0: its script writes the NIR file itself.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ from lava_runtime.simulate import simulate
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "frameworks.md"
 HEADINGS = (
-    "framework", "version", "spikes a place", "float: equal places", "same winner",
+    "framework", "version", "spikes per place", "float: equal places", "same winner",
     "loihi2, 8 bits: equal places", "same winner",
 )  # fmt: skip
 INTEGERS = "integers already"
-# the time step of networks whose dialect has none
+# time step of networks whose dialect has none
 DT = 1e-3
-# another processor may round a sum otherwise: a few places of 16,000, one winner of 64
+# another processor may round a sum differently: a few places of 16,000, one winner of 64
 SLACK_PLACES, SLACK_WINNERS, SLACK_RATE = 0.0005, 0.016, 0.002
 NENGO = Dialect("nengo", "4.1.0", "zero", "exponential", 1e-3, "LIF neurons with tau_ref = 0 and no min_voltage")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One network: its name on the page, the script that makes it, and what its file means.
+    """One network: its name on the page, the script that builds it, and its dialect.
 
-    dialect: None where the file is lava-dl's; late: steps by which the framework's answer comes later than NIR's
-    equations say.
+    dialect: None where the file is lava-dl's; late: steps by which the framework's answer lags NIR's
+    equations.
     """
 
     title: str
@@ -70,7 +70,7 @@ class Case:
 
     @property
     def version(self) -> str:
-        """The framework's version that the network is made with."""
+        """The framework version that builds the network."""
         return "0.6.0" if self.dialect is None else self.dialect.version
 
 
@@ -89,9 +89,9 @@ CASES: dict[str, Case] = {
 
 @dataclass(frozen=True)
 class Agreement:
-    """Shares of one: equal places and equal winners, in floating point and on the chip; rate: spikes a place.
+    """Shares of one: equal places and equal winners, in floating point and on the chip; rate: spikes per place.
 
-    None in floating point where the framework's file holds integers.
+    None in floating point if the framework's file contains integers.
     """
 
     rate: float
@@ -102,7 +102,7 @@ class Agreement:
 
 
 def measure(name: str, python: str) -> Agreement:
-    """Run a framework's script in its environment, and what it wrote in ours."""
+    """Run a framework's script in its environment, and its exported network in ours."""
     case = CASES[name]
     if case.dialect is None:
         return _measure_net(case, python)
@@ -127,14 +127,14 @@ def _measure_net(case: Case, python: str) -> Agreement:
     with _written(case, python) as folder:
         program = compile_net(folder / "model.net", load_chip("loihi2"))
         x, wanted = (np.load(folder / f"{n}.npy") for n in ("x", "spikes"))
-    # slayer, too, sends a step later from layer to layer
+    # slayer also sends one step later from layer to layer
     found = _on_chip(program, x, 0).reshape(wanted.shape)
     return Agreement(float(wanted.mean()), None, None, *_shares(found, wanted))
 
 
 @contextmanager
 def _written(case: Case, python: str) -> Iterator[Path]:
-    """A folder with what a framework's script writes."""
+    """A folder with the output of a framework's script."""
     with tempfile.TemporaryDirectory() as folder:
         script = ROOT / "tests" / "frameworks" / f"{case.script}.py"
         command = [python, str(script), folder, *case.arguments]
@@ -163,7 +163,7 @@ def row(name: str, found: Agreement) -> tuple[str, ...]:
 
 
 def claims(text: str) -> dict[str, Agreement]:
-    """What a page's table says, by the name of the case; raises KeyError for a case that the page leaves out."""
+    """The values of a page's table, by the name of the case; raises KeyError for a case that the page leaves out."""
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     by_title = {cells[0]: cells[2:] for cells in lines if len(cells) == len(HEADINGS)}
     return {name: _claim(by_title[case.title]) for name, case in CASES.items()}
@@ -180,7 +180,7 @@ def _share(cell: str) -> float:
 
 
 def worse(name: str, found: Agreement, claimed: Agreement) -> list[str]:
-    """A sentence for each share that lies under what the page says, and for a network that fires otherwise."""
+    """A sentence for each share below the page's, and for a network with another spike rate."""
     said = []
     for field, slack in (
         ("float_places", SLACK_PLACES), ("float_winner", SLACK_WINNERS),
@@ -188,20 +188,20 @@ def worse(name: str, found: Agreement, claimed: Agreement) -> list[str]:
     ):  # fmt: skip
         here, there = getattr(found, field), getattr(claimed, field)
         if there is not None and (here is None or here < there - slack):
-            said.append(f"{name}: {field} is {here}, {PAGE.name} says {there:.4f}")
+            said.append(f"{name}: {field} is {here}, {PAGE.name} has {there:.4f}")
     if abs(found.rate - claimed.rate) > SLACK_RATE:
-        said.append(f"{name}: {found.rate:.4f} spikes a place, {PAGE.name} says {claimed.rate:.3f}")
+        said.append(f"{name}: {found.rate:.4f} spikes per place, {PAGE.name} has {claimed.rate:.3f}")
     return said
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the table, write it into the page, or hold it against the page."""
+    """Print the table, write it into the page, or compare it with the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--frameworks", metavar="PYTHON", default=".venv-frameworks/bin/python")
     parser.add_argument("--lava-dl", metavar="PYTHON", default=".venv-lava-dl/bin/python")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--docs", action="store_true", help="write the table into docs/frameworks.md")
-    what.add_argument("--check", action="store_true", help="end with 1 where a network agrees less than that page says")
+    what.add_argument("--check", action="store_true", help="exit with 1 if a network agrees less than on that page")
     said = parser.parse_args(arguments)
     found = {n: measure(n, said.frameworks if case.dialect else said.lava_dl) for n, case in CASES.items()}
     table = page.table(HEADINGS, (row(name, agreement) for name, agreement in found.items()))
@@ -212,7 +212,7 @@ def main(arguments: Sequence[str]) -> int:
     if not said.check:
         return 0
     missed = [line for name, claimed in claims(text).items() for line in worse(name, found[name], claimed)]
-    print("\n".join(missed) or f"every network agrees as {PAGE.relative_to(ROOT)} says")
+    print("\n".join(missed) or f"every network agrees as in {PAGE.relative_to(ROOT)}")
     return bool(missed)
 
 

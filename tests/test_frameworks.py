@@ -55,7 +55,7 @@ def test_a_network_that_agrees_less_than_the_page_says_is_named() -> None:
     (said,) = worse("norse", replace(claimed, chip_places=0.94), claimed)
     assert "norse" in said and "chip_places" in said and "0.9500" in said
     (said,) = worse("norse", replace(claimed, rate=0.0), claimed)
-    assert "0.0000 spikes a place" in said
+    assert "0.0000 spikes per place" in said
 
 
 @pytest.mark.peers
