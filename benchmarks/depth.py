@@ -81,7 +81,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Curve:
-    """What was measured: loss by step, first layer's gradient over the last's before training, height, CPU seconds."""
+    """Measurements: loss by step, first layer's gradient over the last's before training, height, CPU seconds."""
 
     way: Way
     depth: int
@@ -148,7 +148,7 @@ LEFT, RIGHT, TOP, BOTTOM, WIDTH, HEIGHT = 50.0, 220.0, 16.0, 44.0, 720.0, 340.0
 
 
 def draw(means: list[tuple[str, int, list[float]]], steps: int, path: Path) -> None:
-    """The mean loss of every fifth of the training: a colour for each way, the shallower network dashed."""
+    """The mean loss of every fifth of the training: one colour per method, the shallower network dashed."""
     ticks = svg.round_ticks(max(max(values) for _, _, values in means))
     inner, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
@@ -191,19 +191,19 @@ def mean(curves: list[Curve]) -> Curve:
 
 
 def cells(curve: Curve) -> list[str]:
-    """A line of the table."""
+    """A row of the table."""
     losses = " ".join(f"{loss:.2f}" for loss in fifths(curve.losses))
     ratio = float(f"{curve.ratio:.2g}")
     return [curve.way.label, str(curve.depth), f"{curve.height:.3f}", f"{ratio:g}", losses]
 
 
 def main() -> None:
-    """Measure every way at every depth."""
+    """Measure every method at every depth."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--page", type=Path, help="a page whose table is brought up to date")
+    parser.add_argument("--page", type=Path, help="a page whose table is updated")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = load_dataset("digits_image", 0)
@@ -217,7 +217,7 @@ def main() -> None:
     if arguments.plot:
         draw([(c.way.label, c.depth, fifths(c.losses)) for c in curves], arguments.steps, arguments.plot)
     if arguments.page:
-        headings = ("way", "layers", "height", "first / last gradient", f"loss, fifths of {arguments.steps} steps")
+        headings = ("method", "layers", "height", "first / last gradient", f"loss, fifths of {arguments.steps} steps")
         lines = table(headings, map(cells, curves))
         update(arguments.page, {"depth": lines})
 

@@ -2,10 +2,10 @@
 
     python benchmarks/gradients.py [--kind conv] [--seeds 3] [--plot docs/img/gradients.svg] [--page docs/networks.md]
 
-A convolution of 8 channels, then residual blocks of two 3x3 convolutions of 8 channels (`--kind conv`: convolutions one
-behind the other), then a dense layer; no identity start, vth 1, surrogate atan. 6 time steps of 32 of the 8 x 8 digits.
-For each width the surrogate has height 1, or the height that surrogate_bn finds, on one batch; the norms are those of
-another batch. One backward pass a network, some more for the tuning: 20 seconds of one CPU core.
+A convolution of 8 channels, then residual blocks of two 3x3 convolutions of 8 channels (`--kind conv`: a chain of
+convolutions), then a dense layer; no identity start, vth 1, surrogate atan. 6 time steps of 32 of the 8 x 8 digits.
+For each width the surrogate has height 1, or the height that surrogate_bn finds on one batch; the norms are measured on
+another batch. One backward pass per network, some more for the tuning: 20 seconds of one CPU core.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from trainer.gradients import gradient_norms, growth
 from trainer.surrogate_bn import SurrogateBn, set_height, tuned_height
 
 DEPTHS, WIDTHS, HOW = (8, 18, 34, 50), (0.1, 0.5, 2.0), ("height 1", "tuned height")
-HEADINGS = ("width", "height", "layers", "first / last gradient", "growth a layer", "largest / smallest")
+HEADINGS = ("width", "height", "layers", "first / last gradient", "growth per layer", "largest / smallest")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Norms:
 
 
 def measure(kind: str, width: float, how: str, depth: int, data: Dataset, seed: int) -> Norms:
-    """Build a network, tune its height on a batch if that is asked, take the gradient of another batch."""
+    """Build a network, tune its height on one batch if requested, and measure the gradient of another batch."""
     repeat = depth - 2 if kind == "conv" else (depth - 2) // 2
     layers = (LayerConfig("conv", CHANNELS), LayerConfig(kind, CHANNELS, repeat=repeat))  # type: ignore[arg-type]
     config = NetworkConfig(layers, dv=0.1, surrogate_width=width, chip_aware=None, output_pool=8)
@@ -63,7 +63,7 @@ def measure(kind: str, width: float, how: str, depth: int, data: Dataset, seed: 
 
 
 def cells(runs: list[Norms]) -> list[str]:
-    """A line of the table, of one network from several seeds: the mean height, the lowest and highest of the rest."""
+    """A row of the table, of one network from several seeds: the mean height, the lowest and highest of the rest."""
     one = runs[0]
     height = "1" if one.how == "height 1" else f"tuned, {np.mean([run.height for run in runs]):.2f}"
     ends = (run.norms[0] for run in runs)
@@ -88,7 +88,7 @@ TICKS = range(-12, 19, 6)
 
 
 def draw(grid: list[list[Norms]], path: Path) -> None:
-    """The geometric mean of every layer's norm: a panel a width and height, a colour a depth, one scale for all."""
+    """The geometric mean of every layer's norm: one panel per width and height, one colour per depth, one scale for all."""
     parts = [svg.text(LEFT, 16, "norm of dL/ds over that of the last layer, before training")]
     for shade, depth in enumerate(DEPTHS):
         x = LEFT + 384 + 64 * shade
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=("spiking_resnet", "conv"), default="spiking_resnet")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--page", type=Path, help="a page whose table is brought up to date")
+    parser.add_argument("--page", type=Path, help="a page whose table is updated")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = load_dataset("digits_image", 0)

@@ -1,10 +1,10 @@
-"""Cores that published networks take, ours beside the vendor's, and how long mapping takes.
+"""Cores of published networks, ours next to the vendor's, and how long mapping takes.
 
     python benchmarks/mapping.py                       the table
     python benchmarks/mapping.py --out docs/mapping.md writes it between that page's marks
-    python benchmarks/mapping.py --time 1000000        maps that many neurons of 100 synapses each, says in what time
+    python benchmarks/mapping.py --time 1000000        maps that many neurons of 100 synapses each and prints the time
 
-Networks are rebuilt by shape from benchmarks/published_mappings.py; weights play no part, but their width does.
+Networks are rebuilt by shape from benchmarks/published_mappings.py; only the width of the weights matters, not their values.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Compared:
 
     @property
     def difference(self) -> float:
-        """Cores that we take more, as a share of theirs."""
+        """Cores that ours takes more, as a fraction of theirs."""
         return self.mapping.cores / self.case.published - 1
 
 
@@ -70,7 +70,7 @@ def summary(all_found: list[Compared]) -> str:
 
 
 def markdown(all_found: list[Compared]) -> dict[str, list[str]]:
-    """What stands between the page's marks."""
+    """The text between the page's marks."""
     reasons = [f"- {found.case.title}: {found.case.reason}." for found in all_found]
     return {"summary": [summary(all_found)], "table": table(HEADINGS, map(row, all_found)), "reasons": reasons}
 
@@ -111,7 +111,7 @@ def timed(neurons: int) -> str:
 
 
 def main() -> None:
-    """Print or write the table, or the time."""
+    """Print or write the table, or print the time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="the page to bring up to date")
     parser.add_argument("--time", type=int, metavar="NEURONS", help="map a random network of that size")

@@ -43,7 +43,7 @@ class Chain:
         self.port = InputPort("input", self.shape)
 
     def relay(self) -> Chain:
-        """Neurons that take the input one to one, as where the vendor's network begins with a layer of its own."""
+        """Neurons that relay the input one to one, where the vendor's network begins with such a layer."""
         size = math.prod(self.shape)
         ones, index = np.ones(size, np.int32), np.arange(size, dtype=np.int32)
         return self._add(
@@ -110,7 +110,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Case:
-    """A published number of cores; layers: by layer, from the input on, where that is published, too."""
+    """A published number of cores; layers: per layer, from the input on, where that is published."""
 
     title: str
     chip: str
@@ -157,21 +157,21 @@ def _cifar() -> Chain:
 CASES: tuple[Case, ...] = (
     Case(
         "MNIST 784-128-64-10", "loihi2", 5, (3, 1, 1), DL + "mnist/run.ipynb",
-        "the same; its compiler prints 78.40 % of the synaptic memory for the first layer, which is ours, too",
+        "the same; its compiler prints 78.40 % of the synaptic memory for the first layer, as here",
         lambda: Chain((784,)).dense(128).dense(64).dense(10),
     ),
     Case(
         "Oxford 200-256-200", "loihi2", 5, (3, 2), DL + "oxford/run.ipynb",
-        "its lists for 200 and 256 weights take 63 and 81 words of memory, ours 51 and 65: 10 bit a weight instead of "
-        "8; even so the first layer would fit two cores by every limit that it prints (8,100 of 12,000 words), and it "
-        "says max_ratio=2 and takes three",
+        "its lists for 200 and 256 weights take 63 and 81 words of memory, ours 51 and 65: 10 bit per weight instead of "
+        "8; even so the first layer would fit two cores by every limit that it prints (8,100 of 12,000 words), but it "
+        "prints max_ratio=2 and takes three",
         lambda: Chain((200,)).dense(256).dense(200),
     ),
     Case(
         "PilotNet, LIF", "loihi2", 74, (13, 25, 13, 3, 3, 2, 12, 1, 1, 1), DL + "pilotnet_snn/benchmark.ipynb",
-        "images are cut by columns alone there, here by rows and channels, too, where that takes fewer cores (third "
-        "layer: 13 against ours); a tile of 4096 neurons, which is all of a core, is not taken there; the first dense "
-        "layer was split into 6, broke a limit by a fifteenth and was split into 12",
+        "there images are cut by columns only, here also by rows and channels where that takes fewer cores (third "
+        "layer: 13 there, 8 here); a tile of 4096 neurons, which fills a core, is not used there; the first dense layer "
+        "was split into 6, exceeded a limit by a fifteenth and was split into 12",
         lambda: _pilotnet(Chain((3, 66, 200)).relay()),
     ),
     Case(
@@ -187,29 +187,29 @@ CASES: tuple[Case, ...] = (
     Case(
         "CIFAR-10, small MobileNet, reset by subtraction", "loihi1", 157, (),
         "intel-nrc-ecosystem/models, nxsdk_modules_ncl/dnn/tutorials/b_image_classification_cifar.ipynb",
-        "the same: two compartments a neuron fill the cores, nothing else counts; its cores are published in all only",
+        "the same: two compartments per neuron fill the cores, no other limit matters; only its total is published",
         _cifar,
     ),
     Case(
         "DVS gesture, delays", "loihi1", 169, (32, 8, 64, 13, 32, 7, 12, 1), S2L + "gesture/gestureAuto.ipynb",
-        "convolutions are unrolled there, neuron by neuron: pooling needs an axon an element instead of a place, and "
-        "sends an axon a neuron",
+        "there convolutions are unrolled neuron by neuron: pooling needs one axon per element instead of one per "
+        "position, and sends one axon per neuron",
         _gesture,
     ),
     Case(
         "N-MNIST 2312-512-10", "loihi1", 17, (7, 9, 1), S2L + "nmnist/NMNISTAuto.ipynb",
-        "its estimate leaves out the rounding of every list to words of 64 bit; its input layer keeps a reserve",
+        "its estimate omits the rounding of every list to 64-bit words; its input layer keeps a reserve",
         lambda: Chain((2312,)).relay().dense(512).dense(10),
     ),
     Case(
         "NTIDIGITS 64-256-256-242, delays", "loihi1", 6, (1, 2, 2, 1), S2L + "ntidigits/ntidigitsAuto.ipynb",
-        "the same: delays up to 62 leave room for 128 neurons a core",
+        "the same: delays up to 62 leave room for 128 neurons per core",
         lambda: Chain((64,)).relay().dense(256, delay=62).dense(256, delay=62).dense(242),
     ),
     Case(
         "Keyword spotter 390-256-256-29", "loihi1", 4, (2, 1, 1),
         "Blouw et al. 2019, arXiv 1812.01739; abr/power_benchmarks",
-        "the first layer was put on two cores by hand; no limit asks for it",
+        "the first layer was put on two cores by hand; no limit requires it",
         lambda: Chain((390,)).dense(256).dense(256).dense(29),
     ),
 )  # fmt: skip

@@ -1,10 +1,10 @@
-"""What SEW's sums cost on the chip, once a layer that is summed and once a sum (exporter/graded_sums.py).
+"""The cost of SEW's sums on the chip: one connection per summed layer, or one per sum (exporter/graded_sums.py).
 
     python benchmarks/sums.py [--page docs/networks.md]
 
-A convolution and 2 to 16 SEW blocks (ADD) of 8 channels on 8 x 8 pixels, untrained but for batch norms drawn such that
-neurons of all layers fire, 16 steps of 10 samples that fire at 40 %. Both ways are compiled for Loihi 2, run and
-profiled; every layer must have the same spikes in both. Energies are the profiler's estimates. Half a minute.
+A convolution and 2 to 16 SEW blocks (ADD) of 8 channels on 8 x 8 pixels, untrained except for random batch norms that make
+all layers fire, 16 steps of 10 samples that fire at 40 %. Both are compiled for Loihi 2, run and profiled;
+every layer must have the same spikes in both. Energies are the profiler's estimates. Half a minute.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from trainer.config import LayerConfig, NetworkConfig, build_network
 from trainer.network import SpikingNetwork
 
 SHAPE, STEPS, SAMPLES, RATE, BLOCKS = (1, 8, 8), 16, 10, 0.4, (2, 4, 8, 16)
-HEADINGS = ("blocks", "`sums`", "weights stored", "cores", "spikes", "synops", "energy of an inference (estimate)")
+HEADINGS = ("blocks", "`sums`", "weights stored", "cores", "spikes", "synops", "energy per inference (estimate)")
 
 
 def made(blocks: int) -> SpikingNetwork:
-    """A network of so many blocks."""
+    """A network with that many blocks."""
     torch.manual_seed(0)
     layers = (LayerConfig("conv", 8), LayerConfig("sew", 8, repeat=blocks))
     network = build_network(NetworkConfig(layers, output_pool=4), SHAPE, 10)
@@ -76,7 +76,7 @@ def lines(blocks: int) -> Iterator[tuple[str, ...]]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", type=Path, help="a page whose table is brought up to date")
+    parser.add_argument("--page", type=Path, help="a page whose table is updated")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found = page.table(HEADINGS, (line for blocks in BLOCKS for line in lines(blocks)))
