@@ -3,8 +3,8 @@
     python benchmarks/energy_growth.py           the table
     python benchmarks/energy_growth.py --docs    writes it into docs/energy.md, and docs/img/energy_growth.svg
 
-A dense layer of n neurons with n inputs on loihi1, ten steps, 10 % of inputs and neurons spiking per step; n from 128 to
-2048. The constant is KerasSpiking's for Loihi: (23.6 + 3.5) pJ per synaptic operation and 81 pJ per neuron update.
+A dense layer of n neurons with n inputs on loihi1, ten steps, 10 % of inputs and neurons spiking per step; n from 128
+to 2048. The constant is KerasSpiking's for Loihi: (23.6 + 3.5) pJ per synaptic operation and 81 pJ per neuron update.
 """
 
 from __future__ import annotations

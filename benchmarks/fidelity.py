@@ -1,4 +1,4 @@
-"""The cost of the chip's integers on published networks: winners, accuracy and spike counts against the float simulation.
+"""The cost of the chip's integers on published networks: winners, accuracy and spike counts against float.
 
     python benchmarks/fidelity.py [--samples 1000] [--out docs/fidelity.md] [--shared ../shared]
                                    [--keep figures.jsonl] [--only NAME]
@@ -308,7 +308,7 @@ the output neuron with the most spikes, the first one in a tie.
   which leaves fewer low digits than the range of u and v measured on sample input.
 - **calibrated**: `--calibrate` on digits that are not in the test set (64 requested, 28 fit the memory limit), or on 64
   samples of other random spikes at each rate.
-- **largest error of a layer's spike count**: (chip - float) / float over all samples, for the layer where it is largest.
+- **largest error of a layer's spike count**: (chip - float) / float over all samples, for the layer with the largest.
 - **same winner as the chip's numbers in float**: the chip compared with a float simulation of the same rounded weights,
   decays and thresholds. The rest to 100 % is lost by rounding u and v toward zero in every step, and by v at the end of
   its register.

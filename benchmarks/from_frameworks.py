@@ -2,13 +2,13 @@
 
     python benchmarks/from_frameworks.py [--frameworks PYTHON] [--lava-dl PYTHON] [--docs | --check]
 
-PYTHON: interpreters of environments with the frameworks and with lava-dl, by default those that `make peers` creates. One
-row per framework: in how many places (sample, step, neuron) the output spikes equal the framework's, in floating point and
-on loihi2's integers, and on how many samples the same neuron spikes most. --docs writes the table into docs/frameworks.md;
---check exits with 1 if a network agrees less than on that page (`make frameworks`, in CI).
+PYTHON: interpreters of environments with the frameworks and with lava-dl, by default those that `make peers` creates.
+One row per framework: in how many places (sample, step, neuron) the output spikes equal the framework's, in floating
+point and on loihi2's integers, and on how many samples the same neuron spikes most. --docs writes the table into
+docs/frameworks.md; --check exits with 1 if a network agrees less than on that page (`make frameworks`, in CI).
 
-lava-dl has no exporter to NIR in its last release, 0.6.0: its own .net file is read, which contains the chip's integers.
-Nengo has none in its last release, 4.1.0: its script writes the NIR file itself.
+lava-dl has no exporter to NIR in its last release, 0.6.0: its own .net file is read, which contains the chip's
+integers. Nengo has none in its last release, 4.1.0: its script writes the NIR file itself.
 """
 
 from __future__ import annotations

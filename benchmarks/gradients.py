@@ -88,7 +88,7 @@ TICKS = range(-12, 19, 6)
 
 
 def draw(grid: list[list[Norms]], path: Path) -> None:
-    """The geometric mean of every layer's norm: one panel per width and height, one colour per depth, one scale for all."""
+    """The geometric mean of every layer's norm: a panel per width and height, a colour per depth, one scale for all."""
     parts = [svg.text(LEFT, 16, "norm of dL/ds over that of the last layer, before training")]
     for shade, depth in enumerate(DEPTHS):
         x = LEFT + 384 + 64 * shade

@@ -4,7 +4,8 @@
     python benchmarks/mapping.py --out docs/mapping.md writes it between that page's marks
     python benchmarks/mapping.py --time 1000000        maps that many neurons of 100 synapses each and prints the time
 
-Networks are rebuilt by shape from benchmarks/published_mappings.py; only the width of the weights matters, not their values.
+Networks are rebuilt by shape from benchmarks/published_mappings.py; only the width of the weights matters, not their
+values.
 """
 
 from __future__ import annotations

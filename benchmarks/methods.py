@@ -1,20 +1,19 @@
-"""All training methods on the same data, the whole way to the chip: accuracy in float and fixed point, steps, spikes.
+"""All training methods on the same data, from training to the chip: accuracy in float and fixed point, steps, spikes.
 
     python benchmarks/methods.py [--only WORD ...] [--runs runs/methods] [--seeds 3] [--show] [--out docs/methods.md]
     python benchmarks/methods.py --widths | --step-time [--rounds 11] | --only WORD --choose KEY=VALUE,VALUE
 
 Each row is the recipe `recipes/DATASET_METHOD.toml`, run as `spikeport run` does: trained, exported, compiled, run on
-the emulator. Its run folder, RUNS/DATASET_METHOD_SEED, is kept, and a row that is finished there is not run again. The
-digits are run with that many seeds (each with its own split, the same for all methods), the others with seed 0. --only
-takes the rows whose folder's name begins with one of these words, --show runs nothing. Data that are not on this
-machine (SPIKEPORT_DATA) leave their rows out. --out brings the page up to date: the lines of its tables of which every
-seed is there, others stay as they are; and its picture, if all runs are there.
+the emulator. Its run folder, RUNS/DATASET_METHOD_SEED, is kept, and a finished row is not run again. The digits are run
+with that many seeds (each with its own split, the same for all methods), the others with seed 0. --only selects the
+rows whose folder's name begins with one of these words, --show runs nothing. Rows whose data are not on this machine
+(SPIKEPORT_DATA) are left out. --out updates the page: the rows of which every seed is available; the others stay as
+they are; and its figure, if all runs are available.
 
-Beside that, RUNS/mnist10k_dense_METHOD_SEED_Tsteps: one dense network in few and in many time steps, with that many
-seeds. --widths trains the digits in floating point and for weights of 4 bits, too (RUNS/digits_METHOD_SEED_Nbits);
---step-time measures a training step in floating point and in the chip's integers. --choose is for settings of a recipe:
-it trains each value on four fifths of the training part and prints what is right of the fifth that was left out; the
-test part is not looked at.
+Also RUNS/mnist10k_dense_METHOD_SEED_Tsteps: one dense network with few and with many time steps, with that many seeds.
+--widths also trains the digits in floating point and for weights of 4 bits (RUNS/digits_METHOD_SEED_Nbits); --step-time
+measures a training step in floating point and in the chip's integers. --choose is for settings of a recipe: it trains
+each value on four fifths of the training set and prints the accuracy on the held-out fifth; the test set is not read.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ RECIPES = ROOT / "recipes"
 
 @dataclass(frozen=True)
 class Job:
-    """One run: a recipe, its seed, and its time steps and bits a weight where these are not the recipe's."""
+    """One run: a recipe, its seed, and its time steps and bits per weight where these differ from the recipe."""
 
     dataset: str
     method: str
@@ -92,7 +91,7 @@ class Job:
 
 
 def jobs(seeds: int) -> list[Job]:
-    """All runs, in the order of the tables; a data set that a method has no recipe for has no run."""
+    """All runs, in the order of the tables; without a recipe for a data set a method has no run."""
     plain = [
         Job(dataset, method, seed)
         for dataset in DATASETS
@@ -109,7 +108,7 @@ def jobs(seeds: int) -> list[Job]:
 
 
 def changed(text: str, **values: int | str) -> str:
-    """A recipe's text with other values of keys that stand in it once, or new ones at its top."""
+    """A recipe's text with other values of keys that occur in it once, or new ones at its top."""
     for key, value in values.items():
         line = f"{key} = {value}"
         text, found = re.subn(rf"^{key} = .*$", line, text, flags=re.MULTILINE)
@@ -138,7 +137,7 @@ def width_jobs(seeds: int) -> list[Job]:
 
 
 def widths(seeds: int, runs: Path) -> list[Width]:
-    """What is trained of them, and of the rows: the methods of which all is."""
+    """The methods for which all of them, and the rows, are trained."""
     found: list[Width] = []
     for method in METHODS:
         pairs = [(seed, bits) for seed in range(seeds) for bits in WIDTHS]
@@ -152,7 +151,7 @@ def widths(seeds: int, runs: Path) -> list[Width]:
 
 
 def choose(key: str, values: list[str], chosen: list[Job], console: Console) -> None:
-    """Print what each value of a recipe's key makes right of held-out training samples, over the seeds."""
+    """Print the accuracy on held-out training samples for each value of a recipe's key, over the seeds."""
     for name, recipe in sorted({(f"{job.dataset}_{job.method}", job.recipe) for job in chosen}):
         seeds = sorted({job.seed for job in chosen if job.recipe == recipe})
         for value in values:
@@ -163,7 +162,7 @@ def choose(key: str, values: list[str], chosen: list[Job], console: Console) -> 
 
 
 def rows(all_jobs: list[Job], runs: Path) -> list[Row]:
-    """What is finished: the lines of the tables of which every seed is."""
+    """The finished runs: the rows of which every seed is finished."""
     folders = {job: RunFolder(runs / job.name) for job in all_jobs}
     unfinished = {(job.dataset, job.method, job.steps) for job, folder in folders.items() if not folder.finished}
     return [
@@ -215,12 +214,12 @@ def main() -> None:
 
 
 def page_text(path: Path | None) -> str:
-    """The page that is brought up to date."""
+    """The page to update."""
     return "" if path is None else path.read_text(encoding="utf-8")
 
 
 def lines_by_mark(found: list[Row], narrow: list[Width], text: str = "") -> dict[str, list[str]]:
-    """What runs say, by the page's marks; what stands on the page stays where they are not there."""
+    """The runs' results by the page's marks; the page's present lines stay where runs are missing."""
     by_mark = tables(found, text)
     by_width = width_table(narrow, page.standing_table(text, "widths"))
     said = [*wanted(by_mark, run_wanted(found, text)), width_wanted(by_width)]

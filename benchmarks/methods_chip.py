@@ -1,5 +1,5 @@
-"""What benchmarks/methods.py measures beside its rows: fewer bits a weight, the chip's step in training, a choice made
-on held-out samples."""
+"""Further measurements of benchmarks/methods.py: fewer bits per weight, the chip's step in training, a choice made on
+held-out samples."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# bits a weight, 0 for floating point
+# bits per weight, 0 for floating point
 WIDTHS = (0, 8, 4)
 LARGEST_LOSS = 0.01
-WIDTH_HEADINGS = ("method", "floating point", "8 bit", "4 bit", "4 bit under floating point")
+WIDTH_HEADINGS = ("method", "floating point", "8 bit", "4 bit", "4 bit below floating point")
 STEP_HEADINGS = (
     "layers",
     "step in floating point",
     "step in the chip's integers",
-    "times",
+    "ratio",
     "of that, rounding weights",
 )
 # of benchmarks/train.py
@@ -48,7 +48,7 @@ HELD_OUT = 0.2
 
 @dataclass(frozen=True)
 class Width:
-    """Share of the test part that a network of such weights, trained for them, answers right."""
+    """Test accuracy of a network trained for weights of that width."""
 
     method: str
     seed: int
@@ -57,7 +57,7 @@ class Width:
 
 
 def width(method: str, seed: int, bits: int, folder: RunFolder) -> Width | None:
-    """What the network in a run folder answers right, as the trainer computes it; None if there is none yet."""
+    """Test accuracy of the network in a run folder, as the trainer computes it; None if there is none yet."""
     if not folder.network.exists():
         return None
     recipe = load_recipe(folder.recipe)
@@ -65,18 +65,18 @@ def width(method: str, seed: int, bits: int, folder: RunFolder) -> Width | None:
 
 
 def train_width(folder: RunFolder) -> None:
-    """Train the recipe in a folder, and no more: chip-aware training computes what the chip does."""
+    """Only train the recipe in a folder: chip-aware training computes what the chip computes."""
     recipe = load_recipe(folder.recipe)
     train_network(recipe, folder, dataset_of(recipe), resume=True, progress=True)
 
 
 def right(method: Method, data: Dataset) -> float:
-    """Share of the test part answered right."""
+    """Test accuracy."""
     return float((method.predict(data.x_test) == data.y_test).mean())
 
 
 def width_table(found: Sequence[Width], standing: Sequence[Line] = ()) -> list[Line]:
-    """A line a method, over the seeds that all widths have; one without such seeds is the one that stands."""
+    """One row per method, over the seeds that all widths have; without such seeds the page's present row."""
     kept = {line[0]: line for line in standing}
     for method in METHODS:
         if values := _by_bits(found, method):
@@ -85,7 +85,7 @@ def width_table(found: Sequence[Width], standing: Sequence[Line] = ()) -> list[L
 
 
 def width_wanted(lines: Sequence[Line]) -> str:
-    """Whether 4 bits are within a point of floating point, with the method that loses most, as the table says it."""
+    """Whether 4 bits are within one point of floating point, with the method that loses most, as in the table."""
     lost = {line[0].strip("`"): float(line[-1].split()[0]) for line in lines}
     if not lost:
         return "- digits, 4-bit weights within 1 point of floating point: not run"
@@ -112,7 +112,7 @@ def _width_cells(values: Mapping[int, Sequence[float]]) -> list[str]:
 
 
 def step_table(rounds: int) -> list[str]:
-    """A training step without optimizer on one thread, by processor time; medians, ways in turn round by round."""
+    """A training step without optimizer on one thread, in processor time; medians, measured in turn round by round."""
     # as training does
     keep_freed_memory()
     torch.manual_seed(0)
@@ -126,7 +126,7 @@ def step_table(rounds: int) -> list[str]:
         seconds = [statistics.median(column) for column in zip(*times, strict=True)]
         ratio = statistics.median(chip / free for free, chip, _ in times)
         rounding = statistics.median(rounded / chip for _, chip, rounded in times)
-        name = "-".join(str(size) for size in SIZES) + (", hidden ones recurrent" if recurrent else "")
+        name = "-".join(str(size) for size in SIZES) + (", hidden layers recurrent" if recurrent else "")
         lines.append(
             (
                 name,
@@ -176,7 +176,7 @@ def _timed(runs: Sequence[Callable[[], None]]) -> list[float]:
 
 
 def held_out_share(recipe: Recipe) -> float:
-    """Share answered right of a fifth of the training part, by a network trained on the rest; the test part unseen."""
+    """Accuracy on a held-out fifth of the training set, of a network trained on the rest; the test set is not read."""
     rest, held = dataset_of(recipe).hold_out(HELD_OUT, recipe.training.seed)
     assert held is not None
     method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)

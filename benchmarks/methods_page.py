@@ -1,4 +1,4 @@
-"""The tables and the picture of docs/methods.md, from the run folders of benchmarks/methods.py."""
+"""Tables and figure of docs/methods.md, from the run folders of benchmarks/methods.py."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from trainer.config import LayerConfig
 
 METHODS = ("bptt", "surrogate_bn", "membrane_bp", "st_rsbp", "soft_lif", "sew_resnet", "tssl_bp")
 DATASETS = {"digits": "digits", "mnist10k": "MNIST, 8000 training images", "fsdd": "spoken digits (FSDD)"}
-# numbers of time steps that are compared, of one dense network a method
+# numbers of time steps compared, for one dense network per method
 SHORT = {"tssl_bp": (5, 50), "surrogate_bn": (10, 50)}
 CANNOT = {
-    ("fsdd", "sew_resnet"): "cannot: its blocks are convolutions over images, and the channels of a cochlea are none",
+    ("fsdd", "sew_resnet"): "cannot: its blocks are convolutions over images, and cochlea channels are not an image",
 }
-HEADINGS = ("method", "network", "float", "fixed", "spike for spike", "steps", "spikes an inference", "training")
+HEADINGS = ("method", "network", "float", "fixed", "spike for spike", "steps", "spikes per inference", "training")
 FIXED, COUNT = HEADINGS.index("fixed"), HEADINGS.index("steps")
 LARGEST_LOSS = 0.005
 
@@ -31,7 +31,7 @@ Line = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """A finished run: what was run, its recipe, its summary.json."""
+    """A finished run: data set, method, seed, recipe, summary.json."""
 
     dataset: str
     method: str
@@ -46,7 +46,7 @@ class Row:
 
     @property
     def float(self) -> float:
-        """Share of the test part that the trained network answers right."""
+        """Test accuracy of the trained network."""
         return float(self.summary["accuracy"]["float"])
 
     @property
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def spikes(self) -> float:
-        """Spikes of one inference, the input's among them."""
+        """Spikes of one inference, the input's included."""
         return float(self.summary["per_inference"]["spikes"])
 
     @property
@@ -95,7 +95,7 @@ def duration(seconds: float) -> str:
 
 
 def cells(found: Sequence[Row]) -> tuple[str, ...]:
-    """What a method did on one data set, over its seeds."""
+    """Results of a method on one data set, over its seeds."""
     first = found[0]
     return (
         network(first.recipe),
@@ -109,7 +109,7 @@ def cells(found: Sequence[Row]) -> tuple[str, ...]:
 
 
 def table(rows: Sequence[Row], dataset: str, standing: Sequence[Line] = ()) -> list[Line]:
-    """A line a method; one without a run is the one that stands, or says why there is none."""
+    """One row per method; without a run the page's present row, or the reason why there is none."""
     kept = {line[0]: line for line in standing}
     lines = []
     for method in METHODS:
@@ -124,7 +124,7 @@ def table(rows: Sequence[Row], dataset: str, standing: Sequence[Line] = ()) -> l
 
 
 def short_table(rows: Sequence[Row], standing: Sequence[Line] = ()) -> list[Line]:
-    """Few time steps beside many, of the same network; a line without a run is the one that stands."""
+    """Few time steps next to many, of the same network; without a run the page's present row."""
     kept = {(line[0], line[COUNT]): line for line in standing}
     lines = []
     for method, steps in SHORT.items():
@@ -145,18 +145,18 @@ def _missing(name: str, reason: str) -> Line:
 
 
 def tables(rows: Sequence[Row], text: str = "") -> dict[str, list[Line]]:
-    """Every table of rows by its mark; text: the page, whose lines stay where there is no run."""
+    """Every table of rows by its mark; text: the page, whose rows stay if there is no run."""
     found = {dataset: table(rows, dataset, page.standing_table(text, dataset)) for dataset in DATASETS}
     return found | {"steps": short_table(rows, page.standing_table(text, "steps"))}
 
 
 def means(lines: Sequence[Line]) -> dict[str, float]:
-    """Fixed-point accuracy by method, the mean over the seeds, as a table says it."""
+    """Fixed-point accuracy by method, the mean over the seeds, as in a table."""
     return {line[0].strip("`"): float(line[FIXED].split()[0]) for line in lines if line[FIXED]}
 
 
 def wanted(found: Mapping[str, Sequence[Line]], each: Sequence[str]) -> list[str]:
-    """What the methods are held to, each with what the tables say; each: the lines of `run_wanted`."""
+    """The targets, each with the tables' result; each: the lines of `run_wanted`."""
     digits, mnist, fsdd = (means(found[dataset]) for dataset in DATASETS)
     deep = {method: value for method, value in mnist.items() if method in ("surrogate_bn", "tssl_bp", "sew_resnet")}
     lines = [
@@ -180,7 +180,7 @@ LAVA = "- Lava's processes equal the emulator in every state of every sample, in
 
 
 def run_wanted(rows: Sequence[Row], text: str = "") -> list[str]:
-    """What holds in every single run; what the page says of that stays where runs are missing."""
+    """Targets for every single run; the page's present lines stay if runs are missing."""
     if missing(rows):
         stands = page.standing(text, "wanted")
         return [next((line for line in stands if line.startswith(what)), f"{what}: not run") for what in (LOST, LAVA)]
@@ -203,7 +203,7 @@ def _in_lava(equal: Mapping[str, bool | None]) -> str:
 
 
 def missing(rows: Sequence[Row]) -> list[str]:
-    """The lines of the tables that no run is there for."""
+    """The rows of the tables that have no run."""
     lines = [(dataset, line) for dataset, found in tables(rows).items() for line in found]
     return [f"{dataset} {line[0]}" for dataset, line in lines if line[1].endswith("not run")]
 
@@ -239,7 +239,7 @@ LEFT, TOP, PANEL, GAP, HIGH = 44.0, 40.0, 176.0, 64.0, 220.0
 
 
 def picture(rows: Sequence[Row]) -> str:
-    """A panel a data set: share answered wrongly in fixed point over spikes of one inference, a dot a run."""
+    """One panel per data set: test error in fixed point against spikes per inference, one dot per run."""
     parts = []
     for number, (dataset, title) in enumerate(DATASETS.items()):
         parts += _panel([row for row in rows if row.dataset == dataset], title, LEFT + number * (PANEL + GAP))
@@ -271,14 +271,14 @@ def _panel(rows: Sequence[Row], title: str, left: float) -> list[svg.Markup]:
         parts.append(svg.text(left - 6, down(tick) + 4, f"{tick:g} %", anchor="end"))
     for power in range(low, high + 1):
         parts.append(svg.text(across(10.0**power), TOP + HIGH + 18, f"{10**power:,}", anchor="middle"))
-    parts.append(svg.text(left + PANEL / 2, TOP + HIGH + 38, "spikes an inference", anchor="middle"))
+    parts.append(svg.text(left + PANEL / 2, TOP + HIGH + 38, "spikes per inference", anchor="middle"))
     return parts + [
         svg.dot(across(row.spikes), down(100 * (1 - row.fixed)), 4.5, f"m{METHODS.index(row.method)}") for row in rows
     ]
 
 
 def write_page(path: Path, rows: Sequence[Row], parts: Mapping[str, Sequence[str]]) -> None:
-    """Bring the page up to date, lines by mark, and the picture beside it, if every one of its runs is there."""
+    """Update the page, lines by mark, and its figure if every one of its runs is available."""
     page.update(path, parts)
     if not missing(rows):
         write_text(path.parent / "img" / "methods.svg", picture(rows))

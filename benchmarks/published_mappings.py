@@ -162,16 +162,16 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "Oxford 200-256-200", "loihi2", 5, (3, 2), DL + "oxford/run.ipynb",
-        "its lists for 200 and 256 weights take 63 and 81 words of memory, ours 51 and 65: 10 bit per weight instead of "
-        "8; even so the first layer would fit two cores by every limit that it prints (8,100 of 12,000 words), but it "
-        "prints max_ratio=2 and takes three",
+        "its lists for 200 and 256 weights take 63 and 81 words of memory, ours 51 and 65: 10 bit per weight instead "
+        "of 8; even so the first layer would fit two cores by every limit that it prints (8,100 of 12,000 words), but "
+        "it prints max_ratio=2 and takes three",
         lambda: Chain((200,)).dense(256).dense(200),
     ),
     Case(
         "PilotNet, LIF", "loihi2", 74, (13, 25, 13, 3, 3, 2, 12, 1, 1, 1), DL + "pilotnet_snn/benchmark.ipynb",
         "there images are cut by columns only, here also by rows and channels where that takes fewer cores (third "
-        "layer: 13 there, 8 here); a tile of 4096 neurons, which fills a core, is not used there; the first dense layer "
-        "was split into 6, exceeded a limit by a fifteenth and was split into 12",
+        "layer: 13 there, 8 here); a tile of 4096 neurons, which fills a core, is not used there; the first dense "
+        "layer was split into 6, exceeded a limit by a fifteenth and was split into 12",
         lambda: _pilotnet(Chain((3, 66, 200)).relay()),
     ),
     Case(

@@ -2,9 +2,9 @@
 
     python benchmarks/sums.py [--page docs/networks.md]
 
-A convolution and 2 to 16 SEW blocks (ADD) of 8 channels on 8 x 8 pixels, untrained except for random batch norms that make
-all layers fire, 16 steps of 10 samples that fire at 40 %. Both are compiled for Loihi 2, run and profiled;
-every layer must have the same spikes in both. Energies are the profiler's estimates. Half a minute.
+A convolution and 2 to 16 SEW blocks (ADD) of 8 channels on 8 x 8 pixels, untrained except for random batch norms that
+make all layers fire, 16 steps of 10 samples that fire at 40 %. Both are compiled for Loihi 2, run and profiled; every
+layer must have the same spikes in both. Energies are the profiler's estimates. Half a minute.
 """
 
 from __future__ import annotations

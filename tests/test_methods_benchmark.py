@@ -53,7 +53,7 @@ def test_a_row_is_what_the_run_s_summary_says(runs: Path) -> None:
         assert cells["fixed"] == f"{summary['accuracy']['fixed']:.4f}"
         assert cells["float"] == f"{summary['accuracy']['float']:.4f}"
         assert cells["steps"] == str(summary["steps"])
-        assert cells["spikes an inference"] == f"{summary['per_inference']['spikes']:,.0f}"
+        assert cells["spikes per inference"] == f"{summary['per_inference']['spikes']:,.0f}"
     assert lines["`soft_lif`"][1] == "not run"
     assert {line[0]: line[1] for line in PAGE.table([], "fsdd")}["`sew_resnet`"].startswith("cannot: ")
 
