@@ -1,11 +1,11 @@
-"""Trained networks on loihi2 and loihi1 beside their ANN twins on every device: docs/comparison.md.
+"""Trained networks on loihi2 and loihi1 compared with their ANN twins on every device: docs/comparison.md.
 
     python benchmarks/comparison.py [RUN ...]          print the page's tables
     python benchmarks/comparison.py [RUN ...] --docs   write them into docs/comparison.md
 
-RUN is the folder of a finished run, or a recipe, which is run into runs/comparison/NAME if that is not done yet; by
+RUN is the folder of a finished run, or a recipe, which is run into runs/comparison/NAME unless that run is finished; by
 default the recipes of the page. Networks are compiled for both chips from the run's model.nir; the test split runs in
-the emulator. Data sets lie where SPIKEPORT_DATA says.
+the emulator. Data sets are in the folder SPIKEPORT_DATA.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ DATA = {"digits": "Digits (8 x 8)", "mnist10k": "MNIST, 10,000 images", "fsdd": 
 
 @dataclass(frozen=True)
 class Contest:
-    """One network on one chip beside its twin everywhere."""
+    """One network on one chip, compared with its twin on every device."""
 
     dataset: str
     method: str
@@ -67,7 +67,7 @@ class Contest:
 
 
 def folder_of(run: Path) -> RunFolder:
-    """A finished run, or that of a recipe, which is run if it has not been."""
+    """A finished run; a recipe is run first if necessary."""
     if run.suffix != ".toml":
         return RunFolder(run)
     folder = RunFolder(ROOT / "runs" / "comparison" / run.stem)
@@ -101,7 +101,7 @@ def contests(folder: RunFolder) -> list[Contest]:
 
 
 def in_short(all_contests: Sequence[Contest]) -> str:
-    """Whom the chip beats with every network on every chip, and who beats it with some."""
+    """Devices that the chip beats with every network on every chip, and devices that beat it with some."""
     parts = []
     for batched in (False, True):
         found = [(c, row) for c in all_contests for row in c.rows if (row.batch > 1) == batched]
@@ -118,10 +118,14 @@ def in_short(all_contests: Sequence[Contest]) -> str:
         }
         lost = [f"{t} ({_listed(list(where))})" for t, where in beaten.items() if where]
         when = "In batches" if batched else "At batch 1"
+        winner = (
+            f"the chip needs less energy than {_listed(always)}"
+            if always
+            else "no device needs more energy than the chip"
+        )
         parts.append(
-            f"{when} the chip needs less energy than {_listed(always) if always else 'no device'} with every network "
-            f"and on both chips; the ANN needs less on {_listed(lost) if lost else 'none'}; elsewhere the ranges of "
-            "some network overlap."
+            f"{when} {winner} with every network and on both chips; the ANN needs less on "
+            f"{_listed(lost) if lost else 'no device'}; elsewhere the ranges of some network overlap."
         )
     return " ".join(parts)
 
@@ -137,7 +141,7 @@ def sentence(contest: Contest) -> str:
             for result, word in (
                 (Outcome.CHIP_LESS, "the chip needs less energy than"),
                 (Outcome.ANN_LESS, "the ANN needs less on"),
-                (Outcome.APART, "nothing can be said about"),
+                (Outcome.APART, "ranges overlap on"),
             )
             if (titles := _titles(some, result))
         ]
@@ -147,7 +151,7 @@ def sentence(contest: Contest) -> str:
 
 
 def _titles(some: Sequence[Row], result: Outcome) -> list[str]:
-    """Devices of that outcome; the precision where the other one came out otherwise."""
+    """Devices of that outcome; with the precision if the other one has another outcome."""
     found: dict[str, list[str]] = {}
     for row in some:
         if row.outcome is result:
@@ -161,9 +165,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def overview(all_contests: Sequence[Contest]) -> Iterable[str]:
-    """A row a network and chip."""
+    """One row per network and chip."""
     yield (
-        "| network | chip | accuracy, SNN / ANN | cores | energy | latency | energy x delay | inferences a second, "
+        "| network | chip | accuracy, SNN / ANN | cores | energy | latency | energy x delay | inferences per second, "
         "pipelined | activation sparsity |"
     )
     yield "|---|---|---|---|---|---|---|---|---|"
@@ -177,7 +181,7 @@ def overview(all_contests: Sequence[Contest]) -> Iterable[str]:
 
 
 def tables(all_contests: Sequence[Contest]) -> Iterable[str]:
-    """The twin of every network on every device, and what that says beside each chip."""
+    """The twin of every network on every device, compared with each chip."""
     for name in dict.fromkeys(contest.name for contest in all_contests):
         some = [contest for contest in all_contests if contest.name == name]
         accuracy = some[0].found.accuracy
@@ -188,7 +192,7 @@ def tables(all_contests: Sequence[Contest]) -> Iterable[str]:
             f"SNN: {percent(accuracy.fixed)} on chip integers, {plain(some[0].found.test_samples)} test samples."
         )
         yield ""
-        heads = [head for c in some for head in (f"beside {c.chip}", f"break-even on {c.chip}")]
+        heads = [head for c in some for head in (f"vs. {c.chip}", f"break-even on {c.chip}")]
         yield _line("where", "energy", "latency", "energy x delay", *heads)
         yield "|" + "---|" * (4 + len(heads))
         for c in some:
