@@ -3,10 +3,10 @@
     python benchmarks/scale.py [--neurons 10000 100000 1000000] [--steps 100] [--limit-gib 16]
 
 Each size runs in a process of its own: a float network with one recurrent sparse population is drawn, compiled
-(quantised and checked) and simulated by the emulator, one sample. Beside the time that a step takes stands the
-processor time that one thread takes for it, which minds less what else the machine does. Memory is the process' peak,
-Python and its libraries included. The exponent is the slope of a line through the logarithms, from the first
-size to the last. At the first size the emulator is compared with stock Lava, if Lava is there.
+(quantised and checked) and simulated by the emulator, one sample. Next to the time per step is one thread's processor
+time, which depends less on other programs. Memory is the process' peak, Python and its libraries included. The exponent
+is the slope of a line through the logarithms, from the first size to the last. At the first size the emulator is
+compared with stock Lava, if Lava is there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GIB = 1 << 30
 
 
 def network(neurons: int) -> FloatNetwork:
-    """Every neuron is driven by its bias to spike once in 100 steps, and disturbed by 100 others."""
+    """Every neuron is driven by its bias to spike once in 100 steps, and receives input from 100 others."""
     rng = np.random.default_rng(0)
     ones = np.ones(neurons)
     population = FloatPopulation(
@@ -70,12 +70,12 @@ def _matrix(targets: int, sources: int, fan_in: int, rng: np.random.Generator) -
 
 
 def compiled(neurons: int) -> ChipProgram:
-    """The network in 8 bits; the chip's own limits on synapses a core do not matter here."""
+    """The network in 8 bits; the chip's limit on synapses per core does not matter here."""
     return quantise(network(neurons), "loihi2", WordWidths(), 8)
 
 
 def run_one(neurons: int, steps: int, compare: bool) -> dict[str, float | str]:
-    """One size's figures."""
+    """Results of one size."""
     begin = time.perf_counter()
     program = compiled(neurons)
     compile_seconds = time.perf_counter() - begin
@@ -131,7 +131,7 @@ def main() -> int:
         print(json.dumps(run_one(arguments.neurons[0], arguments.steps, len(arguments.neurons) > 1)))
         return 0
     rows = []
-    columns = {"neurons": 10, "synapses": 14, "active": 8, "compile s": 11, "build s": 9, "ms a step": 11, "cpu ms": 8}
+    columns = {"neurons": 10, "synapses": 14, "active": 8, "compile s": 11, "build s": 9, "ms/step": 11, "cpu ms": 8}
     print("".join(f"{name:>{width}}" for name, width in columns.items()) + f"{'GiB':>7}")
     for number, size in enumerate(arguments.neurons):
         # a second size asks for the comparison

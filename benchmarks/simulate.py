@@ -3,12 +3,12 @@
     python benchmarks/simulate.py [dense sparse nmnist pilot recurrent] [--rounds 3] [--peers PYTHON]
 
 The networks are those of benchmarks/networks.py: random weights, thresholds set so that every layer fires at the
-input's density. Stock Lava runs one sample after the other, as it does, and so fewer of them: the first samples and
-steps of what the others run. The rate counts the run itself, from the first step to the last; what it takes to build
-each network (Lava: start of all processes) is printed beside it. What takes a few milliseconds is run again and again
-for half a second a round. The load is that of the machine, others included: at more than its number of cores the rates
-say little. Processor time minds others less: that of all processes of a run, less that of one step of one sample, a
-sample-step; left out where starting takes so much that what is left of it is noise.
+input's density. Stock Lava runs one sample after the other, and therefore only the first samples and steps of the
+others' input. The rate counts the run itself, from the first step to the last; the time to build each network (Lava:
+to start all processes) is printed next to it. Runs of a few milliseconds are repeated for half a second per round. The
+load is that of the whole machine: above its number of cores the rates mean little. Processor time depends less on other
+programs: that of all processes of a run, less that of one step of one sample, per sample-step; omitted where the
+start-up dominates.
 
 --peers PYTHON: an interpreter that has brian2-loihi or nengo-loihi (benchmarks/peers.py), for the same table.
 """
@@ -44,14 +44,14 @@ VISIBLE = 0.2
 
 @dataclass
 class Timed:
-    """Rates (sample-steps a second) and seconds to build of every run, seconds of processors a sample-step, a round."""
+    """Rates (sample-steps per second) and build seconds of every run; per round, processor seconds per sample-step."""
 
     rates: list[float] = field(default_factory=list)
     builds: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
 
     def run(self, program: ChipProgram, x: NDArray[np.uint8], backend: Backend) -> SimulationResult:
-        """Run once more, what is short again and again."""
+        """Run once more, short runs repeatedly."""
         begin = processor_seconds()
         simulate(program, x[:1, :1], backend)
         start = processor_seconds() - begin
@@ -95,7 +95,7 @@ def measure(program: ChipProgram, x: NDArray[np.uint8], few: NDArray[np.uint8], 
         if differences(results["emulator"], results["lava"]):
             sys.exit("lava and emulator differ on the whole batch")
     activity = {k: v.mean() / len(x) for k, v in results["emulator"].neuron_counts.items()}
-    print("activity a step: " + ", ".join(f"{name} {share:.1%}" for name, share in activity.items()))
+    print("activity per step: " + ", ".join(f"{name} {share:.1%}" for name, share in activity.items()))
     return timed
 
 
@@ -128,7 +128,7 @@ def benchmark(name: str, network: Network, rounds: int, peers: str | None) -> No
     if peers is not None:
         for peer, result in run_peers(peers, program, few, rounds).items():
             if isinstance(result, str):
-                print(f"{peer}: left out, {result}")
+                print(f"{peer}: omitted, {result}")
             else:
                 timed[peer] = Timed(result.rates, result.builds)
                 print(f"{peer}: {result.remark}")
