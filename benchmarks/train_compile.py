@@ -1,10 +1,10 @@
-"""Whether torch.compile makes a training step faster: forward and backward pass, as they are and compiled.
+"""Whether torch.compile makes a training step faster: forward and backward pass, eager and compiled.
 
     OMP_NUM_THREADS=1 python benchmarks/train_compile.py [--device cuda] [--rounds 15] [--page docs/training.md]
 
-Each network as its method trains it while batch norm gathers statistics, and the ANN twin; batch 64. Compiled, parts
-that torch's compiler does not read (the neurons' kernels) run as they are. Times are medians of rounds in turn, in
-processor time (on a GPU of the clock); "ready after" is how long ten compiled steps before them take.
+Each network as its method trains it while batch norm gathers statistics, and the ANN twin; batch 64. Parts that
+torch's compiler cannot read (the neurons' kernels) run uncompiled. Times are medians of rounds in turn, in processor
+time (on a GPU wall time); "compile time" is the duration of the first ten compiled steps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from trainer.methods import get_method
 
 STEPS, BATCH = 16, 64
-# torch compiles a function anew up to eight times before it gives up
+# torch recompiles a function up to eight times before it gives up
 WARM = 10
 DENSE = (LayerConfig(size=256), LayerConfig(size=256))
 RECURRENT = (LayerConfig(size=256, recurrent=True),)
@@ -40,7 +40,7 @@ Loss = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Case:
-    """A network and what trains it; method None: the ANN twin."""
+    """A network and its training method; None: the ANN twin."""
 
     label: str
     method: str | None
@@ -57,7 +57,7 @@ CASES = (
 
 
 def made(case: Case, device: str) -> tuple[nn.Module, Loss, Tensor]:
-    """The network, its loss of an input, and an input: images of 1 x 28 x 28 as spikes."""
+    """The network, its loss for an input, and an input: images of 1 x 28 x 28 as spikes."""
     torch.manual_seed(0)
     config = NetworkConfig(case.layers)
     y = (torch.arange(BATCH) % 10).to(device)
@@ -82,7 +82,7 @@ def step(network: nn.Module, loss: Loss, x: Tensor) -> float:
 
 
 def measure(case: Case, device: str, rounds: int) -> list[str]:
-    """A line of the table."""
+    """A row of the table."""
     network, loss, x = made(case, device)
     compiled = torch.compile(loss)
     step(network, loss, x)
@@ -97,11 +97,11 @@ def measure(case: Case, device: str, rounds: int) -> list[str]:
 
 
 def main() -> None:
-    """Print a line a network."""
+    """Print one row per network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--page", type=Path, help="a page whose table is brought up to date")
+    parser.add_argument("--page", type=Path, help="a page whose table is updated")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("torch._dynamo").setLevel(logging.ERROR)
@@ -110,7 +110,7 @@ def main() -> None:
         rows.append(measure(case, arguments.device, arguments.rounds))
         print("  ".join(rows[-1]), flush=True)
     if arguments.page:
-        lines = table(("step", "as it is", "compiled", "times", "ready after"), rows)
+        lines = table(("step", "eager", "compiled", "ratio", "compile time"), rows)
         update(arguments.page, {"compile": lines})
 
 
