@@ -136,7 +136,7 @@ def sentence(contest: Contest) -> str:
     parts = []
     for batched in (False, True):
         some = [row for row in contest.rows if (row.batch > 1) == batched]
-        said = [
+        clauses = [
             f"{word} {_listed(titles)}"
             for result, word in (
                 (Outcome.CHIP_LESS, "the chip needs less energy than"),
@@ -145,8 +145,8 @@ def sentence(contest: Contest) -> str:
             )
             if (titles := _titles(some, result))
         ]
-        if said:
-            parts.append(("in batches " if batched else "at batch 1 ") + ", ".join(said))
+        if clauses:
+            parts.append(("in batches " if batched else "at batch 1 ") + ", ".join(clauses))
     return f"**{name}**: " + "; ".join(parts) + "."
 
 
@@ -199,9 +199,9 @@ def tables(all_contests: Sequence[Contest]) -> Iterable[str]:
             one = c.profile
             costs = _costs(one.energy, one.latency, one.energy.typical * one.latency.typical)
             yield _line(f"**{c.found.chip_title}**", *costs, *([""] * len(heads)))
-        for beside in zip(*(c.rows for c in some), strict=True):
-            row = beside[0]
-            judged = [cell for r in beside for cell in (_WORDS[r.outcome], break_even_said(r))]
+        for same_device in zip(*(c.rows for c in some), strict=True):
+            row = same_device[0]
+            judged = [cell for r in same_device for cell in (_WORDS[r.outcome], break_even_said(r))]
             yield _line(row.name, *_costs(row.energy, row.latency, row.energy_delay), *judged)
         yield ""
 

@@ -93,7 +93,7 @@ def markdown(points: Sequence[Checked]) -> list[str]:
 
 
 def written(text: str, points: Sequence[Checked]) -> str:
-    """docs/energy.md with the text between its marks brought up to date."""
+    """docs/energy.md with the text between its marks updated."""
     parts = {
         "summary": [f"- {line}" for line in summary(points)],
         "table": markdown(points),

@@ -112,7 +112,7 @@ def draw(grid: list[list[Norms]], path: Path) -> None:
 
 
 def down(exponent: float) -> float:
-    """How far below a panel's top a power of ten lies."""
+    """Distance of a power of ten from a panel's top."""
     return DOWN * (TICKS[-1] - exponent) / (TICKS[-1] - TICKS[0])
 
 

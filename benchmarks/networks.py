@@ -35,10 +35,10 @@ class Conv:
 
 @dataclass(frozen=True)
 class Network:
-    """input: its shape; layers from there on; density: the share that spikes a step, unless another is asked for.
+    """input: its shape; layers from there on; density: the default fraction of neurons that spike per step.
 
-    batch, steps: what the emulator and the lava backend run. stock: samples and steps of stock Lava, which runs one
-    sample after the other.
+    batch, steps: of the emulator and the lava backend. stock: samples and steps of stock Lava, which runs one sample
+    after the other.
     """
 
     input: tuple[int, ...]

@@ -2,8 +2,8 @@
 
     python benchmarks/nxtf_mnist.py a_minist_model.h5 [--images 16]
 
-The file is nxsdk_modules_ncl/dnn/tutorials/models/a_minist_model.h5 of repository intel-nrc-ecosystem/models, made into
-integers as a_image_classification_mnist.ipynb beside it does: 8 bit, the larger of weights and biases at 255, threshold
+The file is nxsdk_modules_ncl/dnn/tutorials/models/a_minist_model.h5 of repository intel-nrc-ecosystem/models, converted
+to integers as in its a_image_classification_mnist.ipynb: 8 bit, the larger of weights and biases at 255, threshold
 512, biases and pixels at exponent 6, hard reset, 512 steps. Needs ../shared/data/mnist10k.npz.
 """
 
@@ -84,7 +84,7 @@ def main() -> None:
     busiest = int(line.work[1].mean(axis=0).argmax())
     right = float(np.mean(result.winners() == data["y"][: args.images]))
     print(f"{args.images} images, {right:.1%} right; {found.mapping.cores} cores without that of the input")
-    print(f"{'a step':>20}{'all':>12}{'core ' + str(busiest):>12}")
+    print(f"{'per step':>20}{'all':>12}{'core ' + str(busiest):>12}")
     for name, values in line.exact.items():
         on_cores = line.placement.by_core(values)
         print(f"{name:>20}{values.sum(axis=1).mean():12.1f}{on_cores[:, busiest].mean():12.1f}")

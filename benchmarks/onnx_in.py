@@ -1,9 +1,9 @@
-"""An MNIST network of ReLUs, trained here, as a spiking network: what does it lose, and how many steps does it take?
+"""An MNIST ReLU network, trained here and converted to a spiking network: accuracy lost per number of steps.
 
     python benchmarks/onnx_in.py MNIST10K.npz [FOLDER]
 
-Trains a small CNN with torch on the first 8000 images (a few minutes; kept in FOLDER, default runs/onnx_in, and found
-there the next time), exports it by torch.onnx, converts it both ways with 500 training images as calibration, and
+Trains a small CNN with torch on the first 8000 images (a few minutes; kept in FOLDER, default runs/onnx_in, for the
+next run), exports it by torch.onnx, converts it both ways with 500 training images as calibration, and
 prints accuracy on the last 2000 and agreement with the ANN after 8, 16, 32 and 64 steps of loihi2's integers.
 """
 
@@ -73,7 +73,7 @@ def export(model: nn.Sequential, path: Path) -> None:
 
 
 def main(data: Path, folder: Path) -> None:
-    """Train where there is no network yet, convert it, print a table a way."""
+    """Train if there is no network yet, convert it, print one table per code."""
     dataset = mnist10k(Request(path=data))
     path = folder / "cnn.onnx"
     if not path.exists():

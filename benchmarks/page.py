@@ -1,4 +1,4 @@
-"""Pages of docs/ that scripts bring up to date: tables in Markdown, and what stands between a page's marks."""
+"""Pages of docs/ that scripts update: tables in Markdown, and the text between a page's marks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """A table in Markdown, a line an element."""
+    """A table in Markdown, one line per element."""
     return ["| " + " | ".join(line) + " |" for line in (headings, ["---"] * len(headings), *lines)]
 
 
@@ -18,7 +18,7 @@ def standing(text: str, name: str) -> list[str]:
 
 
 def standing_table(text: str, name: str) -> list[tuple[str, ...]]:
-    """The cells of the table that a page has there, a line an element, without its headings."""
+    """The cells of the table that a page has there, one row per element, without its headings."""
     return [tuple(line.removeprefix("| ").removesuffix(" |").split(" | ")) for line in standing(text, name)[2:]]
 
 
@@ -32,8 +32,8 @@ def written(text: str, parts: Mapping[str, Iterable[str]]) -> str:
 
 
 def update(path: Path, parts: Mapping[str, Iterable[str]]) -> None:
-    """Bring a page up to date, as `written`."""
-    # scripts put the tree they stand in on the path after they import this
+    """Update a page, as `written`."""
+    # scripts add their tree to the path only after importing this
     from hardware_profiles.files import write_text
 
     write_text(path, written(path.read_text(encoding="utf-8"), parts))

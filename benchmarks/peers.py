@@ -1,12 +1,12 @@
-"""The same network in brian2-loihi and in nengo-loihi's emulator: integers of Loihi, as far as they can say it.
+"""The same network in brian2-loihi and in nengo-loihi's emulator: integers of Loihi, as far as they can represent it.
 
-They need an environment of their own, because they want other versions of numpy:
+They need an environment of their own, because they require other versions of numpy:
 
     python -m venv peers && peers/bin/pip install "numpy<1.24" "setuptools<70" brian2-loihi nengo-loihi scipy
     python benchmarks/simulate.py --peers peers/bin/python
 
-Both get the integer weights, thresholds and decays of the program. brian2-loihi takes the current's decay without the
-1 that the chip adds, so it is given that decay; it has no 24-bit registers; an input spike arrives in the step in which
+Both get the integer weights, thresholds and decays of the program. brian2-loihi uses the current's decay without the
+1 that the chip adds, so it receives that decay; it has no 24-bit registers; an input spike arrives in the step in which
 it is sent, a step earlier than on the chip. nengo-loihi's emulator adds up in one array for all layers; its lower limit
 of v is set to the register's. Neither has batches: one sample runs as many steps as the others run samples and steps.
 """
@@ -31,7 +31,7 @@ MOST_SYNAPSES = 3_000_000
 
 @dataclass
 class PeerResult:
-    """Rates (steps a second) and seconds to build, one a round; remark: whether the spikes are the emulator's."""
+    """Rates (steps per second) and build seconds, one per round; remark: whether the spikes equal the emulator's."""
 
     rates: list[float] = field(default_factory=list)
     builds: list[float] = field(default_factory=list)
@@ -39,12 +39,12 @@ class PeerResult:
 
 
 def run_peers(python: str, program: Any, few: Any, rounds: int) -> dict[str, PeerResult | str]:
-    """Both peers on the samples one after the other, as one; a sentence where one cannot run the network."""
+    """Both peers on all samples in sequence; a sentence if one cannot run the network."""
     from lava_runtime.simulate import simulate
 
     size = sum(np.count_nonzero(c.weights) * _uses(c) for c in program.connections)
     if size > MOST_SYNAPSES:
-        return dict.fromkeys(PEERS, f"it would hold {size:,.0f} synapses one by one")
+        return dict.fromkeys(PEERS, f"it would store {size:,.0f} synapses one by one")
     # (steps, samples, ...) -> (samples * steps, 1, ...)
     x = np.moveaxis(few, 1, 0).reshape(-1, 1, *few.shape[2:])
     wanted = simulate(program, x, record="all")
@@ -56,17 +56,17 @@ def run_peers(python: str, program: Any, few: Any, rounds: int) -> dict[str, Pee
             command = [python, __file__, peer, str(folder / "job.npz"), str(folder / "spikes.npz"), str(rounds)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                last = [line for line in done.stderr.splitlines() if line.strip()][-1:] or ["no word"]
+                last = [line for line in done.stderr.splitlines() if line.strip()][-1:] or ["no message"]
                 results[peer] = f"it ended with: {last[0]}"
                 continue
-            said = json.loads(done.stdout.splitlines()[-1])
-            found = PeerResult([len(x) / s for s in said["run"]], said["build"])
+            report = json.loads(done.stdout.splitlines()[-1])
+            found = PeerResult([len(x) / s for s in report["run"]], report["build"])
             with np.load(folder / "spikes.npz") as spikes:
                 same = [
                     np.array_equal(spikes[p.name], wanted.states[f"s/{p.name}"].reshape(len(x), -1))
                     for p in program.populations
                 ]
-            found.remark = f"{said['version']}, spikes equal in {sum(same)} of {len(same)} layers"
+            found.remark = f"{report['version']}, spikes equal in {sum(same)} of {len(same)} layers"
             results[peer] = found
     return results
 
@@ -77,7 +77,7 @@ def _uses(connection: Any) -> int:
 
 
 def _arrays(program: Any, x: Any) -> dict[str, Any]:
-    """What a peer needs: constants a layer, and every connection's synapses as source, target, weight."""
+    """A peer's input: constants per layer, and every connection's synapses as source, target, weight."""
     from scipy.sparse import coo_array, vstack
 
     from lava_runtime.kernels.active import Active
@@ -108,7 +108,7 @@ def _arrays(program: Any, x: Any) -> dict[str, Any]:
 
 
 class Brian:
-    """brian2-loihi: a group a layer, its parameters one number a group."""
+    """brian2-loihi: one group per layer, its parameters one number per group."""
 
     def __init__(self, job: Any) -> None:
         import brian2
@@ -155,7 +155,7 @@ class Brian:
 
 
 class Nengo:
-    """nengo-loihi's emulator: a block a layer."""
+    """nengo-loihi's emulator: one block per layer."""
 
     def __init__(self, job: Any) -> None:
         import nengo
@@ -194,7 +194,7 @@ class Nengo:
             self._probes[name] = LoihiProbe(target=blocks[name], key="spiked")
             model.add_probe(self._probes[name])
         discretize_model(model)
-        # the integers themselves, instead of what discretising made of the stand-ins
+        # the integers themselves, instead of the discretised placeholders
         for name, block in blocks.items():
             compartment = block.compartment
             compartment.decay_u, compartment.decay_v = job[f"{name}/du"], job[f"{name}/dv"]

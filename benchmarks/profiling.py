@@ -1,4 +1,4 @@
-"""How long profiling a recorded run takes, beside simulating it.
+"""How long profiling a recorded run takes, compared with simulating it.
 
     python benchmarks/profiling.py [--samples 10000] [--rounds 3] [--chip loihi2]
     python benchmarks/profiling.py --model MODEL.chip --input X.npy

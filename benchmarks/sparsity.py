@@ -1,10 +1,10 @@
-"""What fewer spikes cost in accuracy: a recipe trained with rising penalties on spikes, or for target rates.
+"""The accuracy lost with fewer spikes: a recipe trained with rising penalties on spikes, or for target rates.
 
     python benchmarks/sparsity.py recipes/digits.toml [--penalties 0,0.001,0.003,0.01,0.03] [--targets 0.05,0.02]
         [--epochs N] [--out RUN]
 
-Printed: the penalty or the target rate, the share of the test part answered right on chip integers, spikes of all
-layers and energy (an estimate) of one inference, and each layer's spikes per neuron and step. The same seed gives the
+Prints the penalty or the target rate, test accuracy on chip integers, spikes of all layers and energy (an estimate) of
+one inference, and each layer's spikes per neuron and step. The same seed gives the
 same table. RUN: the folder of a finished run, whose report then shows the curve from RUN/sparsity.json.
 """
 
@@ -32,7 +32,7 @@ from trainer.methods import get_method
 
 
 def main() -> None:
-    """Print the table, and keep it where asked."""
+    """Print the table, and save it with --out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--penalties", default="0,0.001,0.003,0.01,0.03")
@@ -51,8 +51,8 @@ def main() -> None:
     for penalty, target in wanted:
         point, rates = measure(recipe, data, penalty, target)
         points.append(point)
-        said = " ".join(f"{rate:.4f}" for rate in rates)
-        print(f"{point.asked:>13} {point.accuracy:9.4f} {point.spikes:7.0f} {point.energy_j:9.2e}  {said}", flush=True)
+        shown = " ".join(f"{rate:.4f}" for rate in rates)
+        print(f"{point.asked:>13} {point.accuracy:9.4f} {point.spikes:7.0f} {point.energy_j:9.2e}  {shown}", flush=True)
     if arguments.out is not None:
         curve = SparsityCurve(test_samples=len(data.y_test), points=tuple(points))
         write_text(arguments.out / "sparsity.json", json.dumps(curve.model_dump(), indent=2) + "\n")
@@ -62,7 +62,7 @@ def main() -> None:
 def measure(
     recipe: Recipe, data: Dataset, penalty: float, target: tuple[float, ...]
 ) -> tuple[SparsityPoint, list[float]]:
-    """Train with that penalty, or for that rate, and measure the test part on chip integers; also rates of layers."""
+    """Train with that penalty, or for that rate, and measure the test set on chip integers; also rates of layers."""
     sparsity = replace(recipe.training.sparsity, penalty=penalty, target=target)
     training = replace(recipe.training, sparsity=sparsity)
     method = get_method(training.method)(recipe.network, training, recipe.dt).fit(data, progress=False)

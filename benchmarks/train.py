@@ -1,15 +1,15 @@
-"""One training step on the CPU, over the time of the bare matrix products that it needs, beside other frameworks.
+"""One training step on the CPU relative to its bare matrix products, compared with other frameworks.
 
     OMP_NUM_THREADS=1 python benchmarks/train.py [--network dense|conv] [--rounds 11] [--rate 0.05]
 
 LIF neurons, 25 steps, float32, one thread: forward, cross entropy of the output counts, backward; the optimizer, the
 same for all, is left out. dense: 784-512-512-10, batch 128. conv: 2 x 34 x 34 and the layers of the NIR paper's N-MNIST
-network, which pools by averages here, batch 32. Measured in turn, round by round, each right after an unmeasured run of
-its own, in processor time, which other work on the machine disturbs less. Printed: the median time, the median over
-the rounds of the time over that of the same round's bare products (matrices or convolutions, forward, and gradients of
-weights and of hidden spikes), and the fastest round over the fastest products. "sparse" uses that few inputs of dense
-layers fire; it sums in another order, so that a v that meets the threshold to within rounding may spike in one and not
-in the other. Frameworks that are not installed are left out (see train_peers.py).
+network, which pools by averages here, batch 32. Measured in turn, round by round, each right after a warm-up run of its
+own, in processor time, which other work on the machine disturbs less. Printed: the median time, the median over the
+rounds of the time over that of the same round's bare products (matrices or convolutions, forward, and gradients of
+weights and of hidden spikes), and the fastest round over the fastest products. "sparse" exploits that few inputs of
+dense layers fire; it adds in a different order, so a v within rounding error of the threshold may spike in one version
+only. Frameworks that are not installed are left out (see train_peers.py).
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ NETWORKS = {
 
 
 def main() -> None:
-    """Print one line a framework."""
+    """Print one line per framework."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=list(NETWORKS), help="one of them, else both")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--rate", type=float, default=0.05, help="share of inputs that fire")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    # as training does; the others gain by it, too
+    # as training does; the others also benefit
     keep_freed_memory()
     for name in [arguments.network] if arguments.network else NETWORKS:
         compare(name, NETWORKS[name], arguments.rate, arguments.rounds)
@@ -95,7 +95,7 @@ def compare(title: str, network: Network, rate: float, rounds: int) -> None:
     times = {name: [] for name in runs}  # type: dict[str, list[float]]
     for _ in range(rounds):
         for name, run in runs.items():
-            # as in training, where a step finds in the caches what the step before it left, not another framework's
+            # warm-up, as in training: the caches then hold the framework's own data
             run()
             begin = time.process_time()
             run()

@@ -1,10 +1,10 @@
-"""Memory of one training step over a long sequence, whole and in stretches of time that are computed again.
+"""Memory of one training step over a long sequence, whole and in recomputed segments (gradient checkpointing).
 
     OMP_NUM_THREADS=1 python benchmarks/train_memory.py [--steps 1000] [--stretch 32]
 
-Dense 700-256-256-20 of CUBA-LIF neurons, batch 32: by how much the step raises the largest resident memory of a process
-of its own, in which freed memory goes back to the system at once. Counts and
-gradients are the same (tests/test_trainer_stretches.py).
+Dense 700-256-256-20 of CUBA-LIF neurons, batch 32: the increase of the largest resident memory in a process of its own,
+in which freed memory is returned to the system at once. Counts and gradients are the same
+(tests/test_trainer_stretches.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BATCH, INPUTS, CLASSES = 32, 700, 20
 
 
 def main() -> None:
-    """Print one line a way, and the ratio."""
+    """Print one line per variant, and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--stretch", type=int, default=32)
@@ -37,18 +37,18 @@ def main() -> None:
     found = {}
     for stretch in (0, arguments.stretch):
         command = [sys.executable, __file__, "--steps", str(arguments.steps), "--measure", str(stretch)]
-        # glibc else keeps what is freed, and what is measured is its habits
+        # otherwise glibc keeps freed memory, which would distort the measurement
         environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
         memory, seconds = done.stdout.split()
         found[stretch] = float(memory)
-        name = f"stretches of {stretch}" if stretch else "whole"
+        name = f"segments of {stretch}" if stretch else "whole"
         print(f"{name:20} {float(memory):8.1f} MiB {float(seconds):6.2f} s")
     print(f"1 / {found[0] / found[arguments.stretch]:.1f} of the memory")
 
 
 def measure(steps: int, stretch: int) -> tuple[float, float]:
-    """MiB that a step takes beyond what a short one has taken before, and its seconds."""
+    """MiB of a step beyond those of a short one before it, and its seconds."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     layers = (LayerConfig(size=256), LayerConfig(size=256))

@@ -1,9 +1,9 @@
-"""The same network of LIF neurons in other frameworks, each in the way its own tutorials show.
+"""The same network of LIF neurons in other frameworks, each written as in its own tutorials.
 
     pip install snntorch spikingjelly norse lava-dl
 
-Each function takes the network's parts and gives a forward pass, from float spikes (T, B, *input) to output counts
-(B, 10), and the leaves whose gradients are wanted. Membrane: keeps KEEP a step, threshold 1, reset to 0, surrogate atan
+Each function takes the network's parts and gives a forward pass, from float spikes (T, B, *input) to output counts (B,
+10), and the leaves whose gradients are wanted. Membrane: keeps KEEP per step, threshold 1, reset to 0, surrogate atan
 where known.
 """
 
@@ -33,7 +33,7 @@ class Part:
 
     @property
     def convolution(self) -> bool:
-        """Whether it is one; else it is dense and takes all that comes, flattened."""
+        """True for a convolution; otherwise the layer is dense with flattened input."""
         return self.weight.dim() == 4
 
     def module(self) -> nn.Sequential:
@@ -53,7 +53,7 @@ def leaves(modules: Iterable[nn.Sequential]) -> list[Tensor]:
 
 
 def snntorch(parts: list[Part]) -> Made:
-    """snnTorch: Leaky in a loop over time; its reset takes the next step's input away, too."""
+    """snnTorch: Leaky in a loop over time; its reset also removes the next step's input."""
     import snntorch
     from snntorch import surrogate
 
@@ -75,7 +75,7 @@ def snntorch(parts: list[Part]) -> Made:
 
 
 def spikingjelly(parts: list[Part]) -> Made:
-    """SpikingJelly, multi-step mode: our equations but for spikes at v = vth exactly."""
+    """SpikingJelly, multi-step mode: our equations except for spikes at exactly v = vth."""
     from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
     layers = [part.module() for part in parts]

@@ -3,8 +3,8 @@
     python benchmarks/workers.py [--rounds 3] [--samples 10000] [--network NAME]
 
 A worker computes in one thread. The time is that of the whole call: checking the input, running the chunks, writing
-the file. Starting the worker processes is printed apart (a small run before starts them). A busy machine shows another
-ratio than an idle one, so its load is printed, too.
+the file. Starting the worker processes is printed separately (a small run before starts them). The ratio depends on
+the machine's load, which is also printed.
 """
 
 from __future__ import annotations
