@@ -43,6 +43,7 @@ NO, WRONG, INTERRUPTED = 1, 2, 130
 # modules that the light installation leaves out
 _EXTRAS = {
     "torch": "train",
+    "safetensors": "train",
     "sklearn": "train",
     "onnx": "train",
     "onnxruntime": "train",

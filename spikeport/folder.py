@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hardware_profiles.errors import InputError, reason
 from hardware_profiles.files import write_bytes, write_text
+from trainer.names import ENDING, drop_old, found
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,18 @@ class RunFolder:
 
     @property
     def network(self) -> Path:
-        """The trained spiking network."""
-        return self.path / "network.pt"
+        """The trained spiking network; network.pt, where only an older release's is there."""
+        return found(self.path / f"network{ENDING}")
 
     @property
     def twin(self) -> Path:
-        """The trained ANN twin."""
-        return self.path / "ann.pt"
+        """The trained ANN twin; ann.pt, where only an older release's is there."""
+        return found(self.path / f"ann{ENDING}")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the network's training stands; checkpoint.pt, where only an older release's is there."""
+        return found(self.path / f"checkpoint{ENDING}")
 
     @property
     def onnx(self) -> Path:
@@ -88,6 +95,12 @@ class RunFolder:
         if recipe.resolve() != self.recipe.resolve():
             write_bytes(self.recipe, content)
         self.summary.unlink(missing_ok=True)
+
+    def keep(self, save: Callable[[Path], None], name: str) -> None:
+        """Write a trained network ("network" or "ann") by its own `save`, in the place of an older release's."""
+        path = self.path / f"{name}{ENDING}"
+        save(path)
+        drop_old(path)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json, whole or not at all."""

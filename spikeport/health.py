@@ -30,6 +30,7 @@ _PACKAGES = {
     "nir": ("NIR files", ""),
     "h5py": ("NIR, .net and .chip files", ""),
     "torch": ("training", "train"),
+    "safetensors": ("trained networks and checkpoints", "train"),
     "onnxruntime": ("the ANN twin", "train"),
     "lava-nc": ("the backends lava and stock", "lava"),
     "torchvision": ("data sets that are downloaded", "data"),

@@ -67,32 +67,31 @@ def dataset_of(recipe: Recipe) -> Dataset:
 
 
 def train_network(recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, progress: bool) -> Method:
-    """Train the spiking network into network.pt, which the first of several processes writes."""
+    """Train the spiking network into network.safetensors, which the first of several processes writes."""
     method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)
-    checkpoint = folder.path / "checkpoint.pt"
-    method.fit(data, folder.path, resume and checkpoint.exists(), progress)
+    method.fit(data, folder.path, resume and folder.checkpoint.exists(), progress)
     if this_process().first:
-        method.save(folder.network)
+        folder.keep(method.save, "network")
     return method
 
 
 def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:
-    """Train the ANN twin into ann.pt, which the first of several processes writes."""
+    """Train the ANN twin into ann.safetensors, which the first of several processes writes."""
     twin = AnnTwin(recipe.network, recipe.training)
     twin.fit(data, progress=progress)
     if this_process().first:
-        twin.save(folder.twin)
+        folder.keep(twin.save, "ann")
     return twin
 
 
 def export_nir(folder: RunFolder, method: Method | None = None) -> None:
-    """network.pt -> model.nir."""
+    """network.safetensors -> model.nir."""
     trained = method or load_trained(folder.network)
     write_nir(network_to_nir(trained.spiking_network), folder.nir)
 
 
 def export_twin(folder: RunFolder, twin: AnnTwin, data: Dataset) -> None:
-    """ann.pt -> ann.onnx, and ann_int8.onnx calibrated on training data."""
+    """ann.safetensors -> ann.onnx, and ann_int8.onnx calibrated on training data."""
     export_onnx(twin.twin_layers(), data.input_shape, folder.onnx)
     quantise_onnx(folder.onnx, folder.onnx_int8, data.still(data.x_train[:512]))
 

@@ -266,7 +266,7 @@ def test_a_full_disk_is_one_sentence(work: Path) -> None:
         refused(result, "m.chip")
         (work / "r.toml").write_text(RECIPE)
         refused(spikeport("train", work / "r.toml", "--out", small / "run"), "run")
-        for left in small.rglob("*.pt"):
+        for left in small.rglob("*.safetensors"):
             read_tensors(left, "checkpoint")  # what is there is whole
         assert not list(small.rglob(".*"))
     finally:

@@ -92,7 +92,8 @@ def test_trainer_and_chip_agree_to_the_spike(finished: Path) -> None:
 
 def test_every_file_is_there_and_none_is_half_written(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
-    wanted = {"model.nir", "model.chip", "summary.json", "report.html", "recipe.toml", "network.pt", "ann.onnx"}
+    wanted = {"model.nir", "model.chip", "summary.json", "report.html", "recipe.toml", "ann.onnx"}
+    wanted |= {"network.safetensors", "ann.safetensors"}
     assert wanted <= names
     assert not [name for name in names if name.startswith(".")]
 
@@ -131,7 +132,7 @@ def test_a_default_folder_is_numbered_not_overwritten(finished: Path, tmp_path: 
 def test_an_interrupted_training_resumes_to_the_same_weights(finished: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "small.toml"
     recipe.write_text(RECIPE)
-    checkpoint = tmp_path / "half" / "checkpoint.pt"
+    checkpoint = tmp_path / "half" / "checkpoint.safetensors"
     command = [sys.executable, "-m", "spikeport.cli", "train", str(recipe), "--out", str(tmp_path / "half")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -149,11 +150,11 @@ def test_an_interrupted_training_resumes_to_the_same_weights(finished: Path, tmp
     _, errors = running.communicate(timeout=300)
     assert running.returncode == 130 and b"--resume" in errors and b"Traceback" not in errors
     assert 0 < _epochs(checkpoint) < 20
-    assert not (tmp_path / "half" / "network.pt").exists()
+    assert not (tmp_path / "half" / "network.safetensors").exists()
     result = spikeport("train", recipe, "--out", tmp_path / "half", "--resume")
     assert result.returncode == 0, result.stderr
-    resumed = read_tensors(tmp_path / "half" / "network.pt", "network")["state"]
-    whole = read_tensors(finished / "network.pt", "network")["state"]
+    resumed = read_tensors(tmp_path / "half" / "network.safetensors", "network")["state"]
+    whole = read_tensors(finished / "network.safetensors", "network")["state"]
     assert resumed.keys() == whole.keys()
     for name, values in whole.items():
         assert torch.equal(resumed[name], values), name

@@ -86,7 +86,7 @@ def test_files_say_what_was_found(recipe: Path, swept: Sweep) -> None:
 def test_a_sweep_goes_on_where_it_was_ended_and_grows(recipe: Path, swept: Sweep) -> None:
     folder = recipe.parent / "out"
     points = sorted((folder / "points").iterdir())
-    network = folder / "trained" / "as_the_recipe_says" / "network.pt"
+    network = folder / "trained" / "as_the_recipe_says" / "network.safetensors"
     before = {path: path.stat().st_mtime_ns for path in (*points, network)}
     points[0].unlink()
     again = run_sweep(recipe, Grid.parse(AXES), folder)
@@ -124,11 +124,11 @@ def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
-    while time.monotonic() < end and running.poll() is None and not epochs_done(trained / "checkpoint.pt"):
+    while time.monotonic() < end and running.poll() is None and not epochs_done(trained / "checkpoint.safetensors"):
         time.sleep(0.02)
     running.kill()
     assert running.wait() == -signal.SIGKILL
-    assert not (trained / "network.pt").exists()
+    assert not (trained / "network.safetensors").exists()
     went_on_from: list[int] = []
 
     def restored(*arguments: Any) -> Any:
@@ -142,7 +142,7 @@ def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
     whole = run_sweep(recipe, Grid.parse([epochs]), tmp_path / "whole")
     assert found.rows == whole.rows
     one, other = (
-        read_tensors(place / "trained" / epochs / "network.pt", "network")["state"]
+        read_tensors(place / "trained" / epochs / "network.safetensors", "network")["state"]
         for place in (folder, tmp_path / "whole")
     )
     assert all(torch.equal(one[name], other[name]) for name in other)

@@ -74,13 +74,13 @@ def test_it_learns_the_digits() -> None:
 def test_save_load_and_resume(images: Dataset, tmp_path: Path) -> None:
     config = NetworkConfig((LayerConfig(size=9),))
     twin = AnnTwin(config, TRAINING).fit(images, folder=tmp_path, progress=False)
-    twin.save(tmp_path / "twin.pt")
+    twin.save(tmp_path / "twin.safetensors")
     resumed = AnnTwin(config, TRAINING).fit(images, folder=tmp_path, resume=True, progress=False)
-    for other in (AnnTwin.load(tmp_path / "twin.pt"), resumed):
+    for other in (AnnTwin.load(tmp_path / "twin.safetensors"), resumed):
         np.testing.assert_array_equal(other.predict_logits(images.x_test), twin.predict_logits(images.x_test))
-    (tmp_path / "twin.pt").write_bytes((tmp_path / "twin.pt").read_bytes()[:500])
+    (tmp_path / "twin.safetensors").write_bytes((tmp_path / "twin.safetensors").read_bytes()[:500])
     with pytest.raises(InputError, match="truncated"):
-        AnnTwin.load(tmp_path / "twin.pt")
+        AnnTwin.load(tmp_path / "twin.safetensors")
     with pytest.raises(InputError, match=r"not an input of \(2, 64\)"):
         twin.predict(np.zeros((2, 64)))
     with pytest.raises(InputError, match="call fit or load"):

@@ -188,8 +188,8 @@ def test_saved_delays_are_read_back(tmp_path: Path) -> None:
     network = NetworkConfig((LayerConfig(size=4, delays="axonal"),), batch_norm=False)
     method = get_method("bptt")(network, TrainConfig(epochs=4, steps=STEPS, encoding="spikes"))
     whole = method.fit(data, progress=False).spiking_network.state_dict()
-    method.save(tmp_path / "network.pt")
-    again = get_method("bptt").load(tmp_path / "network.pt").spiking_network
+    method.save(tmp_path / "network.safetensors")
+    again = get_method("bptt").load(tmp_path / "network.safetensors").spiking_network
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in whole.items())
 
 

@@ -228,8 +228,8 @@ def test_they_learn_are_saved_and_resumed(
     training = replace(TRAINING, method=method, epochs=12, options=options)
     fitted = get_method(method)(network, training).fit(images, folder=tmp_path, progress=False)
     assert np.mean(fitted.predict(images.x_test) == images.y_test) > 0.9
-    fitted.save(tmp_path / "network.pt")
-    loaded = load_trained(tmp_path / "network.pt")
+    fitted.save(tmp_path / "network.safetensors")
+    loaded = load_trained(tmp_path / "network.safetensors")
     np.testing.assert_array_equal(loaded.predict_counts(images.x_test), fitted.predict_counts(images.x_test))
     again = get_method(method)(network, training).fit(images, folder=tmp_path, resume=True, progress=False)
     for name, value in fitted.spiking_network.state_dict().items():

@@ -87,7 +87,7 @@ def test_a_training_stopped_at_every_step_ends_with_the_same_weights(
             break
         except KeyboardInterrupt:
             steps += 1
-            content = read_tensors(tmp_path / "checkpoint.pt", "checkpoint")
+            content = read_tensors(tmp_path / "checkpoint.safetensors", "checkpoint")
             assert (len(content["losses"]), content["steps"]) == divmod(steps, 4)
     assert steps == 11
     assert_equal(weights(stopped), weights(whole))
@@ -112,13 +112,14 @@ from test_trainer_loop import *
 torch.set_num_threads(1)
 folder, Noisy.left = Path(sys.argv[1]), int(sys.argv[2])
 method = Waiting(NETWORK, replace(TRAINING, epochs=EPOCHS))
-method.fit(made(), folder, resume=(folder / "checkpoint.pt").exists(), progress=False).save(folder / "network.pt")
+method.fit(made(), folder, resume=(folder / "checkpoint.safetensors").exists(), progress=False)
+method.save(folder / "network.safetensors")
 """
 
 
 def progress(folder: Path) -> tuple[int, int]:
     """Epochs that a checkpoint has finished, and steps of the next one."""
-    path = folder / "checkpoint.pt"
+    path = folder / "checkpoint.safetensors"
     if not path.exists():
         return 0, 0
     content = read_tensors(path, "checkpoint")
@@ -156,7 +157,7 @@ def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_weights(tmp
     reached = [kill_in_training([*run, str(killed), share], killed, 0.3 * moments.random()) for _ in range(KILLS)]
     assert len(set(reached)) == KILLS and reached[-1][0] < EPOCHS
     subprocess.run([*run, str(killed), str(steps)], check=True)
-    for name in ("network.pt", "checkpoint.csv"):
+    for name in ("network.safetensors", "checkpoint.csv"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
     assert not [path for path in killed.iterdir() if path.name.startswith(".")]
 
@@ -170,7 +171,7 @@ network = replace(NETWORK, batch_norm={norm})
 # one training after the other, as a network's and its twin's
 for number in range(2):
     method = Noisy(network, TRAINING).fit(made(), Path(sys.argv[1]), progress=False)
-method.save(Path(sys.argv[1]) / (os.environ["RANK"] + ".pt"))
+method.save(Path(sys.argv[1]) / (os.environ["RANK"] + ".safetensors"))
 """
 
 
@@ -183,8 +184,8 @@ def test_two_processes_train_as_one_does_on_the_halves_of_each_batch(norm: bool,
     network = replace(NETWORK, batch_norm=norm)
     one = Noisy(network, replace(TRAINING, accumulate=2)).fit(made(), progress=False)
     for rank in (0, 1):
-        assert_equal(read_tensors(tmp_path / f"{rank}.pt", "network")["state"], weights(one))
-    assert len(read_tensors(tmp_path / "checkpoint.pt", "checkpoint")["losses"]) == 3
+        assert_equal(read_tensors(tmp_path / f"{rank}.safetensors", "network")["state"], weights(one))
+    assert len(read_tensors(tmp_path / "checkpoint.safetensors", "checkpoint")["losses"]) == 3
 
 
 def test_parts_of_a_batch_give_the_gradient_of_the_whole() -> None:
@@ -222,7 +223,7 @@ def curve(
 
     x, y = torch.ones(4, 1), torch.zeros(4)
     task = Task(model, begin, lambda _: iter([(x, y)]), lambda x, y: model(x).square().mean(), 0, held_out, first_stop)
-    checkpoint = folder and make_checkpoint(folder, "checkpoint.pt", False, NETWORK, config, made())
+    checkpoint = folder and make_checkpoint(folder, "checkpoint.safetensors", False, NETWORK, config, made())
     return model, train(task, config, checkpoint or None, progress=False)
 
 
@@ -289,7 +290,7 @@ def test_the_table_of_losses_is_the_same_after_an_interruption(tmp_path: Path, m
     assert whole.read_bytes() == stopped.read_bytes()
     rows = list(csv.DictReader(whole.read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    losses = read_tensors(tmp_path / "whole" / "checkpoint.pt", "checkpoint")["losses"]
+    losses = read_tensors(tmp_path / "whole" / "checkpoint.safetensors", "checkpoint")["losses"]
     assert [float(row["loss"]) for row in rows] == losses and float(rows[0]["learning_rate"]) == TRAINING.learning_rate
 
 
@@ -314,8 +315,9 @@ def test_divergence_within_an_epoch_leaves_a_checkpoint_of_finite_weights(
         return network(x).sum() * (float("nan") if calls[0] == 7 else 1)
 
     monkeypatch.setattr(Bptt, "loss", loss)
-    with pytest.raises(DivergedError, match=r"epoch 2, step 3: layer\d is .*checkpoint\.pt holds the state before"):
+    wanted = r"epoch 2, step 3: layer\d is .*checkpoint\.safetensors holds the state before"
+    with pytest.raises(DivergedError, match=wanted):
         fit(TRAINING, tmp_path)
-    content = read_tensors(tmp_path / "checkpoint.pt", "checkpoint")
+    content = read_tensors(tmp_path / "checkpoint.safetensors", "checkpoint")
     assert (len(content["losses"]), content["steps"]) == (1, 2)
     assert all(bool(value.isfinite().all()) for value in content["model"].values())

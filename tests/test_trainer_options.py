@@ -99,8 +99,8 @@ def test_options_are_saved_with_defaults_and_loaded(
 ) -> None:
     monkeypatch.setitem(METHODS, "made", Made)
     method = Made(NETWORK, replace(TRAINING, options={"gamma": 2.0})).fit(data, progress=False)
-    method.save(tmp_path / "network.pt")
-    loaded = load_trained(tmp_path / "network.pt")
+    method.save(tmp_path / "network.safetensors")
+    loaded = load_trained(tmp_path / "network.safetensors")
     assert isinstance(loaded, Made) and loaded.options == MadeOptions(2.0, (1, 5))
     assert loaded.spiking_network.get_parameter("layers.layer2.bias").tolist() == [0.125, 0.125]
     np.testing.assert_array_equal(loaded.predict_counts(data.x_test), method.predict_counts(data.x_test))

@@ -25,6 +25,7 @@ from .files import read_tensors, write_tensors
 from .fold import BatchNorm, Synapse, fold_norm
 from .layers import PlannedLayer
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
+from .rebuild import UNUSABLE, check_size
 from .wiring import Wired, assemble
 
 
@@ -133,7 +134,7 @@ class AnnTwin:
             torch.manual_seed(self.train_config.seed)
             network = TwinNetwork(self.network_config, dataset.input_shape, dataset.classes).to(self.device)
         checkpoint = make_checkpoint(
-            folder, "ann_checkpoint.pt", resume, self.network_config, self.train_config, dataset
+            folder, "ann_checkpoint.safetensors", resume, self.network_config, self.train_config, dataset
         )
         task = Task(
             model=network,
@@ -183,9 +184,11 @@ class AnnTwin:
         content = read_tensors(path, "ann_twin")
         try:
             twin = cls(*read_configs(content), device)
-            network = TwinNetwork(twin.network_config, tuple(content["input_shape"]), int(content["classes"]))
+            shape, classes = tuple(content["input_shape"]), int(content["classes"])
+            check_size(twin.network_config, shape, classes, content["state"])
+            network = TwinNetwork(twin.network_config, shape, classes)
             network.load_state_dict(content["state"])
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except UNUSABLE as error:
             raise InputError(f"{path}: is not a usable file of an ANN twin ({reason(error)}); train again") from error
         twin._trained = network.to(twin.device).eval()
         return twin

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from hardware_profiles.errors import InputError
 
 from .network import Flatten, SpikingBlock, SpikingNetwork
@@ -17,6 +19,6 @@ def chain(network: SpikingNetwork, method: str) -> list[SpikingBlock | Flatten]:
         plain = isinstance(block, Flatten) or (isinstance(block, SpikingBlock) and block.shortcut is None)
         if not plain or network.reads[name] != (before,):
             raise InputError(f"method {method!r} trains layers one after another only, but {name} joins several")
-        blocks.append(block)
+        blocks.append(cast("SpikingBlock | Flatten", block))
         before = name
     return blocks

@@ -14,6 +14,8 @@ from hardware_profiles.errors import InputError, reason
 from .config import NetworkConfig
 from .data import Dataset
 from .files import read_tensors, write_tensors
+from .names import drop_old, found
+from .rebuild import UNUSABLE
 from .train_config import TrainConfig
 
 # settings that change no weight: how often state and logs are written
@@ -84,22 +86,51 @@ def store(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optim
         "optimizer": optimizer.state_dict(),
     }
     write_tensors(checkpoint.path, "checkpoint", content)
+    drop_old(checkpoint.path)
 
 
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Read the state into model and optimizer; raises InputError for none, a broken or another configuration's."""
-    if not checkpoint.path.exists():
-        raise InputError(f"{checkpoint.path}: there is no checkpoint to resume; train without --resume")
-    content = read_tensors(checkpoint.path, "checkpoint")
+    path = found(checkpoint.path)
+    if not path.exists():
+        raise InputError(f"{path}: there is no checkpoint to resume; train without --resume")
+    content = read_tensors(path, "checkpoint")
     try:
         difference = _first_difference(content["identity"], checkpoint.identity)
         if difference is None:
+            progress = Progress(**{name: content[name] for name in vars(Progress())})
+            _check_progress(progress, model)
+            state = {**optimizer.state_dict(), "state": content["optimizer"]["state"]}
+            _check_moments(state["state"], optimizer)
             model.load_state_dict(content["model"])
-            optimizer.load_state_dict(content["optimizer"])
-            return Progress(**{name: content[name] for name in vars(Progress())})
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise InputError(f"{checkpoint.path}: is not a usable checkpoint ({reason(error)}); train again") from error
-    raise InputError(f"{checkpoint.path}: was made with another configuration ({difference}); train without --resume")
+            # its settings are the configuration's, which is the same
+            optimizer.load_state_dict(state)
+            return progress
+    except UNUSABLE as error:
+        raise InputError(f"{path}: is not a usable checkpoint ({reason(error)}); train again") from error
+    raise InputError(f"{path}: was made with another configuration ({difference}); train without --resume")
+
+
+def _check_progress(progress: Progress, model: nn.Module) -> None:
+    kinds = {name: type(value) for name, value in vars(Progress()).items()}
+    if any(type(value) is not kinds[name] for name, value in vars(progress).items()):
+        raise TypeError("how far training was is not said")
+    losses = [*progress.losses, *progress.held_out]
+    if any(type(loss) is not float for loss in losses) or len(progress.losses) != len(progress.held_out):
+        raise TypeError("the losses are not numbers")
+    if min(progress.steps, progress.samples) < 0 or (progress.steps > 0) != (progress.samples > 0):
+        raise ValueError(f"it counts {progress.samples} samples in {progress.steps} steps")
+    kept = {name: value.shape for name, value in progress.best_state.items()}
+    if kept and kept != {name: value.shape for name, value in model.state_dict().items()}:
+        raise ValueError("the best weights do not fit the network")
+
+
+def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    shapes = dict(enumerate(weight.shape for group in optimizer.param_groups for weight in group["params"]))
+    for number, moments in state.items():
+        wanted = {"step": torch.Size(), "exp_avg": shapes[number], "exp_avg_sq": shapes[number]}
+        if {name: value.shape for name, value in moments.items()} != wanted:
+            raise ValueError("the optimizer's state does not fit the network")
 
 
 def remove_unfinished(checkpoint: Checkpoint) -> None:
@@ -115,8 +146,8 @@ def _first_difference(stored: Any, wanted: Any, place: str = "") -> str | None:
     pairs = _parts(stored, wanted)
     if pairs is None:
         return f"{place} was {stored!r}, now {wanted!r}"
-    found = (_first_difference(was, now, f"{place}.{name}" if place else str(name)) for name, was, now in pairs)
-    return next(difference for difference in found if difference is not None)
+    parts = (_first_difference(was, now, f"{place}.{name}" if place else str(name)) for name, was, now in pairs)
+    return next(difference for difference in parts if difference is not None)
 
 
 def _parts(stored: Any, wanted: Any) -> list[tuple[Any, Any, Any]] | None:

@@ -82,7 +82,7 @@ def chip_fire(
     u, v = (rest, rest) if start is None else start
     bias = layer.bias.view(-1, *[1] * (a.dim() - 3))
     constants = bias, 1 - layer.du, 1 - layer.dv, layer.vth
-    return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width))  # type: ignore[no-untyped-call]
+    return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width))
 
 
 def chip_fire_recurrent(

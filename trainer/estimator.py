@@ -27,6 +27,7 @@ from .files import read_tensors, write_tensors
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from .network import SpikingNetwork
 from .options import NoOptions, read_options
+from .rebuild import UNUSABLE, check_size, seconds_per_step
 from .stretches import count_spikes
 
 PREDICT_BATCH = 512
@@ -112,7 +113,7 @@ class Method:
         self.prepare(network, dataset)
         config = self.train_config
         trained_on, held_out = dataset.hold_out(config.held_out, config.seed)
-        checkpoint = make_checkpoint(folder, "checkpoint.pt", resume, self.network_config, config, dataset)
+        checkpoint = make_checkpoint(folder, "checkpoint.safetensors", resume, self.network_config, config, dataset)
         task = Task(
             model=network,
             begin_epoch=lambda epoch: self.begin_epoch(network, epoch),
@@ -180,10 +181,11 @@ class Method:
             raise InputError(f"{path}: was trained by method {content.get('method')!r}, not {cls.name!r}")
         try:
             network, training = read_configs(content)
-            method = cls(network, training, float(content["dt"]), device)
-            shape = tuple(content["input_shape"])
-            method._adopt(method.build(shape, int(content["classes"])), content["state"])
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            method = cls(network, training, seconds_per_step(content["dt"]), device)
+            shape, classes = tuple(content["input_shape"]), int(content["classes"])
+            check_size(network, shape, classes, content["state"])
+            method._adopt(method.build(shape, classes), content["state"])
+        except UNUSABLE as error:
             raise InputError(f"{path}: is not a usable network file ({reason(error)}); train again") from error
         return method
 

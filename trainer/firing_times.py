@@ -35,7 +35,7 @@ def fire(current: Tensor, du: Tensor, dv: Tensor, vth: Tensor, run: ChipRun | No
     run: what the neurons did in the chip's integers; `current` then is what gradients go back to, and no more.
     Source: stonezwr/TSSL-BP, functions/tsslbp.py.
     """
-    spikes: Tensor = _Fire.apply(current, du, dv, vth, run)  # type: ignore[no-untyped-call]
+    spikes: Tensor = _Fire.apply(current, du, dv, vth, run)
     return spikes
 
 

@@ -41,7 +41,7 @@ def knows(spike: Surrogate) -> bool:
 
 def filter_fused(synaptic_input: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
     """dynamics.filter_current by kernels."""
-    u: Tensor = _Filter.apply(synaptic_input, keep, start)  # type: ignore[no-untyped-call]
+    u: Tensor = _Filter.apply(synaptic_input, keep, start)
     return u
 
 
@@ -56,9 +56,7 @@ def fire_fused(
 ) -> tuple[Tensor, Tensor]:
     """dynamics.integrate_and_fire_over by kernels: spikes, and v after the last step."""
     added = torch.zeros((), dtype=current.dtype) if bias is None else bias
-    fired: tuple[Tensor, Tensor] = _Fire.apply(  # type: ignore[no-untyped-call]
-        current, added, keep, vth, start, spike, width
-    )
+    fired: tuple[Tensor, Tensor] = _Fire.apply(current, added, keep, vth, start, spike, width)
     return fired
 
 
@@ -102,7 +100,7 @@ class _Fire(torch.autograd.Function):
         in_threads(kernels.fire_forward, v, (*arrays(v), table(current, bias, keep, vth), *arrays(end, s)))
         ctx.set_materialize_grads(False)
         # current is v from here on: whoever kept it for a backward pass of its own is told
-        increment_version(current)  # type: ignore[no-untyped-call]
+        increment_version(current)
         ctx.save_for_backward(keep, vth, start, current)
         ctx.constants = spike, width, bias.shape
         return s.view(current.shape), end.view(current.shape[1:])
@@ -150,7 +148,7 @@ def fire_slopes(
     numbers = (before[1].dtype.type(number) for number in constants(width))
     in_threads(kernels.fire_backward, slopes, (*before, table(v, keep, vth), slope, *numbers, *arrays(state)))
     # a second backward pass would take these slopes for v: autograd now refuses it
-    increment_version(v)  # type: ignore[no-untyped-call]
+    increment_version(v)
     return v.detach()
 
 

@@ -70,4 +70,4 @@ def _board(folder: Path, done: int) -> Any:
             'pip install "spikeport[logs]"'
         ) from error
     # epochs that a resumed training does again are shown once
-    return SummaryWriter(str(folder), purge_step=done + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder), purge_step=done + 1)

@@ -101,7 +101,7 @@ def output_rates(
 
 def scale_error(value: Tensor, factor: Tensor) -> Tensor:
     """The value itself; errors that come back through it are multiplied by the factor."""
-    scaled: Tensor = _ScaleError.apply(value, factor)  # type: ignore[no-untyped-call]
+    scaled: Tensor = _ScaleError.apply(value, factor)
     return scaled
 
 

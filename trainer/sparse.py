@@ -32,7 +32,7 @@ def pays(spikes: Tensor, weight: Tensor) -> bool:
         and spikes.dtype in (torch.float32, torch.float64)
         # threads of BLAS share a product, the kernels do not
         and torch.get_num_threads() == 1
-        and not torch.is_autocast_cpu_enabled()
+        and not torch.is_autocast_enabled("cpu")
         and _share(spikes) < FEW * min(1, weight.shape[0] / WIDE)
     )
 
@@ -46,7 +46,7 @@ def _share(spikes: Tensor) -> float:
 
 def sparse_linear(spikes: Tensor, weight: Tensor) -> Tensor:
     """spikes @ weight.T for spikes (R, in) and weights (out, in): sums over what is not 0, in another order."""
-    summed: Tensor = _SparseLinear.apply(spikes, weight)  # type: ignore[no-untyped-call]
+    summed: Tensor = _SparseLinear.apply(spikes, weight)
     return summed
 
 

@@ -29,7 +29,7 @@ class Surrogate:
 
     def __call__(self, v_minus_vth: Tensor, width: float) -> Tensor:
         """Spikes (0. or 1.) of the shape and type of `v_minus_vth`."""
-        spikes: Tensor = _Spike.apply(v_minus_vth, self.slope, width, self.height)  # type: ignore[no-untyped-call]
+        spikes: Tensor = _Spike.apply(v_minus_vth, self.slope, width, self.height)
         return spikes
 
 

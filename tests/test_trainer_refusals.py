@@ -1,0 +1,51 @@
+"""Files of trained networks whose values do not fit together."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_trainer_estimator import fit, made
+
+from hardware_profiles.errors import InputError
+from trainer.data import Dataset
+from trainer.files import read_tensors, write_tensors
+from trainer.methods import load_trained
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return made()
+
+
+@pytest.mark.parametrize("change", [
+    {"network": {"layers": [{"kind": "dense", "size": 12, "repeat": 10**9}]}}, {"classes": 10**9}, {"classes": 2**62},
+    {"network": {"layers": [{"kind": "dense", "size": 10**7}]}}, {"input_shape": [10**9]}, {"input_shape": [-1]},
+    {"network": {"layers": [{"kind": "dense", "size": 12, "recurrent": True}] * 3}}, {"dt": math.nan}, {"dt": "1"},
+    {"network": {"layers": [{"kind": "conv", "size": 8, "kernel": 2**40}]}}, {"state": []}, {"state": {"x": 1}},
+    {"input_shape": None}, {"network": []}, {"training": {"epochs": 0}},
+])  # fmt: skip
+def test_a_file_that_describes_more_than_it_holds(data: Dataset, tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "network.safetensors"
+    fit(data).save(path)
+    write_tensors(path, "network", {**read_tensors(path, "network"), **change})
+    with pytest.raises(InputError, match="not a usable network file"):
+        load_trained(path)
+
+
+@pytest.mark.parametrize("change", [
+    {"losses": "abcd"}, {"losses": [1]}, {"steps": -1}, {"steps": 10**9}, {"total": None}, {"samples": 5},
+    {"best": "x"}, {"best_state": {"x": torch.ones(2)}}, {"model": {}}, {"held_out": []},
+    {"optimizer": {"state": {9: {}}}},
+    {"optimizer": {"state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.ones(1), "exp_avg_sq": torch.ones(1)}}}},
+    {"optimizer": None},
+])  # fmt: skip
+def test_a_checkpoint_that_does_not_fit_together(data: Dataset, tmp_path: Path, change: dict[str, Any]) -> None:
+    fit(data, folder=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    write_tensors(path, "checkpoint", {**read_tensors(path, "checkpoint"), **change})
+    with pytest.raises(InputError, match="not a usable checkpoint"):
+        fit(data, folder=tmp_path, resume=True)
