@@ -30,7 +30,7 @@ def test_a_few_mutated_files_are_read_or_refused(name: str, tmp_path: Path, monk
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_all_mutated_files_are_read_or_refused(name: str) -> None:
-    """20,000 cases over all readers: python tests/fuzz/run.py runs the same."""
+    """24,000 cases over all readers: python tests/fuzz/run.py runs the same."""
     found = run.fuzz(name, run.CASES[name])
     assert not found.faults, "\n".join(f"case {case}: {fault}" for fault, case in found.faults.items())
     assert found.tried == run.CASES[name]
@@ -38,8 +38,8 @@ def test_all_mutated_files_are_read_or_refused(name: str) -> None:
     assert found.ends["read"] > found.tried // 100 and found.ends["refused"] > found.tried // 10
 
 
-def test_the_cases_are_twenty_thousand_and_every_reader_has_its_share() -> None:
-    assert sum(run.CASES.values()) >= 20_000
+def test_the_cases_are_enough_and_every_reader_has_its_share() -> None:
+    assert sum(run.CASES.values()) >= 24_000
     assert sorted(run.CASES) == READERS
 
 

@@ -41,7 +41,11 @@ def test_a_file_that_describes_more_than_it_holds(data: Dataset, tmp_path: Path,
     {"best": "x"}, {"best_state": {"x": torch.ones(2)}}, {"model": {}}, {"held_out": []},
     {"optimizer": {"state": {9: {}}}},
     {"optimizer": {"state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.ones(1), "exp_avg_sq": torch.ones(1)}}}},
-    {"optimizer": None},
+    {"optimizer": None}, *(
+        {"optimizer": {"state": {1: {"step": step, "exp_avg": first, "exp_avg_sq": torch.zeros(12)}}}}
+        for step, first in ((torch.tensor(-1.0), torch.zeros(12)), (torch.tensor(math.nan), torch.zeros(12)),
+                            (torch.tensor(1.0), torch.zeros(12, dtype=torch.bool)))
+    ),
 ])  # fmt: skip
 def test_a_checkpoint_that_does_not_fit_together(data: Dataset, tmp_path: Path, change: dict[str, Any]) -> None:
     fit(data, folder=tmp_path)
@@ -49,3 +53,15 @@ def test_a_checkpoint_that_does_not_fit_together(data: Dataset, tmp_path: Path, 
     write_tensors(path, "checkpoint", {**read_tensors(path, "checkpoint"), **change})
     with pytest.raises(InputError, match="not a usable checkpoint"):
         fit(data, folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("kind", ["network", "checkpoint"])
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_weights_that_are_not_finite(data: Dataset, tmp_path: Path, kind: str, number: float) -> None:
+    fit(data, folder=tmp_path).save(tmp_path / "network.safetensors")
+    path = tmp_path / f"{kind}.safetensors"
+    content = read_tensors(path, kind)
+    content["state" if kind == "network" else "model"]["layers.layer2.neuron.vth"].fill_(number)
+    write_tensors(path, kind, content)
+    with pytest.raises(InputError, match="vth holds numbers that are not finite"):
+        load_trained(path) if kind == "network" else fit(data, folder=tmp_path, resume=True)

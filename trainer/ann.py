@@ -25,7 +25,7 @@ from .files import read_tensors, write_tensors
 from .fold import BatchNorm, Synapse, fold_norm
 from .layers import PlannedLayer
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
-from .rebuild import UNUSABLE, check_size
+from .rebuild import UNUSABLE, check_state
 from .wiring import Wired, assemble
 
 
@@ -185,7 +185,7 @@ class AnnTwin:
         try:
             twin = cls(*read_configs(content), device)
             shape, classes = tuple(content["input_shape"]), int(content["classes"])
-            check_size(twin.network_config, shape, classes, content["state"])
+            check_state(twin.network_config, shape, classes, content["state"])
             network = TwinNetwork(twin.network_config, shape, classes)
             network.load_state_dict(content["state"])
         except UNUSABLE as error:

@@ -15,7 +15,7 @@ from .config import NetworkConfig
 from .data import Dataset
 from .files import read_tensors, write_tensors
 from .names import drop_old, found
-from .rebuild import UNUSABLE
+from .rebuild import UNUSABLE, check_finite
 from .train_config import TrainConfig
 
 # settings that change no weight: how often state and logs are written
@@ -102,6 +102,7 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
             _check_progress(progress, model)
             state = {**optimizer.state_dict(), "state": content["optimizer"]["state"]}
             _check_moments(state["state"], optimizer)
+            check_finite(content["model"])
             model.load_state_dict(content["model"])
             # its settings are the configuration's, which is the same
             optimizer.load_state_dict(state)
@@ -123,6 +124,7 @@ def _check_progress(progress: Progress, model: nn.Module) -> None:
     kept = {name: value.shape for name, value in progress.best_state.items()}
     if kept and kept != {name: value.shape for name, value in model.state_dict().items()}:
         raise ValueError("the best weights do not fit the network")
+    check_finite(progress.best_state)
 
 
 def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
@@ -131,6 +133,9 @@ def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.O
         wanted = {"step": torch.Size(), "exp_avg": shapes[number], "exp_avg_sq": shapes[number]}
         if {name: value.shape for name, value in moments.items()} != wanted:
             raise ValueError("the optimizer's state does not fit the network")
+        if not all(value.is_floating_point() for value in moments.values()) or moments["step"] < 0:
+            raise ValueError("the optimizer's state is not one of its own")
+        check_finite(moments)
 
 
 def remove_unfinished(checkpoint: Checkpoint) -> None:

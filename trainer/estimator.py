@@ -27,7 +27,7 @@ from .files import read_tensors, write_tensors
 from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from .network import SpikingNetwork
 from .options import NoOptions, read_options
-from .rebuild import UNUSABLE, check_size, seconds_per_step
+from .rebuild import UNUSABLE, check_state, seconds_per_step
 from .stretches import count_spikes
 
 PREDICT_BATCH = 512
@@ -183,7 +183,7 @@ class Method:
             network, training = read_configs(content)
             method = cls(network, training, seconds_per_step(content["dt"]), device)
             shape, classes = tuple(content["input_shape"]), int(content["classes"])
-            check_size(network, shape, classes, content["state"])
+            check_state(network, shape, classes, content["state"])
             method._adopt(method.build(shape, classes), content["state"])
         except UNUSABLE as error:
             raise InputError(f"{path}: is not a usable network file ({reason(error)}); train again") from error

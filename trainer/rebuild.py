@@ -18,8 +18,12 @@ UNUSABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeEr
 _MOST_LEFT_OUT = 1 << 26
 
 
-def check_size(config: NetworkConfig, input_shape: tuple[int, ...], classes: int, state: Mapping[str, Tensor]) -> None:
-    """Raise ValueError if the configuration means more layers or weights than the state holds; builds nothing."""
+def check_state(config: NetworkConfig, input_shape: tuple[int, ...], classes: int, state: Mapping[str, Tensor]) -> None:
+    """Raise ValueError if the configuration means more layers or weights than the state holds; builds nothing.
+
+    Numbers that are not finite are refused, too.
+    """
+    check_finite(state)
     if sum(layer.repeat for layer in config.layers) > len(state):
         raise ValueError("it describes more layers than it holds")
     with torch.device("meta"):
@@ -29,6 +33,13 @@ def check_size(config: NetworkConfig, input_shape: tuple[int, ...], classes: int
     held = sum(value.numel() for value in state.values())
     if weights > held or left_out > max(held, _MOST_LEFT_OUT):
         raise ValueError("it describes more weights than it holds")
+
+
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for numbers that no training leaves behind."""
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise ValueError(f"{name} holds numbers that are not finite")
 
 
 def seconds_per_step(value: Any) -> float:

@@ -21,6 +21,7 @@ import onnx.external_data_helper
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fuzz import mutate as m
+from fuzz import tensor_files
 from programs import beyond_stock, dense, every_kind, spikes
 from test_cli import ROOT, graph
 from test_netx import dense as net_dense
@@ -223,6 +224,7 @@ def _huge_npy(_: bytes, __: list[bytes], rng: random.Random) -> bytes:
     return m.huge_npy(rng)
 
 
+_TENSORS = (m.mutate, tensor_files.mutate_values, tensor_files.mutate_values, tensor_files.mutate_header)
 _HDF5 = (m.mutate, m.mutate_hdf5, m.mutate_hdf5)
 READERS = {
     reader.name: reader
@@ -235,6 +237,8 @@ READERS = {
         Reader("toml", _toml, _toml_seeds, (m.mutate_lines, m.mutate_lines, m.mutate)),
         Reader("npy", _input, _npy_seeds, (m.mutate, m.mutate, _huge_npy)),
         Reader("npz", _input, _npz_seeds, (m.mutate, m.mutate_archive)),
+        Reader("safetensors", tensor_files.read, tensor_files.seeds, _TENSORS),
+        Reader("pt", tensor_files.read, tensor_files.old_seeds, (m.mutate, tensor_files.mutate_torch)),
     )
 }
 

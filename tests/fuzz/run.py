@@ -19,8 +19,11 @@ from pathlib import Path
 _CHILD = Path(__file__).resolve().parent / "child.py"
 # of the clock on the wall, on a machine that may be busy with other things
 _SILENT_SECONDS = 45.0
-# how many cases of each make 20,000
-CASES = {"nir": 2500, "net": 3000, "chip": 2500, "h5": 1500, "onnx": 1500, "toml": 3000, "npy": 3000, "npz": 3000}
+# how many cases of each make 24,000
+CASES = {
+    "nir": 2500, "net": 3000, "chip": 2500, "h5": 1500, "onnx": 1500, "toml": 3000, "npy": 3000, "npz": 3000,
+    "safetensors": 2500, "pt": 1500,
+}  # fmt: skip
 SECRET = b"secret" * 100
 
 
@@ -93,7 +96,7 @@ def main() -> int:
     """Print a line a reader; 1 if there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("readers", nargs="*", default=[], metavar="READER")
-    parser.add_argument("--cases", type=int, help="of each reader; default 20,000 in all")
+    parser.add_argument("--cases", type=int, help="of each reader; default 24,000 in all")
     parser.add_argument("--first", type=int, default=0)
     chosen = parser.parse_args()
     faulty = False
