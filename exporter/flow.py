@@ -12,7 +12,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from hardware_profiles.files import write_text
+from hardware_profiles.files import make_folder, write_text
 
 from .delays import balance_delays
 from .discretize import Discretize
@@ -63,7 +63,7 @@ def run(
 
 def dump_to(folder: Path) -> Watch:
     """A watch that writes NN_NAME.nir for each graph and NN_NAME.json for each network into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     order = {name: index for index, name in enumerate(listed(), start=1)}
 
     def write(name: str, result: nir.NIRGraph | FloatNetwork) -> None:

@@ -1,37 +1,103 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one, and nothing but a plain file is ever replaced.
+
+A plain file is replaced by renaming a temporary one beside it: its permissions and, where that is allowed, its owner
+stay. Another name of the same file (a hard link) keeps the old content. A link is followed and stays a link. A pipe or
+device is written to. A folder, a socket, a disk and a loop of links are refused.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
+import re
+import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import InputError, reason
+from .overwriting import refuse_kept
+
+# bytes of the target's name in a temporary one: file systems take 255 in all
+_NAME_BYTES = 100
+_LONGEST_NAME = 255
+_LONGEST_ENDING = 16
+_OPEN_FILE = re.compile(r"/dev/fd/(?P<own>\d+)|/proc/(?P<process>\d+|self|thread-self)/fd/(?P<other>\d+)")
+_MOST_LINKS = 40
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a file that is written ends up.
+
+    path: with links resolved; plain: whether it is, or will be, a plain file; descriptor: an open file of this process
+    that the path stands for, as /dev/stdout does; before: the plain file that is there.
+    """
+
+    path: Path
+    plain: bool
+    descriptor: int | None = None
+    before: os.stat_result | None = None
+
+
+def target_of(path: str | Path) -> Target:
+    """Where a file written to `path` ends up; raises InputError for what cannot be written to."""
+    descriptor = _descriptor(path)
+    if descriptor is not None:
+        return Target(Path(path), False, descriptor)
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        # a link that leads nowhere makes what it leads to
+        return Target(Path(os.path.realpath(path)), True)
+    except OSError as error:
+        raise InputError(_cannot_write(path, error)) from error
+    if stat.S_ISREG(found.st_mode):
+        return Target(Path(os.path.realpath(path)), True, before=found)
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
+        return Target(Path(path), False)
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a disk"}
+    kind = kinds.get(stat.S_IFMT(found.st_mode), "no file")
+    raise InputError(f"{path}: cannot be written (it is {kind}); give the name of a file")
+
+
+def is_standard_output(path: str | Path) -> bool:
+    """Whether the path stands for this process's standard output, as /dev/stdout does."""
+    return _descriptor(path) == 1
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+    """Yield a temporary path; on success it becomes `path`, or is written to the pipe or device there.
 
-    Raises InputError if the folder cannot be written or the disk is full; what stood at `path` stays as it was.
+    Raises InputError if the folder cannot be written, the disk is full, `path` cannot be replaced or is an input that
+    is kept (`overwriting.keeping`); what stood there stays as it was.
     """
-    target = Path(path)
+    refuse_kept(path)
+    target = target_of(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        if target.plain:
+            target.path.parent.mkdir(parents=True, exist_ok=True)
+        name, ending = shortened(target.path.name, _NAME_BYTES), target.path.suffix
+        handle, made = tempfile.mkstemp(
+            prefix=f".{name}.",
+            suffix=ending if len(os.fsencode(ending)) <= _LONGEST_ENDING else "",
+            dir=target.path.parent if target.plain else None,
+        )
         os.close(handle)
     except OSError as error:
-        raise InputError(_cannot_write(target, error)) from error
-    temporary = Path(name)
+        raise InputError(_cannot_write(path, error)) from error
+    temporary = Path(made)
     try:
         yield temporary
-        _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
+        _deliver(temporary, path)
     except OSError as error:
-        raise InputError(_cannot_write(target, error)) from error
+        raise InputError(_cannot_write(path, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -48,9 +114,78 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
+def make_folder(path: str | Path) -> None:
+    """Make a folder and those above it, if they are not there; raises InputError if it cannot be made."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"{path}: is a file; give a folder") from error
+    except OSError as error:
+        raise InputError(_cannot_write(path, error)) from error
+
+
+def beside(path: str | Path, prefix: str = "", ending: str = "") -> Path:
+    """The path with more before and behind its name; a name too long for a file system is cut, with a digest of it."""
+    path = Path(path)
+    room = _LONGEST_NAME - len(os.fsencode(prefix + ending))
+    return path.with_name(prefix + shortened(path.name, room) + ending)
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name of at most that many bytes: itself, or its beginning with a digest of it."""
+    raw = os.fsencode(name)
+    if len(raw) <= longest:
+        return name
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    # no character is cut in two
+    return raw[: longest - len(digest) - 1].decode(errors="ignore") + "-" + digest
+
+
+def _deliver(temporary: Path, path: str | Path) -> None:
+    # looked at again: what is there may have been made meanwhile
+    target = target_of(path)
+    if not target.plain:
+        _pour(temporary, target)
+        return
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
+    if target.before is None:
+        temporary.chmod(0o666 & ~_umask())
+    else:
+        if hasattr(os, "chown"):
+            with suppress(OSError):
+                os.chown(temporary, target.before.st_uid, target.before.st_gid)
+        temporary.chmod(stat.S_IMODE(target.before.st_mode) & 0o777)
+    temporary.replace(target.path)
+
+
+def _pour(temporary: Path, target: Target) -> None:
+    """Copy a whole file into a pipe, a device or an open file."""
+    if target.descriptor == 1:
+        sys.stdout.flush()
+    sink = os.open(target.path, os.O_WRONLY) if target.descriptor is None else os.dup(target.descriptor)
+    with os.fdopen(sink, "wb") as into, temporary.open("rb") as content:
+        shutil.copyfileobj(content, into)
+
+
+def _descriptor(path: str | Path) -> int | None:
+    """The number of the open file of this process that a path stands for, by itself or through links."""
+    # resolving would lead to what is open, and past its number
+    place = os.path.abspath(path)  # noqa: PTH100
+    for _ in range(_MOST_LINKS):
+        found = _OPEN_FILE.fullmatch(place)
+        if found is not None:
+            number = found["own"] or (found["other"] if found["process"] in _own_names() else None)
+            return None if number is None else int(number)
+        try:
+            place = os.path.normpath(os.path.join(os.path.dirname(place), os.readlink(place)))  # noqa: PTH115, PTH118, PTH120
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def _own_names() -> tuple[str, ...]:
+    return "self", "thread-self", str(os.getpid())
 
 
 def _umask() -> int:
@@ -60,6 +195,11 @@ def _umask() -> int:
     return mask
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
+def _cannot_write(path: str | Path, error: OSError) -> str:
     why = error.strerror or reason(error)
-    return f"{path}: cannot be written ({why}); free some space or choose another folder with --out or -o"
+    advice = {
+        errno.ELOOP: "remove the links that lead in a circle, or choose another name",
+        errno.ENAMETOOLONG: "choose a shorter name",
+        errno.EPIPE: "what reads there has ended",
+    }.get(error.errno or 0, "free some space or choose another folder with --out or -o")
+    return f"{path}: cannot be written ({why}); {advice}"
