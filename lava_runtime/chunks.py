@@ -2,7 +2,7 @@
 
 FOLDER/run.json            what is run, by digest: a folder that holds another run is not taken for this one
 FOLDER/00000-00128/        the arrays of samples 0 to 127, written under another name and renamed when whole;
-                           chunk.json: their names, and the digest of the input that gave them
+                           chunk.json: their names and digest, those of the run and of the input that gave them
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hardware_profiles.arrays import Blocks, save_arrays
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
 
-from .inputs import by_name, extent, some_samples
+from .inputs import by_name, extent
 from .result import Record
 
 _RUN = "run.json"
@@ -39,47 +39,58 @@ Chunk = tuple[int, int]
 
 @dataclass(frozen=True)
 class Store:
-    """The folder of a run's chunks."""
+    """The folder of a run's chunks; digest: of the run."""
 
     folder: Path
+    digest: str
 
     @classmethod
     def open(cls, folder: Path, digest: str) -> Store:
-        """The folder of the run of that digest, emptied of another run's chunks; raises InputError if it is no such."""
+        """The folder of the run of that digest, emptied of another run's chunks; raises InputError if it is no such.
+
+        To be called by the one process that holds the output's lock.
+        """
         note = folder / _RUN
         if folder.exists():
             if not note.is_file():
                 raise InputError(f"{folder}: is in the way of a run's parts; move it, or choose another -o")
-            if json.loads(note.read_text(encoding="utf-8")).get("digest") != digest:
+            if _read_note(note).get("digest") != digest:
                 shutil.rmtree(folder)
         write_text(note, json.dumps({"digest": digest}))
-        return cls(folder)
+        return cls(folder, digest)
 
     def has(self, chunk: Chunk) -> bool:
         """Whether a chunk is done."""
         return self._place(chunk).is_dir()
 
-    def keep_only(self, chunks: list[Chunk], x: Given) -> None:
-        """Delete the chunks that another input gave."""
-        for chunk in chunks:
-            if self.has(chunk) and self._note(chunk)["input"] != digest_of(some_samples(x, *chunk)):
+    def keep_only(self, inputs: Mapping[Chunk, str]) -> None:
+        """Delete the chunks that another run or another input gave; inputs: each one's digest."""
+        for chunk, digest in inputs.items():
+            if self.has(chunk) and not self._is_of(chunk, digest):
                 shutil.rmtree(self._place(chunk))
 
-    def put(self, chunk: Chunk, x: Given, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep a chunk's arrays, which its input x gave; it is there only when it is whole."""
+    def put(self, chunk: Chunk, digest: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep a chunk's arrays, which the input of that digest gave; it is there only when it is whole."""
         place = self._place(chunk)
         temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=self.folder))
         for index, values in enumerate(arrays.values()):
             np.save(temporary / f"{index}.npy", values, allow_pickle=False)
-        note = {"names": list(arrays), "input": digest_of(x)}
+        note = {"names": list(arrays), "run": self.digest, "input": digest, "arrays": _digest(arrays)}
         (temporary / _NOTE).write_text(json.dumps(note), encoding="utf-8")
         try:
             temporary.replace(place)
         except OSError:
-            # a second run of the same chunk was faster; the bytes are the same
+            # the same chunk was run elsewhere, too, and is there; whose it is is looked at when it is taken
             if not place.is_dir():
                 raise
             shutil.rmtree(temporary)
+
+    def drop_wrong(self, inputs: Mapping[Chunk, str]) -> list[Chunk]:
+        """Delete the chunks that are damaged, or that another run or another input gave; returns them."""
+        wrong = [chunk for chunk, digest in inputs.items() if not self._is_whole(chunk, digest)]
+        for chunk in wrong:
+            shutil.rmtree(self._place(chunk), ignore_errors=True)
+        return wrong
 
     def get(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
         """A chunk's arrays by name, mapped from disk."""
@@ -90,12 +101,39 @@ class Store:
         """Delete the folder."""
         shutil.rmtree(self.folder)
 
+    def _is_of(self, chunk: Chunk, digest: str) -> bool:
+        note = self._note(chunk)
+        return (note.get("run"), note.get("input")) == (self.digest, digest)
+
+    def _is_whole(self, chunk: Chunk, digest: str) -> bool:
+        try:
+            return self._is_of(chunk, digest) and self._note(chunk).get("arrays") == _digest(self.get(chunk))
+        except (OSError, ValueError, TypeError, EOFError):
+            return False
+
     def _note(self, chunk: Chunk) -> dict[str, Any]:
-        note: dict[str, Any] = json.loads((self._place(chunk) / _NOTE).read_text(encoding="utf-8"))
-        return note
+        return _read_note(self._place(chunk) / _NOTE)
 
     def _place(self, chunk: Chunk) -> Path:
         return self.folder / f"{chunk[0]:05d}-{chunk[1]:05d}"
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """What a note says; nothing, if it is not whole."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Of arrays by name, with their types and shapes, in order."""
+    found = hashlib.sha256()
+    for name, values in arrays.items():
+        found.update(repr((name, values.dtype.str, values.shape)).encode())
+        found.update(np.ascontiguousarray(values).data if values.size else b"")
+    return found.hexdigest()
 
 
 def save_joined(parts: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int) -> None:

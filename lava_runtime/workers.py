@@ -7,7 +7,7 @@ chunks that are missing are run again; where the whole run is ended, the next on
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from exporter.program import ChipProgram, Given
 from exporter.program_file import load_program, save_program
 from hardware_profiles.errors import BackendError, InputError, reason
+from hardware_profiles.files import beside, target_of
+from hardware_profiles.locks import locked_file
 
 from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
 from .inputs import check_input, extent, some_samples
@@ -49,21 +51,23 @@ class Settings:
 
 @dataclass(frozen=True)
 class Written:
-    """A run whose result is on disk: samples, and the first output's spikes, a sample."""
+    """A run whose result is on disk: samples, the first output's spikes; means: spikes per sample of inputs and layers."""
 
     samples: int
     steps: int
     output_spikes: int
+    means: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A chunk and what it takes to run it; program: the bytes of its file, or where that lies."""
+    """A chunk and what it takes to run it; program: the bytes of its file, or where that lies; digest: of x."""
 
     program: bytes | Path
     x: Given
     chunk: Chunk
     settings: Settings
+    digest: str
 
 
 def simulate_to_file(
@@ -83,7 +87,8 @@ def simulate_to_file(
 
     cluster: address of a dask scheduler, whose workers run the chunks instead. limit_seconds is for a chunk. Chunks
     that are done lie in OUT.npz.parts until all are; a run that was ended goes on there. x may be mapped from disk.
-    Raises InputError for bad input or a cluster that is not there, BackendError for chunks that cannot be run.
+    Raises InputError for bad input, input that changes meanwhile, an output that another process is writing or a
+    cluster that is not there, BackendError for chunks that cannot be run.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}, but a run takes at least one")
@@ -95,24 +100,43 @@ def simulate_to_file(
     chunks = chunks_of(program, x, length, record)
     for begin, end in chunks:
         check_input(program, some_samples(x, begin, end), _within(where, (begin, end)))
-    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
+    with locked_file(output), _parts_folder(output) as folder, tempfile.TemporaryDirectory(prefix="spikeport-") as name:
         file = Path(name) / "program.chip"
         save_program(program, file)
         content = file.read_bytes()
         how = digest_of(np.frombuffer(content, np.uint8)[None], forms_of(x), backend, length, record, chunks)
-        store = Store.open(Path(f"{output}.parts"), how)
-        store.keep_only(chunks, x)
+        inputs = {chunk: digest_of(some_samples(x, *chunk)) for chunk in chunks}
+        store = Store.open(folder, how)
+        store.keep_only(inputs)
+        source = file if cluster is None else content
+
+        def task(chunk: Chunk) -> _Task:
+            return _Task(source, some_samples(x, *chunk), chunk, settings, inputs[chunk])
+
         run = _Run(store, chunks, progress, batch)
         with worker_pool(workers, cluster) as parallel:
-            source = file if cluster is None else content
-            run.finish(
-                parallel, lambda chunk: _Task(source, some_samples(x, *chunk), chunk, settings), local=cluster is None
-            )
-    parts = [store.get(chunk) for chunk in chunks]
-    save_joined(parts, output, workers)
-    spikes = sum(int(part[f"counts/{program.outputs[0]}"].sum()) for part in parts)
-    store.remove()
-    return Written(batch, length, spikes)
+            for _ in range(_ATTEMPTS):
+                run.finish(parallel, task, local=cluster is None)
+                if not store.drop_wrong(inputs):
+                    break
+            else:
+                raise BackendError(f"{folder}: its chunks do not stay as they were written; check the disk")
+        parts = [store.get(chunk) for chunk in chunks]
+        save_joined(parts, output, workers)
+        counts = {node.name: np.concatenate([part[f"counts/{node.name}"] for part in parts]) for node in program.nodes}
+        means = {name: float(values.mean()) for name, values in counts.items()}
+        store.remove()
+    return Written(batch, length, int(counts[program.outputs[0]].sum()), means)
+
+
+@contextmanager
+def _parts_folder(output: str | Path) -> Iterator[Path]:
+    """Where the chunks lie until all are done: beside a plain file, in a folder of their own for a pipe or device."""
+    if target_of(output).plain:
+        yield beside(output, ending=".parts")
+        return
+    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
+        yield Path(name) / "parts"
 
 
 class _Run:
@@ -139,7 +163,7 @@ class _Run:
                     self.missing()
             else:
                 for chunk, arrays in parallel(joblib.delayed(_run)(task(c)) for c in left):
-                    self._store.put(chunk, task(chunk).x, arrays)
+                    self._store.put(chunk, task(chunk).digest, arrays)
                     self.missing()
 
         run_until_done(self.missing, run, lambda chunk: f"samples {chunk[0]} to {chunk[1] - 1}")
@@ -197,13 +221,17 @@ def worker_pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
 def _run_to_disk(task: _Task, store: Store) -> None:
     """Run a chunk and keep its arrays, in a worker that shares the disk."""
     chunk, arrays = _run(task, store.folder)
-    store.put(chunk, task.x, arrays)
+    store.put(chunk, task.digest, arrays)
 
 
 def _run(task: _Task, folder: Path | None = None) -> tuple[Chunk, dict[str, NDArray[Any]]]:
     """Run a chunk in one thread; what is recorded goes to the folder where it is much."""
     program, settings = _program(task.program), task.settings
-    recorded = recorded_bytes(program, settings.steps, settings.record) * extent(task.x)[1]
+    # what is run is what was looked at, also where the file changes meanwhile
+    x = _copy(task.x)
+    if digest_of(x) != task.digest:
+        raise InputError(f"{_within(settings.where, task.chunk)}: changed while it was run; run it again")
+    recorded = recorded_bytes(program, settings.steps, settings.record) * extent(x)[1]
     with tempfile.TemporaryDirectory(prefix=".recording-", dir=folder) as name:
 
         def on_disk(what: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
@@ -213,10 +241,15 @@ def _run(task: _Task, folder: Path | None = None) -> tuple[Chunk, dict[str, NDAr
         # a file that is mapped lives on without its name
         large = folder is not None and recorded > _MEMORY_BYTES
         result = simulate(
-            program, task.x, settings.backend, settings.steps, settings.record, settings.limit_seconds,
+            program, x, settings.backend, settings.steps, settings.record, settings.limit_seconds,
             where=_within(settings.where, task.chunk), threads=1, room=on_disk if large else in_memory,
         )  # fmt: skip
         return task.chunk, result.arrays()
+
+
+def _copy(x: Given) -> Given:
+    """A chunk's input in memory."""
+    return np.array(x) if isinstance(x, np.ndarray) else {name: np.array(values) for name, values in x.items()}
 
 
 @lru_cache(maxsize=1)
