@@ -12,6 +12,7 @@ import typer
 
 from hardware_profiles.errors import BackendError, InputError, nearest, reason
 
+from .bare_json import with_bare_json
 from .option_groups import CompileOptions, OutputOption, grouped
 from .options import (
     BackendName,
@@ -29,7 +30,7 @@ from .options import (
     WayName,
     WorkersOption,
 )
-from .output import Output, with_bare_json
+from .output import Output
 
 app = typer.Typer(
     help="Take a spiking network from training to a neuromorphic chip.",
@@ -220,7 +221,7 @@ def check(
     choices: CompileOptions,
     said: OutputOption,
     by_hand: MapOption = None,
-    dump: Annotated[
+    dump_map: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--dump-map", help="Write the mapping there, for --map.", metavar="FILE"),
     ] = None,
@@ -231,7 +232,7 @@ def check(
     """
     from spikeport import commands
 
-    if not commands.check(model, chip, choices, by_hand, dump, said):
+    if not commands.check(model, chip, choices, by_hand, dump_map, said):
         raise typer.Exit(NO)
 
 
@@ -430,7 +431,7 @@ def doctor(said: OutputOption) -> None:
 
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit code 2."""
-    arguments = with_bare_json(sys.argv[1:])
+    arguments = with_bare_json(sys.argv[1:], _commands() if "--json" in sys.argv else None)
     debug = "--debug" in arguments
     warnings.showwarning = _warn
     try:
@@ -453,6 +454,13 @@ def main() -> None:
         if usage is not None:
             _fail(usage, error, debug, WRONG)
         _fail(f"unexpected {type(error).__name__}: {reason(error)}; --debug shows where", error, debug, WRONG)
+
+
+def _commands() -> Any:
+    """Every command by name, as typer reads it."""
+    from typer.main import get_command
+
+    return getattr(get_command(app), "commands", {})
 
 
 def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, said: Output) -> None:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.program import Given
-from hardware_profiles.arrays import read_arrays
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import available, load_costs, load_profile
+from hardware_profiles.locks import locked_file
 from hardware_profiles.schema import Quantity, constants
 from lava_runtime.input_files import open_input
 from lava_runtime.inputs import extent
@@ -137,11 +137,12 @@ def simulate_file(
     length = extent(values)[0] if how.steps is None else how.steps
     with progress(f"{how.backend}: {extent(values)[1]} samples", said.console) as done:
         if how.workers is None and how.cluster is None:
-            found = network.simulate(
-                values, backend=how.backend, steps=length, record=how.record, limit_seconds=how.time_limit,
-                progress=done, where=str(x),
-            )  # fmt: skip
-            found.save(output)
+            with locked_file(output):
+                found = network.simulate(
+                    values, backend=how.backend, steps=length, record=how.record, limit_seconds=how.time_limit,
+                    progress=done, where=str(x),
+                )  # fmt: skip
+                found.save(output)
             parts = found.parts()
         else:
             parts = _simulate_in_chunks(network, values, x, output, length, how, done)
@@ -160,11 +161,8 @@ def _simulate_in_chunks(
         program, values, output, how.backend, how.steps, how.record, how.time_limit, done, str(x), how.workers or 1,
         how.cluster,
     )  # fmt: skip
-    names = [node.name for node in program.nodes]
-    counts = read_arrays(output, *(f"counts/{name}" for name in names))
     missing = max(0, extent(values)[0] + program.pipeline_steps - length)
-    means = {name: float(counts[f"counts/{name}"].mean()) for name in names}
-    return simulation_parts(how.backend, written.samples, written.steps, missing, written.output_spikes, means)
+    return simulation_parts(how.backend, written.samples, written.steps, missing, written.output_spikes, written.means)
 
 
 def diff_file(model: Path, x: Path, chip: str | None, choices: Choices, picture: Path | None, said: Output) -> bool:

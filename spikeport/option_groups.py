@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
+
+from hardware_profiles.overwriting import keeping
 
 from .choices import Choices
 from .options import (
@@ -26,6 +28,7 @@ from .options import (
     WeightBitsOption,
 )
 from .output import Output
+from .paths import Paths
 
 C = TypeVar("C", bound=Callable[..., None])
 
@@ -55,9 +58,14 @@ def grouped(command: C) -> C:
 
     @functools.wraps(command)
     def called(**values: Any) -> None:
+        paths = Paths.of(values)
         for name, group in groups.items():
             values[name] = group.make(**{option: values.pop(option) for option in group.options})
-        command(**values)
+            if isinstance(values[name], Output):
+                paths.check(values[name].to_standard_output)
+                values[name] = replace(values[name], words_aside=bool(paths.to_standard_output))
+        with keeping(paths.read):
+            command(**values)
 
     found: Any = called
     del found.__wrapped__

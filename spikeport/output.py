@@ -11,34 +11,39 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .bare_json import STANDARD_OUTPUT as STANDARD_OUTPUT
+from .bare_json import with_bare_json as with_bare_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 Done = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
 
-STANDARD_OUTPUT = "-"
-
 
 @dataclass(frozen=True)
 class Output:
-    """json: the file that figures are written to, `-` for standard output, None where nobody asked for them."""
+    """json: the file that figures are written to, `-` for standard output, None where nobody asked for them.
+
+    words_aside: whether standard output takes a file.
+    """
 
     json: Path | None = None
+    words_aside: bool = False
 
     @cached_property
     def console(self) -> Console:
-        """Where words go: standard output, or standard error where figures go to standard output."""
+        """Where words go: standard output, or standard error where figures or a file go to standard output."""
         from rich.console import Console
 
-        return Console(stderr=self._to_standard_output)
+        return Console(stderr=self.to_standard_output or self.words_aside)
 
     def figures(self, parts: Mapping[str, Any]) -> None:
         """Write plain values as JSON, where they were asked for; raises InputError if the file cannot be written."""
         if self.json is None:
             return
         text = json.dumps(parts, indent=2) + "\n"
-        if self._to_standard_output:
+        if self.to_standard_output:
             sys.stdout.write(text)
             return
         from hardware_profiles.files import write_text
@@ -46,18 +51,9 @@ class Output:
         write_text(self.json, text)
 
     @property
-    def _to_standard_output(self) -> bool:
+    def to_standard_output(self) -> bool:
+        """Whether figures go to standard output."""
         return str(self.json) == STANDARD_OUTPUT
-
-
-def with_bare_json(arguments: list[str]) -> list[str]:
-    """The arguments with `--json -` for a --json that no file follows: at the end, or before another option."""
-    found: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
-        found.append(argument)
-        if argument == "--json" and (following is None or (following.startswith("-") and following != "-")):
-            found.append(STANDARD_OUTPUT)
-    return found
 
 
 @contextmanager

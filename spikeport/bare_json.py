@@ -1,0 +1,65 @@
+"""`--json` without a file: what follows is its file only if it can be one.
+
+What follows is left to the command where it is an option, a folder, an argument that the command would otherwise lack
+(unless it ends in .json), or a profile's name behind `chips`; figures then go to standard output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+STANDARD_OUTPUT = "-"
+_JSON = "--json"
+
+
+def with_bare_json(arguments: list[str], commands: Any = None) -> list[str]:
+    """The arguments with `--json -` for a --json that no file follows; commands: what typer made of them, by name."""
+    found: list[str] = []
+    for place, argument in enumerate(arguments):
+        found.append(argument)
+        following = arguments[place + 1] if place + 1 < len(arguments) else None
+        if argument == _JSON and not _is_file(following, arguments[:place], arguments[place + 2 :], commands):
+            found.append(STANDARD_OUTPUT)
+    return found
+
+
+def _is_file(following: str | None, before: list[str], behind: list[str], commands: Any) -> bool:
+    if following is None or (following.startswith("-") and following != STANDARD_OUTPUT):
+        return False
+    if following == STANDARD_OUTPUT or following.endswith(".json"):
+        return True
+    if Path(following).is_dir() and not following.endswith("/"):
+        return False
+    name = next((argument for argument in before if not argument.startswith("-")), None)
+    command = (commands or {}).get(name)
+    if command is None:
+        return True
+    given = _positionals(command, [*before[before.index(str(name)) + 1 :], *behind])
+    if given < sum(p.param_type_name == "argument" and p.required for p in command.params):
+        return False
+    return not (name == "chips" and given == 0 and _is_profile(following))
+
+
+def _positionals(command: Any, arguments: Sequence[str]) -> int:
+    """How many of the arguments are neither options nor their values."""
+    valued = {option for p in command.params if p.param_type_name == "option" and not p.is_flag for option in p.opts}
+    count, skipped, ended = 0, False, False
+    for argument in arguments:
+        if skipped:
+            skipped = False
+        elif ended or not argument.startswith("-") or argument == STANDARD_OUTPUT:
+            count += 1
+        elif argument == "--":
+            ended = True
+        else:
+            # an option with its value behind "=" takes no more
+            skipped = argument in valued and argument != _JSON
+    return count
+
+
+def _is_profile(name: str) -> bool:
+    from hardware_profiles.loader import available
+
+    return name in available()
