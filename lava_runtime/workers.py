@@ -51,7 +51,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Written:
-    """A run whose result is on disk: samples, the first output's spikes; means: spikes per sample of inputs and layers."""
+    """A run whose result is on disk: samples, the first output's spikes; means: spikes per sample by layer."""
 
     samples: int
     steps: int

@@ -64,8 +64,8 @@ def run_recipe(
     from .recipe import load_recipe
 
     name = load_recipe(recipe).name
-    folder = new_folder(None if out is None else Path(out), name, overwrite)
-    run.run_recipe(Path(recipe), folder, resume, Console())
+    folder = new_folder(None if out is None else Path(out), name, overwrite, resume)
+    run.run_recipe(Path(recipe), folder, resume, Console(), overwrite)
     return Run(folder)
 
 

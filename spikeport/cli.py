@@ -121,7 +121,7 @@ def train(
     from spikeport import commands
     from spikeport.folder import new_folder
 
-    commands.train(recipe, new_folder(out, "", overwrite), resume, said)
+    commands.train(recipe, new_folder(out, "", overwrite), resume, said, overwrite)
 
 
 @app.command()
@@ -469,7 +469,8 @@ def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, said: Ou
     from spikeport.run import run_recipe
 
     name = load_recipe(recipe).name
-    said.figures(run_recipe(recipe, new_folder(out, name, overwrite), resume, said.console))
+    folder = new_folder(out, name, overwrite, resume)
+    said.figures(run_recipe(recipe, folder, resume, said.console, overwrite))
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from rich.table import Table
 from exporter.program import Given
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import available, load_costs, load_profile
-from hardware_profiles.locks import locked_file
+from hardware_profiles.locks import locked_file, locked_folder
 from hardware_profiles.schema import Quantity, constants
 from lava_runtime.input_files import open_input
 from lava_runtime.inputs import extent
@@ -33,20 +35,21 @@ from .results.simulation import said as run_said
 from .results.simulation import show_missing, simulation_parts
 
 
-def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output) -> None:
+def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, overwrite: bool = False) -> None:
     """Train the network and its twin into a folder; where torchrun started several processes, the first one writes."""
     from trainer.parallel import this_process
 
     from . import stages
+    from .claim import claimed, joined
     from .recipe import load_recipe
 
     recipe = load_recipe(recipe_path)
     first = this_process().first
-    if first:
-        folder.begin(recipe_path)
-    data = stages.dataset_of(recipe)
-    method = stages.train_network(recipe, folder, data, resume, progress=True)
-    stages.train_twin(recipe, folder, data, progress=True)
+    with claimed(folder, resume, overwrite) if first else nullcontext(joined(folder, overwrite)) as place:
+        data = stages.dataset_of(recipe)
+        begin = partial(place.begin, recipe_path) if first else None
+        method = stages.begin_and_train(recipe, place, data, resume, begin)
+        stages.train_twin(recipe, place, data, progress=True)
     if not first:
         return
     accuracy = float(np.mean(method.predict(data.x_test) == data.y_test))
@@ -96,9 +99,11 @@ def _export_net(source: Path, output: Path, chip: str | None, choices: Choices, 
 def compile_model(model: Path, chip: str, choices: Choices, dump: Path | None, output: Path, said: Output) -> None:
     """Compile a .nir or .net file and say what rounding did to every layer."""
     if dump is not None:
-        dump_passes(model, choices, dump)
-    network = compile_network(model, chip, choices)
-    network.save(output)
+        with locked_folder(dump, "--dump"):
+            dump_passes(model, choices, dump)
+    with locked_file(output):
+        network = compile_network(model, chip, choices)
+        network.save(output)
     network.show(said.console)
     say(said.console, f"{output}: written")
     said.figures({**network.parts(), "written": str(output)})

@@ -117,22 +117,22 @@ class RunFolder:
         return summary
 
 
-def new_folder(out: Path | None, name: str, overwrite: bool) -> RunFolder:
-    """The folder for a run: `out`, or runs/NAME (runs/NAME-2, ... if that is finished).
+def new_folder(out: Path | None, name: str, overwrite: bool, resume: bool = False) -> RunFolder:
+    """The folder for a run: `out`, or runs/NAME (runs/NAME-2, ... if that holds a run that is not to be gone on with).
 
-    Raises InputError if `out` holds a finished run and overwrite is not set.
+    Raises InputError if `out` is a file; what `out` holds is looked at when the folder is claimed (claim.py).
     """
+    from .claim import holds_training
+
     if out is not None:
         folder = RunFolder(out)
         if out.exists() and not out.is_dir():
             raise InputError(f"{out}: is a file; give a folder with --out")
-        if folder.finished and not overwrite:
-            raise InputError(f"{out}: holds a finished run; choose another --out, or --overwrite to replace it")
         return folder
     base = Path("runs")
     folder = RunFolder(base / name)
     number = 2
-    while folder.finished and not overwrite:
+    while not overwrite and (folder.finished or (not resume and holds_training(folder.path) is not None)):
         folder = RunFolder(base / f"{name}-{number}")
         number += 1
     return folder

@@ -18,19 +18,21 @@ def import_onnx(
     """Convert an ONNX network of ReLUs and say what is lost after how many steps."""
     from exporter.onnx_in.convert import convert_onnx
     from hardware_profiles.loader import load_chip
+    from hardware_profiles.locks import locked_file
     from lava_runtime.inputs import load_input
 
     from .results.conversion import check_ending, measure
 
     check_ending(output, way)
     samples = load_input(calibrate)
-    with said.console.status(f"{model}: converting"):
-        converted = convert_onnx(model, load_chip(chip), samples, way, steps, where=str(calibrate))
     seen, where = (samples, calibrate) if test is None else (load_input(test), test)
     classes = None if labels is None else load_input(labels)
-    with progress(f"{model}: answers", said.console) as done:
-        found = measure(converted, way, seen, steps, classes, done, str(where))
-    found.save(output)
+    with locked_file(output):
+        with said.console.status(f"{model}: converting"):
+            converted = convert_onnx(model, load_chip(chip), samples, way, steps, where=str(calibrate))
+        with progress(f"{model}: answers", said.console) as done:
+            found = measure(converted, way, seen, steps, classes, done, str(where))
+        found.save(output)
     found.show(said.console)
     say(said.console, f"{output}: written")
     said.figures({**found.parts(), "written": str(output)})

@@ -119,7 +119,9 @@ OutOption = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--out", help="Folder to write; default runs/NAME.", metavar="DIR"),
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in --out.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the run in --out, once the new one is complete.")
+]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")]
 WorkersOption = Annotated[
     Optional[int],  # noqa: UP045

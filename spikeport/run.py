@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lava_runtime.result import SimulationResult
 from trainer.parallel import this_process
 
 from . import stages, summary
+from .claim import claimed
 from .core_map import core_map_parts
 from .difference import difference_parts
 from .folder import RunFolder
@@ -48,21 +50,34 @@ class Clock:
         self.cpu_seconds[name] = round(time.process_time() - cpu_begin, 3)
 
 
-def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) -> dict[str, Any]:
-    """Run a recipe into a folder; returns the summary. Raises InputError or BackendError."""
+def run_recipe(
+    path: Path, folder: RunFolder, resume: bool, console: Console, overwrite: bool = False
+) -> dict[str, Any]:
+    """Run a recipe into a folder; returns the summary. Raises InputError or BackendError.
+
+    A run that is there is replaced with overwrite only, and stays whole until the new one is complete.
+    """
     recipe = load_recipe(path)
     if this_process().count > 1:
         raise InputError(
             f"run works in one process; train in several, `torchrun -m spikeport train {path} --out {folder.path}`, "
             "then do the rest with `spikeport run --resume`"
         )
+    with claimed(folder, resume, overwrite) as place:
+        found = _run(recipe, path, place, _commands(path, folder, recipe), resume, console)
+    console.print(f"Report: {folder.report}", highlight=False, soft_wrap=True)
+    return found
+
+
+def _run(
+    recipe: Recipe, path: Path, folder: RunFolder, calls: list[str], resume: bool, console: Console
+) -> dict[str, Any]:
     chip = load_chip(recipe.chip)
-    folder.begin(path)
     clock = Clock(console)
     data = stages.dataset_of(recipe)
     data.check_test_fits()
     with clock.stage("train", f"{recipe.training.method} on {recipe.dataset}, {recipe.training.epochs} epochs"):
-        method = stages.train_network(recipe, folder, data, resume, progress=True)
+        method = stages.begin_and_train(recipe, folder, data, resume, partial(folder.begin, path))
     with clock.stage("twin", "the ANN with the same layers"):
         twin = stages.train_twin(recipe, folder, data, progress=True)
     with clock.stage("export", f"{folder.nir.name}, {folder.onnx.name}, {folder.onnx_int8.name}"):
@@ -106,12 +121,11 @@ def run_recipe(path: Path, folder: RunFolder, resume: bool, console: Console) ->
         "constants": summary.constants_parts([chip, *(load_device(name) for name in recipe.devices)]),
         "seconds": clock.seconds,
         "cpu_seconds": clock.cpu_seconds,
-        "commands": _commands(path, folder, recipe),
+        "commands": calls,
     }
     folder.write_summary(found)
-    report = write_report(folder.path)
+    write_report(folder.path)
     print_summary(found, console)
-    console.print(f"Report: {report}", highlight=False, soft_wrap=True)
     return found
 
 

@@ -30,6 +30,7 @@ from trainer.estimator import Method
 from trainer.methods import get_method, load_trained
 from trainer.parallel import this_process
 
+from .claim import checkpoint_of
 from .folder import RunFolder
 from .recipe import Recipe
 
@@ -66,13 +67,33 @@ def dataset_of(recipe: Recipe) -> Dataset:
     return data
 
 
-def train_network(recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, progress: bool) -> Method:
-    """Train the spiking network into network.safetensors, which the first of several processes writes."""
+def train_network(
+    recipe: Recipe,
+    folder: RunFolder,
+    data: Dataset,
+    resume: bool,
+    progress: bool,
+    restored: Callable[[], None] | None = None,
+) -> Method:
+    """Train the spiking network into network.safetensors, which the first of several processes writes.
+
+    restored: called once a checkpoint that is resumed has been read.
+    """
     method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)
-    method.fit(data, folder.path, resume and folder.checkpoint.exists(), progress)
+    method.fit(data, folder.path, resume and folder.checkpoint.exists(), progress, restored)
     if this_process().first:
         folder.keep(method.save, "network")
     return method
+
+
+def begin_and_train(
+    recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, begin: Callable[[], None] | None
+) -> Method:
+    """Train, with a bar; begin: called before anything is written, on resuming once the checkpoint has been read."""
+    going_on = resume and checkpoint_of(folder.path) is not None
+    if begin is not None and not going_on:
+        begin()
+    return train_network(recipe, folder, data, going_on, progress=True, restored=begin)
 
 
 def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:

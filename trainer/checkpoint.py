@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,15 @@ WRITING = ("checkpoint_seconds", "tensorboard")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where training's state is kept, and what it must have been made with to be taken up again."""
+    """Where training's state is kept, and what it must have been made with to be taken up again.
+
+    restored: called once the state has been read.
+    """
 
     path: Path
     identity: dict[str, Any]
     resume: bool
+    restored: Callable[[], None] | None = None
 
 
 @dataclass
@@ -65,6 +70,7 @@ def make_checkpoint(
     network: NetworkConfig,
     training: TrainConfig,
     dataset: Dataset,
+    restored: Callable[[], None] | None = None,
 ) -> Checkpoint | None:
     """The checkpoint in a folder, or None without one; raises InputError if there is nothing to resume from."""
     if folder is None:
@@ -74,7 +80,7 @@ def make_checkpoint(
     data = {"name": dataset.name, "input_shape": dataset.input_shape, "samples": len(dataset.y_train)}
     settings = {name: value for name, value in asdict(training).items() if name not in WRITING}
     made_with = {"network": asdict(network), "training": settings, "data": data}
-    return Checkpoint(Path(folder) / file_name, made_with, resume)
+    return Checkpoint(Path(folder) / file_name, made_with, resume, restored)
 
 
 def store(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -101,19 +101,25 @@ class Method:
         """Called once after the last epoch; may set weights."""
 
     def fit(
-        self, dataset: Dataset, folder: str | Path | None = None, resume: bool = False, progress: bool = True
+        self,
+        dataset: Dataset,
+        folder: str | Path | None = None,
+        resume: bool = False,
+        progress: bool = True,
+        restored: Callable[[], None] | None = None,
     ) -> Self:
         """Train on the data set's training part.
 
         folder: keep a checkpoint there, written as often as configured (one that is there is replaced); resume: go
-        on from it instead, to the same weights as without the interruption; progress: show a bar on a terminal.
+        on from it instead, to the same weights as without the interruption; progress: show a bar on a terminal;
+        restored: called once the checkpoint has been read, before anything is written.
         Raises InputError (wrong data, no or another configuration's checkpoint), DivergedError (loss not finite).
         """
         network = self._new_network(dataset)
         self.prepare(network, dataset)
         config = self.train_config
         trained_on, held_out = dataset.hold_out(config.held_out, config.seed)
-        checkpoint = make_checkpoint(folder, "checkpoint.safetensors", resume, self.network_config, config, dataset)
+        checkpoint = make_checkpoint(folder, "checkpoint.safetensors", resume, self.network_config, config, dataset, restored)
         task = Task(
             model=network,
             begin_epoch=lambda epoch: self.begin_epoch(network, epoch),

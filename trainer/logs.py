@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware_profiles.errors import InputError, reason
-from hardware_profiles.files import write_text
+from hardware_profiles.files import make_folder, write_text
 
 from .checkpoint import Checkpoint, Progress
 from .train_config import TrainConfig
@@ -69,5 +69,6 @@ def _board(folder: Path, done: int) -> Any:
             f"tensorboard = true needs TensorBoard, which is not installed ({reason(error)}); install it with "
             'pip install "spikeport[logs]"'
         ) from error
+    make_folder(folder)
     # epochs that a resumed training does again are shown once
     return SummaryWriter(str(folder), purge_step=done + 1)

@@ -97,11 +97,13 @@ class _Training:
         self.stored_at = time.monotonic()
         if checkpoint is None:
             return
-        if group.first:
-            remove_unfinished(checkpoint)
         if checkpoint.resume:
             self.done = restore(checkpoint, self.model, self.optimizer)
-        else:
+            if checkpoint.restored is not None:
+                checkpoint.restored()
+        if group.first:
+            remove_unfinished(checkpoint)
+        if not checkpoint.resume:
             self._store()
 
     def run(self, advance: Callable[[float], None]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from exporter.compile import compile_graph
 from exporter.from_torch import network_to_nir
 from hardware_profiles.errors import InputError
-from hardware_profiles.files import write_text
+from hardware_profiles.files import make_folder, write_text
 from hardware_profiles.loader import load_chip
 from lava_runtime.costs import Range
 from lava_runtime.profile import profile_run
@@ -72,7 +72,7 @@ class Job:
 def train(job: Job) -> None:
     """Train a point's network, or go on where that was interrupted; one whose loss is not finite says so in a file."""
     recipe, folder = job.recipe, job.trained
-    folder.path.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.path)
     try:
         stages.train_network(recipe, folder, stages.dataset_of(recipe), resume=True, progress=False)
     except DivergedError as error:

@@ -20,8 +20,10 @@ import joblib
 
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
+from hardware_profiles.locks import locked_folder
 from lava_runtime.workers import run_until_done, worker_pool
 
+from ..claim import holds_training
 from ..folder import RunFolder
 from ..output import Done
 from ..recipe import checked_recipe, read_recipe
@@ -72,7 +74,19 @@ def run_sweep(
     jobs = [Job(point, content, str(recipe), folder.resolve()) for point in grid.points]
     # says what is wrong with a value before anything is written
     files = [job.file for job in jobs]
-    _begin(folder, recipe)
+    with locked_folder(folder):
+        _begin(folder, recipe)
+        _run(jobs, files, workers, cluster, progress)
+        rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        found = Sweep(name, grid, rows, front(rows))
+        write_text(folder / "sweep.json", json.dumps(found.parts(), indent=2) + "\n")
+        write_text(folder / "sweep.csv", found.table())
+        write_text(folder / "pareto.svg", str(pareto_picture(found.recipe, rows, found.front)) + "\n")
+    return found
+
+
+def _run(jobs: list[Job], files: list[Path], workers: int, cluster: str | None, progress: Done | None) -> None:
+    """Train and measure the points whose files are not there."""
     networks = list({job.trained.path: job for job in jobs}.values())
 
     def untrained() -> list[Job]:
@@ -91,16 +105,13 @@ def run_sweep(
     with worker_pool(workers, cluster) as parallel:
         for missing, work in ((untrained, train), (unmeasured, measure)):
             run_until_done(missing, partial(_all, parallel, work, advance), str)
-    rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    found = Sweep(name, grid, rows, front(rows))
-    write_text(folder / "sweep.json", json.dumps(found.parts(), indent=2) + "\n")
-    write_text(folder / "sweep.csv", found.table())
-    write_text(folder / "pareto.svg", str(pareto_picture(found.recipe, rows, found.front)) + "\n")
-    return found
 
 
 def _begin(folder: Path, recipe: Path) -> None:
-    """Keep the recipe in the folder; raises InputError if it holds another's sweep."""
+    """Keep the recipe in the folder; raises InputError if it holds a run or another recipe's sweep."""
+    held = holds_training(folder)
+    if held is not None:
+        raise InputError(f"{folder}: holds a run ({held.name}); choose another --out")
     kept = RunFolder(folder).recipe
     if kept.is_file() and kept.read_bytes() != recipe.read_bytes():
         raise InputError(
