@@ -1,7 +1,8 @@
 """`--json` without a file: what follows is its file only if it can be one.
 
 What follows is left to the command where it is an option, a folder, an argument that the command would otherwise lack
-(unless it ends in .json), or a profile's name behind `chips`; figures then go to standard output.
+(unless it ends in .json), a model's or an array's file that it could take, or a profile's name behind `chips`; figures
+then go to standard output.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 STANDARD_OUTPUT = "-"
+NO_JSON = (".nir", ".net", ".onnx", ".chip", ".npy", ".npz", ".toml", ".h5", ".hdf5", ".pt", ".safetensors")
+"""Endings of files that figures are not written to."""
 _JSON = "--json"
 
 
@@ -37,7 +40,11 @@ def _is_file(following: str | None, before: list[str], behind: list[str], comman
     if command is None:
         return True
     given = _positionals(command, [*before[before.index(str(name)) + 1 :], *behind])
-    if given < sum(p.param_type_name == "argument" and p.required for p in command.params):
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    if given < sum(p.required for p in arguments):
+        return False
+    room = any(p.nargs < 0 for p in arguments) or given < len(arguments)
+    if room and Path(following).suffix in NO_JSON:
         return False
     return not (name == "chips" and given == 0 and _is_profile(following))
 

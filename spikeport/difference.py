@@ -13,6 +13,7 @@ from rich.table import Table
 
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_text
+from hardware_profiles.overwriting import refuse_inputs
 from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 
 from .report.difference_picture import difference_picture
@@ -32,9 +33,10 @@ _SAID = {
 
 @dataclass(frozen=True, repr=False)
 class Difference(Shown):
-    """Float against fixed point on a batch; arrays have one value a layer."""
+    """Float against fixed point on a batch; arrays have one value a layer; read: the files it was made from."""
 
     report: DiffReport
+    read: tuple[Path, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -82,6 +84,7 @@ class Difference(Shown):
     def draw(self, path: str | Path) -> None:
         """Write a picture (.svg); raises InputError for another ending or where it cannot be written."""
         check_picture(path)
+        refuse_inputs(path, self.read)
         write_text(path, str(difference_picture(self.report)) + "\n")
 
 

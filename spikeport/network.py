@@ -16,6 +16,7 @@ from exporter.program import ChipProgram, Given
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import load_chip, load_costs
+from hardware_profiles.overwriting import refuse_inputs
 from lava_runtime.diff import diff
 from lava_runtime.input_files import open_input
 from lava_runtime.inputs import extent
@@ -42,13 +43,14 @@ class Network(Shown):
     """A network compiled for one chip.
 
     name: what errors call it; chip: the profile, by name or path; source: the graph it was compiled from, where that
-    is known.
+    is known; read: the files it was made from, which no result is written over.
     """
 
     program: ChipProgram
     name: str
     chip: str
     source: Meant | None = None
+    read: tuple[Path, ...] = ()
 
     def check(self, chip: str | Path | None = None, by_hand: str | Path | None = None) -> Fit:
         """What fits the chip (default: the one it was compiled for) and what does not, core by core.
@@ -56,7 +58,8 @@ class Network(Shown):
         by_hand: a file that says which core holds which neurons.
         """
         profile = load_chip(self.chip if chip is None else chip)
-        return Fit.of(Path(self.name).name, self.program, profile, None if by_hand is None else Path(by_hand))
+        mapping = None if by_hand is None else Path(by_hand)
+        return Fit.of(Path(self.name).name, self.program, profile, mapping, self._read(by_hand))
 
     def simulate(
         self,
@@ -78,7 +81,7 @@ class Network(Shown):
         values, where = self._input(x, where)
         length = steps if steps is not None else extent(values)[0] + self.program.pipeline_steps
         result = simulate(self.program, values, backend, length, record, limit_seconds, progress, where)
-        return Simulation(self.program, result, backend, extent(values)[0], self.chip, values)
+        return Simulation(self.program, result, backend, extent(values)[0], self.chip, values, self._read(x))
 
     def profile(
         self,
@@ -104,17 +107,19 @@ class Network(Shown):
             found = profile_simulated(self.program, values, chip, where, progress, mapping)
         else:
             found = profile_run(self.program, load_result(run, self.program), chip, values, mapping)
-        return ProfileReport(self.program, found, chip, others)
+        return ProfileReport(self.program, found, chip, others, self._read(x, run, by_hand))
 
     def diff(self, x: Spikes, *, progress: Done | None = None) -> Difference:
         """Float against fixed point on x, layer by layer; raises InputError where the graph is not known."""
         if self.source is None:
             raise InputError(f"{self.name}: holds the chip's integers only; compile the graph it was made from")
         values, where = self._input(x)
-        return Difference(diff(lower_meant(self.source, self.name), self.program, values, where, progress))
+        found = diff(lower_meant(self.source, self.name), self.program, values, where, progress)
+        return Difference(found, self._read(x))
 
     def save(self, path: str | Path) -> None:
-        """Write the program, MODEL.chip; raises InputError if it cannot be written."""
+        """Write the program, MODEL.chip; raises InputError if it cannot be written, or was made from that file."""
+        refuse_inputs(path, self.read)
         save_program(self.program, path)
 
     def parts(self) -> dict[str, Any]:
@@ -155,6 +160,10 @@ class Network(Shown):
                 say(console, f"{name}: {note}")
         say(console, f"answers run {self.program.pipeline_steps} steps behind the input")
 
+    def _read(self, *more: object) -> tuple[Path, ...]:
+        """The files of the network and of what a result was made from, too."""
+        return (*self.read, *(Path(path) for path in more if isinstance(path, (str, Path))))
+
     def _input(self, x: Spikes, where: str = "input") -> tuple[Given, str]:
         return (open_input(Path(x), self.program), str(x)) if isinstance(x, (str, Path)) else (x, where)
 
@@ -165,10 +174,11 @@ def compile_network(model: Path | nir.NIRGraph, chip: str, choices: Choices = NO
         ending = model.suffix or "files without an ending"
         raise InputError(f"{model}: {ending} cannot be compiled; give a .nir, .net or .onnx file")
     if isinstance(model, Path) and model.suffix in (".net", ".onnx"):
-        return Network(open_model(model, chip, choices), str(model), chip)
+        return Network(open_model(model, chip, choices), str(model), chip, read=_files(model, chip, choices.calibrate))
     where = str(model) if isinstance(model, Path) else "graph"
     source = meant(model, choices)
-    return Network(compile_meant(source, where, chip, choices), where, chip, source)
+    read = _files(model, chip, choices.calibrate)
+    return Network(compile_meant(source, where, chip, choices), where, chip, source, read)
 
 
 def open_network(path: Path, chip: str | None = None, choices: Choices = NO_CHOICES) -> Network:
@@ -176,4 +186,9 @@ def open_network(path: Path, chip: str | None = None, choices: Choices = NO_CHOI
     if path.suffix == ".nir" and chip is not None:
         return compile_network(path, chip, choices)
     program = open_model(path, chip, choices)
-    return Network(program, str(path), chip or program.chip)
+    return Network(program, str(path), chip or program.chip, read=_files(path, chip, choices.calibrate))
+
+
+def _files(*given: object) -> tuple[Path, ...]:
+    """Those that are paths, and profiles by path."""
+    return tuple(Path(p) for p in given if isinstance(p, Path) or (isinstance(p, str) and p.endswith(".toml")))

@@ -12,22 +12,17 @@ from hardware_profiles.errors import InputError
 from hardware_profiles.files import is_standard_output, target_of
 from hardware_profiles.overwriting import refuse_inputs, same_file
 
-from .output import STANDARD_OUTPUT
+from .bare_json import NO_JSON, STANDARD_OUTPUT
 
 # parameters of commands by what they name; a test holds every path of every command to be in one of these
 READ = ("recipe", "source", "model", "calibrate", "test", "labels", "x", "by_hand", "run", "folder", "other",
         "validate", "chip", "costs", "devices", "name")  # fmt: skip
-FILES = {"output": "-o", "picture": "--picture", "trace": "--trace", "json_file": "--json"}
-FOLDERS = {"out": "--out"}
-# a folder for some commands, a file for others, by the option's name
-_DUMPS = ("dump", "dump_map")
-WRITTEN = (*FILES, *FOLDERS, *_DUMPS)
+FILES = {"output": "-o", "picture": "--picture", "trace": "--trace", "dump_map": "--dump-map", "json_file": "--json"}
+FOLDERS = {"out": "--out", "dump": "--dump"}
 
 # what a run folder holds that commands read; report.html and what `export` writes are made anew at will
 _OF_A_RUN = ("recipe.toml", "network.*", "ann.pt", "ann.safetensors", "checkpoint.*", "summary.json", "raster.npz",
              "sparsity.json", "test_input.npy", "result.npz")  # fmt: skip
-MODELS = (".nir", ".net", ".onnx", ".chip")
-_NO_JSON = (*MODELS, ".npy", ".npz", ".toml", ".h5", ".hdf5", ".pt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -44,10 +39,6 @@ class Paths:
         given = {name: value for name, value in values.items() if value is not None}
         files = {option: given[name] for name, option in FILES.items() if isinstance(given.get(name), Path)}
         folders = {option: given[name] for name, option in FOLDERS.items() if isinstance(given.get(name), Path)}
-        if isinstance(given.get("dump"), Path):
-            folders["--dump"] = given["dump"]
-        if isinstance(given.get("dump_map"), Path):
-            files["--dump-map"] = given["dump_map"]
         if str(files.get("--json")) == STANDARD_OUTPUT:
             del files["--json"]
         read = [path for name in READ if name in given for path in _read_by(given[name])]
@@ -66,7 +57,7 @@ class Paths:
         for option, path in self.files.items():
             if str(path) == STANDARD_OUTPUT:
                 raise InputError(f"{option} -: names no file; give a name, or {option} /dev/stdout for standard output")
-            if option == "--json" and path.suffix in _NO_JSON:
+            if option == "--json" and path.suffix in NO_JSON:
                 raise InputError(
                     f"--json {path}: figures are JSON, but {path.suffix} files are not; give --json a .json file, "
                     "or put it last for standard output"

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from exporter.program import ChipProgram
+from hardware_profiles.overwriting import refuse_inputs
 from hardware_profiles.schema import ChipCosts, ChipProfile
 from lava_runtime.cost_model.energy import dynamic_energy, static_power
 from lava_runtime.costs import Range
@@ -29,12 +30,16 @@ from .shown import Shown
 
 @dataclass(frozen=True, repr=False)
 class ProfileReport(Shown):
-    """Counts (exact) and estimates of one inference, means over the samples; others: what prices the same events."""
+    """Counts (exact) and estimates of one inference, means over the samples.
+
+    others: what prices the same events; read: the files it was made from.
+    """
 
     program: ChipProgram
     profile: Profile
     chip: ChipProfile
     others: tuple[ChipCosts, ...] = ()
+    read: tuple[Path, ...] = ()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -77,6 +82,7 @@ class ProfileReport(Shown):
 
     def save_trace(self, path: str | Path) -> None:
         """Write a time line of steps and cores that Perfetto and chrome://tracing show; raises InputError."""
+        refuse_inputs(path, self.read)
         write_trace(self.profile, self.chip, path)
 
     def show(self, console: Console) -> None:

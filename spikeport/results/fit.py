@@ -15,6 +15,7 @@ from rich.table import Table
 
 from exporter.mapping import Flow, Mapping, map_program, one_each, read_map, write_map
 from exporter.program import ChipProgram
+from hardware_profiles.overwriting import refuse_inputs
 from hardware_profiles.schema import ChipProfile
 
 from ..output import say
@@ -28,7 +29,7 @@ _SHOWN = 0.1
 
 @dataclass(frozen=True, repr=False)
 class Fit(Shown):
-    """A network on a chip's cores, layer by layer; neurons: of each layer."""
+    """A network on a chip's cores, layer by layer; neurons: of each layer; read: the files it was made from."""
 
     network: str
     chip: str
@@ -36,13 +37,21 @@ class Fit(Shown):
     neurons: NDArray[np.int64]
 
     axons: Flow
+    read: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, name: str, program: ChipProgram, chip: ChipProfile, by_hand: Path | None = None) -> Fit:
+    def of(
+        cls,
+        name: str,
+        program: ChipProgram,
+        chip: ChipProfile,
+        by_hand: Path | None = None,
+        read: tuple[Path, ...] = (),
+    ) -> Fit:
         """Lay a program on a chip's cores; by_hand: as a file says, see `exporter.mapping.read_map`."""
         mapping = map_program(program, chip) if by_hand is None else read_map(by_hand, program, chip)
         sizes = [program.population(layer.name).size for layer in mapping.layers]
-        return cls(name, chip.title, mapping, np.array(sizes, np.int64), one_each(program, mapping))
+        return cls(name, chip.title, mapping, np.array(sizes, np.int64), one_each(program, mapping), read)
 
     @property
     def fits(self) -> bool:
@@ -72,6 +81,7 @@ class Fit(Shown):
 
     def write(self, path: Path) -> None:
         """Write the mapping as a file that `spikeport check --map` takes, .toml or .json."""
+        refuse_inputs(path, self.read)
         write_map(self.mapping, path)
 
     def parts(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from exporter.program import ChipProgram, Given
 from hardware_profiles.loader import load_chip, load_costs
+from hardware_profiles.overwriting import refuse_inputs
 from lava_runtime.nir_data import ENDINGS, write_result
 from lava_runtime.profile import profile_run
 from lava_runtime.result import SimulationResult
@@ -28,7 +29,8 @@ from .shown import Shown
 class Simulation(Shown):
     """A run of a program; step t of every array is step t of the chip.
 
-    input_steps: time steps of what entered; profile_name: the chip's profile, by name or path; inputs: what entered.
+    input_steps: time steps of what entered; profile_name: the chip's profile, by name or path; inputs: what entered;
+    read: the files it was made from.
     """
 
     program: ChipProgram
@@ -37,6 +39,7 @@ class Simulation(Shown):
     input_steps: int
     profile_name: str
     inputs: Given | None = None
+    read: tuple[Path, ...] = ()
 
     @property
     def spikes(self) -> NDArray[Any]:
@@ -70,10 +73,12 @@ class Simulation(Shown):
         """
         others = tuple(load_costs(name) for name in costs)
         chip = load_chip(self.profile_name)
-        return ProfileReport(self.program, profile_run(self.program, self.result, chip, self.inputs), chip, others)
+        found = profile_run(self.program, self.result, chip, self.inputs)
+        return ProfileReport(self.program, found, chip, others, self.read)
 
     def save(self, path: str | Path) -> None:
         """Write OUT.npz, or NIR's data where the name ends in .h5 or .hdf5; raises InputError."""
+        refuse_inputs(path, self.read)
         if Path(path).suffix in ENDINGS:
             write_result(self.result, self.program.dt, path)
         else:
