@@ -38,7 +38,9 @@ def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, fl
 
 
 def _put_out(node: nir.NIRNode, arriving: torch.Tensor, ceiling: float | None) -> torch.Tensor:
-    held = {key: torch.from_numpy(np.array(v, np.float64)) for key, v in vars(node).items() if key in ("weight", "bias")}
+    held = {
+        key: torch.from_numpy(np.array(v, np.float64)) for key, v in vars(node).items() if key in ("weight", "bias")
+    }
     if isinstance(node, nir.Affine):
         return functional.linear(arriving, held["weight"], held["bias"])
     if isinstance(node, nir.Conv2d):

@@ -1,7 +1,7 @@
-"""Random ONNX graphs of every operator that is read, with any attribute that ONNX allows; onnxruntime says what is valid.
+"""Random ONNX graphs of every operator that is read, with any attribute that ONNX allows.
 
-Each node is tried on its own as it is added, with the arrays that reach it, and left out where onnxruntime refuses it.
-Most attributes are drawn such that the node can be converted, so that graphs get through.
+Onnxruntime decides what is allowed: each node is tried on its own as it is added, with the arrays that reach it, and
+left out where it is refused. Most attributes are drawn such that the node can be converted, so that graphs get through.
 """
 
 from __future__ import annotations
@@ -135,8 +135,13 @@ def draw_graph(rng: Any, size: int = 7) -> Graph:
         graph.add(rng.choice(kinds if rng.random() < 0.6 else common))
         if rng.random() < 0.35:
             graph.add("Relu")
+        if graph.kinds & {"GlobalAveragePool", "ReduceMean"} and rng.random() < 0.3:
+            graph.add("Squeeze")
     if not any(node.op_type == "Relu" for node in graph.nodes):
         graph.add("Relu")
+    if rng.random() < 0.15:
+        graph.add(rng.choice(("Softmax", "LogSoftmax")))
+        graph.add(rng.choice(("Identity", "Dropout", "Cast", "Softmax", "Relu")))
     names = [name for name in graph.arrays if name != "x"] or ["x"]
     graph.outputs = [names[-1] if rng.random() < 0.8 else rng.choice(names)]
     if rng.random() < 0.04:
