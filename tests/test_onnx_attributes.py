@@ -381,6 +381,7 @@ HONOURED: dict[str, Callable[[], Model]] = {
     "as it is": lambda: image("Reshape", np.array([0, 4, -1, 4])),
     "double": lambda: through_double(),
     "up to infinity": lambda: vector("Clip", np.float32(0)),
+    "another name of a constant": lambda: renamed_constant(),
     "from a constant": lambda: reversed_sub(),
 }  # fmt: skip
 
@@ -388,6 +389,14 @@ HONOURED: dict[str, Callable[[], Model]] = {
 def through_double() -> Model:
     model = vector("Cast", to=TensorProto.DOUBLE)
     model.add("Cast", to=TensorProto.FLOAT)
+    return model
+
+
+def renamed_constant() -> Model:
+    model = vector("Mul", np.linspace(1, 2, 4))
+    name = model.nodes[-1].input[1]
+    model.nodes.insert(0, onnx.helper.make_node("Identity", [name], ["again"]))
+    model.nodes[-1].input[1] = "again"
     return model
 
 

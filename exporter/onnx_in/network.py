@@ -69,6 +69,10 @@ def _walk(model: onnx.ModelProto, where: str, thresholds: Thresholds, unit: floa
         _check_owner(proto, where)
         if proto.op_type == "Constant":
             walk.constants[str(proto.output[0])] = _constant(Node(proto, walk, CONSTANT))
+        elif proto.op_type == "Identity" and list(proto.input)[:1] and proto.input[0] in walk.constants:
+            # exporters name weights of the same numbers anew
+            OPERATORS["Identity"].check(proto, walk)
+            walk.constants[str(proto.output[0])] = walk.constants[proto.input[0]]
         elif all(source in walk.constants or not source for source in proto.input):
             raise InputError(f"{label(proto, where)}: computes a constant; export the network with constants folded")
         else:
@@ -90,7 +94,7 @@ def _ends(graph: onnx.GraphProto, readers: Counter[str]) -> frozenset[str]:
 
 
 def _opset(model: onnx.ModelProto, where: str) -> int:
-    """The version of ONNX's own operators, which says what they mean."""
+    """The version of ONNX's own operators, which defines what they mean."""
     versions = [int(given.version) for given in model.opset_import if given.domain in ("", "ai.onnx")]
     if len(versions) != 1 or versions[0] not in OPSETS:
         named = ", ".join(map(str, versions)) or "none"

@@ -49,7 +49,7 @@ OPERATORS: dict[str, Operator] = {
     "AveragePool": Operator(
         linear.average_pool, 1, 1,
         {
-            # without padding all windows count alike
+            # without padding every window has the same count
             "auto_pad": _AUTO_PAD, "ceil_mode": Attribute(INT, 0, (0,), _WINDOWS), "count_include_pad": FLAG,
             "dilations": Attribute(INTS, (1, 1), (1,), _WINDOWS), "kernel_shape": Attribute(INTS, ()),
             "pads": Attribute(INTS, (0,) * 4, (0,), _WINDOWS), "strides": Attribute(INTS, (1, 1)),

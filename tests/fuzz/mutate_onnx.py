@@ -112,16 +112,14 @@ def _between(model: onnx.ModelProto, rng: random.Random) -> None:
 
 
 def _constant(model: onnx.ModelProto, rng: random.Random) -> None:
-    if not model.graph.initializer:
+    held = [tensor for tensor in model.graph.initializer if not tensor.external_data]
+    if not held:
         return
-    tensor = rng.choice(model.graph.initializer)
-    try:
-        values = numpy_helper.to_array(tensor)
-    except ValueError:  # kept in another file
-        return
+    tensor = rng.choice(held)
+    values = numpy_helper.to_array(tensor)
     changed = rng.choice((
         values.reshape(-1), values[None], values.T, values * 1e30, values.astype(np.float64), values.astype(np.int64),
-        values[..., None], values.reshape(-1)[:1], values[:0], values.astype(np.complex64), values * np.nan,
+        values[..., None], values.reshape(-1)[:1], values.reshape(-1)[:0], values.astype(np.complex64), values * np.nan,
     ))  # fmt: skip
     tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(changed), tensor.name))
 
