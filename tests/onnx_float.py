@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import nir
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from exporter.onnx_in.network import ReluNetwork
+from exporter.onnx_in.network import ReluNetwork, open_network
+
+
+def opened(proto: onnx.ModelProto) -> ReluNetwork:
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save(proto, str(Path(folder) / "m.onnx"))
+        return open_network(Path(folder) / "m.onnx")
+
+
+def as_the_end(network: ReluNetwork, found: NDArray[Any]) -> NDArray[Any]:
+    """What was computed, after the softmax that was left out."""
+    if not network.notes:
+        return found
+    flat = found.reshape(len(found), -1)
+    flat = flat - flat.max(axis=1, keepdims=True)
+    logs = flat - np.log(np.exp(flat).sum(axis=1, keepdims=True))
+    return (logs if "LogSoftmax" in network.notes[0] else np.exp(logs)).reshape(found.shape)
 
 
 def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, float] | None = None) -> NDArray[Any]:
