@@ -172,7 +172,7 @@ UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
     (lambda: with_node("MaxPool", kernel_shape=[2, 2]), "MaxPool node 't2': is not converted; a maximum of spike"),
     (lambda: with_node("Sigmoid"), "Sigmoid node 't2': is not converted; spikes say what a ReLU says"),
     (lambda: with_node("Erf"), "Erf node 't2': is not converted; known are Gemm, MatMul, Conv"),
-    (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "pads or rounds its windows up"),
+    (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "has pads (1, 1, 1, 1); use plain windows"),
     (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), pads=[0, 0, 1, 1]), "pads (0, 0) before and (1, 1) behind"),
     (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), auto_pad="SAME_UPPER"), "has auto_pad SAME_UPPER"),
     (lambda: with_node("Clip", np.float32(-1), np.float32(6)), "clips to -1.0 to 6.0; use Relu"),

@@ -89,6 +89,10 @@ def _run(network: ReluNetwork, x: NDArray[np.float32], names: list[str]) -> Iter
             missing = batch - len(part) if isinstance(fixed, int) else 0
             padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
             found = session.run(names, {network.input: np.ascontiguousarray(padded, np.float32)})
+            if not all(np.isfinite(values).all() for values in found):
+                raise InputError(f"{network.where}: puts out NaN or infinity on the samples; train or export it again")
             yield [values[: len(part)] for values in found]
+    except InputError:
+        raise
     except Exception as error:  # onnxruntime's exceptions have no common public base
         raise InputError(f"{network.where}: onnxruntime cannot run it ({reason(error)}); export it again") from error

@@ -35,6 +35,7 @@ from ..program import ChipProgram, Connection, ConvConnection, DenseConnection, 
 from ..validate import validate
 from .activations import Activity
 from .network import ReluNetwork
+from .values import READOUT
 
 INPUT_LEVELS = 255
 # what sums may reach beyond what was seen
@@ -44,7 +45,6 @@ _SENT_LEVELS = 1023
 _LARGEST_SHIFT = 7
 # what the largest weight of every layer may be, tried one after the other
 _LARGEST_WEIGHTS = sorted({round(255 * 2.0 ** (-i / 4)) for i in range(32)}, reverse=True)
-_READOUT = "readout"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Builder:
         units = self._plan(populations)
         for population in populations:
             self._add(population, units)
-        answer = f"{_READOUT}.sum"
+        answer = f"{READOUT}.sum"
         last = self._populations[-1]
         self._populations.append(Sigma(answer, last.shape))
         self._connections.append(one_to_one(last.name, answer, last.size))
@@ -154,7 +154,7 @@ class _Builder:
     def _ranges(self) -> Mapping[str, tuple[float, float]]:
         """The largest |sum| and output of each population on sample input."""
         found = {r.node: (self._activity.sums[r.after], self._activity.outputs[r.after]) for r in self._network.relus}
-        return {**found, _READOUT: (self._activity.largest_output, self._activity.largest_output)}
+        return {**found, READOUT: (self._activity.largest_output, self._activity.largest_output)}
 
     def _rounded(self, connection: FloatConnection, unit: float) -> list[Connection]:
         """The connection's weights in units of `unit`, in one connection or one of each sign."""

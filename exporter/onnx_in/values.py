@@ -19,6 +19,7 @@ from ..shapes import conv_output
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, ...]
+READOUT = "readout"
 # a matrix of this side is half a gigabyte
 _LARGEST_DIAGONAL = 8192
 
@@ -42,10 +43,14 @@ class Value:
 
 @dataclass
 class NirBuilder:
-    """A NIR graph as it grows; names are those of the ONNX graph's tensors."""
+    """A NIR graph as it grows; names are those of the ONNX graph's tensors.
+
+    shared: the nodes that more than one reads, which stay as they are.
+    """
 
     nodes: dict[str, nir.NIRNode] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)
 
     def graph(self, dt: float) -> nir.NIRGraph:
         """What was built."""
@@ -60,7 +65,7 @@ class NirBuilder:
         """weight (outputs, inputs) times the value, flattened."""
         value = self.flat(value, f"{name}_flat")
         source, factor = self._one(value, name)
-        node = self._add(name, nir.Affine(weight=weight * factor, bias=bias), *source)
+        node = self._add(name, nir.Affine(weight=_finite(weight * factor), bias=_finite(bias)), *source)
         return Value(((node, 1.0),), (len(bias),))
 
     def convolution(
@@ -70,7 +75,7 @@ class NirBuilder:
         """A convolution over an image (channels, height, width)."""
         source, factor = self._one(value, name)
         space = (value.shape[1], value.shape[2])
-        conv = nir.Conv2d(space, weight * factor, stride, padding, dilation, groups, bias)
+        conv = nir.Conv2d(space, _finite(weight * factor), stride, padding, dilation, groups, _finite(bias))
         node = self._add(name, conv, *source)
         size = conv_output(space, weight.shape[2:], stride, padding, dilation)
         return Value(((node, 1.0),), (len(weight), *size))
@@ -106,9 +111,9 @@ class NirBuilder:
                 waiting += [source for source, target in self.edges if target == name]
         return False
 
-    def readout(self, value: Value, name: str) -> None:
-        """The answer: what has arrived, added up; then the end of the graph."""
-        node = self._add(name, nir.I(r=np.ones(value.shape)), *self._as_it_is(value, name))
+    def readout(self, value: Value) -> None:
+        """The answer: what has arrived, added up, in neurons READOUT; then the end of the graph."""
+        node = self._add(READOUT, nir.I(r=np.ones(value.shape)), *self._as_it_is(value, READOUT), readout=True)
         self._add("output", nir.Output(output_type={"output": np.array(value.shape)}), node)
 
     def flat(self, value: Value, name: str) -> Value:
@@ -120,15 +125,16 @@ class NirBuilder:
         node = self._add(name, nir.Flatten(start_dim=0, end_dim=-1, input_type=shape), *source)
         return Value(((node, factor),), (value.size,))
 
-    def scaled(self, value: Value, gain: Floats, offset: Floats, name: str, alone: bool) -> Value:
-        """gain * value + offset, (channels,) or (1,) each; alone: nothing else reads the value."""
+    def scaled(self, value: Value, gain: Floats, offset: Floats, name: str) -> Value:
+        """gain * value + offset, (channels,) or (1,) each; within the layer before it where nothing else reads that."""
         channels = value.shape[0]
         gain, offset = np.broadcast_to(gain, channels), np.broadcast_to(offset, channels)
         node = value.terms[0][0]
-        held = self.nodes[node]
-        if alone and len(value.terms) == 1 and value.terms[0][1] == 1 and isinstance(held, (nir.Affine, nir.Conv2d)):
+        held, alone = self.nodes[node], value.terms == ((node, 1.0),) and node not in self.shared
+        if alone and isinstance(held, (nir.Affine, nir.Conv2d)):
             weight = np.asarray(held.weight) * gain.reshape(-1, *[1] * (held.weight.ndim - 1))
-            self.nodes[node] = replace(held, weight=weight, bias=np.asarray(held.bias) * gain + offset)
+            bias = np.asarray(held.bias) * gain + offset
+            self.nodes[node] = replace(held, weight=_finite(weight), bias=_finite(bias))
             return value
         if len(value.shape) == 3:
             return self.convolution(value, gain.reshape(-1, 1, 1, 1).copy(), offset.copy(), name, groups=channels)
@@ -153,16 +159,23 @@ class NirBuilder:
                 found.append(self._add(f"{reader}_unit{number}", nir.Scale(np.full(value.shape, factor)), node))
         return found
 
-    def _add(self, name: str, node: nir.NIRNode, *sources: str) -> str:
+    def _add(self, name: str, node: nir.NIRNode, *sources: str, readout: bool = False) -> str:
         # a node's name is part of file names and paths
-        base = name = name.replace("/", "_").strip("_.") or "node"
-        number = 1
-        while name in self.nodes:
+        base = name.replace("/", "_").strip("_.") or "node"
+        # the answer's neurons are found by their name, which a tensor may have, too
+        name, number = base, 1
+        while name in self.nodes or (name == READOUT and not readout):
             number += 1
             name = f"{base}_{number}"
         self.nodes[name] = node
         self.edges += [(source, name) for source in dict.fromkeys(sources)]
         return name
+
+
+def _finite(values: Floats) -> Floats:
+    if not np.isfinite(values).all():
+        raise ValueError("weights beyond the largest number")
+    return values
 
 
 def _spread(shape: Shape) -> Floats:

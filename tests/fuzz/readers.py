@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import random
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -20,14 +21,20 @@ import onnx.external_data_helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from command import graph
 from fuzz import mutate as m
 from fuzz import tensor_files
+from fuzz.mutate_onnx import mutate_onnx
+from net_files import dense as net_dense
+from net_files import write_net
+from onnx_float import relu_answers
+from onnx_models import Model
+from places import ROOT
 from programs import beyond_stock, dense, every_kind, spikes
-from test_cli import ROOT, graph
-from test_netx import dense as net_dense
-from test_netx import write_net
 
+from exporter.onnx_in.activations import answers
 from exporter.onnx_in.convert import convert_onnx
+from exporter.onnx_in.network import open_network as open_relu_network
 from exporter.program import Given
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
@@ -62,7 +69,7 @@ class Reader:
         try:
             return rng.choice(self.mutations)(seed, seeds, rng)
         except (ValueError, KeyError, OSError, RuntimeError, TypeError):
-            # HDF5 itself would not write that
+            # HDF5 or ONNX itself would not write that
             return m.mutate(seed, seeds, rng)
 
 
@@ -184,9 +191,17 @@ def _h5_seeds() -> list[bytes]:
 
 
 def _onnx(path: Path) -> object:
-    samples = np.random.default_rng(5).uniform(0, 1, (2, 6)).astype(np.float32)
-    program = convert_onnx(path, load_chip("loihi2"), samples).program
-    return simulate(program, np.ones((2, 1, 6), np.uint8), steps=_LONGEST, threads=1)
+    shape = open_relu_network(path).shape
+    if math.prod(shape) > 1 << 12:
+        return None
+    samples = np.random.default_rng(5).uniform(0, 1, (2, *shape)).astype(np.float32)
+    converted = convert_onnx(path, load_chip("loihi2"), samples)
+    # what was read must be the network that onnxruntime runs
+    activity = converted.activity
+    largest = max(*activity.sums.values(), activity.largest_output, activity.largest_input)
+    difference = relu_answers(converted.network, samples).reshape(2, -1) - answers(converted.network, samples)
+    assert np.abs(difference).max() <= 1e-2 * largest, "another network"
+    return simulate(converted.program, np.ones((2, 1, *shape), np.uint8), steps=_LONGEST, threads=1)
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +226,37 @@ def _onnx_seeds() -> list[bytes]:
     for tensor in model.graph.initializer:
         onnx.external_data_helper.set_external_data(tensor, "../secret.bin")
         tensor.ClearField("raw_data")
-    return [whole, whole, whole, model.SerializeToString()]
+    return [whole, whole, whole, model.SerializeToString(), *(each.proto().SerializeToString() for each in _networks())]
+
+
+def _networks() -> Iterator[Model]:
+    """Every operator once."""
+    image = Model((2, 4, 4), 1)
+    image.conv(3)
+    image.batch_norm()
+    image.add("Relu")
+    image.pool()
+    image.add("Div", np.float32(2))
+    image.add("GlobalAveragePool")
+    image.add("Squeeze", np.array([2, 3]))
+    image.shape = (3,)
+    image.dense(3)
+    yield image
+    vector = Model((6,), 1)
+    vector.dense(5, by_matmul=True)
+    vector.add("Identity")
+    vector.add("Mul", np.ones(5))
+    first = vector.add("Clip", np.float32(0), np.float32(6))
+    vector.add("Dropout")
+    vector.add("Sub", np.ones(5))
+    vector.add("Relu")
+    vector.add("Sum", inputs=(vector.now, first, vector.now))
+    vector.add("Cast", to=onnx.TensorProto.FLOAT)
+    vector.add("Reshape", np.array([0, -1]))
+    vector.add("Flatten")
+    vector.dense(3)
+    vector.add("Softmax")
+    yield vector
 
 
 @lru_cache(maxsize=1)
@@ -233,7 +278,7 @@ READERS = {
         Reader("net", _nir, _net_seeds, _HDF5),
         Reader("chip", _run, _chip_seeds, _HDF5),
         Reader("h5", _input, _h5_seeds, _HDF5),
-        Reader("onnx", _onnx, _onnx_seeds, (m.mutate,)),
+        Reader("onnx", _onnx, _onnx_seeds, (m.mutate, mutate_onnx, mutate_onnx)),
         Reader("toml", _toml, _toml_seeds, (m.mutate_lines, m.mutate_lines, m.mutate)),
         Reader("npy", _input, _npy_seeds, (m.mutate, m.mutate, _huge_npy)),
         Reader("npz", _input, _npz_seeds, (m.mutate, m.mutate_archive)),

@@ -1,0 +1,78 @@
+"""A converted ReLU network in floating point: its NIR graph with ReLUs in the place of neurons, in torch's float64."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from exporter.onnx_in.network import ReluNetwork, open_network
+
+
+def opened(proto: onnx.ModelProto) -> ReluNetwork:
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save(proto, str(Path(folder) / "m.onnx"))
+        return open_network(Path(folder) / "m.onnx")
+
+
+def as_the_end(network: ReluNetwork, found: NDArray[Any]) -> NDArray[Any]:
+    """What was computed, after the softmax that was left out."""
+    if not network.notes:
+        return found
+    flat = found.reshape(len(found), -1)
+    flat = flat - flat.max(axis=1, keepdims=True)
+    logs = flat - np.log(np.exp(flat).sum(axis=1, keepdims=True))
+    return (logs if "LogSoftmax" in network.notes[0] else np.exp(logs)).reshape(found.shape)
+
+
+def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, float] | None = None) -> NDArray[Any]:
+    """What reaches the graph's output for x (N, *input shape), a neuron putting out min(ReLU, ceiling) / threshold."""
+    graph = network.to_nir(thresholds or {})
+    ceilings = {relu.node: relu.ceiling for relu in network.relus}
+    sources: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    for source, target in graph.edges:
+        sources[target].append(source)
+    found: dict[str, torch.Tensor] = {}
+
+    def value(name: str) -> torch.Tensor:
+        if name not in found:
+            node = graph.nodes[name]
+            if isinstance(node, nir.Input):
+                found[name] = torch.from_numpy(np.asarray(x, np.float64))
+            else:
+                parts = [value(source) for source in sources[name]]
+                assert len({part.shape for part in parts}) == 1, name
+                found[name] = _put_out(node, torch.stack(parts).sum(0), ceilings.get(name))
+        return found[name]
+
+    (end,) = (name for name, node in graph.nodes.items() if isinstance(node, nir.Output))
+    return value(end).numpy()
+
+
+def _put_out(node: nir.NIRNode, arriving: torch.Tensor, ceiling: float | None) -> torch.Tensor:
+    held = {
+        key: torch.from_numpy(np.array(v, np.float64)) for key, v in vars(node).items() if key in ("weight", "bias")
+    }
+    if isinstance(node, nir.Affine):
+        return functional.linear(arriving, held["weight"], held["bias"])
+    if isinstance(node, nir.Conv2d):
+        geometry = (node.stride, node.padding, node.dilation, node.groups)
+        return functional.conv2d(arriving, held["weight"], held["bias"], *geometry)
+    if isinstance(node, nir.AvgPool2d):
+        return functional.avg_pool2d(arriving, tuple(node.kernel_size.tolist()), tuple(node.stride.tolist()))
+    if isinstance(node, nir.Flatten):
+        return arriving.flatten(1)
+    if isinstance(node, nir.Scale):
+        return arriving * torch.from_numpy(np.asarray(node.scale))
+    if isinstance(node, nir.IF):
+        assert ceiling is not None
+        return arriving.clamp(0, ceiling) / torch.from_numpy(node.v_threshold)
+    assert isinstance(node, (nir.I, nir.Output)), node
+    return arriving
