@@ -18,9 +18,9 @@ from .st_rsbp import StRsbp
 from .surrogate_bn import SurrogateBn
 from .tssl_bp import TsslBp
 
-_METHODS: tuple[type[Method], ...] = (Bptt, MembraneBp, SewResnet, SoftLif, StRsbp, SurrogateBn, TsslBp)
+_METHODS: tuple[type[Method], ...] = (Bptt, SurrogateBn, MembraneBp, StRsbp, SoftLif, SewResnet, TsslBp)
 METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
-"""The training methods of this project."""
+"""The training methods of this project, in the order of docs/methods.md."""
 
 
 def _as_method(name: str, found: object) -> type[Method]:
