@@ -263,5 +263,8 @@ def test_an_addition_takes_the_files_that_are_listed(addition: Addition, tmp_pat
 )
 def test_an_addition_without_one_of_its_files_fails(addition: Addition, left_out: str, tmp_path: Path) -> None:
     copy = repository(tmp_path)
-    carry_out(addition, [file for file in addition.changes if file != left_out], copy)
+    try:
+        carry_out(addition, [file for file in addition.changes if file != left_out], copy)
+    except AssertionError:
+        return  # another file is written from this one
     assert faults(addition, copy)
