@@ -47,6 +47,7 @@ from methods_page import (
     METHODS,
     SHORT,
     Row,
+    recipe_path,
     run_wanted,
     share,
     spread,
@@ -86,8 +87,7 @@ class Job:
     @property
     def recipe(self) -> Path:
         """The recipe; BPTT on digits is the demo's."""
-        plain = (self.dataset, self.method) == ("digits", "bptt")
-        return RECIPES / ("digits.toml" if plain else f"{self.dataset}_{self.method}.toml")
+        return RECIPES / recipe_path(self.dataset, self.method).name
 
 
 def jobs(seeds: int) -> list[Job]:

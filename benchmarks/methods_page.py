@@ -14,9 +14,11 @@ from hardware_profiles.files import write_text
 from spikeport.recipe import Recipe
 from spikeport.report import svg
 from trainer.config import LayerConfig
+from trainer.methods import METHODS as _METHODS
 
-METHODS = ("bptt", "surrogate_bn", "membrane_bp", "st_rsbp", "soft_lif", "sew_resnet", "tssl_bp")
+ROOT = Path(__file__).resolve().parent.parent
 DATASETS = {"digits": "digits", "mnist10k": "MNIST, 8000 training images", "fsdd": "spoken digits (FSDD)"}
+METHODS = tuple(_METHODS)
 # numbers of time steps compared, for one dense network per method
 SHORT = {"tssl_bp": (5, 50), "surrogate_bn": (10, 50)}
 CANNOT = {
@@ -108,8 +110,14 @@ def cells(found: Sequence[Row]) -> tuple[str, ...]:
     )
 
 
+def recipe_path(dataset: str, method: str) -> Path:
+    """The recipe of a run; BPTT on digits is the demo's."""
+    plain = (dataset, method) == ("digits", "bptt")
+    return ROOT / "recipes" / ("digits.toml" if plain else f"{dataset}_{method}.toml")
+
+
 def table(rows: Sequence[Row], dataset: str, standing: Sequence[Line] = ()) -> list[Line]:
-    """One row per method; without a run the page's present row, or the reason why there is none."""
+    """One row per method; one without a run is the page's present row, or the reason why there is none."""
     kept = {line[0]: line for line in standing}
     lines = []
     for method in METHODS:
@@ -118,6 +126,8 @@ def table(rows: Sequence[Row], dataset: str, standing: Sequence[Line] = ()) -> l
             lines.append((name, *cells(found)))
         elif (dataset, method) in CANNOT:
             lines.append(_missing(name, CANNOT[dataset, method]))
+        elif not recipe_path(dataset, method).exists():
+            lines.append(_missing(name, "no recipe"))
         else:
             lines.append(kept.get(name, _missing(name, "not run")))
     return lines
@@ -232,9 +242,13 @@ def _short_wanted(found: Sequence[Line]) -> list[str]:
     return lines
 
 
-STYLE = """text { font: 12px sans-serif; fill: #333 } .axis { stroke: #999 } .grid { stroke: #e5e5e5 }
-.m0 { fill: #666 } .m1 { fill: #0072b2 } .m2 { fill: #e69f00 } .m3 { fill: #009e73 } .m4 { fill: #cc3d6b }
-.m5 { fill: #56b4e9 } .m6 { fill: #7a4fa3 }"""
+COLOURS = ("#666", "#0072b2", "#e69f00", "#009e73", "#cc3d6b", "#56b4e9", "#7a4fa3", "#8c564b", "#b5a900", "#000")
+STYLE = "\n".join(
+    (
+        "text { font: 12px sans-serif; fill: #333 } .axis { stroke: #999 } .grid { stroke: #e5e5e5 }",
+        *(f".m{number} {{ fill: {COLOURS[number % len(COLOURS)]} }}" for number in range(len(METHODS))),
+    )
+)
 LEFT, TOP, PANEL, GAP, HIGH = 44.0, 40.0, 176.0, 64.0, 220.0
 
 

@@ -24,7 +24,7 @@ from .float_network import FloatConnection, FloatNetwork, FloatPopulation
 from .float_simulator import simulate_float
 from .layer import EXACT, Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
 from .payload import Payload
-from .program import Connection, CubaLI, Given
+from .program import Connection, Given
 from .reach import Reach
 from .replay import Sent, Trial, reach_on, trial_on
 
@@ -210,7 +210,7 @@ def try_layer(layer: Layer, wanted: Wanted, sent: Sent, widths: WordWidths) -> T
         )
         for first, *others in parts.values()
     ]
-    unit = 1 / layer.report.scale if isinstance(layer.population, CubaLI) else 1.0
+    unit = 1.0 if layer.population.payload_shift is None else 1 / layer.report.scale
     return trial_on(layer.population, incoming, sent, widths, unit)
 
 

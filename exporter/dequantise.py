@@ -22,19 +22,7 @@ from .charge import weight_factors
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
 from .layer import synapse_names
 from .leak import leak_factors, with_rounded_leak
-from .neurons import LIFReset
-from .neurons.cuba import plain_voltage
-from .program import (
-    ChipProgram,
-    Connection,
-    ConvConnection,
-    Cuba,
-    CubaLI,
-    CubaLIF,
-    CubaLIFSoftReset,
-    Population,
-    SparseConnection,
-)
+from .program import ChipProgram, Connection, ConvConnection, Cuba, Population, SparseConnection
 from .synaptic_delays import split_delays
 
 Part = Literal["weights", "decays", "thresholds", "biases", "delays"]
@@ -84,7 +72,7 @@ def held_network(program: ChipProgram) -> FloatNetwork:
     A population that sends its voltage sends whole units of v here, undivided: the cut of its payload is dynamics.
     """
     program = split_delays(program)
-    units = {p.name: 2.0 ** -int(p.shift[0]) for p in program.populations if isinstance(p, CubaLI)}
+    units = {name: 2.0**-shift for name, shift in _shifts(program).items()}
     connections = tuple(
         FloatConnection(
             c.source,
@@ -143,21 +131,22 @@ def geometry_of(connection: Connection) -> ConvGeometry | None:
 
 
 def _reset(population: Cuba) -> Reset:
-    if not isinstance(population, CubaLIFSoftReset):
+    if population.subtracted is None or population.threshold_word is None:
         return "zero"
-    return "subtract" if np.array_equal(population.v_subtract, population.threshold) else "subtract_after_decay"
+    whole = np.array_equal(population.subtracted, population.threshold_word * STATE_UNIT)
+    return "subtract" if whole else "subtract_after_decay"
+
+
+def _shifts(program: ChipProgram) -> dict[str, int]:
+    """Bits by which populations that send their voltage shift it, by name."""
+    shifts = {p.name: p.payload_shift for p in program.populations}
+    return {name: int(shift[0]) for name, shift in shifts.items() if shift is not None}
 
 
 def _held(population: Cuba, start: int) -> FloatPopulation:
     bias = population.bias * 1.0
-    threshold = np.full(population.size, np.inf)
-    if isinstance(population, CubaLIF):
-        threshold = population.vth * float(STATE_UNIT)
-    v = population.v_initial
-    for _ in range(start):
-        v = plain_voltage(v, population.dv, np.zeros_like(v), population.bias)
-    if isinstance(population, LIFReset):
-        v = np.zeros_like(v)
+    word = population.threshold_word
+    threshold = np.full(population.size, np.inf) if word is None else word * float(STATE_UNIT)
     return FloatPopulation(
         population.name,
         population.shape,
@@ -166,8 +155,8 @@ def _held(population: Cuba, start: int) -> FloatPopulation:
         threshold,
         bias,
         reset=_reset(population),
-        sends="voltage" if isinstance(population, CubaLI) else "spikes",
-        v_initial=v.astype(np.float64),
+        sends="spikes" if population.payload_shift is None else "voltage",
+        v_initial=population.voltage_at(start).astype(np.float64),
     )
 
 
@@ -183,7 +172,7 @@ def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
     missing = [name for name in ours if name not in scales]
     if missing:
         raise InputError(f"the chip program holds no scale for population {missing[0]!r}; compile it again")
-    units = {p.name: 2.0 ** int(p.shift[0]) / scales[p.name] for p in program.populations if isinstance(p, CubaLI)}
+    units = {name: 2.0**shift / scales[name] for name, shift in _shifts(program).items()}
     pairs = []
     for wanted, held in zip(network.populations, program.populations, strict=True):
         incoming = [c for c in network.connections if c.target == wanted.name]
@@ -214,8 +203,9 @@ def _population(pair: _Pair, part: Part) -> FloatPopulation:
             current_decay=_exact(decay_from_du(held.du), wanted.current_decay),
             voltage_decay=_exact(decay_from_dv(held.dv), wanted.voltage_decay),
         )
-    if part == "thresholds" and isinstance(held, CubaLIF):
-        return replace(wanted, threshold=_exact(held.vth * (STATE_UNIT / pair.scale) / pair.leak, wanted.threshold))
+    if part == "thresholds" and held.threshold_word is not None:
+        threshold = held.threshold_word * (STATE_UNIT / pair.scale) / pair.leak
+        return replace(wanted, threshold=_exact(threshold, wanted.threshold))
     if part == "biases":
         corrected = pair.leak if wanted.sends == "voltage" else 1.0
         return replace(wanted, bias=_exact(held.bias / pair.scale * corrected, wanted.bias))

@@ -21,14 +21,18 @@ from .fold_leak import fold_leak
 from .graded_sums import Sums, leave_room
 from .lower import lower
 from .nir_file import write_nir
-from .passes import PASSES
+from .passes import PASSES, all_passes
 
 Watch = Callable[[str, "nir.NIRGraph | FloatNetwork"], None]
 
 
 def listed() -> dict[str, str]:
     """Every step's name and what it does, in order: passes over the graph, then those to and over the normal form."""
-    said = {name: _sentence(sys.modules[transform.__module__].__doc__ or "") for name, transform in PASSES.items()}
+    said = {
+        # the pass of another package may share its module with others
+        name: _sentence((sys.modules[found.__module__].__doc__ if name in PASSES else found.__doc__) or "")
+        for name, found in all_passes().items()
+    }
     return said | {
         "lower": "neurons become compartments with decays, thresholds and biases a step, synapses connections",
         "fold_leak": _sentence(sys.modules[fold_leak.__module__].__doc__ or ""),
@@ -47,7 +51,7 @@ def run(
 ) -> FloatNetwork:
     """All steps in order; `watch` is given each one's name and result. Raises InputError."""
     seen: Watch = watch or (lambda _name, _result: None)
-    for name, transform in PASSES.items():
+    for name, transform in all_passes().items():
         graph = transform(graph)
         seen(name, graph)
     network = lower(graph, dt, where, discretize=discretize, reset=reset)

@@ -110,8 +110,8 @@ def quantise_layer(wanted: Wanted, payloads: Mapping[str, Payload], widths: Word
     report = _report(population, compiled, matrices, rounded, search.current_bound(rounded), reach, settled, widths)
     report = replace(report, interval=options.interval or 0.0)
     connections = _connections(wanted, matrices, rounded, options.weight_bits)
-    vth = compiled.vth if isinstance(compiled, CubaLIF | CubaLIFSoftReset) else None
-    early = wanted.disturbed or acts_early(compiled.bias, compiled.dv, vth, compiled.v_initial, wanted.start)
+    word = compiled.threshold_word
+    early = wanted.disturbed or acts_early(compiled.bias, compiled.dv, word, compiled.v_initial, wanted.start)
     return Layer(compiled, connections, report, form, rounded.loss, reach, early)
 
 
@@ -251,8 +251,8 @@ def _report(
     squares = sum(float(np.square(error).sum()) for error in errors)
     largest = max((m.largest for m in matrices), default=0.0) or 1.0
     vth_error = 0.0
-    if isinstance(compiled, CubaLIF):
-        vth_error = _relative(compiled.vth * (STATE_UNIT / rounded.scale), population.threshold)
+    if compiled.threshold_word is not None:
+        vth_error = _relative(compiled.threshold_word * (STATE_UNIT / rounded.scale), population.threshold)
     bias_error = np.abs(compiled.bias / rounded.scale - population.bias).max()
     unit = population.threshold.max() if population.sends == "spikes" else reach.highest or 1.0
     voltage = max(reach.lowest, reach.highest) * rounded.scale / widths.state_max
@@ -285,8 +285,8 @@ def voltage_notes(bound: float, basis: str, population: Cuba, widths: WordWidths
     if bound <= 1:
         return ()
     where = "the ends of its register"
-    if isinstance(population, CubaLIF):
-        thresholds = widths.state_max / max(1, int(population.threshold.max()))
+    if population.threshold_word is not None:
+        thresholds = widths.state_max / max(1, int(population.threshold_word.max()) * STATE_UNIT)
         where = f"{thresholds:.0f} times the threshold"
     return (f"v can come to {bound:.1f} times its register ({basis}); it stays at {where} then",)
 

@@ -25,7 +25,7 @@ from hardware_profiles.files import write_bytes
 from hardware_profiles.fixed_point import WordWidths
 
 from .hdf5 import check_self_contained
-from .neurons import NEURON_MODELS, CubaLIF
+from .neurons import ALL_NEURONS, CubaLIF
 from .program import (
     ChipProgram,
     Connection,
@@ -164,9 +164,9 @@ def _read_input(name: str, group: h5py.Group) -> InputPort:
 
 def _read_population(name: str, group: h5py.Group, path: str) -> Population:
     kind = str(group.attrs.get("kind", CubaLIF.KIND))
-    if kind not in NEURON_MODELS:
-        raise InputError(f"{path}: population {name!r} is of kind {kind!r}; known are {', '.join(NEURON_MODELS)}")
-    model = NEURON_MODELS[kind]
+    if kind not in ALL_NEURONS:
+        raise InputError(f"{path}: population {name!r} is of kind {kind!r}; known are {', '.join(ALL_NEURONS)}")
+    model = ALL_NEURONS[kind]
     constants = {key: _array(group, key, path).astype(np.int32) for key in model.constants()}
     return model(name, _shape(group), **constants)
 

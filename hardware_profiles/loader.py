@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, nearest
+from .plugins import Registry
 from .schema import ChipCosts, ChipProfile, CostProfile, DeviceProfile
 from .toml_files import read_toml, validated
 
@@ -23,9 +24,25 @@ _WHAT = {
 }
 
 
+def shipped() -> dict[str, Path]:
+    """The files of this project's profiles, chips, costs and devices, by name, sorted."""
+    return {path.stem: path for path in sorted(DATA.glob("*.toml"))}
+
+
 def available() -> list[str]:
-    """Names of the shipped profiles, chips, costs and devices, sorted."""
-    return sorted(path.stem for path in DATA.glob("*.toml"))
+    """Names of all profiles, chips, costs and devices, those of installed packages as well, sorted."""
+    return sorted(profiles())
+
+
+def profiles() -> Registry[Path]:
+    """The files of all profiles by name."""
+    return Registry("spikeport.chips", shipped(), _as_file)
+
+
+def _as_file(_: str, found: object) -> Path:
+    if not isinstance(found, str | Path) or not str(found).endswith(".toml"):
+        raise InputError(f"must be the path of a .toml file, not {type(found).__name__}")
+    return Path(found)
 
 
 def load_profile(name_or_path: str | Path) -> ChipProfile | CostProfile | DeviceProfile:
@@ -38,7 +55,10 @@ def load_profile(name_or_path: str | Path) -> ChipProfile | CostProfile | Device
     path = _locate(name_or_path)
     content = _content(path)
     model = _MODELS[_kind(path, content)]
-    return validated(path, model, content)
+    profile = validated(path, model, content)
+    if not str(name_or_path).endswith(".toml") and profile.name != str(name_or_path):
+        raise InputError(f"{path}: name is {profile.name!r}, but its entry point {str(name_or_path)!r}; use one name")
+    return profile
 
 
 def load_chip(name_or_path: str | Path) -> ChipProfile:
@@ -68,7 +88,7 @@ def load_device(name_or_path: str | Path) -> DeviceProfile:
 
 
 def _names(kind: str) -> str:
-    return ", ".join(name for name in available() if _content(DATA / f"{name}.toml").get("kind") == kind)
+    return ", ".join(sorted(name for name, path in profiles().items() if _content(path).get("kind") == kind))
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -77,13 +97,13 @@ def _content(path: Path) -> dict[str, Any]:
     if "extends" not in own:
         return own
     base = own.pop("extends")
-    known = available()
-    if base not in known or path == DATA / f"{base}.toml":
+    known = profiles()
+    if base not in known or path == known[base]:
         hint = nearest(str(base), known)
         raise InputError(
-            f"{path}: extends = {base!r} is no shipped profile{hint}; the known ones are {', '.join(known)}"
+            f"{path}: extends = {base!r} is no shipped profile{hint}; the known ones are {', '.join(sorted(known))}"
         )
-    return _over(_content(DATA / f"{base}.toml"), own)
+    return _over(_content(known[base]), own)
 
 
 def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,9 +120,10 @@ def _locate(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
     if text.endswith(".toml"):
         return Path(text)
-    known = available()
-    if text in known:
-        return DATA / f"{text}.toml"
+    files = profiles()
+    if text in files:
+        return files[text]
+    known = sorted(files)
     raise InputError(
         f"there is no profile {text!r}{nearest(text, known)}; the known ones are {', '.join(known)}, "
         "and a file of your own is named by a path that ends in .toml"

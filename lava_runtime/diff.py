@@ -18,7 +18,7 @@ from exporter.dequantise import PARTS, cuba, ends_of, exchange, geometry_of, hel
 from exporter.float_network import FloatConnection, FloatNetwork
 from exporter.float_simulator import FloatResult, simulate_float
 from exporter.graded_sums import without_relays
-from exporter.program import ChipProgram, CubaLI, Given, Population
+from exporter.program import ChipProgram, Given, Population
 from exporter.replay import arrived
 from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
@@ -222,15 +222,15 @@ def differs(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[np.bool_]:
 def _sent(program: ChipProgram, result: SimulationResult, population: Population) -> NDArray[Any]:
     """What a population sent: spikes, or its payloads as voltages in the network's units."""
     values = _state(result, "s", population)
-    if not isinstance(population, CubaLI):
+    if population.payload_shift is None:
         return values.astype(np.bool_)
-    voltages: NDArray[Any] = values * (2.0**population.shift / program.quantisation[population.name].scale)
+    voltages: NDArray[Any] = values * (2.0**population.payload_shift / program.quantisation[population.name].scale)
     return voltages
 
 
 def _in_units(sent: Sent, program: ChipProgram) -> Sent:
     """What the held network sent, voltages in the network's units."""
-    graded = {p.name for p in program.populations if isinstance(p, CubaLI)}
+    graded = {p.name for p in program.populations if p.payload_shift is not None}
     return {
         name: values / program.quantisation[name].scale if name in graded else values for name, values in sent.items()
     }

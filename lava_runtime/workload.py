@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from exporter.mapping import fan_out
-from exporter.neurons.ternary_lif import TernaryLIF
 from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
 
 from .result import SimulationResult
@@ -55,7 +54,7 @@ def workload_of(
     held = sum(int(np.count_nonzero(c.weights)) for c in synapses)
     neurons = sum(p.size for p in program.populations)
     spikes = sum(float(counts[p.name].sum()) / len(counts[p.name]) for p in program.populations)
-    payloads = {*graded, *(p.name for p in program.populations if p.GRADED and not isinstance(p, TernaryLIF))}
+    payloads = {*graded, *(p.name for p in program.populations if p.GRADED and not p.TERNARY)}
     accumulated, multiplied = (
         sum(_counted(counts[c.source], effective_fan_out(c)) for c in synapses if (c.source in payloads) == multiplies)
         for multiplies in (False, True)

@@ -153,8 +153,10 @@ def _list_passes(wanted: bool) -> None:
     if wanted:
         from exporter.flow import listed
 
-        for name, sentence in listed().items():
-            typer.echo(f"{name:22s}{sentence}")
+        steps = listed()
+        width = max(map(len, steps)) + 2
+        for name, sentence in steps.items():
+            typer.echo(f"{name:{width}s}{sentence}")
         raise typer.Exit
 
 

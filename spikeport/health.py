@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hardware_profiles.errors import InputError, reason
+from hardware_profiles.plugins import Registry, package_of
 
 from .results.shown import Shown
 
@@ -84,6 +85,7 @@ def examine() -> Doctor:
         _python,
         _packages,
         _profiles,
+        _plugins,
         _kernels,
         _emulator,
         _lava,
@@ -117,10 +119,10 @@ def _packages() -> Iterator[Finding]:
 
 
 def _profiles() -> Iterator[Finding]:
-    from hardware_profiles.loader import available, load_profile
+    from hardware_profiles.loader import load_profile, shipped
 
     try:
-        names = [load_profile(name).name for name in available()]
+        names = [load_profile(path).name for path in shipped().values()]
     except InputError as error:
         yield Finding("profiles", "broken", str(error), "install spikeport again: its data are damaged")
         return
@@ -128,6 +130,37 @@ def _profiles() -> Iterator[Finding]:
         yield Finding("profiles", "works", f"{len(names)} chips and devices")
     else:
         yield Finding("profiles", "broken", "none found", "install spikeport again: its data are missing")
+
+
+def _plugins() -> Iterator[Finding]:
+    """What other packages add; each is loaded, those of training where it is installed."""
+    for registry in _registries():
+        try:
+            known = registry.added
+        except InputError as error:
+            yield Finding("plug-ins", "broken", str(error), "pip uninstall that package, or rename what it adds")
+            continue
+        for name, entry in known.items():
+            try:
+                registry[name]
+            except InputError as error:
+                yield Finding(f"plug-in {name}", "broken", str(error), "pip uninstall that package, or correct it")
+            else:
+                yield Finding(f"plug-in {name}", "works", f"{entry.group}, of package {package_of(entry)}")
+
+
+def _registries() -> Iterator[Registry[Any]]:
+    from exporter.neurons import ALL_NEURONS
+    from exporter.passes import ALL_PASSES
+    from hardware_profiles.loader import profiles
+
+    yield from (ALL_NEURONS, ALL_PASSES, profiles())
+    try:
+        from trainer.data import ALL_DATASETS
+        from trainer.methods import ALL_METHODS
+    except ImportError:
+        return
+    yield from (ALL_DATASETS, ALL_METHODS)
 
 
 def _kernels() -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def _check_finite(value: Any, *place: str) -> None:
 def _check_fit(recipe: Recipe, path: str) -> None:
     """Refuse now what would otherwise be refused after the training."""
     from hardware_profiles.loader import load_chip, load_device
-    from trainer.data import DATASETS
+    from trainer.data import ALL_DATASETS
     from trainer.encoding import ENCODERS
     from trainer.lookup import lookup
     from trainer.methods import get_method
@@ -132,7 +132,7 @@ def _check_fit(recipe: Recipe, path: str) -> None:
             load_device(device)
         method = get_method(recipe.training.method)
         read_options(method.Options, recipe.training.options, method.name)
-        lookup("data set", recipe.dataset, DATASETS)
+        lookup("data set", recipe.dataset, ALL_DATASETS)
         lookup("encoding", recipe.training.encoding, ENCODERS)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

@@ -150,7 +150,7 @@ def test_costs_alone_are_read_but_are_no_chip(tmp_path: Path) -> None:
     head = 'kind = "costs"\nname = "mine"\ntitle = "Mine"\nsummary = "Mine."\n\n'
     path = own(tmp_path, head + sections.group(0))
     assert load_costs(path).energy == load_chip("loihi1").energy
-    with pytest.raises(InputError, match="describes the costs of a chip alone, not a chip; choose one of loihi1"):
+    with pytest.raises(InputError, match=r"the costs of a chip alone, not a chip; choose one of .*loihi1, loihi2"):
         load_chip(path)
     with pytest.raises(InputError, match="describes a device for the ANN, not a chip"):
         load_costs("server_cpu")
@@ -203,7 +203,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_wrong_kind_of_profile_is_refused() -> None:
-    with pytest.raises(InputError, match="not a chip; choose one of loihi1, loihi2"):
+    with pytest.raises(InputError, match=r"not a chip; choose one of .*loihi1, loihi2"):
         load_chip("jetson_tx1")
     with pytest.raises(InputError, match=r"not a device.*jetson_tx1"):
         load_device("loihi1")

@@ -234,15 +234,18 @@ def test_a_step_in_integers_and_its_rounding_are_timed() -> None:
     assert plain.startswith("| 20-16-16-4 |") and "recurrent" in recurrent and float(plain.split(" | ")[3]) > 0
 
 
-def test_every_method_has_a_row() -> None:
-    from trainer.methods import METHODS
-
-    assert set(PAGE.METHODS) == set(METHODS)
+@pytest.mark.parametrize("method", PAGE.METHODS)
+def test_every_method_has_a_recipe_for_digits(method: str) -> None:
+    recipe = load_recipe(PAGE.recipe_path("digits", method))
+    assert recipe.training.method == method and recipe.dataset in ("digits", "digits_image")
 
 
 @pytest.mark.parametrize("dataset", PAGE.DATASETS)
 @pytest.mark.parametrize("method", PAGE.METHODS)
-def test_every_pair_has_a_recipe_or_a_reason(dataset: str, method: str) -> None:
-    plain = (dataset, method) == ("digits", "bptt")
-    recipe = ROOT / "recipes" / ("digits.toml" if plain else f"{dataset}_{method}.toml")
-    assert recipe.exists() != ((dataset, method) in PAGE.CANNOT)
+def test_a_pair_with_a_reason_has_no_recipe(dataset: str, method: str) -> None:
+    assert not (PAGE.recipe_path(dataset, method).exists() and (dataset, method) in PAGE.CANNOT)
+
+
+def test_a_pair_without_a_recipe_is_shown_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PAGE, "METHODS", (*PAGE.METHODS, "new"))
+    assert PAGE.table([], "fsdd")[-1][:2] == ("`new`", "no recipe")

@@ -5,9 +5,9 @@ Parameters lie at the edges of their registers, input goes from nothing to what 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -31,6 +31,7 @@ from exporter.neurons import (
     CubaLIF,
     Delta,
     LIFRefractory,
+    LIFReset,
     Population,
     Sigma,
     SigmaDelta,
@@ -46,7 +47,7 @@ from lava_runtime.simulate import simulate
 
 # one number a process in lava.proc
 SHARED = ("reset_interval", "reset_offset", "cum_error", "act_mode", "theta_step")
-IN_STOCK = [kind for kind in NEURON_MODELS if kind not in ("cuba_lif_soft_reset", "cuba_li", "lif_refractory")]
+IN_STOCK = [kind for kind, model in NEURON_MODELS.items() if model.stock is not Population.stock]
 QUICK, FULL = 100, 600
 
 densities = st.sampled_from([0, 0.01, 0.1, 1])
@@ -200,6 +201,42 @@ def test_kernels_equal_plain_steps(kind: str, seed: int, size: int, density: flo
 @examples
 def test_kernels_equal_plain_steps_at_length(kind: str, seed: int, size: int, density: float, magnitude: int) -> None:
     check_against_plain(kind, seed, size, density, magnitude)
+
+
+def test_a_neuron_takes_no_step_over_from_another_neuron() -> None:
+    @dataclass(frozen=True)
+    class Silent(CubaLIF):
+        KIND: ClassVar[str] = "silent"
+
+        def plain_step(self, step: int, states: Any, arriving: Any) -> Any:
+            return np.zeros(self.size, np.int32)
+
+    @dataclass(frozen=True)
+    class Other(Silent):
+        KIND: ClassVar[str] = "other"
+
+    held = Silent.of("n", (3,), du=4095, dv=0, vth=0)
+    assert held.stock() is None and held.spike_stepper() is None
+    assert held.registers(WIDTHS) == CubaLIF.of("n", (3,), du=0, dv=0, vth=0).registers(WIDTHS)
+    sent, _ = step_kernel(held, np.full((4, 1, 2, 3), 100, np.int32))
+    assert not sent.any()
+    with pytest.raises(NotImplementedError, match="Other has no plain_step"):
+        Other.of("n", (3,), du=4095, dv=0, vth=0).plain_step(0, {}, ())
+    # those that hand a step on name it
+    assert LIFReset.of("n", (1,), du=0, dv=0, vth=1, reset_interval=1, reset_offset=0).stock() is not None
+
+
+def test_a_neuron_without_a_kernel_runs_by_its_plain_step() -> None:
+    rng = np.random.default_rng(5)
+    for kind in ("cuba_lif", "cuba_li", "lif_refractory", "rf"):
+        population = drawn(kind, 7, rng)
+        plain = type("Plain", (type(population),), {"stepper": lambda self: Population._plain_stepper(self)})
+        slow = plain(population.name, population.shape, *(getattr(population, n) for n in population.constants()))
+        a = arriving(population, 9, 2, 0.3, 1 << 15, rng)
+        (sent, states), (wanted, held) = step_block(slow, a), step_block(population, a)
+        np.testing.assert_array_equal(sent, wanted)
+        for name in held:
+            np.testing.assert_array_equal(states[name], held[name])
 
 
 @pytest.mark.lava

@@ -185,6 +185,18 @@ def test_a_bias_that_passes_the_synaptic_filter_has_no_place() -> None:
         compile_for_net(graph, LOIHI2, where="m.nir")
 
 
+def test_a_reset_by_subtraction_is_refused_whatever_the_bias(tmp_path: Path) -> None:
+    nodes = {
+        "in": nir.Input(input_type={"input": np.array([2])}),
+        "w": nir.Affine(np.ones((2, 2)), np.array([0.1, -0.003])),
+        "a": nir.IF(r=np.ones(2), v_threshold=np.ones(2), v_reset=np.zeros(2)),
+        "out": nir.Output(output_type={"output": np.array([2])}),
+    }
+    graph = nir.NIRGraph(nodes, [("in", "w"), ("w", "a"), ("a", "out")], metadata={"dt": DT}, type_check=False)
+    with pytest.raises(InputError, match="'a': resets by subtraction"):
+        write_program(compile_for_net(graph, LOIHI2, reset="subtract"), tmp_path / "m.net")
+
+
 @settings(max_examples=60, deadline=None)
 @given(nir_graphs().map(as_chain))
 def test_a_compiled_program_is_written_exactly_or_refused(graph: nir.NIRGraph) -> None:

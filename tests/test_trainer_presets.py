@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from places import ROOT
 
 from hardware_profiles.errors import InputError
 from spikeport.recipe import Recipe, load_recipe
 from trainer.config import plan_layers
-from trainer.data import DATASETS, Dataset
-from trainer.encoding import ENCODERS
+from trainer.data import Dataset
 from trainer.layers import Planned, PlannedJoin, PlannedLayer
 from trainer.methods import get_method
 from trainer.options import read_options
@@ -140,14 +137,6 @@ def test_the_recipe_goes_over_the_preset_key_by_key(tmp_path: Path) -> None:
     assert made.dataset == "digits_image" and made.training.steps == 9 and made.preset is None
     assert made.training.options == {"identity_start": True}
     assert made.training.epochs == stored["training"]["epochs"] and len(made.network.layers) == 5
-
-
-def test_the_documents_name_every_preset_data_set_and_encoding() -> None:
-    networks, training = (
-        (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in ("networks", "training")
-    )
-    assert set(presets()) <= set(re.findall(r"`(\w+)`", networks))
-    assert {*DATASETS, *ENCODERS} <= set(re.findall(r"`(\w+)`", training))
 
 
 def test_an_unknown_preset_names_the_nearest(tmp_path: Path) -> None:

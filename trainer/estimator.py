@@ -119,7 +119,8 @@ class Method:
         self.prepare(network, dataset)
         config = self.train_config
         trained_on, held_out = dataset.hold_out(config.held_out, config.seed)
-        checkpoint = make_checkpoint(folder, "checkpoint.safetensors", resume, self.network_config, config, dataset, restored)
+        network_config, name = self.network_config, "checkpoint.safetensors"
+        checkpoint = make_checkpoint(folder, name, resume, network_config, config, dataset, restored)
         task = Task(
             model=network,
             begin_epoch=lambda epoch: self.begin_epoch(network, epoch),

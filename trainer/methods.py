@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hardware_profiles.errors import InputError
+from hardware_profiles.plugins import Registry
+
 from .bptt import Bptt
 from .estimator import Method
 from .files import read_tensors
@@ -15,13 +18,24 @@ from .st_rsbp import StRsbp
 from .surrogate_bn import SurrogateBn
 from .tssl_bp import TsslBp
 
-_METHODS: tuple[type[Method], ...] = (Bptt, MembraneBp, SewResnet, SoftLif, StRsbp, SurrogateBn, TsslBp)
+_METHODS: tuple[type[Method], ...] = (Bptt, SurrogateBn, MembraneBp, StRsbp, SoftLif, SewResnet, TsslBp)
 METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
+"""The training methods of this project, in the order of docs/methods.md."""
+
+
+def _as_method(name: str, found: object) -> type[Method]:
+    if not (isinstance(found, type) and issubclass(found, Method) and getattr(found, "name", None) == name):
+        raise InputError(f"must be a subclass of trainer.estimator.Method with name = {name!r}")
+    return found
+
+
+ALL_METHODS: Registry[type[Method]] = Registry("spikeport.methods", METHODS, _as_method)
+"""Those and the ones of installed packages."""
 
 
 def get_method(name: str) -> type[Method]:
     """The training method of that name; raises InputError for an unknown one."""
-    return lookup("training method", name, METHODS)
+    return lookup("training method", name, ALL_METHODS)
 
 
 def load_trained(path: str | Path, device: str = "cpu") -> Method:

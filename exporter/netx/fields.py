@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,44 +40,49 @@ _SIGMA_DELTA_UNIT = 1 << (SPIKE_EXPONENT + STATE_EXPONENT)
 Fields = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a layer stands: `wait` steps after the start its first input can arrive; last: it is the output."""
+
+    wait: int
+    last: bool
+    widths: WordWidths
+    where: str
+
+
+P = TypeVar("P", bound=Population)
+_FIELDS: dict[type[Population], Callable[[Any, Place], Fields]] = {}
+_BIASES: dict[type[Population], Callable[[Any, str], Integers | None]] = {}
+
+
 def neuron_fields(population: Population, wait: int, last: bool, widths: WordWidths, where: str) -> Fields:
     """The group `neuron` of a layer whose first input can arrive `wait` steps after the start; raises InputError.
 
     Constants that differ from neuron to neuron are arrays in netx's order of axes.
     """
-    if isinstance(population, CubaLIFSoftReset):
+    fields = _FIELDS.get(type(population))
+    if fields is None:
         raise InputError(
-            f"{where}: resets by subtraction, but lava-dl's CUBA neurons to zero; train with reset to zero"
+            f"{where}: has neurons of kind {population.KIND}, but a .net file knows CUBA, RF, RF_PHASE and SDNN; "
+            "use one of those, or stay with NIR"
         )
-    if isinstance(population, CubaLI):
-        if not last:
-            raise InputError(
-                f"{where}: hands its voltage on, which lava-dl's neurons do not; put a neuron with a threshold there, "
-                "or end the network there"
-            )
-        return {**_cuba(population, wait, widths, where), "vThMant": NEVER}
-    # not its subclasses: they are neurons of their own
-    if type(population) in (CubaLIF, LIFReset) and isinstance(population, CubaLIF):
-        return {**_cuba(population, wait, widths, where), "vThMant": in_netx_order(population.vth, population.shape)}
-    if type(population) is Sigma:
-        return {"type": b"SDNN", "sigma_output": True}
-    if type(population) in (Delta, SigmaDelta) and isinstance(population, DeltaEncoding):
-        return _sigma_delta(population, where)
-    if type(population) in (RF, RFIZ) and isinstance(population, Resonator):
-        return _resonator(population, where)
-    raise InputError(
-        f"{where}: has neurons of kind {population.KIND}, but a .net file knows CUBA, RF, RF_PHASE and SDNN; "
-        "use one of those, or stay with NIR"
-    )
+    return fields(population, Place(wait, last, widths, where))
 
 
 def biases(population: Population, where: str) -> Integers | None:
-    """One bias a neuron in the file's units, (size,); None where there is none. Raises InputError."""
-    if isinstance(population, Cuba):
-        return _in_units(population.bias, 1 << BIAS_EXPONENT, "export the .nir file, which is rounded for that", where)
-    if isinstance(population, SigmaDelta):
-        return _in_units(population.bias, _SIGMA_DELTA_UNIT, "round the network's biases to whole numbers", where)
-    return None
+    """One bias per neuron in the file's units, (size,); None where there is none. Raises InputError."""
+    values = _BIASES.get(type(population))
+    return None if values is None else values(population, where)
+
+
+def _fields_of(*models: type[P]) -> Callable[[Callable[[P, Place], Fields]], Callable[[P, Place], Fields]]:
+    """Registers the fields of these models; a subclass is another neuron and registers its own."""
+
+    def register(fields: Callable[[P, Place], Fields]) -> Callable[[P, Place], Fields]:
+        _FIELDS.update(dict.fromkeys(models, fields))
+        return fields
+
+    return register
 
 
 def in_netx_order(values: Integers, shape: tuple[int, ...]) -> NDArray[np.int32] | int:
@@ -85,21 +91,56 @@ def in_netx_order(values: Integers, shape: tuple[int, ...]) -> NDArray[np.int32]
     return single if single is not None else np.ascontiguousarray(values.reshape(shape).transpose())
 
 
-def _cuba(population: Cuba, wait: int, widths: WordWidths, where: str) -> Fields:
-    vth = population.vth if isinstance(population, CubaLIF) else np.full(population.size, widths.vth_max, np.int32)
-    rest, settled = resting_voltage(population.bias, population.dv, vth, wait, widths)
-    reset = isinstance(population, LIFReset)
-    if isinstance(population, LIFReset):
-        once = LIFReset.once(population.size, wait, widths)
-        if any(np.any(getattr(population, name) != value) for name, value in once.items()):
-            raise InputError(
-                f"{where}: is reset every {population.reset_interval[0]} steps, which is no part of a .net file; leave "
-                "it out, and give netx that reset_interval"
-            )
-    if not np.array_equal(population.v_initial, rest) or (reset == settled and not isinstance(population, CubaLI)):
+@_fields_of(CubaLIFSoftReset)
+def _soft_reset(population: CubaLIFSoftReset, place: Place) -> Fields:  # noqa: ARG001
+    raise InputError(
+        f"{place.where}: resets by subtraction, but lava-dl's CUBA neurons to zero; train with reset to zero"
+    )
+
+
+@_fields_of(CubaLI)
+def _integrator(population: CubaLI, place: Place) -> Fields:
+    if not place.last:
         raise InputError(
-            f"{where}: starts at voltages of its own, but lava-dl's neurons at 0; leave v_initial and delays before "
-            "a bias out, or stay with NIR"
+            f"{place.where}: hands its voltage on, which lava-dl's neurons do not; put a neuron with a threshold "
+            "there, or end the network there"
+        )
+    return {**_cuba(population, place, np.full(population.size, place.widths.vth_max, np.int32)), "vThMant": NEVER}
+
+
+@_fields_of(CubaLIF)
+def _lif(population: CubaLIF, place: Place) -> Fields:
+    return _spiking(population, place, reset=False)
+
+
+@_fields_of(LIFReset)
+def _lif_reset(population: LIFReset, place: Place) -> Fields:
+    once = LIFReset.once(population.size, place.wait, place.widths)
+    if any(np.any(getattr(population, name) != value) for name, value in once.items()):
+        raise InputError(
+            f"{place.where}: is reset every {population.reset_interval[0]} steps, which is no part of a .net file; "
+            "leave it out, and give netx that reset_interval"
+        )
+    return _spiking(population, place, reset=True)
+
+
+def _spiking(population: CubaLIF, place: Place, reset: bool) -> Fields:
+    return {
+        **_cuba(population, place, population.vth, reset),
+        "vThMant": in_netx_order(population.vth, population.shape),
+    }
+
+
+def _cuba(population: Cuba, place: Place, vth: Integers, reset: bool | None = None) -> Fields:
+    """reset: whether v is reset just before the first input, which netx does where no start voltage is right.
+
+    None where it does not matter.
+    """
+    rest, settled = resting_voltage(population.bias, population.dv, vth, place.wait, place.widths)
+    if not np.array_equal(population.v_initial, rest) or reset is settled:
+        raise InputError(
+            f"{place.where}: starts at voltages of its own, but lava-dl's neurons at 0; leave v_initial and delays "
+            "before a bias out, or stay with NIR"
         )
     shape = population.shape
     return {
@@ -111,15 +152,38 @@ def _cuba(population: Cuba, wait: int, widths: WordWidths, where: str) -> Fields
     }
 
 
-def _sigma_delta(population: DeltaEncoding, where: str) -> Fields:
-    wanted = {"spike_exp": SPIKE_EXPONENT, "state_exp": STATE_EXPONENT, "cum_error": 0}
-    if isinstance(population, SigmaDelta):
-        wanted["act_mode"] = RELU
+@_fields_of(Sigma)
+def _sigma(population: Sigma, place: Place) -> Fields:  # noqa: ARG001
+    return {"type": b"SDNN", "sigma_output": True}
+
+
+@_fields_of(Delta)
+def _delta(population: Delta, place: Place) -> Fields:
+    return _encoding(population, place.where, {})
+
+
+@_fields_of(SigmaDelta)
+def _sigma_delta(population: SigmaDelta, place: Place) -> Fields:
+    return _encoding(population, place.where, {"act_mode": RELU})
+
+
+def _encoding(population: DeltaEncoding, where: str, more: Mapping[str, int]) -> Fields:
+    wanted = {"spike_exp": SPIKE_EXPONENT, "state_exp": STATE_EXPONENT, "cum_error": 0, **more}
     for name, value in wanted.items():
         if np.any(getattr(population, name) != value):
             raise InputError(f"{where}: has {name} {getattr(population, name)[0]}, but netx sets it to {value}")
     threshold = _single(population, "vth", where) / _SIGMA_DELTA_UNIT
     return {"type": b"SDNN", "activation": b"relu", "vThMant": _whole_if_it_is(threshold)}
+
+
+@_fields_of(RF)
+def _rf(population: RF, place: Place) -> Fields:
+    return {"type": b"RF_PHASE", **_resonator(population, place.where)}
+
+
+@_fields_of(RFIZ)
+def _rf_iz(population: RFIZ, place: Place) -> Fields:
+    return {"type": b"RF", **_resonator(population, place.where)}
 
 
 def _resonator(population: Resonator, where: str) -> Fields:
@@ -130,7 +194,6 @@ def _resonator(population: Resonator, where: str) -> Fields:
         raise InputError(f"{where}: has sin_decay 0, from which netx finds no period; use neurons that turn")
     threshold = _single(population, "vth", where) / (1 << STATE_EXPONENT)
     return {
-        "type": b"RF_PHASE" if isinstance(population, RF) else b"RF",
         "sinDecay": _decay(population, "sin_decay", where),
         "cosDecay": _decay(population, "cos_decay", where),
         "vThMant": _whole_if_it_is(threshold),
@@ -159,3 +222,15 @@ def _in_units(values: Integers, unit: int, way_out: str, where: str) -> Integers
         wrong = int(values[np.flatnonzero(values % unit)[0]])
         raise InputError(f"{where}: has a bias of {wrong}, but a .net file's are multiples of {unit}; {way_out}")
     return (values // unit).astype(np.int32) if np.any(values) else None
+
+
+def _cuba_biases(population: Cuba, where: str) -> Integers | None:
+    return _in_units(population.bias, 1 << BIAS_EXPONENT, "export the .nir file, which is rounded for that", where)
+
+
+def _sigma_delta_biases(population: SigmaDelta, where: str) -> Integers | None:
+    return _in_units(population.bias, _SIGMA_DELTA_UNIT, "round the network's biases to whole numbers", where)
+
+
+_BIASES.update(dict.fromkeys((CubaLI, CubaLIF, CubaLIFSoftReset, LIFReset), _cuba_biases))
+_BIASES[SigmaDelta] = _sigma_delta_biases

@@ -88,9 +88,10 @@ def _coarse_bias(population: Population, wait: int, widths: WordWidths) -> Popul
         return population
     unit = float(1 << BIAS_EXPONENT)
     mantissa, exponent = split_bias(unit * np.rint(population.bias / unit), widths)
-    vth = population.vth if isinstance(population, CubaLIF) else None
+    vth = population.threshold_word
     rest, settled = resting_voltage(mantissa << exponent, population.dv, vth, wait, widths)
-    if vth is None:
+    # a reset by subtraction is kept, so that writing the file refuses it
+    if vth is None or population.subtracted is not None:
         return replace(population, bias_mant=mantissa, bias_exp=exponent, v_initial=rest)
     constants = {
         "du": population.du, "dv": population.dv, "vth": vth,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hardware_profiles.errors import InputError
+from hardware_profiles.plugins import Registry
+
 from .atrlif import ATRLIF
 from .base import Integers, Limits, Population, SpikeStep, States, Step, StockProcess
 from .cuba import Cuba
@@ -40,8 +43,20 @@ _MODELS: tuple[type[Population], ...] = (
     ProdNeuron,
 )
 NEURON_MODELS: dict[str, type[Population]] = {model.KIND: model for model in _MODELS}
+"""The neurons of this project."""
+
+
+def _as_neuron(name: str, found: object) -> type[Population]:
+    if not (isinstance(found, type) and issubclass(found, Population) and name == found.KIND):
+        raise InputError(f"must be a subclass of exporter.neurons.Population with KIND = {name!r}")
+    return found
+
+
+ALL_NEURONS: Registry[type[Population]] = Registry("spikeport.neurons", NEURON_MODELS, _as_neuron)
+"""Those and the ones of installed packages."""
 
 __all__ = [
+    "ALL_NEURONS",
     "ATRLIF",
     "NEURON_MODELS",
     "RF",

@@ -1,7 +1,8 @@
 """The contract of a neuron model: what a population of compartments holds, and how it computes a time step.
 
-A model is one file beside this one: a frozen dataclass whose fields are the chip's registers, its kernel (numba, a
-batch of samples at once), and either the process of lava.proc that computes the same or a second writing in NumPy.
+A model is one file in this folder: a frozen dataclass whose fields are the chip's registers, with its step in NumPy
+(`plain_step`). Most models add a kernel (numba, a batch of samples at once) and, where lava.proc has one, the process
+that computes the same.
 """
 
 from __future__ import annotations
@@ -58,9 +59,17 @@ class StockProcess:
     clocked_model: str = ""
 
 
+HOOKS = ("plain_step", "stepper", "spike_stepper", "stock")
+"""Methods that compute a model's step; a model never takes them over from another model (Population)."""
+
+
 @dataclass(frozen=True)
 class Population:
-    """Compartments that share a neuron model; every constant is an int32 array of one integer a compartment."""
+    """Compartments that share a neuron model; every constant is an int32 array of one integer a compartment.
+
+    A model may be a subclass of another model, to share its constants and registers. The HOOKS are not inherited from
+    it: those that a model does not define itself are this class's, because another model's step is another step.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -73,6 +82,20 @@ class Population:
     """Where synaptic input can arrive."""
     GRADED: ClassVar[bool] = False
     """Whether spikes carry integer payloads."""
+    TERNARY: ClassVar[bool] = False
+    """Whether payloads are -1, 0 and 1 only, so that synapses add and do not multiply."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for hook in HOOKS:
+            source = next(base for base in cls.__mro__ if hook in base.__dict__)
+            if source is not cls and "KIND" in source.__dict__ and "KIND" in cls.__dict__:
+                setattr(cls, hook, Population.__dict__[hook])
+
+    @property
+    def payload_shift(self) -> Integers | None:
+        """Bits by which the voltage that is sent is shifted right, (size,); None where spikes are sent."""
+        return None
 
     @property
     def size(self) -> int:
@@ -120,10 +143,13 @@ class Population:
         return None
 
     def stepper(self) -> Step:
-        """The kernel, bound to this population's constants; made of the one that packs spikes where there is one."""
+        """The kernel, bound to this population's constants.
+
+        Made of the one that packs spikes where there is one, else of `plain_step`, which is slow.
+        """
         packed = self.spike_stepper()
         if packed is None:
-            raise NotImplementedError
+            return self._plain_stepper()
 
         def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
             words = np.empty((*sent.shape[:2], -(-self.size // 64)), np.uint64)
@@ -132,16 +158,31 @@ class Population:
 
         return step
 
+    def _plain_stepper(self) -> Step:
+        """`plain_step` for a block of steps and a batch of samples."""
+
+        def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
+            for sample in range(sent.shape[1]):
+                held = {name: values[sample].copy() for name, values in states.items()}
+                for t in range(len(sent)):
+                    sent[t, sample] = self.plain_step(number + t, held, tuple(a[t, sample].copy() for a in arriving))
+                for name, values in held.items():
+                    states[name][sample] = values
+            for a in arriving:
+                a[:] = 0
+
+        return step
+
     def stock(self) -> StockProcess | None:
         """The process of lava.proc that computes the same, None where there is none."""
         return None
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:
-        """The step once more in NumPy, one sample, (size,) each: what the kernel is held against without a lava.proc.
+        """The step in NumPy, one sample, (size,) each: what the kernel is held against, and what runs without one.
 
         Replaces `states` and returns what is sent.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no plain_step; write the neuron's step in NumPy")
 
 
 def _integers(what: str, values: ArrayLike, shape: tuple[int, ...]) -> Integers:

@@ -43,6 +43,16 @@ class Cuba(Population):
         """bias_mant * 2**bias_exp, in units of v."""
         return (self.bias_mant << self.bias_exp).astype(np.int32)
 
+    @property
+    def threshold_word(self) -> Integers | None:
+        """The threshold's register, in units of v / 64, (size,); None for neurons without one threshold."""
+        return None
+
+    @property
+    def subtracted(self) -> Integers | None:
+        """What a spike takes from v, (size,); None where v becomes 0."""
+        return None
+
     @classmethod
     def registers(cls, widths: WordWidths) -> Limits:
         """The lowest and highest integer of every constant."""
@@ -57,6 +67,13 @@ class Cuba(Population):
     def start(self) -> dict[str, Integers]:
         """v starts at v_initial."""
         return {"v": self.v_initial}
+
+    def voltage_at(self, step: int) -> Integers:
+        """v before the first input arrives, after `step` steps of leak and bias alone, (size,)."""
+        v = self.v_initial
+        for _ in range(step):
+            v = plain_voltage(v, self.dv, np.zeros_like(v), self.bias)
+        return v
 
 
 @njit(cache=True, inline="always")

@@ -34,6 +34,11 @@ class CubaLI(Cuba):
         """The lowest and highest integer of every constant."""
         return {**super().registers(widths), "shift": (0, widths.state_bits - 1)}
 
+    @property
+    def payload_shift(self) -> Integers | None:
+        """Bits by which v is shifted right before it is sent."""
+        return self.shift
+
     def stepper(self) -> Step:
         """The kernel, bound to this population's constants."""
         constants = keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.shift

@@ -51,6 +51,11 @@ class CubaLIF(Cuba):
         return keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.threshold
 
     @property
+    def threshold_word(self) -> Integers | None:
+        """The threshold's register."""
+        return self.vth
+
+    @property
     def threshold(self) -> Integers:
         """vth << 6, in units of v."""
         return (self.vth << ACTIVATION_SHIFT).astype(np.int32)

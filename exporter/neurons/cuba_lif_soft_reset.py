@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hardware_profiles.fixed_point import WordWidths
 
-from .base import Integers, Limits, SpikeStep, States, StockProcess
+from .base import Integers, Limits, SpikeStep, States
 from .cuba import plain_current, plain_voltage
 from .cuba_lif import CubaLIF
 from .cuba_vector import spike_and_subtract
@@ -32,6 +32,11 @@ class CubaLIFSoftReset(CubaLIF):
         """The lowest and highest integer of every constant."""
         return {**super().registers(widths), "v_subtract": (0, widths.state_max)}
 
+    @property
+    def subtracted(self) -> Integers | None:
+        """What a spike takes from v."""
+        return self.v_subtract
+
     def spike_stepper(self) -> SpikeStep | None:
         """The kernel that packs and counts spikes itself."""
         constants = *self.step_constants, self.v_subtract
@@ -42,10 +47,6 @@ class CubaLIFSoftReset(CubaLIF):
             spike_and_subtract(states["u"], states["v"], arriving[0], *constants, words, total)
 
         return step
-
-    def stock(self) -> StockProcess | None:
-        """None: lava.proc's LIF processes reset to 0."""
-        return None
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
         """The step once more in NumPy."""

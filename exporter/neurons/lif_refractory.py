@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hardware_profiles.fixed_point import WordWidths
 
-from .base import Integers, Limits, SpikeStep, States, Step, StockProcess
+from .base import Integers, Limits, States, Step
 from .cuba import keep_fraction, next_current, next_voltage, plain_current, plain_voltage
 from .cuba_lif import CubaLIF
 
@@ -51,14 +51,6 @@ class LIFRefractory(CubaLIF):
             _update(states["u"], states["v"], end, arriving[0], *constants, self.refractory_period, first, sent)
 
         return step
-
-    def spike_stepper(self) -> SpikeStep | None:
-        """None: CUBA-LIF's knows no refractory period."""
-        return None
-
-    def stock(self) -> StockProcess | None:
-        """None: lava.proc's LIFRefractory has no fixed-point model."""
-        return None
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:
         """The step once more in NumPy."""

@@ -63,6 +63,10 @@ class LIFReset(CubaLIF):
 
         return step
 
+    def voltage_at(self, step: int) -> Integers:  # noqa: ARG002
+        """0: v is reset just before the first input arrives."""
+        return np.zeros_like(self.v_initial)
+
     def _stretches(self, number: int, steps: int, states: States) -> Iterator[tuple[int, int]]:
         """The steps up to the next reset are one block, before which what is due is reset."""
         dues = [self.due(number + t) for t in range(steps)]

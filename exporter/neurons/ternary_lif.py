@@ -31,6 +31,7 @@ class TernaryLIF(Cuba):
 
     KIND: ClassVar[str] = "ternary_lif"
     GRADED: ClassVar[bool] = True
+    TERNARY: ClassVar[bool] = True
 
     @classmethod
     def registers(cls, widths: WordWidths) -> Limits:

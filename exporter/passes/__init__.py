@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import nir
+from hardware_profiles.plugins import Registry
 
 from .conv1d_as_conv2d import conv1d_as_conv2d
 from .drop_dead import drop_dead
@@ -16,10 +14,13 @@ from .fold_scale import fold_scale
 from .infer_shapes import infer_shapes
 from .inline_subgraphs import inline_subgraphs
 from .merge_synapses import merge_synapses
+from .placed import Pass, as_pass, in_order, runs_after
 from .shift_reset import shift_reset
 from .unit_synapse import unit_synapse
 
-PASSES: dict[str, Callable[[nir.NIRGraph], nir.NIRGraph]] = {
+__all__ = ["ALL_PASSES", "PASSES", "Pass", "all_passes", "runs_after"]
+
+PASSES: dict[str, Pass] = {
     "inline_subgraphs": inline_subgraphs,
     "infer_shapes": infer_shapes,
     "conv1d_as_conv2d": conv1d_as_conv2d,
@@ -36,3 +37,13 @@ PASSES: dict[str, Callable[[nir.NIRGraph], nir.NIRGraph]] = {
     "unit_synapse": unit_synapse,
     "fold_constants": fold_constants,
 }
+"""The passes of this project."""
+
+
+ALL_PASSES: Registry[Pass] = Registry("spikeport.passes", PASSES, as_pass)
+"""Those and the ones of installed packages."""
+
+
+def all_passes() -> dict[str, Pass]:
+    """All of them in the order in which they run; raises InputError."""
+    return in_order(ALL_PASSES)

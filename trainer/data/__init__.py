@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from hardware_profiles.errors import InputError
+from hardware_profiles.plugins import Registry
+
 from ..lookup import lookup
 from .cifar10_dvs import cifar10_dvs
 from .dataset import Dataset, Request, Samples
@@ -17,7 +20,7 @@ from .mnist10k import mnist10k
 from .n_tidigits import n_tidigits
 from .ti46 import ti46_alpha, ti46_digits
 
-__all__ = ["DATASETS", "Dataset", "Loader", "Request", "Samples", "load_dataset"]
+__all__ = ["ALL_DATASETS", "DATASETS", "Dataset", "Loader", "Request", "Samples", "load_dataset"]
 
 Loader = Callable[[Request], Dataset]
 
@@ -27,6 +30,17 @@ _LOADERS: tuple[Loader, ...] = (
     *(nmnist, dvs_gesture, cifar10_dvs, shd, ssc, n_tidigits),
 )
 DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in _LOADERS}
+"""The data sets of this project."""
+
+
+def _as_loader(_: str, found: object) -> Loader:
+    if not callable(found):
+        raise InputError(f"must be a function Request -> Dataset, not {type(found).__name__}")
+    return found
+
+
+ALL_DATASETS: Registry[Loader] = Registry("spikeport.datasets", DATASETS, _as_loader)
+"""Those and the ones of installed packages."""
 
 
 def load_dataset(name: str, seed: int, path: str | Path | None = None, steps: int | None = None) -> Dataset:
@@ -36,4 +50,4 @@ def load_dataset(name: str, seed: int, path: str | Path | None = None, steps: in
     SPIKEPORT_DATA; steps: time steps of a sample where the data are spike trains, None for the data set's own number.
     Raises InputError for an unknown name, or data that are absent or broken.
     """
-    return lookup("data set", name, DATASETS)(Request(seed, None if path is None else Path(path), steps))
+    return lookup("data set", name, ALL_DATASETS)(Request(seed, None if path is None else Path(path), steps))

@@ -1,0 +1,110 @@
+"""Neurons, passes, chips, data sets and training methods of other installed packages, found by their entry points.
+
+A package lists them in its pyproject.toml, [project.entry-points."spikeport.neurons"] NAME = "module:object". Nothing
+is looked for before a name is asked for, and a module is imported when its own name is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .errors import InputError, reason
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+T = TypeVar("T")
+
+GROUPS = {
+    "spikeport.neurons": "neuron",
+    "spikeport.passes": "pass",
+    "spikeport.chips": "chip",
+    "spikeport.datasets": "data set",
+    "spikeport.methods": "training method",
+}
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """The entries of this project by name, then those of installed packages; shipped: the project's own.
+
+    accept: (name, object) -> entry, raises InputError in half a sentence that starts with "must" for another object.
+    Every look-up raises InputError for a package whose entry cannot be loaded or whose name is taken.
+    """
+
+    def __init__(self, group: str, shipped: Mapping[str, T], accept: Callable[[str, object], T]) -> None:
+        self._group = group
+        self._shipped = shipped
+        self._accept = accept
+
+    @property
+    def added(self) -> dict[str, EntryPoint]:
+        """The entry points of installed packages by name; raises InputError for a name that is taken."""
+        return installed(self._group, self._shipped)
+
+    def __getitem__(self, name: str) -> T:
+        added = self.added
+        if name in self._shipped:
+            return self._shipped[name]
+        entry = added[name]
+        loaded = load(entry)
+        try:
+            return self._accept(name, loaded)
+        except InputError as error:
+            raise InputError(f"{describe(entry)} ({entry.value}) {error}; correct or uninstall the package") from error
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._shipped or name in self.added
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._shipped, *self.added))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def installed(group: str, taken: Mapping[str, object]) -> dict[str, EntryPoint]:
+    """The entry points of a group by name, sorted; raises InputError for a name that is taken."""
+    found: dict[str, EntryPoint] = {}
+    for entry in _entries(group):
+        other = package_of(found[entry.name]) if entry.name in found else "spikeport" if entry.name in taken else None
+        if other is not None:
+            raise InputError(
+                f"{describe(entry)} has a name that {other} has already; rename it there or uninstall the package"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def load(entry: EntryPoint) -> object:
+    """What an entry point names; raises InputError if it cannot be imported."""
+    try:
+        loaded: object = entry.load()
+    # whatever another package's code raises
+    except Exception as error:
+        why = f"{type(error).__name__}: {reason(error)}"
+        raise InputError(
+            f"{describe(entry)} ({entry.value}) cannot be loaded ({why}); correct or uninstall the package"
+        ) from error
+    return loaded
+
+
+def describe(entry: EntryPoint) -> str:
+    """An entry point in words: its package, what it is, its name."""
+    return f"package {package_of(entry)!r}: the {GROUPS[entry.group]} {entry.name!r}"
+
+
+def package_of(entry: EntryPoint) -> str:
+    """The name of the installed package that an entry point is of."""
+    return entry.dist.name if entry.dist is not None else "?"
+
+
+@cache
+def _entries(group: str) -> tuple[EntryPoint, ...]:
+    # imported here: it takes longer than all of `import spikeport` may
+    from importlib.metadata import entry_points
+
+    # a package on two folders of the path is found twice
+    found = {(entry.name, entry.value): entry for entry in entry_points(group=group)}
+    return tuple(found[key] for key in sorted(found))

@@ -1,0 +1,43 @@
+"""Tables of the documents that list what a registry holds: every entry has its row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pytest
+from test_cli import ROOT
+
+from exporter.flow import listed
+from exporter.neurons import NEURON_MODELS
+from exporter.passes import PASSES
+from trainer.data import DATASETS
+from trainer.encoding import ENCODERS
+from trainer.methods import METHODS
+from trainer.preset import presets
+
+
+def first_cells(page: str) -> list[str]:
+    """The names in the first two cells of every row of a page's tables, in order."""
+    rows = re.findall(r"^\| (.*)$", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`(\w+)`", " | ".join(row.split(" | ")[:2]))]
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("neurons.md", NEURON_MODELS),
+        ("chip-file.md", NEURON_MODELS),
+        ("training.md", DATASETS),
+        ("training.md", ENCODERS),
+        ("methods.md", METHODS),
+        ("networks.md", presets()),
+    ],
+    ids=["neurons", "neurons in files", "data sets", "encodings", "methods", "presets"],
+)
+def test_every_entry_has_its_row(page: str, names: Iterable[str]) -> None:
+    assert not set(names) - set(first_cells(page)), page
+
+
+def test_the_passes_are_listed_in_their_order() -> None:
+    assert [name for name in first_cells("architecture.md") if name in listed()] == list(PASSES)
