@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from .float_network import FloatConnection, FloatNetwork
 from .neurons import GradedVec
 from .program import ChipProgram, Connection, ConvConnection, SparseConnection
 from .validate import validate
-
-Sums = Literal["synapses", "graded"]
-"""How a synapse reads the sum of several layers: once for each of them, or once, behind a relay of payloads."""
 
 
 def leave_room(network: FloatNetwork) -> FloatNetwork:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.from_torch import network_to_nir
 from exporter.graded_sums import without_relays
 from exporter.neurons import GradedVec
@@ -45,7 +46,7 @@ def spikes(seed: int, samples: int) -> np.ndarray:
 
 def both(made: nir.NIRGraph) -> tuple[ChipProgram, ChipProgram]:
     chip = load_chip("loihi2")
-    return compile_graph(made, chip), compile_graph(made, chip, sums="graded")
+    return compile_graph(made, chip), compile_graph(made, chip, CompileOptions(sums="graded"))
 
 
 def relays(program: ChipProgram) -> list[str]:
@@ -109,7 +110,7 @@ def test_the_file_holds_relays(tmp_path: Path) -> None:
 def test_a_diff_sees_the_layers_through_the_relays() -> None:
     made, x = graph(3, 2, 1), spikes(3, 4)
     reports = [
-        diff(lower_graph(made, sums=sums), program, x)
+        diff(lower_graph(made, CompileOptions(sums=sums)), program, x)
         for sums, program in zip(("synapses", "graded"), both(made), strict=True)
     ]
     assert [layer.name for layer in reports[0].layers] == [layer.name for layer in reports[1].layers]
@@ -132,7 +133,7 @@ def test_the_backends_agree_on_relays(backend: str) -> None:
 
 def test_a_chip_without_payloads_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"loihi1's spikes carry no payload; leave them to the synapses"):
-        compile_graph(graph(0, 1, 1), load_chip("loihi1"), sums="graded")
+        compile_graph(graph(0, 1, 1), load_chip("loihi1"), CompileOptions(sums="graded"))
     recipe = {"name": "a", "dataset": "digits", "chip": "loihi1", "sums": "graded"}
     with pytest.raises(InputError, match="key 'sums': loihi1's spikes carry no payload"):
         checked_recipe(recipe | {"network": {"layers": [{"kind": "conv", "size": 4}]}}, "r.toml")
