@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,22 +23,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 
 from benchmarks.page import update
-from exporter.compile import compile_graph
 from exporter.nir_file import read_nir
 from hardware_profiles.loader import available, load_chip, load_profile
 from lava_runtime.costs import Range
 from lava_runtime.inputs import load_input
 from lava_runtime.profile import Profile, profile_run
 from lava_runtime.simulate import simulate
-from spikeport import stages, summary
+from spikeport import stages
 from spikeport.comparison import break_even_said
+from spikeport.compiling import compile_recipe
 from spikeport.contest import Row, rows
 from spikeport.folder import RunFolder
 from spikeport.recipe import load_recipe
-from spikeport.report.model import Summary, parse_summary
 from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si
 from spikeport.report.verdict import Outcome
 from spikeport.run import run_recipe
+from spikeport.summary import Summary, build, read_summary
 from trainer.ann import AnnTwin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,18 +83,26 @@ def contests(folder: RunFolder) -> list[Contest]:
     twin, graph = AnnTwin.load(folder.twin), read_nir(folder.nir)
     sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
     devices = [name for name in available() if load_profile(name).kind == "device"]
-    ann = summary.ann_parts(stages.compare_devices(sizes, devices))
-    known, found = folder.read_summary(), []
+    ann = build.ann_of(stages.compare_devices(sizes, devices))
+    known, found = read_summary(folder.summary), []
     for name in CHIPS:
         chip = load_chip(name)
-        program = compile_graph(graph, chip, weight_bits=recipe.network.chip_aware, where=str(folder.nir))
-        result = simulate(program, x, steps=len(x) + program.pipeline_steps, record="layers")
+        program = compile_recipe(recipe.model_copy(update={"chip": name}), graph, str(folder.nir))
+        result = simulate(program, x, record="layers")
         profile = profile_run(program, result, chip, x)
         fixed = float(np.mean(stages.answers(program, result, len(x)) == labels))
-        values: dict[str, Any] = known | summary.profile_parts(program, profile)
-        values |= {"chip": chip.name, "chip_title": chip.title, "ann": ann}
-        values["accuracy"] = known["accuracy"] | {"fixed": fixed}
-        parsed = parse_summary(values, str(folder.summary))
+        parsed = known.model_copy(
+            update={
+                "chip": chip.name,
+                "chip_title": chip.title,
+                "ann": ann,
+                "accuracy": known.accuracy.model_copy(update={"fixed": fixed}),
+                "per_inference": build.per_inference_of(profile),
+                "layers": build.layers_of(program, profile),
+                "mapping": build.mapping_of(profile.mapping),
+                "workload": build.workload_of(profile),
+            }
+        )
         found.append(Contest(recipe.dataset, recipe.training.method, name, parsed, profile, rows(parsed)))
     return found
 

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions, Precision, Reset
 from exporter.dequantise import held_network
-from exporter.float_network import FloatNetwork, Reset
+from exporter.float_network import FloatNetwork
 from exporter.float_simulator import simulate_float
 from exporter.mapping import map_program, synapse_count
 from exporter.nir_file import read_nir
 from exporter.program import ChipProgram
-from exporter.quantise import Precision
 from hardware_profiles import load_chip
 from lava_runtime.activity import synaptic_operations
 from lava_runtime.simulate import simulate
@@ -165,17 +165,18 @@ def measure(network: Network, shared: Path, kept: Kept) -> Iterator[Measured]:
         setting for setting in SETTINGS if any(kept.find(network, setting, name) is None for name in network.inputs)
     ]
     if todo:
-        floating = lower_graph(read_nir(path), network.dt, reset=network.reset)
+        floating = lower_graph(read_nir(path), CompileOptions(network.dt, reset=network.reset))
         inputs = {name: draw() for name, draw in network.inputs.items()}
         wanted = {name: float_counts(floating, x) for name, x in inputs.items()}
     for setting in SETTINGS:
         if setting not in todo:
             yield from (kept.find(network, setting, name) for name in network.inputs)  # type: ignore[misc]
             continue
-        program = compile_graph(
-            read_nir(path), load_chip(CHIP), network.dt, setting.bits, reset=network.reset,
-            precision=setting.precision, calibration=network.calibration() if setting.calibrated else None,
+        options = CompileOptions(
+            network.dt, setting.bits, reset=network.reset, precision=setting.precision,
+            calibration=network.calibration() if setting.calibrated else None,
         )  # fmt: skip
+        program = compile_graph(read_nir(path), load_chip(CHIP), options)
         for name, x in inputs.items():
             measured = _measure(network, setting, program, name, x, wanted[name])
             kept.add(network, measured)

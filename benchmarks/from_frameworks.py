@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import page
 from exporter.compile import compile_graph
+from exporter.compile_options import CompileOptions
 from exporter.dialects import Dialect, get_dialect
 from exporter.netx.from_net import compile_net
 from exporter.nir_file import NirWarning, read_nir
@@ -115,9 +116,8 @@ def measure(name: str, python: str) -> Agreement:
     port = next(n for n, node in graph.nodes.items() if isinstance(node, nir.Input))
     ran = simulate_nir(graph, {port: x}, dt, discretize=dialect.discretize, reset=dialect.reset)
     ours = next(iter(ran.outputs.values())).reshape(wanted.shape)
-    program = compile_graph(
-        graph, load_chip("loihi2"), dt, where=name, discretize=dialect.discretize, reset=dialect.reset
-    )
+    options = CompileOptions(dt, discretize=dialect.discretize, reset=dialect.reset)
+    program = compile_graph(graph, load_chip("loihi2"), options, name)
     chip = _on_chip(program, x, program.latency[program.outputs[0]]).reshape(wanted.shape)
     shares = [s for found in (ours, chip) for s in _shares(found[: len(x) - case.late], wanted[case.late :])]
     return Agreement(float(wanted.mean()), *shares)

@@ -63,6 +63,7 @@ from hardware_profiles.files import write_text
 from spikeport.folder import RunFolder
 from spikeport.recipe import load_recipe
 from spikeport.run import run_recipe
+from spikeport.summary import read_summary
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "recipes"
@@ -166,7 +167,7 @@ def rows(all_jobs: list[Job], runs: Path) -> list[Row]:
     folders = {job: RunFolder(runs / job.name) for job in all_jobs}
     unfinished = {(job.dataset, job.method, job.steps) for job, folder in folders.items() if not folder.finished}
     return [
-        Row(job.dataset, job.method, job.seed, load_recipe(folder.recipe), folder.read_summary())
+        Row(job.dataset, job.method, job.seed, load_recipe(folder.recipe), read_summary(folder.summary).to_dict())
         for job, folder in folders.items()
         if (job.dataset, job.method, job.steps) not in unfinished
     ]

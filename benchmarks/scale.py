@@ -71,7 +71,7 @@ def _matrix(targets: int, sources: int, fan_in: int, rng: np.random.Generator) -
 
 def compiled(neurons: int) -> ChipProgram:
     """The network in 8 bits; the chip's limit on synapses per core does not matter here."""
-    return quantise(network(neurons), "loihi2", WordWidths(), 8)
+    return quantise(network(neurons), "loihi2", WordWidths())
 
 
 def run_one(neurons: int, steps: int, compare: bool) -> dict[str, float | str]:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from exporter.compile import compile_graph
 from exporter.from_torch import network_to_nir
 from hardware_profiles import load_chip
 from hardware_profiles.files import write_text
 from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
+from spikeport.compiling import compile_recipe
 from spikeport.recipe import Recipe, load_recipe
 from spikeport.report import write_report
 from spikeport.report.sparsity import SparsityCurve, SparsityPoint
@@ -67,9 +67,9 @@ def measure(
     training = replace(recipe.training, sparsity=sparsity)
     method = get_method(training.method)(recipe.network, training, recipe.dt).fit(data, progress=False)
     chip = load_chip(recipe.chip)
-    program = compile_graph(network_to_nir(method.spiking_network), chip, weight_bits=recipe.network.chip_aware)
+    program = compile_recipe(recipe, network_to_nir(method.spiking_network))
     x = method.encode(data.x_test)
-    result = simulate(program, x, "emulator", len(x) + program.pipeline_steps, "layers")
+    result = simulate(program, x, "emulator", record="layers")
     profile = profile_run(program, result, chip, x)
     inputs = {port.name for port in program.inputs}
     point = SparsityPoint(

@@ -16,8 +16,8 @@ import numpy as np
 
 from hardware_profiles.errors import InputError, nearest
 
-from .discretize import Discretize, decay
-from .float_network import Reset
+from .compile_options import CompileOptions, Discretize, Reset
+from .discretize import decay
 
 Rewrite = Callable[[nir.NIRNode, float], nir.NIRNode]
 
@@ -53,6 +53,21 @@ def get_dialect(name: str) -> Dialect:
     if name not in DIALECTS:
         raise InputError(f"framework {name!r} is unknown; known are {', '.join(DIALECTS)}{nearest(name, DIALECTS)}")
     return DIALECTS[name]
+
+
+def apply_dialect(graph: nir.NIRGraph, options: CompileOptions, where: str) -> tuple[nir.NIRGraph, CompileOptions]:
+    """The graph in NIR's own meaning, and the options with what its framework decides; raises InputError."""
+    if options.framework is None:
+        return graph, options
+    dialect = get_dialect(options.framework)
+    graph, dt = dialect.apply(graph, options.dt, where)
+    return graph, replace(
+        options,
+        dt=dt,
+        framework=None,
+        discretize=options.discretize or dialect.discretize,
+        reset=options.reset or dialect.reset,
+    )
 
 
 def _rewritten(graph: nir.NIRGraph, rewrite: Rewrite, step: float) -> nir.NIRGraph:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware_profiles.errors import InputError
 
-Discretize = Literal["euler", "exponential"]
+from .compile_options import Discretize as Discretize
+
 # a delay this near to a whole number of steps, in steps, is meant to be one
 _WHOLE = 1e-3
 _MOST = 1 << 20

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from .compile_options import Reset as Reset
 from .program import InputPort, Integers, arrival_steps
 
 Floats = NDArray[np.float64]
-Reset = Literal["zero", "subtract", "subtract_after_decay"]
-"""v after a spike: 0; less the threshold; or less the threshold in the next step, when v has decayed."""
 Sends = Literal["spikes", "voltage"]
 
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from hardware_profiles.files import make_folder, write_text
 
+from .compile_options import LoweringOptions
 from .delays import balance_delays
-from .discretize import Discretize
-from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
+from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from .fold_leak import fold_leak
-from .graded_sums import Sums, leave_room
+from .graded_sums import leave_room
 from .lower import lower
 from .nir_file import write_nir
 from .passes import PASSES, all_passes
@@ -40,24 +40,16 @@ def listed() -> dict[str, str]:
     }
 
 
-def run(
-    graph: nir.NIRGraph,
-    dt: float,
-    where: str,
-    discretize: Discretize,
-    reset: Reset,
-    sums: Sums,
-    watch: Watch | None = None,
-) -> FloatNetwork:
+def run(graph: nir.NIRGraph, options: LoweringOptions, where: str, watch: Watch | None = None) -> FloatNetwork:
     """All steps in order; `watch` is given each one's name and result. Raises InputError."""
     seen: Watch = watch or (lambda _name, _result: None)
     for name, transform in all_passes().items():
         graph = transform(graph)
         seen(name, graph)
-    network = lower(graph, dt, where, discretize=discretize, reset=reset)
+    network = lower(graph, options, where)
     seen("lower", network)
     network = fold_leak(network)
-    if sums == "graded":
+    if options.sums == "graded":
         network = leave_room(network)
     seen("fold_leak", network)
     balanced = balance_delays(network)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from .float_network import FloatConnection, FloatNetwork
 from .neurons import GradedVec
 from .program import ChipProgram, Connection, ConvConnection, SparseConnection
 from .validate import validate
-
-Sums = Literal["synapses", "graded"]
-"""How a synapse reads the sum of several layers: once for each of them, or once, behind a relay of payloads."""
 
 
 def leave_room(network: FloatNetwork) -> FloatNetwork:
@@ -59,7 +56,8 @@ def with_relays(program: ChipProgram) -> ChipProgram:
         heard = frozenset((source, delay - onward) for source, delay in sources.items())
         if heard not in relays:
             relays[heard] = relay = _relay(family[0].target, program.source_shape(family[0].source), taken)
-            links += [_unit(family[0], source, relay, delay - onward) for source, delay in sources.items()]
+            bits = program.widths.weight_bits
+            links += [_unit(bits, source, relay, delay - onward) for source, delay in sources.items()]
         read |= {id(c): None for c in family}
         read[id(family[0])] = replace(family[0], source=relays[heard].name, delay=onward)
     connections = (read.get(id(c), c) for c in program.connections)
@@ -110,15 +108,15 @@ def _relay(target: str, shape: tuple[int, ...], taken: set[str]) -> GradedVec:
     return GradedVec.of(name, shape, vth=0)
 
 
-def _unit(part: Connection, source: str, relay: GradedVec, delay: int) -> Connection:
-    """Synapses of weight 1, each element to its own."""
+def _unit(weight_bits: int, source: str, relay: GradedVec, delay: int) -> Connection:
+    """Synapses of weight 1, each element to its own; narrower weights than the chip's have no 1."""
     shape, size = relay.shape, relay.size
     shared: dict[str, Any] = {
         "source": source,
         "target": relay.name,
         "weight_exp": 0,
         "sign_mode": "excitatory",
-        "weight_bits": part.weight_bits,
+        "weight_bits": weight_bits,
         "delay": delay,
         "synapse": relay.name,
     }

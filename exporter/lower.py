@@ -28,8 +28,9 @@ import numpy as np
 from hardware_profiles.errors import InputError
 
 from .bias_axons import bias_axon
-from .discretize import Discretize, decay
-from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
+from .compile_options import LoweringOptions
+from .discretize import decay
+from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from .nir_graph import FILTERED, NEURONS, SPIKING, initial_voltage, largest_payload, predecessors, trained_threshold
 from .program import InputPort
 from .shapes import Shape, output_shapes
@@ -46,14 +47,7 @@ class _Dynamics:
     filtered: bool
 
 
-def lower(
-    graph: nir.NIRGraph,
-    dt: float,
-    where: str = "graph",
-    *,
-    discretize: Discretize = "euler",
-    reset: Reset = "zero",
-) -> FloatNetwork:
+def lower(graph: nir.NIRGraph, options: LoweringOptions, where: str = "graph") -> FloatNetwork:
     """Lower a graph that the passes have been over; raises InputError for what the chip cannot hold.
 
     What v leaks to is no part of the bias yet (exporter/fold_leak.py), and the connections' delays are not balanced
@@ -68,25 +62,25 @@ def lower(
             shape = shapes[name]
             if not math.prod(shape):
                 raise InputError(f"{where}: {name!r} has shape {shape}, which holds no neuron")
-            dynamics = _dynamics(name, node, math.prod(shape), dt, discretize, where)
-            population = replace(_population(name, node, shape, dynamics, where), reset=reset)
+            dynamics = _dynamics(name, node, math.prod(shape), options, where)
+            population = replace(_population(name, node, shape, dynamics, where), reset=options.reset)
         elif isinstance(node, nir.Output) and _needs_readout(graph, name, where):
             shape = shapes.get(name, ())
             dynamics = _memoryless(math.prod(shape))
             population = _readout(name, shape)
         else:
             continue
-        arriving = arriving_at(graph, name, shapes, dt, where)
+        arriving = arriving_at(graph, name, shapes, options.dt, where)
         if population.sends == "voltage":
             arriving = arriving.scaled(dynamics.gain)
         added, found = _with_bias(population, arriving, dynamics, graph.nodes)
         populations += added
         connections += found
     outputs = _outputs(graph, where)
-    notes = delay_notes(graph, dt)
+    notes = delay_notes(graph, options.dt)
     payloads = {port.name: largest_payload(graph.nodes[port.name]) for port in inputs}
     return FloatNetwork(
-        dt, inputs, tuple(populations), tuple(connections), outputs, notes=notes,
+        options.dt, inputs, tuple(populations), tuple(connections), outputs, notes=notes,
         payloads={name: largest for name, largest in payloads.items() if largest > 1},
     )  # fmt: skip
 
@@ -158,9 +152,9 @@ def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics,
     )  # fmt: skip
 
 
-def _dynamics(name: str, node: nir.NIRNode, size: int, dt: float, discretize: Discretize, where: str) -> _Dynamics:
+def _dynamics(name: str, node: nir.NIRNode, size: int, options: LoweringOptions, where: str) -> _Dynamics:
     def share(field: str) -> Floats:
-        return decay(_field(node, field, size), dt, discretize, f"{where}: {name!r}, {field}")
+        return decay(_field(node, field, size), options.dt, options.discretize, f"{where}: {name!r}, {field}")
 
     one = np.ones(size)
     if isinstance(node, (nir.I, nir.IF)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
@@ -13,13 +12,13 @@ from hardware_profiles.errors import InputError, naming
 from hardware_profiles.fixed_point import WordWidths
 
 from .calibrate import Sample, calibrated_layer, run_sample
+from .compile_options import DEFAULTS, CompileOptions
 from .float_network import FloatNetwork
 from .layer import COARSER, Form, Layer, LayerOptions, Wanted, quantise_layer
 from .payload import Payload, payload_shift, senders_first
-from .program import ChipProgram, CubaLI, Given
+from .program import ChipProgram, CubaLI
 from .validate import validate
 
-Precision = Literal["normal", "high"]
 Fits = Callable[[ChipProgram], bool]
 
 
@@ -27,36 +26,34 @@ def quantise(
     network: FloatNetwork,
     chip: str,
     widths: WordWidths,
-    weight_bits: int,
+    options: CompileOptions = DEFAULTS,
     *,
-    precision: Precision = "normal",
-    calibration: Given | None = None,
     fits: Fits | None = None,
 ) -> ChipProgram:
     """Round a network to the chip's words; raises InputError for a network its registers cannot hold at all.
 
-    precision: "high" doubles the synapses of a layer where that gains a bit or more (with calibration: where its
-    spikes come nearer). calibration: sample input (time, batch, *input shape), one a name for several inputs, by whose
-    spikes the scales are chosen. fits: whether a program has room on the chip; the layers that lose least are held in
-    fewer connections until it has.
+    Of the options, weight_bits, precision and calibration are used: precision "high" doubles the synapses of a layer
+    where that gains a bit or more (with calibration: where its spikes come nearer). fits: whether a program has room on
+    the chip; the layers that lose least are held in fewer connections until it has.
     """
+    weight_bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
     if not 2 <= weight_bits <= widths.weight_bits:
         raise InputError(f"weights of {weight_bits} bit: {chip} holds 2 to {widths.weight_bits} bit")
-    form: Form = "doubled" if precision == "high" else "split"
+    form: Form = "doubled" if options.precision == "high" else "split"
     if network.payloads and not widths.message_bits:
         raise InputError(
             f"input {next(iter(network.payloads))!r} takes integers, but {chip}'s spikes carry no payload; encode the "
             "input as spikes or compile for a chip with graded spikes"
         )
-    options = {p.name: LayerOptions(weight_bits, form) for p in network.populations}
-    sample = None if calibration is None else run_sample(network, calibration)
-    layers = quantise_layers(network, widths, options, sample)
+    by_layer = {p.name: LayerOptions(weight_bits, form) for p in network.populations}
+    sample = None if options.sample is None else run_sample(network, options.sample)
+    layers = quantise_layers(network, widths, by_layer, sample)
     program = assemble(network, chip, widths, layers)
     while fits is not None and not fits(program):
-        coarser = _coarser(network, widths, options, layers, sample)
+        coarser = _coarser(network, widths, by_layer, layers, sample)
         if coarser is None:
             break
-        options, layers = coarser
+        by_layer, layers = coarser
         program = assemble(network, chip, widths, layers)
     return program
 

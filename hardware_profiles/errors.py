@@ -41,6 +41,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
+def check_choice(option: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise InputError, naming the allowed values and the nearest, for a value that an option does not have."""
+    known = list(allowed)
+    if value not in known:
+        raise InputError(f"{option} {value!r} is unknown; known are {', '.join(known)}{nearest(str(value), known)}")
+
+
 def nearest_file(path: str | Path) -> str:
     """The hint for the file beside `path` whose name is nearest to its name, or an empty string."""
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from exporter.program import ChipProgram, Given
-from hardware_profiles.errors import InputError, nearest
+from hardware_profiles.errors import InputError, check_choice
 
 from .child import run_lava
 from .emulator import emulate
@@ -15,7 +15,13 @@ from .result import Record, Room, SimulationResult, in_memory
 
 Backend = Literal["lava", "stock", "emulator"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+RECORDS: tuple[Record, ...] = get_args(Record)
 DEFAULT_LIMIT_SECONDS = 600.0
+
+
+def answer_steps(program: ChipProgram, x: Given) -> int:
+    """Steps of the chip until the answers to all of x are out: those of x, and the pipeline's."""
+    return extent(x)[0] + program.pipeline_steps
 
 
 def simulate(
@@ -32,17 +38,17 @@ def simulate(
 ) -> SimulationResult:
     """Run a program on x (time, batch, *input shape), one a name for several inputs, of 0/1 spikes or payloads.
 
-    steps: time steps of the chip, default as many as x has; what a network of depth n answers comes n steps later, so
-    x.shape[0] + program.pipeline_steps shows all of it. threads and room: see lava_runtime.emulator.emulate; the other
-    backends have their own processes and files. All backends give equal arrays. Raises InputError for bad input
-    and BackendError if Lava is missing, fails or takes longer than limit_seconds.
+    steps: time steps of the chip, default as many as it takes for every answer to come out (`answer_steps`). threads
+    and room: see lava_runtime.emulator.emulate; the other backends have their own processes and files. All backends
+    give equal arrays. Raises InputError for bad input and BackendError if Lava is missing, fails or takes longer than
+    limit_seconds.
     """
-    if backend not in BACKENDS:
-        raise InputError(f"backend {backend!r} is unknown; known are {', '.join(BACKENDS)}{nearest(backend, BACKENDS)}")
+    check_choice("backend", backend, BACKENDS)
+    check_choice("record", record, RECORDS)
     if steps is not None and steps < 1:
         raise InputError(f"steps is {steps}, but a run takes at least one time step")
     inputs = check_input(program, x, where)
-    length = steps if steps is not None else extent(x)[0]
+    length = steps if steps is not None else answer_steps(program, x)
     if backend == "emulator":
         return emulate(program, inputs, length, record, progress, threads, room)
     return run_lava(program, inputs, length, backend, record, limit_seconds, progress)

@@ -28,7 +28,7 @@ from hardware_profiles.locks import locked_file
 from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
 from .inputs import check_input, extent, some_samples
 from .result import Record, in_memory
-from .simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
+from .simulate import DEFAULT_LIMIT_SECONDS, Backend, answer_steps, simulate
 
 Job = TypeVar("Job")
 
@@ -92,8 +92,8 @@ def simulate_to_file(
     """
     if workers < 1:
         raise InputError(f"workers is {workers}, but a run takes at least one")
-    entering, batch = extent(x)
-    length = steps if steps is not None else entering
+    _, batch = extent(x)
+    length = steps if steps is not None else answer_steps(program, x)
     settings = Settings(backend, length, record, limit_seconds, where)
     if batch == 0 or len({form[1][:2] for form in forms_of(x)}) != 1:
         check_input(program, x, where)

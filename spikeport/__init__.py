@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from exporter.compile_options import CompileOptions
     from hardware_profiles.errors import BackendError, InputError
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 _WHERE = {
     **dict.fromkeys(("chips", "compile", "doctor", "load", "open_run", "run_recipe"), "spikeport.api"),
     **dict.fromkeys(("BackendError", "InputError"), "hardware_profiles.errors"),
+    "CompileOptions": "exporter.compile_options",
     "Difference": "spikeport.difference",
     "Doctor": "spikeport.health",
     "Fit": "spikeport.results.fit",
@@ -42,6 +44,7 @@ _WHERE = {
 
 __all__ = [
     "BackendError",
+    "CompileOptions",
     "Difference",
     "Doctor",
     "Fit",

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nir
 from rich.console import Console
 
-from exporter.discretize import Discretize
-from exporter.float_network import Reset
-from exporter.graded_sums import Sums
+from exporter.compile_options import DEFAULTS, CompileOptions, Discretize, Precision, Reset, Sums
 from exporter.program import Given
-from exporter.quantise import Precision
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import available, load_profile
 from hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
 
-from .choices import Choices
 from .finished import Run
 from .folder import RunFolder, new_folder
 from .health import Doctor, examine
@@ -28,25 +26,29 @@ def compile(
     chip: str | Path = "loihi2",
     dt: float | None = None,
     *,
+    options: CompileOptions = DEFAULTS,
     weight_bits: int | None = None,
     framework: str | None = None,
     discretize: Discretize | None = None,
     reset: Reset | None = None,
-    precision: Precision = "normal",
+    precision: Precision | None = None,
     calibrate: Given | str | Path | None = None,
-    sums: Sums = "synapses",
+    sums: Sums | None = None,
 ) -> Network:
     """Compile a network to a chip's integers, as `spikeport compile`; raises InputError.
 
     graph: a NIR graph, or a .nir or .net file; chip: a name or a profile file; dt: seconds a step, where the graph does
     not say it; framework: the one that wrote the graph (`--from`); calibrate: sample input, one array
     a name for several inputs, by whose spikes scales are chosen; sums: "graded" adds the layers that a synapse sums
-    once, as payloads.
+    once, as payloads. options: all of these in one value; what is given by name goes before it.
     """
-    sample = Path(calibrate) if isinstance(calibrate, str) else calibrate
-    choices = Choices(dt, weight_bits, framework, discretize, reset, precision, sample, sums)
+    named: dict[str, Any] = {
+        "dt": dt, "weight_bits": weight_bits, "framework": framework, "discretize": discretize, "reset": reset,
+        "precision": precision, "calibration": calibrate, "sums": sums,
+    }  # fmt: skip
+    chosen = replace(options, **{name: value for name, value in named.items() if value is not None})
     model = Path(graph) if isinstance(graph, str) else graph
-    return compile_network(model, str(chip), choices)
+    return compile_network(model, str(chip), chosen)
 
 
 def load(path: str | Path, chip: str | Path | None = None) -> Network:
@@ -72,7 +74,7 @@ def run_recipe(
 def open_run(folder: str | Path) -> Run:
     """Open a finished run's folder; raises InputError if it holds none."""
     found = Run(RunFolder(Path(folder)))
-    found.parts()
+    _ = found.summary  # what is wrong with it is said now
     return found
 
 

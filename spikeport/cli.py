@@ -250,7 +250,7 @@ def simulate(
     chip: OptionalChip = None,
     steps: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--steps", help="Time steps of the chip, default as many as the input has.", metavar="T"),
+        typer.Option("--steps", help="Time steps of the chip; default: until every answer is out.", metavar="T"),
     ] = None,
     record: Annotated[RecordName, typer.Option("--record", help="What to keep.")] = RecordName.spikes,
     time_limit: Annotated[

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from exporter.compile_options import CompileOptions
 from exporter.program import Given
 from hardware_profiles.errors import InputError
 from hardware_profiles.loader import available, load_costs, load_profile
@@ -22,17 +23,17 @@ from lava_runtime.inputs import extent
 from lava_runtime.nir_data import ENDINGS
 from lava_runtime.workers import simulate_to_file
 
-from . import summary
-from .choices import Choices
+from .choices import given
 from .comparison import comparison_parts, print_comparison
 from .difference import check_picture
 from .folder import RunFolder
-from .models import dump_passes, open_both, open_for_net
+from .models import check_comparable, dump_passes, open_for_net
 from .network import Network, compile_network, open_network
 from .output import Done, Output, progress, say
 from .report.units import quantity
 from .results.simulation import said as run_said
 from .results.simulation import show_missing, simulation_parts
+from .summary import read_summary
 
 
 def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, overwrite: bool = False) -> None:
@@ -58,14 +59,14 @@ def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, over
     said.figures({"written": written, "accuracy": accuracy, "test_samples": len(data.y_test)})
 
 
-def export(source: Path, output: Path, chip: str | None, choices: Choices, said: Output) -> None:
+def export(source: Path, output: Path, chip: str | None, options: CompileOptions, said: Output) -> None:
     """Export a run's network as NIR or .net or its ANN twin as ONNX, or a model file as .net, by the ending."""
     folder = RunFolder(source)
-    late = ([] if chip is None else ["--chip"]) + choices.given()
+    late = ([] if chip is None else ["--chip"]) + given(options)
     if output.suffix != ".net" and late:
         raise InputError(f"{output}: {', '.join(late)} are for .net files; leave them out")
     if output.suffix == ".net":
-        _export_net(source, output, chip, choices, said)
+        _export_net(source, output, chip, options, said)
     elif source.is_file():
         raise InputError(f"{output}: of a model file, .net is written; give -o a file that ends in .net, or a folder")
     elif output.suffix == ".nir":
@@ -87,31 +88,35 @@ def export(source: Path, output: Path, chip: str | None, choices: Choices, said:
     said.figures({"written": str(output)})
 
 
-def _export_net(source: Path, output: Path, chip: str | None, choices: Choices, said: Output) -> None:
+def _export_net(source: Path, output: Path, chip: str | None, options: CompileOptions, said: Output) -> None:
     from exporter.netx.to_net import write_net
 
-    program = open_for_net(source, chip, choices)
+    program = open_for_net(source, chip, options)
     write_net(program, output, str(source))
     for name, report in program.quantisation.items():
         say(said.console, f"{name}: weight error rms {report.weight_error_rms:.2%}, threshold {report.vth_error:.2%}")
 
 
-def compile_model(model: Path, chip: str, choices: Choices, dump: Path | None, output: Path, said: Output) -> None:
+def compile_model(
+    model: Path, chip: str, options: CompileOptions, dump: Path | None, output: Path, said: Output
+) -> None:
     """Compile a .nir or .net file and say what rounding did to every layer."""
     if dump is not None:
         with locked_folder(dump, "--dump"):
-            dump_passes(model, choices, dump)
+            dump_passes(model, options, dump)
     with locked_file(output):
-        network = compile_network(model, chip, choices)
+        network = compile_network(model, chip, options)
         network.save(output)
     network.show(said.console)
     say(said.console, f"{output}: written")
     said.figures({**network.parts(), "written": str(output)})
 
 
-def check(model: Path, chip: str, choices: Choices, by_hand: Path | None, dump: Path | None, said: Output) -> bool:
+def check(
+    model: Path, chip: str, options: CompileOptions, by_hand: Path | None, dump: Path | None, said: Output
+) -> bool:
     """Whether a network fits a chip, with a table of what fills the cores; the mapping from and to a file."""
-    found = open_network(model, chip, choices).check(chip, by_hand)
+    found = open_network(model, chip, options).check(chip, by_hand)
     if dump is not None:
         found.write(dump)
     found.show(said.console)
@@ -121,7 +126,7 @@ def check(model: Path, chip: str, choices: Choices, by_hand: Path | None, dump: 
 
 @dataclass(frozen=True)
 class HowToRun:
-    """How a simulation is run, as the command line says it; steps None: as many as the input has."""
+    """How a simulation is run, as the command line says it; steps None: until every answer is out."""
 
     backend: Any
     steps: int | None
@@ -132,32 +137,31 @@ class HowToRun:
 
 
 def simulate_file(
-    model: Path, x: Path, output: Path, chip: str | None, choices: Choices, how: HowToRun, said: Output
+    model: Path, x: Path, output: Path, chip: str | None, options: CompileOptions, how: HowToRun, said: Output
 ) -> None:
     """Run a model on spikes from a file into OUT.npz, at once or in chunks by worker processes."""
     if how.workers is not None and how.cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
-    network = open_network(model, chip, choices)
+    network = open_network(model, chip, options)
     values = open_input(x, network.program)
-    length = extent(values)[0] if how.steps is None else how.steps
     with progress(f"{how.backend}: {extent(values)[1]} samples", said.console) as done:
         if how.workers is None and how.cluster is None:
             with locked_file(output):
                 found = network.simulate(
-                    values, backend=how.backend, steps=length, record=how.record, limit_seconds=how.time_limit,
+                    values, backend=how.backend, steps=how.steps, record=how.record, limit_seconds=how.time_limit,
                     progress=done, where=str(x),
                 )  # fmt: skip
                 found.save(output)
             parts = found.parts()
         else:
-            parts = _simulate_in_chunks(network, values, x, output, length, how, done)
+            parts = _simulate_in_chunks(network, values, x, output, how, done)
     say(said.console, f"{output}: {run_said(parts['samples'], parts['steps'], parts['output_spikes'])}")
     show_missing(parts["missing_steps"], parts["steps"], said.console)
     said.figures({**parts, "written": str(output)})
 
 
 def _simulate_in_chunks(
-    network: Network, values: Given, x: Path, output: Path, length: int, how: HowToRun, done: Done
+    network: Network, values: Given, x: Path, output: Path, how: HowToRun, done: Done
 ) -> dict[str, Any]:
     if output.suffix in ENDINGS:
         raise InputError(f"{output}: --workers and --cluster write .npz; name such a file with -o, or leave them out")
@@ -166,17 +170,18 @@ def _simulate_in_chunks(
         program, values, output, how.backend, how.steps, how.record, how.time_limit, done, str(x), how.workers or 1,
         how.cluster,
     )  # fmt: skip
-    missing = max(0, extent(values)[0] + program.pipeline_steps - length)
+    missing = max(0, extent(values)[0] + program.pipeline_steps - written.steps)
     return simulation_parts(how.backend, written.samples, written.steps, missing, written.output_spikes, written.means)
 
 
-def diff_file(model: Path, x: Path, chip: str | None, choices: Choices, picture: Path | None, said: Output) -> bool:
+def diff_file(
+    model: Path, x: Path, chip: str | None, options: CompileOptions, picture: Path | None, said: Output
+) -> bool:
     """Whether float and fixed point spike alike, with a table, and JSON and a picture if asked for."""
-    if model.suffix != ".nir" or chip is None:
-        open_both(model, chip, choices)  # says what is wrong
+    check_comparable(model, chip)
     if picture is not None:
         check_picture(picture)
-    network = open_network(model, chip, choices)
+    network = open_network(model, chip, options)
     with progress("float and fixed point", said.console) as done:
         found = network.diff(x, progress=done)
     if picture is not None:
@@ -190,7 +195,7 @@ def profile_file(
     model: Path,
     x: Path,
     chip: str,
-    choices: Choices,
+    options: CompileOptions,
     costs: str | None,
     run: Path | None,
     trace: Path | None,
@@ -204,7 +209,7 @@ def profile_file(
     names = tuple(name.strip() for name in (costs or "").split(",") if name.strip())
     for name in names:
         load_costs(name)  # refused before anything runs
-    network = open_network(model, chip, choices)
+    network = open_network(model, chip, options)
     with progress("emulator", said.console) as done:
         found = network.profile(x, run=run, costs=names, by_hand=by_hand, progress=done)
     found.show(said.console)
@@ -236,19 +241,21 @@ def sweep(recipe: Path, over: list[str], folder: Path, workers: int | None, clus
 def compare(folder_path: Path, devices: str | None, said: Output) -> None:
     """The finished run's network on the chip beside its ANN twin."""
     folder = RunFolder(folder_path)
-    found = folder.read_summary()
+    summary = read_summary(folder.summary)
     if devices is not None:
         from trainer.ann import AnnTwin
 
         from . import stages
+        from .summary.build import ann_of
 
         names = [name.strip() for name in devices.split(",") if name.strip()]
         twin = AnnTwin.load(folder.twin)
         sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
-        found = {**found, "ann": summary.ann_parts(stages.compare_devices(sizes, names))}
-    print_comparison(found, said.console)
-    kept = {name: found.get(name) for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
-    said.figures({**kept, "rows": comparison_parts(found)})
+        summary = summary.model_copy(update={"ann": ann_of(stages.compare_devices(sizes, names))})
+    print_comparison(summary, said.console)
+    found = summary.to_dict()
+    kept = {name: found[name] for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
+    said.figures({**kept, "rows": comparison_parts(summary)})
 
 
 def report(folder: Path, other: Path | None, output: Path | None, said: Output) -> None:

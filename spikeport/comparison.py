@@ -11,14 +11,13 @@ from rich.table import Table
 from lava_runtime.costs import Range
 
 from .contest import Row, rows, winners
-from .report.model import Summary, Workload, parse_summary
 from .report.units import NARROW, estimate, percent, plain, si
 from .report.verdict import against
+from .summary import Summary, Workload
 
 
-def print_comparison(summary: dict[str, Any], console: Console) -> None:
-    """Energy, latency and their product for one inference, and who needs less; raises InputError for a bad summary."""
-    found = parse_summary(summary, "summary.json")
+def print_comparison(found: Summary, console: Console) -> None:
+    """Energy, latency and their product for one inference, and who needs less."""
     chip, contest = found.per_inference, rows(found)
     table = Table(
         *("", "accuracy", "operations", "energy", "latency", "energy x delay", "beside the chip", "break-even"),
@@ -39,9 +38,9 @@ def print_comparison(summary: dict[str, Any], console: Console) -> None:
         console.print(_said(sentence), highlight=False)
 
 
-def comparison_parts(summary: dict[str, Any]) -> list[dict[str, Any]]:
+def comparison_parts(summary: Summary) -> list[dict[str, Any]]:
     """The rows of the table in plain values."""
-    return [row.parts() for row in rows(parse_summary(summary, "summary.json"))]
+    return [row.parts() for row in rows(summary)]
 
 
 def break_even_said(row: Row) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 from lava_runtime.break_even import break_even_sparsity
 from lava_runtime.costs import Range
 
-from .report.model import Summary
 from .report.tables import batched_entries
 from .report.units import plural
 from .report.verdict import Outcome, outcome
+from .summary import Summary
 
 NEVER, ALWAYS = "never", "always"
 

@@ -16,6 +16,7 @@ from hardware_profiles.files import write_text
 from hardware_profiles.overwriting import refuse_inputs
 from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 
+from . import summary
 from .report.difference_picture import difference_picture
 from .report.terminal import said
 from .report.units import MINUS, NONE, percent, plain
@@ -75,7 +76,7 @@ class Difference(Shown):
 
     def parts(self) -> dict[str, Any]:
         """Shares of one, spikes a sample, steps of the chip from 0 on."""
-        return difference_parts(self.report)
+        return difference_of(self.report).to_dict()
 
     def show(self, console: Console) -> None:
         """Where the two part, how full the registers are, and what is to blame."""
@@ -94,20 +95,20 @@ def check_picture(path: str | Path) -> None:
         raise InputError(f"{path}: pictures are .svg files; give --picture a name that ends so")
 
 
-def difference_parts(report: DiffReport) -> dict[str, Any]:
-    """The report as plain values: shares of one, spikes a sample, steps of the chip from 0 on."""
-    return {
-        "chip": report.chip,
-        "samples": report.samples,
-        "steps": report.steps,
-        "equal": report.equal,
-        "same_winner": report.same_winner,
-        "output": {"differing": report.differing, "compared": report.compared},
-        "layers": [_layer_parts(layer, report.samples) for layer in report.layers],
-        "causes": {
-            cause: {"differing": report.causes[cause], "share": report.share(cause)} for cause in CAUSES
+def difference_of(report: DiffReport) -> summary.Difference:
+    """The report as in summary.json: shares of one, spikes a sample, steps of the chip from 0 on."""
+    return summary.Difference(
+        chip=report.chip,
+        samples=report.samples,
+        steps=report.steps,
+        equal=report.equal,
+        same_winner=report.same_winner,
+        output=summary.OutputPlaces(differing=report.differing, compared=report.compared),
+        layers=tuple(_layer_fidelity(layer, report.samples) for layer in report.layers),
+        causes={
+            cause: summary.Blame(differing=report.causes[cause], share=report.share(cause)) for cause in CAUSES
         },
-    }  # fmt: skip
+    )  # fmt: skip
 
 
 def print_difference(report: DiffReport, console: Console) -> None:
@@ -173,20 +174,20 @@ def _neuron(first: Divergence) -> str:
     return ", ".join(map(str, first.neuron))
 
 
-def _layer_parts(layer: LayerDifference, samples: int) -> dict[str, Any]:
+def _layer_fidelity(layer: LayerDifference, samples: int) -> summary.LayerFidelity:
     first = layer.first
-    return {
-        "name": layer.name,
-        "neurons": layer.neurons,
-        "first": first and {
-            "step": first.step, "sample": first.sample, "neuron": list(first.neuron), "chip_spikes": first.chip_spikes,
-        },
-        "differing": layer.differing,
-        "differing_share": layer.share,
-        "float_spikes": layer.float_spikes / samples,
-        "chip_spikes": layer.chip_spikes / samples,
-        "rate_error": layer.rate_error,
-        "u_peak": layer.u_peak,
-        "u_beyond_share": layer.u_beyond / layer.compared,
-        "v_limited_share": layer.v_limited / layer.compared,
-    }  # fmt: skip
+    return summary.LayerFidelity(
+        name=layer.name,
+        neurons=layer.neurons,
+        first=None if first is None else summary.First(
+            step=first.step, sample=first.sample, neuron=list(first.neuron), chip_spikes=first.chip_spikes
+        ),
+        differing=layer.differing,
+        differing_share=layer.share,
+        float_spikes=layer.float_spikes / samples,
+        chip_spikes=layer.chip_spikes / samples,
+        rate_error=layer.rate_error,
+        u_peak=layer.u_peak,
+        u_beyond_share=layer.u_beyond / layer.compared,
+        v_limited_share=layer.v_limited / layer.compared,
+    )  # fmt: skip

@@ -8,10 +8,16 @@ from typing import Any
 
 from rich.console import Console
 
+from exporter.compile_options import DEFAULTS, CompileOptions
+from exporter.nir_file import read_nir
+from exporter.program_file import load_program
+
 from .folder import RunFolder
-from .network import Network, compile_network
+from .network import Network
 from .report import print_summary, write_report
+from .report.pair import recipe_of
 from .results.shown import Shown
+from .summary import Summary, read_summary
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,14 +28,25 @@ class Run(Shown):
 
     @property
     def network(self) -> Network:
-        """The network as it was compiled, with the graph it was made from; raises InputError."""
-        summary = self.parts()
-        compiled = compile_network(self.folder.nir, summary["chip"])
-        return Network(compiled.program, str(self.folder.nir), compiled.chip, compiled.source)
+        """The network as it was compiled, model.chip, with the graph it was made from; raises InputError."""
+        summary = self.summary
+        program, source = load_program(self.folder.chip), read_nir(self.folder.nir)
+        if summary.compiled is not None:
+            chip, options = summary.compiled.profile, summary.compiled.options
+        else:
+            # older runs state in their recipe alone what changes the steps at which layers run
+            sums: Any = recipe_of(self.folder.path).get("sums", DEFAULTS.sums)
+            chip, options = summary.chip, CompileOptions(sums=sums)
+        return Network(program, str(self.folder.nir), chip, source, options)
+
+    @property
+    def summary(self) -> Summary:
+        """summary.json; raises InputError if there is none, or it is truncated or lacks a field."""
+        return read_summary(self.folder.summary)
 
     def parts(self) -> dict[str, Any]:
-        """summary.json; raises InputError if there is none or it is truncated."""
-        return self.folder.read_summary()
+        """summary.json in plain values; raises InputError as `summary` does."""
+        return self.summary.to_dict()
 
     def report(self) -> Path:
         """Write report.html anew from summary.json and raster.npz; returns where it lies."""
@@ -37,4 +54,4 @@ class Run(Shown):
 
     def show(self, console: Console) -> None:
         """The verdict and a table."""
-        print_summary(self.parts(), console)
+        print_summary(self.summary, console)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hardware_profiles.errors import InputError, reason
+from hardware_profiles.errors import InputError
 from hardware_profiles.files import write_bytes, write_text
 from trainer.names import ENDING, drop_old, found
 
@@ -105,16 +105,6 @@ class RunFolder:
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json, whole or not at all."""
         write_text(self.summary, json.dumps(summary, indent=2) + "\n")
-
-    def read_summary(self) -> dict[str, Any]:
-        """Read summary.json; raises InputError if there is none or it is truncated."""
-        try:
-            summary: dict[str, Any] = json.loads(self.summary.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise InputError(f"{self.path}: holds no summary.json; make one with `spikeport run`") from error
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.summary}: is no whole JSON file ({reason(error)}); run again") from error
-        return summary
 
 
 def new_folder(out: Path | None, name: str, overwrite: bool, resume: bool = False) -> RunFolder:

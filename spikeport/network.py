@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from exporter.compile import lower_graph
+from exporter.compile_options import DEFAULTS, CompileOptions
 from exporter.mapping import read_map
+from exporter.nir_file import read_nir
 from exporter.program import ChipProgram, Given
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
@@ -24,9 +27,8 @@ from lava_runtime.profile import profile_run, profile_simulated
 from lava_runtime.result import Record, load_result
 from lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
 
-from .choices import NO_CHOICES, Choices
 from .difference import Difference
-from .models import Meant, compile_meant, lower_meant, meant, open_model
+from .models import compile_nir, open_model
 from .output import Done, say
 from .results.cost import ProfileReport
 from .results.fit import Fit
@@ -43,13 +45,14 @@ class Network(Shown):
     """A network compiled for one chip.
 
     name: what errors call it; chip: the profile, by name or path; source: the graph it was compiled from, where that
-    is known; read: the files it was made from, which no result is written over.
+    is known; options: how it was compiled; read: the files it was made from, which no result is written over.
     """
 
     program: ChipProgram
     name: str
     chip: str
-    source: Meant | None = None
+    source: nir.NIRGraph | None = None
+    options: CompileOptions = DEFAULTS
     read: tuple[Path, ...] = ()
 
     def check(self, chip: str | Path | None = None, by_hand: str | Path | None = None) -> Fit:
@@ -79,8 +82,7 @@ class Network(Shown):
         call x.
         """
         values, where = self._input(x, where)
-        length = steps if steps is not None else extent(values)[0] + self.program.pipeline_steps
-        result = simulate(self.program, values, backend, length, record, limit_seconds, progress, where)
+        result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where)
         return Simulation(self.program, result, backend, extent(values)[0], self.chip, values, self._read(x))
 
     def profile(
@@ -114,8 +116,8 @@ class Network(Shown):
         if self.source is None:
             raise InputError(f"{self.name}: holds the chip's integers only; compile the graph it was made from")
         values, where = self._input(x)
-        found = diff(lower_meant(self.source, self.name), self.program, values, where, progress)
-        return Difference(found, self._read(x))
+        network = lower_graph(self.source, self.options, self.name)
+        return Difference(diff(network, self.program, values, where, progress), self._read(x))
 
     def save(self, path: str | Path) -> None:
         """Write the program, MODEL.chip; raises InputError if it cannot be written, or was made from that file."""
@@ -168,25 +170,26 @@ class Network(Shown):
         return (open_input(Path(x), self.program), str(x)) if isinstance(x, (str, Path)) else (x, where)
 
 
-def compile_network(model: Path | nir.NIRGraph, chip: str, choices: Choices = NO_CHOICES) -> Network:
+def compile_network(model: Path | nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS) -> Network:
     """Compile a graph, a .nir, .net or .onnx file; raises InputError."""
     if isinstance(model, Path) and model.suffix not in _ENDS:
         ending = model.suffix or "files without an ending"
         raise InputError(f"{model}: {ending} cannot be compiled; give a .nir, .net or .onnx file")
     if isinstance(model, Path) and model.suffix in (".net", ".onnx"):
-        return Network(open_model(model, chip, choices), str(model), chip, read=_files(model, chip, choices.calibrate))
-    where = str(model) if isinstance(model, Path) else "graph"
-    source = meant(model, choices)
-    read = _files(model, chip, choices.calibrate)
-    return Network(compile_meant(source, where, chip, choices), where, chip, source, read)
+        return Network(
+            open_model(model, chip, options), str(model), chip, read=_files(model, chip, options.calibration)
+        )
+    graph, where = (read_nir(model), str(model)) if isinstance(model, Path) else (model, "graph")
+    read = _files(model, chip, options.calibration)
+    return Network(compile_nir(graph, chip, options, where), where, chip, graph, options, read)
 
 
-def open_network(path: Path, chip: str | None = None, choices: Choices = NO_CHOICES) -> Network:
+def open_network(path: Path, chip: str | None = None, options: CompileOptions = DEFAULTS) -> Network:
     """A .chip file as it is, or a .nir, .net or .onnx file compiled for `chip`; raises InputError."""
     if path.suffix == ".nir" and chip is not None:
-        return compile_network(path, chip, choices)
-    program = open_model(path, chip, choices)
-    return Network(program, str(path), chip or program.chip, read=_files(path, chip, choices.calibrate))
+        return compile_network(path, chip, options)
+    program = open_model(path, chip, options)
+    return Network(program, str(path), chip or program.chip, read=_files(path, chip, options.calibration))
 
 
 def _files(*given: object) -> tuple[Path, ...]:

@@ -6,27 +6,15 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from enum import Enum
+from typing import Annotated, Any, Optional, TypeVar, get_args
 
+import typer
+
+from exporter import compile_options as compiling
 from hardware_profiles.overwriting import keeping
 
-from .choices import Choices
-from .options import (
-    CalibrateOption,
-    DiscretizeName,
-    DiscretizeOption,
-    DtOption,
-    FromOption,
-    JsonOption,
-    PrecisionName,
-    PrecisionOption,
-    ResetName,
-    ResetOption,
-    SumsName,
-    SumsOption,
-    WeightBitsOption,
-)
+from .options import CalibrateOption, DtOption, FromOption, JsonOption, WeightBitsOption
 from .output import Output
 from .paths import Paths
 
@@ -74,35 +62,37 @@ def grouped(command: C) -> C:
     return found  # type: ignore[no-any-return]
 
 
-def _choices(
-    dt: float | None,
-    weight_bits: int | None,
-    framework: str | None,
-    discretize: DiscretizeName | None,
-    reset: ResetName | None,
-    precision: PrecisionName,
-    calibrate: Path | None,
-    sums: SumsName,
-) -> Choices:
-    decay: Any = None if discretize is None else discretize.value
-    after: Any = None if reset is None else reset.value
-    return Choices(dt, weight_bits, framework, decay, after, precision.value, calibrate, sums.value)
+def _choice(option: str, text: str) -> tuple[Any, Any]:
+    """An option's annotation and default, as typer reads them, with the values that CompileOptions allows."""
+    make: Any = Enum  # mypy knows enums of written values alone
+    kind = make(option, {value: value for value in compiling.CHOICES[option]}, type=str)
+    default = getattr(compiling.DEFAULTS, option)
+    # typer on Python 3.10 reads the annotation at run time
+    values: Any = kind if default is not None else Optional[kind]  # noqa: UP045
+    return Annotated[values, typer.Option(f"--{option}", help=text)], default and kind(default)
+
+
+def _compile_options(calibrate: Any, **values: Any) -> compiling.CompileOptions:
+    plain = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
+    return compiling.CompileOptions(**plain, calibration=calibrate)
 
 
 CompileOptions = Annotated[
-    Choices,
+    compiling.CompileOptions,
     Group(
         {
             "dt": (DtOption, None),
             "weight_bits": (WeightBitsOption, None),
             "framework": (FromOption, None),
-            "discretize": (DiscretizeOption, None),
-            "reset": (ResetOption, None),
-            "precision": (PrecisionOption, PrecisionName.normal),
+            "discretize": _choice(
+                "discretize", "Decay a step: euler, dt/tau (default), or exponential, 1 - exp(-dt/tau)."
+            ),
+            "reset": _choice("reset", "After a spike v is 0 (default), or less by the threshold: NIR does not say."),
+            "precision": _choice("precision", "high: two synapses a weight where that is needed."),
             "calibrate": (CalibrateOption, None),
-            "sums": (SumsOption, SumsName.synapses),
+            "sums": _choice("sums", "graded: layers that a synapse sums are added once, as payloads."),
         },
-        _choices,
+        _compile_options,
     ),
 ]
 """How a network is compiled: --dt, --weight-bits, --from, --discretize, --reset, --precision, --calibrate,

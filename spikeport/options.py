@@ -17,35 +17,6 @@ class BackendName(str, Enum):
     emulator = "emulator"
 
 
-class DiscretizeName(str, Enum):
-    """How time constants become decays a step."""
-
-    euler = "euler"
-    exponential = "exponential"
-
-
-class ResetName(str, Enum):
-    """What a spike does to the voltage."""
-
-    zero = "zero"
-    subtract = "subtract"
-    subtract_after_decay = "subtract_after_decay"
-
-
-class SumsName(str, Enum):
-    """exporter.graded_sums.Sums, as typer reads it."""
-
-    synapses = "synapses"
-    graded = "graded"
-
-
-class PrecisionName(str, Enum):
-    """How many synapses a weight may take."""
-
-    normal = "normal"
-    high = "high"
-
-
 class WayName(str, Enum):
     """What becomes of a ReLU."""
 
@@ -92,20 +63,6 @@ WeightBitsOption = Annotated[
 FromOption = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--from", help="The framework that wrote the .nir file, and what it means by it.", metavar="NAME"),
-]
-DiscretizeOption = Annotated[
-    Optional[DiscretizeName],  # noqa: UP045
-    typer.Option("--discretize", help="Decay a step: euler, dt/tau (default), or exponential, 1 - exp(-dt/tau)."),
-]
-ResetOption = Annotated[
-    Optional[ResetName],  # noqa: UP045
-    typer.Option("--reset", help="After a spike v is 0 (default), or less by the threshold: NIR does not say."),
-]
-PrecisionOption = Annotated[
-    PrecisionName, typer.Option("--precision", help="high: two synapses a weight where that is needed.")
-]
-SumsOption = Annotated[
-    SumsName, typer.Option("--sums", help="graded: layers that a synapse sums are added once, as payloads.")
 ]
 CalibrateOption = Annotated[
     Optional[Path],  # noqa: UP045

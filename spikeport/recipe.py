@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from exporter.compile_options import DEFAULTS, Precision, Sums
 from hardware_profiles.errors import InputError, nearest, nearest_file, reason
 from trainer.augment import Augmentation
 from trainer.config import LayerConfig, NetworkConfig, TrainConfig
@@ -25,8 +26,6 @@ else:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 LavaBackend = Literal["lava", "stock"]
-# exporter.graded_sums.Sums, whose room is slow to import
-Sums = Literal["synapses", "graded"]
 
 
 class Recipe(BaseModel):
@@ -34,6 +33,7 @@ class Recipe(BaseModel):
 
     data: the file or folder that holds the data set, if it does not come with the project.
     preset: what the recipe leaves out comes from that published setting (trainer/presets/), key by key.
+    precision: "high" spends two synapses per weight where that is needed (exporter/quantise.py).
     sums: how the chip adds up what `sew` blocks join: "graded" adds once and sends payloads (exporter/graded_sums.py).
     network and training: see trainer/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
     """
@@ -45,7 +45,8 @@ class Recipe(BaseModel):
     dataset: str
     data: str | None = None
     chip: str = "loihi2"
-    sums: Sums = "synapses"
+    precision: Precision = DEFAULTS.precision
+    sums: Sums = DEFAULTS.sums
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     devices: tuple[str, ...] = ("server_cpu", "desktop_gpu", "jetson_tx1")
     backends: tuple[LavaBackend, ...] = ("lava", "stock")

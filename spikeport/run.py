@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exporter.program import ChipProgram
 from hardware_profiles.errors import InputError
-from hardware_profiles.loader import load_chip, load_device
+from hardware_profiles.loader import load_chip
 from lava_runtime.child import lava_missing
 from lava_runtime.profile import profile_run
 from lava_runtime.result import SimulationResult
 from trainer.parallel import this_process
 
-from . import stages, summary
+from . import stages
 from .claim import claimed
-from .core_map import core_map_parts
-from .difference import difference_parts
+from .findings import Findings
 from .folder import RunFolder
 from .recipe import Recipe, load_recipe
 from .report import print_summary, write_report
@@ -84,7 +83,7 @@ def _run(
         stages.export_nir(folder, method)
         stages.export_twin(folder, twin, data)
     with clock.stage("compile", f"{folder.chip.name} for {chip.title}"):
-        program = stages.compile_nir(folder, recipe.chip, method.network_config.chip_aware, recipe.sums)
+        program = stages.compile_nir(folder, recipe)
     with clock.stage("simulate", f"{len(data.y_test)} test samples in the emulator"):
         x = stages.encode_test(folder, method, data)
         result = _simulate(program, x, "emulator", console)
@@ -95,38 +94,17 @@ def _run(
     with clock.stage("profile", "spikes, synaptic operations, energy"):
         profile = profile_run(program, result, chip, x)
     with clock.stage("diff", "float against fixed point, layer by layer"):
-        difference = stages.float_difference(folder, program, x, recipe.sums)
+        difference = stages.float_difference(folder, recipe, program, x)
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
-        accuracies = stages.measure(folder, method, data, program, result)
+        answers = stages.measure(folder, method, data, program, result)
         costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)
-    values = asdict(accuracies)
-    found = {
-        "recipe": recipe.name,
-        "dataset": recipe.dataset,
-        **summary.environment_parts(chip),
-        "test_samples": len(data.y_test),
-        "steps": recipe.training.steps,
-        "chip_steps": result.steps,
-        "dt": recipe.dt,
-        "training": summary.training_parts(recipe.network, recipe.training),
-        "agreement": values.pop("agreement"),
-        "equal_spikes": values.pop("equal_spikes"),
-        "accuracy": values,
-        **equal,
-        **summary.profile_parts(program, profile),
-        "core_map": core_map_parts(profile.mapping, profile.timeline, chip),
-        "difference": difference_parts(difference),
-        "network": summary.network_parts(program),
-        "ann": summary.ann_parts(costs),
-        "constants": summary.constants_parts([chip, *(load_device(name) for name in recipe.devices)]),
-        "seconds": clock.seconds,
-        "cpu_seconds": clock.cpu_seconds,
-        "commands": calls,
-    }
-    folder.write_summary(found)
+    found = Findings(recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs)
+    summary = found.summary(clock.seconds, clock.cpu_seconds, calls)
+    values = summary.to_dict()
+    folder.write_summary(values)
     write_report(folder.path)
-    print_summary(found, console)
-    return found
+    print_summary(summary, console)
+    return values
 
 
 def _simulate(program: ChipProgram, x: Any, backend: Any, console: Console) -> SimulationResult:
@@ -141,14 +119,14 @@ def _simulate(program: ChipProgram, x: Any, backend: Any, console: Console) -> S
 def _other_backends(
     recipe: Recipe, program: ChipProgram, x: Any, result: SimulationResult, clock: Clock
 ) -> dict[str, bool | None]:
-    equal: dict[str, bool | None] = {"lava_equals_emulator": None, "stock_equals_emulator": None}
+    equal: dict[str, bool | None] = {"lava": None, "stock": None}
     missing = lava_missing()
     if missing:
         clock.console.print(f"[bold]lava[/bold]  left out: {missing}", highlight=False)
         return equal
     for backend in recipe.backends:
         with clock.stage(backend, "the same in Lava, every spike and state compared"):
-            equal[f"{backend}_equals_emulator"] = stages.equal_to(result, _simulate(program, x, backend, clock.console))
+            equal[backend] = stages.equal_to(result, _simulate(program, x, backend, clock.console))
     return equal
 
 

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.compile import compile_graph, lower_graph
+from exporter.compile import lower_graph
 from exporter.from_torch import network_to_nir
-from exporter.graded_sums import Sums
 from exporter.nir_file import read_nir, write_nir
 from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
 from exporter.program import ChipProgram
 from exporter.program_file import load_program, save_program
 from hardware_profiles.arrays import save_arrays
 from hardware_profiles.files import replacing
-from hardware_profiles.loader import load_chip, load_device
+from hardware_profiles.loader import load_device
 from lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
 from lava_runtime.diff import DiffReport, diff
 from lava_runtime.result import SimulationResult, differences
@@ -31,6 +30,7 @@ from trainer.methods import get_method, load_trained
 from trainer.parallel import this_process
 
 from .claim import checkpoint_of
+from .compiling import compile_recipe, options_of
 from .folder import RunFolder
 from .recipe import Recipe
 
@@ -117,12 +117,9 @@ def export_twin(folder: RunFolder, twin: AnnTwin, data: Dataset) -> None:
     quantise_onnx(folder.onnx, folder.onnx_int8, data.still(data.x_train[:512]))
 
 
-def compile_nir(folder: RunFolder, chip: str, weight_bits: int | None = None, sums: Sums = "synapses") -> ChipProgram:
+def compile_nir(folder: RunFolder, recipe: Recipe) -> ChipProgram:
     """model.nir -> model.chip, read back from the file."""
-    program = compile_graph(
-        read_nir(folder.nir), load_chip(chip), weight_bits=weight_bits, where=str(folder.nir), sums=sums
-    )
-    save_program(program, folder.chip)
+    save_program(compile_recipe(recipe, read_nir(folder.nir), str(folder.nir)), folder.chip)
     return load_program(folder.chip)
 
 
@@ -138,7 +135,7 @@ def simulate_test(
     program: ChipProgram, x: NDArray[Any], backend: Backend, progress: Progress | None, limit_seconds: float
 ) -> SimulationResult:
     """Run the test split to its last answer, with every state recorded."""
-    return simulate(program, x, backend, len(x) + program.pipeline_steps, "all", limit_seconds, progress)
+    return simulate(program, x, backend, record="all", limit_seconds=limit_seconds, progress=progress)
 
 
 def answers(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.int64]:
@@ -171,9 +168,9 @@ def measure(
     )
 
 
-def float_difference(folder: RunFolder, program: ChipProgram, x: NDArray[Any], sums: Sums = "synapses") -> DiffReport:
+def float_difference(folder: RunFolder, recipe: Recipe, program: ChipProgram, x: NDArray[Any]) -> DiffReport:
     """model.nir in floating point against the program on the first test samples, layer by layer."""
-    network = lower_graph(read_nir(folder.nir), where=str(folder.nir), sums=sums)
+    network = lower_graph(read_nir(folder.nir), options_of(recipe), str(folder.nir))
     return diff(network, program, x[:, :_COMPARED], str(folder.test_input))
 
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from exporter.compile import compile_graph
+from exporter.compile_options import CompileOptions
 from exporter.from_torch import network_to_nir
 from exporter.nir_file import read_nir, write_nir
 from exporter.program import ChipProgram
@@ -23,7 +24,7 @@ Array = NDArray[np.float64]
 def compiled(network: SpikingNetwork, folder: Path, bits: int = 8) -> ChipProgram:
     """The network by way of its NIR file."""
     write_nir(network_to_nir(network), folder / "model.nir")
-    return compile_graph(read_nir(folder / "model.nir"), load_chip("loihi2"), weight_bits=bits)
+    return compile_graph(read_nir(folder / "model.nir"), load_chip("loihi2"), CompileOptions(weight_bits=bits))
 
 
 def trained_spikes(network: SpikingNetwork, x: NDArray[np.uint8]) -> dict[str, Array]:

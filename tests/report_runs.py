@@ -12,8 +12,8 @@ import numpy as np
 from rich.console import Console
 
 from spikeport.report import print_summary
-from spikeport.report.model import parse_summary
 from spikeport.report.page import render
+from spikeport.summary import parse_summary
 
 Json = dict[str, Any]
 VOID = {"meta", "wbr", "link", "br", "hr", "img", "input"}
@@ -248,7 +248,7 @@ def page_of(summary: Json) -> str:
 def terminal_of(summary: Json, encoding: str = "utf-8") -> str:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
-    print_summary(summary, Console(file=stream, width=150))
+    print_summary(parse_summary(summary, "summary.json"), Console(file=stream, width=150))
     stream.flush()
     return raw.getvalue().decode(encoding)
 

@@ -13,8 +13,8 @@ from report_runs import make_summary
 
 from lava_runtime.costs import Range
 from spikeport.contest import Row
-from spikeport.report.model import parse_summary
 from spikeport.report.verdict import Outcome
+from spikeport.summary import parse_summary
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from programs import spikes
 from strategies import DT, grid_networks, nir_graphs, seeds
 
 from exporter.compile import lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.dequantise import PARTS, held_network
 from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from exporter.float_simulator import simulate_float
@@ -57,7 +58,7 @@ def test_integers_without_decay_give_equal_spikes(seed: int, density: float) -> 
     for w in weights:
         w[0, :2] = 126, -2
     network = layers((5, 6, 4), weights, (1.0, 0.0), 200.0)
-    report = diff(network, quantise(network, "loihi2", WIDTHS, 8), spikes((20, 3, 5), density, seed % 1000))
+    report = diff(network, quantise(network, "loihi2", WIDTHS), spikes((20, 3, 5), density, seed % 1000))
     assert report.equal and report.same_winner == 1 and report.differing == 0
     assert set(report.causes.values()) == {0} and report.first_layer is None
     assert all(layer.rate_error == 0 for layer in report.layers)
@@ -67,7 +68,7 @@ def test_integers_without_decay_give_equal_spikes(seed: int, density: float) -> 
 @given(pair=grid_networks(), seed=seeds, density=st.sampled_from([0.2, 0.6]))
 def test_numbers_on_the_grid_differ_by_the_rounding_of_states_only(pair: Any, seed: int, density: float) -> None:
     network, _ = pair
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     assume(all(not report.notes for report in program.quantisation.values()))
     x = (np.random.default_rng(seed).random((12, 1, *network.inputs[0].shape)) < density).astype(np.uint8)
     report = diff(network, program, x)
@@ -82,7 +83,9 @@ def test_numbers_on_the_grid_differ_by_the_rounding_of_states_only(pair: Any, se
 @pytest.mark.parametrize("bits", [2, 3])
 def test_coarse_weights_are_found_to_blame(bits: int) -> None:
     network = random_layers(bits)
-    report = diff(network, quantise(network, "loihi2", WIDTHS, bits), spikes((30, 20, 20), 0.3, 1))
+    report = diff(
+        network, quantise(network, "loihi2", WIDTHS, CompileOptions(weight_bits=bits)), spikes((30, 20, 20), 0.3, 1)
+    )
     assert not report.equal and report.differing > 0
     assert max(CAUSES, key=report.share) == "weights" and report.share("weights") > 0.5
     assert sum(report.share(cause) for cause in CAUSES) == pytest.approx(1)
@@ -90,7 +93,7 @@ def test_coarse_weights_are_found_to_blame(bits: int) -> None:
 
 def test_each_planted_rounding_is_found_to_blame() -> None:
     network = random_layers(3)
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     x = spikes((30, 20, 20), 0.3, 1)
     planted = {
         "decays": {"dv": np.full(30, 1500, np.int32)},
@@ -106,13 +109,13 @@ def test_each_planted_rounding_is_found_to_blame() -> None:
 
 def test_a_decay_too_slow_for_its_word_is_not_blamed_on_the_weights() -> None:
     network = layers((6, 4), [np.full((4, 6), 0.01)], (2.4 / 4096, 0.2), 1.0)
-    report = diff(network, quantise(network, "loihi2", WIDTHS, 8), spikes((400, 4, 6), 0.3, 1))
+    report = diff(network, quantise(network, "loihi2", WIDTHS), spikes((400, 4, 6), 0.3, 1))
     assert report.causes["decays"] > 0 and report.causes["weights"] == 0
 
 
 def test_a_wrapped_current_and_a_saturated_voltage_are_reported() -> None:
     network = layers((6, 2), [np.full((2, 6), 1.0)], (1.0, 0.0), 2.0)
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     heavy = tuple(replace(c, weights=np.full((2, 6), 254, np.int32), weight_exp=7) for c in program.connections)
     x = np.ones((3, 2, 6), np.uint8)
     layer = diff(network, replace(program, connections=heavy), x).layers[0]
@@ -128,7 +131,7 @@ def test_a_wrapped_current_and_a_saturated_voltage_are_reported() -> None:
 
 def test_payloads_that_wrap_u_are_reported() -> None:
     network = layers((6, 2), [np.full((2, 6), 1.0)], (0.5, 0.0), 2.0)
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     assert diff(network, program, np.ones((9, 1, 6), np.uint8)).layers[0].u_peak <= 1
     layer = diff(network, program, np.full((9, 1, 6), 100_000)).layers[0]
     assert layer.u_peak > 1 and layer.u_beyond > 0
@@ -138,7 +141,7 @@ def test_payloads_that_wrap_u_are_reported() -> None:
 @given(graph=nir_graphs(), seed=seeds, bits=st.integers(3, 8))
 def test_counts_and_first_divergence_are_those_of_the_arrays(graph: nir.NIRGraph, seed: int, bits: int) -> None:
     network = lower_graph(graph)
-    program = quantise(network, "loihi2", WIDTHS, bits)
+    program = quantise(network, "loihi2", WIDTHS, CompileOptions(weight_bits=bits))
     x = (np.random.default_rng(seed).random((8, 2, *network.inputs[0].shape)) < 0.4).astype(np.int32)
     report = diff(network, program, x)
     states = simulate(program, x, steps=report.steps, record="all").states
@@ -153,7 +156,7 @@ def test_counts_and_first_divergence_are_those_of_the_arrays(graph: nir.NIRGraph
 
 def test_groups_of_samples_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     network = random_layers(5)
-    program = quantise(network, "loihi2", WIDTHS, 4)
+    program = quantise(network, "loihi2", WIDTHS, CompileOptions(weight_bits=4))
     x = spikes((12, 7, 20), 0.3, 2)
     whole = diff(network, program, x)
     monkeypatch.setattr(diff_module, "_GROUP", 14 * 40 * 2)
@@ -167,7 +170,7 @@ def test_groups_of_samples_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_program_of_another_network_is_refused() -> None:
     network = random_layers(1)
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     x = spikes((5, 1, 20), 0.3, 1)
     other = replace(network, populations=(replace(network.populations[0], name="x"), network.populations[1]))
     with pytest.raises(InputError, match="x, l2"):
@@ -180,7 +183,7 @@ def test_a_program_of_another_network_is_refused() -> None:
 
 def test_a_delay_that_was_changed_is_found_to_blame() -> None:
     network = random_layers(4)
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     late = tuple(replace(c, delay=c.delay + (c.target == "l2")) for c in program.connections)
     report = diff(network, replace(program, connections=late), spikes((30, 20, 20), 0.3, 1))
     assert max(CAUSES, key=report.share) == "delays"
@@ -195,7 +198,7 @@ def test_axonal_delays_split_synapses_and_soft_reset_are_compared() -> None:
         populations=tuple(replace(p, reset="subtract") for p in network.populations),
         connections=(replace(network.connections[0], axonal_delays=delays), network.connections[1]),
     )
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     assert len(program.connections) > len(network.connections)
     report = diff(network, program, spikes((40, 20, 20), 0.3, 1))
     assert report.causes["delays"] == 0 and report.same_winner > 0.9
@@ -220,7 +223,7 @@ def test_voltages_are_compared_in_the_network_s_units(seed: int, fed: bool) -> N
         network = replace(network, populations=(graded, second))
     x = spikes((25, 10, 20), 0.3, seed % 1000)
     # u's digits are shared by payload and weights: calibration leaves the payload more of them
-    report = diff(network, quantise(network, "loihi2", WIDTHS, 8, calibration=x), x)
+    report = diff(network, quantise(network, "loihi2", WIDTHS, CompileOptions(calibration=x)), x)
     layer = report.layers[0]
     assert all(layer.u_beyond == 0 for layer in report.layers)
     assert abs(layer.rate_error or 0) < (0.1 if fed else 0.01)

@@ -16,13 +16,12 @@ from places import ROOT
 from programs import dense, spikes
 from rich.console import Console
 
+from exporter.compile_options import CompileOptions
 from exporter.program_file import save_program
 from hardware_profiles.errors import InputError
 from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
-from spikeport.choices import Choices
 from spikeport.commands import diff_file
-from spikeport.difference import difference_parts, print_difference
-from spikeport.models import open_both
+from spikeport.difference import difference_of, print_difference
 from spikeport.output import Output
 from spikeport.report.difference_picture import difference_picture
 
@@ -100,9 +99,9 @@ def test_what_cannot_be_compared_is_refused(work: Path) -> None:
         (model, "loihi2", 9, "9 bit"),
     ):
         with pytest.raises(InputError, match=words):
-            open_both(path, chip, Choices(weight_bits=bits))
+            diff_file(path, x, chip, CompileOptions(weight_bits=bits), None, Output())
     with pytest.raises(InputError, match=r"d\.png.*\.svg"):
-        diff_file(model, x, "loihi2", Choices(), work / "d.png", Output())
+        diff_file(model, x, "loihi2", CompileOptions(), work / "d.png", Output())
 
 
 def test_bad_input_is_refused_and_nothing_written(work: Path) -> None:
@@ -117,7 +116,7 @@ def test_names_are_escaped_and_silent_layers_have_no_rate_error() -> None:
     layer = LayerDifference("<a>&'\"", 4, 400, Divergence(90, 2, (1, 0, 1), True), 3, 0, 3, 1.5, 7, 0)
     report = DiffReport("loihi2", 4, 100, 4, 400, 3, (layer,), dict.fromkeys(
         CAUSES, 0))  # fmt: skip
-    parts = difference_parts(report)
+    parts = difference_of(report).to_dict()
     assert parts["layers"][0]["rate_error"] is None and parts["causes"]["weights"]["share"] == 0
     console = Console(file=StringIO(), width=120)
     print_difference(report, console)

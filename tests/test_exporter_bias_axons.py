@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strategies import DT, lif, seeds
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.nir_file import read_nir
 from hardware_profiles import load_chip
 from lava_runtime.simulate import simulate
@@ -84,8 +85,8 @@ def test_a_name_that_is_taken_gets_an_underscore() -> None:
 
 def test_a_braille_network_with_biases_finds_the_same_winner(conformance: Path) -> None:
     graph = read_nir(conformance / "nir" / "braille_noDelay_bias_zero.nir")
-    network = lower_graph(graph, dt=1e-4)
-    program = compile_graph(graph, load_chip("loihi2"), dt=1e-4)
+    network = lower_graph(graph, CompileOptions(dt=1e-4))
+    program = compile_graph(graph, load_chip("loihi2"), CompileOptions(dt=1e-4))
     x = (np.random.default_rng(0).random((100, 200, 12)) < 0.3).astype(np.uint8)
     wanted = np.array([naive.float_network(network, x[:, i])[0]["lif2"].sum(axis=0) for i in range(200)])
     late = program.pipeline_steps

@@ -17,6 +17,7 @@ from strategies import nir_graphs, seeds
 
 from exporter.calibrate import MARGIN
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.dequantise import held_network
 from exporter.float_network import FloatNetwork, Reset
 from exporter.float_simulator import simulate_float
@@ -38,11 +39,14 @@ resets = st.sampled_from(["zero", "subtract"])
 @SETTINGS
 @given(graph=nir_graphs(), seed=seeds, reset=resets, bits=st.sampled_from([8, 4]), high=st.booleans())
 def test_nothing_wraps_on_the_sample(graph: nir.NIRGraph, seed: int, reset: Reset, bits: int, high: bool) -> None:
-    network = lower_graph(graph, reset=reset)
+    network = lower_graph(graph, CompileOptions(reset=reset))
     x = (np.random.default_rng(seed).random((12, 3, *network.inputs[0].shape)) < 0.4).astype(np.int32)
     program = quantise(
-        network, "loihi2", WIDTHS, bits, precision="high" if high else "normal", calibration=x
-    )  # fmt: skip
+        network,
+        "loihi2",
+        WIDTHS,
+        CompileOptions(weight_bits=bits, precision="high" if high else "normal", calibration=x),
+    )
     report = diff(network, program, x)
     assert all(layer.u_beyond == 0 for layer in report.layers)
     for layer in report.layers:
@@ -54,7 +58,9 @@ def test_nothing_wraps_on_the_sample(graph: nir.NIRGraph, seed: int, reset: Rese
 
 def braille(conformance: Path, reset: Reset = "zero") -> FloatNetwork:
     name = "noBias_subtract" if reset == "subtract" else "bias_zero"
-    return lower_graph(read_nir(conformance / "nir" / f"braille_noDelay_{name}.nir"), 1e-4, reset=reset)
+    return lower_graph(
+        read_nir(conformance / "nir" / f"braille_noDelay_{name}.nir"), CompileOptions(dt=1e-4, reset=reset)
+    )
 
 
 def same_winners(network: FloatNetwork, program: ChipProgram, x: NDArray[Any]) -> float:
@@ -75,8 +81,8 @@ def test_braille_keeps_its_winners(conformance: Path, reset: Reset, high: bool, 
     network = braille(conformance, reset)
     sample = np.concatenate([spikes((100, 32, 12), rate, 50 + i) for i, rate in enumerate((0.3, 0.1))], axis=1)
     program = quantise(
-        network, "loihi2", WIDTHS, 8, precision="high" if high else "normal", calibration=sample
-    )  # fmt: skip
+        network, "loihi2", WIDTHS, CompileOptions(precision="high" if high else "normal", calibration=sample)
+    )
     model = CubaLIFSoftReset if reset == "subtract" else CubaLIF
     assert all(type(p) is model for p in program.populations if program.into(p.name))
     for rate, least in ((0.3, dense), (0.1, sparse)):
@@ -90,8 +96,8 @@ def test_braille_keeps_its_winners(conformance: Path, reset: Reset, high: bool, 
 def test_calibrated_scales_hold_what_the_sample_reaches_and_say_so(conformance: Path) -> None:
     network = braille(conformance)
     sample = spikes((100, 16, 12), 0.2, 3)
-    careful = quantise(network, "loihi2", WIDTHS, 8).quantisation["lif1.lif"]
-    tried = quantise(network, "loihi2", WIDTHS, 8, calibration=sample).quantisation["lif1.lif"]
+    careful = quantise(network, "loihi2", WIDTHS).quantisation["lif1.lif"]
+    tried = quantise(network, "loihi2", WIDTHS, CompileOptions(calibration=sample)).quantisation["lif1.lif"]
     # as fine as where v has room for 128 thresholds, whatever could come; v's register goes further
     assert tried.weight_error_rms < 1.1 * careful.weight_error_rms
     assert tried.voltage_bound < 1 < careful.voltage_bound
@@ -103,7 +109,7 @@ def test_doubled_synapses_are_counted_and_given_up_where_the_chip_has_no_room(co
     network = braille(conformance)
     sample = spikes((100, 16, 12), 0.2, 3)
     normal, high = (
-        quantise(network, "loihi2", WIDTHS, 8, precision=precision, calibration=sample)  # type: ignore[arg-type]
+        quantise(network, "loihi2", WIDTHS, CompileOptions(precision=precision, calibration=sample))  # type: ignore[arg-type]
         for precision in ("normal", "high")
     )
 
@@ -112,22 +118,28 @@ def test_doubled_synapses_are_counted_and_given_up_where_the_chip_has_no_room(co
 
     assert 1.3 < synapses(high) / synapses(normal) <= 2
     none = quantise(
-        network, "loihi2", WIDTHS, 8, precision="high", calibration=sample,
+        network,
+        "loihi2",
+        WIDTHS,
+        CompileOptions(precision="high", calibration=sample),
         fits=lambda program: len(program.connections) <= len(network.connections),
-    )  # fmt: skip
+    )
     assert len(none.connections) == len(network.connections)
     fewer = quantise(
-        network, "loihi2", WIDTHS, 8, precision="high", calibration=sample,
+        network,
+        "loihi2",
+        WIDTHS,
+        CompileOptions(precision="high", calibration=sample),
         fits=lambda program: synapses(program) <= 1.2 * synapses(normal),
-    )  # fmt: skip
+    )
     assert synapses(normal) <= synapses(fewer) <= 1.2 * synapses(normal)
 
 
 def test_the_published_cnn_keeps_its_winners_on_a_few_steps(conformance: Path) -> None:
     graph = read_nir(conformance / "nir" / "cnn_sinabs.nir")
-    network = lower_graph(graph, 1.0, reset="subtract")
+    network = lower_graph(graph, CompileOptions(dt=1.0, reset="subtract"))
     x = spikes((40, 4, 2, 34, 34), 0.05, 1)
-    program = compile_graph(graph, load_chip("loihi2"), 1.0, reset="subtract")
+    program = compile_graph(graph, load_chip("loihi2"), CompileOptions(dt=1.0, reset="subtract"))
     found = simulate(program, x, steps=45).neuron_counts
     wanted = simulate_float(network, {"input": x.reshape(40, 4, -1)}, 45, "counts").counts
     for p in program.populations:
@@ -139,7 +151,7 @@ def test_a_sample_of_another_shape_is_refused(conformance: Path) -> None:
     network = braille(conformance)
     for x in (np.zeros((10, 3, 7)), np.zeros((10, 12)), np.zeros((0, 3, 12))):
         with pytest.raises(InputError, match=r"calibration input has shape .*\(time, batch, 12\)"):
-            quantise(network, "loihi2", WIDTHS, 8, calibration=x)
+            quantise(network, "loihi2", WIDTHS, CompileOptions(calibration=x))
 
 
 def test_numbers_on_the_grid_are_left_as_they_are() -> None:
@@ -150,7 +162,7 @@ def test_numbers_on_the_grid_are_left_as_they_are() -> None:
     def check(pair: Any, seed: int) -> None:
         network, _ = pair
         x = (np.random.default_rng(seed).random((10, 2, *network.inputs[0].shape)) < 0.5).astype(np.int32)
-        program = quantise(network, "loihi2", WordWidths(), 8, precision="high", calibration=x)
+        program = quantise(network, "loihi2", WordWidths(), CompileOptions(precision="high", calibration=x))
         assert all(q.weight_error_max < 1e-9 for q in program.quantisation.values())
         assert len(program.connections) == len(network.connections)
 
@@ -160,13 +172,13 @@ def test_numbers_on_the_grid_are_left_as_they_are() -> None:
 def test_several_inputs_are_calibrated_by_name() -> None:
     network = lower_graph(two_inputs())
     x = {"left": spikes((20, 4, 3), 0.4, 1), "right": spikes((20, 4, 2, 2), 0.4, 2)}
-    program = quantise(network, "loihi2", WIDTHS, 8, calibration=x)
+    program = quantise(network, "loihi2", WIDTHS, CompileOptions(calibration=x))
     assert "4 samples of 21 steps" in program.quantisation["lif"].bound_basis
     report = diff(network, program, x)
     assert report.same_winner == 1
     assert all(layer.u_beyond == 0 for layer in report.layers)
     # it is each input's own array that counts: nothing on the right leaves more room for the left
-    quiet = quantise(network, "loihi2", WIDTHS, 8, calibration={**x, "right": 0 * x["right"]})
+    quiet = quantise(network, "loihi2", WIDTHS, CompileOptions(calibration={**x, "right": 0 * x["right"]}))
     assert quiet.quantisation["lif"].current_bound / quiet.quantisation["lif"].scale < (
         program.quantisation["lif"].current_bound / program.quantisation["lif"].scale
     )
@@ -179,4 +191,4 @@ def test_several_inputs_are_calibrated_by_name() -> None:
         ({**x, "right": 0.5 * x["right"]}, "'right' holds more than integers"),
     ):
         with pytest.raises(InputError, match=words):
-            quantise(network, "loihi2", WIDTHS, 8, calibration=wrong)  # type: ignore[arg-type]
+            quantise(network, "loihi2", WIDTHS, CompileOptions(calibration=wrong))  # type: ignore[arg-type]

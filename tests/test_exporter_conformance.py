@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.dequantise import ends_of, held_network, held_weights
 from exporter.float_network import FloatNetwork
 from exporter.float_simulator import simulate_float
@@ -32,7 +33,9 @@ def test_lif_norse_gives_the_published_spikes_one_step_later(conformance: Path) 
     trace = np.loadtxt(conformance / "nir" / "lif_norse.csv", delimiter=",")
     published = np.flatnonzero(trace[:, 2])
     np.testing.assert_array_equal(published, [460, 510, 710, 760])
-    program = compile_graph(read_nir(conformance / "nir" / "lif_norse.nir"), load_chip("loihi2"), dt=1e-4)
+    program = compile_graph(
+        read_nir(conformance / "nir" / "lif_norse.nir"), load_chip("loihi2"), CompileOptions(dt=1e-4)
+    )
     result = simulate(program, trace[:, :1, None])
     # the connection's one step of delay is all that differs
     np.testing.assert_array_equal(np.flatnonzero(result.output), published + program.pipeline_steps)
@@ -43,7 +46,7 @@ def test_rockpools_lif_is_read_with_a_warning_and_gives_four_spikes(conformance:
     trace = np.loadtxt(conformance / "nir" / "lif_norse.csv", delimiter=",")
     with pytest.warns(NirWarning, match=r"lif_rockpool.nir.*type mismatch.*all shapes fit"):
         graph = read_nir(conformance / "nir" / "lif_rockpool.nir")
-    program = compile_graph(graph, load_chip("loihi2"), dt=1e-4)
+    program = compile_graph(graph, load_chip("loihi2"), CompileOptions(dt=1e-4))
     result = simulate(program, trace[:, :1, None])
     assert trace[:, 0].sum() == 34
     # its r w is 0.96 of lif_norse's, so two of the pairs come ten steps later
@@ -64,7 +67,7 @@ def test_the_reference_gives_the_published_spikes(conformance: Path, discretize:
 def test_a_chain_of_two_spikes_as_in_float(conformance: Path) -> None:
     trace = np.loadtxt(conformance / "nir" / "lif_norse.csv", delimiter=",")
     graph = read_nir(conformance / "nir" / "two_lif_neurons.nir")
-    program = compile_graph(graph, load_chip("loihi2"), dt=1e-4)
+    program = compile_graph(graph, load_chip("loihi2"), CompileOptions(dt=1e-4))
     wanted = simulate_nir(graph, {"in": trace[:, :1, None]}, 1e-4)
     result = simulate(program, trace[:, :1, None], record="all")
     # dv of dt/tau = 0.01 is 41 of 4096, so some of the five come a step or more apart
@@ -81,7 +84,7 @@ def test_the_subgraph_that_nir_refuses_is_the_network_beside_it(conformance: Pat
     wanted, found = (simulate_nir(graph, {"input": x}, 1e-4) for graph in (plain, nested))
     np.testing.assert_array_equal(found.outputs["output"], wanted.outputs["output"])
     np.testing.assert_array_equal(found.sent["lif1.lif1"], wanted.sent["lif1.lif"])
-    programs = [compile_graph(graph, load_chip("loihi2"), dt=1e-4) for graph in (plain, nested)]
+    programs = [compile_graph(graph, load_chip("loihi2"), CompileOptions(dt=1e-4)) for graph in (plain, nested)]
     np.testing.assert_array_equal(*(simulate(program, x).output for program in programs))
 
 
@@ -100,7 +103,7 @@ def test_every_other_file_is_read_without_a_word_and_lowered_exactly(conformance
     shape = tuple(int(n) for n in graph.nodes[port].output_type["output"])
     x = (np.random.default_rng(1).random((40, 2, *shape)) < 0.2).astype(np.int32)
     wanted = simulate_nir(graph, {port: x}, 1e-4, reset=reset)
-    network = lower_graph(graph, 1e-4, reset=reset)
+    network = lower_graph(graph, CompileOptions(dt=1e-4, reset=reset))
     found = simulate_float(network, {port: x.reshape(40, 2, -1)}, 40 + max(network.starts.values()))
     for node, spikes in wanted.sent.items():
         ours = found.spikes[node][network.starts[node] :][:40]
@@ -113,7 +116,9 @@ def test_a_network_without_a_time_step_asks_for_one(conformance: Path) -> None:
 
 
 def test_the_published_cnn_compiles_layer_by_layer(conformance: Path) -> None:
-    program = compile_graph(read_nir(conformance / "nir" / "cnn_sinabs.nir"), load_chip("loihi2"), dt=1e-4)
+    program = compile_graph(
+        read_nir(conformance / "nir" / "cnn_sinabs.nir"), load_chip("loihi2"), CompileOptions(dt=1e-4)
+    )
     parts: dict[str, list[Connection]] = {}
     for connection in sorted(program.connections, key=lambda c: program.latency[c.target]):
         parts.setdefault(connection.target, []).append(connection)
@@ -128,7 +133,10 @@ def test_strong_inhibition_leaves_enough_bits_below_the_threshold(conformance: P
     # all inhibitory synapses active in every step would take v to a thousand thresholds below 0: with room for that
     # 88, 78 and 23 % of the answers were the float network's, and at 4 bits 99.4 % those of the chip's own numbers
     graph = read_nir(conformance / "nir" / "braille_noDelay_bias_zero.nir")
-    network, program = lower_graph(graph, 1e-4), compile_graph(graph, load_chip("loihi2"), 1e-4, bits)
+    network, program = (
+        lower_graph(graph, CompileOptions(dt=1e-4)),
+        compile_graph(graph, load_chip("loihi2"), CompileOptions(dt=1e-4, weight_bits=bits)),
+    )
     x = (np.random.default_rng(3).random((100, 400, 12)) < 0.1).astype(np.uint8)
 
     def winners(network: FloatNetwork) -> NDArray[Any]:

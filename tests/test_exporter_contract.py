@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from strategies import chip_programs, inputs_for, nir_graphs, seeds
 
 from exporter.compile import lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.program import ChipProgram
 from exporter.quantise import quantise
 from hardware_profiles.fixed_point import WordWidths
@@ -45,6 +46,6 @@ def test_programs_without_payloads_or_delays_run_as_the_contract_says(data: st.D
 @settings(SETTINGS, max_examples=30)
 @given(network=nir_graphs().map(lower_graph), bits=st.integers(2, 8), seed=seeds)
 def test_compiled_networks_run_as_the_contract_says(network: Any, bits: int, seed: int) -> None:
-    program = quantise(network, "loihi2", WordWidths(), bits)
+    program = quantise(network, "loihi2", WordWidths(), CompileOptions(weight_bits=bits))
     shape = (8, 2, *program.inputs[0].shape)
     assert_chip_is_the_contract(program, (np.random.default_rng(seed).random(shape) < 0.4).astype(np.int32))

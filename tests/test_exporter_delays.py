@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.compile import compile_graph
+from exporter.compile_options import CompileOptions
 from exporter.delays import balance, levels
 from exporter.float_network import FloatConnection
 from exporter.program import InputPort, arrival_steps
@@ -88,9 +89,9 @@ def _delayed_graph(*delays: float) -> nir.NIRGraph:
 def test_a_delay_beyond_the_chip_s_is_refused_with_ways_out_that_work() -> None:
     chip = load_chip("loihi2")
     with pytest.raises(InputError, match=r"delays of 100 to 100 steps; loihi2 can do 1 to 63.*IF each.*larger --dt"):
-        compile_graph(_delayed_graph(0.1), chip, dt=1e-3)
-    assert compile_graph(_delayed_graph(0.1), chip, dt=2e-3).connections[0].delay == 50
-    program = compile_graph(_delayed_graph(0.05, 0.05), chip, dt=1e-3)
+        compile_graph(_delayed_graph(0.1), chip, CompileOptions(dt=1e-3))
+    assert compile_graph(_delayed_graph(0.1), chip, CompileOptions(dt=2e-3)).connections[0].delay == 50
+    program = compile_graph(_delayed_graph(0.05, 0.05), chip, CompileOptions(dt=1e-3))
     x = np.zeros((8, 1, 1), np.uint8)
     x[3] = 1
     spikes = simulate(program, x, steps=120).output

@@ -15,6 +15,7 @@ from strategies import seeds
 from torch import nn
 
 from exporter.compile import compile_graph
+from exporter.compile_options import CompileOptions
 from exporter.from_torch import to_nir
 from exporter.nir_file import read_nir, write_nir
 from exporter.program import ChipProgram
@@ -53,7 +54,7 @@ def block(synapse: nn.Linear | nn.Conv2d, neuron: CubaLIF, bits: int | None, arr
 def compiled(network: SpikingNetwork, bits: int | None, path: Path) -> ChipProgram:
     """Through the file and back."""
     write_nir(to_nir(network.effective_layers(), network.input_shape, network.dt), path)
-    return compile_graph(read_nir(path), load_chip("loihi2"), weight_bits=bits)
+    return compile_graph(read_nir(path), load_chip("loihi2"), CompileOptions(weight_bits=bits))
 
 
 def assert_same_numbers(network: SpikingNetwork, program: ChipProgram) -> None:

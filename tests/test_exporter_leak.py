@@ -15,6 +15,7 @@ from strategies import DT
 
 from exporter import layer
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.dequantise import exchange
 from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
 from exporter.float_simulator import simulate_float
@@ -125,12 +126,14 @@ def slow_network(seed: int) -> nir.NIRGraph:
 
 def test_calibration_makes_up_for_slow_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, x = slow_network(0), spikes((900, 40, 20), 0.1, 1)
-    network = lower_graph(graph, DT)
+    network = lower_graph(graph, CompileOptions(dt=DT))
     wanted = simulate_float(network, {network.inputs[0].name: x}, 901, "counts").counts
     name = network.outputs[0]
 
     def error() -> float:
-        program = compile_graph(graph, load_chip("loihi2"), DT, calibration=spikes((900, 16, 20), 0.1, 2))
+        program = compile_graph(
+            graph, load_chip("loihi2"), CompileOptions(dt=DT, calibration=spikes((900, 16, 20), 0.1, 2))
+        )
         found = simulate(program, x, steps=901).neuron_counts[name]
         return float(np.abs(found - wanted[name]).sum() / wanted[name].sum())
 

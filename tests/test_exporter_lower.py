@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strategies import DT, integrator, lif, nir_graphs, seeds
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from hardware_profiles import load_chip
 from hardware_profiles.errors import InputError
 
@@ -48,7 +49,7 @@ def test_an_if_neurons_gain_is_r_whatever_the_time_step() -> None:
     node = integrator((5,), np.random.default_rng(0))
     graph = chain(nir.Affine(weight=np.ones((5, 3)), bias=np.arange(5.0)), node)
     for dt in (DT, 1e-4):
-        population = lower_graph(graph, dt=dt).populations[0]
+        population = lower_graph(graph, CompileOptions(dt=dt)).populations[0]
         np.testing.assert_array_equal(population.voltage_decay, 0)
         np.testing.assert_array_equal(population.current_decay, 1)
         np.testing.assert_allclose(population.threshold, node.v_threshold / node.r)
@@ -99,9 +100,9 @@ def test_a_filter_shorter_than_a_step_is_gone_by_the_next() -> None:
 def test_dt_given_beats_the_metadata() -> None:
     graph = chain(nir.Linear(weight=np.ones((2, 3))), lif((2,), np.random.default_rng(4), False))
     assert lower_graph(graph).dt == DT
-    assert lower_graph(graph, dt=1e-4).dt == 1e-4
+    assert lower_graph(graph, CompileOptions(dt=1e-4)).dt == 1e-4
     with pytest.raises(InputError, match="--dt"):
-        lower_graph(graph, dt=0.0)
+        lower_graph(graph, CompileOptions(dt=0.0))
 
 
 def chain(synapse: nir.NIRNode, neuron: nir.NIRNode, shape: tuple[int, ...] = (3,)) -> nir.NIRGraph:

@@ -88,7 +88,7 @@ def network(weights: np.ndarray | csr_array, **others: object) -> FloatNetwork:
 
 def test_mixed_weights_are_split_by_sign_and_outliers_apart() -> None:
     weights = np.random.default_rng(0).normal(0, 0.1, (20, 30))
-    program = quantise(network(weights), "loihi2", WIDTHS, 8)
+    program = quantise(network(weights), "loihi2", WIDTHS)
     assert [c.sign_mode for c in program.connections] == ["excitatory", "inhibitory"]
     assert {c.synapse for c in program.connections} == {"fc"}
     # no synapse is stored twice
@@ -96,7 +96,7 @@ def test_mixed_weights_are_split_by_sign_and_outliers_apart() -> None:
     whole_error = quantise_whole(network(weights)).quantisation["a"].weight_error_rms
     assert program.quantisation["a"].weight_error_rms < 0.6 * whole_error
     weights[0, 0] = -5
-    outlier = quantise(network(weights), "loihi2", WIDTHS, 8)
+    outlier = quantise(network(weights), "loihi2", WIDTHS)
     exponents = {c.weight_exp for c in outlier.connections if c.sign_mode == "inhibitory"}
     assert len(exponents) == 2
     held = held_weights(outlier.connections, (20, 30)).toarray() / outlier.quantisation["a"].scale
@@ -128,7 +128,7 @@ def test_weights_of_one_sign_but_for_noise_keep_their_lowest_bit(seed: int, sign
 
 def test_doubled_synapses_have_a_fraction_of_the_error() -> None:
     wanted = network(np.random.default_rng(0).normal(0, 0.1, (20, 30)))
-    normal = quantise(wanted, "loihi2", WIDTHS, 8).quantisation["a"].weight_error_rms
+    normal = quantise(wanted, "loihi2", WIDTHS).quantisation["a"].weight_error_rms
     assert quantise_whole(wanted, "doubled").quantisation["a"].weight_error_rms < normal / 5
 
 
@@ -136,7 +136,7 @@ def test_a_mostly_zero_matrix_is_stored_sparse_and_a_full_one_dense() -> None:
     rng = np.random.default_rng(1)
     full = np.abs(rng.normal(0, 0.1, (20, 30)))
     for weights, kind in ((full, DenseConnection), (full * (rng.random(full.shape) < 0.3), SparseConnection)):
-        program = quantise(network(weights), "loihi2", WIDTHS, 8)
+        program = quantise(network(weights), "loihi2", WIDTHS)
         (connection,) = program.connections
         assert type(connection) is kind
         held = held_weights([connection], (20, 30))
@@ -151,8 +151,8 @@ def test_a_mostly_zero_matrix_is_stored_sparse_and_a_full_one_dense() -> None:
 def test_compressed_rows_give_the_integers_of_the_dense_matrix(seed: int, density: float) -> None:
     rng = np.random.default_rng(seed)
     rows = csr_array(random_array((9, 40), density=density, random_state=rng, data_sampler=rng.standard_normal))
-    from_rows = quantise(network(rows), "loihi2", WIDTHS, 8)
-    from_dense = quantise(network(rows.toarray()), "loihi2", WIDTHS, 8)
+    from_rows = quantise(network(rows), "loihi2", WIDTHS)
+    from_dense = quantise(network(rows.toarray()), "loihi2", WIDTHS)
     a, b = (held_weights(p.connections, (9, 40)) for p in (from_rows, from_dense))
     np.testing.assert_array_equal(a.toarray(), b.toarray() if isinstance(b, csr_array) else b)
     assert all(isinstance(c, SparseConnection) for c in from_rows.connections)
@@ -166,7 +166,7 @@ def test_start_voltages_are_reached_when_the_first_input_can_arrive(seed: int, s
     wanted = replace(wanted, populations=tuple(
         replace(p, bias=rng.uniform(-0.05, 0.1, 4)) for p in wanted.populations
     ))  # fmt: skip
-    program = quantise(wanted, "loihi2", WIDTHS, 8)
+    program = quantise(wanted, "loihi2", WIDTHS)
     scale = program.quantisation["a"].scale
     late = replace(program, connections=tuple(replace(c, delay=max(start, 1)) for c in program.connections))
     held = held_network(late).populations[0]
@@ -191,7 +191,7 @@ def integrator(weights: np.ndarray) -> FloatNetwork:
 def test_voltages_travel_in_units_that_the_next_weights_know() -> None:
     wanted = integrator(np.random.default_rng(4).normal(0, 0.5, (4, 6)))
     widths = WordWidths(message_bits=32)
-    program = quantise(wanted, "loihi2", widths, 8)
+    program = quantise(wanted, "loihi2", widths)
     li = program.populations[0]
     shift, scale = int(li.shift[0]), program.quantisation["a"].scale  # type: ignore[attr-defined]
     assert shift > 0
@@ -208,4 +208,4 @@ def test_voltages_travel_in_units_that_the_next_weights_know() -> None:
 
 def test_voltages_are_refused_where_spikes_carry_no_payload() -> None:
     with pytest.raises(InputError, match=r"'a' sends its voltage to 'b'.*no payload"):
-        quantise(integrator(np.ones((4, 6))), "loihi1", WordWidths(), 8)
+        quantise(integrator(np.ones((4, 6))), "loihi1", WordWidths())

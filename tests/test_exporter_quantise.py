@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 from strategies import DT, grid_networks, nir_graphs, seeds
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.dequantise import held_network
 from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from exporter.layer import synapse_names
@@ -63,7 +64,7 @@ def effective(program: ChipProgram, name: str) -> list[NDArray[np.float64]]:
 @given(pair=grid_networks(biased=False), bits=st.just(8))
 def test_weights_that_fill_a_grid_give_the_same_integers(pair: Any, bits: int) -> None:
     network, wanted = pair
-    found = quantise(network, "loihi2", WIDTHS, bits)
+    found = quantise(network, "loihi2", WIDTHS, CompileOptions(weight_bits=bits))
     for p in wanted.populations:
         compiled = found.population(p.name)
         np.testing.assert_array_equal(compiled.du, p.du)
@@ -84,7 +85,7 @@ def test_weights_on_a_grid_lose_nothing(data: st.DataObject, bits: int, full: bo
     rounded = replace(network, connections=tuple(
         replace(c, weights=c.weights.astype(np.float32).astype(float)) for c in network.connections
     ))  # fmt: skip
-    found = quantise(rounded, "loihi2", WIDTHS, bits)
+    found = quantise(rounded, "loihi2", WIDTHS, CompileOptions(weight_bits=bits))
     for p in wanted.populations:
         for ours, theirs in zip(effective(found, p.name), effective(wanted, p.name), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9)
@@ -98,7 +99,7 @@ def test_the_largest_input_leaves_u_in_its_register(seed: int, bits: int, inputs
     rng = np.random.default_rng(seed)
     weights = rng.choice([rng.normal(0, 1, (3, inputs)), rng.uniform(0, 1, (3, inputs)), np.full((3, inputs), 0.3)])
     network = one_layer(weights * 10.0**spread, current_decay=10.0 ** rng.uniform(-3.5, 0))
-    program = quantise(network, "loihi2", WIDTHS, bits)
+    program = quantise(network, "loihi2", WIDTHS, CompileOptions(weight_bits=bits))
     assert largest_current(program, "a").max() <= WIDTHS.state_max
     largest = largest_current(program, "a").max()
     assert program.quantisation["a"].current_bound == pytest.approx(largest / WIDTHS.state_max)
@@ -107,7 +108,7 @@ def test_the_largest_input_leaves_u_in_its_register(seed: int, bits: int, inputs
 @SETTINGS
 @given(graph=nir_graphs(), bits=st.integers(2, 8))
 def test_compiled_graphs_leave_u_in_its_register(graph: nir.NIRGraph, bits: int) -> None:
-    program = compile_graph(graph, load_chip("loihi2"), weight_bits=bits)
+    program = compile_graph(graph, load_chip("loihi2"), CompileOptions(weight_bits=bits))
     for p in program.populations:
         assert largest_current(program, p.name).max() <= WIDTHS.state_max
 
@@ -116,7 +117,7 @@ def test_compiled_graphs_leave_u_in_its_register(graph: nir.NIRGraph, bits: int)
 @given(graph=nir_graphs(), bits=st.integers(2, 8))
 def test_the_report_bounds_what_rounding_did(graph: nir.NIRGraph, bits: int) -> None:
     network = lower_graph(graph)
-    program = quantise(network, "loihi2", WIDTHS, bits)
+    program = quantise(network, "loihi2", WIDTHS, CompileOptions(weight_bits=bits))
     for p in network.populations:
         report, compiled = program.quantisation[p.name], program.population(p.name)
         incoming = [c for c in network.connections if c.target == p.name]
@@ -148,34 +149,36 @@ def test_a_weight_of_one_sign_left_over_by_rounding_stays_in_its_grid() -> None:
     for bits in range(2, 9):
         for small in (1e-9, 1e-3, 0.0):
             for sign in (1, -1):
-                program = quantise(one_layer([[-sign, sign * small]]), "loihi2", WIDTHS, bits)
+                program = quantise(
+                    one_layer([[-sign, sign * small]]), "loihi2", WIDTHS, CompileOptions(weight_bits=bits)
+                )
                 assert sign_mode(program.connections[0].weights) != "mixed" or small > 0
 
 
 def test_a_rounded_current_decay_keeps_the_charge_of_a_spike() -> None:
     decay = 2.4 / 4096
-    program = quantise(one_layer([[0.001]], current_decay=decay), "loihi2", WIDTHS, 8)
+    program = quantise(one_layer([[0.001]], current_decay=decay), "loihi2", WIDTHS)
     population, synapse = program.populations[0], program.connections[0]
     charge = synapse.weights[0, 0] * 2.0**synapse.weight_exp * 4096 / (population.du[0] + 1) / population.vth[0]
     assert charge == pytest.approx(0.001 / decay, rel=0.01)
 
 
 def test_a_threshold_too_small_for_its_weights_still_never_wraps() -> None:
-    program = quantise(one_layer(np.full((1, 50), 1000.0), threshold=1e-3), "loihi2", WIDTHS, 8)
+    program = quantise(one_layer(np.full((1, 50), 1000.0), threshold=1e-3), "loihi2", WIDTHS)
     assert program.populations[0].vth[0] == 1
     assert largest_current(program, "a").max() <= WIDTHS.state_max
     assert (program.connections[0].weights > 0).all()
 
 
 def test_a_silent_network_compiles() -> None:
-    program = quantise(one_layer(np.zeros((2, 3))), "loihi2", WIDTHS, 8)
+    program = quantise(one_layer(np.zeros((2, 3))), "loihi2", WIDTHS)
     assert not program.connections[0].weights.any()
 
 
 @pytest.mark.parametrize("bits", [0, 1, 9])
 def test_a_weight_width_out_of_reach_is_refused(bits: int) -> None:
     with pytest.raises(InputError, match=rf"weights of {bits} bit.*2 to 8"):
-        quantise(one_layer([[1.0]]), "loihi2", WIDTHS, bits)
+        quantise(one_layer([[1.0]]), "loihi2", WIDTHS, CompileOptions(weight_bits=bits))
 
 
 @pytest.mark.parametrize(("leak", "depth"), [(0.1, 128), (0.02, 400), (0.001, 8000)])
@@ -183,7 +186,7 @@ def test_far_inhibition_does_not_take_the_bits_below_the_threshold(leak: float, 
     # 3 inhibitory synapses in every step would take v to -6 / leak
     network = one_layer([[-1.0, -1.0, -1.0, 1.0]], current_decay=0.5, threshold=0.05)
     population = replace(network.populations[0], voltage_decay=np.full(1, leak))
-    program = quantise(replace(network, populations=(population,)), "loihi2", WIDTHS, 8)
+    program = quantise(replace(network, populations=(population,)), "loihi2", WIDTHS)
     held = WIDTHS.state_max / (64 * int(program.populations[0].vth[0]))  # type: ignore[attr-defined]
     assert 0.99 * depth < held < 1.1 * depth
     report = program.quantisation["a"]
@@ -194,11 +197,11 @@ def test_far_inhibition_does_not_take_the_bits_below_the_threshold(leak: float, 
 @pytest.mark.parametrize("bias", [0.0, -20.0])
 def test_v_has_room_where_it_does_not_leak_and_where_it_rests(bias: float) -> None:
     network = one_layer([[-0.5] * 8], bias=bias)
-    leaking = quantise(network, "loihi2", WIDTHS, 8)
+    leaking = quantise(network, "loihi2", WIDTHS)
     vth = int(leaking.populations[0].vth[0])  # type: ignore[attr-defined]
     assert WIDTHS.state_max / (64 * vth) >= 0.99 * max(40.0, -bias / 0.1)
     still = replace(network.populations[0], voltage_decay=np.zeros(1))
-    program = quantise(replace(network, populations=(still,)), "loihi2", WIDTHS, 8)
+    program = quantise(replace(network, populations=(still,)), "loihi2", WIDTHS)
     # weights at exponent 0: no bit of v is spent on less than they hold
     assert program.connections[0].weight_exp == 0
 
@@ -208,7 +211,7 @@ def test_doubled_synapses_are_finer_where_v_does_not_leak() -> None:
     network = one_layer(rng.normal(0, 1, (8, 200)))
     still = replace(network.populations[0], voltage_decay=np.zeros(8))
     network = replace(network, populations=(still,))
-    normal, high = (quantise(network, "loihi2", WIDTHS, 8, precision=p) for p in ("normal", "high"))  # type: ignore[arg-type]
+    normal, high = (quantise(network, "loihi2", WIDTHS, CompileOptions(precision=p)) for p in ("normal", "high"))  # type: ignore[arg-type]
     assert high.quantisation["a"].weight_error_rms < normal.quantisation["a"].weight_error_rms / 4
     # v ends 128 thresholds from 0, which the report says
     assert WIDTHS.state_max / (64 * int(high.populations[0].vth[0])) >= 0.99 * 128  # type: ignore[attr-defined]

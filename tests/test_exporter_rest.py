@@ -56,7 +56,7 @@ def test_a_start_that_would_spike_is_held_and_told() -> None:
 @given(pair=grid_networks(), seed=seeds, density=st.sampled_from([0.0, 0.2, 0.6]))
 def test_the_chip_gives_the_float_networks_spikes_from_the_first_step_on(pair: Any, seed: int, density: float) -> None:
     network, _ = pair
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     assume(all(not report.notes for report in program.quantisation.values()))
     x = (np.random.default_rng(seed).random((12, 1, *network.inputs[0].shape)) < density).astype(np.uint8)
     wanted, distance = naive.float_network(network, x[:, 0])
@@ -85,7 +85,7 @@ def test_a_branching_network_with_biases_answers_like_the_float_one(leak: float)
     nodes["out"] = nir.Output(output_type={"output": np.array([6])})
     graph = nir.NIRGraph(nodes=nodes, edges=[*edges, ("c", "out")], metadata={"dt": DT})
     network = lower_graph(graph)
-    program = quantise(network, "loihi2", WIDTHS, 8)
+    program = quantise(network, "loihi2", WIDTHS)
     x = (rng.random((40, 1, 6)) < 0.4).astype(np.uint8)
     wanted, _ = naive.float_network(network, x[:, 0])
     late = program.pipeline_steps

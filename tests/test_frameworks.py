@@ -17,15 +17,16 @@ import torch
 from places import ROOT
 from scripts import script
 
-from exporter.dialects import DIALECTS, get_dialect
+from exporter.compile_options import CompileOptions
+from exporter.dialects import DIALECTS, apply_dialect, get_dialect
 from exporter.from_torch import network_to_nir
 from exporter.neurons import CubaLIFSoftReset
 from exporter.nir_file import write_nir
 from hardware_profiles.errors import InputError
 from lava_runtime.simulate import simulate
-from spikeport.choices import Choices
+from spikeport.choices import given
 from spikeport.folder import RunFolder
-from spikeport.models import meant, open_model
+from spikeport.models import open_model
 from trainer.config import LayerConfig, NetworkConfig
 from trainer.data import load_dataset
 from trainer.methods import get_method
@@ -117,12 +118,13 @@ def test_an_unknown_framework_or_a_missing_time_step_gets_a_sentence() -> None:
 def test_the_command_line_takes_a_framework_by_name(tmp_path: Path) -> None:
     node = nir.LIF(tau=np.full(2, 5e-4), r=np.full(2, 5.0), v_leak=np.zeros(2), v_threshold=np.ones(2))
     write_nir(graph(node), tmp_path / "m.nir")
-    choices = meant(tmp_path / "m.nir", Choices(framework="snntorch"))
-    assert (choices.dt, choices.discretize, choices.reset) == (1e-4, "euler", "subtract_after_decay")
-    # what is said goes over what the framework means
-    assert meant(tmp_path / "m.nir", Choices(framework="snntorch", reset="zero")).reset == "zero"
-    soft = open_model(tmp_path / "m.nir", "loihi2", Choices(framework="snntorch")).population("n")
+    options = CompileOptions(framework="snntorch")
+    _, resolved = apply_dialect(graph(node), options, "m.nir")
+    assert (resolved.dt, resolved.discretize, resolved.reset) == (1e-4, "euler", "subtract_after_decay")
+    # what the user sets goes over what the framework means
+    assert apply_dialect(graph(node), replace(options, reset="zero"), "m.nir")[1].reset == "zero"
+    soft = open_model(tmp_path / "m.nir", "loihi2", options).population("n")
     assert isinstance(soft, CubaLIFSoftReset)
     # v keeps 0.8 of itself a step: less by the threshold after that is less by 1.25 thresholds before it
     np.testing.assert_allclose(soft.v_subtract / (soft.vth * 64), 1.25, rtol=1e-4)
-    assert Choices(framework="snntorch").given() == ["--from"]
+    assert given(options) == ["--from"]

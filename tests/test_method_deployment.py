@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from exporter.compile import compile_graph
+from exporter.compile_options import CompileOptions
 from exporter.from_torch import network_to_nir
 from exporter.nir_file import read_nir, write_nir
 from hardware_profiles import load_chip
@@ -57,7 +58,7 @@ def test_the_chip_fires_as_training_did(
     counts = loaded.predict_counts(data.x_test)
     np.testing.assert_array_equal(counts, method.predict_counts(data.x_test))
     write_nir(network_to_nir(loaded.spiking_network), tmp_path / "model.nir")
-    program = compile_graph(read_nir(tmp_path / "model.nir"), load_chip("loihi2"), weight_bits=8)
+    program = compile_graph(read_nir(tmp_path / "model.nir"), load_chip("loihi2"), CompileOptions(weight_bits=8))
     x = loaded.encode(data.x_test)
     result = simulate(program, x, "emulator", len(x) + program.pipeline_steps)
     start = program.latency[program.outputs[0]]

@@ -15,6 +15,7 @@ from nir_strategies import any_graphs, flat, spikes_for
 from strategies import DT, nir_graphs, seeds
 
 from exporter.compile import lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.float_simulator import simulate_float
 from exporter.nir_simulator import simulate_nir
 from hardware_profiles.errors import InputError
@@ -35,7 +36,7 @@ def test_a_lowered_network_does_what_the_graph_does(
     steps, inputs = 10, spikes_for(graph, 10, 2, seed, density)
     wanted = simulate_nir(graph, inputs, discretize=discretize, reset=reset)
     assume(wanted.nearest > NEAR)
-    network = lower_graph(graph, discretize=discretize, reset=reset)
+    network = lower_graph(graph, CompileOptions(discretize=discretize, reset=reset))
     starts = network.starts
     found = simulate_float(network, flat(inputs), steps + max(starts.values()))
     assert all(c.delay >= 1 for c in network.connections)

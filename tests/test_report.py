@@ -17,10 +17,10 @@ from report_runs import Json, Page, _edge, make_folder, make_summary, page_of, t
 
 from hardware_profiles.errors import InputError
 from spikeport.report import write_report
-from spikeport.report.model import parse_summary
 from spikeport.report.network_picture import columns
 from spikeport.report.raster import grouped, read_raster, winner
 from spikeport.report.verdict import verdict
+from spikeport.summary import parse_summary
 
 SECTIONS = [
     "run", "network", "raster", "accuracy", "fidelity", "compare", "energy", "mapping", "constants", "repeat",

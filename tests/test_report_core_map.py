@@ -9,9 +9,8 @@ import pytest
 from report_runs import Json, Page, make_summary, page_of
 
 from spikeport.report.core_map import core_meshes, in_order, limit_meshes, strength
-from spikeport.report.model import parse_summary
-from spikeport.report.placed import CoreMap
 from spikeport.report.time_picture import time_picture, time_rows
+from spikeport.summary import CoreMap, parse_summary
 
 
 @pytest.fixture

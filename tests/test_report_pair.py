@@ -15,9 +15,9 @@ from report_runs import Json, Page, _energy, make_folder, make_summary
 
 from hardware_profiles.errors import InputError
 from spikeport.report import read_pair, write_pair, write_report
-from spikeport.report.model import parse_summary
 from spikeport.report.pair import Group, groups, sentence, times
 from spikeport.report.pair_page import Pair, render_pair
+from spikeport.summary import parse_summary
 
 RECIPE = """name = "digits"
 dataset = "digits"

@@ -11,9 +11,9 @@ from report_runs import Json, Page, _device, _energy, make_summary, page_of
 
 from lava_runtime.costs import Range
 from spikeport.report.charts import wilson
-from spikeport.report.model import parse_summary
 from spikeport.report.units import count, estimate, percent, si, si_range, significant
 from spikeport.report.verdict import Outcome, against, duels, factor, outcome, verdict
+from spikeport.summary import parse_summary
 
 
 @pytest.fixture

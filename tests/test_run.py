@@ -19,7 +19,10 @@ from places import ROOT
 from small_recipe import RECIPE
 
 import spikeport as sp
+from exporter.neurons import GradedVec
 from lava_runtime.child import lava_missing
+from spikeport.summary import VERSION, Summary
+from spikeport.sweep import Grid, run_sweep
 from trainer.files import read_tensors
 
 
@@ -51,6 +54,71 @@ def test_python_runs_a_recipe_and_opens_what_it_wrote(finished: Path, tmp_path: 
         np.testing.assert_array_equal(opened.network.simulate(x, steps=steps).spikes, arrays["spikes"])
     page = opened.report()
     assert page.is_file() and "<html" in page.read_text(encoding="utf-8")
+
+
+SUMMED = """
+name = "summed"
+dataset = "digits_image"
+dt = 1e-4
+devices = ["server_cpu"]
+backends = []
+sums = "graded"
+[network]
+layers = [{ kind = "conv", size = 4 }, { kind = "sew", size = 4 }]
+neuron = "lif"
+batch_norm = true
+chip_aware = 4
+output_pool = 2
+[training]
+method = "sew_resnet"
+epochs = 1
+steps = 4
+encoding = "integrate"
+"""
+
+
+@pytest.fixture(scope="module")
+def summed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of 4-bit weights and graded sums."""
+    folder = tmp_path_factory.mktemp("summed")
+    (folder / "summed.toml").write_text(SUMMED)
+    sp.run_recipe(folder / "summed.toml", folder / "run")
+    return folder / "run"
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_finished_run_has_the_network_it_was_compiled_to(summed: Path, tmp_path: Path, old: bool) -> None:
+    folder = shutil.copytree(summed, tmp_path / "copy")
+    summary = json.loads((folder / "summary.json").read_text())
+    if old:
+        (folder / "summary.json").write_text(json.dumps({k: summary[k] for k in {*summary} - {"version", "compiled"}}))
+    network = sp.open_run(folder).network
+    network.save(tmp_path / "again.chip")
+    assert (tmp_path / "again.chip").read_bytes() == (folder / "model.chip").read_bytes()
+    # a relay reads by weights of 1, which 4 bits do not hold
+    relays = {p.name for p in network.program.populations if isinstance(p, GradedVec)}
+    assert relays and {c.weight_bits for c in network.program.connections if c.target not in relays} == {4}
+    x = np.load(folder / "test_input.npy")
+    with np.load(folder / "result.npz") as arrays:
+        np.testing.assert_array_equal(network.simulate(x).spikes, arrays["spikes"])
+    # float is lowered with the same sums, else the two would not have the same layers at the same steps
+    assert network.diff(x[:, :200]).parts() == summary["difference"]
+
+
+def test_a_sweep_compiles_as_the_run_does(summed: Path, tmp_path: Path) -> None:
+    found = run_sweep(summed.parent / "summed.toml", Grid.parse(["chip=loihi2"]), tmp_path / "sweep").rows[0]
+    summary = sp.open_run(summed).summary
+    assert summary.per_inference is not None and summary.mapping is not None
+    assert (found["spikes"], found["synops"]) == (summary.per_inference.spikes, summary.per_inference.synops)
+    assert (found["cores"], found["accuracy"]) == (summary.mapping.cores, summary.accuracy.fixed)
+
+
+def test_a_run_s_summary_is_of_the_schema(summed: Path, finished: Path) -> None:
+    for folder in (summed, finished):
+        values = json.loads((folder / "summary.json").read_text())
+        assert values["version"] == VERSION
+        assert Summary.model_validate(values, strict=False).to_dict() == values
+    assert values["compiled"] == {"profile": "loihi2", "weight_bits": 8, "precision": "normal", "sums": "synapses"}
 
 
 def test_python_opens_no_folder_without_a_run(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.compile import compile_graph
+from exporter.compile_options import CompileOptions
 from exporter.nir_file import read_nir
 from hardware_profiles import load_chip
 from hardware_profiles.fixed_point import STATE_UNIT
@@ -123,8 +124,8 @@ def test_no_way_of_compiling_rounds_them_again(tmp_path: Path) -> None:
     x = (np.random.default_rng(4).random((12, 6, 30)) < 0.4).astype(np.uint8)
     graph, chip = read_nir(tmp_path / "model.nir"), load_chip("loihi2")
     for program in (
-        compile_graph(graph, chip, precision="high"),
-        compile_graph(graph, chip, calibration=x),
+        compile_graph(graph, chip, CompileOptions(precision="high")),
+        compile_graph(graph, chip, CompileOptions(calibration=x)),
         compile_graph(graph, load_chip("loihi1")),
     ):
         for one, other in zip(plain.connections, program.connections, strict=True):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from exporter.compile import compile_graph, lower_graph
+from exporter.compile_options import CompileOptions
 from exporter.float_simulator import simulate_float
 from exporter.from_torch import network_to_nir
 from exporter.nir_file import read_nir, write_nir
@@ -149,7 +150,7 @@ def test_the_exported_graph_computes_the_same_spikes(name: str, neuron: str, tmp
 def test_chip_aware_synapses_come_out_as_the_integers_of_training(name: str, bits: int, tmp_path: Path) -> None:
     network = made(name, chip_aware=bits)
     write_nir(network_to_nir(network), tmp_path / "model.nir")
-    program = compile_graph(read_nir(tmp_path / "model.nir"), load_chip("loihi2"), weight_bits=bits)
+    program = compile_graph(read_nir(tmp_path / "model.nir"), load_chip("loihi2"), CompileOptions(weight_bits=bits))
     for layer in network.effective_layers():
         unit = float(layer.vth.max() / program.population(layer.name).vth.max())
         wanted = [layer.weight / layer.pool**2] * len(layer.sources)

@@ -13,10 +13,9 @@ from hardware_profiles.fixed_point import WordWidths, split_bias
 from hardware_profiles.schema import ChipProfile
 
 from ..compile import lower_graph
-from ..discretize import Discretize
-from ..float_network import Reset
+from ..compile_options import DEFAULTS, CompileOptions
 from ..neurons import Cuba, CubaLIF, LIFReset, Population
-from ..program import ChipProgram, Connection, Given
+from ..program import ChipProgram, Connection
 from ..quantise import quantise
 from ..rest import resting_voltage
 from ..validate import validate
@@ -28,25 +27,21 @@ from .totals import kernel_of, matrix_of, survives
 
 
 def compile_for_net(
-    graph: nir.NIRGraph,
-    chip: ChipProfile,
-    dt: float | None = None,
-    where: str = "graph",
-    *,
-    discretize: Discretize = "euler",
-    reset: Reset = "zero",
-    calibration: Given | None = None,
+    graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions = DEFAULTS, where: str = "graph"
 ) -> ChipProgram:
     """Compile a graph for write_net; arguments as for compile_graph. Raises InputError for what is no chain of layers.
 
-    The chip's exponents and finer biases are left unused, so this loses more than compile_graph does.
+    Weights have 8 bits and one synapse each: options for others are refused. The chip's exponents and finer biases are
+    left unused, so this loses more than compile_graph does.
     """
     widths = chip.word_widths.fixed_point()
-    network = lower_graph(graph, dt, where, discretize=discretize, reset=reset)
+    if options.precision != "normal" or options.weight_bits is not None:
+        raise InputError(f"{where}: weights of a .net file have 8 bits; leave --precision and --weight-bits out")
+    network = lower_graph(graph, options, where)
     if not network.populations:
         raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
     narrow = replace(widths, weight_exp_max=0)
-    found = quantise(network, chip.name, narrow, widths.weight_bits, calibration=calibration)
+    found = quantise(network, chip.name, narrow, options)
     program = replace(found, widths=widths)
     port, links = chain_of(program, where)
     sources = [port.size, *(link.population.size for link in links)]

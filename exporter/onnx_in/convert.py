@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from hardware_profiles.schema import ChipProfile
 
+from ..compile_options import Precision
 from ..program import ChipProgram
-from ..quantise import Precision
 from .activations import Activity, check_samples, record
 from .network import ReluNetwork, open_network
 from .rate import compile_rate

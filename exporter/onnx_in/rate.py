@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from hardware_profiles.schema import ChipProfile
 
 from ..compile import lower_graph
+from ..compile_options import CompileOptions, Precision
 from ..mapping import map_program
 from ..program import ChipProgram
-from ..quantise import Precision, quantise
+from ..quantise import quantise
 from .activations import Activity
 from .network import DT, ReluNetwork
 
@@ -55,7 +56,7 @@ def compile_rate(
     precision: Precision = "normal",
 ) -> ChipProgram:
     """The program, calibrated on samples x (N, *input shape) shown for `steps` steps; raises InputError."""
-    lowered = lower_graph(rate_graph(network, activity), None, network.where, reset="subtract")
+    lowered = lower_graph(rate_graph(network, activity), CompileOptions(reset="subtract"), network.where)
     scale = input_scale(activity)
     held = replace(lowered, inputs=tuple(replace(port, scale=scale) for port in lowered.inputs))
     widths = chip.word_widths.fixed_point()
@@ -64,8 +65,6 @@ def compile_rate(
         held,
         chip.name,
         widths,
-        widths.weight_bits,
-        precision=precision,
-        calibration=shown,
+        CompileOptions(precision=precision, calibration=shown),
         fits=lambda program: map_program(program, chip).fits,
     )

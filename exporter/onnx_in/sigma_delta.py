@@ -70,7 +70,7 @@ def compile_sigma_delta(
                 f"{network.where}: {relu.after!r} is cut at {relu.ceiling:g}, which sigma-delta neurons do not do; "
                 "convert it rate-coded, or train with ReLU"
             )
-    lowered = lower_graph(network.to_nir({}), None, network.where)
+    lowered = lower_graph(network.to_nir({}), where=network.where)
     return _Builder(network, activity, lowered, chip, threshold).program()
 
 

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from lava_runtime.costs import Range
 
+from ..summary import Accuracies, Layer
 from .fluid import TRACK, axis, chart, heading, length, linear, logarithmic, shares, span, track
-from .model import Accuracies, Layer
 from .svg import clip, dot, element, line, rectangle
 from .units import DASH, estimate, percent, short_title, si, si_range
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from .model import Summary
+from ..summary import Summary
 from .units import NOT_RUN, count, percent, plain, plural, si, si_range
 from .verdict import Duel, Outcome, duels
 

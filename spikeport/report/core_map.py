@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from .model import Mapping
-from .placed import CoreMap, PlacedCore
+from ..summary import CoreMap, Mapping, PlacedCore
 from .svg import Length, element, number, rectangle, text
 from .units import percent, plain, plural
 

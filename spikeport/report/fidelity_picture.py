@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from .fidelity import Difference, LayerFidelity
+from ..summary import Difference, LayerFidelity
 from .fluid import TRACK, Scale, axis, chart, heading, length, logarithmic, track
 from .svg import clip, dot, line, rectangle
 from .units import count, percent, plain

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from .model import Edge, Network, Node
+from ..summary import Edge, Network, Node
 from .network_glyph import GLYPH, glyph
 from .svg import clip, element, number, path, picture, text
 from .units import TIMES, plain, plural, power_of_two, shape, short_count

@@ -15,10 +15,10 @@ from markupsafe import Markup
 from hardware_profiles.files import write_text
 from lava_runtime.costs import Range
 
+from ..summary import DeviceCost, PerInference, Summary, read_summary
 from . import charts, core_map, tables, units
 from .checks import checks
 from .fidelity_picture import fidelity_panels
-from .model import DeviceCost, PerInference, Summary, read_summary
 from .network_picture import network_picture
 from .raster import Raster, read_raster
 from .raster_picture import step_pictures

@@ -11,8 +11,8 @@ from typing import Any
 from hardware_profiles.errors import InputError, reason
 from lava_runtime.costs import Range
 
+from ..summary import PerInference, Summary
 from .charts import wilson
-from .model import PerInference, Summary
 from .units import DASH, MINUS, NONE, TIMES, count, estimate, percent, plain, significant
 from .verdict import Outcome, outcome
 

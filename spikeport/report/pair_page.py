@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hardware_profiles.files import write_text
 
-from .model import Summary, read_summary
+from ..summary import Summary, read_summary
 from .network_picture import network_picture
 from .page import page_from
 from .pair import Group, groups, recipe_of, sentence

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from lava_runtime.costs import Range
 
+from ..summary import Summary
 from .charts import answers, interval, wilson
 from .fluid import Scale, axis, chart, heading, logarithmic, shares, track
-from .model import Summary
 from .svg import dot, element, line
 from .units import count, estimate, percent
 

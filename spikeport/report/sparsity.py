@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from hardware_profiles.errors import InputError, reason
 
-from .base import Amount, Count, Energy, Model, Share
+from ..summary import Amount, Count, Energy, Model, Share
 from .charts import interval, wilson
 from .fluid import chart, length, logarithmic, shares
 from .svg import dot, line, text

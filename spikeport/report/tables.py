@@ -8,9 +8,8 @@ from itertools import groupby
 
 from lava_runtime.costs import Range
 
+from ..summary import Device, DeviceCost, Layer, LayerFidelity, Rounding, Summary
 from .charts import answers, interval
-from .fidelity import LayerFidelity
-from .model import Device, DeviceCost, Layer, Rounding, Summary
 from .units import (
     DASH,
     MINUS,

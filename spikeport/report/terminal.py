@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..summary import Summary
 from . import tables
 from .checks import yes_no
-from .model import Summary, parse_summary
 from .units import DASH, MINUS, NARROW, NOT_RUN, TIMES, estimate, percent, plain, plural, seconds, short_title
 from .verdict import against, verdict
 
@@ -19,9 +17,8 @@ _PLAIN = str.maketrans({NARROW: " "})
 _ASCII = str.maketrans({DASH: "-", MINUS: "-", TIMES: "x", "µ": "u"})
 
 
-def print_summary(summary: dict[str, Any], console: Console) -> None:
-    """Print the verdict and a table; raises InputError for a summary that lacks a field."""
-    found = parse_summary(summary, "summary.json")
+def print_summary(found: Summary, console: Console) -> None:
+    """Print the verdict and a table."""
     table = Table(title=said(f"{found.recipe} on {found.chip_title}", console), title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()

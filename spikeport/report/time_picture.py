@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from ..summary import CoreMap
 from .core_map import strength
 from .fluid import chart, length
-from .placed import CoreMap
 from .svg import element, line, rectangle, text
 from .units import NONE, plain, plural, si, si_range
 

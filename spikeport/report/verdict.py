@@ -9,7 +9,7 @@ from enum import Enum
 
 from lava_runtime.costs import Range
 
-from .model import Device, DeviceCost, Mapping, Summary
+from ..summary import Device, DeviceCost, Mapping, Summary
 from .units import TIMES, percent, plain, plural, short_title, significant
 
 

@@ -144,7 +144,7 @@ def _answers_at(program: ChipProgram, x: NDArray[np.float32], lengths: list[int]
     """The class with the largest value after each length, (lengths, samples), and how many messages were sent."""
     behind = program.pipeline_steps
     shown = np.broadcast_to(x, (lengths[-1], *x.shape))
-    result = simulate(program, shown, steps=lengths[-1] + behind)
+    result = simulate(program, shown)
     at = [behind + n - 1 for n in lengths]
     values = result.output[at].reshape(len(lengths), len(x), -1)
     counts = result.counts()

@@ -24,7 +24,7 @@ from lava_runtime.profiling.views import views
 
 from ..output import say
 from ..report.units import estimate, si
-from ..summary import profile_parts
+from ..summary.build import profile_parts
 from .shown import Shown
 
 

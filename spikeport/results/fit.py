@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from exporter.mapping import Flow, Mapping, map_program, one_each, read_map, write_map
+from exporter.mapping import Core, Flow, LimitName, Mapping, map_program, one_each, read_map, write_map
 from exporter.program import ChipProgram
 from hardware_profiles.overwriting import refuse_inputs
 from hardware_profiles.schema import ChipProfile
 
 from ..output import say
-from ..summary import core_parts, mapping_parts
+from ..summary.build import mapping_of
 from .cores import alike, numbers
 from .shown import Shown
 
@@ -88,8 +88,8 @@ class Fit(Shown):
         """The mapping as in summary.json, every core, how far messages go, and what does not fit."""
         cores = zip(self.mapping.placed, self.mapping.fills, strict=True)
         return {
-            **mapping_parts(self.mapping),
-            "placed": [core_parts(core, fill) for core, fill in cores],
+            **mapping_of(self.mapping).to_dict(),
+            "placed": [_core_parts(core, fill) for core, fill in cores],
             "axons": {"messages": self.axons.messages, "hops": self.axons.hops, "chip_hops": self.axons.chip_hops},
             "network": self.network,
             "chip": self.chip,
@@ -119,3 +119,15 @@ class Fit(Shown):
         board = self.mapping.board
         chips = f" on {self.mapping.chips} of {board.chips} chips" if board.chips > 1 else ""
         say(console, f"{verdict}: {self.mapping.cores} of {board.capacity} cores{chips}")
+
+
+def _core_parts(core: Core, fill: Dictionary[LimitName, float]) -> dict[str, Any]:
+    """One core: where it lies, what it holds, and the share of each limit that it uses."""
+    return {
+        "number": core.number,
+        "chip": core.chip,
+        "x": core.x,
+        "y": core.y,
+        "slices": [asdict(part) for part in core.slices],
+        "fill": dict(fill),
+    }

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from exporter.compile import compile_graph
 from exporter.from_torch import network_to_nir
 from hardware_profiles.errors import InputError
 from hardware_profiles.files import make_folder, write_text
 from hardware_profiles.loader import load_chip
-from lava_runtime.costs import Range
 from lava_runtime.profile import profile_run
 from lava_runtime.simulate import simulate
 from trainer.loop import DivergedError
 from trainer.methods import load_trained
 
 from .. import stages
+from ..compiling import compile_recipe, options_of
 from ..folder import RunFolder
 from ..recipe import Recipe, checked_recipe
-from .grid import Point, with_values
+from ..summary.base import spread
+from .grid import Point, Values, with_values
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Job:
         """The recipe of this point; raises InputError for a value that it cannot have."""
         chip = {key: value for key, value in self.point.compiled.items() if key == "chip"}
         return checked_recipe(with_values(self.content, {**self.point.trained, **chip}), self.where)
+
+    @property
+    def changed(self) -> Values:
+        """Options of compiling that this point sets otherwise than the recipe."""
+        return {key: value for key, value in self.point.compiled.items() if key != "chip"}
 
     @property
     def trained(self) -> RunFolder:
@@ -64,9 +69,17 @@ class Job:
     @property
     def file(self) -> Path:
         """Where the result is kept: another chip's numbers, or another recipe, make another file."""
-        chip = load_chip(self.recipe.chip).model_dump_json()
+        recipe = self.recipe
+        chip = load_chip(recipe.chip).model_dump_json()
+        _check_options(recipe, self.changed)
         what = json.dumps([self.content, self.point.values, chip], sort_keys=True, default=str)
         return self.folder / "points" / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.json"
+
+
+def _check_options(recipe: Recipe, changed: Values) -> None:
+    """Raises InputError for a value that an option of compiling does not have."""
+    options: Any = changed
+    replace(options_of(recipe), **options)
 
 
 def train(job: Job) -> None:
@@ -91,21 +104,18 @@ def measure(job: Job) -> None:
 def _measured(job: Job) -> dict[str, Any]:
     if not job.trained.network.is_file():
         raise InputError(job.diverged.read_text(encoding="utf-8").strip())
-    recipe, how = job.recipe, job.point.compiled
+    recipe = job.recipe
     method, chip = load_trained(job.trained.network), load_chip(recipe.chip)
-    precision: Any = how.get("precision", "normal")
-    bits: Any = how.get("weight_bits", method.network_config.chip_aware)
-    graph = network_to_nir(method.spiking_network)
-    program = compile_graph(graph, chip, weight_bits=bits, where=job.where, precision=precision)
+    program = compile_recipe(recipe, network_to_nir(method.spiking_network), job.where, **job.changed)
     data = stages.dataset_of(recipe)
     x = method.encode(data.x_test)
-    result = simulate(program, x, "emulator", len(x) + program.pipeline_steps, "layers", threads=1)
+    result = simulate(program, x, "emulator", record="layers", threads=1)
     profile = profile_run(program, result, chip, x, threads=1)
     answers = stages.answers(program, result, method.train_config.steps)
     return {
         "accuracy": float(np.mean(answers == data.y_test)),
-        **_spread("energy", "j", profile.energy),
-        **_spread("latency", "s", profile.latency),
+        **spread("energy", "j", profile.energy),
+        **spread("latency", "s", profile.latency),
         "energy_delay_js": profile.energy.typical * profile.latency.typical,
         "per_second_pipelined": profile.pipelined.typical,
         "spikes": profile.total("spikes"),
@@ -115,7 +125,3 @@ def _measured(job: Job) -> dict[str, Any]:
         "fits": profile.mapping.fits,
         "test_samples": len(data.y_test),
     }
-
-
-def _spread(name: str, unit: str, value: Range) -> dict[str, float]:
-    return {f"{name}_{unit}": value.typical, f"{name}_low_{unit}": value.low, f"{name}_high_{unit}": value.high}

@@ -1,48 +1,22 @@
-"""What summary.json says, read and checked; the report knows nothing else of a run but its raster."""
+"""The schema of summary.json: a run writes it, the report, `compare` and `open_run` read it."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from hardware_profiles.errors import InputError, reason
-from lava_runtime.costs import Range
+from exporter.compile_options import DEFAULTS, CompileOptions, Precision, Sums
 
-from .base import Amount, Count, Energy, Model, Number, Share
-from .fidelity import Difference
-from .placed import CoreMap
+from .base import Amount, Bounds, Cost, Count, Energy, Model, Number, Share
+from .core_map import CoreMap
+from .difference import Difference
 
-
-class Bounds(Model):
-    """An estimate as summary.json nests it: low, typical, high."""
-
-    low: Amount
-    typical: Amount
-    high: Amount
-
-    @property
-    def range(self) -> Range:
-        """The same as a Range."""
-        return Range(self.low, self.typical, self.high)
+VERSION = 1
+"""Of the schema: summaries of runs before it had one, 0, call every population cuba_lif and know no sparse synapses."""
 
 
-class _Cost(Energy):
-    dynamic_j: Bounds
-    static_j: Bounds
-    latency_s: Amount
-    latency_low_s: Amount
-    latency_high_s: Amount
-
-    @property
-    def latency(self) -> Range:
-        """Latency in seconds."""
-        return Range(self.latency_low_s, self.latency_s, self.latency_high_s)
-
-
-class PerInference(_Cost):
+class PerInference(Cost):
     """Mean cost of one inference on the chip."""
 
     spikes: Amount
@@ -51,10 +25,11 @@ class PerInference(_Cost):
     messages: Amount
     steps: Count
     silent_j: Bounds | None = None
+    host_latency_s: Bounds | None = None
 
 
 class Workload(Model):
-    """NeuroBench's metrics of the run and the N-DNS challenge's, as far as a page needs them."""
+    """NeuroBench's metrics of the run and the N-DNS challenge's."""
 
     activation_sparsity: Share
     connection_sparsity: Share | None = None
@@ -62,16 +37,17 @@ class Workload(Model):
     effective_acs: Amount | None = None
     effective_macs: Amount = 0.0
     dense_synops: Amount | None = None
+    neuron_updates: Amount | None = None
     power_proxy: Amount | None = None
     power_delay_product: Amount | None = None
 
 
-class DeviceCost(_Cost):
+class DeviceCost(Cost):
     """Estimated cost of one inference of the ANN twin on one device at one precision, in a call of `batch`."""
 
     title: str
     precision: str
-    macs: Amount
+    macs: Count
     bytes: Amount
     batch: Count = 1
 
@@ -80,6 +56,12 @@ class BatchOne(DeviceCost):
     """The cost at batch 1, and at the batch that costs least, where that is another."""
 
     best_batch: DeviceCost | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A device that was not run at another batch or precision has no such field in the file."""
+        values: dict[str, Any] = dump(self)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Device(BatchOne):
@@ -100,10 +82,13 @@ class Rounding(Model):
     bias_error: Number | None = None
     current_bound: Number | None = None
     notes: tuple[str, ...] = ()
+    voltage_bound: Number | None = None
+    bound_basis: str | None = None
+    interval: Number | None = None
 
 
 class Layer(Energy):
-    """One layer's activity and dynamic energy per inference."""
+    """One layer's activity and dynamic energy per inference; kind: "input", or the neuron model's name."""
 
     name: str
     kind: str
@@ -128,7 +113,7 @@ class Node(Model):
 
 
 class Edge(Model):
-    """A bundle of synapses between two nodes."""
+    """A bundle of synapses between two nodes; kind: "dense", "sparse" or "conv"."""
 
     source: str
     target: str
@@ -163,6 +148,7 @@ class Mapping(Model):
     cores: Count
     cores_per_chip: Count
     chips: Count
+    chips_per_board: Count = 1
     fits: bool
     layers: tuple[MappedLayer, ...] = ()
 
@@ -201,9 +187,24 @@ class Training(Model):
     seed: int
 
 
+class Compiled(Model):
+    """How the network was compiled; profile: the chip's, by name or path, as the recipe gives it."""
+
+    profile: str
+    weight_bits: Count | None = None
+    precision: Precision = DEFAULTS.precision
+    sums: Sums = DEFAULTS.sums
+
+    @property
+    def options(self) -> CompileOptions:
+        """The same as options."""
+        return CompileOptions(weight_bits=self.weight_bits, precision=self.precision, sums=self.sums)
+
+
 class Summary(Model):
     """summary.json; None where a stage could not run."""
 
+    version: Count = VERSION
     recipe: str
     dataset: str
     chip: str
@@ -213,7 +214,9 @@ class Summary(Model):
     chip_steps: Count
     dt: Amount | None = None
     training: Training | None = None
+    compiled: Compiled | None = None
     python: str = ""
+    platform: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     accuracy: Accuracies
     agreement: Share | None = None
@@ -230,29 +233,5 @@ class Summary(Model):
     ann: dict[str, Device] = Field(default_factory=dict)
     constants: tuple[Constant, ...] = ()
     seconds: dict[str, Amount | None] = Field(default_factory=dict)
+    cpu_seconds: dict[str, Amount | None] = Field(default_factory=dict)
     commands: tuple[str, ...] = ()
-
-
-def parse_summary(values: Any, where: str) -> Summary:
-    """Check the values of a summary; raises InputError that names `where` and the field."""
-    try:
-        return Summary.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        fault = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-        raise InputError(f"{where}: field {field}: {fault}; run the recipe again to write it anew") from error
-
-
-def read_summary(path: Path) -> Summary:
-    """Read summary.json; raises InputError if it is missing, truncated or lacks a field."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        why = error.strerror or reason(error)
-        raise InputError(f"{path}: cannot be read ({why}); the report needs the folder of a finished run") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: is truncated or no JSON ({reason(error)}); run the recipe again to write it anew"
-        ) from error
-    return parse_summary(values, str(path))

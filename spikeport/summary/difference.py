@@ -28,6 +28,7 @@ class LayerFidelity(Model):
     chip_spikes: Amount
     rate_error: Number | None = None
     u_peak: Amount = 0.0
+    u_beyond_share: Share = 0.0
     v_limited_share: Share = 0.0
 
 
@@ -38,12 +39,21 @@ class Blame(Model):
     share: Share
 
 
+class OutputPlaces(Model):
+    """Places of the outputs, (sample, neuron, step), that were compared, and those that differ."""
+
+    differing: Count
+    compared: Count
+
+
 class Difference(Model):
     """Float against fixed point on `samples` samples over `steps` steps of the chip."""
 
+    chip: str = ""
     samples: Count
     steps: Count
     equal: bool
     same_winner: Share
+    output: OutputPlaces | None = None
     layers: tuple[LayerFidelity, ...] = ()
     causes: dict[str, Blame] = Field(default_factory=dict)

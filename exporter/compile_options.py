@@ -1,0 +1,96 @@
+"""How a network is compiled: one value that every step from the command line to the rounding takes whole.
+
+Allowed values, defaults and their checks are here alone. Nothing heavy is imported: `spikeport --help` reads this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from hardware_profiles.errors import InputError, check_choice
+
+if TYPE_CHECKING:
+    from .program import Given
+
+Discretize = Literal["euler", "exponential"]
+"""How time constants become decays per step (exporter/discretize.py)."""
+Reset = Literal["zero", "subtract", "subtract_after_decay"]
+"""v after a spike: 0; less the threshold; or less the threshold in the next step, when v has decayed."""
+Precision = Literal["normal", "high"]
+"""How many synapses a weight may take: one, or two where that is needed."""
+Sums = Literal["synapses", "graded"]
+"""How a synapse reads the sum of several layers: once for each of them, or once, behind a relay of payloads."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "discretize": get_args(Discretize),
+    "reset": get_args(Reset),
+    "precision": get_args(Precision),
+    "sums": get_args(Sums),
+}
+"""Option -> the values it may take."""
+
+
+def _check_number(option: str, value: Any, kind: type, what: str) -> None:
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise InputError(f"{option} is {value!r}, but must be {what}")
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What a user may choose about compiling a network. Raises InputError for a value that an option does not have.
+
+    dt: seconds per step, None: the graph's own. weight_bits: None: all that the chip has. framework: the one that wrote
+    the graph (exporter/dialects.py); it sets what is None of dt, discretize and reset, which else are the graph's own,
+    "euler" and "zero". calibration: sample input (time, batch, *input shape), one per name for several inputs, by whose
+    spikes the scales are chosen, or a file of it, which spikeport reads before it compiles.
+    """
+
+    dt: float | None = None
+    weight_bits: int | None = None
+    framework: str | None = None
+    discretize: Discretize | None = None
+    reset: Reset | None = None
+    precision: Precision = "normal"
+    calibration: Given | Path | str | None = None
+    sums: Sums = "synapses"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in CHOICES and not (value is None and field.default is None):
+                check_choice(field.name, value, CHOICES[field.name])
+        _check_number("dt", self.dt, Real, "a number of seconds")
+        _check_number("weight_bits", self.weight_bits, Integral, "a whole number")
+
+    @property
+    def sample(self) -> Given | None:
+        """The calibration as arrays; raises InputError if it is a file that was not read."""
+        if isinstance(self.calibration, (Path, str)):
+            raise InputError(f"calibration {str(self.calibration)!r} is the name of a file; give the array it holds")
+        return self.calibration
+
+    @property
+    def sample_file(self) -> Path | None:
+        """The file of the calibration, where it is one."""
+        return Path(self.calibration) if isinstance(self.calibration, (Path, str)) else None
+
+
+DEFAULTS = CompileOptions()
+
+
+@dataclass(frozen=True)
+class LoweringOptions:
+    """What NIR leaves open, decided: dt in seconds, the others as in CompileOptions."""
+
+    dt: float
+    discretize: Discretize
+    reset: Reset
+    sums: Sums
+
+    @classmethod
+    def of(cls, options: CompileOptions, dt: float) -> LoweringOptions:
+        """The options with their defaults for what neither the user nor a framework sets."""
+        return cls(dt, options.discretize or "euler", options.reset or "zero", options.sums)

@@ -1,0 +1,77 @@
+"""What a run's stages found, and the summary made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.program import ChipProgram
+from hardware_profiles.loader import load_device
+from hardware_profiles.schema import ChipProfile
+from lava_runtime.ann_cost import DeviceCost
+from lava_runtime.diff import DiffReport
+from lava_runtime.profile import Profile
+
+from .compiling import options_of
+from .core_map import core_map_of
+from .difference import difference_of
+from .recipe import Recipe
+from .summary import Accuracies, Summary, build
+
+if TYPE_CHECKING:
+    from .stages import Accuracies as Measured
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the stages of one recipe found; equal: backend -> whether it gave the emulator's arrays, None: not run."""
+
+    recipe: Recipe
+    chip: ChipProfile
+    program: ChipProgram
+    test_samples: int
+    measured: Measured
+    equal: Mapping[str, bool | None]
+    profile: Profile
+    difference: DiffReport
+    costs: Sequence[DeviceCost]
+
+    def summary(
+        self, seconds: Mapping[str, float], cpu_seconds: Mapping[str, float], commands: Sequence[str]
+    ) -> Summary:
+        """The whole summary; seconds and cpu_seconds by stage, commands: how to repeat the stages."""
+        recipe, chip, measured = self.recipe, self.chip, self.measured
+        profiles = [chip, *(load_device(name) for name in recipe.devices)]
+        return Summary(
+            recipe=recipe.name,
+            dataset=recipe.dataset,
+            chip=chip.name,
+            chip_title=chip.title,
+            compiled=build.compiled_of(recipe.chip, options_of(recipe)),
+            **build.environment_of(),
+            test_samples=self.test_samples,
+            steps=recipe.training.steps,
+            chip_steps=self.profile.steps,
+            dt=recipe.dt,
+            training=build.training_of(recipe.network, recipe.training),
+            agreement=measured.agreement,
+            equal_spikes=measured.equal_spikes,
+            accuracy=Accuracies(
+                ann=measured.ann, ann_int8=measured.ann_int8, float=measured.float, fixed=measured.fixed
+            ),
+            lava_equals_emulator=self.equal["lava"],
+            stock_equals_emulator=self.equal["stock"],
+            per_inference=build.per_inference_of(self.profile),
+            layers=build.layers_of(self.program, self.profile),
+            mapping=build.mapping_of(self.profile.mapping),
+            workload=build.workload_of(self.profile),
+            core_map=core_map_of(self.profile.mapping, self.profile.timeline, chip),
+            difference=difference_of(self.difference),
+            network=build.network_of(self.program),
+            ann=build.ann_of(self.costs),
+            constants=build.constants_of(profiles),
+            seconds={**seconds},
+            cpu_seconds={**cpu_seconds},
+            commands=tuple(commands),
+        )

@@ -1,0 +1,216 @@
+"""From what a run found to the parts of summary.json."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import exporter.mapping as mapped
+from exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from hardware_profiles.schema import constants
+from lava_runtime import ann_cost
+from lava_runtime.profile import LayerProfile, Profile
+
+from .base import Bounds, spread
+from .model import (
+    BatchOne,
+    Compiled,
+    Constant,
+    Device,
+    DeviceCost,
+    Edge,
+    Layer,
+    MappedLayer,
+    Mapping,
+    Network,
+    Node,
+    PerInference,
+    Rounding,
+    Training,
+    Workload,
+)
+
+if TYPE_CHECKING:
+    from exporter.compile_options import CompileOptions
+    from trainer.config import NetworkConfig
+    from trainer.train_config import TrainConfig
+
+_PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
+
+
+def per_inference_of(profile: Profile) -> PerInference:
+    """Mean cost of one inference."""
+    return PerInference(
+        **{what: profile.total(what) for what in ("spikes", "synops", "neuron_updates", "messages")},
+        **spread("energy", "j", profile.energy),
+        dynamic_j=Bounds.of(profile.dynamic),
+        static_j=Bounds.of(profile.static),
+        **spread("latency", "s", profile.latency),
+        silent_j=Bounds.of(profile.silent),
+        host_latency_s=Bounds.of(profile.host_latency),
+        steps=profile.steps,
+    )
+
+
+def layers_of(program: ChipProgram, profile: Profile) -> tuple[Layer, ...]:
+    """Activity and energy of every input and population."""
+    return tuple(_layer(program, layer) for layer in profile.layers)
+
+
+def _layer(program: ChipProgram, layer: LayerProfile) -> Layer:
+    is_input = layer.name in {port.name for port in program.inputs}
+    report = program.quantisation.get(layer.name)
+    return Layer(
+        name=layer.name,
+        kind="input" if is_input else program.population(layer.name).KIND,
+        shape=list(program.source_shape(layer.name)),
+        neurons=layer.neurons,
+        synapses=layer.synapses,
+        cores=layer.cores,
+        spikes=layer.spikes,
+        synops=layer.synops,
+        neuron_updates=layer.neuron_updates,
+        messages=layer.messages,
+        **spread("energy", "j", layer.energy),
+        quantisation=None if report is None else Rounding(**asdict(report)),
+    )
+
+
+def mapping_of(mapping: mapped.Mapping) -> Mapping:
+    """Cores in all and by layer, and the limit that is nearest."""
+    return Mapping(
+        cores=mapping.cores,
+        cores_per_chip=mapping.cores_per_chip,
+        chips=mapping.chips,
+        chips_per_board=mapping.board.chips,
+        fits=mapping.fits,
+        layers=tuple(
+            MappedLayer(
+                name=layer.name,
+                cores=layer.cores,
+                neurons_per_core=layer.neurons_per_core,
+                limit=layer.limit,
+                fill=layer.fill[layer.limit],
+            )
+            for layer in mapping.layers
+        ),
+    )
+
+
+def workload_of(profile: Profile) -> Workload:
+    """NeuroBench's metrics."""
+    return Workload(**asdict(profile.workload))
+
+
+def profile_parts(program: ChipProgram, profile: Profile) -> dict[str, Any]:
+    """per_inference, layers, mapping and workload in plain values, as `spikeport profile --json` writes them."""
+    return {
+        "per_inference": per_inference_of(profile).to_dict(),
+        "layers": [layer.to_dict() for layer in layers_of(program, profile)],
+        "mapping": mapping_of(profile.mapping).to_dict(),
+        "workload": workload_of(profile).to_dict(),
+    }
+
+
+def network_of(program: ChipProgram) -> Network:
+    """Nodes and edges, for drawing."""
+    inputs = [Node(name=port.name, kind="input", shape=list(port.shape)) for port in program.inputs]
+    populations = [
+        Node(name=p.name, kind="population", shape=list(p.shape), output=p.name in program.outputs)
+        for p in program.populations
+    ]
+    edges = [
+        Edge(
+            source=c.source,
+            target=c.target,
+            kind=_kind(c),
+            delay=c.delay,
+            synapses=mapped.synapse_count(c, program),
+            weight_bits=c.weight_bits,
+            weight_exp=c.weight_exp,
+            sign_mode=c.sign_mode,
+        )
+        for c in program.connections
+    ]
+    return Network(nodes=(*inputs, *populations), edges=tuple(edges))
+
+
+def _kind(connection: Connection) -> str:
+    if isinstance(connection, ConvConnection):
+        return "conv"
+    return "sparse" if isinstance(connection, SparseConnection) else "dense"
+
+
+def ann_of(costs: Sequence[ann_cost.DeviceCost]) -> dict[str, Device]:
+    """By device: the float32 figures at batch 1, the int8 ones under `int8`, the best batch of each in `best_batch`."""
+    found: dict[str, Device] = {}
+    for name in dict.fromkeys(cost.device for cost in costs):
+        by_precision = {
+            precision: [cost for cost in costs if (cost.device, cost.precision) == (name, precision)]
+            for precision in ann_cost.PRECISIONS
+        }
+        int8 = by_precision["int8"]
+        found[name] = Device(**_batches(by_precision["float32"]), int8=BatchOne(**_batches(int8)) if int8 else None)
+    return found
+
+
+def _batches(costs: Sequence[ann_cost.DeviceCost]) -> dict[str, Any]:
+    """The fields of the cost at batch 1, and at the best batch where it is another."""
+    one = next(cost for cost in costs if cost.batch == 1)
+    best = next((cost for cost in costs if cost.batch > 1), None)
+    return {**_device_cost(one), "best_batch": None if best is None else DeviceCost(**_device_cost(best))}
+
+
+def _device_cost(cost: ann_cost.DeviceCost) -> dict[str, Any]:
+    return {
+        "title": cost.title,
+        "precision": cost.precision,
+        "batch": cost.batch,
+        "macs": cost.macs,
+        "bytes": cost.bytes,
+        **spread("energy", "j", cost.energy),
+        "dynamic_j": Bounds.of(cost.dynamic),
+        "static_j": Bounds.of(cost.static),
+        **spread("latency", "s", cost.latency),
+    }
+
+
+def constants_of(profiles: Sequence[Any]) -> tuple[Constant, ...]:
+    """Every constant of the profiles used, with its source; word widths and limits only of chips."""
+    return tuple(
+        Constant(profile=profile.name, name=name, **quantity.model_dump())
+        for profile in profiles
+        for name, quantity in constants(profile)
+    )
+
+
+def training_of(network: NetworkConfig, training: TrainConfig) -> Training:
+    """How the network was trained, as far as a reader of the report asks."""
+    return Training(
+        method=training.method,
+        neuron=network.neuron,
+        encoding=training.encoding,
+        epochs=training.epochs,
+        seed=training.seed,
+    )
+
+
+def compiled_of(profile: str, options: CompileOptions) -> Compiled:
+    """How the network was compiled, for the chip of that profile."""
+    return Compiled(profile=profile, weight_bits=options.weight_bits, precision=options.precision, sums=options.sums)
+
+
+def environment_of() -> Dictionary[str, Any]:
+    """The summary's fields python, platform and versions."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), "platform": sys.platform, "versions": versions}

@@ -1,0 +1,49 @@
+"""Reading summary.json: one sentence for a file that is missing, truncated, of a later version or without a field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from hardware_profiles.errors import InputError, reason
+
+from .model import VERSION, Summary
+
+
+def parse_summary(values: Any, where: str) -> Summary:
+    """Check the values of a summary; raises InputError that names `where` and the field, or an unknown version."""
+    if isinstance(values, Mapping):
+        # runs before version 1 wrote none
+        values = {"version": 0, **values}
+        if isinstance(values["version"], int) and values["version"] > VERSION:
+            raise InputError(
+                f"{where}: is of version {values['version']}, but this spikeport reads versions up to {VERSION}; "
+                "update spikeport, or run the recipe again"
+            )
+    try:
+        return Summary.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        fault = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        raise InputError(f"{where}: field {field}: {fault}; run the recipe again to write it anew") from error
+
+
+def read_summary(path: Path) -> Summary:
+    """Read summary.json; raises InputError if it is missing, truncated, of an unknown version or lacks a field."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path.parent}: holds no {path.name}; make one with `spikeport run`") from error
+    except OSError as error:
+        why = error.strerror or reason(error)
+        raise InputError(f"{path}: cannot be read ({why}); the report needs the folder of a finished run") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: is truncated or no JSON ({reason(error)}); run the recipe again to write it anew"
+        ) from error
+    return parse_summary(values, str(path))
