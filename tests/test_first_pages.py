@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,13 @@ WORDS = {
 
 def environment(clone: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(clone), "COLUMNS": "200"}
+
+
+@pytest.mark.parametrize("page", FIRST_PAGES, ids=lambda p: p.stem)
+def test_a_whole_line_can_be_copied(page: Path) -> None:
+    """A remark behind a command is a comment to the shell."""
+    lines = re.findall(r"^    (\S.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert lines and not [line for line in lines if re.search(r" {2,}(?!#)\S", line)]
 
 
 def test_a_clone_alone_is_enough_for_the_readme(tmp_path: Path) -> None:
