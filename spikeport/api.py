@@ -61,13 +61,17 @@ def load(path: str | Path, chip: str | Path | None = None) -> Network:
 def run_recipe(
     recipe: str | Path, out: str | Path | None = None, *, overwrite: bool = False, resume: bool = False
 ) -> Run:
-    """Train, export, compile, simulate, profile, compare and report, as `spikeport run`; raises InputError."""
+    """Train, export, compile, simulate, profile, compare and report, as `spikeport run`; raises InputError.
+
+    recipe: a shipped recipe by name, or a .toml file.
+    """
     from . import run
     from .recipe import load_recipe
+    from .shipped import find_recipe
 
-    name = load_recipe(recipe).name
-    folder = new_folder(None if out is None else Path(out), name, overwrite, resume)
-    run.run_recipe(Path(recipe), folder, resume, Console(), overwrite)
+    path = find_recipe(recipe)
+    folder = new_folder(None if out is None else Path(out), load_recipe(path).name, overwrite, resume)
+    run.run_recipe(path, folder, resume, Console(), overwrite)
     return Run(folder)
 
 

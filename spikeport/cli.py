@@ -80,13 +80,27 @@ def demo(said: OutputOption, out: OutOption = None) -> None:
 
     Example: spikeport demo
     """
-    here = Path(__file__).resolve().parent
-    # beside the package in a checkout, inside it where a wheel was installed
-    places = [folder / "recipes" / "digits.toml" for folder in (here.parent, here)]
-    recipe = next((place for place in places if place.is_file()), None)
-    if recipe is None:
-        raise InputError(f"{places[1]}: is not installed; run `spikeport run RECIPE.toml` with a recipe of your own")
-    _run(recipe, out, overwrite=False, resume=False, said=said)
+    from spikeport.shipped import find_recipe
+
+    _run(find_recipe("digits"), out, overwrite=False, resume=False, said=said)
+
+
+@app.command()
+@grouped
+def examples(
+    said: OutputOption,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.", metavar="DIR")] = Path("examples"),
+) -> None:
+    """Write a small trained network, input for it and a notebook into a folder.
+
+    Example: spikeport examples
+    """
+    from spikeport.output import say
+    from spikeport.shipped import write_examples
+
+    written = write_examples(out)
+    say(said.console, "\n".join(f"{path}: written" for path in written) or f"{out}: all files are there already")
+    said.figures({"written": [str(path) for path in written]})
 
 
 @app.command()
@@ -100,7 +114,7 @@ def run(
 ) -> None:
     """Train, export, compile, simulate, profile, compare and report.
 
-    Example: spikeport run recipes/digits.toml --out runs/digits
+    Example: spikeport run digits --out runs/digits
     """
     _run(recipe, out, overwrite, resume, said)
 
@@ -116,7 +130,7 @@ def train(
 ) -> None:
     """Train a recipe's network and its ANN twin into a folder.
 
-    Example: spikeport train recipes/digits.toml --out runs/mine
+    Example: spikeport train digits --out runs/mine
     """
     from spikeport import commands
     from spikeport.folder import new_folder
@@ -344,7 +358,7 @@ def sweep(
 ) -> None:
     """Accuracy, energy, latency and cores of a recipe over a grid of its keys, and which points no other beats.
 
-    Example: spikeport sweep recipes/digits.toml --over weight_bits=4,6,8 chip=loihi1,loihi2 --out sweeps/digits
+    Example: spikeport sweep digits --over weight_bits=4,6,8 chip=loihi1,loihi2 --out sweeps/digits
     """
     from spikeport import commands
 

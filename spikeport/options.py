@@ -32,7 +32,17 @@ class RecordName(str, Enum):
     all = "all"
 
 
-RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a .toml file.", metavar="RECIPE.toml")]
+def _find_recipe(path: Path) -> Path:
+    # --help stays quick
+    from .shipped import find_recipe
+
+    return find_recipe(path)
+
+
+RecipeArgument = Annotated[
+    Path,
+    typer.Argument(help="A shipped recipe by name, or a .toml file.", metavar="RECIPE", callback=_find_recipe),
+]
 ModelArgument = Annotated[Path, typer.Argument(help="A .chip file, or a .nir file with --chip.", metavar="MODEL")]
 InputOption = Annotated[
     Path,

@@ -27,6 +27,7 @@ from .findings import Findings
 from .folder import RunFolder
 from .recipe import Recipe, load_recipe
 from .report import print_summary, write_report
+from .shipped import shown_recipe
 
 _LAVA_LIMIT_SECONDS = 1800.0
 
@@ -134,7 +135,7 @@ def _commands(path: Path, folder: RunFolder, recipe: Recipe) -> list[str]:
     chip = f"--chip {recipe.chip}"
     model = f"{folder.path / 'model.chip'}"
     return [
-        f"spikeport run {path} --out {folder.path}",
+        f"spikeport run {shown_recipe(path)} --out {folder.path}",
         f"spikeport check {model} {chip}",
         f"spikeport simulate {model} --input {folder.test_input} --backend emulator -o out.npz",
         f"spikeport profile {model} --input {folder.test_input} {chip}",

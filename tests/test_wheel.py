@@ -14,6 +14,7 @@ import nir
 import numpy as np
 import pytest
 from command import graph
+from pages import FIRST_PAGES, carry_out
 from places import ROOT
 from programs import spikes
 from small_recipe import RECIPE
@@ -54,6 +55,7 @@ def test_every_file_of_data_is_inside(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
     wanted = {str(p.relative_to(ROOT)) for room in ROOMS for kind in DATA for p in (ROOT / room).rglob(kind)}
     wanted |= {f"spikeport/recipes/{path.name}" for path in (ROOT / "recipes").glob("*.toml")}
+    wanted |= {f"spikeport/examples/{path.name}" for path in (ROOT / "examples").iterdir() if path.is_file()}
     assert wanted <= inside, sorted(wanted - inside)
     assert not [name for name in inside if name.startswith(("tests", "benchmarks", "docs"))]
 
@@ -77,6 +79,9 @@ def test_the_light_installation_runs_networks_from_scratch(wheel: Path, tmp_path
     ours = spikeport.compile(graph()).simulate(np.load(tmp_path / "x.npy"), steps=10)
     with np.load(tmp_path / "o.npz") as arrays:
         np.testing.assert_array_equal(arrays["spikes"], ours.spikes)
+    for page in FIRST_PAGES:
+        (tmp_path / page.stem).mkdir()
+        carry_out(page, tmp_path / page.stem, bin_ / "python", ENVIRONMENT, training=False)
     asked = [bin_ / "spikeport", "demo", "--out", "d"]
     refused = subprocess.run(asked, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "spikeport[train]" in refused.stderr
@@ -99,3 +104,6 @@ def test_the_extra_train_trains_from_scratch(wheel: Path, tmp_path: Path) -> Non
     assert min(found["accuracy"].values()) > 0.5 and found["agreement"] > 0.97
     assert (tmp_path / "run" / "report.html").is_file()
     run(bin_ / "spikeport", "export", "run", "-o", "twin.onnx", cwd=tmp_path)
+    for page in FIRST_PAGES:
+        (tmp_path / page.stem).mkdir()
+        carry_out(page, tmp_path / page.stem, bin_ / "python", ENVIRONMENT, training=True)
