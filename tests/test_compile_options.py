@@ -10,7 +10,7 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from test_cli import graph, refused, spikeport
+from command import graph, refused, spikeport
 
 import spikeport as sp
 from exporter.compile import compile_graph

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from test_cli import ROOT
+from places import ROOT
 
 EXAMPLE = ROOT / "tests" / "example_plugin" / "spikeport_example"
 Change = Callable[[str, Path], str]

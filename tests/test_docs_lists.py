@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
-from test_cli import ROOT
+from places import ROOT
 
 from exporter.flow import listed
 from exporter.neurons import NEURON_MODELS

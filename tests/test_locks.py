@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command import refused, spikeport
 from programs import dense, spikes
-from test_cli import ROOT, refused, spikeport
+from two_processes import started, stopped
 
 from exporter.program_file import save_program
 from hardware_profiles import locks
@@ -46,14 +45,6 @@ with (locked_folder if sys.argv[1] == "folder" else locked_file)(sys.argv[2]):
 """
 
 
-def started(*arguments: object, cwd: Path = ROOT, code: str | None = None) -> subprocess.Popen[str]:
-    command = [sys.executable, *(["-m", "spikeport"] if code is None else ["-c", code]), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 @contextmanager
 def holding(kind: str, path: Path) -> Any:
     """Another process that has the lock."""
@@ -64,20 +55,6 @@ def holding(kind: str, path: Path) -> Any:
             yield process
         finally:
             process.kill()
-
-
-@contextmanager
-def stopped(process: subprocess.Popen[str], seen: Path) -> Any:
-    """The process, held by SIGSTOP as soon as a file of it is there."""
-    end = time.monotonic() + 300
-    try:
-        while not seen.exists():
-            assert process.poll() is None and time.monotonic() < end, process.communicate()
-            time.sleep(0.01)
-        process.send_signal(signal.SIGSTOP)
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize(("kind", "lock"), [("file", locked_file), ("folder", locked_folder)])
@@ -272,7 +249,7 @@ def test_two_runs_into_one_folder(command: list[str], tmp_path: Path) -> None:
 
 def test_dumps_of_two_compilations_do_not_mix(tmp_path: Path) -> None:
     import nir
-    from test_cli import graph
+    from command import graph
 
     nir.write(str(tmp_path / "m.nir"), graph())
     call = ["compile", "m.nir", "--chip", "loihi2", "-o", "m.chip"]

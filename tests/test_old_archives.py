@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_trainer_estimator import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after, made
-from test_trainer_files import CONTENT, equal, refused
+from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after, made
+from tensor_cases import CONTENT, equal, refused
 from torch_archives import Code, harmful, members, old_archive, script, write_old, zipped
 
 from hardware_profiles.errors import InputError

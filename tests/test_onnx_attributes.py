@@ -13,7 +13,7 @@ from onnx import TensorProto, defs
 from onnx_float import as_the_end, opened, relu_answers
 from onnx_graphs import run_onnx
 from onnx_models import Model
-from test_cli import ROOT
+from places import ROOT
 
 from exporter.onnx_in.activations import record
 from exporter.onnx_in.operators import CONSTANT, OPERATORS, OPSETS

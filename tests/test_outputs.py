@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import refused, spikeport
+from places import ROOT
 from programs import dense, spikes
-from test_cli import ROOT, refused, spikeport
 
 from exporter.program_file import load_program, save_program
 from hardware_profiles.arrays import save_arrays

@@ -18,9 +18,10 @@ import nir
 import numpy as np
 import pytest
 import torch
+from command import graph, refused, spikeport
+from places import ROOT
 from programs import dense, spikes
-from test_cli import ROOT, graph, refused, spikeport
-from test_locks import started, stopped
+from two_processes import started, stopped
 from typer.main import get_command
 
 import spikeport as sp

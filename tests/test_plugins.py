@@ -14,7 +14,8 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from test_cli import ROOT, graph
+from command import graph
+from places import ROOT
 
 from exporter.passes.placed import in_order, runs_after
 from hardware_profiles import loader, plugins

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import ROOT, refused, spikeport
+from command import refused, spikeport
+from places import ROOT
 
 import spikeport as sp
 from hardware_profiles.errors import InputError

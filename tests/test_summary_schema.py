@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import graph, refused, spikeport
 from programs import beyond_stock, dense, every_kind, spikes
 from report_runs import make_folder, make_summary, page_of
-from test_cli import graph, refused, spikeport
 
 import spikeport as sp
 from exporter.neurons import CubaLIFSoftReset

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_trainer_estimator import fit, made
+from small_training import fit, made
 
 from hardware_profiles.errors import InputError
 from trainer.data import Dataset

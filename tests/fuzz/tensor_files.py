@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from fuzz import mutate as m
 from safetensors.torch import load, save
-from test_trainer_estimator import NETWORK, TRAINING, made
+from small_training import NETWORK, TRAINING, made
 from torch_archives import Code, members, old_archive, script, zipped
 
 from exporter.from_torch import network_to_nir
