@@ -5,8 +5,8 @@ from __future__ import annotations
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from hardware_profiles.loader import available, load_profile
-from hardware_profiles.schema import constants
+from spikeport.hardware_profiles.loader import available, load_profile
+from spikeport.hardware_profiles.schema import constants
 
 PAGE = "reference/profiles.md"
 

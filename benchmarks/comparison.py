@@ -23,23 +23,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 
 from benchmarks.page import update
-from exporter.nir_file import read_nir
-from hardware_profiles.loader import available, load_chip, load_profile
-from lava_runtime.costs import Range
-from lava_runtime.inputs import load_input
-from lava_runtime.profile import Profile, profile_run
-from lava_runtime.simulate import simulate
 from spikeport import stages
 from spikeport.comparison import break_even_said
 from spikeport.compiling import compile_recipe
 from spikeport.contest import Row, rows
+from spikeport.exporter.nir_file import read_nir
 from spikeport.folder import RunFolder
+from spikeport.hardware_profiles.loader import available, load_chip, load_profile
+from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.inputs import load_input
+from spikeport.lava_runtime.profile import Profile, profile_run
+from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import load_recipe
 from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si
 from spikeport.report.verdict import Outcome
 from spikeport.run import run_recipe
 from spikeport.summary import Summary, build, read_summary
-from trainer.ann import AnnTwin
+from spikeport.trainer.ann import AnnTwin
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "comparison.md"

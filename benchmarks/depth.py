@@ -30,15 +30,15 @@ from page import table, update
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from hardware_profiles.files import write_text
+from spikeport.hardware_profiles.files import write_text
 from spikeport.report import svg
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import Dataset, load_dataset
-from trainer.encoding import encode
-from trainer.estimator import Method
-from trainer.gradients import gradient_norms
-from trainer.methods import get_method
-from trainer.network import SpikingNetwork
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.encoding import encode
+from spikeport.trainer.estimator import Method
+from spikeport.trainer.gradients import gradient_norms
+from spikeport.trainer.methods import get_method
+from spikeport.trainer.network import SpikingNetwork
 
 CHANNELS, TIME_STEPS, BATCH, MOMENTUM, CLIP = 8, 6, 32, 0.9, 1.0
 # layers of the network: its blocks

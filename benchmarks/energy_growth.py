@@ -19,12 +19,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import page
-from exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
-from hardware_profiles import load_chip
-from hardware_profiles.files import write_text
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.profile import Profile, profile_run
-from lava_runtime.result import SimulationResult
+from spikeport.exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.files import write_text
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.profile import Profile, profile_run
+from spikeport.lava_runtime.result import SimulationResult
 from spikeport.report.units import si
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -28,17 +28,17 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions, Precision, Reset
-from exporter.dequantise import held_network
-from exporter.float_network import FloatNetwork
-from exporter.float_simulator import simulate_float
-from exporter.mapping import map_program, synapse_count
-from exporter.nir_file import read_nir
-from exporter.program import ChipProgram
-from hardware_profiles import load_chip
-from lava_runtime.activity import synaptic_operations
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions, Precision, Reset
+from spikeport.exporter.dequantise import held_network
+from spikeport.exporter.float_network import FloatNetwork
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.mapping import map_program, synapse_count
+from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.activity import synaptic_operations
+from spikeport.lava_runtime.simulate import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 CHIP = "loihi2"

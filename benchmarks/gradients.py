@@ -23,12 +23,12 @@ from depth import CHANNELS, batch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from hardware_profiles.files import write_text
+from spikeport.hardware_profiles.files import write_text
 from spikeport.report import svg
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
-from trainer.data import Dataset, load_dataset
-from trainer.gradients import gradient_norms, growth
-from trainer.surrogate_bn import SurrogateBn, set_height, tuned_height
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.gradients import gradient_norms, growth
+from spikeport.trainer.surrogate_bn import SurrogateBn, set_height, tuned_height
 
 DEPTHS, WIDTHS, HOW = (8, 18, 34, 50), (0.1, 0.5, 2.0), ("height 1", "tuned height")
 HEADINGS = ("width", "height", "layers", "first / last gradient", "growth per layer", "largest / smallest")

@@ -10,11 +10,11 @@ from statistics import mean
 from typing import Any
 
 from benchmarks import page
-from hardware_profiles.files import write_text
+from spikeport.hardware_profiles.files import write_text
 from spikeport.recipe import Recipe
 from spikeport.report import svg
-from trainer.config import LayerConfig
-from trainer.methods import METHODS as _METHODS
+from spikeport.trainer.config import LayerConfig
+from spikeport.trainer.methods import METHODS as _METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = {"digits": "digits", "mnist10k": "MNIST, 8000 training images", "fsdd": "spoken digits (FSDD)"}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram, Connection, ConvConnection, CubaLIF, DenseConnection, InputPort
-from exporter.validate import validate
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, CubaLIF, DenseConnection, InputPort
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.simulate import simulate
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.program import ChipProgram, ConvConnection, CubaLIF, InputPort
-from exporter.validate import validate
-from hardware_profiles import load_chip
-from lava_runtime.profile import profile_run
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program import ChipProgram, ConvConnection, CubaLIF, InputPort
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.simulate import simulate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist10k.npz"
 SHAPES = ((1, 28, 28), (16, 12, 12), (32, 10, 10), (64, 4, 4), (10, 1, 1))

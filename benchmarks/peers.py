@@ -40,7 +40,7 @@ class PeerResult:
 
 def run_peers(python: str, program: Any, few: Any, rounds: int) -> dict[str, PeerResult | str]:
     """Both peers on all samples in sequence; a sentence if one cannot run the network."""
-    from lava_runtime.simulate import simulate
+    from spikeport.lava_runtime.simulate import simulate
 
     size = sum(np.count_nonzero(c.weights) * _uses(c) for c in program.connections)
     if size > MOST_SYNAPSES:
@@ -80,8 +80,8 @@ def _arrays(program: Any, x: Any) -> dict[str, Any]:
     """A peer's input: constants per layer, and every connection's synapses as source, target, weight."""
     from scipy.sparse import coo_array, vstack
 
-    from lava_runtime.kernels.active import Active
-    from lava_runtime.synapses import delivery_parts
+    from spikeport.lava_runtime.kernels.active import Active
+    from spikeport.lava_runtime.synapses import delivery_parts
 
     arrays: dict[str, Any] = {
         "x": x.reshape(len(x), -1).astype(np.uint8),

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.program import ChipProgram
-from exporter.program_file import load_program
-from hardware_profiles import load_chip
-from lava_runtime.inputs import load_input
-from lava_runtime.profile import profile_run
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program_file import load_program
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.inputs import load_input
+from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.simulate import simulate
 
 
 def drawn(samples: int) -> tuple[ChipProgram, NDArray[np.uint8]]:

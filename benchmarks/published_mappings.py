@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import (
+from spikeport.exporter.program import (
     ChipProgram,
     Connection,
     ConvConnection,
@@ -19,7 +19,7 @@ from exporter.program import (
     InputPort,
     SparseConnection,
 )
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 DL = "lava-nc/lava-dl, tutorials/lava/lib/dl/netx/"
 S2L = "intel-nrc-ecosystem/models, nxsdk_modules_contrib/spytorch2loihi/slayer_rec/tutorials/"

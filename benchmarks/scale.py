@@ -25,13 +25,13 @@ from scipy.sparse import csr_array
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from exporter.program import ChipProgram, InputPort
-from exporter.quantise import quantise
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.child import lava_missing
-from lava_runtime.result import differences
-from lava_runtime.simulate import simulate
+from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.program import ChipProgram, InputPort
+from spikeport.exporter.quantise import quantise
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.child import lava_missing
+from spikeport.lava_runtime.result import differences
+from spikeport.lava_runtime.simulate import simulate
 
 FAN_IN = 100
 AXONS = 1000

@@ -31,9 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.networks import NETWORKS, Network, tuned
 from benchmarks.peers import run_peers
-from exporter.program import ChipProgram
-from lava_runtime.result import SimulationResult, differences
-from lava_runtime.simulate import Backend, simulate
+from spikeport.exporter.program import ChipProgram
+from spikeport.lava_runtime.result import SimulationResult, differences
+from spikeport.lava_runtime.simulate import Backend, simulate
 
 BACKENDS: tuple[Backend, ...] = ("stock", "lava", "emulator")
 LIMIT_SECONDS = 3600.0

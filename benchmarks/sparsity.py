@@ -17,18 +17,18 @@ from pathlib import Path
 
 import numpy as np
 
-from exporter.from_torch import network_to_nir
-from hardware_profiles import load_chip
-from hardware_profiles.files import write_text
-from lava_runtime.profile import profile_run
-from lava_runtime.simulate import simulate
 from spikeport.compiling import compile_recipe
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.files import write_text
+from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import Recipe, load_recipe
 from spikeport.report import write_report
 from spikeport.report.sparsity import SparsityCurve, SparsityPoint
 from spikeport.stages import answers, dataset_of
-from trainer.data import Dataset
-from trainer.methods import get_method
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.methods import get_method
 
 
 def main() -> None:

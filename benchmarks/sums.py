@@ -23,9 +23,9 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spikeport
-from exporter.from_torch import network_to_nir
-from trainer.config import LayerConfig, NetworkConfig, build_network
-from trainer.network import SpikingNetwork
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network import SpikingNetwork
 
 SHAPE, STEPS, SAMPLES, RATE, BLOCKS = (1, 8, 8), 16, 10, 0.4, (2, 4, 8, 16)
 HEADINGS = ("blocks", "`sums`", "weights stored", "cores", "spikes", "synops", "energy per inference (estimate)")

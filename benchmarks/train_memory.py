@@ -18,8 +18,8 @@ import time
 
 import torch
 
-from trainer.config import LayerConfig, NetworkConfig, build_network
-from trainer.stretches import count_spikes
+from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.stretches import count_spikes
 
 BATCH, INPUTS, CLASSES = 32, 700, 20
 

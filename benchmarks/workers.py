@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.networks import NETWORKS, tuned
-from lava_runtime.workers import simulate_to_file
+from spikeport.lava_runtime.workers import simulate_to_file
 
 
 def main() -> int:

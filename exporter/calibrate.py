@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .dequantise import geometry_of, held_weights
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hardware_profiles.fixed_point import decay_from_du
+from spikeport.hardware_profiles.fixed_point import decay_from_du
 
 from .float_network import FloatPopulation, Floats
 from .program import Integers

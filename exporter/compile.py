@@ -6,8 +6,9 @@ import warnings
 
 import nir
 
-from hardware_profiles.errors import InputError, naming
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.passes.inline_subgraphs import inline_subgraphs
+from spikeport.hardware_profiles.errors import InputError, naming
+from spikeport.hardware_profiles.schema import ChipProfile
 
 from . import flow
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
@@ -17,7 +18,6 @@ from .graded_sums import with_relays
 from .mapping import fits
 from .nir_file import NirWarning, check_graph, time_step
 from .nir_graph import check_known, check_reached
-from .passes.inline_subgraphs import inline_subgraphs
 from .program import ChipProgram
 from .quantise import quantise
 from .synaptic_delays import join_delays

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from hardware_profiles.fixed_point import SignMode, sign_mode, weight_grid
+from spikeport.hardware_profiles.fixed_point import SignMode, sign_mode, weight_grid
 
 from .float_network import FloatConnection
 from .mapping import index_bits

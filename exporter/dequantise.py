@@ -15,8 +15,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from scipy.sparse import csr_array
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_dv
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_dv
 
 from .charge import weight_factors
 from .float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset

@@ -23,9 +23,9 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
-from trainer.effective import EffectiveJoin, EffectiveLayer, Geometry
-from trainer.network import SpikingNetwork
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.effective import EffectiveJoin, EffectiveLayer, Geometry
+from spikeport.trainer.network import SpikingNetwork
 
 Floats = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hardware_profiles.fixed_point import (
+from spikeport.hardware_profiles.fixed_point import (
     STATE_UNIT,
     WordWidths,
     decay_from_du,

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hardware_profiles.fixed_point import decay_from_dv
+from spikeport.hardware_profiles.fixed_point import decay_from_dv
 
 from .float_network import FloatPopulation, Floats
 from .program import Integers

@@ -16,8 +16,8 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError, nearest, nearest_file, reason
-from hardware_profiles.files import write_bytes
+from spikeport.hardware_profiles.errors import InputError, nearest, nearest_file, reason
+from spikeport.hardware_profiles.files import write_bytes
 
 from .hdf5 import check_self_contained
 from .nir_repair import rename_dangling, untyped

@@ -28,13 +28,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from hardware_profiles.errors import InputError
+from spikeport.exporter.passes.inline_subgraphs import inline_subgraphs
+from spikeport.hardware_profiles.errors import InputError
 
 from .discretize import Discretize, decay, delay_steps
 from .float_network import Floats, Reset, subtracted
 from .nir_file import time_step
 from .nir_graph import NEURONS, POOLS, SPIKING, WIRES, predecessors
-from .passes.inline_subgraphs import inline_subgraphs
 from .shapes import is_row, numbers, output_shapes, same_padding
 
 

@@ -24,9 +24,9 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from hardware_profiles.errors import InputError, reason
-from hardware_profiles.files import replacing
-from trainer.effective import Geometry, TwinLayer
+from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.hardware_profiles.files import replacing
+from spikeport.trainer.effective import Geometry, TwinLayer
 
 OPSET = 17
 # the first that belongs to opset 17, so that older runtimes read the file, too

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from hardware_profiles.fixed_point import STATE_UNIT, SignMode, WeightGrid, WordWidths, sign_mode, weight_grid
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT, SignMode, WeightGrid, WordWidths, sign_mode, weight_grid
 
 from .float_network import FloatConnection, Floats
 from .program import Integers

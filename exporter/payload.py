@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation
 from .parts import rows_of

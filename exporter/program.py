@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import SignMode, WordWidths
+from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
 
 from .neurons import Cuba, CubaLI, CubaLIF, CubaLIFSoftReset, Integers, Population
 

@@ -20,9 +20,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hardware_profiles.errors import InputError, nearest_file, reason
-from hardware_profiles.files import write_bytes
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.errors import InputError, nearest_file, reason
+from spikeport.hardware_profiles.files import write_bytes
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .hdf5 import check_self_contained
 from .neurons import ALL_NEURONS, CubaLIF

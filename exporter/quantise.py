@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hardware_profiles.errors import InputError, naming
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.errors import InputError, naming
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .calibrate import Sample, calibrated_layer, run_sample
 from .compile_options import DEFAULTS, CompileOptions

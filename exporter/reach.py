@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware_profiles.fixed_point import DECAY_UNITY
+from spikeport.hardware_profiles.fixed_point import DECAY_UNITY
 
 from .float_network import FloatPopulation, Floats
 from .parts import WeightMatrix, positive_and_negative

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
+from spikeport.exporter.neurons.cuba import keep_fraction
+from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 
 from .arrivals import Arrivals
 from .float_network import FloatConnection, FloatPopulation, Floats
-from .neurons.cuba import keep_fraction
 from .program import Cuba
 from .reach import Reach
 

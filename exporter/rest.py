@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hardware_profiles.fixed_point import DECAY_UNITY, STATE_UNIT, WordWidths
+from spikeport.exporter.neurons.cuba import toward_zero
+from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, STATE_UNIT, WordWidths
 
-from .neurons.cuba import toward_zero
 from .program import Integers
 
 

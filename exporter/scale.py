@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .float_network import FloatPopulation, Floats
 from .parts import WeightMatrix, smallest_exponent

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import nir
 import numpy as np
 
-from hardware_profiles.errors import InputError, naming
+from spikeport.hardware_profiles.errors import InputError, naming
 
 from .limits import LARGEST_LAYER
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from hardware_profiles.fixed_point import sign_mode, weight_grid
+from spikeport.hardware_profiles.fixed_point import sign_mode, weight_grid
 
 from .mapping import index_bits
 from .program import ChipProgram, Connection, DenseConnection, Integers, SparseConnection

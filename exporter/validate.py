@@ -8,8 +8,8 @@ from dataclasses import astuple, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
 
 from .limits import LARGEST_LAYER
 from .program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection

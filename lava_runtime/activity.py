@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import fan_outs
-from exporter.program import ChipProgram, Connection, Population
+from spikeport.exporter.mapping import fan_outs
+from spikeport.exporter.program import ChipProgram, Connection, Population
 
 
 def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hardware_profiles.schema import DeviceProfile
+from spikeport.hardware_profiles.schema import DeviceProfile
 
 from .costs import Range
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram
+from spikeport.exporter.program import ChipProgram
+from spikeport.lava_runtime.kernels.active import Active, pack, words_of
 
 from .engine import PopulationState, Synapses
-from .kernels.active import Active, pack, words_of
 from .order import Stage
 from .result import Recording
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram
-from exporter.program_file import save_program
-from hardware_profiles.errors import BackendError
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program_file import save_program
+from spikeport.hardware_profiles.errors import BackendError
 
 from .inputs import is_graded
 from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, shared_progress, write_request
@@ -85,7 +85,7 @@ def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Calla
     here, known = str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", "lava_runtime.supervisor", str(folder), tag, str(limit)],
+        [sys.executable, "-m", "spikeport.lava_runtime.supervisor", str(folder), tag, str(limit)],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, env=environment,
     )  # fmt: skip

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram, Given
-from hardware_profiles.arrays import Blocks, save_arrays
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import write_text
+from spikeport.exporter.program import ChipProgram, Given
+from spikeport.hardware_profiles.arrays import Blocks, save_arrays
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import write_text
 
 from .inputs import by_name, extent
 from .result import Record

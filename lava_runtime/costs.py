@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hardware_profiles.schema import Quantity
+from spikeport.hardware_profiles.schema import Quantity
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.arrivals import Arrivals
-from exporter.dequantise import PARTS, cuba, ends_of, exchange, geometry_of, held_network, held_weights
-from exporter.float_network import FloatConnection, FloatNetwork
-from exporter.float_simulator import FloatResult, simulate_float
-from exporter.graded_sums import without_relays
-from exporter.program import ChipProgram, Given, Population
-from exporter.replay import arrived
-from hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
+from spikeport.exporter.arrivals import Arrivals
+from spikeport.exporter.dequantise import PARTS, cuba, ends_of, exchange, geometry_of, held_network, held_weights
+from spikeport.exporter.float_network import FloatConnection, FloatNetwork
+from spikeport.exporter.float_simulator import FloatResult, simulate_float
+from spikeport.exporter.graded_sums import without_relays
+from spikeport.exporter.program import ChipProgram, Given, Population
+from spikeport.exporter.replay import arrived
+from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 
 from .emulator import emulate
 from .inputs import check_input, extent

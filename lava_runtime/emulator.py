@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram
+from spikeport.exporter.program import ChipProgram
+from spikeport.lava_runtime.kernels.active import Active
 
 from .blocks import Runner, cut
 from .engine import synapses_of
 from .inputs import graded_nodes
 from .kernels import warm_up
-from .kernels.active import Active
 from .order import Stage, stages
 from .result import Record, Recording, Room, SimulationResult, collect, in_memory
 from .shared import Shared, can_share

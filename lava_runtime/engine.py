@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.neurons.base import unpacked
-from exporter.program import ChipProgram, Connection, Population
+from spikeport.exporter.neurons.base import unpacked
+from spikeport.exporter.program import ChipProgram, Connection, Population
+from spikeport.lava_runtime.kernels.active import Active, pack, words_of
+from spikeport.lava_runtime.kernels.tiles import Tiles, tile_stepper
 
-from .kernels.active import Active, pack, words_of
-from .kernels.tiles import Tiles, tile_stepper
 from .merge import merged
 from .result import Recording
 from .synapses import delivery_parts

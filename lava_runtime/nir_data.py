@@ -17,9 +17,9 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.hdf5 import LARGEST_BYTES, check_self_contained
-from hardware_profiles.errors import InputError, naming, reason
-from hardware_profiles.files import write_bytes
+from spikeport.exporter.hdf5 import LARGEST_BYTES, check_self_contained
+from spikeport.hardware_profiles.errors import InputError, naming, reason
+from spikeport.hardware_profiles.files import write_bytes
 
 from .result import SimulationResult
 

@@ -1,6 +1,6 @@
 """What one inference costs on the chip: spikes, synaptic operations, energy, time. Counts are exact, costs estimates.
 
-Events are counted here and priced by `lava_runtime.cost_model`: dynamic energy by event, static energy by time, the
+Events are counted here and priced by `spikeport.lava_runtime.cost_model`: dynamic energy by event, static energy by time, the
 time of a step by the slowest core. How far the estimates lie from measurements: docs/energy.md. What the host needs to
 put spikes in stands apart (`host_latency`), for a sensor on the chip's own links needs none of it.
 """
@@ -16,21 +16,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import Mapping as CoreMapping
-from exporter.mapping import map_program, synapse_count
-from exporter.program import ChipProgram, Given
-from hardware_profiles.errors import InputError
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.mapping import Mapping as CoreMapping
+from spikeport.exporter.mapping import map_program, synapse_count
+from spikeport.exporter.program import ChipProgram, Given
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
+from spikeport.lava_runtime.cost_model.events import Events
+from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
+from spikeport.lava_runtime.profiling.counts import Counter
+from spikeport.lava_runtime.profiling.fan_out import Alike, fan_out
+from spikeport.lava_runtime.profiling.placement import Placement, place
+from spikeport.lava_runtime.profiling.timeline import StepTimes, Sums, Timeline, added
 
-from .cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
-from .cost_model.events import Events
-from .cost_model.timing import CoreStep, core_time, step_time
 from .costs import Range
 from .inputs import check_input, extent
-from .profiling.counts import Counter
-from .profiling.fan_out import Alike, fan_out
-from .profiling.placement import Placement, place
-from .profiling.timeline import StepTimes, Sums, Timeline, added
 from .result import SimulationResult
 from .simulate import simulate
 from .workload import Workload, sends_payloads, workload_of

@@ -14,10 +14,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
+from spikeport.exporter.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Population,
+    SparseConnection,
+)
+from spikeport.lava_runtime.kernels.active import Active
 
 from .engine import PopulationState, Synapses
-from .kernels.active import Active
 from .merge import merged
 from .result import Recording
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from exporter.program import ChipProgram, Given
-from hardware_profiles.errors import InputError, check_choice
+from spikeport.exporter.program import ChipProgram, Given
+from spikeport.hardware_profiles.errors import InputError, check_choice
 
 from .child import run_lava
 from .emulator import emulate
@@ -39,7 +39,7 @@ def simulate(
     """Run a program on x (time, batch, *input shape), one a name for several inputs, of 0/1 spikes or payloads.
 
     steps: time steps of the chip, default as many as it takes for every answer to come out (`answer_steps`). threads
-    and room: see lava_runtime.emulator.emulate; the other backends have their own processes and files. All backends
+    and room: see spikeport.lava_runtime.emulator.emulate; the other backends have their own processes and files. All backends
     give equal arrays. Raises InputError for bad input and BackendError if Lava is missing, fails or takes longer than
     limit_seconds.
     """

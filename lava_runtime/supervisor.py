@@ -1,6 +1,6 @@
 """Stands between the caller and the Lava processes, so that nothing is left behind whoever dies first.
 
-    python -m lava_runtime.supervisor FOLDER TAG SECONDS
+    python -m spikeport.lava_runtime.supervisor FOLDER TAG SECONDS
 
 It starts the worker in a session of its own and waits until the worker ends, a layer reports a fault, the time limit
 passes, or its own standard input closes (the caller is gone). Then it kills the whole session and unlinks shared
@@ -27,7 +27,7 @@ def main(folder: Path, tag: str, limit: float) -> int:
     """Run the worker to its end; its exit status, 1 after a fault, 124 when the time limit passed."""
     with (folder / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "lava_runtime.lava_backend.worker", str(folder)],
+            [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.worker", str(folder)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     (folder / "session").write_text(str(worker.pid), encoding="utf-8")

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection, delays_per_weight
-
-from .kernels.active import Active, Integers
-from .kernels.convolution import ConvSynapses
-from .kernels.dense import DenseSynapses
-from .kernels.sparse import SparseSynapses
-from .kernels.tiles import Tiles
+from spikeport.exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection, delays_per_weight
+from spikeport.lava_runtime.kernels.active import Active, Integers
+from spikeport.lava_runtime.kernels.convolution import ConvSynapses
+from spikeport.lava_runtime.kernels.dense import DenseSynapses
+from spikeport.lava_runtime.kernels.sparse import SparseSynapses
+from spikeport.lava_runtime.kernels.tiles import Tiles
 
 Deliver = Callable[[Active, Integers], None]
 """(active, target): adds to target (batch, size) what the active sources send."""

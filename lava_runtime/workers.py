@@ -19,11 +19,11 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram, Given
-from exporter.program_file import load_program, save_program
-from hardware_profiles.errors import BackendError, InputError, reason
-from hardware_profiles.files import beside, target_of
-from hardware_profiles.locks import locked_file
+from spikeport.exporter.program import ChipProgram, Given
+from spikeport.exporter.program_file import load_program, save_program
+from spikeport.hardware_profiles.errors import BackendError, InputError, reason
+from spikeport.hardware_profiles.files import beside, target_of
+from spikeport.hardware_profiles.locks import locked_file
 
 from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
 from .inputs import check_input, extent, some_samples
@@ -83,7 +83,7 @@ def simulate_to_file(
     workers: int = 1,
     cluster: str | None = None,
 ) -> Written:
-    """Run a program on x as `lava_runtime.simulate.simulate` does and write OUT.npz, by `workers` processes.
+    """Run a program on x as `spikeport.lava_runtime.simulate.simulate` does and write OUT.npz, by `workers` processes.
 
     cluster: address of a dask scheduler, whose workers run the chunks instead. limit_seconds is for a chunk. Chunks
     that are done lie in OUT.npz.parts until all are; a run that was ended goes on there. x may be mapped from disk.

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from exporter.mapping import fan_out
-from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.mapping import fan_out
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
 
 from .result import SimulationResult
 

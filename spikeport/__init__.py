@@ -15,24 +15,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.compile_options import CompileOptions
-    from hardware_profiles.errors import BackendError, InputError
+    from spikeport.exporter.compile_options import CompileOptions
+    from spikeport.hardware_profiles.errors import BackendError, InputError
+    from spikeport.results.cost import ProfileReport
+    from spikeport.results.fit import Fit
+    from spikeport.results.simulation import Simulation
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
     from .difference import Difference
     from .finished import Run
     from .health import Doctor
     from .network import Network
-    from .results.cost import ProfileReport
-    from .results.fit import Fit
-    from .results.simulation import Simulation
 
 __version__ = "0.1.0"
 
 _WHERE = {
     **dict.fromkeys(("chips", "compile", "doctor", "load", "open_run", "run_recipe"), "spikeport.api"),
-    **dict.fromkeys(("BackendError", "InputError"), "hardware_profiles.errors"),
-    "CompileOptions": "exporter.compile_options",
+    **dict.fromkeys(("BackendError", "InputError"), "spikeport.hardware_profiles.errors"),
+    "CompileOptions": "spikeport.exporter.compile_options",
     "Difference": "spikeport.difference",
     "Doctor": "spikeport.health",
     "Fit": "spikeport.results.fit",

@@ -9,11 +9,11 @@ from typing import Any
 import nir
 from rich.console import Console
 
-from exporter.compile_options import DEFAULTS, CompileOptions, Discretize, Precision, Reset, Sums
-from exporter.program import Given
-from hardware_profiles.errors import InputError
-from hardware_profiles.loader import available, load_profile
-from hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Discretize, Precision, Reset, Sums
+from spikeport.exporter.program import Given
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.loader import available, load_profile
+from spikeport.hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
 
 from .finished import Run
 from .folder import RunFolder, new_folder
@@ -65,7 +65,8 @@ def run_recipe(
 
     recipe: a shipped recipe by name, or a .toml file.
     """
-    from . import run
+    from spikeport import run
+
     from .recipe import load_recipe
     from .shipped import find_recipe
 

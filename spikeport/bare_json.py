@@ -67,6 +67,6 @@ def _positionals(command: Any, arguments: Sequence[str]) -> int:
 
 
 def _is_profile(name: str) -> bool:
-    from hardware_profiles.loader import available
+    from spikeport.hardware_profiles.loader import available
 
     return name in available()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from exporter.compile_options import CompileOptions
+from spikeport.exporter.compile_options import CompileOptions
 
 _FLAGS = {"framework": "from", "calibration": "calibrate"}
 

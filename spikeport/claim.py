@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import make_folder, write_bytes
-from hardware_profiles.locks import locked_folder
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import make_folder, write_bytes
+from spikeport.hardware_profiles.locks import locked_folder
 
 from .folder import RunFolder
 

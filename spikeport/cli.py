@@ -10,7 +10,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hardware_profiles.errors import BackendError, InputError, nearest, reason
+from spikeport.hardware_profiles.errors import BackendError, InputError, nearest, reason
 
 from .bare_json import with_bare_json
 from .option_groups import CompileOptions, OutputOption, grouped
@@ -80,7 +80,7 @@ def demo(said: OutputOption, out: OutOption = None) -> None:
 
     Example: spikeport demo
     """
-    from spikeport.shipped import find_recipe
+    from .shipped import find_recipe
 
     _run(find_recipe("digits"), out, overwrite=False, resume=False, said=said)
 
@@ -95,8 +95,8 @@ def examples(
 
     Example: spikeport examples
     """
-    from spikeport.output import say
-    from spikeport.shipped import write_examples
+    from .output import say
+    from .shipped import write_examples
 
     written = write_examples(out)
     say(said.console, "\n".join(f"{path}: written" for path in written) or f"{out}: all files are there already")
@@ -133,7 +133,8 @@ def train(
     Example: spikeport train digits --out runs/mine
     """
     from spikeport import commands
-    from spikeport.folder import new_folder
+
+    from .folder import new_folder
 
     commands.train(recipe, new_folder(out, "", overwrite), resume, said, overwrite)
 
@@ -165,7 +166,7 @@ def export(
 
 def _list_passes(wanted: bool) -> None:
     if wanted:
-        from exporter.flow import listed
+        from spikeport.exporter.flow import listed
 
         steps = listed()
         width = max(map(len, steps)) + 2
@@ -224,7 +225,7 @@ def import_(
 
     Example: spikeport import cnn.onnx --calibrate images.npy --labels classes.npy --steps 64 -o cnn.chip
     """
-    from spikeport.onnx_import import import_onnx
+    from .onnx_import import import_onnx
 
     import_onnx(model, chip, way.value, calibrate, steps, test, labels, output, said)
 
@@ -436,7 +437,7 @@ def doctor(said: OutputOption) -> None:
 
     Example: spikeport doctor
     """
-    from spikeport.health import examine
+    from .health import examine
 
     found = examine()
     found.show(said.console)
@@ -480,9 +481,9 @@ def _commands() -> Any:
 
 
 def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, said: Output) -> None:
-    from spikeport.folder import new_folder
-    from spikeport.recipe import load_recipe
-    from spikeport.run import run_recipe
+    from .folder import new_folder
+    from .recipe import load_recipe
+    from .run import run_recipe
 
     name = load_recipe(recipe).name
     folder = new_folder(out, name, overwrite, resume)

@@ -12,16 +12,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from exporter.compile_options import CompileOptions
-from exporter.program import Given
-from hardware_profiles.errors import InputError
-from hardware_profiles.loader import available, load_costs, load_profile
-from hardware_profiles.locks import locked_file, locked_folder
-from hardware_profiles.schema import Quantity, constants
-from lava_runtime.input_files import open_input
-from lava_runtime.inputs import extent
-from lava_runtime.nir_data import ENDINGS
-from lava_runtime.workers import simulate_to_file
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.program import Given
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.loader import available, load_costs, load_profile
+from spikeport.hardware_profiles.locks import locked_file, locked_folder
+from spikeport.hardware_profiles.schema import Quantity, constants
+from spikeport.lava_runtime.input_files import open_input
+from spikeport.lava_runtime.inputs import extent
+from spikeport.lava_runtime.nir_data import ENDINGS
+from spikeport.lava_runtime.workers import simulate_to_file
+from spikeport.report.units import quantity
+from spikeport.results.simulation import said as run_said
+from spikeport.results.simulation import show_missing, simulation_parts
 
 from .choices import given
 from .comparison import comparison_parts, print_comparison
@@ -30,17 +33,14 @@ from .folder import RunFolder
 from .models import check_comparable, dump_passes, open_for_net
 from .network import Network, compile_network, open_network
 from .output import Done, Output, progress, say
-from .report.units import quantity
-from .results.simulation import said as run_said
-from .results.simulation import show_missing, simulation_parts
 from .summary import read_summary
 
 
 def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, overwrite: bool = False) -> None:
     """Train the network and its twin into a folder; where torchrun started several processes, the first one writes."""
-    from trainer.parallel import this_process
+    from spikeport import stages
+    from spikeport.trainer.parallel import this_process
 
-    from . import stages
     from .claim import claimed, joined
     from .recipe import load_recipe
 
@@ -70,14 +70,14 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
     elif source.is_file():
         raise InputError(f"{output}: of a model file, .net is written; give -o a file that ends in .net, or a folder")
     elif output.suffix == ".nir":
-        from exporter.from_torch import network_to_nir
-        from exporter.nir_file import write_nir
-        from trainer.methods import load_trained
+        from spikeport.exporter.from_torch import network_to_nir
+        from spikeport.exporter.nir_file import write_nir
+        from spikeport.trainer.methods import load_trained
 
         write_nir(network_to_nir(load_trained(folder.network).spiking_network), output)
     elif output.suffix == ".onnx":
-        from exporter.onnx_model import export_onnx
-        from trainer.ann import AnnTwin
+        from spikeport.exporter.onnx_model import export_onnx
+        from spikeport.trainer.ann import AnnTwin
 
         twin = AnnTwin.load(folder.twin)
         export_onnx(twin.twin_layers(), twin.network.input_shape, output)
@@ -89,7 +89,7 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
 
 
 def _export_net(source: Path, output: Path, chip: str | None, options: CompileOptions, said: Output) -> None:
-    from exporter.netx.to_net import write_net
+    from spikeport.exporter.netx.to_net import write_net
 
     program = open_for_net(source, chip, options)
     write_net(program, output, str(source))
@@ -223,7 +223,8 @@ def profile_file(
 
 def sweep(recipe: Path, over: list[str], folder: Path, workers: int | None, cluster: str | None, said: Output) -> None:
     """A recipe over a grid of its keys: a table, and sweep.json, sweep.csv and pareto.svg in the folder."""
-    from .results.grid import show_sweep
+    from spikeport.results.grid import show_sweep
+
     from .sweep import Grid, run_sweep
 
     if workers is not None and cluster is not None:
@@ -243,10 +244,9 @@ def compare(folder_path: Path, devices: str | None, said: Output) -> None:
     folder = RunFolder(folder_path)
     summary = read_summary(folder.summary)
     if devices is not None:
-        from trainer.ann import AnnTwin
-
-        from . import stages
-        from .summary.build import ann_of
+        from spikeport import stages
+        from spikeport.summary.build import ann_of
+        from spikeport.trainer.ann import AnnTwin
 
         names = [name.strip() for name in devices.split(",") if name.strip()]
         twin = AnnTwin.load(folder.twin)

@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lava_runtime.costs import Range
+from spikeport.lava_runtime.costs import Range
+from spikeport.report.units import NARROW, estimate, percent, plain, si
+from spikeport.report.verdict import against
 
 from .contest import Row, rows, winners
-from .report.units import NARROW, estimate, percent, plain, si
-from .report.verdict import against
 from .summary import Summary, Workload
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import nir
 
-from exporter.compile import compile_graph
-from exporter.compile_options import CompileOptions
-from exporter.program import ChipProgram
-from hardware_profiles.loader import load_chip
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.loader import load_chip
 
 if TYPE_CHECKING:
     from .recipe import Recipe

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lava_runtime.break_even import break_even_sparsity
-from lava_runtime.costs import Range
+from spikeport.lava_runtime.break_even import break_even_sparsity
+from spikeport.lava_runtime.costs import Range
+from spikeport.report.tables import batched_entries
+from spikeport.report.units import plural
+from spikeport.report.verdict import Outcome, outcome
 
-from .report.tables import batched_entries
-from .report.units import plural
-from .report.verdict import Outcome, outcome
 from .summary import Summary
 
 NEVER, ALWAYS = "never", "always"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import Board, Core, Mapping
-from hardware_profiles.schema import ChipProfile
-from lava_runtime.profiling.timeline import Timeline
+from spikeport.exporter.mapping import Board, Core, Mapping
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.profiling.timeline import Timeline
 
 from .summary import CoreMap, PlacedCore, StepSeconds
 

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import write_text
-from hardware_profiles.overwriting import refuse_inputs
-from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
-
-from . import summary
-from .report.difference_picture import difference_picture
-from .report.terminal import said
-from .report.units import MINUS, NONE, percent, plain
-from .results.shown import Shown
+from spikeport import summary
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import write_text
+from spikeport.hardware_profiles.overwriting import refuse_inputs
+from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
+from spikeport.report.difference_picture import difference_picture
+from spikeport.report.terminal import said
+from spikeport.report.units import MINUS, NONE, percent, plain
+from spikeport.results.shown import Shown
 
 _SAID = {
     "weights": "weights rounded",

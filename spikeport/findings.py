@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.program import ChipProgram
-from hardware_profiles.loader import load_device
-from hardware_profiles.schema import ChipProfile
-from lava_runtime.ann_cost import DeviceCost
-from lava_runtime.diff import DiffReport
-from lava_runtime.profile import Profile
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.loader import load_device
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.ann_cost import DeviceCost
+from spikeport.lava_runtime.diff import DiffReport
+from spikeport.lava_runtime.profile import Profile
 
 from .compiling import options_of
 from .core_map import core_map_of

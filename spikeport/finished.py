@@ -8,15 +8,15 @@ from typing import Any
 
 from rich.console import Console
 
-from exporter.compile_options import DEFAULTS, CompileOptions
-from exporter.nir_file import read_nir
-from exporter.program_file import load_program
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
+from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.program_file import load_program
+from spikeport.report.pair import recipe_of
+from spikeport.results.shown import Shown
 
 from .folder import RunFolder
 from .network import Network
 from .report import print_summary, write_report
-from .report.pair import recipe_of
-from .results.shown import Shown
 from .summary import Summary, read_summary
 
 

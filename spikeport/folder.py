@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import write_bytes, write_text
-from trainer.names import ENDING, drop_old, found
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import write_bytes, write_text
+from spikeport.trainer.names import ENDING, drop_old, found
 
 
 @dataclass(frozen=True)

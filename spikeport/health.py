@@ -17,10 +17,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hardware_profiles.errors import InputError, reason
-from hardware_profiles.plugins import Registry, package_of
-
-from .results.shown import Shown
+from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.hardware_profiles.plugins import Registry, package_of
+from spikeport.results.shown import Shown
 
 State = Literal["works", "left out", "broken"]
 _SAID = {"works": "[green]works[/green]", "left out": "left out", "broken": "[red]broken[/red]"}
@@ -119,7 +118,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _profiles() -> Iterator[Finding]:
-    from hardware_profiles.loader import load_profile, shipped
+    from spikeport.hardware_profiles.loader import load_profile, shipped
 
     try:
         names = [load_profile(path).name for path in shipped().values()]
@@ -150,14 +149,14 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _registries() -> Iterator[Registry[Any]]:
-    from exporter.neurons import ALL_NEURONS
-    from exporter.passes import ALL_PASSES
-    from hardware_profiles.loader import profiles
+    from spikeport.exporter.neurons import ALL_NEURONS
+    from spikeport.exporter.passes import ALL_PASSES
+    from spikeport.hardware_profiles.loader import profiles
 
     yield from (ALL_NEURONS, ALL_PASSES, profiles())
     try:
-        from trainer.data import ALL_DATASETS
-        from trainer.methods import ALL_METHODS
+        from spikeport.trainer.data import ALL_DATASETS
+        from spikeport.trainer.methods import ALL_METHODS
     except ImportError:
         return
     yield from (ALL_DATASETS, ALL_METHODS)
@@ -196,7 +195,7 @@ def _emulator() -> Iterator[Finding]:
 
 
 def _lava() -> Iterator[Finding]:
-    from lava_runtime.child import lava_missing
+    from spikeport.lava_runtime.child import lava_missing
 
     missing = lava_missing()
     for backend in ("lava", "stock"):

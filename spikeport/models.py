@@ -10,18 +10,18 @@ from typing import Any
 import nir
 from numpy.typing import NDArray
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import DEFAULTS, CompileOptions
-from exporter.flow import dump_to
-from exporter.netx.for_net import compile_for_net
-from exporter.netx.from_net import compile_net
-from exporter.nir_file import read_nir
-from exporter.program import ChipProgram
-from exporter.program_file import load_program
-from hardware_profiles.errors import InputError, nearest_file
-from hardware_profiles.loader import load_chip
-from lava_runtime.input_files import open_input
-from lava_runtime.inputs import load_input
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
+from spikeport.exporter.flow import dump_to
+from spikeport.exporter.netx.for_net import compile_for_net
+from spikeport.exporter.netx.from_net import compile_net
+from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program_file import load_program
+from spikeport.hardware_profiles.errors import InputError, nearest_file
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.input_files import open_input
+from spikeport.lava_runtime.inputs import load_input
 
 from .choices import given, late
 from .folder import RunFolder
@@ -67,7 +67,7 @@ def compile_onnx(path: Path, chip: str, options: CompileOptions) -> ChipProgram:
             f"{path}: thresholds are balanced on sample input; give it with --calibrate X.npy, (N, *shape)"
         )
     where = "calibration" if options.sample_file is None else str(options.sample_file)
-    from exporter.onnx_in.convert import convert_onnx
+    from spikeport.exporter.onnx_in.convert import convert_onnx
 
     return convert_onnx(path, load_chip(chip), sample, precision=options.precision, where=where).program
 
@@ -87,8 +87,8 @@ def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULT
     if path.suffix in (".chip", ".net"):
         return open_model(path, chip if path.suffix == ".chip" else chip or "loihi2", options)
     if path.is_dir():
-        from exporter.from_torch import network_to_nir
-        from trainer.methods import load_trained
+        from spikeport.exporter.from_torch import network_to_nir
+        from spikeport.trainer.methods import load_trained
 
         graph = network_to_nir(load_trained(RunFolder(path).network).spiking_network)
     elif path.suffix == ".nir":

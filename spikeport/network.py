@@ -11,29 +11,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from exporter.compile import lower_graph
-from exporter.compile_options import DEFAULTS, CompileOptions
-from exporter.mapping import read_map
-from exporter.nir_file import read_nir
-from exporter.program import ChipProgram, Given
-from exporter.program_file import save_program
-from hardware_profiles.errors import InputError
-from hardware_profiles.loader import load_chip, load_costs
-from hardware_profiles.overwriting import refuse_inputs
-from lava_runtime.diff import diff
-from lava_runtime.input_files import open_input
-from lava_runtime.inputs import extent
-from lava_runtime.profile import profile_run, profile_simulated
-from lava_runtime.result import Record, load_result
-from lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
+from spikeport.exporter.mapping import read_map
+from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.program import ChipProgram, Given
+from spikeport.exporter.program_file import save_program
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.loader import load_chip, load_costs
+from spikeport.hardware_profiles.overwriting import refuse_inputs
+from spikeport.lava_runtime.diff import diff
+from spikeport.lava_runtime.input_files import open_input
+from spikeport.lava_runtime.inputs import extent
+from spikeport.lava_runtime.profile import profile_run, profile_simulated
+from spikeport.lava_runtime.result import Record, load_result
+from spikeport.lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
+from spikeport.results.cost import ProfileReport
+from spikeport.results.fit import Fit
+from spikeport.results.shown import Shown
+from spikeport.results.simulation import Simulation
 
 from .difference import Difference
 from .models import compile_nir, open_model
 from .output import Done, say
-from .results.cost import ProfileReport
-from .results.fit import Fit
-from .results.shown import Shown
-from .results.simulation import Simulation
 
 Spikes = Given | str | Path
 """An array (time, batch, *input shape), one by the name of each input, or a file of either (.npy, .npz, .h5)."""

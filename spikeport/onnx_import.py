@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .output import Output, progress, say
 
 if TYPE_CHECKING:
-    from exporter.onnx_in.convert import Way
+    from spikeport.exporter.onnx_in.convert import Way
 
 
 def import_onnx(
@@ -16,12 +16,11 @@ def import_onnx(
     output: Path, said: Output,
 ) -> None:  # fmt: skip
     """Convert an ONNX network of ReLUs and say what is lost after how many steps."""
-    from exporter.onnx_in.convert import convert_onnx
-    from hardware_profiles.loader import load_chip
-    from hardware_profiles.locks import locked_file
-    from lava_runtime.inputs import load_input
-
-    from .results.conversion import check_ending, measure
+    from spikeport.exporter.onnx_in.convert import convert_onnx
+    from spikeport.hardware_profiles.loader import load_chip
+    from spikeport.hardware_profiles.locks import locked_file
+    from spikeport.lava_runtime.inputs import load_input
+    from spikeport.results.conversion import check_ending, measure
 
     check_ending(output, way)
     samples = load_input(calibrate)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Optional, TypeVar, get_args
 
 import typer
 
-from exporter import compile_options as compiling
-from hardware_profiles.overwriting import keeping
+from spikeport.hardware_profiles.overwriting import keeping
 
+from .exporter import compile_options as compiling
 from .options import CalibrateOption, DtOption, FromOption, JsonOption, WeightBitsOption
 from .output import Output
 from .paths import Paths

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from exporter.compile_options import DEFAULTS, Precision, Sums
-from hardware_profiles.errors import InputError, nearest, nearest_file, reason
-from trainer.augment import Augmentation
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.preset import over_preset
-from trainer.schedule import Schedule
-from trainer.sparsity import Sparsity
+from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
+from spikeport.hardware_profiles.errors import InputError, nearest, nearest_file, reason
+from spikeport.trainer.augment import Augmentation
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.preset import over_preset
+from spikeport.trainer.schedule import Schedule
+from spikeport.trainer.sparsity import Sparsity
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -105,12 +105,12 @@ def _check_finite(value: Any, *place: str) -> None:
 
 def _check_fit(recipe: Recipe, path: str) -> None:
     """Refuse now what would otherwise be refused after the training."""
-    from hardware_profiles.loader import load_chip, load_device
-    from trainer.data import ALL_DATASETS
-    from trainer.encoding import ENCODERS
-    from trainer.lookup import lookup
-    from trainer.methods import get_method
-    from trainer.options import read_options
+    from spikeport.hardware_profiles.loader import load_chip, load_device
+    from spikeport.trainer.data import ALL_DATASETS
+    from spikeport.trainer.encoding import ENCODERS
+    from spikeport.trainer.lookup import lookup
+    from spikeport.trainer.methods import get_method
+    from spikeport.trainer.options import read_options
 
     try:
         chip = load_chip(recipe.chip)

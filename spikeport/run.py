@@ -13,15 +13,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.program import ChipProgram
-from hardware_profiles.errors import InputError
-from hardware_profiles.loader import load_chip
-from lava_runtime.child import lava_missing
-from lava_runtime.profile import profile_run
-from lava_runtime.result import SimulationResult
-from trainer.parallel import this_process
+from spikeport import stages
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.child import lava_missing
+from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.result import SimulationResult
+from spikeport.trainer.parallel import this_process
 
-from . import stages
 from .claim import claimed
 from .findings import Findings
 from .folder import RunFolder

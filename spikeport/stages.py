@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.compile import lower_graph
-from exporter.from_torch import network_to_nir
-from exporter.nir_file import read_nir, write_nir
-from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
-from exporter.program import ChipProgram
-from exporter.program_file import load_program, save_program
-from hardware_profiles.arrays import save_arrays
-from hardware_profiles.files import replacing
-from hardware_profiles.loader import load_device
-from lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
-from lava_runtime.diff import DiffReport, diff
-from lava_runtime.result import SimulationResult, differences
-from lava_runtime.simulate import Backend, simulate
-from trainer.ann import AnnTwin
-from trainer.data import Dataset, load_dataset
-from trainer.effective import TwinLayer
-from trainer.estimator import Method
-from trainer.methods import get_method, load_trained
-from trainer.parallel import this_process
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.nir_file import read_nir, write_nir
+from spikeport.exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program_file import load_program, save_program
+from spikeport.hardware_profiles.arrays import save_arrays
+from spikeport.hardware_profiles.files import replacing
+from spikeport.hardware_profiles.loader import load_device
+from spikeport.lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
+from spikeport.lava_runtime.diff import DiffReport, diff
+from spikeport.lava_runtime.result import SimulationResult, differences
+from spikeport.lava_runtime.simulate import Backend, simulate
+from spikeport.trainer.ann import AnnTwin
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.effective import TwinLayer
+from spikeport.trainer.estimator import Method
+from spikeport.trainer.methods import get_method, load_trained
+from spikeport.trainer.parallel import this_process
 
 from .claim import checkpoint_of
 from .compiling import compile_recipe, options_of

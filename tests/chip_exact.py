@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from exporter.compile import compile_graph
-from exporter.compile_options import CompileOptions
-from exporter.from_torch import network_to_nir
-from exporter.nir_file import read_nir, write_nir
-from exporter.program import ChipProgram
-from hardware_profiles import load_chip
-from lava_runtime.result import SimulationResult
-from lava_runtime.simulate import simulate
-from trainer.network import SpikingNetwork
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.nir_file import read_nir, write_nir
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.result import SimulationResult
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.trainer.network import SpikingNetwork
 
 Array = NDArray[np.float64]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hardware_profiles import load_chip
-from hardware_profiles.schema import ChipProfile
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.schema import ChipProfile
 
 
 def crowded(compartments: int, **others: int) -> ChipProfile:

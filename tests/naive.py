@@ -8,10 +8,10 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.float_network import FloatNetwork
-from exporter.neurons import LIFReset
-from exporter.nir_graph import NEURONS, predecessors, shape_of
-from exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.float_network import FloatNetwork
+from spikeport.exporter.neurons import LIFReset
+from spikeport.exporter.nir_graph import NEURONS, predecessors, shape_of
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
 
 Floats = NDArray[np.float64]
 STATE_LIMIT = 1 << 23

@@ -7,9 +7,9 @@ from collections import Counter
 
 import naive
 
-from exporter.mapping import Core
-from exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
-from hardware_profiles import ChipProfile
+from spikeport.exporter.mapping import Core
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.hardware_profiles import ChipProfile
 
 LIMITS = {
     "compartments": "compartments_per_core",

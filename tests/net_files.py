@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from places import SHARED
 
-from hardware_profiles import load_chip
+from spikeport.hardware_profiles import load_chip
 
 LOIHI2 = load_chip("loihi2")
 

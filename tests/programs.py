@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from exporter.program import (
+from spikeport.exporter.program import (
     ChipProgram,
     ConvConnection,
     Cuba,
@@ -21,8 +21,8 @@ from exporter.program import (
     InputPort,
     SparseConnection,
 )
-from exporter.validate import validate
-from hardware_profiles.fixed_point import SignMode, WordWidths, weight_grid
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths, weight_grid
 
 WIDTHS = WordWidths(message_bits=32)
 

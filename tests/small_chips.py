@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hardware_profiles import ChipProfile, load_chip
+from spikeport.hardware_profiles import ChipProfile, load_chip
 
 
 def small_chip(name: str = "loihi2", **limits: int) -> ChipProfile:

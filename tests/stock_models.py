@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_runtime.child import lava_missing
+from spikeport.lava_runtime.child import lava_missing
 
 if not lava_missing():
     # Lava sets multiprocessing's context when it is imported, which fails after a test that used it: hence first
@@ -61,15 +61,15 @@ def instantiate(process: Any, model: Any = None) -> Any:
 
 def stock_process(population: Any) -> Any:
     """The process of lava.proc that the stock backend takes for a population."""
-    from lava_runtime.lava_backend.stock import _neuron
+    from spikeport.lava_runtime.lava_backend.stock import _neuron
 
     return _neuron(population, False, 1).process
 
 
 def stock_population(population: Any, steps: int) -> Any:
     """The stock backend's model of a population: a class of lava.proc, or a plain one where it has none."""
-    from lava_runtime.lava_backend.plain import plain_models
-    from lava_runtime.lava_backend.stock import _neuron
+    from spikeport.lava_runtime.lava_backend.plain import plain_models
+    from spikeport.lava_runtime.lava_backend.stock import _neuron
 
     neuron = _neuron(population, False, steps)
     return instantiate(neuron.process, neuron.model or plain_models([neuron.process]).get(neuron.process))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection
-from lava_runtime.kernels.active import Active
-from lava_runtime.synapses import delivery_parts
+from spikeport.exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.lava_runtime.kernels.active import Active
+from spikeport.lava_runtime.synapses import delivery_parts
 
 
 def expected(c: Connection, sent: NDArray[Any], size: int) -> dict[int, NDArray[Any]]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from hardware_profiles.errors import InputError
-from trainer.files import read_tensors
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.files import read_tensors
 
 CONTENT = {
     "settings": {

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from programs import beyond_stock, dense, every_kind, spikes
 from strategies import chip_programs, inputs_for
 
-from exporter.compile import compile_graph
-from exporter.program import ChipProgram, ConvConnection
-from hardware_profiles.loader import load_chip
-from lava_runtime.result import differences
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.program import ChipProgram, ConvConnection
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.result import differences
+from spikeport.lava_runtime.simulate import simulate
 
 
 @pytest.mark.lava

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from programs import beyond_stock, dense, every_kind, population, spikes
 from strategies import chip_programs, inputs_for
 
-from exporter.program import ChipProgram, DenseConnection, InputPort
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime import blocks, emulator
-from lava_runtime.emulator import emulate
-from lava_runtime.inputs import check_input
-from lava_runtime.order import Stage, stages
-from lava_runtime.result import SimulationResult, differences
+from spikeport.exporter.program import ChipProgram, DenseConnection, InputPort
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime import blocks, emulator
+from spikeport.lava_runtime.emulator import emulate
+from spikeport.lava_runtime.inputs import check_input
+from spikeport.lava_runtime.order import Stage, stages
+from spikeport.lava_runtime.result import SimulationResult, differences
 
 
 def run(program: ChipProgram, x: np.ndarray, steps: int, record: str, threads: int) -> SimulationResult:

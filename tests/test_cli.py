@@ -16,8 +16,8 @@ from command import graph, refused, spikeport
 from places import ROOT
 from programs import dense, spikes
 
-from exporter.program_file import save_program
-from trainer.files import read_tensors
+from spikeport.exporter.program_file import save_program
+from spikeport.trainer.files import read_tensors
 
 
 @pytest.fixture
@@ -175,8 +175,8 @@ def test_a_mapping_is_written_changed_by_hand_and_checked(work: Path) -> None:
 
 
 def test_chips_prints_every_constant_with_its_source() -> None:
-    from hardware_profiles.loader import load_profile
-    from hardware_profiles.schema import constants
+    from spikeport.hardware_profiles.loader import load_profile
+    from spikeport.hardware_profiles.schema import constants
 
     shown = " ".join(spikeport("chips", "loihi2").stdout.split())
     for name, quantity in constants(load_profile("loihi2")):

@@ -11,8 +11,8 @@ import pytest
 from places import ROOT
 from report_runs import make_summary
 
-from lava_runtime.costs import Range
 from spikeport.contest import Row
+from spikeport.lava_runtime.costs import Range
 from spikeport.report.verdict import Outcome
 from spikeport.summary import parse_summary
 

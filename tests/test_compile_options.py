@@ -13,11 +13,11 @@ import pytest
 from command import graph, refused, spikeport
 
 import spikeport as sp
-from exporter.compile import compile_graph
-from exporter.compile_options import CHOICES, DEFAULTS, CompileOptions
-from exporter.program_file import save_program
-from hardware_profiles import load_chip
 from spikeport.choices import given, late
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CHOICES, DEFAULTS, CompileOptions
+from spikeport.exporter.program_file import save_program
+from spikeport.hardware_profiles import load_chip
 from spikeport.option_groups import CompileOptions as Flags
 
 X = np.ones((4, 2, 6), np.uint8)

@@ -106,7 +106,7 @@ ADDITIONS = [
             "tests/test_recipes.py": after(("MORE = {\n", '    "digits_example_mse": 0.9,\n')),
             "docs/methods.md": page_of_methods,
         },
-        "from trainer.methods import get_method; assert get_method('NAME').name == 'NAME'",
+        "from spikeport.trainer.methods import get_method; assert get_method('NAME').name == 'NAME'",
         (
             "tests/test_docs_lists.py",
             "tests/test_recipes.py::test_every_recipe_is_valid_named_like_its_file_and_run_by_a_test[digits_NAME]",
@@ -120,8 +120,8 @@ ADDITIONS = [
         {
             "exporter/neurons/NAME.py": new(
                 "neuron.py",
-                ("from exporter.neurons import CubaLIF, Integers\n", "from .base import Integers\n"),
-                ("from exporter.neurons.cuba import plain_current, plain_voltage\n",
+                ("from spikeport.exporter.neurons import CubaLIF, Integers\n", "from .base import Integers\n"),
+                ("from spikeport.exporter.neurons.cuba import plain_current, plain_voltage\n",
                  "from .cuba import plain_current, plain_voltage\nfrom .cuba_lif import CubaLIF\n"),
             ),
             "exporter/neurons/__init__.py": after(
@@ -133,7 +133,7 @@ ADDITIONS = [
             "docs/chip-file.md": after(("| kind | constants | what it is |\n|---|---|---|\n",
                                         "| `example_floor_lif` | those of `cuba_lif` | v stays at 0 or above |\n")),
         },
-        "from exporter.neurons import NEURON_MODELS, FloorLIF; assert NEURON_MODELS['NAME'] is FloorLIF",
+        "from spikeport.exporter.neurons import NEURON_MODELS, FloorLIF; assert NEURON_MODELS['NAME'] is FloorLIF",
         (
             "tests/test_docs_lists.py",
             "tests/test_neurons.py::test_kernels_equal_plain_steps[NAME]",
@@ -147,7 +147,7 @@ ADDITIONS = [
         {
             "exporter/passes/NAME.py": new(
                 "graph_pass.py",
-                ("from exporter.passes import runs_after\n\n\n", ""),
+                ("from spikeport.exporter.passes import runs_after\n\n\n", ""),
                 ('@runs_after("drop_flatten")\n', "\n\n"),
                 ('"""A pass over NIR graphs."""', '"""Pass: remove Scale nodes of ones, which change nothing."""'),
             ),
@@ -159,7 +159,7 @@ ADDITIONS = [
                 "| `drop_dead` |", "| `drop_unit_scales` | removes Scale nodes of ones |\n| `drop_dead` |"
             ),
         },
-        "from exporter.passes import PASSES; assert 'NAME' in PASSES",
+        "from spikeport.exporter.passes import PASSES; assert 'NAME' in PASSES",
         (
             "tests/test_docs_lists.py",
             "tests/test_passes_meaning.py::test_a_pass_keeps_what_every_neuron_and_output_sends[NAME]",
@@ -172,7 +172,7 @@ ADDITIONS = [
         {
             "trainer/data/NAME.py": new(
                 "dataset.py",
-                ("from trainer.data import Dataset, Request", "from .dataset import Dataset, Request"),
+                ("from spikeport.trainer.data import Dataset, Request", "from .dataset import Dataset, Request"),
                 ("example_bars", "bars"),
             ),
             "trainer/data/__init__.py": after(
@@ -182,7 +182,7 @@ ADDITIONS = [
             "docs/training.md": after(("| `dataset` | one sample | comes from |\n|---|---|---|\n",
                                        "| `bars` | 8 pixels | made up |\n")),
         },
-        "from trainer.data import load_dataset; assert load_dataset('NAME', 0).classes == 2",
+        "from spikeport.trainer.data import load_dataset; assert load_dataset('NAME', 0).classes == 2",
         ("tests/test_docs_lists.py",),
     ),
 ]  # fmt: skip

@@ -11,14 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from places import ROOT
 
-from hardware_profiles import InputError, Quantity, load_chip, load_costs
-from hardware_profiles.schema import ChipCosts
-from lava_runtime.cost_model.cases import Case, Measurement, estimate, load_cases, measurements, predicted_step
-from lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, static_parts, static_power
-from lava_runtime.cost_model.events import Events, synops
-from lava_runtime.cost_model.timing import CoreStep, core_time, step_time
-from lava_runtime.cost_model.validation import Fitted, check, factor, fit, with_constants
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles import InputError, Quantity, load_chip, load_costs
+from spikeport.hardware_profiles.schema import ChipCosts
+from spikeport.lava_runtime.cost_model.cases import (
+    Case,
+    Measurement,
+    estimate,
+    load_cases,
+    measurements,
+    predicted_step,
+)
+from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, static_parts, static_power
+from spikeport.lava_runtime.cost_model.events import Events, synops
+from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
+from spikeport.lava_runtime.cost_model.validation import Fitted, check, factor, fit, with_constants
+from spikeport.lava_runtime.costs import Range
 
 COUNTS = st.floats(0, 1e9).map(Range.exact)
 NAMES = [f.name for f in fields(Events)]

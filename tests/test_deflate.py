@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware_profiles import deflate
-from hardware_profiles.arrays import Blocks, save_arrays
-from hardware_profiles.deflate import Deflate, deflating
+from spikeport.hardware_profiles import deflate
+from spikeport.hardware_profiles.arrays import Blocks, save_arrays
+from spikeport.hardware_profiles.deflate import Deflate, deflating
 
 
 def stream(pieces: list[bytes], threads: int) -> bytes:

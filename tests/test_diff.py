@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from programs import spikes
 from strategies import DT, grid_networks, nir_graphs, seeds
 
-from exporter.compile import lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.dequantise import PARTS, held_network
-from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from exporter.float_simulator import simulate_float
-from exporter.program import InputPort
-from exporter.quantise import quantise
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime import diff as diff_module
-from lava_runtime.diff import CAUSES, diff
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.dequantise import PARTS, held_network
+from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.program import InputPort
+from spikeport.exporter.quantise import quantise
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime import diff as diff_module
+from spikeport.lava_runtime.diff import CAUSES, diff
+from spikeport.lava_runtime.simulate import simulate
 
 WIDTHS = WordWidths(message_bits=32)
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,12 +16,12 @@ from places import ROOT
 from programs import dense, spikes
 from rich.console import Console
 
-from exporter.compile_options import CompileOptions
-from exporter.program_file import save_program
-from hardware_profiles.errors import InputError
-from lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.commands import diff_file
 from spikeport.difference import difference_of, print_difference
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.program_file import save_program
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.output import Output
 from spikeport.report.difference_picture import difference_picture
 

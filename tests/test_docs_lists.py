@@ -8,13 +8,13 @@ from collections.abc import Iterable
 import pytest
 from places import ROOT
 
-from exporter.flow import listed
-from exporter.neurons import NEURON_MODELS
-from exporter.passes import PASSES
-from trainer.data import DATASETS
-from trainer.encoding import ENCODERS
-from trainer.methods import METHODS
-from trainer.preset import presets
+from spikeport.exporter.flow import listed
+from spikeport.exporter.neurons import NEURON_MODELS
+from spikeport.exporter.passes import PASSES
+from spikeport.trainer.data import DATASETS
+from spikeport.trainer.encoding import ENCODERS
+from spikeport.trainer.methods import METHODS
+from spikeport.trainer.preset import presets
 
 
 def first_cells(page: str) -> list[str]:

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strategies import DT, lif, seeds
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.nir_file import read_nir
-from hardware_profiles import load_chip
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.nir_file import read_nir
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.simulate import simulate
 
 
 def filtered_chain(biases: list[list[float]]) -> nir.NIRGraph:

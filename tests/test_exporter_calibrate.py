@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from programs import spikes
 from strategies import nir_graphs, seeds
 
-from exporter.calibrate import MARGIN
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.dequantise import held_network
-from exporter.float_network import FloatNetwork, Reset
-from exporter.float_simulator import simulate_float
-from exporter.mapping import synapse_count
-from exporter.nir_file import read_nir
-from exporter.program import ChipProgram, CubaLIF, CubaLIFSoftReset
-from exporter.quantise import quantise
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.diff import diff
-from lava_runtime.simulate import simulate
+from spikeport.exporter.calibrate import MARGIN
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.dequantise import held_network
+from spikeport.exporter.float_network import FloatNetwork, Reset
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.mapping import synapse_count
+from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.program import ChipProgram, CubaLIF, CubaLIFSoftReset
+from spikeport.exporter.quantise import quantise
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.diff import diff
+from spikeport.lava_runtime.simulate import simulate
 
 WIDTHS = WordWidths(message_bits=32)
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

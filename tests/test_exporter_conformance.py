@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.dequantise import ends_of, held_network, held_weights
-from exporter.float_network import FloatNetwork
-from exporter.float_simulator import simulate_float
-from exporter.nir_file import NirWarning, read_nir
-from exporter.nir_simulator import simulate_nir
-from exporter.program import Connection
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.dequantise import ends_of, held_network, held_weights
+from spikeport.exporter.float_network import FloatNetwork
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.nir_file import NirWarning, read_nir
+from spikeport.exporter.nir_simulator import simulate_nir
+from spikeport.exporter.program import Connection
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.lava_runtime.simulate import simulate
 
 # read without a warning
 SILENT = [

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import chip_programs, inputs_for, nir_graphs, seeds
 
-from exporter.compile import lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.program import ChipProgram
-from exporter.quantise import quantise
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.quantise import quantise
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.simulate import simulate
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -13,12 +13,12 @@ from command import graph, refused, spikeport
 from hypothesis import HealthCheck, given, settings
 from nir_strategies import any_graphs, spikes_for
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.flow import dump_to, listed
-from exporter.nir_file import NirWarning, read_nir
-from exporter.nir_simulator import simulate_nir
-from exporter.passes import PASSES
-from hardware_profiles import load_chip
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.flow import dump_to, listed
+from spikeport.exporter.nir_file import NirWarning, read_nir
+from spikeport.exporter.nir_simulator import simulate_nir
+from spikeport.exporter.passes import PASSES
+from spikeport.hardware_profiles import load_chip
 
 
 def test_every_pass_is_listed_with_one_line() -> None:

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from strategies import seeds
 from torch import nn
 
-from exporter.compile import compile_graph
-from exporter.compile_options import CompileOptions
-from exporter.from_torch import to_nir
-from exporter.nir_file import read_nir, write_nir
-from exporter.program import ChipProgram
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from lava_runtime.simulate import simulate
-from trainer.network import Flatten, SpikingBlock, SpikingNetwork
-from trainer.neurons import LIF, CubaLIF
-from trainer.quantise import ChipAware
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.from_torch import to_nir
+from spikeport.exporter.nir_file import read_nir, write_nir
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.trainer.network import Flatten, SpikingBlock, SpikingNetwork
+from spikeport.trainer.neurons import LIF, CubaLIF
+from spikeport.trainer.quantise import ChipAware
 
 
 def dense_network(seed: int, bits: int | None, sizes: tuple[int, ...] = (12, 20, 5)) -> SpikingNetwork:

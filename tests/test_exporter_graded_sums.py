@@ -11,19 +11,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.from_torch import network_to_nir
-from exporter.graded_sums import without_relays
-from exporter.neurons import GradedVec
-from exporter.program import ChipProgram
-from exporter.program_file import load_program, save_program
-from hardware_profiles.errors import InputError
-from hardware_profiles.loader import load_chip
-from lava_runtime.diff import diff
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.graded_sums import without_relays
+from spikeport.exporter.neurons import GradedVec
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program_file import load_program, save_program
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.diff import diff
+from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import checked_recipe
-from trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
 
 SHAPE, STEPS = (2, 6, 6), 9
 

@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from programs import spikes
 from strategies import DT
 
-from exporter import layer
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.dequantise import exchange
-from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
-from exporter.float_simulator import simulate_float
-from exporter.layer import LayerOptions
-from exporter.leak import leak_factors
-from exporter.program import ChipProgram, InputPort
-from exporter.quantise import assemble, quantise_layers
-from hardware_profiles import load_chip
-from hardware_profiles.fixed_point import WordWidths, dv_from_decay
-from lava_runtime.simulate import simulate
+from spikeport.exporter import layer
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.dequantise import exchange
+from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.layer import LayerOptions
+from spikeport.exporter.leak import leak_factors
+from spikeport.exporter.program import ChipProgram, InputPort
+from spikeport.exporter.quantise import assemble, quantise_layers
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.fixed_point import WordWidths, dv_from_decay
+from spikeport.lava_runtime.simulate import simulate
 
 WIDTHS = WordWidths(message_bits=32)
 decays = st.floats(1e-3, 0.03)

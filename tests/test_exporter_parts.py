@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 from strategies import seeds
 
-from exporter.dequantise import held_network, held_weights
-from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from exporter.layer import LayerOptions
-from exporter.mapping import fan_outs, synapse_count
-from exporter.parts import Part, by_magnitude, by_sign, doubled, parts, smallest_exponent, total, whole
-from exporter.program import DenseConnection, InputPort, SparseConnection
-from exporter.quantise import assemble, quantise, quantise_layers
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths, weight_grid
+from spikeport.exporter.dequantise import held_network, held_weights
+from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.layer import LayerOptions
+from spikeport.exporter.mapping import fan_outs, synapse_count
+from spikeport.exporter.parts import Part, by_magnitude, by_sign, doubled, parts, smallest_exponent, total, whole
+from spikeport.exporter.program import DenseConnection, InputPort, SparseConnection
+from spikeport.exporter.quantise import assemble, quantise, quantise_layers
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths, weight_grid
 
 WIDTHS = WordWidths()
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

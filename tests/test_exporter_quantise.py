@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from strategies import DT, grid_networks, nir_graphs, seeds
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.dequantise import held_network
-from exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from exporter.layer import synapse_names
-from exporter.program import ChipProgram, InputPort
-from exporter.quantise import quantise
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths, sign_mode
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.dequantise import held_network
+from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.layer import synapse_names
+from spikeport.exporter.program import ChipProgram, InputPort
+from spikeport.exporter.quantise import quantise
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths, sign_mode
 
 WIDTHS = WordWidths()
 SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

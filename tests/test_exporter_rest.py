@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strategies import DT, grid_networks, lif, seeds
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.float_simulator import simulate_float
-from exporter.neurons import LIFReset
-from exporter.quantise import quantise
-from exporter.rest import resting_voltage
-from hardware_profiles import load_chip
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.result import differences
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.neurons import LIFReset
+from spikeport.exporter.quantise import quantise
+from spikeport.exporter.rest import resting_voltage
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.result import differences
+from spikeport.lava_runtime.simulate import simulate
 
 WIDTHS = WordWidths()
 

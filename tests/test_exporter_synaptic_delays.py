@@ -12,14 +12,14 @@ from chip_exact import chip_spikes, compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.compile import lower_graph
-from exporter.nir_file import read_nir
-from exporter.program import ChipProgram
-from exporter.synaptic_delays import join_delays, split_delays
-from exporter.validate import validate
-from lava_runtime.diff import diff
-from lava_runtime.simulate import simulate
-from trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.synaptic_delays import join_delays, split_delays
+from spikeport.exporter.validate import validate
+from spikeport.lava_runtime.diff import diff
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
 
 
 def delayed(folder: Path, seed: int, longest: int = 6, bits: int | None = 8) -> ChipProgram:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import replacing, write_text
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import replacing, write_text
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import seeds
 
-from hardware_profiles.fixed_point import (
+from spikeport.hardware_profiles.fixed_point import (
     SIGN_MODES,
     STATE_UNIT,
     ConnectionRange,

@@ -17,20 +17,20 @@ import torch
 from places import ROOT
 from scripts import script
 
-from exporter.compile_options import CompileOptions
-from exporter.dialects import DIALECTS, apply_dialect, get_dialect
-from exporter.from_torch import network_to_nir
-from exporter.neurons import CubaLIFSoftReset
-from exporter.nir_file import write_nir
-from hardware_profiles.errors import InputError
-from lava_runtime.simulate import simulate
 from spikeport.choices import given
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.dialects import DIALECTS, apply_dialect, get_dialect
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.neurons import CubaLIFSoftReset
+from spikeport.exporter.nir_file import write_nir
 from spikeport.folder import RunFolder
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.lava_runtime.simulate import simulate
 from spikeport.models import open_model
-from trainer.config import LayerConfig, NetworkConfig
-from trainer.data import load_dataset
-from trainer.methods import get_method
-from trainer.train_config import TrainConfig
+from spikeport.trainer.config import LayerConfig, NetworkConfig
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.methods import get_method
+from spikeport.trainer.train_config import TrainConfig
 
 PEERS = ROOT / ".venv-frameworks"
 FROM_FRAMEWORKS = script("from_frameworks")

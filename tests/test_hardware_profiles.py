@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hardware_profiles import (
+from spikeport.hardware_profiles import (
     ChipProfile,
     DeviceProfile,
     InputError,
@@ -22,8 +22,8 @@ from hardware_profiles import (
     load_device,
     load_profile,
 )
-from hardware_profiles.fixed_point import WordWidths
-from hardware_profiles.loader import DATA
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.loader import DATA
 
 SYNOP = re.compile(r"\[energy\.synop\]\n(?:.+\n)+")
 

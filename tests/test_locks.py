@@ -16,14 +16,14 @@ from command import refused, spikeport
 from programs import dense, spikes
 from two_processes import started, stopped
 
-from exporter.program_file import save_program
-from hardware_profiles import locks
-from hardware_profiles.errors import BackendError, InputError
-from hardware_profiles.locks import locked_file, locked_folder
-from lava_runtime import workers
-from lava_runtime.chunks import Store
-from lava_runtime.simulate import simulate
-from lava_runtime.workers import simulate_to_file
+from spikeport.exporter.program_file import save_program
+from spikeport.hardware_profiles import locks
+from spikeport.hardware_profiles.errors import BackendError, InputError
+from spikeport.hardware_profiles.locks import locked_file, locked_folder
+from spikeport.lava_runtime import workers
+from spikeport.lava_runtime.chunks import Store
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.lava_runtime.workers import simulate_to_file
 
 RECIPE = """
 name = "two"
@@ -38,7 +38,7 @@ steps = 4
 """
 HOLD = """
 import sys, time
-from hardware_profiles.locks import locked_file, locked_folder
+from spikeport.hardware_profiles.locks import locked_file, locked_folder
 with (locked_folder if sys.argv[1] == "folder" else locked_file)(sys.argv[2]):
     print("held", flush=True)
     time.sleep(600)

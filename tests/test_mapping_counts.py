@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from small_chips import chips, small_chip
 from strategies import chip_programs
 
-from exporter.mapping import Board, Core, Slice, core_of, flow, map_program, per_core
-from exporter.mapping.board import squares
-from exporter.mapping.placement import exchanged
-from exporter.program import ChipProgram
-from hardware_profiles import ChipProfile
+from spikeport.exporter.mapping import Board, Core, Slice, core_of, flow, map_program, per_core
+from spikeport.exporter.mapping.board import squares
+from spikeport.exporter.mapping.placement import exchanged
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles import ChipProfile
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from small_chips import chips, small_chip
 from strategies import chip_programs
 
-from exporter.mapping import map_program, read_map, write_map
-from exporter.program import ChipProgram
-from hardware_profiles import ChipProfile, InputError
+from spikeport.exporter.mapping import map_program, read_map, write_map
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles import ChipProfile, InputError
 
 SETTINGS = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

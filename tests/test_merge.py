@@ -12,8 +12,8 @@ from programs import dense, sparse, weights
 from strategies import geometries, kernel_shape, kernel_size
 from synapse_sums import activity, delivered, expected
 
-from exporter.program import Connection, ConvConnection, DenseConnection
-from lava_runtime.merge import merged
+from spikeport.exporter.program import Connection, ConvConnection, DenseConnection
+from spikeport.lava_runtime.merge import merged
 
 
 def total(connections: tuple[Connection, ...], sent: np.ndarray, graded: bool, size: int) -> dict[int, np.ndarray]:

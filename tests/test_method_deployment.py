@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from exporter.compile import compile_graph
-from exporter.compile_options import CompileOptions
-from exporter.from_torch import network_to_nir
-from exporter.nir_file import read_nir, write_nir
-from hardware_profiles import load_chip
-from lava_runtime.simulate import simulate
-from trainer.config import LayerConfig, NetworkConfig
-from trainer.data import load_dataset
-from trainer.methods import get_method, load_trained
-from trainer.train_config import TrainConfig
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.nir_file import read_nir, write_nir
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.trainer.config import LayerConfig, NetworkConfig
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.methods import get_method, load_trained
+from spikeport.trainer.train_config import TrainConfig
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))
 RECURRENT = (LayerConfig(size=24, recurrent=True), LayerConfig(size=20))

@@ -14,11 +14,11 @@ from net_files import LOIHI2, NETX, needs_networks, write_net
 from net_strategies import FAMILIES, net_files
 from numpy.typing import NDArray
 
-from exporter.netx.from_net import compile_net
-from exporter.netx.to_net import write_net as write_program
-from exporter.neurons import Cuba, CubaLI, CubaLIF, Population
-from exporter.program import ChipProgram
-from lava_runtime.simulate import simulate
+from spikeport.exporter.netx.from_net import compile_net
+from spikeport.exporter.netx.to_net import write_net as write_program
+from spikeport.exporter.neurons import Cuba, CubaLI, CubaLIF, Population
+from spikeport.exporter.program import ChipProgram
+from spikeport.lava_runtime.simulate import simulate
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".venv-lava-dl"

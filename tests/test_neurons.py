@@ -25,7 +25,7 @@ from stock_models import (
     stock_process,
 )
 
-from exporter.neurons import (
+from spikeport.exporter.neurons import (
     NEURON_MODELS,
     RF,
     CubaLIF,
@@ -37,13 +37,13 @@ from exporter.neurons import (
     SigmaDelta,
     TernaryLIF,
 )
-from exporter.program import ChipProgram, ConvConnection, DenseConnection, InputPort, SparseConnection
-from exporter.program_file import load_program, save_program
-from exporter.validate import validate
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.result import differences
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program import ChipProgram, ConvConnection, DenseConnection, InputPort, SparseConnection
+from spikeport.exporter.program_file import load_program, save_program
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.result import differences
+from spikeport.lava_runtime.simulate import simulate
 
 # one number a process in lava.proc
 SHARED = ("reset_interval", "reset_offset", "cum_error", "act_mode", "theta_step")

@@ -10,12 +10,12 @@ import pytest
 from command import graph, refused, spikeport
 from programs import dense, spikes
 
-from exporter.compile import compile_graph
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from lava_runtime.input_files import open_input
-from lava_runtime.nir_data import read_spikes, write_result
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.lava_runtime.input_files import open_input
+from spikeport.lava_runtime.nir_data import read_spikes, write_result
+from spikeport.lava_runtime.simulate import simulate
 
 
 def write(path: Path, data: object, name: str = "input") -> Path:

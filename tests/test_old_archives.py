@@ -13,14 +13,14 @@ from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrup
 from tensor_cases import CONTENT, equal, refused
 from torch_archives import Code, harmful, members, old_archive, script, write_old, zipped
 
-from hardware_profiles.errors import InputError
 from spikeport.folder import RunFolder
-from trainer import names, plain
-from trainer.ann import AnnTwin
-from trainer.bptt import Bptt
-from trainer.data import Dataset
-from trainer.files import read_tensors, write_tensors
-from trainer.methods import load_trained
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer import names, plain
+from spikeport.trainer.ann import AnnTwin
+from spikeport.trainer.bptt import Bptt
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.files import read_tensors, write_tensors
+from spikeport.trainer.methods import load_trained
 
 OLD = Path(__file__).parent / "old_release"
 KINDS = {"network": "network", "checkpoint": "checkpoint", "ann": "ann_twin"}

@@ -9,11 +9,11 @@ import onnx
 import pytest
 import torch
 
-from exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
-from hardware_profiles.errors import InputError
-from trainer.ann import AnnTwin
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import load_dataset
+from spikeport.exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.ann import AnnTwin
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import load_dataset
 
 DENSE = (LayerConfig(size=32),)
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 8, stride=2, dilation=2, padding=2, groups=2))

@@ -25,15 +25,15 @@ from two_processes import started, stopped
 from typer.main import get_command
 
 import spikeport as sp
-from exporter.program_file import save_program
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import write_text
-from hardware_profiles.overwriting import keeping, refuse_inputs
 from spikeport import cli, paths
 from spikeport.bare_json import with_bare_json
 from spikeport.claim import checkpoint_of, claimed
+from spikeport.exporter.program_file import save_program
 from spikeport.folder import RunFolder, new_folder
-from trainer.bptt import Bptt
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import write_text
+from spikeport.hardware_profiles.overwriting import keeping, refuse_inputs
+from spikeport.trainer.bptt import Bptt
 
 COMMANDS: Any = get_command(cli.app).commands  # type: ignore[attr-defined]
 RECIPE = """
@@ -381,7 +381,7 @@ def test_overwriting_that_was_interrupted_goes_on(trained: Path, tmp_path: Path)
     running.communicate(timeout=300)
     assert {name: content for name, content in contents(out).items() if name in old} == old
     went_on: list[int] = []
-    from trainer import loop
+    from spikeport.trainer import loop
 
     real = loop.restore
 

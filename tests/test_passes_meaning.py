@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from nir_strategies import any_graphs, spikes_for
 from strategies import DT, seeds
 
-from exporter.compile import lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.delays import balance_delays
-from exporter.float_simulator import simulate_float
-from exporter.nir_simulator import simulate_nir
-from exporter.passes import PASSES
-from exporter.passes.conv1d_as_conv2d import conv1d_as_conv2d
-from exporter.passes.drop_dead import drop_dead
-from exporter.passes.drop_flatten import drop_flatten
-from exporter.passes.fold_constants import fold_constants
-from exporter.passes.fold_gain import fold_gain
-from exporter.passes.infer_shapes import infer_shapes
-from exporter.passes.merge_synapses import merge_synapses
-from exporter.passes.shift_reset import shift_reset
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.delays import balance_delays
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.nir_simulator import simulate_nir
+from spikeport.exporter.passes import PASSES
+from spikeport.exporter.passes.conv1d_as_conv2d import conv1d_as_conv2d
+from spikeport.exporter.passes.drop_dead import drop_dead
+from spikeport.exporter.passes.drop_flatten import drop_flatten
+from spikeport.exporter.passes.fold_constants import fold_constants
+from spikeport.exporter.passes.fold_gain import fold_gain
+from spikeport.exporter.passes.infer_shapes import infer_shapes
+from spikeport.exporter.passes.merge_synapses import merge_synapses
+from spikeport.exporter.passes.shift_reset import shift_reset
 
 
 @pytest.mark.parametrize("name", list(PASSES))

@@ -17,10 +17,10 @@ import pytest
 from command import graph
 from places import ROOT
 
-from exporter.passes.placed import in_order, runs_after
-from hardware_profiles import loader, plugins
-from hardware_profiles.errors import InputError
-from hardware_profiles.plugins import Registry
+from spikeport.exporter.passes.placed import in_order, runs_after
+from spikeport.hardware_profiles import loader, plugins
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.plugins import Registry
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -116,11 +116,11 @@ def test_a_recipe_trains_by_its_method_on_its_data_for_its_chip(site: Path, tmp_
 NEURON = """
 import numpy as np
 from dataclasses import replace
-from exporter.program_file import load_program, save_program
-from exporter.program import ChipProgram, DenseConnection, InputPort
-from exporter.neurons import ALL_NEURONS, NEURON_MODELS, CubaLIF
-from hardware_profiles.loader import load_chip
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program_file import load_program, save_program
+from spikeport.exporter.program import ChipProgram, DenseConnection, InputPort
+from spikeport.exporter.neurons import ALL_NEURONS, NEURON_MODELS, CubaLIF
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.simulate import simulate
 
 constants = {"du": 4095, "dv": 0, "vth": 10}
 widths = load_chip("loihi2").word_widths.fixed_point()
@@ -227,10 +227,10 @@ def test_a_faulty_entry_gets_one_sentence(
 
 @pytest.mark.parametrize("group", NAMES)
 def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from exporter.neurons import ALL_NEURONS
-    from exporter.passes import ALL_PASSES
-    from trainer.data import ALL_DATASETS
-    from trainer.methods import ALL_METHODS
+    from spikeport.exporter.neurons import ALL_NEURONS
+    from spikeport.exporter.passes import ALL_PASSES
+    from spikeport.trainer.data import ALL_DATASETS
+    from spikeport.trainer.methods import ALL_METHODS
 
     registries: dict[str, Registry[Any]] = {
         "spikeport.neurons": ALL_NEURONS,
@@ -250,7 +250,7 @@ def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypa
 
 
 def test_nothing_is_looked_for_before_a_name_is_asked_for(site: Path, tmp_path: Path) -> None:
-    code = "import sys, spikeport.cli, exporter.compile, trainer.methods; from hardware_profiles import plugins\n"
+    code = "import sys, spikeport.cli, spikeport.exporter.compile, spikeport.trainer.methods; from hardware_profiles import plugins\n"
     code += "assert plugins._entries.cache_info().misses == 0\n"
     code += "from hardware_profiles import load_chip; load_chip('loihi2')\n"
     code += "assert not any(name.startswith('spikeport_example') for name in sys.modules)"

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
-from exporter.mapping import encoding
-from exporter.program import ChipProgram
-from hardware_profiles import load_chip
-from lava_runtime.activity import synaptic_operations
-from lava_runtime.costs import Range
-from lava_runtime.profile import Profile, profile_run
-from lava_runtime.result import SimulationResult
-from lava_runtime.simulate import simulate
+from spikeport.exporter.mapping import encoding
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.activity import synaptic_operations
+from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.profile import Profile, profile_run
+from spikeport.lava_runtime.result import SimulationResult
+from spikeport.lava_runtime.simulate import simulate
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

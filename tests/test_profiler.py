@@ -13,16 +13,16 @@ import pytest
 from command import spikeport
 from crowded_chip import crowded
 
-from exporter.program import ChipProgram
-from exporter.program_file import save_program
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from hardware_profiles.schema import ChipProfile
-from lava_runtime.profile import Profile, profile_run, profile_simulated
-from lava_runtime.profiling.trace import trace
-from lava_runtime.profiling.views import views
-from lava_runtime.result import load_result
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program_file import save_program
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.profile import Profile, profile_run, profile_simulated
+from spikeport.lava_runtime.profiling.trace import trace
+from spikeport.lava_runtime.profiling.views import views
+from spikeport.lava_runtime.result import load_result
+from spikeport.lava_runtime.simulate import simulate
 
 X = programs.spikes((10, 3, 6), 0.5, 1)
 

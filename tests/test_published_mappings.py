@@ -10,9 +10,9 @@ from types import ModuleType
 import pytest
 from places import ROOT, SHARED
 
-from exporter.mapping import map_program
-from exporter.netx.from_net import compile_net
-from hardware_profiles import load_chip
+from spikeport.exporter.mapping import map_program
+from spikeport.exporter.netx.from_net import compile_net
+from spikeport.hardware_profiles import load_chip
 
 NETX = SHARED / "conformance" / "netx"
 

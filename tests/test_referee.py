@@ -17,11 +17,18 @@ from programs import WIDTHS, delays, weights
 from scipy.sparse import csr_array
 from stock_models import instantiate
 
-from exporter.neurons import GradedVec
-from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, InputPort, SparseConnection
-from exporter.validate import validate
-from hardware_profiles.fixed_point import SignMode
-from lava_runtime.simulate import simulate
+from spikeport.exporter.neurons import GradedVec
+from spikeport.exporter.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    InputPort,
+    SparseConnection,
+)
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles.fixed_point import SignMode
+from spikeport.lava_runtime.simulate import simulate
 
 pytestmark = pytest.mark.lava
 
@@ -49,7 +56,7 @@ def arrivals(connection: Connection, shapes: tuple[Any, Any], x: NDArray[np.int3
 
 def step_stock(connection: Connection, program: ChipProgram, x: NDArray[np.int32], graded: bool) -> NDArray[np.int32]:
     """What one sample makes arrive, (steps, *shape), from the process that the stock backend takes."""
-    from lava_runtime.lava_backend.stock import _is_stock_conv, _synapse
+    from spikeport.lava_runtime.lava_backend.stock import _is_stock_conv, _synapse
 
     images = {"in", "out"} if _is_stock_conv(connection) else set()
     process = _synapse(connection, program, images, 32 if graded else 0)

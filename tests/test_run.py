@@ -19,11 +19,11 @@ from places import ROOT
 from small_recipe import RECIPE
 
 import spikeport as sp
-from exporter.neurons import GradedVec
-from lava_runtime.child import lava_missing
+from spikeport.exporter.neurons import GradedVec
+from spikeport.lava_runtime.child import lava_missing
 from spikeport.summary import VERSION, Summary
 from spikeport.sweep import Grid, run_sweep
-from trainer.files import read_tensors
+from spikeport.trainer.files import read_tensors
 
 
 @pytest.fixture(scope="module")

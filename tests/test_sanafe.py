@@ -18,13 +18,13 @@ import pytest
 from numpy.typing import NDArray
 from places import ROOT
 
-from exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
-from exporter.validate import validate
-from hardware_profiles import load_chip
-from hardware_profiles.fixed_point import WordWidths
-from lava_runtime.cost_model.validation import with_constants
-from lava_runtime.profile import Profile, profile_run
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.cost_model.validation import with_constants
+from spikeport.lava_runtime.profile import Profile, profile_run
+from spikeport.lava_runtime.simulate import simulate
 
 PYTHON = Path(os.environ.get("SPIKEPORT_SANAFE", ROOT / ".venv-sanafe" / "bin" / "python"))
 SIZES = (60, 80, 50, 10)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from programs import WIDTHS, beyond_stock, delays, dense, every_kind, population, sparse, spikes, weights
 
-from exporter.program import ChipProgram, CubaLI, DenseConnection, InputPort
-from exporter.validate import validate
-from lava_runtime.lava_backend.schedule import plan
-from lava_runtime.result import differences
-from lava_runtime.simulate import simulate
+from spikeport.exporter.program import ChipProgram, CubaLI, DenseConnection, InputPort
+from spikeport.exporter.validate import validate
+from spikeport.lava_runtime.lava_backend.schedule import plan
+from spikeport.lava_runtime.result import differences
+from spikeport.lava_runtime.simulate import simulate
 
 
 def forward(seed: int) -> ChipProgram:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from programs import beyond_stock, delays, every_kind, sparse, spikes
 from strategies import chip_programs, inputs_for
 
-from exporter.program import ChipProgram, ConvConnection
-from lava_runtime import shared
-from lava_runtime.emulator import emulate
-from lava_runtime.inputs import check_input
-from lava_runtime.result import SimulationResult, differences
+from spikeport.exporter.program import ChipProgram, ConvConnection
+from spikeport.lava_runtime import shared
+from spikeport.lava_runtime.emulator import emulate
+from spikeport.lava_runtime.inputs import check_input
+from spikeport.lava_runtime.result import SimulationResult, differences
 
 
 def run(program: ChipProgram, x: np.ndarray, steps: int) -> SimulationResult:

@@ -13,10 +13,10 @@ from command import refused, spikeport
 from places import ROOT
 
 import spikeport as sp
-from hardware_profiles.errors import InputError
 from spikeport import shipped
-from trainer.data import load_dataset
-from trainer.encoding import integrate
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.encoding import integrate
 
 EXAMPLES = ROOT / "examples"
 

@@ -13,11 +13,11 @@ from programs import beyond_stock, dense, every_kind, spikes
 from report_runs import make_folder, make_summary, page_of
 
 import spikeport as sp
-from exporter.neurons import CubaLIFSoftReset
-from exporter.program import ChipProgram
-from hardware_profiles import load_chip
-from lava_runtime.ann_cost import TwinLayerSize
-from lava_runtime.profile import profile_simulated
+from spikeport.exporter.neurons import CubaLIFSoftReset
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.ann_cost import TwinLayerSize
+from spikeport.lava_runtime.profile import profile_simulated
 from spikeport.stages import compare_devices
 from spikeport.summary import VERSION, build, parse_summary, read_summary
 

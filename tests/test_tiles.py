@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from programs import dense
 from strategies import chip_programs, inputs_for
 
-from exporter.neurons import CubaLIF, cuba_vector, lanes
-from exporter.neurons.base import unpacked
-from exporter.program import ChipProgram
-from lava_runtime import blocks, engine
-from lava_runtime.emulator import emulate
-from lava_runtime.inputs import check_input
-from lava_runtime.kernels.active import Active
-from lava_runtime.kernels.tiles import Tiles
-from lava_runtime.result import SimulationResult, differences
+from spikeport.exporter.neurons import CubaLIF, cuba_vector, lanes
+from spikeport.exporter.neurons.base import unpacked
+from spikeport.exporter.program import ChipProgram
+from spikeport.lava_runtime import blocks, engine
+from spikeport.lava_runtime.emulator import emulate
+from spikeport.lava_runtime.inputs import check_input
+from spikeport.lava_runtime.kernels.active import Active
+from spikeport.lava_runtime.kernels.tiles import Tiles
+from spikeport.lava_runtime.result import SimulationResult, differences
 
 RANGES = [(-128, 127, 2), (-128, 127, 1), (0, 255, 1), (-255, 0, 1), (-8, 7, 16), (0, 0, 1), (255, 255, 1)]
 

@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
-from exporter.mapping import encoding, is_list
-from exporter.mapping.board import squares
-from exporter.program import ChipProgram, DenseConnection
-from hardware_profiles import load_chip
-from hardware_profiles.schema import ChipProfile
-from lava_runtime.kernels.counting import count_bytes, count_payloads
-from lava_runtime.kernels.step_times import pipelined_seconds
-from lava_runtime.profile import profile_run, profile_simulated
-from lava_runtime.profiling.counts import Runs
-from lava_runtime.profiling.placement import Placement
-from lava_runtime.profiling.timeline import Timeline
-from lava_runtime.profiling.views import views
-from lava_runtime.result import SimulationResult
-from lava_runtime.simulate import simulate
+from spikeport.exporter.mapping import encoding, is_list
+from spikeport.exporter.mapping.board import squares
+from spikeport.exporter.program import ChipProgram, DenseConnection
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.kernels.counting import count_bytes, count_payloads
+from spikeport.lava_runtime.kernels.step_times import pipelined_seconds
+from spikeport.lava_runtime.profile import profile_run, profile_simulated
+from spikeport.lava_runtime.profiling.counts import Runs
+from spikeport.lava_runtime.profiling.placement import Placement
+from spikeport.lava_runtime.profiling.timeline import Timeline
+from spikeport.lava_runtime.profiling.views import views
+from spikeport.lava_runtime.result import SimulationResult
+from spikeport.lava_runtime.simulate import simulate
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Counted = dict[str, NDArray[np.float64]]

@@ -19,15 +19,15 @@ from net_files import LOIHI2, NETX, needs_networks, write_net
 from net_strategies import net_files
 from strategies import DT, nir_graphs
 
-from exporter.compile import compile_graph
-from exporter.netx.for_net import compile_for_net
-from exporter.netx.from_net import compile_net
-from exporter.netx.to_net import write_net as write_program
-from exporter.netx.totals import survives
-from exporter.neurons import RF, CubaLI, CubaLIF, Population, TernaryLIF
-from exporter.program import ChipProgram, DenseConnection, InputPort
-from hardware_profiles.errors import InputError
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.netx.for_net import compile_for_net
+from spikeport.exporter.netx.from_net import compile_net
+from spikeport.exporter.netx.to_net import write_net as write_program
+from spikeport.exporter.netx.totals import survives
+from spikeport.exporter.neurons import RF, CubaLI, CubaLIF, Population, TernaryLIF
+from spikeport.exporter.program import ChipProgram, DenseConnection, InputPort
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.lava_runtime.simulate import simulate
 
 KEPT = ("weight", "weight_rec", "weight/real", "weight/imag")
 

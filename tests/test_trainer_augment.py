@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware_profiles.errors import InputError
-from trainer.augment import Augmentation, augment, drop_spikes
-from trainer.bptt import Bptt
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import load_dataset
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.augment import Augmentation, augment, drop_spikes
+from spikeport.trainer.bptt import Bptt
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import load_dataset
 
 NOTHING = Augmentation()
 

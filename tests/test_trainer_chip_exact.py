@@ -13,15 +13,15 @@ from chip_exact import assert_equal_spikes, chip_spikes, compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.compile import compile_graph
-from exporter.compile_options import CompileOptions
-from exporter.nir_file import read_nir
-from hardware_profiles import load_chip
-from hardware_profiles.fixed_point import STATE_UNIT
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
-from trainer.data import load_dataset
-from trainer.methods import get_method
-from trainer.network import SpikingNetwork
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.nir_file import read_nir
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.methods import get_method
+from spikeport.trainer.network import SpikingNetwork
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))
 RECURRENT = (LayerConfig(size=24, recurrent=True), LayerConfig(size=20))

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from exporter.neurons.cuba import plain_current, plain_voltage
-from hardware_profiles.fixed_point import STATE_UNIT
-from trainer import fused
-from trainer.chip_step import ChipRun, chip_fire, chip_fire_recurrent
-from trainer.dynamics import filter_stepwise, fire_stepwise, integrate_recurrent_from
-from trainer.quantise import ChipScale, LayerTensors
-from trainer.surrogates import SURROGATES, surrogate
+from spikeport.exporter.neurons.cuba import plain_current, plain_voltage
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT
+from spikeport.trainer import fused
+from spikeport.trainer.chip_step import ChipRun, chip_fire, chip_fire_recurrent
+from spikeport.trainer.dynamics import filter_stepwise, fire_stepwise, integrate_recurrent_from
+from spikeport.trainer.quantise import ChipScale, LayerTensors
+from spikeport.trainer.surrogates import SURROGATES, surrogate
 
 SHAPES = st.sampled_from([(1, 1, 1), (6, 3, 5), (5, 2, 2, 3, 3), (4, 4, 33)])
 TYPES = st.sampled_from([torch.float32, torch.float64])

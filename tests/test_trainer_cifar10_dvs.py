@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hardware_profiles.errors import InputError
-from trainer.data import load_dataset
-from trainer.data.aedat import read_aedat2
-from trainer.data.cifar10_dvs import ARCHIVES
-from trainer.data.events import to_spikes
-from trainer.data.places import CACHE, DATA
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.data.aedat import read_aedat2
+from spikeport.trainer.data.cifar10_dvs import ARCHIVES
+from spikeport.trainer.data.events import to_spikes
+from spikeport.trainer.data.places import CACHE, DATA
 
 HEADER = b"#!AER-DAT2.0\r\n# This is a raw AE data file - do not edit\r\n# created Wed Jan 20 10:11:12 CST 2016\r\n"
 EACH = 10

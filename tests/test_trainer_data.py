@@ -10,11 +10,11 @@ import pytest
 from places import SHARED
 from scipy.io import wavfile
 
-from hardware_profiles.errors import InputError
-from trainer.data import Dataset, load_dataset
-from trainer.data.cochlea import Cochlea
-from trainer.data.places import CACHE, DATA
-from trainer.encoding import encode
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.data.cochlea import Cochlea
+from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.encoding import encode
 
 DIGITS = range(3)
 

@@ -11,11 +11,11 @@ from chip_exact import assert_equal_spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware_profiles.errors import InputError
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
-from trainer.data import Dataset
-from trainer.delays import Delays
-from trainer.methods import get_method
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.delays import Delays
+from spikeport.trainer.methods import get_method
 
 LAGS = (0, 3, 7)
 STEPS = 20

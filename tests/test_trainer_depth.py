@@ -11,18 +11,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardware_profiles.errors import InputError
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
-from trainer.data import Dataset
-from trainer.dynamics import fire_stepwise, integrate_and_fire
-from trainer.fused import knows
-from trainer.gradients import gradient_norms, growth
-from trainer.identity import start_as_identity
-from trainer.methods import get_method, load_trained
-from trainer.network import Join, SpikingBlock, SpikingNetwork
-from trainer.sew_resnet import SewResnet
-from trainer.surrogate_bn import SurrogateBn, set_height, tuned_height
-from trainer.surrogates import atan, surrogate
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.dynamics import fire_stepwise, integrate_and_fire
+from spikeport.trainer.fused import knows
+from spikeport.trainer.gradients import gradient_norms, growth
+from spikeport.trainer.identity import start_as_identity
+from spikeport.trainer.methods import get_method, load_trained
+from spikeport.trainer.network import Join, SpikingBlock, SpikingNetwork
+from spikeport.trainer.sew_resnet import SewResnet
+from spikeport.trainer.surrogate_bn import SurrogateBn, set_height, tuned_height
+from spikeport.trainer.surrogates import atan, surrogate
 
 X = (torch.rand(6, 24, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.4).float()
 Y = torch.arange(24) % 10

@@ -13,14 +13,14 @@ from chip_exact import assert_equal_spikes, chip_spikes, compiled
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.compile import compile_graph
-from exporter.from_torch import network_to_nir
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
-from trainer.data import load_dataset
-from trainer.encoding import encode
-from trainer.methods import get_method
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.encoding import encode
+from spikeport.trainer.methods import get_method
 
 DENSE = (LayerConfig(size=16), LayerConfig(size=12))
 CONV = (LayerConfig("conv", 4, pool=2), LayerConfig("conv", 4))

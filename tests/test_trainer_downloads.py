@@ -12,10 +12,10 @@ import h5py
 import numpy as np
 import pytest
 
-from hardware_profiles.errors import InputError
-from trainer.data import load_dataset
-from trainer.data.events import to_spikes
-from trainer.data.places import CACHE, DATA
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.data.events import to_spikes
+from spikeport.trainer.data.places import CACHE, DATA
 
 EVENTS = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware_profiles.errors import InputError
-from trainer.data import Dataset, load_dataset
-from trainer.encoding import encode
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.encoding import encode
 
 
 def generator(seed: int = 0) -> np.random.Generator:

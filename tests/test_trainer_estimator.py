@@ -11,15 +11,15 @@ import pytest
 import torch
 from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after
 
-from hardware_profiles.errors import InputError
-from trainer import checkpoint
-from trainer.bptt import Bptt
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import Dataset, load_dataset
-from trainer.files import read_tensors, write_tensors
-from trainer.loop import DivergedError
-from trainer.methods import get_method, load_trained
-from trainer.network import SpikingNetwork
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer import checkpoint
+from spikeport.trainer.bptt import Bptt
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.files import read_tensors, write_tensors
+from spikeport.trainer.loop import DivergedError
+from spikeport.trainer.methods import get_method, load_trained
+from spikeport.trainer.network import SpikingNetwork
 
 
 @pytest.fixture(autouse=True)

@@ -12,16 +12,16 @@ import pytest
 from rich.console import Console
 from scipy.io import savemat
 
-from hardware_profiles.errors import InputError
 from spikeport import stages
 from spikeport.folder import RunFolder
+from spikeport.hardware_profiles.errors import InputError
 from spikeport.run import run_recipe
-from trainer.ann import AnnTwin
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import Dataset, image_files, load_dataset
-from trainer.data.image_files import ImageFiles
-from trainer.data.places import DATA
-from trainer.methods import get_method
+from spikeport.trainer.ann import AnnTwin
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import Dataset, image_files, load_dataset
+from spikeport.trainer.data.image_files import ImageFiles
+from spikeport.trainer.data.places import DATA
+from spikeport.trainer.methods import get_method
 
 pytest.importorskip("PIL", reason="Pillow, which torchvision brings, is not installed")
 

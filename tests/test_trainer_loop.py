@@ -16,14 +16,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardware_profiles.errors import InputError
-from trainer.bptt import Bptt
-from trainer.checkpoint import make_checkpoint
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import Dataset
-from trainer.files import read_tensors
-from trainer.loop import DivergedError, Task, train
-from trainer.schedule import Schedule
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.bptt import Bptt
+from spikeport.trainer.checkpoint import make_checkpoint
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.files import read_tensors
+from spikeport.trainer.loop import DivergedError, Task, train
+from spikeport.trainer.schedule import Schedule
 
 NETWORK = NetworkConfig((LayerConfig(size=10),), "cuba_lif", batch_norm=False, chip_aware=None)
 TRAINING = TrainConfig(epochs=3, batch_size=16, steps=6, encoding="bernoulli", seed=3, checkpoint_seconds=0)

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from trainer.low_passed import factors, low_passed, output_rates, scale_error, with_inhibition
-from trainer.quantise import LayerTensors
-from trainer.regularise import exponential_penalty
-from trainer.spike_trains import Trains
+from spikeport.trainer.low_passed import factors, low_passed, output_rates, scale_error, with_inhibition
+from spikeport.trainer.quantise import LayerTensors
+from spikeport.trainer.regularise import exponential_penalty
+from spikeport.trainer.spike_trains import Trains
 
 
 def scalar(value: float) -> Tensor:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from hardware_profiles.errors import InputError
-from trainer.config import LayerConfig, NetworkConfig
-from trainer.data import Dataset, load_dataset
-from trainer.membrane_bp import MembraneBp
-from trainer.network import SpikingNetwork
-from trainer.train_config import TrainConfig
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.config import LayerConfig, NetworkConfig
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.membrane_bp import MembraneBp
+from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.train_config import TrainConfig
 
 NETWORK = NetworkConfig((LayerConfig(size=64),), dv=0.05, batch_norm=False)
 TRAINING = TrainConfig(

@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from hardware_profiles.errors import InputError
-from trainer.data import load_dataset
-from trainer.data.places import CACHE, DATA
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.data.places import CACHE, DATA
 
 # name: seconds and channels of the events
 TRAIN = {

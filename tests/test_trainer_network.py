@@ -9,12 +9,12 @@ from network_cases import Array, connect, randomised
 from numpy.typing import NDArray
 from torch import nn
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import STATE_UNIT
-from trainer.config import LayerConfig, NetworkConfig, build_network
-from trainer.effective import EffectiveLayer
-from trainer.network import Flatten, SpikingBlock, SpikingNetwork
-from trainer.neurons import LIF, CubaLIF
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT
+from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.effective import EffectiveLayer
+from spikeport.trainer.network import Flatten, SpikingBlock, SpikingNetwork
+from spikeport.trainer.neurons import LIF, CubaLIF
 
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 6, stride=2, dilation=2, padding=2, groups=2))
 

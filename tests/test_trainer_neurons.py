@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from hardware_profiles.errors import InputError
-from trainer.neurons import LIF, CubaLIF, Decay
-from trainer.surrogates import SURROGATES, surrogate
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.neurons import LIF, CubaLIF, Decay
+from spikeport.trainer.surrogates import SURROGATES, surrogate
 
 
 def sequence(*values: float) -> torch.Tensor:

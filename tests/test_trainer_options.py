@@ -12,14 +12,14 @@ import torch
 from places import ROOT
 from torch import Tensor
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
 from spikeport.recipe import load_recipe
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import Dataset
-from trainer.estimator import Method
-from trainer.methods import METHODS, load_trained
-from trainer.network import SpikingNetwork
-from trainer.options import RECIPE_RULES, read_options
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.estimator import Method
+from spikeport.trainer.methods import METHODS, load_trained
+from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.options import RECIPE_RULES, read_options
 
 
 @dataclass(frozen=True)

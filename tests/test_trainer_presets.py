@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
 from spikeport.recipe import Recipe, load_recipe
-from trainer.config import plan_layers
-from trainer.data import Dataset
-from trainer.layers import Planned, PlannedJoin, PlannedLayer
-from trainer.methods import get_method
-from trainer.options import read_options
-from trainer.preset import presets, read_preset
+from spikeport.trainer.config import plan_layers
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.layers import Planned, PlannedJoin, PlannedLayer
+from spikeport.trainer.methods import get_method
+from spikeport.trainer.options import read_options
+from spikeport.trainer.preset import presets, read_preset
 
 SHAPES = {
     "mnist": ((1, 28, 28), 10),

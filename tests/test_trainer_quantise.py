@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import (
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import (
     STATE_UNIT,
     ConnectionRange,
     WordWidths,
     at_threshold,
     quantise_weights,
 )
-from trainer.quantise import ChipAware, FanIn, LayerTensors, fake_quantise, layer_scale
+from spikeport.trainer.quantise import ChipAware, FanIn, LayerTensors, fake_quantise, layer_scale
 
 Array = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from small_training import fit, made
 
-from hardware_profiles.errors import InputError
-from trainer.data import Dataset
-from trainer.files import read_tensors, write_tensors
-from trainer.methods import load_trained
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.files import read_tensors, write_tensors
+from spikeport.trainer.methods import load_trained
 
 
 @pytest.fixture(scope="module")

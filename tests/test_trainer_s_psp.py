@@ -9,11 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from trainer.blocks import Flatten
-from trainer.dynamics import filter_current
-from trainer.quantise import LayerTensors
-from trainer.s_psp import LARGEST_GAIN, mean_s_psp, output_counts, own_slope, recurrent_system, s_psp, synaptic_input
-from trainer.spike_trains import (
+from spikeport.trainer.blocks import Flatten
+from spikeport.trainer.dynamics import filter_current
+from spikeport.trainer.quantise import LayerTensors
+from spikeport.trainer.s_psp import (
+    LARGEST_GAIN,
+    mean_s_psp,
+    output_counts,
+    own_slope,
+    recurrent_system,
+    s_psp,
+    synaptic_input,
+)
+from spikeport.trainer.spike_trains import (
     Trains,
     bias_response,
     delayed,

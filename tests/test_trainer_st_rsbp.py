@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from hardware_profiles.errors import InputError
-from trainer.config import LayerConfig, NetworkConfig
-from trainer.data import Dataset, load_dataset
-from trainer.network import SpikingNetwork
-from trainer.reservoir import reservoir_mask
-from trainer.st_rsbp import StRsbp, forced_spikes
-from trainer.train_config import TrainConfig
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.config import LayerConfig, NetworkConfig
+from spikeport.trainer.data import Dataset, load_dataset
+from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.reservoir import reservoir_mask
+from spikeport.trainer.st_rsbp import StRsbp, forced_spikes
+from spikeport.trainer.train_config import TrainConfig
 
 NETWORK = NetworkConfig((LayerConfig(size=48, recurrent=True),), dv=0.05, batch_norm=False)
 TRAINING = TrainConfig(method="st_rsbp", epochs=6, steps=24, learning_rate=0.005)

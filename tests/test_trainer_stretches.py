@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardware_profiles.errors import InputError
-from trainer.bptt import Bptt
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
-from trainer.data import load_dataset
-from trainer.network import SpikingNetwork
-from trainer.sparsity import Sparsity
-from trainer.stretches import count_spikes
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.bptt import Bptt
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.sparsity import Sparsity
+from spikeport.trainer.stretches import count_spikes
 
 NETWORKS = {
     "cuba": NetworkConfig((LayerConfig(size=7),), "cuba_lif", batch_norm=False, chip_aware=None, train_decays=True),

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from hardware_profiles.errors import InputError
-from trainer.data import load_dataset
-from trainer.data.cochlea import Cochlea
-from trainer.data.places import CACHE, DATA
-from trainer.data.recordings import read_recording
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.data.cochlea import Cochlea
+from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.recordings import read_recording
 
 RATE = 12500
 

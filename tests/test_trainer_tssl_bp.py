@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardware_profiles.errors import InputError
-from trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from trainer.data import load_dataset
-from trainer.dynamics import integrate_and_fire
-from trainer.firing_times import fire
-from trainer.surrogates import surrogate
-from trainer.tssl_bp import TsslBp, desired_spikes
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.data import load_dataset
+from spikeport.trainer.dynamics import integrate_and_fire
+from spikeport.trainer.firing_times import fire
+from spikeport.trainer.surrogates import surrogate
+from spikeport.trainer.tssl_bp import TsslBp, desired_spikes
 
 NETWORK = NetworkConfig((LayerConfig(size=64),), "cuba_lif", du=1 / 3, dv=0.2)
 TRAINING = TrainConfig(method="tssl_bp", epochs=8, steps=5, learning_rate=0.01)

@@ -11,25 +11,25 @@ from network_cases import connect, randomised
 from numpy.typing import NDArray
 from torch import nn
 
-from exporter.compile import compile_graph, lower_graph
-from exporter.compile_options import CompileOptions
-from exporter.float_simulator import simulate_float
-from exporter.from_torch import network_to_nir
-from exporter.nir_file import read_nir, write_nir
-from exporter.onnx_model import export_onnx, run_onnx
-from exporter.program import arrival_steps
-from hardware_profiles import load_chip
-from hardware_profiles.errors import InputError
-from lava_runtime.simulate import simulate
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.nir_file import read_nir, write_nir
+from spikeport.exporter.onnx_model import export_onnx, run_onnx
+from spikeport.exporter.program import arrival_steps
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.lava_runtime.simulate import simulate
 from spikeport.stages import twin_sizes
-from trainer.ann import TwinNetwork
-from trainer.config import LayerConfig, NetworkConfig, build_network
-from trainer.dynamics import integrate_recurrent
-from trainer.effective import EffectiveLayer, EffectiveSynapse
-from trainer.layers import plan
-from trainer.network import Flatten, Join, SpikingBlock, SpikingNetwork
-from trainer.neurons import LIF
-from trainer.surrogates import surrogate
+from spikeport.trainer.ann import TwinNetwork
+from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.dynamics import integrate_recurrent
+from spikeport.trainer.effective import EffectiveLayer, EffectiveSynapse
+from spikeport.trainer.layers import plan
+from spikeport.trainer.network import Flatten, Join, SpikingBlock, SpikingNetwork
+from spikeport.trainer.neurons import LIF
+from spikeport.trainer.surrogates import surrogate
 
 Array = NDArray[np.float64]
 NETWORKS: dict[str, tuple[tuple[LayerConfig, ...], tuple[int, ...], int]] = {

@@ -15,15 +15,15 @@ from command import refused, spikeport
 from programs import dense, every_kind, spikes
 from worker_cases import killer
 
-from exporter.compile import compile_graph
-from exporter.program import ChipProgram
-from exporter.program_file import save_program
-from hardware_profiles import load_chip
-from hardware_profiles.errors import BackendError, InputError
-from lava_runtime import workers
-from lava_runtime.inputs import load_input
-from lava_runtime.simulate import simulate
-from lava_runtime.workers import simulate_to_file
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program_file import save_program
+from spikeport.hardware_profiles import load_chip
+from spikeport.hardware_profiles.errors import BackendError, InputError
+from spikeport.lava_runtime import workers
+from spikeport.lava_runtime.inputs import load_input
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.lava_runtime.workers import simulate_to_file
 
 
 def at_once(program: ChipProgram, x: Any, path: Path, **how: Any) -> bytes:

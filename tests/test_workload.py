@@ -19,11 +19,11 @@ from places import ROOT
 from scipy.sparse import csr_array
 from strategies import chip_programs
 
-from exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
-from hardware_profiles import load_chip
-from lava_runtime.profile import profile_run
-from lava_runtime.simulate import simulate
-from lava_runtime.workload import dense_fan_out, effective_fan_out, power_proxy, workload
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.lava_runtime.workload import dense_fan_out, effective_fan_out, power_proxy, workload
 
 PYTHON = Path(os.environ.get("SPIKEPORT_NEUROBENCH", ROOT / ".venv-neurobench" / "bin" / "python"))
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
 
 from .encoding import Images, Spikes
 from .options import RECIPE_RULES

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from . import fused
 from .chip_kernels import chip_forward

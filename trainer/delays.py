@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, one_hot, pad
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 DelayKind = Literal["none", "axonal", "synaptic"]
 KINDS: tuple[DelayKind, ...] = ("none", "axonal", "synaptic")

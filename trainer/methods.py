@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.plugins import Registry
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.plugins import Registry
 
 from .bptt import Bptt
 from .estimator import Method
@@ -25,7 +25,7 @@ METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
 
 def _as_method(name: str, found: object) -> type[Method]:
     if not (isinstance(found, type) and issubclass(found, Method) and getattr(found, "name", None) == name):
-        raise InputError(f"must be a subclass of trainer.estimator.Method with name = {name!r}")
+        raise InputError(f"must be a subclass of spikeport.trainer.estimator.Method with name = {name!r}")
     return found
 
 

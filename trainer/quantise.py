@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import (
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import (
     STATE_UNIT,
     ConnectionRange,
     PopulationScale,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
 
 from .checks import above_zero, at_least, known
 from .options import RECIPE_RULES

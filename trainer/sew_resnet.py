@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
 
 from .data import Dataset
 from .estimator import Method

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import STATE_UNIT
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 
 from .blocks import Flatten, SpikingBlock, average, connect
 from .chains import chain

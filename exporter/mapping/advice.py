@@ -8,9 +8,9 @@ from dataclasses import fields, replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from hardware_profiles import ChipProfile, available, load_profile
+from spikeport.exporter.program import ChipProgram, Connection, DenseConnection, SparseConnection
+from spikeport.hardware_profiles import ChipProfile, available, load_profile
 
-from ..program import ChipProgram, Connection, DenseConnection, SparseConnection
 from .demand import Amounts, LayerDemand, Sends, capacities
 from .model import Core, LimitName, Slice
 from .result import LayerMapping

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import Limits
+from spikeport.hardware_profiles.schema import Limits
 
 from .model import Core
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.schema import ChipProfile
 
-from ..program import ChipProgram
 from .advice import board_advice, core_advice, layer_advice
 from .board import Board
 from .demand import Amounts, LayerDemand, capacities, fill, sends, together

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import Limits
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, Population
+from spikeport.hardware_profiles.schema import Limits
 
-from ..program import ChipProgram, Connection, ConvConnection, Population
 from .encodings import ListFormat, delay_bits, memory_bits
 from .model import LimitName, Slice
 from .reach import axons_in, cores_heard_by

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import Limits
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.hardware_profiles.schema import Limits
 
-from ..program import ChipProgram, Connection, ConvConnection, SparseConnection
 from .synapses import encoding, index_bits, is_list
 
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import Any
 
-from hardware_profiles.errors import InputError, nearest
-from hardware_profiles.files import write_text
-from hardware_profiles.schema import ChipProfile
-from hardware_profiles.toml_files import read_toml
+from spikeport.exporter.program import ChipProgram, Population
+from spikeport.hardware_profiles.errors import InputError, nearest
+from spikeport.hardware_profiles.files import write_text
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.hardware_profiles.toml_files import read_toml
 
-from ..program import ChipProgram, Population
 from .board import Board
 from .build import by_hand
 from .model import Slice, Tile

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.schema import ChipProfile
 
-from ..program import ChipProgram
 from .board import Board
 from .model import Core
 from .traffic import axons_between

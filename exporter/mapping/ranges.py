@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import ChipProgram, Connection, SparseConnection
+from spikeport.exporter.program import ChipProgram, Connection, SparseConnection
+
 from .demand import Amounts, LayerDemand, Sends
 from .encodings import synapse_bits
 from .growth import grown

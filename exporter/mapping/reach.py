@@ -12,7 +12,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import ChipProgram, Connection, ConvConnection
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection
+
 from .encodings import sources_of
 from .synapses import encoding, is_list
 

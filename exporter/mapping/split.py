@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import Limits
+from spikeport.exporter.program import ChipProgram, ConvConnection, Population
+from spikeport.hardware_profiles.schema import Limits
 
-from ..program import ChipProgram, ConvConnection, Population
 from .demand import Amounts, LayerDemand, Sends, capacities, sends
 from .model import Encoding, LimitName, Slice, Tile
 from .ranges import Ranges, evened

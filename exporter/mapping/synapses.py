@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+
 from .model import Encoding
 
 # nengo-loihi, block.py, SynapseConfig.INDEX_BITS_MAP: the shortest and longest index of a synapse in its core

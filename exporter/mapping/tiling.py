@@ -11,9 +11,9 @@ import math
 from collections.abc import Iterator
 from itertools import product
 
-from hardware_profiles.schema import Limits
+from spikeport.exporter.program import ConvConnection, Population
+from spikeport.hardware_profiles.schema import Limits
 
-from ..program import ConvConnection, Population
 from .model import Tile
 from .reach import Mask, meets
 

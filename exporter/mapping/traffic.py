@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import ChipProgram, Connection
+from spikeport.exporter.program import ChipProgram, Connection
+
 from .board import Board
 from .counts import core_of
 from .model import Core, slices_of

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hardware_profiles.errors import InputError
-
-from ..program import ChipProgram, Connection, InputPort, Population
+from spikeport.exporter.program import ChipProgram, Connection, InputPort, Population
+from spikeport.hardware_profiles.errors import InputError
 
 
 @dataclass(frozen=True)

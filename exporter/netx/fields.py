@@ -9,10 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths
-
-from ..neurons import (
+from spikeport.exporter.neurons import (
     RF,
     RFIZ,
     Cuba,
@@ -26,11 +23,14 @@ from ..neurons import (
     Sigma,
     SigmaDelta,
 )
-from ..neurons.base import one_value
-from ..neurons.delta import DeltaEncoding
-from ..neurons.rf import Resonator
-from ..neurons.sigma_delta import RELU
-from ..rest import resting_voltage
+from spikeport.exporter.neurons.base import one_value
+from spikeport.exporter.neurons.delta import DeltaEncoding
+from spikeport.exporter.neurons.rf import Resonator
+from spikeport.exporter.neurons.sigma_delta import RELU
+from spikeport.exporter.rest import resting_voltage
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths
+
 from .neurons import BIAS_EXPONENT, SPIKE_EXPONENT, STATE_EXPONENT
 
 # lava-dl's threshold of neurons that never fire (slayer's affine blocks): beyond what v can reach

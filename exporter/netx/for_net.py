@@ -8,17 +8,17 @@ from dataclasses import replace
 import nir
 import numpy as np
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths, split_bias
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
+from spikeport.exporter.neurons import Cuba, CubaLIF, LIFReset, Population
+from spikeport.exporter.program import ChipProgram, Connection
+from spikeport.exporter.quantise import quantise
+from spikeport.exporter.rest import resting_voltage
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths, split_bias
+from spikeport.hardware_profiles.schema import ChipProfile
 
-from ..compile import lower_graph
-from ..compile_options import DEFAULTS, CompileOptions
-from ..neurons import Cuba, CubaLIF, LIFReset, Population
-from ..program import ChipProgram, Connection
-from ..quantise import quantise
-from ..rest import resting_voltage
-from ..validate import validate
 from .chain import chain_of
 from .net_file import NetLayer
 from .neurons import BIAS_EXPONENT

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hardware_profiles.errors import InputError, naming
-from hardware_profiles.fixed_point import WordWidths
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.program import ChipProgram, Connection, InputPort, Integers, Population
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles.errors import InputError, naming
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.schema import ChipProfile
 
-from ..program import ChipProgram, Connection, InputPort, Integers, Population
-from ..validate import validate
 from .net_file import NetLayer, read_layers
 from .neurons import population
 from .synapses import Image, convolution, dense, one_to_one

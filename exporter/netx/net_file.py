@@ -14,10 +14,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError, naming, nearest_file, reason
-
-from ..hdf5 import check_self_contained
-from ..limits import LARGEST_LAYER
+from spikeport.exporter.hdf5 import check_self_contained
+from spikeport.exporter.limits import LARGEST_LAYER
+from spikeport.hardware_profiles.errors import InputError, naming, nearest_file, reason
 
 NeuronFields = dict[str, float | str | NDArray[Any]]
 """The neuron's fields: text, a number for the layer, or an array with one a neuron."""

@@ -8,11 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.exporter.neurons import (
+    RF,
+    RFIZ,
+    CubaLI,
+    CubaLIF,
+    Delta,
+    Integers,
+    LIFReset,
+    Population,
+    Sigma,
+    SigmaDelta,
+)
+from spikeport.exporter.rest import resting_voltage
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
-from ..neurons import RF, RFIZ, CubaLI, CubaLIF, Delta, Integers, LIFReset, Population, Sigma, SigmaDelta
-from ..rest import resting_voltage
 from .net_file import NetLayer, NeuronFields
 
 # an affine block's neurons: nothing leaks out of v, u is gone after a step

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import SignMode, WeightGrid, sign_mode, weight_grid
+from spikeport.exporter.program import Connection, ConvConnection, DenseConnection, Integers, SparseConnection
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import SignMode, WeightGrid, sign_mode, weight_grid
 
-from ..program import Connection, ConvConnection, DenseConnection, Integers, SparseConnection
 from .net_file import NetLayer
 
 Image = tuple[int, int, int]

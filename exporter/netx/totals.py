@@ -15,11 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import STATE_UNIT
-
-from ..dequantise import geometry_of, held_weights
-from ..program import Connection, ConvConnection, DenseConnection, Integers, SparseConnection, delays_per_weight
+from spikeport.exporter.dequantise import geometry_of, held_weights
+from spikeport.exporter.program import (
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Integers,
+    SparseConnection,
+    delays_per_weight,
+)
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 
 LOWEST, HIGHEST = -256, 255
 # netx cuts off what waits longer

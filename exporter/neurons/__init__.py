@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.plugins import Registry
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.plugins import Registry
 
 from .atrlif import ATRLIF
 from .base import Integers, Limits, Population, SpikeStep, States, Step, StockProcess
@@ -48,7 +48,7 @@ NEURON_MODELS: dict[str, type[Population]] = {model.KIND: model for model in _MO
 
 def _as_neuron(name: str, found: object) -> type[Population]:
     if not (isinstance(found, type) and issubclass(found, Population) and name == found.KIND):
-        raise InputError(f"must be a subclass of exporter.neurons.Population with KIND = {name!r}")
+        raise InputError(f"must be a subclass of spikeport.exporter.neurons.Population with KIND = {name!r}")
     return found
 
 

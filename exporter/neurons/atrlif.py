@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, WordWidths
+from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, WordWidths
 
 from .base import Integers, Limits, Population, States, Step, StockProcess, one_value, signed, unsigned
 from .cuba import keep_fraction, next_current, next_voltage, plain_current, plain_voltage, toward_zero

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Self
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 Integers = NDArray[np.int32]
 States = Mapping[str, Integers]

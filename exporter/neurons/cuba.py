@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, WordWidths
+from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, WordWidths
 
 from .base import Integers, Limits, Population, signed, unsigned
 

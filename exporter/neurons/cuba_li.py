@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .base import Integers, Limits, States, Step
 from .cuba import Cuba, keep_fraction, next_current, next_voltage, plain_current, plain_voltage

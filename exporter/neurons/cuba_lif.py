@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
+from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 
 from .base import Integers, Limits, SpikeStep, States, StockProcess, unsigned
 from .cuba import Cuba, keep_fraction, plain_current, plain_voltage

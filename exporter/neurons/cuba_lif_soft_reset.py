@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .base import Integers, Limits, SpikeStep, States
 from .cuba import plain_current, plain_voltage

@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .base import Integers, Limits, Population, States, Step, StockProcess, one_value
 

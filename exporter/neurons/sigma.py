@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from numba import njit
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .base import Integers, Limits, Population, States, Step, StockProcess
 

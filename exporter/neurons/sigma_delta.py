@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Self
 
-from hardware_profiles.fixed_point import WordWidths
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .base import Integers, Limits, States, Step, StockProcess, one_value, signed
 from .delta import DeltaEncoding, encode

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
+from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 
 from .base import Integers, Limits, States, Step, StockProcess, signed
 from .cuba import Cuba, keep_fraction, next_current, next_voltage, plain_current, plain_voltage

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.compile_options import Precision
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.schema import ChipProfile
 
-from ..compile_options import Precision
-from ..program import ChipProgram
 from .activations import Activity, check_samples, record
 from .network import ReluNetwork, open_network
 from .rate import compile_rate

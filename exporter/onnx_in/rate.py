@@ -19,13 +19,13 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.compile_options import CompileOptions, Precision
+from spikeport.exporter.mapping import map_program
+from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.quantise import quantise
+from spikeport.hardware_profiles.schema import ChipProfile
 
-from ..compile import lower_graph
-from ..compile_options import CompileOptions, Precision
-from ..mapping import map_program
-from ..program import ChipProgram
-from ..quantise import quantise
 from .activations import Activity
 from .network import DT, ReluNetwork
 

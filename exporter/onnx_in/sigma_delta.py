@@ -22,17 +22,24 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.fixed_point import SignMode, WordWidths
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.netx.synapses import exact, one_to_one
+from spikeport.exporter.neurons import Delta, Population, Sigma, SigmaDelta
+from spikeport.exporter.neurons.sigma_delta import RELU, UNIT
+from spikeport.exporter.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Integers,
+    SparseConnection,
+)
+from spikeport.exporter.validate import validate
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
+from spikeport.hardware_profiles.schema import ChipProfile
 
-from ..compile import lower_graph
-from ..float_network import FloatConnection, FloatNetwork, FloatPopulation
-from ..netx.synapses import exact, one_to_one
-from ..neurons import Delta, Population, Sigma, SigmaDelta
-from ..neurons.sigma_delta import RELU, UNIT
-from ..program import ChipProgram, Connection, ConvConnection, DenseConnection, Integers, SparseConnection
-from ..validate import validate
 from .activations import Activity
 from .network import ReluNetwork
 from .values import READOUT

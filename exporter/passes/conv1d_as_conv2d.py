@@ -8,7 +8,8 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from ..shapes import numbers
+from spikeport.exporter.shapes import numbers
+
 from .rewrite import Rewrite
 
 

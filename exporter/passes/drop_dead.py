@@ -9,7 +9,8 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from ..nir_graph import NEURONS, SPIKING, initial_voltage
+from spikeport.exporter.nir_graph import NEURONS, SPIKING, initial_voltage
+
 from .rewrite import Rewrite
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from ..nir_graph import WIRES
+from spikeport.exporter.nir_graph import WIRES
+
 from .rewrite import Rewrite
 
 

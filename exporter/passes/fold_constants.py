@@ -14,8 +14,9 @@ from dataclasses import replace
 import nir
 import numpy as np
 
-from ..nir_graph import NEURONS, SYNAPSES, bias_of
-from ..shapes import output_shapes
+from spikeport.exporter.nir_graph import NEURONS, SYNAPSES, bias_of
+from spikeport.exporter.shapes import output_shapes
+
 from .rewrite import Rewrite
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import nir
 import numpy as np
 
-from ..nir_graph import FILTERED, SPIKING, initial_voltage
+from spikeport.exporter.nir_graph import FILTERED, SPIKING, initial_voltage
+
 from .rewrite import Rewrite
 
 

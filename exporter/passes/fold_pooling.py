@@ -18,8 +18,9 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nir_graph import NEURONS, POOLS, pair
-from ..shapes import output_shapes
+from spikeport.exporter.nir_graph import NEURONS, POOLS, pair
+from spikeport.exporter.shapes import output_shapes
+
 from .rewrite import Rewrite
 
 Floats = NDArray[np.float64]

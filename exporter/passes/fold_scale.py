@@ -15,7 +15,8 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nir_graph import NEURONS, shape_of
+from spikeport.exporter.nir_graph import NEURONS, shape_of
+
 from .rewrite import Rewrite
 from .unit_synapse import elementwise
 

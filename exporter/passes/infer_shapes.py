@@ -15,8 +15,9 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nir_graph import NEURONS, predecessors
-from ..shapes import Shape, numbers, output_shapes, same_padding
+from spikeport.exporter.nir_graph import NEURONS, predecessors
+from spikeport.exporter.shapes import Shape, numbers, output_shapes, same_padding
+
 from .rewrite import Rewrite
 
 _ELEMENTWISE = (*NEURONS, nir.Scale, nir.Delay)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import nir
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
 
 from .rewrite import Rewrite
 

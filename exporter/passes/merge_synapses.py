@@ -12,9 +12,10 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from ..float_network import Floats
-from ..nir_graph import SYNAPSES, bias_of, pair
-from ..shapes import Shape, output_shapes
+from spikeport.exporter.float_network import Floats
+from spikeport.exporter.nir_graph import SYNAPSES, bias_of, pair
+from spikeport.exporter.shapes import Shape, output_shapes
+
 from .rewrite import Rewrite, without_bias
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import nir
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
 
 Pass = Callable[[nir.NIRGraph], nir.NIRGraph]
 
@@ -56,6 +56,6 @@ def as_pass(_: str, found: object) -> Pass:
     """An installed package's pass; raises InputError for one without a place."""
     if not isinstance(found, Placed):
         raise InputError(
-            f"must be a function with the decorator exporter.passes.runs_after, not {type(found).__name__}"
+            f"must be a function with the decorator spikeport.exporter.passes.runs_after, not {type(found).__name__}"
         )
     return found

@@ -12,7 +12,8 @@ from dataclasses import replace
 import nir
 import numpy as np
 
-from ..nir_graph import initial_voltage
+from spikeport.exporter.nir_graph import initial_voltage
+
 from .rewrite import Rewrite
 
 

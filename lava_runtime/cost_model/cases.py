@@ -3,7 +3,7 @@
     dynamic energy = events * constants
     energy         = dynamic energy + (static power - baseline) * time
     power          = dynamic energy / time + static power - baseline
-    step time      = barrier + slowest core + host                         (lava_runtime.cost_model.timing)
+    step time      = barrier + slowest core + host                         (spikeport.lava_runtime.cost_model.timing)
                      + host_seconds / steps
 
 time is steps * step_seconds where the source gives it (a throttled or host-fed run), else steps * step time. baseline:
@@ -21,10 +21,10 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from hardware_profiles.quantity import Model, Name, Quantity, Section, Text
-from hardware_profiles.schema import ChipCosts
-from hardware_profiles.toml_files import read_toml, validated
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Section, Text
+from spikeport.hardware_profiles.schema import ChipCosts
+from spikeport.hardware_profiles.toml_files import read_toml, validated
+from spikeport.lava_runtime.costs import Range
 
 from .energy import dynamic_energy, optional, static_power
 from .events import Events

@@ -8,9 +8,9 @@ The ends of a range are sums of ends, as if all errors pointed one way: wide, an
 
 from __future__ import annotations
 
-from hardware_profiles.quantity import Quantity
-from hardware_profiles.schema import ChipCosts, ChipEnergy
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles.quantity import Quantity
+from spikeport.hardware_profiles.schema import ChipCosts, ChipEnergy
+from spikeport.lava_runtime.costs import Range
 
 from .events import Events
 

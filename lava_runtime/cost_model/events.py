@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from exporter.mapping import Encoding
-from lava_runtime.costs import Range
+from spikeport.exporter.mapping import Encoding
+from spikeport.lava_runtime.costs import Range
 
 NOTHING = Range.zero()
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hardware_profiles.schema import ChipTime
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles.schema import ChipTime
+from spikeport.lava_runtime.costs import Range
 
 from .energy import optional
 from .events import NOTHING, Events

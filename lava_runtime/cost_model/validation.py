@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.optimize import least_squares
 
-from hardware_profiles.quantity import Model, Name, Quantity, Text
-from hardware_profiles.schema import ChipCosts
-from hardware_profiles.toml_files import read_toml, validated
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Text
+from spikeport.hardware_profiles.schema import ChipCosts
+from spikeport.hardware_profiles.toml_files import read_toml, validated
+from spikeport.lava_runtime.costs import Range
 
 from .cases import Measurement, estimate
 

@@ -20,9 +20,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from exporter.neurons import CubaLIF, CubaLIFSoftReset, Population, States
-from exporter.neurons.cuba_vector import emit
-from exporter.neurons.lanes import INT32, INTEGERS, LANES, Lanes, place
+from spikeport.exporter.neurons import CubaLIF, CubaLIFSoftReset, Population, States
+from spikeport.exporter.neurons.cuba_vector import emit
+from spikeport.exporter.neurons.lanes import INT32, INTEGERS, LANES, Lanes, place
 
 from .active import Active, Integers
 

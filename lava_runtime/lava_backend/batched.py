@@ -21,13 +21,14 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
-from exporter.program import InputPort, Population
-from lava_runtime.engine import PopulationState, Synapses, synapses_of
-from lava_runtime.inputs import graded_nodes
-from lava_runtime.job import Job, shared_progress
-from lava_runtime.kernels.active import WORD, Active, packed, words_of
-from lava_runtime.lava_backend.schedule import Schedule, plan
-from lava_runtime.result import Recording
+from spikeport.exporter.program import InputPort, Population
+from spikeport.lava_runtime.engine import PopulationState, Synapses, synapses_of
+from spikeport.lava_runtime.inputs import graded_nodes
+from spikeport.lava_runtime.job import Job, shared_progress
+from spikeport.lava_runtime.kernels.active import WORD, Active, packed, words_of
+from spikeport.lava_runtime.result import Recording
+
+from .schedule import Schedule, plan
 
 
 class SpikeSource(AbstractProcess):

@@ -18,8 +18,9 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_runtime.job import Job, shared_progress
-from lava_runtime.lava_backend.stock import StockNetwork, from_lava, to_lava
+from spikeport.lava_runtime.job import Job, shared_progress
+
+from .stock import StockNetwork, from_lava, to_lava
 
 
 class Probe(AbstractProcess):

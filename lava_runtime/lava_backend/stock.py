@@ -24,7 +24,7 @@ from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from exporter.program import (
+from spikeport.exporter.program import (
     ChipProgram,
     Connection,
     ConvConnection,
@@ -33,9 +33,10 @@ from exporter.program import (
     SparseConnection,
     delays_per_weight,
 )
-from lava_runtime.inputs import graded_nodes
-from lava_runtime.job import Job
-from lava_runtime.lava_backend.plain import PlainConvolution, PlainPopulation, plain_models
+from spikeport.lava_runtime.inputs import graded_nodes
+from spikeport.lava_runtime.job import Job
+
+from .plain import PlainConvolution, PlainPopulation, plain_models
 
 _SIGN_MODES = {
     "mixed": SignMode.MIXED,

@@ -1,6 +1,6 @@
 """The Lava child process: reads a job's folder, builds the network, runs it, writes what it took.
 
-python -m lava_runtime.lava_backend.worker FOLDER
+python -m spikeport.lava_runtime.lava_backend.worker FOLDER
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CHANNEL_MESSAGES = 4
 
 def main(folder: Path) -> int:
     """Run a job; 0 on success, 1 with a fault file that names the layer."""
-    from lava_runtime.job import SECONDS, load_job, write_fault
+    from spikeport.lava_runtime.job import SECONDS, load_job, write_fault
 
     job = load_job(folder)
     name_shared_memory(job.request.tag)
@@ -62,7 +62,7 @@ def report_faults(folder: Path, names: dict[int, str]) -> None:
     """Make every process model say which layer it is when it fails: Lava itself only counts exceptions, then waits."""
     from lava.magma.core.model.py.model import AbstractPyProcessModel
 
-    from lava_runtime.job import write_fault
+    from spikeport.lava_runtime.job import write_fault
 
     start = AbstractPyProcessModel.start
 
@@ -78,7 +78,7 @@ def report_faults(folder: Path, names: dict[int, str]) -> None:
 
 def watch_actors(folder: Path, runtime: Any) -> None:
     """Report a Lava process that dies without a word (out of memory, killed): the others would wait for it forever."""
-    from lava_runtime.job import write_fault
+    from spikeport.lava_runtime.job import write_fault
 
     names = [process.name for process in runtime._executable.proc_builders]
     pids = [actor.pid for actor in runtime._messaging_infrastructure.actors]
@@ -118,8 +118,8 @@ def _names(first: Any) -> list[tuple[str, Any]]:
 
 
 def _stock(job: Any) -> tuple[Any, dict[Any, Any], int]:
-    from lava_runtime.lava_backend.probe import Probe, probe_model
-    from lava_runtime.lava_backend.stock import build
+    from .probe import Probe, probe_model
+    from .stock import build
 
     network = build(job)
     probe = Probe(network, job)
@@ -128,8 +128,9 @@ def _stock(job: Any) -> tuple[Any, dict[Any, Any], int]:
 
 
 def _batched(job: Any) -> tuple[Any, dict[Any, Any], int]:
-    from lava_runtime.kernels import warm_up
-    from lava_runtime.lava_backend.batched import BatchedNetwork
+    from spikeport.lava_runtime.kernels import warm_up
+
+    from .batched import BatchedNetwork
 
     warm_up({p.KIND: p for p in job.program.populations}.values())
     network = BatchedNetwork(job)

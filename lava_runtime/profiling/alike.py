@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_runtime.kernels.alike import add_alike, add_alike_shares
+from spikeport.lava_runtime.kernels.alike import add_alike, add_alike_shares
 
 from .counts import RECEIVED, Floats
 from .fan_out import Alike

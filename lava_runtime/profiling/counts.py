@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.program import ChipProgram, Population
-from lava_runtime.activity import recorded_active
-from lava_runtime.kernels.counting import (
+from spikeport.exporter.program import ChipProgram, Population
+from spikeport.lava_runtime.activity import recorded_active
+from spikeport.lava_runtime.kernels.counting import (
     add_numbers,
     bound_active,
     count_bytes,

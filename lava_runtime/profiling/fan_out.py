@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from exporter.mapping import Encoding, encoding, is_list
-from exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
-from lava_runtime.kernels.counting import reached_by_convolution
+from spikeport.exporter.mapping import Encoding, encoding, is_list
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.lava_runtime.kernels.counting import reached_by_convolution
 
 from .placement import Placement
 

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.mapping import Board, Core, Mapping, slices_of
-from exporter.program import ChipProgram
-from hardware_profiles.schema import Limits
+from spikeport.exporter.mapping import Board, Core, Mapping, slices_of
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.schema import Limits
 
 INPUT = -1
 """The core of what enters from outside."""

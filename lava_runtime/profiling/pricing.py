@@ -8,11 +8,11 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.schema import ChipCosts
-from lava_runtime.cost_model.energy import dynamic_energy
-from lava_runtime.cost_model.events import Events
-from lava_runtime.cost_model.timing import CoreStep, core_time
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles.schema import ChipCosts
+from spikeport.lava_runtime.cost_model.energy import dynamic_energy
+from spikeport.lava_runtime.cost_model.events import Events
+from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time
+from spikeport.lava_runtime.costs import Range
 
 from .counts import RECEIVED
 from .placement import Placement

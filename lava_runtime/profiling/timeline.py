@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware_profiles.schema import ChipProfile
-from lava_runtime.cost_model.events import Events
-from lava_runtime.costs import Range
-from lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.cost_model.events import Events
+from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
 
 from .alike import AlikeEvents
 from .counts import RECEIVED, Counts, Floats

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hardware_profiles.files import write_text
-from hardware_profiles.schema import ChipProfile
+from spikeport.hardware_profiles.files import write_text
+from spikeport.hardware_profiles.schema import ChipProfile
 
 from .counts import RECEIVED
 from .placement import INPUT
@@ -22,7 +22,7 @@ from .pricing import joules
 from .views import SYNOPS, summed
 
 if TYPE_CHECKING:
-    from lava_runtime.profile import Profile
+    from spikeport.lava_runtime.profile import Profile
 
 Event = dict[str, Any]
 _NETWORK = 0

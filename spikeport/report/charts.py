@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lava_runtime.costs import Range
+from spikeport.lava_runtime.costs import Range
+from spikeport.summary import Accuracies, Layer
 
-from ..summary import Accuracies, Layer
 from .fluid import TRACK, axis, chart, heading, length, linear, logarithmic, shares, span, track
 from .svg import clip, dot, element, line, rectangle
 from .units import DASH, estimate, percent, short_title, si, si_range

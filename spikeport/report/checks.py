@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ..summary import Summary
+from spikeport.summary import Summary
+
 from .units import NOT_RUN, count, percent, plain, plural, si, si_range
 from .verdict import Duel, Outcome, duels
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..summary import CoreMap, Mapping, PlacedCore
+from spikeport.summary import CoreMap, Mapping, PlacedCore
+
 from .svg import Length, element, number, rectangle, text
 from .units import percent, plain, plural
 

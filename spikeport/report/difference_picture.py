@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from lava_runtime.diff import DiffReport, LayerDifference
+from spikeport.lava_runtime.diff import DiffReport, LayerDifference
 
 from .svg import WIDTH, clip, dot, line, rectangle, round_ticks, standalone, text
 from .units import percent, plain

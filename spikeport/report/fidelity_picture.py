@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..summary import Difference, LayerFidelity
+from spikeport.summary import Difference, LayerFidelity
+
 from .fluid import TRACK, Scale, axis, chart, heading, length, logarithmic, track
 from .svg import clip, dot, line, rectangle
 from .units import count, percent, plain

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..summary import Edge, Network, Node
+from spikeport.summary import Edge, Network, Node
+
 from .network_glyph import GLYPH, glyph
 from .svg import clip, element, number, path, picture, text
 from .units import TIMES, plain, plural, power_of_two, shape, short_count

@@ -12,10 +12,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hardware_profiles.files import write_text
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles.files import write_text
+from spikeport.lava_runtime.costs import Range
+from spikeport.summary import DeviceCost, PerInference, Summary, read_summary
 
-from ..summary import DeviceCost, PerInference, Summary, read_summary
 from . import charts, core_map, tables, units
 from .checks import checks
 from .fidelity_picture import fidelity_panels

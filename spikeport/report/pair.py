@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hardware_profiles.errors import InputError, reason
-from lava_runtime.costs import Range
+from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.lava_runtime.costs import Range
+from spikeport.summary import PerInference, Summary
 
-from ..summary import PerInference, Summary
 from .charts import wilson
 from .units import DASH, MINUS, NONE, TIMES, count, estimate, percent, plain, significant
 from .verdict import Outcome, outcome

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 
-from hardware_profiles.files import write_text
+from spikeport.hardware_profiles.files import write_text
+from spikeport.summary import Summary, read_summary
 
-from ..summary import Summary, read_summary
 from .network_picture import network_picture
 from .page import page_from
 from .pair import Group, groups, recipe_of, sentence

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lava_runtime.costs import Range
+from spikeport.lava_runtime.costs import Range
+from spikeport.summary import Summary
 
-from ..summary import Summary
 from .charts import answers, interval, wilson
 from .fluid import Scale, axis, chart, heading, logarithmic, shares, track
 from .svg import dot, element, line

@@ -19,9 +19,9 @@ from pathlib import Path
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from hardware_profiles.errors import InputError, reason
+from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.summary import Amount, Count, Energy, Model, Share
 
-from ..summary import Amount, Count, Energy, Model, Share
 from .charts import interval, wilson
 from .fluid import chart, length, logarithmic, shares
 from .svg import dot, line, text

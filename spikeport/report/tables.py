@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from lava_runtime.costs import Range
+from spikeport.lava_runtime.costs import Range
+from spikeport.summary import Device, DeviceCost, Layer, LayerFidelity, Rounding, Summary
 
-from ..summary import Device, DeviceCost, Layer, LayerFidelity, Rounding, Summary
 from .charts import answers, interval
 from .units import (
     DASH,

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..summary import Summary
+from spikeport.summary import Summary
+
 from . import tables
 from .checks import yes_no
 from .units import DASH, MINUS, NARROW, NOT_RUN, TIMES, estimate, percent, plain, plural, seconds, short_title

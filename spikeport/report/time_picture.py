@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from ..summary import CoreMap
+from spikeport.summary import CoreMap
+
 from .core_map import strength
 from .fluid import chart, length
 from .svg import element, line, rectangle, text

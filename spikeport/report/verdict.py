@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from lava_runtime.costs import Range
+from spikeport.lava_runtime.costs import Range
+from spikeport.summary import Device, DeviceCost, Mapping, Summary
 
-from ..summary import Device, DeviceCost, Mapping, Summary
 from .units import TIMES, percent, plain, plural, short_title, significant
 
 

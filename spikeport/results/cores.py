@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from exporter.mapping import Mapping
+from spikeport.exporter.mapping import Mapping
 
 # runs of numbers that are written out before the rest is left out
 _RUNS = 3

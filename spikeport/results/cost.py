@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from exporter.program import ChipProgram
-from hardware_profiles.overwriting import refuse_inputs
-from hardware_profiles.schema import ChipCosts, ChipProfile
-from lava_runtime.cost_model.energy import dynamic_energy, static_power
-from lava_runtime.costs import Range
-from lava_runtime.profile import Profile
-from lava_runtime.profiling.trace import write_trace
-from lava_runtime.profiling.views import views
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.overwriting import refuse_inputs
+from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
+from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_power
+from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.profile import Profile
+from spikeport.lava_runtime.profiling.trace import write_trace
+from spikeport.lava_runtime.profiling.views import views
+from spikeport.output import say
+from spikeport.report.units import estimate, si
+from spikeport.summary.build import profile_parts
 
-from ..output import say
-from ..report.units import estimate, si
-from ..summary.build import profile_parts
 from .shown import Shown
 
 

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from exporter.mapping import Core, Flow, LimitName, Mapping, map_program, one_each, read_map, write_map
-from exporter.program import ChipProgram
-from hardware_profiles.overwriting import refuse_inputs
-from hardware_profiles.schema import ChipProfile
+from spikeport.exporter.mapping import Core, Flow, LimitName, Mapping, map_program, one_each, read_map, write_map
+from spikeport.exporter.program import ChipProgram
+from spikeport.hardware_profiles.overwriting import refuse_inputs
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.output import say
+from spikeport.summary.build import mapping_of
 
-from ..output import say
-from ..summary.build import mapping_of
 from .cores import alike, numbers
 from .shown import Shown
 
@@ -48,7 +48,7 @@ class Fit(Shown):
         by_hand: Path | None = None,
         read: tuple[Path, ...] = (),
     ) -> Fit:
-        """Lay a program on a chip's cores; by_hand: as a file says, see `exporter.mapping.read_map`."""
+        """Lay a program on a chip's cores; by_hand: as a file says, see `spikeport.exporter.mapping.read_map`."""
         mapping = map_program(program, chip) if by_hand is None else read_map(by_hand, program, chip)
         sizes = [program.population(layer.name).size for layer in mapping.layers]
         return cls(name, chip.title, mapping, np.array(sizes, np.int64), one_each(program, mapping), read)

@@ -6,11 +6,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lava_runtime.costs import Range
-
-from ..output import say
-from ..report.units import estimate, percent
-from ..sweep import Sweep
+from spikeport.lava_runtime.costs import Range
+from spikeport.output import say
+from spikeport.report.units import estimate, percent
+from spikeport.sweep import Sweep
 
 
 def show_sweep(sweep: Sweep, console: Console) -> None:

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import exporter.mapping as mapped
-from exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
-from hardware_profiles.schema import constants
-from lava_runtime import ann_cost
-from lava_runtime.profile import LayerProfile, Profile
+import spikeport.exporter.mapping as mapped
+from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.hardware_profiles.schema import constants
+from spikeport.lava_runtime import ann_cost
+from spikeport.lava_runtime.profile import LayerProfile, Profile
 
 from .base import Bounds, spread
 from .model import (
@@ -36,9 +36,9 @@ from .model import (
 )
 
 if TYPE_CHECKING:
-    from exporter.compile_options import CompileOptions
-    from trainer.config import NetworkConfig
-    from trainer.train_config import TrainConfig
+    from spikeport.exporter.compile_options import CompileOptions
+    from spikeport.trainer.config import NetworkConfig
+    from spikeport.trainer.train_config import TrainConfig
 
 _PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
 

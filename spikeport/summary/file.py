@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hardware_profiles.errors import InputError, reason
+from spikeport.hardware_profiles.errors import InputError, reason
 
 from .model import VERSION, Summary
 

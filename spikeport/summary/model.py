@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from exporter.compile_options import DEFAULTS, CompileOptions, Precision, Sums
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Precision, Sums
 
 from .base import Amount, Bounds, Cost, Count, Energy, Model, Number, Share
 from .core_map import CoreMap

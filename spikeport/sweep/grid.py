@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
-from hardware_profiles.errors import InputError, nearest
-from trainer.config import NetworkConfig, TrainConfig
+from spikeport.hardware_profiles.errors import InputError, nearest
+from spikeport.trainer.config import NetworkConfig, TrainConfig
 
 Value = bool | int | float | str
 Values = dict[str, Value]

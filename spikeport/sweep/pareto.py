@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..report.svg import clip, dot, line, path, standalone, text
-from ..report.units import percent, si
+from spikeport.report.svg import clip, dot, line, path, standalone, text
+from spikeport.report.units import percent, si
 
 _STYLE = (
     "text{font:12px sans-serif;fill:#222}.soft{fill:#666}.grid{stroke:#ddd}.span{stroke:#1a5fb4;stroke-opacity:.35}"

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from exporter.from_torch import network_to_nir
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import make_folder, write_text
-from hardware_profiles.loader import load_chip
-from lava_runtime.profile import profile_run
-from lava_runtime.simulate import simulate
-from trainer.loop import DivergedError
-from trainer.methods import load_trained
+from spikeport import stages
+from spikeport.compiling import compile_recipe, options_of
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.folder import RunFolder
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import make_folder, write_text
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.recipe import Recipe, checked_recipe
+from spikeport.summary.base import spread
+from spikeport.trainer.loop import DivergedError
+from spikeport.trainer.methods import load_trained
 
-from .. import stages
-from ..compiling import compile_recipe, options_of
-from ..folder import RunFolder
-from ..recipe import Recipe, checked_recipe
-from ..summary.base import spread
 from .grid import Point, Values, with_values
 
 

@@ -18,15 +18,15 @@ from typing import Any
 
 import joblib
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.files import write_text
-from hardware_profiles.locks import locked_folder
-from lava_runtime.workers import run_until_done, worker_pool
+from spikeport.claim import holds_training
+from spikeport.folder import RunFolder
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.files import write_text
+from spikeport.hardware_profiles.locks import locked_folder
+from spikeport.lava_runtime.workers import run_until_done, worker_pool
+from spikeport.output import Done
+from spikeport.recipe import checked_recipe, read_recipe
 
-from ..claim import holds_training
-from ..folder import RunFolder
-from ..output import Done
-from ..recipe import checked_recipe, read_recipe
 from .grid import Grid
 from .pareto import front, pareto_picture
 from .point import Job, measure, train

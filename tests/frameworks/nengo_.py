@@ -9,7 +9,8 @@ from itertools import pairwise
 import nengo
 import nir
 import numpy as np
-from common import BATCH, CLASSES, HIDDEN, INPUTS, STEPS, save, spikes, weights
+
+from spikeport.common import BATCH, CLASSES, HIDDEN, INPUTS, STEPS, save, spikes, weights
 
 DT, TAU = 1e-3, 0.005
 x = spikes(INPUTS)

@@ -2,8 +2,9 @@
 
 import norse.torch as norse
 import torch
-from common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 from norse.torch.utils.export_nir import to_nir
+
+from spikeport.common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 DT = 1e-3
 

@@ -1,10 +1,11 @@
 """Rockpool: LIFTorch behind LinearTorch, exported by rockpool.nn.modules.torch.nir.to_nir."""
 
 import torch
-from common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 from rockpool.nn.combinators import Sequential
 from rockpool.nn.modules import LIFTorch, LinearTorch
 from rockpool.nn.modules.torch.nir import to_nir
+
+from spikeport.common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 DT = 1e-3
 network = Sequential(

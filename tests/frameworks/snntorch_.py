@@ -5,8 +5,9 @@ Both with reset_mechanism="subtract" and reset_delay=True, their defaults: the t
 
 import snntorch as snn
 import torch
-from common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 from snntorch.export_nir import export_to_nir
+
+from spikeport.common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 
 def each(value: float, size: int) -> torch.Tensor:

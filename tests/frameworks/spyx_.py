@@ -2,10 +2,11 @@
 
 import jax.numpy as jnp
 import numpy as np
-from common import BATCH, CLASSES, HIDDEN, INPUTS, save, spikes, weights
 from flax import nnx
 from spyx.nir import to_nir
 from spyx.nn import LIF, Sequential
+
+from spikeport.common import BATCH, CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 network = Sequential(
     nnx.Linear(INPUTS, HIDDEN, use_bias=False, rngs=nnx.Rngs(0)),

@@ -17,13 +17,13 @@ from safetensors.torch import load, save
 from small_training import NETWORK, TRAINING, made
 from torch_archives import Code, members, old_archive, script, zipped
 
-from exporter.from_torch import network_to_nir
-from hardware_profiles.errors import InputError
-from trainer.ann import AnnTwin
-from trainer.bptt import Bptt
-from trainer.checkpoint import make_checkpoint, restore
-from trainer.files import _digest, read_tensors, write_tensors
-from trainer.methods import load_trained
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.ann import AnnTwin
+from spikeport.trainer.bptt import Bptt
+from spikeport.trainer.checkpoint import make_checkpoint, restore
+from spikeport.trainer.files import _digest, read_tensors, write_tensors
+from spikeport.trainer.methods import load_trained
 
 OLD = Path(__file__).resolve().parents[1] / "old_release"
 _VALUES: tuple[Any, ...] = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hardware_profiles.errors import InputError
-from hardware_profiles.plugins import Registry
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.plugins import Registry
+from spikeport.trainer.lookup import lookup
 
-from ..lookup import lookup
 from .cifar10_dvs import cifar10_dvs
 from .dataset import Dataset, Request, Samples
 from .digits import digits, digits_image

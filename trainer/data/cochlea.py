@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoding import integrate_drive
+from spikeport.trainer.encoding import integrate_drive
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.errors import InputError
+from spikeport.hardware_profiles.errors import InputError
+from spikeport.trainer.encoding import Images
 
-from ..encoding import Images
 from .image_files import ImageFiles
 
 Samples = Images | ImageFiles

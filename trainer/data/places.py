@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles.arrays import read_arrays, save_arrays
-from hardware_profiles.errors import InputError, reason
-from hardware_profiles.files import replacing
+from spikeport.hardware_profiles.arrays import read_arrays, save_arrays
+from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.hardware_profiles.files import replacing
 
 DATA = "SPIKEPORT_DATA"
 CACHE = "SPIKEPORT_CACHE"

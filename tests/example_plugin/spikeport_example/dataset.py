@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.data import Dataset, Request
+from spikeport.trainer.data import Dataset, Request
 
 SAMPLES = 200
 

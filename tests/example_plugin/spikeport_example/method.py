@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from trainer.estimator import Method
-from trainer.network import SpikingNetwork
-from trainer.stretches import count_spikes
+from spikeport.trainer.estimator import Method
+from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.stretches import count_spikes
 
 
 class MeanSquares(Method):

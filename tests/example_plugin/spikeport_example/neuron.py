@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from exporter.neurons import CubaLIF, Integers
-from exporter.neurons.cuba import plain_current, plain_voltage
+from spikeport.exporter.neurons import CubaLIF, Integers
+from spikeport.exporter.neurons.cuba import plain_current, plain_voltage
 
 
 @dataclass(frozen=True)
