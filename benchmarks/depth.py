@@ -30,7 +30,7 @@ from page import table, update
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spikeport.hardware_profiles.files import write_text
+from spikeport.common.files import write_text
 from spikeport.report import svg
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import Dataset, load_dataset

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import page
+from spikeport.common.files import write_text
 from spikeport.hardware_profiles import constants, load_costs
-from spikeport.hardware_profiles.files import write_text
 from spikeport.lava_runtime.cost_model.cases import Measurement, load_cases, measurements
 from spikeport.lava_runtime.cost_model.validation import Checked, check, factor, fit, load_fitted
 from spikeport.report.units import quantity

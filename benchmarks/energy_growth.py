@@ -19,9 +19,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import page
+from spikeport.common.files import write_text
 from spikeport.exporter.program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.files import write_text
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.profile import Profile, profile_run
 from spikeport.lava_runtime.result import SimulationResult

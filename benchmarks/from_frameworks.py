@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import page
+from spikeport.common.files import write_text
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.dialects import Dialect, get_dialect
@@ -37,7 +38,6 @@ from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.program import ChipProgram
-from spikeport.hardware_profiles.files import write_text
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.simulate import simulate
 

@@ -23,7 +23,7 @@ from depth import CHANNELS, batch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spikeport.hardware_profiles.files import write_text
+from spikeport.common.files import write_text
 from spikeport.report import svg
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import Dataset, load_dataset

@@ -58,9 +58,9 @@ from methods_page import (
 from rich.console import Console
 
 from benchmarks import page
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_text
 from spikeport.folder import RunFolder
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import write_text
 from spikeport.recipe import load_recipe
 from spikeport.run import run_recipe
 from spikeport.summary import read_summary

@@ -10,7 +10,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks import page
-from spikeport.hardware_profiles.files import write_text
+from spikeport.common.files import write_text
 from spikeport.recipe import Recipe
 from spikeport.report import svg
 from spikeport.trainer.config import LayerConfig

@@ -34,6 +34,6 @@ def written(text: str, parts: Mapping[str, Iterable[str]]) -> str:
 def update(path: Path, parts: Mapping[str, Iterable[str]]) -> None:
     """Update a page, as `written`."""
     # scripts add their tree to the path only after importing this
-    from spikeport.hardware_profiles.files import write_text
+    from spikeport.common.files import write_text
 
     write_text(path, written(path.read_text(encoding="utf-8"), parts))

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spikeport.common.files import write_text
 from spikeport.compiling import compile_recipe
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.files import write_text
 from spikeport.lava_runtime.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import Recipe, load_recipe

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spikeport.common.files import replacing, write_bytes
 from spikeport.folder import RunFolder
-from spikeport.hardware_profiles.files import replacing, write_bytes
 from spikeport.recipe import load_recipe
 from spikeport.stages import dataset_of
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .dequantise import geometry_of, held_weights

@@ -6,8 +6,8 @@ import warnings
 
 import nir
 
+from spikeport.common.errors import InputError, naming
 from spikeport.exporter.passes.inline_subgraphs import inline_subgraphs
-from spikeport.hardware_profiles.errors import InputError, naming
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from . import flow

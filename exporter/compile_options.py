@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from spikeport.hardware_profiles.errors import InputError, check_choice
+from spikeport.common.errors import InputError, check_choice
 
 if TYPE_CHECKING:
     from .program import Given

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from scipy.sparse import csr_array
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, decay_from_du, decay_from_dv
 
 from .charge import weight_factors

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import nir
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError, nearest
+from spikeport.common.errors import InputError, nearest
 
 from .compile_options import CompileOptions, Discretize, Reset
 from .discretize import decay

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .compile_options import Discretize as Discretize
 

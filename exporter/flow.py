@@ -12,7 +12,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from spikeport.hardware_profiles.files import make_folder, write_text
+from spikeport.common.files import make_folder, write_text
 
 from .compile_options import LoweringOptions
 from .delays import balance_delays

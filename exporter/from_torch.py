@@ -23,7 +23,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.effective import EffectiveJoin, EffectiveLayer, Geometry
 from spikeport.trainer.network import SpikingNetwork
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 import nir
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .bias_axons import bias_axon
 from .compile_options import LoweringOptions

@@ -16,10 +16,10 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError, nearest, nearest_file, reason
-from spikeport.hardware_profiles.files import write_bytes
+from spikeport.common.errors import InputError, nearest, nearest_file, reason
+from spikeport.common.files import write_bytes
+from spikeport.common.hdf5 import check_self_contained
 
-from .hdf5 import check_self_contained
 from .nir_repair import rename_dangling, untyped
 from .shapes import misfit
 

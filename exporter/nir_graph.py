@@ -6,7 +6,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 SPIKING: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF, nir.Threshold)
 FILTERED: tuple[type[nir.NIRNode], ...] = (nir.CubaLIF, nir.CubaLI)

@@ -28,8 +28,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.passes.inline_subgraphs import inline_subgraphs
-from spikeport.hardware_profiles.errors import InputError
 
 from .discretize import Discretize, decay, delay_steps
 from .float_network import Floats, Reset, subtracted

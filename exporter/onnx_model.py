@@ -24,8 +24,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from spikeport.hardware_profiles.errors import InputError, reason
-from spikeport.hardware_profiles.files import replacing
+from spikeport.common.errors import InputError, reason
+from spikeport.common.files import replacing
 from spikeport.trainer.effective import Geometry, TwinLayer
 
 OPSET = 17

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation

@@ -20,11 +20,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError, nearest_file, reason
-from spikeport.hardware_profiles.files import write_bytes
+from spikeport.common.errors import InputError, nearest_file, reason
+from spikeport.common.files import write_bytes
+from spikeport.common.hdf5 import check_self_contained
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
-from .hdf5 import check_self_contained
 from .neurons import ALL_NEURONS, CubaLIF
 from .program import (
     ChipProgram,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError, naming
+from spikeport.common.errors import InputError, naming
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .calibrate import Sample, calibrated_layer, run_sample

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 import nir
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError, naming
-
-from .limits import LARGEST_LAYER
+from spikeport.common.errors import InputError, naming
+from spikeport.common.limits import LARGEST_LAYER
 
 Shape = tuple[int, ...]
 # the field whose shape is the neurons'

@@ -8,10 +8,10 @@ from dataclasses import astuple, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
+from spikeport.common.limits import LARGEST_LAYER
 from spikeport.hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
 
-from .limits import LARGEST_LAYER
 from .program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
 
 # the emulator has a table of as many places; one beyond its input is harmless, and seen in small networks

@@ -14,7 +14,7 @@ import nir
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .discretize import delay_steps
 from .float_network import ConvGeometry, FloatConnection, Floats

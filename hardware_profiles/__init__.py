@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .errors import BackendError, InputError
+from spikeport.common.errors import BackendError, InputError
+
 from .loader import available, load_chip, load_costs, load_device, load_profile
 from .schema import ChipProfile, CostProfile, DeviceProfile, Quantity, constants
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, nearest
-from .plugins import Registry
+from spikeport.common.errors import InputError, nearest
+from spikeport.common.plugins import Registry
+
 from .schema import ChipCosts, ChipProfile, CostProfile, DeviceProfile
 from .toml_files import read_toml, validated
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import InputError, nearest, nearest_file, reason
+from spikeport.common.errors import InputError, nearest, nearest_file, reason
+
 from .quantity import Quantity
 
 if sys.version_info >= (3, 11):

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.errors import BackendError
 from spikeport.exporter.program import ChipProgram
 from spikeport.exporter.program_file import save_program
-from spikeport.hardware_profiles.errors import BackendError
 
 from .inputs import is_graded
 from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, shared_progress, write_request

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.arrays import Blocks, save_arrays
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_text
 from spikeport.exporter.program import ChipProgram, Given
-from spikeport.hardware_profiles.arrays import Blocks, save_arrays
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import write_text
 
 from .inputs import by_name, extent
 from .result import Record

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError, nearest_file, reason
+from spikeport.common.npy import NotWholeError, map_npy
 from spikeport.exporter.program import ChipProgram, Given, InputPort
-from spikeport.hardware_profiles.errors import InputError, nearest_file, reason
-from spikeport.hardware_profiles.npy import NotWholeError, map_npy
 
 
 def by_name(x: Given) -> Mapping[str, NDArray[Any]]:

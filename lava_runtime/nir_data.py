@@ -17,9 +17,9 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.hdf5 import LARGEST_BYTES, check_self_contained
-from spikeport.hardware_profiles.errors import InputError, naming, reason
-from spikeport.hardware_profiles.files import write_bytes
+from spikeport.common.errors import InputError, naming, reason
+from spikeport.common.files import write_bytes
+from spikeport.common.hdf5 import LARGEST_BYTES, check_self_contained
 
 from .result import SimulationResult
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.arrays import read_arrays, save_arrays
+from spikeport.common.errors import InputError
 from spikeport.exporter.program import ChipProgram, Population
-from spikeport.hardware_profiles.arrays import read_arrays, save_arrays
-from spikeport.hardware_profiles.errors import InputError
 
 Record = Literal["spikes", "layers", "all"]
 """What is kept step by step: the outputs' spikes, every layer's, or every layer's and all states."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
+from spikeport.common.errors import InputError, check_choice
 from spikeport.exporter.program import ChipProgram, Given
-from spikeport.hardware_profiles.errors import InputError, check_choice
 
 from .child import run_lava
 from .emulator import emulate

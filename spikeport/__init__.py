@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spikeport.common.errors import BackendError, InputError
     from spikeport.exporter.compile_options import CompileOptions
-    from spikeport.hardware_profiles.errors import BackendError, InputError
     from spikeport.results.cost import ProfileReport
     from spikeport.results.fit import Fit
     from spikeport.results.simulation import Simulation
@@ -31,7 +31,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     **dict.fromkeys(("chips", "compile", "doctor", "load", "open_run", "run_recipe"), "spikeport.api"),
-    **dict.fromkeys(("BackendError", "InputError"), "spikeport.hardware_profiles.errors"),
+    **dict.fromkeys(("BackendError", "InputError"), "spikeport.common.errors"),
     "CompileOptions": "spikeport.exporter.compile_options",
     "Difference": "spikeport.difference",
     "Doctor": "spikeport.health",

@@ -1,6 +1,6 @@
 """Who may write a run folder, and how a new run takes an old one's place: when it is complete, not before.
 
-DIR/.lock   held by the one process that writes (hardware_profiles/locks.py)
+DIR/.lock   held by the one process that writes (common/locks.py)
 DIR/.new    what `--overwrite` writes, while the old run stays whole; `--overwrite --resume` goes on with it
 DIR/.done   the same, complete: its files are taking the old ones' places
 """
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import make_folder, write_bytes
-from spikeport.hardware_profiles.locks import locked_folder
+from spikeport.common.errors import InputError
+from spikeport.common.files import make_folder, write_bytes
+from spikeport.common.locks import locked_folder
 
 from .folder import RunFolder
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from spikeport.hardware_profiles.errors import BackendError, InputError, nearest, reason
+from spikeport.common.errors import BackendError, InputError, nearest, reason
 
 from .bare_json import with_bare_json
 from .option_groups import CompileOptions, OutputOption, grouped

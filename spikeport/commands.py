@@ -12,11 +12,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from spikeport.common.errors import InputError
+from spikeport.common.locks import locked_file, locked_folder
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program import Given
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
-from spikeport.hardware_profiles.locks import locked_file, locked_folder
 from spikeport.hardware_profiles.schema import Quantity, constants
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import extent

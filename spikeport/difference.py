@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from spikeport import summary
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import write_text
-from spikeport.hardware_profiles.overwriting import refuse_inputs
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_text
+from spikeport.common.overwriting import refuse_inputs
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.report.difference_picture import difference_picture
 from spikeport.report.terminal import said

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import write_bytes, write_text
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_bytes, write_text
 from spikeport.trainer.names import ENDING, drop_old, found
 
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spikeport.hardware_profiles.errors import InputError, reason
-from spikeport.hardware_profiles.plugins import Registry, package_of
+from spikeport.common.errors import InputError, reason
+from spikeport.common.plugins import Registry, package_of
 from spikeport.results.shown import Shown
 
 State = Literal["works", "left out", "broken"]

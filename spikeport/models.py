@@ -10,6 +10,7 @@ from typing import Any
 import nir
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError, nearest_file
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.flow import dump_to
@@ -18,7 +19,6 @@ from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.nir_file import read_nir
 from spikeport.exporter.program import ChipProgram
 from spikeport.exporter.program_file import load_program
-from spikeport.hardware_profiles.errors import InputError, nearest_file
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import load_input

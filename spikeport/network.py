@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeport.common.errors import InputError
+from spikeport.common.overwriting import refuse_inputs
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import read_map
 from spikeport.exporter.nir_file import read_nir
 from spikeport.exporter.program import ChipProgram, Given
 from spikeport.exporter.program_file import save_program
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.loader import load_chip, load_costs
-from spikeport.hardware_profiles.overwriting import refuse_inputs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import extent

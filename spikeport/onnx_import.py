@@ -16,9 +16,9 @@ def import_onnx(
     output: Path, said: Output,
 ) -> None:  # fmt: skip
     """Convert an ONNX network of ReLUs and say what is lost after how many steps."""
+    from spikeport.common.locks import locked_file
     from spikeport.exporter.onnx_in.convert import convert_onnx
     from spikeport.hardware_profiles.loader import load_chip
-    from spikeport.hardware_profiles.locks import locked_file
     from spikeport.lava_runtime.inputs import load_input
     from spikeport.results.conversion import check_ending, measure
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional, TypeVar, get_args
 
 import typer
 
-from spikeport.hardware_profiles.overwriting import keeping
+from spikeport.common.overwriting import keeping
 
 from .exporter import compile_options as compiling
 from .options import CalibrateOption, DtOption, FromOption, JsonOption, WeightBitsOption

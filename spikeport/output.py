@@ -46,7 +46,7 @@ class Output:
         if self.to_standard_output:
             sys.stdout.write(text)
             return
-        from spikeport.hardware_profiles.files import write_text
+        from spikeport.common.files import write_text
 
         write_text(self.json, text)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import is_standard_output, target_of
-from spikeport.hardware_profiles.overwriting import refuse_inputs, same_file
+from spikeport.common.errors import InputError
+from spikeport.common.files import is_standard_output, target_of
+from spikeport.common.overwriting import refuse_inputs, same_file
 
 from .bare_json import NO_JSON, STANDARD_OUTPUT
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from spikeport.common.errors import InputError, nearest, nearest_file, reason
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
-from spikeport.hardware_profiles.errors import InputError, nearest, nearest_file, reason
 from spikeport.trainer.augment import Augmentation
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.preset import over_preset

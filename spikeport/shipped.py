@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from spikeport.hardware_profiles.errors import InputError, nearest
-from spikeport.hardware_profiles.files import write_bytes
+from spikeport.common.errors import InputError, nearest
+from spikeport.common.files import write_bytes
 
 
 def shipped_folder(name: str) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.files import read_tensors
 
 CONTENT = {

@@ -16,8 +16,8 @@ import pytest
 from places import ROOT
 from programs import dense, spikes
 
+from spikeport.common.errors import BackendError
 from spikeport.exporter.program_file import save_program
-from spikeport.hardware_profiles.errors import BackendError
 from spikeport.lava_runtime.simulate import simulate
 
 pytestmark = pytest.mark.lava

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeport.hardware_profiles import deflate
-from spikeport.hardware_profiles.arrays import Blocks, save_arrays
-from spikeport.hardware_profiles.deflate import Deflate, deflating
+from spikeport.common import deflate
+from spikeport.common.arrays import Blocks, save_arrays
+from spikeport.common.deflate import Deflate, deflating
 
 
 def stream(pieces: list[bytes], threads: int) -> bytes:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from programs import spikes
 from strategies import DT, grid_networks, nir_graphs, seeds
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.dequantise import PARTS, held_network
@@ -21,7 +22,6 @@ from spikeport.exporter.float_network import FloatConnection, FloatNetwork, Floa
 from spikeport.exporter.float_simulator import simulate_float
 from spikeport.exporter.program import InputPort
 from spikeport.exporter.quantise import quantise
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime import diff as diff_module
 from spikeport.lava_runtime.diff import CAUSES, diff

@@ -17,10 +17,10 @@ from programs import dense, spikes
 from rich.console import Console
 
 from spikeport.commands import diff_file
+from spikeport.common.errors import InputError
 from spikeport.difference import difference_of, print_difference
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program_file import save_program
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.output import Output
 from spikeport.report.difference_picture import difference_picture

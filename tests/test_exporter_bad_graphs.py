@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from strategies import DT, lif
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.nir_file import read_nir, write_nir
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 
 Nodes = dict[str, nir.NIRNode]
 Edges = list[tuple[str, str]]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from programs import spikes
 from strategies import nir_graphs, seeds
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.calibrate import MARGIN
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
@@ -26,7 +27,6 @@ from spikeport.exporter.nir_file import read_nir
 from spikeport.exporter.program import ChipProgram, CubaLIF, CubaLIFSoftReset
 from spikeport.exporter.quantise import quantise
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate

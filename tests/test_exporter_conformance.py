@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.dequantise import ends_of, held_network, held_weights
@@ -20,7 +21,6 @@ from spikeport.exporter.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.program import Connection
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.simulate import simulate
 
 # read without a warning

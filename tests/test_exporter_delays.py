@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.delays import balance, levels
 from spikeport.exporter.float_network import FloatConnection
 from spikeport.exporter.program import InputPort, arrival_steps
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.simulate import simulate
 
 

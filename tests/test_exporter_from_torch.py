@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from strategies import seeds
 from torch import nn
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import to_nir
 from spikeport.exporter.nir_file import read_nir, write_nir
 from spikeport.exporter.program import ChipProgram
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.trainer.network import Flatten, SpikingBlock, SpikingNetwork
 from spikeport.trainer.neurons import LIF, CubaLIF

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import network_to_nir
@@ -18,7 +19,6 @@ from spikeport.exporter.graded_sums import without_relays
 from spikeport.exporter.neurons import GradedVec
 from spikeport.exporter.program import ChipProgram
 from spikeport.exporter.program_file import load_program, save_program
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strategies import DT, integrator, lif, nir_graphs, seeds
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strategies import DT, integrator, seeds
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
-from spikeport.hardware_profiles.errors import InputError
 
 Shape = tuple[int, ...]
 numbers = st.tuples(st.integers(1, 3), st.integers(1, 3))

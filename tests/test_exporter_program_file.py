@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import chip_programs, nir_graphs
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.program import ChipProgram
 from spikeport.exporter.program_file import VERSION, load_program, save_program
 from spikeport.exporter.validate import validate
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 
 
 def assert_equal(first: Any, second: Any) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from strategies import DT, grid_networks, nir_graphs, seeds
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.dequantise import held_network
@@ -23,7 +24,6 @@ from spikeport.exporter.layer import synapse_names
 from spikeport.exporter.program import ChipProgram, InputPort
 from spikeport.exporter.quantise import quantise
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import WordWidths, sign_mode
 
 WIDTHS = WordWidths()

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import DT, nir_graphs, seeds
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.passes.inline_subgraphs import inline_subgraphs
-from spikeport.hardware_profiles.errors import InputError
 
 
 def nested(graph: nir.NIRGraph, depth: int) -> nir.NIRGraph:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import replacing, write_text
+from spikeport.common.errors import InputError
+from spikeport.common.files import replacing, write_text
 
 
 @pytest.fixture

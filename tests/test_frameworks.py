@@ -18,13 +18,13 @@ from places import ROOT
 from scripts import script
 
 from spikeport.choices import given
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.dialects import DIALECTS, apply_dialect, get_dialect
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.neurons import CubaLIFSoftReset
 from spikeport.exporter.nir_file import write_nir
 from spikeport.folder import RunFolder
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.models import open_model
 from spikeport.trainer.config import LayerConfig, NetworkConfig

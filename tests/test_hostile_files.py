@@ -19,12 +19,12 @@ from net_files import dense as net_layer
 from net_files import write_net
 from programs import dense
 
+from spikeport.common.errors import InputError
+from spikeport.common.npy import map_npy
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.nir_file import read_nir
 from spikeport.exporter.program_file import load_program, save_program
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.npy import map_npy
 from spikeport.lava_runtime.input_files import open_input
 
 NODE = {"nir": "node/nodes/fc", "net": "layer/0", "chip": "connections/0000"}

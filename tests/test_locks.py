@@ -16,10 +16,10 @@ from command import refused, spikeport
 from programs import dense, spikes
 from two_processes import started, stopped
 
+from spikeport.common import locks
+from spikeport.common.errors import BackendError, InputError
+from spikeport.common.locks import locked_file, locked_folder
 from spikeport.exporter.program_file import save_program
-from spikeport.hardware_profiles import locks
-from spikeport.hardware_profiles.errors import BackendError, InputError
-from spikeport.hardware_profiles.locks import locked_file, locked_folder
 from spikeport.lava_runtime import workers
 from spikeport.lava_runtime.chunks import Store
 from spikeport.lava_runtime.simulate import simulate
@@ -38,7 +38,7 @@ steps = 4
 """
 HOLD = """
 import sys, time
-from spikeport.hardware_profiles.locks import locked_file, locked_folder
+from spikeport.common.locks import locked_file, locked_folder
 with (locked_folder if sys.argv[1] == "folder" else locked_file)(sys.argv[2]):
     print("held", flush=True)
     time.sleep(600)

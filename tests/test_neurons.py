@@ -25,6 +25,7 @@ from stock_models import (
     stock_process,
 )
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.neurons import (
     NEURON_MODELS,
     RF,
@@ -40,7 +41,6 @@ from spikeport.exporter.neurons import (
 from spikeport.exporter.program import ChipProgram, ConvConnection, DenseConnection, InputPort, SparseConnection
 from spikeport.exporter.program_file import load_program, save_program
 from spikeport.exporter.validate import validate
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.result import differences
 from spikeport.lava_runtime.simulate import simulate

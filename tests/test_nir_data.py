@@ -10,9 +10,9 @@ import pytest
 from command import graph, refused, spikeport
 from programs import dense, spikes
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.nir_data import read_spikes, write_result
 from spikeport.lava_runtime.simulate import simulate

@@ -13,8 +13,8 @@ from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrup
 from tensor_cases import CONTENT, equal, refused
 from torch_archives import Code, harmful, members, old_archive, script, write_old, zipped
 
+from spikeport.common.errors import InputError
 from spikeport.folder import RunFolder
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.trainer import names, plain
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.bptt import Bptt

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx_models import Model, relu_networks
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.onnx_in.activations import answers, record
 from spikeport.exporter.onnx_in.convert import Way, convert_onnx
 from spikeport.exporter.onnx_in.network import open_network
 from spikeport.exporter.onnx_in.rate import input_scale, rate_graph
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.results.conversion import measure
 

@@ -9,8 +9,8 @@ import onnx
 import pytest
 import torch
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import load_dataset

@@ -16,10 +16,10 @@ from command import refused, spikeport
 from places import ROOT
 from programs import dense, spikes
 
+from spikeport.common.arrays import save_arrays
+from spikeport.common.errors import InputError
+from spikeport.common.files import beside, replacing, write_text
 from spikeport.exporter.program_file import load_program, save_program
-from spikeport.hardware_profiles.arrays import save_arrays
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import beside, replacing, write_text
 from spikeport.lava_runtime.workers import simulate_to_file
 
 root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="making a device needs root")

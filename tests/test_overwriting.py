@@ -28,11 +28,11 @@ import spikeport as sp
 from spikeport import cli, paths
 from spikeport.bare_json import with_bare_json
 from spikeport.claim import checkpoint_of, claimed
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_text
+from spikeport.common.overwriting import keeping, refuse_inputs
 from spikeport.exporter.program_file import save_program
 from spikeport.folder import RunFolder, new_folder
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import write_text
-from spikeport.hardware_profiles.overwriting import keeping, refuse_inputs
 from spikeport.trainer.bptt import Bptt
 
 COMMANDS: Any = get_command(cli.app).commands  # type: ignore[attr-defined]

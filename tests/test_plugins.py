@@ -17,10 +17,11 @@ import pytest
 from command import graph
 from places import ROOT
 
+from spikeport.common import plugins
+from spikeport.common.errors import InputError
+from spikeport.common.plugins import Registry
 from spikeport.exporter.passes.placed import in_order, runs_after
-from spikeport.hardware_profiles import loader, plugins
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.plugins import Registry
+from spikeport.hardware_profiles import loader
 
 if sys.version_info >= (3, 11):
     import tomllib

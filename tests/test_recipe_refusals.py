@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command import refused, spikeport
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.recipe import load_recipe
 
 RECIPE = """\

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from report_runs import Json, Page, _edge, make_folder, make_summary, page_of, terminal_of
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.report import write_report
 from spikeport.report.network_picture import columns
 from spikeport.report.raster import grouped, read_raster, winner

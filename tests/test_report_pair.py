@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import Json, Page, _energy, make_folder, make_summary
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.report import read_pair, write_pair, write_report
 from spikeport.report.pair import Group, groups, sentence, times
 from spikeport.report.pair_page import Pair, render_pair

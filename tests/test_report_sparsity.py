@@ -10,7 +10,7 @@ import pytest
 from report_runs import Page, make_folder, make_summary
 from sparsity_cases import curve
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.report import write_report
 from spikeport.report.sparsity import read_sparsity, sparsity_picture
 

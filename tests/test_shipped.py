@@ -14,7 +14,7 @@ from places import ROOT
 
 import spikeport as sp
 from spikeport import shipped
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.encoding import integrate
 

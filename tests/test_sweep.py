@@ -21,7 +21,7 @@ from places import ROOT
 from worker_cases import killer
 
 import spikeport.stages as spikeport_stages
-from spikeport.hardware_profiles.errors import BackendError, InputError
+from spikeport.common.errors import BackendError, InputError
 from spikeport.lava_runtime.workers import run_until_done
 from spikeport.recipe import Recipe
 from spikeport.sweep import Grid, Sweep, run_sweep

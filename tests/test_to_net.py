@@ -19,6 +19,7 @@ from net_files import LOIHI2, NETX, needs_networks, write_net
 from net_strategies import net_files
 from strategies import DT, nir_graphs
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.netx.for_net import compile_for_net
 from spikeport.exporter.netx.from_net import compile_net
@@ -26,7 +27,6 @@ from spikeport.exporter.netx.to_net import write_net as write_program
 from spikeport.exporter.netx.totals import survives
 from spikeport.exporter.neurons import RF, CubaLI, CubaLIF, Population, TernaryLIF
 from spikeport.exporter.program import ChipProgram, DenseConnection, InputPort
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.simulate import simulate
 
 KEPT = ("weight", "weight_rec", "weight/real", "weight/imag")

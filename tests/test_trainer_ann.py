@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import Dataset, load_dataset

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.augment import Augmentation, augment, drop_spikes
 from spikeport.trainer.bptt import Bptt
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig

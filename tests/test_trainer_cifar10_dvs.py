@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.data.aedat import read_aedat2
 from spikeport.trainer.data.cifar10_dvs import ARCHIVES

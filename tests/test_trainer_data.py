@@ -10,7 +10,7 @@ import pytest
 from places import SHARED
 from scipy.io import wavfile
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.cochlea import Cochlea
 from spikeport.trainer.data.places import CACHE, DATA

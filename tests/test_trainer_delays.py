@@ -11,7 +11,7 @@ from chip_exact import assert_equal_spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.delays import Delays

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.dynamics import fire_stepwise, integrate_and_fire

@@ -13,10 +13,10 @@ from chip_exact import assert_equal_spikes, chip_spikes, compiled
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.encoding import encode

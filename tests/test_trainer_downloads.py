@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.data.events import to_spikes
 from spikeport.trainer.data.places import CACHE, DATA

@@ -11,7 +11,7 @@ import pytest
 import torch
 from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer import checkpoint
 from spikeport.trainer.bptt import Bptt
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig

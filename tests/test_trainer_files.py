@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from tensor_cases import CONTENT, equal, refused
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer import files, plain
 from spikeport.trainer.files import read_tensors, write_tensors
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from scipy.io import savemat
 
 from spikeport import stages
+from spikeport.common.errors import InputError
 from spikeport.folder import RunFolder
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.run import run_recipe
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig

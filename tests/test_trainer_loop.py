@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.bptt import Bptt
 from spikeport.trainer.checkpoint import make_checkpoint
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig

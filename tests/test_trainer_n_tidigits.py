@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.data.places import CACHE, DATA
 

@@ -9,7 +9,7 @@ from network_cases import Array, connect, randomised
 from numpy.typing import NDArray
 from torch import nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
 from spikeport.trainer.effective import EffectiveLayer

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.neurons import LIF, CubaLIF, Decay
 from spikeport.trainer.surrogates import SURROGATES, surrogate
 

@@ -12,7 +12,7 @@ import torch
 from places import ROOT
 from torch import Tensor
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.recipe import load_recipe
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import Dataset

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.recipe import Recipe, load_recipe
 from spikeport.trainer.config import plan_layers
 from spikeport.trainer.data import Dataset

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_training import fit, made
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.files import read_tensors, write_tensors
 from spikeport.trainer.methods import load_trained

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.methods import get_method

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.config import LayerConfig, NetworkConfig
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.network import SpikingNetwork

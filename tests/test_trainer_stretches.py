@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.bptt import Bptt
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import load_dataset

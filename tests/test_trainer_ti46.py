@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.data.cochlea import Cochlea
 from spikeport.trainer.data.places import CACHE, DATA

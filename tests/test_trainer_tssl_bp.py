@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.dynamics import integrate_and_fire

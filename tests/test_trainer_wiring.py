@@ -11,6 +11,7 @@ from network_cases import connect, randomised
 from numpy.typing import NDArray
 from torch import nn
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_simulator import simulate_float
@@ -19,7 +20,6 @@ from spikeport.exporter.nir_file import read_nir, write_nir
 from spikeport.exporter.onnx_model import export_onnx, run_onnx
 from spikeport.exporter.program import arrival_steps
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.stages import twin_sizes
 from spikeport.trainer.ann import TwinNetwork

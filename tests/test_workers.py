@@ -15,11 +15,11 @@ from command import refused, spikeport
 from programs import dense, every_kind, spikes
 from worker_cases import killer
 
+from spikeport.common.errors import BackendError, InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.program import ChipProgram
 from spikeport.exporter.program_file import save_program
 from spikeport.hardware_profiles import load_chip
-from spikeport.hardware_profiles.errors import BackendError, InputError
 from spikeport.lava_runtime import workers
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.lava_runtime.simulate import simulate

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.common.errors import InputError, reason
 
 from .augment import augment
 from .blocks import average, connect

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .encoding import Images, Spikes
 from .options import RECIPE_RULES

@@ -8,7 +8,7 @@ from typing import Literal, cast
 from torch import Tensor, autocast, nn, zeros
 from torch.nn.functional import avg_pool2d
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .chip_step import chip_input
 from .delays import Delays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .network import Flatten, SpikingBlock, SpikingNetwork
 

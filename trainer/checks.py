@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .lookup import lookup
 

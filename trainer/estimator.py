@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.common.errors import InputError, reason
 
 from .augment import augment, drop_spikes
 from .config import LayerConfig, NetworkConfig, TrainConfig, build_network

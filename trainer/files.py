@@ -17,8 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from spikeport.hardware_profiles.errors import InputError, reason
-from spikeport.hardware_profiles.files import write_bytes
+from spikeport.common.errors import InputError, reason
+from spikeport.common.files import write_bytes
 
 from . import old_archives
 from .old_archives import RefusedError

@@ -6,7 +6,7 @@ from typing import cast
 
 from torch import nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .effective import Geometry, LayerKind
 from .fold import Synapse

@@ -12,7 +12,7 @@ from typing import Any
 
 from numba import njit
 
-from spikeport.hardware_profiles.prefetch import prefetch_row_to_write
+from spikeport.common.prefetch import prefetch_row_to_write
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .blocks import JOINS, JoinKind
 from .checks import at_least, known

@@ -8,8 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from spikeport.hardware_profiles.errors import InputError, reason
-from spikeport.hardware_profiles.files import make_folder, write_text
+from spikeport.common.errors import InputError, reason
+from spikeport.common.files import make_folder, write_text
 
 from .checkpoint import Checkpoint, Progress
 from .train_config import TrainConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from spikeport.hardware_profiles.errors import InputError, nearest
+from spikeport.common.errors import InputError, nearest
 
 Entry = TypeVar("Entry")
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from torch import Tensor, nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .checkpoint import Checkpoint, Progress, remove_unfinished, restore, store
 from .checkpoint import make_checkpoint as make_checkpoint

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.plugins import Registry
+from spikeport.common.errors import InputError
+from spikeport.common.plugins import Registry
 
 from .bptt import Bptt
 from .estimator import Method

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .blocks import Flatten, Join, SpikingBlock
 from .effective import EffectiveJoin, EffectiveLayer, EffectiveSynapse, Geometry

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .chip_step import ChipRun, chip_fire, chip_fire_recurrent
 from .dynamics import filter_current, integrate_and_fire_over, integrate_recurrent_from

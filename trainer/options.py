@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from spikeport.hardware_profiles.errors import InputError, nearest
+from spikeport.common.errors import InputError, nearest
 
 # how pydantic checks the dataclasses that a recipe fills: no unknown keys, no conversions
 RECIPE_RULES = {"extra": "forbid", "strict": True}

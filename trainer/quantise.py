@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import (
     STATE_UNIT,
     ConnectionRange,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 EXCITATORY = 0.8
 # of the authors' code: chance of a synapse at distance 0, by whether the sending and the receiving neuron excite

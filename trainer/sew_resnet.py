@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .data import Dataset
 from .estimator import Method

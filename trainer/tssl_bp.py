@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 
 from .blocks import Flatten, SpikingBlock, average, connect

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar, cast
 import numpy as np
 from torch import Tensor, nn
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .blocks import Flatten, Join
 from .effective import Geometry

@@ -14,9 +14,9 @@ from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import Any
 
+from spikeport.common.errors import InputError, nearest
+from spikeport.common.files import write_text
 from spikeport.exporter.program import ChipProgram, Population
-from spikeport.hardware_profiles.errors import InputError, nearest
-from spikeport.hardware_profiles.files import write_text
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.hardware_profiles.toml_files import read_toml
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.program import ChipProgram, Connection, InputPort, Population
-from spikeport.hardware_profiles.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.neurons import (
     RF,
     RFIZ,
@@ -28,7 +29,6 @@ from spikeport.exporter.neurons.delta import DeltaEncoding
 from spikeport.exporter.neurons.rf import Resonator
 from spikeport.exporter.neurons.sigma_delta import RELU
 from spikeport.exporter.rest import resting_voltage
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .neurons import BIAS_EXPONENT, SPIKE_EXPONENT, STATE_EXPONENT

@@ -8,6 +8,7 @@ from dataclasses import replace
 import nir
 import numpy as np
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.neurons import Cuba, CubaLIF, LIFReset, Population
@@ -15,7 +16,6 @@ from spikeport.exporter.program import ChipProgram, Connection
 from spikeport.exporter.quantise import quantise
 from spikeport.exporter.rest import resting_voltage
 from spikeport.exporter.validate import validate
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import WordWidths, split_bias
 from spikeport.hardware_profiles.schema import ChipProfile
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from spikeport.common.errors import InputError, naming
 from spikeport.exporter.program import ChipProgram, Connection, InputPort, Integers, Population
 from spikeport.exporter.validate import validate
-from spikeport.hardware_profiles.errors import InputError, naming
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 

@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.hdf5 import check_self_contained
-from spikeport.exporter.limits import LARGEST_LAYER
-from spikeport.hardware_profiles.errors import InputError, naming, nearest_file, reason
+from spikeport.common.errors import InputError, naming, nearest_file, reason
+from spikeport.common.hdf5 import check_self_contained
+from spikeport.common.limits import LARGEST_LAYER
 
 NeuronFields = dict[str, float | str | NDArray[Any]]
 """The neuron's fields: text, a number for the layer, or an array with one a neuron."""

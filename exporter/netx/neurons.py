@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.neurons import (
     RF,
     RFIZ,
@@ -21,7 +22,6 @@ from spikeport.exporter.neurons import (
     SigmaDelta,
 )
 from spikeport.exporter.rest import resting_voltage
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .net_file import NetLayer, NeuronFields

@@ -16,12 +16,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_bytes
 from spikeport.exporter.neurons import Integers, Population, SigmaDelta
 from spikeport.exporter.neurons.delta import Delta
 from spikeport.exporter.neurons.rf import Resonator
 from spikeport.exporter.program import ChipProgram, ConvConnection, InputPort, SparseConnection
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import write_bytes
 
 from .chain import Link, chain_of
 from .fields import Fields, biases, in_netx_order, neuron_fields

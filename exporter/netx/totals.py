@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.dequantise import geometry_of, held_weights
 from spikeport.exporter.program import (
     Connection,
@@ -24,7 +25,6 @@ from spikeport.exporter.program import (
     SparseConnection,
     delays_per_weight,
 )
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 
 LOWEST, HIGHEST = -256, 255

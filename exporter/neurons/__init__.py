@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.plugins import Registry
+from spikeport.common.errors import InputError
+from spikeport.common.plugins import Registry
 
 from .atrlif import ATRLIF
 from .base import Integers, Limits, Population, SpikeStep, States, Step, StockProcess

@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 from onnx import AttributeProto, helper
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 FLOAT, INT, STRING, TENSOR = AttributeProto.FLOAT, AttributeProto.INT, AttributeProto.STRING, AttributeProto.TENSOR
 FLOATS, INTS, STRINGS = AttributeProto.FLOATS, AttributeProto.INTS, AttributeProto.STRINGS

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .node import Node, Relu
 from .values import Floats, Value

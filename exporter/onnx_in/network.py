@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from spikeport.hardware_profiles.errors import InputError, naming, reason
+from spikeport.common.errors import InputError, naming, reason
 
 from .node import Node, Relu, Thresholds, Walk, label
 from .onnx_file import read_onnx

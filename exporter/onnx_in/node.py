@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .attributes import Attribute, checked
 from .values import Floats, NirBuilder, Value

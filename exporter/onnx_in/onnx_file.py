@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 from onnx import external_data_helper
 
-from spikeport.hardware_profiles.errors import InputError, naming, reason
+from spikeport.common.errors import InputError, naming, reason
 
 # protobuf itself ends there; what lies in external data may not be more either
 LARGEST_BYTES = 1 << 31

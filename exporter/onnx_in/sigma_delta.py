@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from spikeport.exporter.netx.synapses import exact, one_to_one
@@ -36,7 +37,6 @@ from spikeport.exporter.program import (
     SparseConnection,
 )
 from spikeport.exporter.validate import validate
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 

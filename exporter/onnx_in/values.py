@@ -13,8 +13,8 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.shapes import conv_output
-from spikeport.hardware_profiles.errors import InputError
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, ...]

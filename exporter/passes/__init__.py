@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikeport.hardware_profiles.plugins import Registry
+from spikeport.common.plugins import Registry
 
 from .conv1d_as_conv2d import conv1d_as_conv2d
 from .drop_dead import drop_dead

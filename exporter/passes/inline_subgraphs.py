@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import nir
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 from .rewrite import Rewrite
 

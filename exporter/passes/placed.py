@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import nir
 
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.errors import InputError
 
 Pass = Callable[[nir.NIRGraph], nir.NIRGraph]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from scipy.sparse import csr_array
 
-from spikeport.hardware_profiles.prefetch import prefetch
+from spikeport.common.prefetch import prefetch
 
 from .active import Active, Integers
 

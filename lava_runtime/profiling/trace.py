@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spikeport.hardware_profiles.files import write_text
+from spikeport.common.files import write_text
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .counts import RECEIVED

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from spikeport.hardware_profiles.files import write_text
+from spikeport.common.files import write_text
 from spikeport.lava_runtime.costs import Range
 from spikeport.summary import DeviceCost, PerInference, Summary, read_summary
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.common.errors import InputError, reason
 from spikeport.lava_runtime.costs import Range
 from spikeport.summary import PerInference, Summary
 

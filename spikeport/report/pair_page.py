@@ -11,7 +11,7 @@ from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 
-from spikeport.hardware_profiles.files import write_text
+from spikeport.common.files import write_text
 from spikeport.summary import Summary, read_summary
 
 from .network_picture import network_picture

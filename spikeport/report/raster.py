@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.errors import InputError, reason
-from spikeport.hardware_profiles.npy import LARGEST_BYTES, read_npz
+from spikeport.common.errors import InputError, reason
+from spikeport.common.npy import LARGEST_BYTES, read_npz
 
 
 @dataclass(frozen=True)

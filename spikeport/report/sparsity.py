@@ -19,7 +19,7 @@ from pathlib import Path
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.common.errors import InputError, reason
 from spikeport.summary import Amount, Count, Energy, Model, Share
 
 from .charts import interval, wilson

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeport.common.overwriting import refuse_inputs
 from spikeport.exporter.mapping import Core, Flow, LimitName, Mapping, map_program, one_each, read_map, write_map
 from spikeport.exporter.program import ChipProgram
-from spikeport.hardware_profiles.overwriting import refuse_inputs
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.output import say
 from spikeport.summary.build import mapping_of

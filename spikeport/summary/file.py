@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.common.errors import InputError, reason
 
 from .model import VERSION, Summary
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
-from spikeport.hardware_profiles.errors import InputError, nearest
+from spikeport.common.errors import InputError, nearest
 from spikeport.trainer.config import NetworkConfig, TrainConfig
 
 Value = bool | int | float | str

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from spikeport import stages
+from spikeport.common.errors import InputError
+from spikeport.common.files import make_folder, write_text
 from spikeport.compiling import compile_recipe, options_of
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.folder import RunFolder
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import make_folder, write_text
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate

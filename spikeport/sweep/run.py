@@ -19,10 +19,10 @@ from typing import Any
 import joblib
 
 from spikeport.claim import holds_training
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_text
+from spikeport.common.locks import locked_folder
 from spikeport.folder import RunFolder
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.files import write_text
-from spikeport.hardware_profiles.locks import locked_folder
 from spikeport.lava_runtime.workers import run_until_done, worker_pool
 from spikeport.output import Done
 from spikeport.recipe import checked_recipe, read_recipe

@@ -17,8 +17,8 @@ from safetensors.torch import load, save
 from small_training import NETWORK, TRAINING, made
 from torch_archives import Code, members, old_archive, script, zipped
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.hardware_profiles.errors import InputError
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.bptt import Bptt
 from spikeport.trainer.checkpoint import make_checkpoint, restore

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from spikeport.hardware_profiles.errors import InputError
-from spikeport.hardware_profiles.plugins import Registry
+from spikeport.common.errors import InputError
+from spikeport.common.plugins import Registry
 from spikeport.trainer.lookup import lookup
 
 from .cifar10_dvs import cifar10_dvs

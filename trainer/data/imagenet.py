@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.hardware_profiles.errors import InputError, reason
+from spikeport.common.errors import InputError, reason
 
 from .dataset import Dataset, Request
 from .image_files import ImageFiles

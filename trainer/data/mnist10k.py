@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.hardware_profiles.arrays import read_arrays
-from spikeport.hardware_profiles.errors import InputError
+from spikeport.common.arrays import read_arrays
+from spikeport.common.errors import InputError
 
 from .dataset import Dataset, Request
 from .places import locate

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.hardware_profiles.arrays import read_arrays, save_arrays
-from spikeport.hardware_profiles.errors import InputError, reason
-from spikeport.hardware_profiles.files import replacing
+from spikeport.common.arrays import read_arrays, save_arrays
+from spikeport.common.errors import InputError, reason
+from spikeport.common.files import replacing
 
 DATA = "SPIKEPORT_DATA"
 CACHE = "SPIKEPORT_CACHE"

@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 
-from spikeport.hardware_profiles.errors import InputError
+from .errors import InputError
 
 # what a file's arrays may take in memory, all together, as numbers of 8 bytes
 LARGEST_BYTES = 1 << 31
