@@ -12,7 +12,7 @@ own size and so hides what this shows. Compared, each with the same settings at 
     sew_resnet        SEW blocks, ADD, that start as the identity
     spiking ResNet    plain residual blocks as usual (threshold 1, no identity start), sew_resnet's surrogate
 
-The identity start is that of trainer/identity.py: the last batch norm of every block has weight 0. Five minutes of one
+The identity start is that of trainer/methods/initialisation/identity.py: the last batch norm of every block has weight 0. Five minutes of one
 CPU core. Prints the loss in fifths of the training, and dL/ds of the first over the last layer, mean over the seeds.
 """
 
@@ -32,13 +32,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spikeport.common.files import write_text
 from spikeport.report import svg
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.encoding import encode
-from spikeport.trainer.estimator import Method
-from spikeport.trainer.gradients import gradient_norms
-from spikeport.trainer.methods import get_method
-from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.data.encoding import encode
+from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.methods.initialisation.gradients import gradient_norms
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.network import SpikingNetwork
 
 CHANNELS, TIME_STEPS, BATCH, MOMENTUM, CLIP = 8, 6, 32, 0.9, 1.0
 # layers of the network: its blocks

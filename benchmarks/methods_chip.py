@@ -18,12 +18,12 @@ from benchmarks import page
 from spikeport.folder import RunFolder
 from spikeport.recipe import Recipe, checked_recipe, load_recipe
 from spikeport.stages import dataset_of, train_network
-from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.estimator import Method
-from spikeport.trainer.memory import keep_freed_memory
-from spikeport.trainer.methods import get_method, load_trained
-from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.loop.memory import keep_freed_memory
+from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.methods.registry import get_method, load_trained
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.network import SpikingNetwork
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,8 +13,8 @@ from benchmarks import page
 from spikeport.common.files import write_text
 from spikeport.recipe import Recipe
 from spikeport.report import svg
-from spikeport.trainer.config import LayerConfig
-from spikeport.trainer.methods import METHODS as _METHODS
+from spikeport.trainer.methods.registry import METHODS as _METHODS
+from spikeport.trainer.network.config import LayerConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = {"digits": "digits", "mnist10k": "MNIST, 8000 training images", "fsdd": "spoken digits (FSDD)"}

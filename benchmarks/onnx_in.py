@@ -24,7 +24,7 @@ from spikeport.exporter.onnx_in.convert import Way, convert_onnx
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.results.conversion import measure
 from spikeport.trainer.data.dataset import Request
-from spikeport.trainer.data.mnist10k import mnist10k
+from spikeport.trainer.data.sets.mnist10k import mnist10k
 
 EPOCHS, BATCH, SEED = 12, 64, 0
 CALIBRATION, LONGEST = 500, 64

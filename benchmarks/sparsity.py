@@ -28,7 +28,7 @@ from spikeport.report import write_report
 from spikeport.report.sparsity import SparsityCurve, SparsityPoint
 from spikeport.stages import answers, dataset_of
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.methods import get_method
+from spikeport.trainer.methods.registry import get_method
 
 
 def main() -> None:

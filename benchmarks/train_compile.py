@@ -25,8 +25,8 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spikeport.trainer.ann import TwinNetwork
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from spikeport.trainer.methods import get_method
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
 
 STEPS, BATCH = 16, 64
 # torch recompiles a function up to eight times before it gives up

@@ -18,8 +18,8 @@ import time
 
 import torch
 
-from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
-from spikeport.trainer.stretches import count_spikes
+from spikeport.trainer.loop.stretches import count_spikes
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
 
 BATCH, INPUTS, CLASSES = 32, 700, 20
 

@@ -26,7 +26,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from spikeport.common.errors import InputError, reason
 from spikeport.common.files import replacing
-from spikeport.trainer.effective import Geometry, TwinLayer
+from spikeport.trainer.network.effective import Geometry, TwinLayer
 
 OPSET = 17
 # the first that belongs to opset 17, so that older runtimes read the file, too

@@ -39,7 +39,7 @@ from .summary import read_summary
 def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, overwrite: bool = False) -> None:
     """Train the network and its twin into a folder; where torchrun started several processes, the first one writes."""
     from spikeport import stages
-    from spikeport.trainer.parallel import this_process
+    from spikeport.trainer.loop.parallel import this_process
 
     from .claim import claimed, joined
     from .recipe import load_recipe
@@ -72,7 +72,7 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
     elif output.suffix == ".nir":
         from spikeport.exporter.from_torch import network_to_nir
         from spikeport.exporter.nir_file import write_nir
-        from spikeport.trainer.methods import load_trained
+        from spikeport.trainer.methods.registry import load_trained
 
         write_nir(network_to_nir(load_trained(folder.network).spiking_network), output)
     elif output.suffix == ".onnx":

@@ -10,7 +10,7 @@ from typing import Any
 
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_bytes, write_text
-from spikeport.trainer.names import ENDING, drop_old, found
+from spikeport.trainer.tensor_files.names import ENDING, drop_old, found
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def _registries() -> Iterator[Registry[Any]]:
     yield from (ALL_NEURONS, ALL_PASSES, profiles())
     try:
         from spikeport.trainer.data import ALL_DATASETS
-        from spikeport.trainer.methods import ALL_METHODS
+        from spikeport.trainer.methods.registry import ALL_METHODS
     except ImportError:
         return
     yield from (ALL_DATASETS, ALL_METHODS)

@@ -88,7 +88,7 @@ def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULT
         return open_model(path, chip if path.suffix == ".chip" else chip or "loihi2", options)
     if path.is_dir():
         from spikeport.exporter.from_torch import network_to_nir
-        from spikeport.trainer.methods import load_trained
+        from spikeport.trainer.methods.registry import load_trained
 
         graph = network_to_nir(load_trained(RunFolder(path).network).spiking_network)
     elif path.suffix == ".nir":

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spikeport.common.errors import InputError, nearest, nearest_file, reason
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
-from spikeport.trainer.augment import Augmentation
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from spikeport.trainer.preset import over_preset
-from spikeport.trainer.schedule import Schedule
-from spikeport.trainer.sparsity import Sparsity
+from spikeport.trainer.loop.augment import Augmentation
+from spikeport.trainer.loop.schedule import Schedule
+from spikeport.trainer.loop.sparsity import Sparsity
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.settings.preset import over_preset
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,10 +32,10 @@ class Recipe(BaseModel):
     """A whole run: what to train on what, for which chip, compared with which devices.
 
     data: the file or folder that holds the data set, if it does not come with the project.
-    preset: what the recipe leaves out comes from that published setting (trainer/presets/), key by key.
+    preset: what the recipe leaves out comes from that published setting (trainer/settings/presets/), key by key.
     precision: "high" spends two synapses per weight where that is needed (exporter/quantise.py).
     sums: how the chip adds up what `sew` blocks join: "graded" adds once and sends payloads (exporter/graded_sums.py).
-    network and training: see trainer/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
+    network and training: see trainer/network/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -107,10 +107,10 @@ def _check_fit(recipe: Recipe, path: str) -> None:
     """Refuse now what would otherwise be refused after the training."""
     from spikeport.hardware_profiles.loader import load_chip, load_device
     from spikeport.trainer.data import ALL_DATASETS
-    from spikeport.trainer.encoding import ENCODERS
-    from spikeport.trainer.lookup import lookup
-    from spikeport.trainer.methods import get_method
-    from spikeport.trainer.options import read_options
+    from spikeport.trainer.data.encoding import ENCODERS
+    from spikeport.trainer.methods.registry import get_method
+    from spikeport.trainer.settings.lookup import lookup
+    from spikeport.trainer.settings.options import read_options
 
     try:
         chip = load_chip(recipe.chip)

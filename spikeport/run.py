@@ -20,7 +20,7 @@ from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.child import lava_missing
 from spikeport.lava_runtime.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
-from spikeport.trainer.parallel import this_process
+from spikeport.trainer.loop.parallel import this_process
 
 from .claim import claimed
 from .findings import Findings

@@ -24,10 +24,10 @@ from spikeport.lava_runtime.result import SimulationResult, differences
 from spikeport.lava_runtime.simulate import Backend, simulate
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.effective import TwinLayer
-from spikeport.trainer.estimator import Method
-from spikeport.trainer.methods import get_method, load_trained
-from spikeport.trainer.parallel import this_process
+from spikeport.trainer.loop.parallel import this_process
+from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.methods.registry import get_method, load_trained
+from spikeport.trainer.network.effective import TwinLayer
 
 from .claim import checkpoint_of
 from .compiling import compile_recipe, options_of

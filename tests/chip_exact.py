@@ -16,7 +16,7 @@ from spikeport.exporter.program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.network.network import SpikingNetwork
 
 Array = NDArray[np.float64]
 

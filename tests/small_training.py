@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from spikeport.trainer import bptt
-from spikeport.trainer.bptt import Bptt
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import Dataset
+from spikeport.trainer.methods import bptt
+from spikeport.trainer.methods.bptt import Bptt
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
 
 NETWORK = NetworkConfig((LayerConfig(size=12),), "cuba_lif", train_decays=True)
 

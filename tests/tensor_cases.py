@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.files import read_tensors
+from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 CONTENT = {
     "settings": {

@@ -17,7 +17,7 @@ from places import ROOT
 from programs import dense, spikes
 
 from spikeport.exporter.program_file import save_program
-from spikeport.trainer.files import read_tensors
+from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 
 @pytest.fixture

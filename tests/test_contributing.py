@@ -98,7 +98,7 @@ ADDITIONS = [
         "example_mse",
         {
             "trainer/NAME.py": new("method.py"),
-            "trainer/methods.py": after(
+            "trainer/methods/registry.py": after(
                 ("from .estimator import Method\n", "from .example_mse import MeanSquares\n"),
                 ("SewResnet, TsslBp", ", MeanSquares"),
             ),
@@ -106,7 +106,7 @@ ADDITIONS = [
             "tests/test_recipes.py": after(("MORE = {\n", '    "digits_example_mse": 0.9,\n')),
             "docs/methods.md": page_of_methods,
         },
-        "from spikeport.trainer.methods import get_method; assert get_method('NAME').name == 'NAME'",
+        "from spikeport.trainer.methods.registry import get_method; assert get_method('NAME').name == 'NAME'",
         (
             "tests/test_docs_lists.py",
             "tests/test_recipes.py::test_every_recipe_is_valid_named_like_its_file_and_run_by_a_test[digits_NAME]",

@@ -12,9 +12,9 @@ from spikeport.exporter.flow import listed
 from spikeport.exporter.neurons import NEURON_MODELS
 from spikeport.exporter.passes import PASSES
 from spikeport.trainer.data import DATASETS
-from spikeport.trainer.encoding import ENCODERS
-from spikeport.trainer.methods import METHODS
-from spikeport.trainer.preset import presets
+from spikeport.trainer.data.encoding import ENCODERS
+from spikeport.trainer.methods.registry import METHODS
+from spikeport.trainer.settings.preset import presets
 
 
 def first_cells(page: str) -> list[str]:

@@ -22,9 +22,9 @@ from spikeport.exporter.nir_file import read_nir, write_nir
 from spikeport.exporter.program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.trainer.network import Flatten, SpikingBlock, SpikingNetwork
-from spikeport.trainer.neurons import LIF, CubaLIF
-from spikeport.trainer.quantise import ChipAware
+from spikeport.trainer.network.network import Flatten, SpikingBlock, SpikingNetwork
+from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
+from spikeport.trainer.neuron_step.quantise import ChipAware
 
 
 def dense_network(seed: int, bits: int | None, sizes: tuple[int, ...] = (12, 20, 5)) -> SpikingNetwork:

@@ -23,7 +23,7 @@ from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import checked_recipe
-from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
 
 SHAPE, STEPS = (2, 6, 6), 9
 

@@ -19,7 +19,7 @@ from spikeport.exporter.synaptic_delays import join_delays, split_delays
 from spikeport.exporter.validate import validate
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
 
 
 def delayed(folder: Path, seed: int, longest: int = 6, bits: int | None = 8) -> ChipProgram:

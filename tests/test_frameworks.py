@@ -27,10 +27,10 @@ from spikeport.exporter.nir_file import write_nir
 from spikeport.folder import RunFolder
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.models import open_model
-from spikeport.trainer.config import LayerConfig, NetworkConfig
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.methods import get_method
-from spikeport.trainer.train_config import TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig
 
 PEERS = ROOT / ".venv-frameworks"
 FROM_FRAMEWORKS = script("from_frameworks")

@@ -15,12 +15,12 @@ from torch_archives import Code, harmful, members, old_archive, script, write_ol
 
 from spikeport.common.errors import InputError
 from spikeport.folder import RunFolder
-from spikeport.trainer import names, plain
 from spikeport.trainer.ann import AnnTwin
-from spikeport.trainer.bptt import Bptt
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.files import read_tensors, write_tensors
-from spikeport.trainer.methods import load_trained
+from spikeport.trainer.methods.bptt import Bptt
+from spikeport.trainer.methods.registry import load_trained
+from spikeport.trainer.tensor_files import names, plain
+from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 OLD = Path(__file__).parent / "old_release"
 KINDS = {"network": "network", "checkpoint": "checkpoint", "ann": "ann_twin"}

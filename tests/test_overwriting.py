@@ -33,7 +33,7 @@ from spikeport.common.files import write_text
 from spikeport.common.overwriting import keeping, refuse_inputs
 from spikeport.exporter.program_file import save_program
 from spikeport.folder import RunFolder, new_folder
-from spikeport.trainer.bptt import Bptt
+from spikeport.trainer.methods.bptt import Bptt
 
 COMMANDS: Any = get_command(cli.app).commands  # type: ignore[attr-defined]
 RECIPE = """
@@ -381,7 +381,7 @@ def test_overwriting_that_was_interrupted_goes_on(trained: Path, tmp_path: Path)
     running.communicate(timeout=300)
     assert {name: content for name, content in contents(out).items() if name in old} == old
     went_on: list[int] = []
-    from spikeport.trainer import loop
+    from spikeport.trainer.loop import loop
 
     real = loop.restore
 

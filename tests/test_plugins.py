@@ -231,7 +231,7 @@ def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypa
     from spikeport.exporter.neurons import ALL_NEURONS
     from spikeport.exporter.passes import ALL_PASSES
     from spikeport.trainer.data import ALL_DATASETS
-    from spikeport.trainer.methods import ALL_METHODS
+    from spikeport.trainer.methods.registry import ALL_METHODS
 
     registries: dict[str, Registry[Any]] = {
         "spikeport.neurons": ALL_NEURONS,
@@ -251,7 +251,7 @@ def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypa
 
 
 def test_nothing_is_looked_for_before_a_name_is_asked_for(site: Path, tmp_path: Path) -> None:
-    code = "import sys, spikeport.cli, spikeport.exporter.compile, spikeport.trainer.methods; from hardware_profiles import plugins\n"
+    code = "import sys, spikeport.cli, spikeport.exporter.compile, spikeport.trainer.methods.registry; from hardware_profiles import plugins\n"
     code += "assert plugins._entries.cache_info().misses == 0\n"
     code += "from hardware_profiles import load_chip; load_chip('loihi2')\n"
     code += "assert not any(name.startswith('spikeport_example') for name in sys.modules)"

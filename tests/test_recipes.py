@@ -17,7 +17,7 @@ from places import ROOT, SHARED
 from spikeport.recipe import load_recipe
 from spikeport.stages import dataset_of
 from spikeport.trainer.data.places import DATA
-from spikeport.trainer.methods import get_method
+from spikeport.trainer.methods.registry import get_method
 
 # share of the test part that the trained network answers right, at least: those of the slow tests, and all others
 SLOW = {"digits_cnn": 0.98, "digits_sew_resnet": 0.98, "digits_st_rsbp": 0.975}

@@ -23,7 +23,7 @@ from spikeport.exporter.neurons import GradedVec
 from spikeport.lava_runtime.child import lava_missing
 from spikeport.summary import VERSION, Summary
 from spikeport.sweep import Grid, run_sweep
-from spikeport.trainer.files import read_tensors
+from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 
 @pytest.fixture(scope="module")

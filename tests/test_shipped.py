@@ -16,7 +16,7 @@ import spikeport as sp
 from spikeport import shipped
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.encoding import integrate
+from spikeport.trainer.data.encoding import integrate
 
 EXAMPLES = ROOT / "examples"
 

@@ -27,9 +27,9 @@ from spikeport.recipe import Recipe
 from spikeport.sweep import Grid, Sweep, run_sweep
 from spikeport.sweep.grid import with_values
 from spikeport.sweep.pareto import front
-from spikeport.trainer.checkpoint import restore
-from spikeport.trainer.files import read_tensors
-from spikeport.trainer.loop import DivergedError
+from spikeport.trainer.loop.checkpoint import restore
+from spikeport.trainer.loop.loop import DivergedError
+from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 RECIPE = """
 name = "tiny"
@@ -136,7 +136,7 @@ def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
         went_on_from.append(done.epoch)
         return done
 
-    monkeypatch.setattr("spikeport.trainer.loop.restore", restored)
+    monkeypatch.setattr("spikeport.trainer.loop.loop.restore", restored)
     found = run_sweep(recipe, Grid.parse([epochs]), folder)
     assert [0 < epoch < 24 for epoch in went_on_from] == [True]
     whole = run_sweep(recipe, Grid.parse([epochs]), tmp_path / "whole")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.ann import AnnTwin
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.effective import TwinLayer
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.effective import TwinLayer
 
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 6, stride=2, groups=2))
 TRAINING = TrainConfig(epochs=3, seed=1)

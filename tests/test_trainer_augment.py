@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.augment import Augmentation, augment, drop_spikes
-from spikeport.trainer.bptt import Bptt
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import load_dataset
+from spikeport.trainer.loop.augment import Augmentation, augment, drop_spikes
+from spikeport.trainer.methods.bptt import Bptt
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
 
 NOTHING = Augmentation()
 

@@ -18,10 +18,10 @@ from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.nir_file import read_nir
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.methods import get_method
-from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.network import SpikingNetwork
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))
 RECURRENT = (LayerConfig(size=24, recurrent=True), LayerConfig(size=20))

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from spikeport.exporter.neurons.cuba import plain_current, plain_voltage
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
-from spikeport.trainer import fused
-from spikeport.trainer.chip_step import ChipRun, chip_fire, chip_fire_recurrent
-from spikeport.trainer.dynamics import filter_stepwise, fire_stepwise, integrate_recurrent_from
-from spikeport.trainer.quantise import ChipScale, LayerTensors
-from spikeport.trainer.surrogates import SURROGATES, surrogate
+from spikeport.trainer.neuron_step import fused
+from spikeport.trainer.neuron_step.chip_step import ChipRun, chip_fire, chip_fire_recurrent
+from spikeport.trainer.neuron_step.dynamics import filter_stepwise, fire_stepwise, integrate_recurrent_from
+from spikeport.trainer.neuron_step.quantise import ChipScale, LayerTensors
+from spikeport.trainer.neuron_step.surrogates import SURROGATES, surrogate
 
 SHAPES = st.sampled_from([(1, 1, 1), (6, 3, 5), (5, 2, 2, 3, 3), (4, 4, 33)])
 TYPES = st.sampled_from([torch.float32, torch.float64])

@@ -11,10 +11,10 @@ import pytest
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.data.aedat import read_aedat2
-from spikeport.trainer.data.cifar10_dvs import ARCHIVES
-from spikeport.trainer.data.events import to_spikes
 from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.readers.aedat import read_aedat2
+from spikeport.trainer.data.sets.cifar10_dvs import ARCHIVES
+from spikeport.trainer.data.sets.events import to_spikes
 
 HEADER = b"#!AER-DAT2.0\r\n# This is a raw AE data file - do not edit\r\n# created Wed Jan 20 10:11:12 CST 2016\r\n"
 EACH = 10

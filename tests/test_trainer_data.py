@@ -12,9 +12,9 @@ from scipy.io import wavfile
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.data.cochlea import Cochlea
+from spikeport.trainer.data.encoding import encode
 from spikeport.trainer.data.places import CACHE, DATA
-from spikeport.trainer.encoding import encode
+from spikeport.trainer.data.readers.cochlea import Cochlea
 
 DIGITS = range(3)
 

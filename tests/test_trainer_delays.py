@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.delays import Delays
-from spikeport.trainer.methods import get_method
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.delays import Delays
 
 LAGS = (0, 3, 7)
 STEPS = 20

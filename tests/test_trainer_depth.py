@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.dynamics import fire_stepwise, integrate_and_fire
-from spikeport.trainer.fused import knows
-from spikeport.trainer.gradients import gradient_norms, growth
-from spikeport.trainer.identity import start_as_identity
-from spikeport.trainer.methods import get_method, load_trained
-from spikeport.trainer.network import Join, SpikingBlock, SpikingNetwork
-from spikeport.trainer.sew_resnet import SewResnet
-from spikeport.trainer.surrogate_bn import SurrogateBn, set_height, tuned_height
-from spikeport.trainer.surrogates import atan, surrogate
+from spikeport.trainer.methods.initialisation.gradients import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.identity import start_as_identity
+from spikeport.trainer.methods.registry import get_method, load_trained
+from spikeport.trainer.methods.sew_resnet import SewResnet
+from spikeport.trainer.methods.surrogate_bn import SurrogateBn, set_height, tuned_height
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.network import Join, SpikingBlock, SpikingNetwork
+from spikeport.trainer.neuron_step.dynamics import fire_stepwise, integrate_and_fire
+from spikeport.trainer.neuron_step.fused import knows
+from spikeport.trainer.neuron_step.surrogates import atan, surrogate
 
 X = (torch.rand(6, 24, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.4).float()
 Y = torch.arange(24) % 10

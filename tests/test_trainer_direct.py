@@ -17,10 +17,10 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles import load_chip
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.encoding import encode
-from spikeport.trainer.methods import get_method
+from spikeport.trainer.data.encoding import encode
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 
 DENSE = (LayerConfig(size=16), LayerConfig(size=12))
 CONV = (LayerConfig("conv", 4, pool=2), LayerConfig("conv", 4))

@@ -14,8 +14,8 @@ import pytest
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.data.events import to_spikes
 from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.sets.events import to_spikes
 
 EVENTS = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
 

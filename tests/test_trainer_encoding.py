@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.encoding import encode
+from spikeport.trainer.data.encoding import encode
 
 
 def generator(seed: int = 0) -> np.random.Generator:

@@ -12,14 +12,14 @@ import torch
 from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after
 
 from spikeport.common.errors import InputError
-from spikeport.trainer import checkpoint
-from spikeport.trainer.bptt import Bptt
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.files import read_tensors, write_tensors
-from spikeport.trainer.loop import DivergedError
-from spikeport.trainer.methods import get_method, load_trained
-from spikeport.trainer.network import SpikingNetwork
+from spikeport.trainer.loop import checkpoint
+from spikeport.trainer.loop.loop import DivergedError
+from spikeport.trainer.methods.bptt import Bptt
+from spikeport.trainer.methods.registry import get_method, load_trained
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,9 @@ from safetensors.torch import load, save
 from tensor_cases import CONTENT, equal, refused
 
 from spikeport.common.errors import InputError
-from spikeport.trainer import files, plain
-from spikeport.trainer.files import read_tensors, write_tensors
+from spikeport.trainer.tensor_files import plain
+from spikeport.trainer.tensor_files import tensor_files as files
+from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_names_of_tensors_that_would_be_the_same(tmp_path: Path) -> None:
 
 def test_the_same_content_is_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     code = (
-        "import sys, torch; from spikeport.trainer.files import write_tensors;"
+        "import sys, torch; from spikeport.trainer.tensor_files.tensor_files import write_tensors;"
         "write_tensors(sys.argv[1], 'network', {c: {c: torch.ones(3), 'n': 1} for c in 'qwertyuiop'})"
     )
     for seed in ("1", "2"):

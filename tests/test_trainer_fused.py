@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikeport.trainer import fused
-from spikeport.trainer.dynamics import (
+from spikeport.trainer.neuron_step import fused
+from spikeport.trainer.neuron_step.dynamics import (
     filter_current,
     filter_stepwise,
     fire_stepwise,
     integrate_and_fire_from,
     integrate_and_fire_over,
 )
-from spikeport.trainer.neurons import LIF, CubaLIF
-from spikeport.trainer.sparse import pays, sparse_linear
-from spikeport.trainer.surrogates import SURROGATES, Surrogate, surrogate
+from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
+from spikeport.trainer.neuron_step.sparse import pays, sparse_linear
+from spikeport.trainer.neuron_step.surrogates import SURROGATES, Surrogate, surrogate
 
 SHAPES = st.sampled_from([(1, 1, 1), (4, 3, 5), (7, 2, 2, 3, 3), (3, 4, 33)])
 TYPES = st.sampled_from([torch.float32, torch.float64])

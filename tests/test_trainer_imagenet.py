@@ -17,11 +17,12 @@ from spikeport.common.errors import InputError
 from spikeport.folder import RunFolder
 from spikeport.run import run_recipe
 from spikeport.trainer.ann import AnnTwin
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
-from spikeport.trainer.data import Dataset, image_files, load_dataset
-from spikeport.trainer.data.image_files import ImageFiles
+from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.places import DATA
-from spikeport.trainer.methods import get_method
+from spikeport.trainer.data.readers import image_files
+from spikeport.trainer.data.readers.image_files import ImageFiles
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
 
 pytest.importorskip("PIL", reason="Pillow, which torchvision brings, is not installed")
 

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.bptt import Bptt
-from spikeport.trainer.checkpoint import make_checkpoint
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.files import read_tensors
-from spikeport.trainer.loop import DivergedError, Task, train
-from spikeport.trainer.schedule import Schedule
+from spikeport.trainer.loop.checkpoint import make_checkpoint
+from spikeport.trainer.loop.loop import DivergedError, Task, train
+from spikeport.trainer.loop.schedule import Schedule
+from spikeport.trainer.methods.bptt import Bptt
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 NETWORK = NetworkConfig((LayerConfig(size=10),), "cuba_lif", batch_norm=False, chip_aware=None)
 TRAINING = TrainConfig(epochs=3, batch_size=16, steps=6, encoding="bernoulli", seed=3, checkpoint_seconds=0)

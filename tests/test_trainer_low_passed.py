@@ -11,10 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spikeport.trainer.low_passed import factors, low_passed, output_rates, scale_error, with_inhibition
-from spikeport.trainer.quantise import LayerTensors
-from spikeport.trainer.regularise import exponential_penalty
-from spikeport.trainer.spike_trains import Trains
+from spikeport.trainer.methods.regularise import exponential_penalty
+from spikeport.trainer.methods.spike_trains.low_passed import (
+    factors,
+    low_passed,
+    output_rates,
+    scale_error,
+    with_inhibition,
+)
+from spikeport.trainer.methods.spike_trains.spike_trains import Trains
+from spikeport.trainer.neuron_step.quantise import LayerTensors
 
 
 def scalar(value: float) -> Tensor:

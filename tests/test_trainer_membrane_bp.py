@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.config import LayerConfig, NetworkConfig
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.membrane_bp import MembraneBp
-from spikeport.trainer.network import SpikingNetwork
-from spikeport.trainer.train_config import TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.methods.membrane_bp import MembraneBp
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig
+from spikeport.trainer.network.network import SpikingNetwork
 
 NETWORK = NetworkConfig((LayerConfig(size=64),), dv=0.05, batch_norm=False)
 TRAINING = TrainConfig(

@@ -9,7 +9,7 @@ import pytest
 
 FAULTS = """
 import resource
-from spikeport.trainer.memory import keep_freed_memory
+from spikeport.trainer.loop.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -11,10 +11,10 @@ from torch import nn
 
 from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
-from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
-from spikeport.trainer.effective import EffectiveLayer
-from spikeport.trainer.network import Flatten, SpikingBlock, SpikingNetwork
-from spikeport.trainer.neurons import LIF, CubaLIF
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.effective import EffectiveLayer
+from spikeport.trainer.network.network import Flatten, SpikingBlock, SpikingNetwork
+from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
 
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 6, stride=2, dilation=2, padding=2, groups=2))
 

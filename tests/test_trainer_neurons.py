@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.neurons import LIF, CubaLIF, Decay
-from spikeport.trainer.surrogates import SURROGATES, surrogate
+from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF, Decay
+from spikeport.trainer.neuron_step.surrogates import SURROGATES, surrogate
 
 
 def sequence(*values: float) -> torch.Tensor:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from spikeport.common.errors import InputError
 from spikeport.recipe import load_recipe
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.estimator import Method
-from spikeport.trainer.methods import METHODS, load_trained
-from spikeport.trainer.network import SpikingNetwork
-from spikeport.trainer.options import RECIPE_RULES, read_options
+from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.methods.registry import METHODS, load_trained
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.settings.options import RECIPE_RULES, read_options
 
 
 @dataclass(frozen=True)

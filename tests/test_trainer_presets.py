@@ -11,12 +11,12 @@ import torch
 
 from spikeport.common.errors import InputError
 from spikeport.recipe import Recipe, load_recipe
-from spikeport.trainer.config import plan_layers
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.layers import Planned, PlannedJoin, PlannedLayer
-from spikeport.trainer.methods import get_method
-from spikeport.trainer.options import read_options
-from spikeport.trainer.preset import presets, read_preset
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.network.config import plan_layers
+from spikeport.trainer.network.layers import Planned, PlannedJoin, PlannedLayer
+from spikeport.trainer.settings.options import read_options
+from spikeport.trainer.settings.preset import presets, read_preset
 
 SHAPES = {
     "mnist": ((1, 28, 28), 10),

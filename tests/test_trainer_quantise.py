@@ -17,7 +17,7 @@ from spikeport.hardware_profiles.fixed_point import (
     at_threshold,
     quantise_weights,
 )
-from spikeport.trainer.quantise import ChipAware, FanIn, LayerTensors, fake_quantise, layer_scale
+from spikeport.trainer.neuron_step.quantise import ChipAware, FanIn, LayerTensors, fake_quantise, layer_scale
 
 Array = NDArray[np.float64]
 

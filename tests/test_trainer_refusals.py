@@ -12,8 +12,8 @@ from small_training import fit, made
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.files import read_tensors, write_tensors
-from spikeport.trainer.methods import load_trained
+from spikeport.trainer.methods.registry import load_trained
+from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 
 @pytest.fixture(scope="module")

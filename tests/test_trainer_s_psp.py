@@ -9,10 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spikeport.trainer.blocks import Flatten
-from spikeport.trainer.dynamics import filter_current
-from spikeport.trainer.quantise import LayerTensors
-from spikeport.trainer.s_psp import (
+from spikeport.trainer.methods.spike_trains.s_psp import (
     LARGEST_GAIN,
     mean_s_psp,
     output_counts,
@@ -21,7 +18,7 @@ from spikeport.trainer.s_psp import (
     s_psp,
     synaptic_input,
 )
-from spikeport.trainer.spike_trains import (
+from spikeport.trainer.methods.spike_trains.spike_trains import (
     Trains,
     bias_response,
     delayed,
@@ -30,6 +27,9 @@ from spikeport.trainer.spike_trains import (
     largest_response,
     response,
 )
+from spikeport.trainer.network.blocks import Flatten
+from spikeport.trainer.neuron_step.dynamics import filter_current
+from spikeport.trainer.neuron_step.quantise import LayerTensors
 
 
 def scalar(value: float) -> Tensor:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.methods import get_method
-from spikeport.trainer.neurons import LIF
-from spikeport.trainer.soft_lif import SoftLif, above_threshold, noisy_rate, soft_lif_rate
+from spikeport.trainer.methods.registry import get_method
+from spikeport.trainer.methods.soft_lif import SoftLif, above_threshold, noisy_rate, soft_lif_rate
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.neuron_step.neurons import LIF
 
 NETWORK = NetworkConfig((LayerConfig(size=24),), "cuba_lif", du=0.3)
 TRAINING = TrainConfig(method="soft_lif", epochs=6, learning_rate=0.01, steps=32)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.config import LayerConfig, NetworkConfig
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.network import SpikingNetwork
-from spikeport.trainer.reservoir import reservoir_mask
-from spikeport.trainer.st_rsbp import StRsbp, forced_spikes
-from spikeport.trainer.train_config import TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.methods.initialisation.reservoir import reservoir_mask
+from spikeport.trainer.methods.st_rsbp import StRsbp, forced_spikes
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig
+from spikeport.trainer.network.network import SpikingNetwork
 
 NETWORK = NetworkConfig((LayerConfig(size=48, recurrent=True),), dv=0.05, batch_norm=False)
 TRAINING = TrainConfig(method="st_rsbp", epochs=6, steps=24, learning_rate=0.005)

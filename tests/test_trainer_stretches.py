@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.bptt import Bptt
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig, build_network
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.network import SpikingNetwork
-from spikeport.trainer.sparsity import Sparsity
-from spikeport.trainer.stretches import count_spikes
+from spikeport.trainer.loop.sparsity import Sparsity
+from spikeport.trainer.loop.stretches import count_spikes
+from spikeport.trainer.methods.bptt import Bptt
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.network import SpikingNetwork
 
 NETWORKS = {
     "cuba": NetworkConfig((LayerConfig(size=7),), "cuba_lif", batch_norm=False, chip_aware=None, train_decays=True),

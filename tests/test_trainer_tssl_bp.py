@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.config import LayerConfig, NetworkConfig, TrainConfig
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.dynamics import integrate_and_fire
-from spikeport.trainer.firing_times import fire
-from spikeport.trainer.surrogates import surrogate
-from spikeport.trainer.tssl_bp import TsslBp, desired_spikes
+from spikeport.trainer.methods.spike_trains.firing_times import fire
+from spikeport.trainer.methods.tssl_bp import TsslBp, desired_spikes
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.neuron_step.dynamics import integrate_and_fire
+from spikeport.trainer.neuron_step.surrogates import surrogate
 
 NETWORK = NetworkConfig((LayerConfig(size=64),), "cuba_lif", du=1 / 3, dv=0.2)
 TRAINING = TrainConfig(method="tssl_bp", epochs=8, steps=5, learning_rate=0.01)

@@ -23,13 +23,13 @@ from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.stages import twin_sizes
 from spikeport.trainer.ann import TwinNetwork
-from spikeport.trainer.config import LayerConfig, NetworkConfig, build_network
-from spikeport.trainer.dynamics import integrate_recurrent
-from spikeport.trainer.effective import EffectiveLayer, EffectiveSynapse
-from spikeport.trainer.layers import plan
-from spikeport.trainer.network import Flatten, Join, SpikingBlock, SpikingNetwork
-from spikeport.trainer.neurons import LIF
-from spikeport.trainer.surrogates import surrogate
+from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.effective import EffectiveLayer, EffectiveSynapse
+from spikeport.trainer.network.layers import plan
+from spikeport.trainer.network.network import Flatten, Join, SpikingBlock, SpikingNetwork
+from spikeport.trainer.neuron_step.dynamics import integrate_recurrent
+from spikeport.trainer.neuron_step.neurons import LIF
+from spikeport.trainer.neuron_step.surrogates import surrogate
 
 Array = NDArray[np.float64]
 NETWORKS: dict[str, tuple[tuple[LayerConfig, ...], tuple[int, ...], int]] = {

@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from spikeport.common.errors import InputError, reason
+from spikeport.trainer.loop.augment import augment
+from spikeport.trainer.loop.loop import Batch, Task, make_checkpoint, shuffled_batches, train
+from spikeport.trainer.methods.estimator import PREDICT_BATCH, read_configs
+from spikeport.trainer.network.blocks import average, connect
+from spikeport.trainer.network.config import NetworkConfig, TrainConfig, make_norm, plan_layers
+from spikeport.trainer.network.effective import EffectiveSynapse, TwinLayer
+from spikeport.trainer.network.fold import BatchNorm, Synapse, fold_norm
+from spikeport.trainer.network.layers import PlannedLayer
+from spikeport.trainer.network.wiring import Wired, assemble
+from spikeport.trainer.tensor_files.rebuild import UNUSABLE, check_state
+from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
-from .augment import augment
-from .blocks import average, connect
-from .config import NetworkConfig, TrainConfig, make_norm, plan_layers
 from .data import Dataset, Samples
-from .effective import EffectiveSynapse, TwinLayer
-from .estimator import PREDICT_BATCH, read_configs
-from .files import read_tensors, write_tensors
-from .fold import BatchNorm, Synapse, fold_norm
-from .layers import PlannedLayer
-from .loop import Batch, Task, make_checkpoint, shuffled_batches, train
-from .rebuild import UNUSABLE, check_state
-from .wiring import Wired, assemble
 
 
 class TwinBlock(nn.Module):

@@ -37,8 +37,8 @@ from .model import (
 
 if TYPE_CHECKING:
     from spikeport.exporter.compile_options import CompileOptions
-    from spikeport.trainer.config import NetworkConfig
-    from spikeport.trainer.train_config import TrainConfig
+    from spikeport.trainer.loop.train_config import TrainConfig
+    from spikeport.trainer.network.config import NetworkConfig
 
 _PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
 

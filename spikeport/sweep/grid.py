@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from spikeport.common.errors import InputError, nearest
-from spikeport.trainer.config import NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig, TrainConfig
 
 Value = bool | int | float | str
 Values = dict[str, Value]

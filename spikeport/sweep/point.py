@@ -21,8 +21,8 @@ from spikeport.lava_runtime.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import Recipe, checked_recipe
 from spikeport.summary.base import spread
-from spikeport.trainer.loop import DivergedError
-from spikeport.trainer.methods import load_trained
+from spikeport.trainer.loop.loop import DivergedError
+from spikeport.trainer.methods.registry import load_trained
 
 from .grid import Point, Values, with_values
 

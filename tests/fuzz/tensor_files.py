@@ -20,10 +20,10 @@ from torch_archives import Code, members, old_archive, script, zipped
 from spikeport.common.errors import InputError
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.trainer.ann import AnnTwin
-from spikeport.trainer.bptt import Bptt
-from spikeport.trainer.checkpoint import make_checkpoint, restore
-from spikeport.trainer.files import _digest, read_tensors, write_tensors
-from spikeport.trainer.methods import load_trained
+from spikeport.trainer.loop.checkpoint import make_checkpoint, restore
+from spikeport.trainer.methods.bptt import Bptt
+from spikeport.trainer.methods.registry import load_trained
+from spikeport.trainer.tensor_files.tensor_files import _digest, read_tensors, write_tensors
 
 OLD = Path(__file__).resolve().parents[1] / "old_release"
 _VALUES: tuple[Any, ...] = (

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from spikeport.common.errors import InputError
 from spikeport.common.plugins import Registry
-from spikeport.trainer.lookup import lookup
+from spikeport.trainer.data.sets.cifar10_dvs import cifar10_dvs
+from spikeport.trainer.data.sets.digits import digits, digits_image
+from spikeport.trainer.data.sets.events import dvs_gesture, nmnist, shd, ssc
+from spikeport.trainer.data.sets.fsdd import fsdd
+from spikeport.trainer.data.sets.imagenet import imagenet
+from spikeport.trainer.data.sets.images import cifar10, cifar100, fashion_mnist, imagenette, mnist, svhn
+from spikeport.trainer.data.sets.mnist10k import mnist10k
+from spikeport.trainer.data.sets.n_tidigits import n_tidigits
+from spikeport.trainer.data.sets.ti46 import ti46_alpha, ti46_digits
+from spikeport.trainer.settings.lookup import lookup
 
-from .cifar10_dvs import cifar10_dvs
 from .dataset import Dataset, Request, Samples
-from .digits import digits, digits_image
-from .events import dvs_gesture, nmnist, shd, ssc
-from .fsdd import fsdd
-from .imagenet import imagenet
-from .images import cifar10, cifar100, fashion_mnist, imagenette, mnist, svhn
-from .mnist10k import mnist10k
-from .n_tidigits import n_tidigits
-from .ti46 import ti46_alpha, ti46_digits
 
 __all__ = ["ALL_DATASETS", "DATASETS", "Dataset", "Loader", "Request", "Samples", "load_dataset"]
 

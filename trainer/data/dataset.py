@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.encoding import Images
+from spikeport.trainer.data.readers.image_files import ImageFiles
 
-from .image_files import ImageFiles
+from .encoding import Images
 
 Samples = Images | ImageFiles
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from spikeport.trainer.estimator import Method
-from spikeport.trainer.network import SpikingNetwork
-from spikeport.trainer.stretches import count_spikes
+from spikeport.trainer.loop.stretches import count_spikes
+from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.network.network import SpikingNetwork
 
 
 class MeanSquares(Method):

@@ -1,0 +1,82 @@
+"""What a recipe may say about training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from spikeport.common.errors import InputError
+from spikeport.trainer.settings.checks import above_zero, at_least, known
+from spikeport.trainer.settings.options import RECIPE_RULES
+
+from .augment import Augmentation
+from .schedule import Schedule
+from .sparsity import Sparsity
+
+LARGEST_LEARNING_RATE = 1e3
+# of scikit-learn's splits
+LARGEST_SEED = 2**32 - 1
+
+Precision = Literal["float32", "bf16"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train.
+
+    method: name of the training method; steps: time steps per sample; encoding: see trainer/data/encoding.py;
+    learning_rate: at its highest; weight_decay: AdamW's; label_smoothing: of the cross entropy;
+    norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet), after
+    which it is folded; gradient_norm: gradients are clipped to this norm; augment: see trainer/loop/augment.py;
+    schedule, sparsity: see trainer/loop/schedule.py and trainer/loop/sparsity.py; options: the method's own, see its class.
+    held_out: share of the training part that is not trained on but gives a loss after each epoch; patience: epochs
+    without a lower one (or training loss) after which training stops, to keep the weights that had the lowest; 0 never.
+    precision: "bf16" multiplies matrices in 16 bit; accumulate: parts that a batch is cut into, one after another;
+    stretch, truncate: see trainer/loop/stretches.py; checkpoint_seconds: at most so long without a checkpoint, as far as
+    steps are shorter; tensorboard: write its files, too.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
+
+    method: str = "bptt"
+    epochs: int = 40
+    batch_size: int = 64
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-2
+    label_smoothing: float = 0.0
+    norm_epochs: float = 0.6
+    gradient_norm: float = 1.0
+    seed: int = 0
+    steps: int = 16
+    encoding: str = "integrate"
+    held_out: float = 0.0
+    patience: int = 0
+    precision: Precision = "float32"
+    accumulate: int = 1
+    stretch: int = 0
+    truncate: bool = False
+    checkpoint_seconds: float = 60.0
+    tensorboard: bool = False
+    schedule: Schedule = field(default_factory=Schedule)
+    sparsity: Sparsity = field(default_factory=Sparsity)
+    augment: Augmentation = field(default_factory=Augmentation)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "steps", "accumulate"):
+            at_least(name, getattr(self, name), 1)
+        for name in ("seed", "weight_decay", "patience", "stretch", "checkpoint_seconds"):
+            at_least(name, getattr(self, name), 0)
+        if self.seed > LARGEST_SEED:
+            raise InputError(f"seed must be at most {LARGEST_SEED}, not {self.seed}")
+        for name in ("learning_rate", "gradient_norm"):
+            above_zero(name, getattr(self, name))
+        if self.learning_rate > LARGEST_LEARNING_RATE:
+            raise InputError(f"learning_rate must be at most {LARGEST_LEARNING_RATE:g}, not {self.learning_rate}")
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"label_smoothing is a share from 0 to below 1, not {self.label_smoothing}")
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"held_out is a share of the training part from 0 to below 1, not {self.held_out}")
+        known("precision", self.precision, ("float32", "bf16"))
+        if not 0 <= self.norm_epochs <= 1:
+            raise InputError(f"norm_epochs is a share of the epochs, 0 to 1, not {self.norm_epochs}")

@@ -1,0 +1,43 @@
+"""The training methods by name; a new one is one file and one line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spikeport.common.errors import InputError
+from spikeport.common.plugins import Registry
+from spikeport.trainer.settings.lookup import lookup
+from spikeport.trainer.tensor_files.tensor_files import read_tensors
+
+from .bptt import Bptt
+from .estimator import Method
+from .membrane_bp import MembraneBp
+from .sew_resnet import SewResnet
+from .soft_lif import SoftLif
+from .st_rsbp import StRsbp
+from .surrogate_bn import SurrogateBn
+from .tssl_bp import TsslBp
+
+_METHODS: tuple[type[Method], ...] = (Bptt, SurrogateBn, MembraneBp, StRsbp, SoftLif, SewResnet, TsslBp)
+METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
+"""The training methods of this project, in the order of docs/methods.md."""
+
+
+def _as_method(name: str, found: object) -> type[Method]:
+    if not (isinstance(found, type) and issubclass(found, Method) and getattr(found, "name", None) == name):
+        raise InputError(f"must be a subclass of spikeport.trainer.methods.estimator.Method with name = {name!r}")
+    return found
+
+
+ALL_METHODS: Registry[type[Method]] = Registry("spikeport.methods", METHODS, _as_method)
+"""Those and the ones of installed packages."""
+
+
+def get_method(name: str) -> type[Method]:
+    """The training method of that name; raises InputError for an unknown one."""
+    return lookup("training method", name, ALL_METHODS)
+
+
+def load_trained(path: str | Path, device: str = "cpu") -> Method:
+    """Read a trained network by whichever method it was trained; raises InputError as Method.load."""
+    return get_method(str(read_tensors(path, "network").get("method"))).load(path, device)

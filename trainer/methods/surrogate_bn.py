@@ -1,0 +1,100 @@
+"""Deep spiking networks by a tuned surrogate and batch norm on the input currents."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from torch import Tensor
+
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.methods.initialisation.gradients import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.identity import start_as_identity
+from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.settings.checks import above_zero
+from spikeport.trainer.settings.options import RECIPE_RULES
+
+from .estimator import Method
+
+ROUNDS = 6
+# of the height's logarithm, a round
+LARGEST_CHANGE = 1.5
+
+
+@dataclass(frozen=True)
+class SurrogateBnOptions:
+    """What a recipe may say of surrogate_bn.
+
+    height: scale of the surrogate's slope; left out (or None), it is tuned on the first batch before training;
+    identity_start: residual blocks pass their input on until they have learned (needs vth below 1): see identity.py.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
+
+    height: float | None = None
+    identity_start: bool = False
+
+    def __post_init__(self) -> None:
+        if self.height is not None:
+            above_zero("height", self.height)
+
+
+class SurrogateBn(Method):
+    """Surrogate-gradient BPTT for deep networks, the surrogate's width and height tuned to the depth.
+
+    Forward: i[t] = BN(W s_in[t]), with statistics over time and batch; v[t] = v[t-1] (1 - dv) + i[t];
+    s[t] = v[t] > vth; v[t] = 0 where s[t]. Backward: ds/dv = h g(v - vth, w), width w (surrogate_width), height h.
+
+    A feed-forward spiking layer is recurrent in time through its membrane. Back through L layers and T steps,
+
+        dL/ds_l = sum over paths of the product of (h g w_ij) a layer and (1 - dv) a step,
+
+    which grows or shrinks with the depth as a power of h: h is what decides whether it explodes or vanishes. The paper
+    tunes the surrogate by hand; here h is found on the first batch such that the norm of dL/ds is as large in the
+    first layer as in the last (`tuned_height`), for whatever width the recipe says.
+    Batch norm is folded into W and bias at export (trainer/network/fold.py).
+    Source: Ledinauskas, Ruseckas, Jursenas & Buracas, Training Deep Spiking Neural Networks, arXiv:2006.04436, 2020.
+    Residual blocks add the shortcut's spikes to the current of their last neurons ("spiking_resnet" layers).
+    Of its text the abstract and the introduction were at hand, not its equations, and its authors have published no
+    code: the ones above are this project's, and so is the tuning rule.
+    """
+
+    name: ClassVar[str] = "surrogate_bn"
+    Options: ClassVar[type] = SurrogateBnOptions
+
+    def prepare(self, network: SpikingNetwork, dataset: Dataset) -> None:
+        """Set the height of every layer's surrogate, tuned on the first batch of the first epoch if it is not given."""
+        if self.options.identity_start:
+            start_as_identity(network)
+        height = self.options.height
+        if height is None:
+            x, y = next(self._batches(dataset, 0))
+            network.train()
+            height = tuned_height(self, network, x, y)
+        set_height(network, height)
+
+
+def set_height(network: SpikingNetwork, height: float) -> None:
+    """Give every layer's surrogate that height."""
+    for _, block in network.spiking_blocks():
+        block.neuron.spike = replace(block.neuron.spike, height=height)
+
+
+def tuned_height(method: Method, network: SpikingNetwork, x: Tensor, y: Tensor) -> float:
+    """The height at which the gradient neither grows nor shrinks with depth, by fixed-point iteration from 1.
+
+    In a chain the norm l layers back goes as h**l, so one round is exact: h <- h exp(-growth). Where paths of several
+    lengths join, rounds go on until the growth is below a per mille or they are over.
+    Leaves the network's surrogates scaled by the result.
+    """
+    height = 1.0
+    for _ in range(ROUNDS):
+        set_height(network, height)
+        rate = growth(gradient_norms(network, method.loss, x, y))
+        if abs(rate) < 1e-3:
+            break
+        # minus infinity, a layer without gradient, is cut to the largest change, too
+        height *= math.exp(-min(max(rate, -LARGEST_CHANGE), LARGEST_CHANGE))
+    set_height(network, height)
+    return height

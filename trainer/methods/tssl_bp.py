@@ -1,0 +1,131 @@
+"""TSSL-BP: temporal spike sequence learning, errors at firing times only, for few steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from spikeport.common.errors import InputError
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT
+from spikeport.trainer.methods.spike_trains.firing_times import fire
+from spikeport.trainer.network.blocks import Flatten, SpikingBlock, average, connect
+from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.neuron_step.dynamics import filter_current
+from spikeport.trainer.settings.options import RECIPE_RULES
+
+from .chains import chain
+from .estimator import Method
+
+SHORT = 10
+
+
+@dataclass(frozen=True)
+class TsslBpOptions:
+    """Options of tssl_bp.
+
+    loss: "kernel" (post-synaptic potentials against those of the wanted spike train), "count" (rates against the wanted
+    ones, an output at its side of them left alone) or "softmax" (cross entropy of the counts), all of the code.
+    desired, undesired: rates wanted of the label's output and of the others, for "count". Raises InputError.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
+
+    loss: Literal["kernel", "count", "softmax"] = "kernel"
+    desired: float = 0.8
+    undesired: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.undesired < self.desired <= 1:
+            raise InputError(
+                f"desired and undesired are rates, 0 <= undesired < desired <= 1, not {self.desired}, {self.undesired}"
+            )
+
+
+class TsslBp(Method):
+    """Errors go from neuron to neuron through the post-synaptic potential of each spike, by its firing time.
+
+    A spike train s of neuron j acts on those behind it as its post-synaptic potential a_j[t] = a_j[t-1] (1 - 1/tau_s) +
+    s_j[t], and a neuron's potential is v_i[t] = v_i[t-1] (1 - 1/tau_m) + sum over j of w_ij a_j[t], reset to 0 by a
+    spike: the chip's step with du = 1/tau_s, dv = 1/tau_m (the authors divide a by tau_s, a factor of weights).
+    The error of a spike is what all later potentials a[k], k >= t, of it do (inter-neuron), plus what its reset does to
+    the neuron's own later firings (intra-neuron): see firing_times.fire, which says the rule and the warm-up.
+    Loss "kernel": 1/2 sum over t, i of (a_i[t] - d_i[t])**2 / tau_s**2, d the potential of the wanted train: the
+    label's output in every step but each fifth (below 10 steps) or every second one, the others silent.
+
+    Kept from the chip, other than in the paper: batch norm and bias may be used (the paper has neither); images come as
+    spikes of the recipe's encoding, where the authors put the pixel's value into a at every step; pooling averages
+    (theirs adds, times 1.1 or trained weights behind it). No recurrent layers, as in the paper.
+    Source: Zhang & Li, Temporal Spike Sequence Learning via Backpropagation for Deep Spiking Neural Networks, NeurIPS
+    2020 (arXiv:2002.10085), of whose text the first pages were at hand, so equations are named by its code,
+    stonezwr/TSSL-BP: potentials and both dependencies TSSLBP.forward and .backward in functions/tsslbp.py, losses
+    functions/loss_f.py, wanted trains main.py.
+    """
+
+    name: ClassVar[str] = "tssl_bp"
+    Options: ClassVar[type] = TsslBpOptions
+
+    def build(self, input_shape: tuple[int, ...], classes: int) -> SpikingNetwork:
+        """See Method.build; raises InputError for recurrent layers, joins and trained decays."""
+        if self.network_config.train_decays:
+            raise InputError("method 'tssl_bp' trains weights only; leave train_decays out")
+        network = super().build(input_shape, classes)
+        for block in chain(network, self.name):
+            if isinstance(block, SpikingBlock) and block.recurrent is not None:
+                raise InputError(
+                    "method 'tssl_bp' knows feed-forward layers only; use st_rsbp or bptt for recurrent ones"
+                )
+        return network
+
+    def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
+        """See TsslBpOptions.loss; a scalar, the mean over the batch."""
+        spikes = network.entered(x)
+        blocks = chain(network, self.name)
+        decays = [block.neuron.current_decay() for block in blocks if isinstance(block, SpikingBlock)]
+        # the potential that a spike makes is that of the synapses behind it; behind the output stand the loss's
+        behind = iter([*decays[1:], decays[-1]])
+        for block in blocks:
+            spikes = block(spikes) if isinstance(block, Flatten) else _layer(block, spikes, next(behind))
+        return self._distance(spikes, y, decays[-1])
+
+    def _distance(self, spikes: Tensor, y: Tensor, du: Tensor) -> Tensor:
+        options = self.options
+        label = nn.functional.one_hot(y, spikes.shape[2])
+        if options.loss == "softmax":
+            smoothing = self.train_config.label_smoothing
+            return nn.functional.cross_entropy(spikes.sum(0), y, label_smoothing=smoothing)
+        if options.loss == "count":
+            wanted = torch.where(label > 0, options.desired, options.undesired)
+            error = spikes.mean(0) - wanted
+            error = torch.where((label > 0) == (error > 0), 0.0, error)
+            return 0.5 * len(spikes) * error.square().sum(1).mean()
+        wanted = desired_spikes(len(spikes)).to(spikes).view(-1, 1, 1) * label
+        return 0.5 * (du * filter_current(spikes - wanted, du)).square().sum((0, 2)).mean()
+
+
+def desired_spikes(steps: int) -> Tensor:
+    """The train wanted of the label's output, (T,): every step but each fifth below 10 steps, else every second."""
+    step = torch.arange(steps)
+    return (step % 5 > 0).float() if steps < SHORT else (step % 2 > 0).float()
+
+
+def _layer(block: SpikingBlock, spikes: Tensor, du_behind: Tensor) -> Tensor:
+    spikes = average(spikes, block.pool)
+    layer = block.tensors()
+    if block.norm is not None and block.norm.training:
+        current = block.neuron.current(connect(block.synapse, block.synapse.weight, spikes), layer.du)
+        current = cast(Tensor, block.norm(current.flatten(0, 1))).view_as(current)
+        return fire(current, du_behind, layer.dv, layer.vth)
+    run = None
+    if layer.chip is None:
+        summed = connect(block.synapse, layer.weight, spikes)
+    else:
+        arriving = block.arriving(spikes, layer, layer.chip)
+        summed = arriving * (STATE_UNIT / layer.chip.scale)
+        with torch.no_grad():
+            run = block.neuron.run_chip(arriving, layer, layer.chip)
+    current = block.neuron.current(summed, layer.du)
+    current = current + layer.bias.view(-1, *[1] * (current.dim() - 3))
+    return fire(current, du_behind, layer.dv, layer.vth, run)

@@ -1,0 +1,194 @@
+"""The parts of a spiking network: a layer of neurons with its synapses, a join of spike trains, flattening."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal, cast
+
+from torch import Tensor, autocast, nn, zeros
+from torch.nn.functional import avg_pool2d
+
+from spikeport.common.errors import InputError
+from spikeport.trainer.neuron_step.chip_step import chip_input
+from spikeport.trainer.neuron_step.neurons import CubaLIF
+from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTensors, fake_quantise
+
+from .delays import Delays
+from .fold import BatchNorm, Synapse, apply_synapse, fold_norm
+
+JoinKind = Literal["add", "and", "iand"]
+JOINS: tuple[JoinKind, ...] = ("add", "and", "iand")
+
+
+class Flatten(nn.Module):
+    """(T, B, C, H, W) to (T, B, C * H * W), after average pooling of pool x pool."""
+
+    def __init__(self, pool: int = 1) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """The same spikes, one dimension per sample."""
+        return average(spikes, self.pool).flatten(2)
+
+
+class Join(nn.Module):
+    """Element by element, two spike trains a and x into one: ADD a + x, AND a x, IAND (1 - a) x.
+
+    AND and IAND give spikes again if both are spikes (0 or 1); ADD gives 0 to 2, which only a synapse can read.
+    Source: Fang et al., Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021.
+    """
+
+    def __init__(self, kind: JoinKind) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, a: Tensor, x: Tensor) -> Tensor:
+        """The joined train, of the shape of both."""
+        if self.kind == "add":
+            return a + x
+        return a * x if self.kind == "and" else (1 - a) * x
+
+
+class SpikingBlock(nn.Module):
+    """One layer: synapses, batch norm on the filtered current (optional), neuron.
+
+    u[t] = u[t-1] (1 - du) + W s_in[t];  i[t] = BN(u[t]), or u[t] + bias without it;  then the neuron's membrane.
+
+    synapse: nn.Linear or nn.Conv2d made with bias=False (the bias belongs to v, not to the synapse); pool: s_in is
+    averaged over pool x pool first. Two more synapses may add to u, each optional:
+    recurrent: V s[t-1], the layer's own spikes a step before, not normalised (dense layers; nn.Linear without bias);
+    shortcut: a second input of the block, BN'(R s_skip[t]) with a batch norm of its own, or without one.
+    delays: of s_in, learned (dense layers; delays.py).
+    Batch norm has statistics over time and batch, per feature or channel. While it gathers them (norm.training) the
+    forward pass uses the batch's; otherwise it computes with `tensors()`, where batch norm is folded into W and bias.
+    chip: then compute with the chip's integers (chip_step.py), so that the chip gives the same spikes.
+    Raises InputError for a synapse with its own bias or one that cannot be.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        synapse: Synapse,
+        neuron: CubaLIF,
+        norm: BatchNorm | None = None,
+        chip: ChipAware | None = None,
+        *,
+        pool: int = 1,
+        recurrent: nn.Linear | None = None,
+        shortcut: Synapse | None = None,
+        shortcut_norm: BatchNorm | None = None,
+        delays: Delays | None = None,
+    ) -> None:
+        super().__init__()
+        if any(s is not None and s.bias is not None for s in (synapse, recurrent, shortcut)):
+            raise InputError("a synapse of a spiking block must be made with bias=False; the block adds the bias to v")
+        if recurrent is not None and (isinstance(synapse, nn.Conv2d) or not _joins(recurrent, synapse)):
+            raise InputError("recurrent synapses join the neurons of a dense layer to each other; give it as many")
+        if delays is not None and isinstance(synapse, nn.Conv2d):
+            raise InputError("delays are learned for dense layers only")
+        self.synapse = synapse
+        self.recurrent = recurrent
+        self.shortcut = shortcut
+        self.norm = norm
+        self.shortcut_norm = shortcut_norm
+        self.neuron = neuron
+        self.chip = chip
+        self.pool = pool
+        self.delays = delays
+        self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]))
+
+    def tensors(self) -> LayerTensors:
+        """What the block computes with outside batch-norm training: folded and, if chip-aware, rounded."""
+        weight, bias = fold_norm(self.synapse.weight, self.norm) if self.norm else (self.synapse.weight, self._bias())
+        shortcut = None if self.shortcut is None else self.shortcut.weight
+        if shortcut is not None and self.shortcut_norm is not None:
+            shortcut, more = fold_norm(shortcut, self.shortcut_norm)
+            bias = bias + more
+        recurrent = None if self.recurrent is None else self.recurrent.weight
+        du, dv = self.neuron.current_decay(), self.neuron.voltage_decay()
+        layer = LayerTensors(weight, bias, du, dv, self.neuron.vth, recurrent, shortcut)
+        return layer if self.chip is None else fake_quantise(layer, self.chip)
+
+    def forward(self, spikes: Tensor, skip: Tensor | None = None) -> Tensor:
+        """Spikes (T, B, *output) for spikes (T, B, *input), and those of the shortcut if there is one."""
+        spikes = average(spikes, self.pool)
+        if self.norm is not None and self.norm.training:
+            return self._normalised(spikes, skip)
+        return self._folded_pass(spikes, skip)
+
+    def _bias(self) -> Tensor:
+        return cast(Tensor, self.bias)
+
+    def _normalised(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
+        du, dv = self.neuron.current_decay(), self.neuron.voltage_decay()
+        current = self._normalised_current(self._connected(self.synapse.weight, spikes), self.norm, du)
+        if self.shortcut is not None:
+            past = connect(self.shortcut, self.shortcut.weight, cast(Tensor, skip))
+            current = current + self._normalised_current(past, self.shortcut_norm, du)
+        weights = None if self.recurrent is None else self.recurrent.weight
+        if weights is None:
+            return self.neuron.fire(current, dv, self.neuron.vth)
+        return self.neuron.fire_recurrent(current, weights, du, dv, self.neuron.vth)
+
+    def _connected(self, weight: Tensor, spikes: Tensor) -> Tensor:
+        return connect(self.synapse, weight, spikes) if self.delays is None else self.delays.connect(weight, spikes)
+
+    def _normalised_current(self, summed: Tensor, norm: BatchNorm | None, du: Tensor) -> Tensor:
+        current = self.neuron.current(summed, du)
+        return current if norm is None else norm(current.flatten(0, 1)).view_as(current)
+
+    def _folded_pass(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
+        layer = self.tensors()
+        # while delays are learned, spikes arrive in parts, which the chip's integers do not know
+        if layer.chip is not None and (self.delays is None or self.delays.whole):
+            return self.neuron.run_chip(self.arriving(spikes, layer, layer.chip, skip), layer, layer.chip).spikes
+        summed = self._connected(layer.weight, spikes)
+        if self.shortcut is not None and layer.shortcut is not None:
+            summed = summed + connect(self.shortcut, layer.shortcut, cast(Tensor, skip))
+        return self.fire(summed, layer)
+
+    def arriving(self, spikes: Tensor, layer: LayerTensors, chip: ChipScale, skip: Tensor | None = None) -> Tensor:
+        """What the chip's synapses from other layers sum up to, whole numbers (T, B, *output), of pooled spikes."""
+        aware = cast(ChipAware, self.chip)
+        # 16 bit would round the sums
+        with autocast(spikes.device.type, enabled=False):
+            summed = chip_input(self._connected, layer.weight, chip, "weight", aware.fan_in.copies, spikes)
+            if self.shortcut is not None and layer.shortcut is not None:
+                past = cast(Tensor, skip)
+                summed = summed + chip_input(
+                    partial(connect, self.shortcut), layer.shortcut, chip, "shortcut", aware.shortcut.copies, past
+                )
+        return summed
+
+    def fire(self, summed: Tensor, layer: LayerTensors) -> Tensor:
+        """Spikes for what the synapses from other layers give, (T, B, *output), with the numbers of `tensors()`.
+
+        summed: nothing else may read it, see dynamics.integrate_and_fire_over.
+        """
+        current = self.neuron.current(summed, layer.du)
+        bias = layer.bias.view(-1, *[1] * (current.dim() - 3))
+        if layer.recurrent is None:
+            return self.neuron.fire(current, layer.dv, layer.vth, bias)
+        return self.neuron.fire_recurrent(current + bias, layer.recurrent, layer.du, layer.dv, layer.vth)
+
+
+def average(spikes: Tensor, pool: int) -> Tensor:
+    """Average pooling of pool x pool, without overlap, of (T, B, C, H, W); a rest at the edge is left out."""
+    if pool == 1:
+        return spikes
+    pooled = avg_pool2d(spikes.flatten(0, 1), pool)
+    return pooled.view(*spikes.shape[:2], *pooled.shape[1:])
+
+
+def connect(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
+    """What a synapse with these weights gives for spikes (T, B, *input): (T, B, *output)."""
+    summed = apply_synapse(synapse, weight, spikes.flatten(0, 1))
+    # not a view: a convolution may give its result in another memory order
+    return summed.reshape(*spikes.shape[:2], *summed.shape[1:])
+
+
+def _joins(recurrent: nn.Linear, synapse: Synapse) -> bool:
+    outputs = synapse.weight.shape[0]
+    return recurrent.weight.shape == (outputs, outputs)
