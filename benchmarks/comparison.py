@@ -27,7 +27,7 @@ from spikeport import stages
 from spikeport.comparison import break_even_said
 from spikeport.compiling import compile_recipe
 from spikeport.contest import Row, rows
-from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.folder import RunFolder
 from spikeport.hardware_profiles.loader import available, load_chip, load_profile
 from spikeport.lava_runtime.costs import Range

@@ -34,10 +34,12 @@ from spikeport.common.files import write_text
 from spikeport.report import svg
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.encoding import encode
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.estimator import Method
 from spikeport.trainer.methods.initialisation.gradients import gradient_norms
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 
 CHANNELS, TIME_STEPS, BATCH, MOMENTUM, CLIP = 8, 6, 32, 0.9, 1.0

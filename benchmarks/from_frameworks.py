@@ -33,11 +33,11 @@ from benchmarks import page
 from spikeport.common.files import write_text
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.dialects import Dialect, get_dialect
+from spikeport.exporter.lowering.dialects import Dialect, get_dialect
 from spikeport.exporter.netx.from_net import compile_net
-from spikeport.exporter.nir_file import NirWarning, read_nir
+from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.simulate import simulate
 

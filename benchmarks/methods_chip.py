@@ -22,7 +22,8 @@ from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.memory import keep_freed_memory
 from spikeport.trainer.methods.estimator import Method
 from spikeport.trainer.methods.registry import get_method, load_trained
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 
 if sys.version_info >= (3, 11):

@@ -14,7 +14,7 @@ from spikeport.common.files import write_text
 from spikeport.recipe import Recipe
 from spikeport.report import svg
 from spikeport.trainer.methods.registry import METHODS as _METHODS
-from spikeport.trainer.network.config import LayerConfig
+from spikeport.trainer.network.layers import LayerConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = {"digits": "digits", "mnist10k": "MNIST, 8000 training images", "fsdd": "spoken digits (FSDD)"}

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, CubaLIF, DenseConnection, InputPort
-from spikeport.exporter.validate import validate
+from spikeport.exporter.program.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    CubaLIF,
+    DenseConnection,
+    InputPort,
+)
+from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.simulate import simulate
 

@@ -20,7 +20,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spikeport.exporter.onnx_in.convert import Way, convert_onnx
+from spikeport.exporter.onnx.convert import Way, convert_onnx
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.results.conversion import measure
 from spikeport.trainer.data.dataset import Request

@@ -25,9 +25,9 @@ from scipy.sparse import csr_array
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.program import ChipProgram, InputPort
-from spikeport.exporter.quantise import quantise
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.program.program import ChipProgram, InputPort
+from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.child import lava_missing
 from spikeport.lava_runtime.result import differences

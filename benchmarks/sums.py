@@ -1,4 +1,4 @@
-"""The cost of SEW's sums on the chip: one connection per summed layer, or one per sum (exporter/graded_sums.py).
+"""The cost of SEW's sums on the chip: one connection per summed layer, or one per sum (exporter/lowering/graded_sums.py).
 
     python benchmarks/sums.py [--page docs/networks.md]
 
@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spikeport
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 
 SHAPE, STEPS, SAMPLES, RATE, BLOCKS = (1, 8, 8), 16, 10, 0.4, (2, 4, 8, 16)

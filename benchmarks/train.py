@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from train_peers import KEEP, PEERS, SAME_EQUATIONS, WIDTH, Made, Part
 
 from spikeport.trainer.loop.memory import keep_freed_memory
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingBlock, SpikingNetwork
 from spikeport.trainer.neuron_step import sparse
 

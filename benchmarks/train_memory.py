@@ -19,7 +19,8 @@ import time
 import torch
 
 from spikeport.trainer.loop.stretches import count_spikes
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 
 BATCH, INPUTS, CLASSES = 32, 700, 20
 

@@ -7,20 +7,20 @@ import warnings
 import nir
 
 from spikeport.common.errors import InputError, naming
-from spikeport.exporter.passes.inline_subgraphs import inline_subgraphs
+from spikeport.exporter.float_network.float_network import FloatNetwork
+from spikeport.exporter.lowering.dialects import apply_dialect
+from spikeport.exporter.lowering.graded_sums import with_relays
+from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
+from spikeport.exporter.nir_graph.nir_file import NirWarning, check_graph, time_step
+from spikeport.exporter.nir_graph.nir_graph import check_known, check_reached
+from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.quantisation.quantise import quantise
+from spikeport.exporter.quantisation.synaptic_delays import join_delays
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from . import flow
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
-from .dialects import apply_dialect
-from .float_network import FloatNetwork
-from .graded_sums import with_relays
+from .lowering import flow
 from .mapping import fits
-from .nir_file import NirWarning, check_graph, time_step
-from .nir_graph import check_known, check_reached
-from .program import ChipProgram
-from .quantise import quantise
-from .synaptic_delays import join_delays
 
 
 def lower_graph(
@@ -31,8 +31,8 @@ def lower_graph(
 ) -> FloatNetwork:
     """Check a graph, run the passes and lower it; raises InputError that names the node at fault.
 
-    options: sums "graded" leaves time for relays (exporter/graded_sums.py); watch: is given the name and result of
-    every step (exporter/flow.py).
+    options: sums "graded" leaves time for relays (exporter/lowering/graded_sums.py); watch: is given the name and result of
+    every step (exporter/lowering/flow.py).
     """
     graph, options = apply_dialect(graph, options, where)
     check_graph(graph, where)

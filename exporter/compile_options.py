@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from spikeport.common.errors import InputError, check_choice
 
 if TYPE_CHECKING:
-    from .program import Given
+    from spikeport.exporter.program.program import Given
 
 Discretize = Literal["euler", "exponential"]
-"""How time constants become decays per step (exporter/discretize.py)."""
+"""How time constants become decays per step (exporter/lowering/discretize.py)."""
 Reset = Literal["zero", "subtract", "subtract_after_decay"]
 """v after a spike: 0; less the threshold; or less the threshold in the next step, when v has decayed."""
 Precision = Literal["normal", "high"]
@@ -43,7 +43,7 @@ class CompileOptions:
     """What a user may choose about compiling a network. Raises InputError for a value that an option does not have.
 
     dt: seconds per step, None: the graph's own. weight_bits: None: all that the chip has. framework: the one that wrote
-    the graph (exporter/dialects.py); it sets what is None of dt, discretize and reset, which else are the graph's own,
+    the graph (exporter/lowering/dialects.py); it sets what is None of dt, discretize and reset, which else are the graph's own,
     "euler" and "zero". calibration: sample input (time, batch, *input shape), one per name for several inputs, by whose
     spikes the scales are chosen, or a file of it, which spikeport reads before it compiles.
     """

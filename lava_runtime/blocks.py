@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.lava_runtime.kernels.active import Active, pack, words_of
 
 from .engine import PopulationState, Synapses

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import BackendError
-from spikeport.exporter.program import ChipProgram
-from spikeport.exporter.program_file import save_program
+from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.program_file import save_program
 
 from .inputs import is_graded
 from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, shared_progress, write_request

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from spikeport.common.arrays import Blocks, save_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
-from spikeport.exporter.program import ChipProgram, Given
+from spikeport.exporter.program.program import ChipProgram, Given
 
 from .inputs import by_name, extent
 from .result import Record

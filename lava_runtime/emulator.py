@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.lava_runtime.kernels.active import Active
 
 from .blocks import Runner, cut

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.neurons.base import unpacked
-from spikeport.exporter.program import ChipProgram, Connection, Population
+from spikeport.exporter.program.program import ChipProgram, Connection, Population
 from spikeport.lava_runtime.kernels.active import Active, pack, words_of
 from spikeport.lava_runtime.kernels.tiles import Tiles, tile_stepper
 

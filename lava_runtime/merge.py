@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from spikeport.exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, SparseConnection
 
 # larger ones would make the kernels' sums in 16 bit short, and a sparse synapse longer than a word
 _LARGEST_WEIGHT = 1023

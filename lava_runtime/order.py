@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 
 
 @dataclass(frozen=True)

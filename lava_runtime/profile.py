@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.exporter.mapping import Mapping as CoreMapping
 from spikeport.exporter.mapping import map_program, synapse_count
-from spikeport.exporter.program import ChipProgram, Given
+from spikeport.exporter.program.program import ChipProgram, Given
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
 from spikeport.lava_runtime.cost_model.events import Events

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program import (
+from spikeport.exporter.program.program import (
     ChipProgram,
     Connection,
     ConvConnection,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from spikeport.common.errors import InputError, check_choice
-from spikeport.exporter.program import ChipProgram, Given
+from spikeport.exporter.program.program import ChipProgram, Given
 
 from .child import run_lava
 from .emulator import emulate

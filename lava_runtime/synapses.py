@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from spikeport.exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection, delays_per_weight
+from spikeport.exporter.program.program import (
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    SparseConnection,
+    delays_per_weight,
+)
 from spikeport.lava_runtime.kernels.active import Active, Integers
 from spikeport.lava_runtime.kernels.convolution import ConvSynapses
 from spikeport.lava_runtime.kernels.dense import DenseSynapses

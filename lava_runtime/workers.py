@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from spikeport.common.errors import BackendError, InputError, reason
 from spikeport.common.files import beside, target_of
 from spikeport.common.locks import locked_file
-from spikeport.exporter.program import ChipProgram, Given
-from spikeport.exporter.program_file import load_program, save_program
+from spikeport.exporter.program.program import ChipProgram, Given
+from spikeport.exporter.program.program_file import load_program, save_program
 
 from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
 from .inputs import check_input, extent, some_samples

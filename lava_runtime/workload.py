@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spikeport.exporter.mapping import fan_out
-from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.program.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    SparseConnection,
+)
 
 from .result import SimulationResult
 

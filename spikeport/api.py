@@ -11,7 +11,7 @@ from rich.console import Console
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Discretize, Precision, Reset, Sums
-from spikeport.exporter.program import Given
+from spikeport.exporter.program.program import Given
 from spikeport.hardware_profiles.loader import available, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
 

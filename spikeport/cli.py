@@ -166,7 +166,7 @@ def export(
 
 def _list_passes(wanted: bool) -> None:
     if wanted:
-        from spikeport.exporter.flow import listed
+        from spikeport.exporter.lowering.flow import listed
 
         steps = listed()
         width = max(map(len, steps)) + 2

@@ -15,7 +15,7 @@ from rich.table import Table
 from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.program import Given
+from spikeport.exporter.program.program import Given
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
 from spikeport.hardware_profiles.schema import Quantity, constants
 from spikeport.lava_runtime.input_files import open_input
@@ -71,12 +71,12 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
         raise InputError(f"{output}: of a model file, .net is written; give -o a file that ends in .net, or a folder")
     elif output.suffix == ".nir":
         from spikeport.exporter.from_torch import network_to_nir
-        from spikeport.exporter.nir_file import write_nir
+        from spikeport.exporter.nir_graph.nir_file import write_nir
         from spikeport.trainer.methods.registry import load_trained
 
         write_nir(network_to_nir(load_trained(folder.network).spiking_network), output)
     elif output.suffix == ".onnx":
-        from spikeport.exporter.onnx_model import export_onnx
+        from spikeport.exporter.onnx.onnx_model import export_onnx
         from spikeport.trainer.ann import AnnTwin
 
         twin = AnnTwin.load(folder.twin)

@@ -9,7 +9,7 @@ import nir
 
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 
 if TYPE_CHECKING:

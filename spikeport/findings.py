@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.loader import load_device
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.ann_cost import DeviceCost

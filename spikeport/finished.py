@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
-from spikeport.exporter.nir_file import read_nir
-from spikeport.exporter.program_file import load_program
+from spikeport.exporter.nir_graph.nir_file import read_nir
+from spikeport.exporter.program.program_file import load_program
 from spikeport.report.pair import recipe_of
 from spikeport.results.shown import Shown
 

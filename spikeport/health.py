@@ -149,8 +149,8 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _registries() -> Iterator[Registry[Any]]:
+    from spikeport.exporter.lowering.passes import ALL_PASSES
     from spikeport.exporter.neurons import ALL_NEURONS
-    from spikeport.exporter.passes import ALL_PASSES
     from spikeport.hardware_profiles.loader import profiles
 
     yield from (ALL_NEURONS, ALL_PASSES, profiles())

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError, nearest_file
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
-from spikeport.exporter.flow import dump_to
+from spikeport.exporter.lowering.flow import dump_to
 from spikeport.exporter.netx.for_net import compile_for_net
 from spikeport.exporter.netx.from_net import compile_net
-from spikeport.exporter.nir_file import read_nir
-from spikeport.exporter.program import ChipProgram
-from spikeport.exporter.program_file import load_program
+from spikeport.exporter.nir_graph.nir_file import read_nir
+from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.program_file import load_program
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import load_input
@@ -67,7 +67,7 @@ def compile_onnx(path: Path, chip: str, options: CompileOptions) -> ChipProgram:
             f"{path}: thresholds are balanced on sample input; give it with --calibrate X.npy, (N, *shape)"
         )
     where = "calibration" if options.sample_file is None else str(options.sample_file)
-    from spikeport.exporter.onnx_in.convert import convert_onnx
+    from spikeport.exporter.onnx.convert import convert_onnx
 
     return convert_onnx(path, load_chip(chip), sample, precision=options.precision, where=where).program
 

@@ -16,9 +16,9 @@ from spikeport.common.overwriting import refuse_inputs
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import read_map
-from spikeport.exporter.nir_file import read_nir
-from spikeport.exporter.program import ChipProgram, Given
-from spikeport.exporter.program_file import save_program
+from spikeport.exporter.nir_graph.nir_file import read_nir
+from spikeport.exporter.program.program import ChipProgram, Given
+from spikeport.exporter.program.program_file import save_program
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.input_files import open_input

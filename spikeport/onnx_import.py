@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .output import Output, progress, say
 
 if TYPE_CHECKING:
-    from spikeport.exporter.onnx_in.convert import Way
+    from spikeport.exporter.onnx.convert import Way
 
 
 def import_onnx(
@@ -17,7 +17,7 @@ def import_onnx(
 ) -> None:  # fmt: skip
     """Convert an ONNX network of ReLUs and say what is lost after how many steps."""
     from spikeport.common.locks import locked_file
-    from spikeport.exporter.onnx_in.convert import convert_onnx
+    from spikeport.exporter.onnx.convert import convert_onnx
     from spikeport.hardware_profiles.loader import load_chip
     from spikeport.lava_runtime.inputs import load_input
     from spikeport.results.conversion import check_ending, measure

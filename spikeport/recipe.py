@@ -16,7 +16,9 @@ from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
 from spikeport.trainer.loop.augment import Augmentation
 from spikeport.trainer.loop.schedule import Schedule
 from spikeport.trainer.loop.sparsity import Sparsity
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.settings.preset import over_preset
 
 if sys.version_info >= (3, 11):
@@ -33,8 +35,8 @@ class Recipe(BaseModel):
 
     data: the file or folder that holds the data set, if it does not come with the project.
     preset: what the recipe leaves out comes from that published setting (trainer/settings/presets/), key by key.
-    precision: "high" spends two synapses per weight where that is needed (exporter/quantise.py).
-    sums: how the chip adds up what `sew` blocks join: "graded" adds once and sends payloads (exporter/graded_sums.py).
+    precision: "high" spends two synapses per weight where that is needed (exporter/quantisation/quantise.py).
+    sums: how the chip adds up what `sew` blocks join: "graded" adds once and sends payloads (exporter/lowering/graded_sums.py).
     network and training: see trainer/network/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
     """
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikeport import stages
 from spikeport.common.errors import InputError
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.child import lava_missing
 from spikeport.lava_runtime.profile import profile_run

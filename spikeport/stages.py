@@ -13,10 +13,10 @@ from spikeport.common.arrays import save_arrays
 from spikeport.common.files import replacing
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.exporter.nir_file import read_nir, write_nir
-from spikeport.exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
-from spikeport.exporter.program import ChipProgram
-from spikeport.exporter.program_file import load_program, save_program
+from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
+from spikeport.exporter.onnx.onnx_model import export_onnx, quantise_onnx, run_onnx
+from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.program_file import load_program, save_program
 from spikeport.hardware_profiles.loader import load_device
 from spikeport.lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
 from spikeport.lava_runtime.diff import DiffReport, diff

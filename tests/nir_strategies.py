@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import DT, Shape, seeds
 
-from spikeport.exporter.shapes import conv_output, output_shapes
+from spikeport.exporter.nir_graph.shapes import conv_output, output_shapes
 
 NEURON_KINDS = ("LIF", "CubaLIF", "IF", "Threshold", "LI", "CubaLI", "I")
 LARGEST = 40

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from spikeport.exporter.program import (
+from spikeport.exporter.program.program import (
     ChipProgram,
     ConvConnection,
     Cuba,
@@ -21,7 +21,7 @@ from spikeport.exporter.program import (
     InputPort,
     SparseConnection,
 )
-from spikeport.exporter.validate import validate
+from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths, weight_grid
 
 WIDTHS = WordWidths(message_bits=32)

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from spikeport.trainer.data import Dataset
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods import bptt
 from spikeport.trainer.methods.bptt import Bptt
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 
 NETWORK = NetworkConfig((LayerConfig(size=12),), "cuba_lif", train_decays=True)
 

@@ -14,10 +14,17 @@ import programs
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikeport.exporter.delays import balance
-from spikeport.exporter.float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, CubaLIF, DenseConnection, InputPort
-from spikeport.exporter.validate import validate
+from spikeport.exporter.float_network.float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.lowering.delays import balance
+from spikeport.exporter.program.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    CubaLIF,
+    DenseConnection,
+    InputPort,
+)
+from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import SIGN_MODES, WordWidths, decay_from_du, decay_from_dv, weight_grid
 
 DT = 1e-3

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from spikeport.exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, SparseConnection
 from spikeport.lava_runtime.kernels.active import Active
 from spikeport.lava_runtime.synapses import delivery_parts
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from programs import beyond_stock, dense, every_kind, population, spikes
 from strategies import chip_programs, inputs_for
 
-from spikeport.exporter.program import ChipProgram, DenseConnection, InputPort
+from spikeport.exporter.program.program import ChipProgram, DenseConnection, InputPort
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime import blocks, emulator
 from spikeport.lava_runtime.emulator import emulate

@@ -121,7 +121,7 @@ ADDITIONS = [
             "exporter/neurons/NAME.py": new(
                 "neuron.py",
                 ("from spikeport.exporter.neurons import CubaLIF, Integers\n", "from .base import Integers\n"),
-                ("from spikeport.exporter.neurons.cuba import plain_current, plain_voltage\n",
+                ("from spikeport.exporter.neurons.cuba.cuba import plain_current, plain_voltage\n",
                  "from .cuba import plain_current, plain_voltage\nfrom .cuba_lif import CubaLIF\n"),
             ),
             "exporter/neurons/__init__.py": after(
@@ -145,13 +145,13 @@ ADDITIONS = [
         "Add a pass",
         "drop_unit_scales",
         {
-            "exporter/passes/NAME.py": new(
+            "exporter/lowering/passes/NAME.py": new(
                 "graph_pass.py",
-                ("from spikeport.exporter.passes import runs_after\n\n\n", ""),
+                ("from spikeport.exporter.lowering.passes import runs_after\n\n\n", ""),
                 ('@runs_after("drop_flatten")\n', "\n\n"),
                 ('"""A pass over NIR graphs."""', '"""Pass: remove Scale nodes of ones, which change nothing."""'),
             ),
-            "exporter/passes/__init__.py": after(
+            "exporter/lowering/passes/__init__.py": after(
                 ("from .drop_flatten import drop_flatten\n", "from .drop_unit_scales import drop_unit_scales\n"),
                 ('    "drop_flatten": drop_flatten,\n', '    "drop_unit_scales": drop_unit_scales,\n'),
             ),
@@ -159,7 +159,7 @@ ADDITIONS = [
                 "| `drop_dead` |", "| `drop_unit_scales` | removes Scale nodes of ones |\n| `drop_dead` |"
             ),
         },
-        "from spikeport.exporter.passes import PASSES; assert 'NAME' in PASSES",
+        "from spikeport.exporter.lowering.passes import PASSES; assert 'NAME' in PASSES",
         (
             "tests/test_docs_lists.py",
             "tests/test_passes_meaning.py::test_a_pass_keeps_what_every_neuron_and_output_sends[NAME]",

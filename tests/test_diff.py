@@ -17,11 +17,11 @@ from strategies import DT, grid_networks, nir_graphs, seeds
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.dequantise import PARTS, held_network
-from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.float_simulator import simulate_float
-from spikeport.exporter.program import InputPort
-from spikeport.exporter.quantise import quantise
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.program.program import InputPort
+from spikeport.exporter.quantisation.dequantise import PARTS, held_network
+from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime import diff as diff_module
 from spikeport.lava_runtime.diff import CAUSES, diff

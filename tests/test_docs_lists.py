@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import pytest
 from places import ROOT
 
-from spikeport.exporter.flow import listed
+from spikeport.exporter.lowering.flow import listed
+from spikeport.exporter.lowering.passes import PASSES
 from spikeport.exporter.neurons import NEURON_MODELS
-from spikeport.exporter.passes import PASSES
 from spikeport.trainer.data import DATASETS
 from spikeport.trainer.data.encoding import ENCODERS
 from spikeport.trainer.methods.registry import METHODS

@@ -14,7 +14,7 @@ from strategies import DT, lif
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
-from spikeport.exporter.nir_file import read_nir, write_nir
+from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
 from spikeport.hardware_profiles import load_chip
 
 Nodes = dict[str, nir.NIRNode]

@@ -14,7 +14,7 @@ from strategies import DT, lif, seeds
 
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 

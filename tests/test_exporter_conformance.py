@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.dequantise import ends_of, held_network, held_weights
-from spikeport.exporter.float_network import FloatNetwork
-from spikeport.exporter.float_simulator import simulate_float
-from spikeport.exporter.nir_file import NirWarning, read_nir
+from spikeport.exporter.float_network.float_network import FloatNetwork
+from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
-from spikeport.exporter.program import Connection
+from spikeport.exporter.program.program import Connection
+from spikeport.exporter.quantisation.dequantise import ends_of, held_network, held_weights
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.delays import balance, levels
-from spikeport.exporter.float_network import FloatConnection
-from spikeport.exporter.program import InputPort, arrival_steps
+from spikeport.exporter.float_network.float_network import FloatConnection
+from spikeport.exporter.lowering.delays import balance, levels
+from spikeport.exporter.program.program import InputPort, arrival_steps
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from nir_strategies import any_graphs, spikes_for
 
 from spikeport.exporter.compile import compile_graph, lower_graph
-from spikeport.exporter.flow import dump_to, listed
-from spikeport.exporter.nir_file import NirWarning, read_nir
+from spikeport.exporter.lowering.flow import dump_to, listed
+from spikeport.exporter.lowering.passes import PASSES
+from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
-from spikeport.exporter.passes import PASSES
 from spikeport.hardware_profiles import load_chip
 
 

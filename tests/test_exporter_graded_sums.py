@@ -15,15 +15,16 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.exporter.graded_sums import without_relays
+from spikeport.exporter.lowering.graded_sums import without_relays
 from spikeport.exporter.neurons import GradedVec
-from spikeport.exporter.program import ChipProgram
-from spikeport.exporter.program_file import load_program, save_program
+from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.program_file import load_program, save_program
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import checked_recipe
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 
 SHAPE, STEPS = (2, 6, 6), 9
 

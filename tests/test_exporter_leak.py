@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from programs import spikes
 from strategies import DT
 
-from spikeport.exporter import layer
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.dequantise import exchange
-from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
-from spikeport.exporter.float_simulator import simulate_float
-from spikeport.exporter.layer import LayerOptions
-from spikeport.exporter.leak import leak_factors
-from spikeport.exporter.program import ChipProgram, InputPort
-from spikeport.exporter.quantise import assemble, quantise_layers
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
+from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.program.program import ChipProgram, InputPort
+from spikeport.exporter.quantisation import layer
+from spikeport.exporter.quantisation.compensation.leak import leak_factors
+from spikeport.exporter.quantisation.dequantise import exchange
+from spikeport.exporter.quantisation.layer import LayerOptions
+from spikeport.exporter.quantisation.quantise import assemble, quantise_layers
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths, dv_from_decay
 from spikeport.lava_runtime.simulate import simulate

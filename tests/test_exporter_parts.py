@@ -12,13 +12,22 @@ from scipy.sparse import csr_array, random_array
 from strategies import seeds
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.dequantise import held_network, held_weights
-from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.layer import LayerOptions
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from spikeport.exporter.mapping import fan_outs, synapse_count
-from spikeport.exporter.parts import Part, by_magnitude, by_sign, doubled, parts, smallest_exponent, total, whole
-from spikeport.exporter.program import DenseConnection, InputPort, SparseConnection
-from spikeport.exporter.quantise import assemble, quantise, quantise_layers
+from spikeport.exporter.program.program import DenseConnection, InputPort, SparseConnection
+from spikeport.exporter.quantisation.dequantise import held_network, held_weights
+from spikeport.exporter.quantisation.layer import LayerOptions
+from spikeport.exporter.quantisation.parts import (
+    Part,
+    by_magnitude,
+    by_sign,
+    doubled,
+    parts,
+    smallest_exponent,
+    total,
+    whole,
+)
+from spikeport.exporter.quantisation.quantise import assemble, quantise, quantise_layers
 from spikeport.hardware_profiles.fixed_point import WordWidths, weight_grid
 
 WIDTHS = WordWidths()

@@ -15,8 +15,8 @@ from strategies import DT, integrator, lif, seeds
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
-from spikeport.exporter.passes.fold_scale import fold_scale
-from spikeport.exporter.passes.unit_synapse import unit_synapse
+from spikeport.exporter.lowering.passes.fold_scale import fold_scale
+from spikeport.exporter.lowering.passes.unit_synapse import unit_synapse
 
 Shape = tuple[int, ...]
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

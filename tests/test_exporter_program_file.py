@@ -19,9 +19,9 @@ from strategies import chip_programs, nir_graphs
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
-from spikeport.exporter.program import ChipProgram
-from spikeport.exporter.program_file import VERSION, load_program, save_program
-from spikeport.exporter.validate import validate
+from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.program_file import VERSION, load_program, save_program
+from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles import load_chip
 
 

@@ -18,11 +18,11 @@ from strategies import DT, grid_networks, nir_graphs, seeds
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.dequantise import held_network
-from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.layer import synapse_names
-from spikeport.exporter.program import ChipProgram, InputPort
-from spikeport.exporter.quantise import quantise
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.program.program import ChipProgram, InputPort
+from spikeport.exporter.quantisation.dequantise import held_network
+from spikeport.exporter.quantisation.layer import synapse_names
+from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths, sign_mode
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from strategies import DT, grid_networks, lif, seeds
 
 from spikeport.exporter.compile import compile_graph, lower_graph
-from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.float_network.float_simulator import simulate_float
 from spikeport.exporter.neurons import LIFReset
-from spikeport.exporter.quantise import quantise
-from spikeport.exporter.rest import resting_voltage
+from spikeport.exporter.quantisation.compensation.rest import resting_voltage
+from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.result import differences

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from spikeport.exporter.rows import chosen_rows, on_grid, row_sums, times_rows
+from spikeport.exporter.quantisation.rows import chosen_rows, on_grid, row_sums, times_rows
 
 
 def drawn(seed: int, density: float) -> csr_array:

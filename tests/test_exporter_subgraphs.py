@@ -12,7 +12,7 @@ from strategies import DT, nir_graphs, seeds
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
-from spikeport.exporter.passes.inline_subgraphs import inline_subgraphs
+from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
 
 
 def nested(graph: nir.NIRGraph, depth: int) -> nir.NIRGraph:

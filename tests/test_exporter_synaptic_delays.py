@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport.exporter.compile import lower_graph
-from spikeport.exporter.nir_file import read_nir
-from spikeport.exporter.program import ChipProgram
-from spikeport.exporter.synaptic_delays import join_delays, split_delays
-from spikeport.exporter.validate import validate
+from spikeport.exporter.nir_graph.nir_file import read_nir
+from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.validate import validate
+from spikeport.exporter.quantisation.synaptic_delays import join_delays, split_delays
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 
 
 def delayed(folder: Path, seed: int, longest: int = 6, bits: int | None = 8) -> ChipProgram:

@@ -16,9 +16,9 @@ from scipy.sparse import csr_array
 from strategies import nir_graphs, seeds
 
 from spikeport.exporter.compile import lower_graph
-from spikeport.exporter.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.float_simulator import simulate_float
-from spikeport.exporter.program import InputPort, arrival_steps
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.program.program import InputPort, arrival_steps
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NEAR = 1e-9

@@ -20,17 +20,18 @@ from scripts import script
 from spikeport.choices import given
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.dialects import DIALECTS, apply_dialect, get_dialect
 from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.lowering.dialects import DIALECTS, apply_dialect, get_dialect
 from spikeport.exporter.neurons import CubaLIFSoftReset
-from spikeport.exporter.nir_file import write_nir
+from spikeport.exporter.nir_graph.nir_file import write_nir
 from spikeport.folder import RunFolder
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.models import open_model
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 
 PEERS = ROOT / ".venv-frameworks"
 FROM_FRAMEWORKS = script("from_frameworks")

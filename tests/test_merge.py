@@ -12,7 +12,7 @@ from programs import dense, sparse, weights
 from strategies import geometries, kernel_shape, kernel_size
 from synapse_sums import activity, delivered, expected
 
-from spikeport.exporter.program import Connection, ConvConnection, DenseConnection
+from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection
 from spikeport.lava_runtime.merge import merged
 
 

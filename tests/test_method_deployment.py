@@ -13,13 +13,14 @@ import torch
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.exporter.nir_file import read_nir, write_nir
+from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method, load_trained
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))
 RECURRENT = (LayerConfig(size=24, recurrent=True), LayerConfig(size=20))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.netx.to_net import write_net as write_program
 from spikeport.exporter.neurons import Cuba, CubaLI, CubaLIF, Population
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.lava_runtime.simulate import simulate
 
 HERE = Path(__file__).resolve().parent

@@ -16,8 +16,8 @@ from onnx_models import Model
 from places import ROOT
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.onnx_in.activations import record
-from spikeport.exporter.onnx_in.operators import CONSTANT, OPERATORS, OPSETS
+from spikeport.exporter.onnx.activations import record
+from spikeport.exporter.onnx.operators.operators import CONSTANT, OPERATORS, OPSETS
 
 SAMPLES = np.random.default_rng(5).normal(0, 1, (5, 6)).astype(np.float32)
 IMAGES = np.random.default_rng(5).normal(0, 1, (5, 2, 4, 4)).astype(np.float32)

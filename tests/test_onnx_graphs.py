@@ -12,7 +12,7 @@ from onnx_float import as_the_end, opened, relu_answers
 from onnx_graphs import KINDS, Graph, draw_graph, run_onnx
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.onnx_in.operators import OPERATORS
+from spikeport.exporter.onnx.operators.operators import OPERATORS
 
 
 def outcome(graph: Graph, seed: int) -> str:

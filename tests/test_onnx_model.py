@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.onnx_model import export_onnx, quantise_onnx, run_onnx
+from spikeport.exporter.onnx.onnx_model import export_onnx, quantise_onnx, run_onnx
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 
 DENSE = (LayerConfig(size=32),)
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 8, stride=2, dilation=2, padding=2, groups=2))

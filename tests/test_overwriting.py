@@ -31,7 +31,7 @@ from spikeport.claim import checkpoint_of, claimed
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.overwriting import keeping, refuse_inputs
-from spikeport.exporter.program_file import save_program
+from spikeport.exporter.program.program_file import save_program
 from spikeport.folder import RunFolder, new_folder
 from spikeport.trainer.methods.bptt import Bptt
 

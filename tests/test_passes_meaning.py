@@ -15,18 +15,18 @@ from strategies import DT, seeds
 
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.delays import balance_delays
-from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.lowering.delays import balance_delays
+from spikeport.exporter.lowering.passes import PASSES
+from spikeport.exporter.lowering.passes.conv1d_as_conv2d import conv1d_as_conv2d
+from spikeport.exporter.lowering.passes.drop_dead import drop_dead
+from spikeport.exporter.lowering.passes.drop_flatten import drop_flatten
+from spikeport.exporter.lowering.passes.fold_constants import fold_constants
+from spikeport.exporter.lowering.passes.fold_gain import fold_gain
+from spikeport.exporter.lowering.passes.infer_shapes import infer_shapes
+from spikeport.exporter.lowering.passes.merge_synapses import merge_synapses
+from spikeport.exporter.lowering.passes.shift_reset import shift_reset
 from spikeport.exporter.nir_simulator import simulate_nir
-from spikeport.exporter.passes import PASSES
-from spikeport.exporter.passes.conv1d_as_conv2d import conv1d_as_conv2d
-from spikeport.exporter.passes.drop_dead import drop_dead
-from spikeport.exporter.passes.drop_flatten import drop_flatten
-from spikeport.exporter.passes.fold_constants import fold_constants
-from spikeport.exporter.passes.fold_gain import fold_gain
-from spikeport.exporter.passes.infer_shapes import infer_shapes
-from spikeport.exporter.passes.merge_synapses import merge_synapses
-from spikeport.exporter.passes.shift_reset import shift_reset
 
 
 @pytest.mark.parametrize("name", list(PASSES))

@@ -20,7 +20,7 @@ from places import ROOT
 from spikeport.common import plugins
 from spikeport.common.errors import InputError
 from spikeport.common.plugins import Registry
-from spikeport.exporter.passes.placed import in_order, runs_after
+from spikeport.exporter.lowering.passes.placed import in_order, runs_after
 from spikeport.hardware_profiles import loader
 
 if sys.version_info >= (3, 11):
@@ -117,8 +117,8 @@ def test_a_recipe_trains_by_its_method_on_its_data_for_its_chip(site: Path, tmp_
 NEURON = """
 import numpy as np
 from dataclasses import replace
-from spikeport.exporter.program_file import load_program, save_program
-from spikeport.exporter.program import ChipProgram, DenseConnection, InputPort
+from spikeport.exporter.program.program_file import load_program, save_program
+from spikeport.exporter.program.program import ChipProgram, DenseConnection, InputPort
 from spikeport.exporter.neurons import ALL_NEURONS, NEURON_MODELS, CubaLIF
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.simulate import simulate
@@ -228,8 +228,8 @@ def test_a_faulty_entry_gets_one_sentence(
 
 @pytest.mark.parametrize("group", NAMES)
 def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spikeport.exporter.lowering.passes import ALL_PASSES
     from spikeport.exporter.neurons import ALL_NEURONS
-    from spikeport.exporter.passes import ALL_PASSES
     from spikeport.trainer.data import ALL_DATASETS
     from spikeport.trainer.methods.registry import ALL_METHODS
 

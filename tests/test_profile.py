@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.mapping import encoding
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.activity import synaptic_operations
 from spikeport.lava_runtime.costs import Range

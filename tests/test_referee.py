@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from stock_models import instantiate
 
 from spikeport.exporter.neurons import GradedVec
-from spikeport.exporter.program import (
+from spikeport.exporter.program.program import (
     ChipProgram,
     Connection,
     ConvConnection,
@@ -26,7 +26,7 @@ from spikeport.exporter.program import (
     InputPort,
     SparseConnection,
 )
-from spikeport.exporter.validate import validate
+from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import SignMode
 from spikeport.lava_runtime.simulate import simulate
 

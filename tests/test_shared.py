@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from programs import beyond_stock, delays, every_kind, sparse, spikes
 from strategies import chip_programs, inputs_for
 
-from spikeport.exporter.program import ChipProgram, ConvConnection
+from spikeport.exporter.program.program import ChipProgram, ConvConnection
 from spikeport.lava_runtime import shared
 from spikeport.lava_runtime.emulator import emulate
 from spikeport.lava_runtime.inputs import check_input

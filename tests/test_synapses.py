@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from strategies import geometries, kernel_shape, kernel_size
 from synapse_sums import activity, delivered, expected, listed
 
-from spikeport.exporter.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, SparseConnection
 from spikeport.hardware_profiles.fixed_point import SIGN_MODES
 from spikeport.lava_runtime import synapses
 from spikeport.lava_runtime.kernels import dense

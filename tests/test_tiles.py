@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from programs import dense
 from strategies import chip_programs, inputs_for
 
-from spikeport.exporter.neurons import CubaLIF, cuba_vector, lanes
+from spikeport.exporter.neurons import CubaLIF
 from spikeport.exporter.neurons.base import unpacked
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.neurons.cuba import cuba_vector, lanes
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.lava_runtime import blocks, engine
 from spikeport.lava_runtime.emulator import emulate
 from spikeport.lava_runtime.inputs import check_input

@@ -26,7 +26,7 @@ from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.netx.to_net import write_net as write_program
 from spikeport.exporter.netx.totals import survives
 from spikeport.exporter.neurons import RF, CubaLI, CubaLIF, Population, TernaryLIF
-from spikeport.exporter.program import ChipProgram, DenseConnection, InputPort
+from spikeport.exporter.program.program import ChipProgram, DenseConnection, InputPort
 from spikeport.lava_runtime.simulate import simulate
 
 KEPT = ("weight", "weight_rec", "weight/real", "weight/imag")

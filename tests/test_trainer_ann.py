@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.effective import TwinLayer
+from spikeport.trainer.network.layers import LayerConfig
 
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 6, stride=2, groups=2))
 TRAINING = TrainConfig(epochs=3, seed=1)

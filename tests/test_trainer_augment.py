@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.augment import Augmentation, augment, drop_spikes
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.bptt import Bptt
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 
 NOTHING = Augmentation()
 

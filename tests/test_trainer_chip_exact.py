@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.nir_file import read_nir
+from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.data import load_dataset
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikeport.exporter.neurons.cuba import plain_current, plain_voltage
+from spikeport.exporter.neurons.cuba.cuba import plain_current, plain_voltage
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.neuron_step import fused
 from spikeport.trainer.neuron_step.chip_step import ChipRun, chip_fire, chip_fire_recurrent

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.delays import Delays
+from spikeport.trainer.network.layers import LayerConfig
 
 LAGS = (0, 3, 7)
 STEPS = 20

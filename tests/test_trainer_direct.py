@@ -19,8 +19,10 @@ from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles import load_chip
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.data.encoding import encode
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 
 DENSE = (LayerConfig(size=16), LayerConfig(size=12))
 CONV = (LayerConfig("conv", 4, pool=2), LayerConfig("conv", 4))

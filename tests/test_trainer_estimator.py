@@ -15,9 +15,11 @@ from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop import checkpoint
 from spikeport.trainer.loop.loop import DivergedError
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.bptt import Bptt
 from spikeport.trainer.methods.registry import get_method, load_trained
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 

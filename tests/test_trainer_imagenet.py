@@ -21,8 +21,10 @@ from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.places import DATA
 from spikeport.trainer.data.readers import image_files
 from spikeport.trainer.data.readers.image_files import ImageFiles
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 
 pytest.importorskip("PIL", reason="Pillow, which torchvision brings, is not installed")
 

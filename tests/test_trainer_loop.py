@@ -21,8 +21,10 @@ from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.checkpoint import make_checkpoint
 from spikeport.trainer.loop.loop import DivergedError, Task, train
 from spikeport.trainer.loop.schedule import Schedule
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.bptt import Bptt
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 NETWORK = NetworkConfig((LayerConfig(size=10),), "cuba_lif", batch_norm=False, chip_aware=None)

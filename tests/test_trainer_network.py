@@ -11,8 +11,9 @@ from torch import nn
 
 from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.effective import EffectiveLayer
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import Flatten, SpikingBlock, SpikingNetwork
 from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
 

@@ -15,9 +15,11 @@ from torch import Tensor
 from spikeport.common.errors import InputError
 from spikeport.recipe import load_recipe
 from spikeport.trainer.data import Dataset
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.estimator import Method
 from spikeport.trainer.methods.registry import METHODS, load_trained
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 from spikeport.trainer.settings.options import RECIPE_RULES, read_options
 

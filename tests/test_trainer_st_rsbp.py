@@ -13,7 +13,8 @@ from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.initialisation.reservoir import reservoir_mask
 from spikeport.trainer.methods.st_rsbp import StRsbp, forced_spikes
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig
+from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 
 NETWORK = NetworkConfig((LayerConfig(size=48, recurrent=True),), dv=0.05, batch_norm=False)

@@ -13,8 +13,10 @@ from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.sparsity import Sparsity
 from spikeport.trainer.loop.stretches import count_spikes
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.bptt import Bptt
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 
 NETWORKS = {

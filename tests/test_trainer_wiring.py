@@ -14,18 +14,18 @@ from torch import nn
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.float_simulator import simulate_float
+from spikeport.exporter.float_network.float_simulator import simulate_float
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.exporter.nir_file import read_nir, write_nir
-from spikeport.exporter.onnx_model import export_onnx, run_onnx
-from spikeport.exporter.program import arrival_steps
+from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
+from spikeport.exporter.onnx.onnx_model import export_onnx, run_onnx
+from spikeport.exporter.program.program import arrival_steps
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.stages import twin_sizes
 from spikeport.trainer.ann import TwinNetwork
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, build_network
+from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.effective import EffectiveLayer, EffectiveSynapse
-from spikeport.trainer.network.layers import plan
+from spikeport.trainer.network.layers import LayerConfig, plan
 from spikeport.trainer.network.network import Flatten, Join, SpikingBlock, SpikingNetwork
 from spikeport.trainer.neuron_step.dynamics import integrate_recurrent
 from spikeport.trainer.neuron_step.neurons import LIF

@@ -19,7 +19,13 @@ from places import ROOT
 from scipy.sparse import csr_array
 from strategies import chip_programs
 
-from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.program.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    SparseConnection,
+)
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate

@@ -16,9 +16,10 @@ from typing_extensions import Self
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.loop.augment import augment
 from spikeport.trainer.loop.loop import Batch, Task, make_checkpoint, shuffled_batches, train
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.estimator import PREDICT_BATCH, read_configs
 from spikeport.trainer.network.blocks import average, connect
-from spikeport.trainer.network.config import NetworkConfig, TrainConfig, make_norm, plan_layers
+from spikeport.trainer.network.config import NetworkConfig, make_norm, plan_layers
 from spikeport.trainer.network.effective import EffectiveSynapse, TwinLayer
 from spikeport.trainer.network.fold import BatchNorm, Synapse, fold_norm
 from spikeport.trainer.network.layers import PlannedLayer

@@ -1,12 +1,20 @@
 """Which core of a chip holds which neurons of a program."""
 
+from spikeport.exporter.mapping.resources.counts import core_of, per_core
+from spikeport.exporter.mapping.resources.synapses import (
+    encoding,
+    fan_out,
+    fan_outs,
+    index_bits,
+    is_list,
+    synapse_count,
+)
+
 from .board import Board
 from .build import fits, map_program
-from .counts import core_of, per_core
 from .file import read_map, write_map
 from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
 from .result import LayerMapping, Mapping
-from .synapses import encoding, fan_out, fan_outs, index_bits, is_list, synapse_count
 from .traffic import Flow, flow, one_each
 
 __all__ = [

@@ -6,12 +6,12 @@ from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.mapping.resources.demand import Amounts, LayerDemand, capacities, fill, sends, together
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .advice import board_advice, core_advice, layer_advice
 from .board import Board
-from .demand import Amounts, LayerDemand, capacities, fill, sends, together
 from .model import Core, LimitName, Slice
 from .pack import packed
 from .placement import arranged

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .demand import Amounts, together
+from spikeport.exporter.mapping.resources.demand import Amounts, together
+
 from .model import LimitName, Slice
 
 # cores that are still tried, the last ones: packing a million slices must not take their square

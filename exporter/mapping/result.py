@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 
+from spikeport.exporter.mapping.resources.demand import Amounts
+
 from .board import Board
-from .demand import Amounts
 from .model import Core, LimitName
 
 

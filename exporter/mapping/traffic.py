@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program import ChipProgram, Connection
+from spikeport.exporter.mapping.resources.counts import core_of
+from spikeport.exporter.mapping.resources.reach import heard
+from spikeport.exporter.program.program import ChipProgram, Connection
 
 from .board import Board
-from .counts import core_of
 from .model import Core, slices_of
-from .reach import heard
 from .result import Mapping
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.program import ChipProgram, Connection, InputPort, Population
+from spikeport.exporter.program.program import ChipProgram, Connection, InputPort, Population
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from spikeport.exporter.neurons import (
     SigmaDelta,
 )
 from spikeport.exporter.neurons.base import one_value
-from spikeport.exporter.neurons.delta import DeltaEncoding
-from spikeport.exporter.neurons.rf import Resonator
-from spikeport.exporter.neurons.sigma_delta import RELU
-from spikeport.exporter.rest import resting_voltage
+from spikeport.exporter.neurons.graded.delta import DeltaEncoding
+from spikeport.exporter.neurons.graded.sigma_delta import RELU
+from spikeport.exporter.neurons.resonate_and_fire.rf import Resonator
+from spikeport.exporter.quantisation.compensation.rest import resting_voltage
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .neurons import BIAS_EXPONENT, SPIKE_EXPONENT, STATE_EXPONENT

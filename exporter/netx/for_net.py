@@ -12,10 +12,10 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.neurons import Cuba, CubaLIF, LIFReset, Population
-from spikeport.exporter.program import ChipProgram, Connection
-from spikeport.exporter.quantise import quantise
-from spikeport.exporter.rest import resting_voltage
-from spikeport.exporter.validate import validate
+from spikeport.exporter.program.program import ChipProgram, Connection
+from spikeport.exporter.program.validate import validate
+from spikeport.exporter.quantisation.compensation.rest import resting_voltage
+from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths, split_bias
 from spikeport.hardware_profiles.schema import ChipProfile
 

@@ -19,9 +19,9 @@ import numpy as np
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_bytes
 from spikeport.exporter.neurons import Integers, Population, SigmaDelta
-from spikeport.exporter.neurons.delta import Delta
-from spikeport.exporter.neurons.rf import Resonator
-from spikeport.exporter.program import ChipProgram, ConvConnection, InputPort, SparseConnection
+from spikeport.exporter.neurons.graded.delta import Delta
+from spikeport.exporter.neurons.resonate_and_fire.rf import Resonator
+from spikeport.exporter.program.program import ChipProgram, ConvConnection, InputPort, SparseConnection
 
 from .chain import Link, chain_of
 from .fields import Fields, biases, in_netx_order, neuron_fields

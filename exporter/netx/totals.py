@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.dequantise import geometry_of, held_weights
-from spikeport.exporter.program import (
+from spikeport.exporter.program.program import (
     Connection,
     ConvConnection,
     DenseConnection,
@@ -25,6 +24,7 @@ from spikeport.exporter.program import (
     SparseConnection,
     delays_per_weight,
 )
+from spikeport.exporter.quantisation.dequantise import geometry_of, held_weights
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 
 LOWEST, HIGHEST = -256, 255

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from spikeport.common.errors import InputError
 from spikeport.common.plugins import Registry
+from spikeport.exporter.neurons.cuba.atrlif import ATRLIF
+from spikeport.exporter.neurons.cuba.cuba import Cuba
+from spikeport.exporter.neurons.cuba.cuba_li import CubaLI
+from spikeport.exporter.neurons.cuba.cuba_lif import CubaLIF
+from spikeport.exporter.neurons.cuba.cuba_lif_soft_reset import CubaLIFSoftReset
+from spikeport.exporter.neurons.cuba.lif_refractory import LIFRefractory
+from spikeport.exporter.neurons.cuba.lif_reset import LIFReset
+from spikeport.exporter.neurons.cuba.ternary_lif import TernaryLIF
+from spikeport.exporter.neurons.graded.delta import Delta
+from spikeport.exporter.neurons.graded.graded_relu_vec import GradedReluVec
+from spikeport.exporter.neurons.graded.graded_vec import GradedVec
+from spikeport.exporter.neurons.graded.prod_neuron import ProdNeuron
+from spikeport.exporter.neurons.graded.sigma import Sigma
+from spikeport.exporter.neurons.graded.sigma_delta import SigmaDelta
+from spikeport.exporter.neurons.resonate_and_fire.rf import RF
+from spikeport.exporter.neurons.resonate_and_fire.rf_iz import RFIZ
+from spikeport.exporter.neurons.resonate_and_fire.rf_zero import RFZero
 
-from .atrlif import ATRLIF
 from .base import Integers, Limits, Population, SpikeStep, States, Step, StockProcess
-from .cuba import Cuba
-from .cuba_li import CubaLI
-from .cuba_lif import CubaLIF
-from .cuba_lif_soft_reset import CubaLIFSoftReset
-from .delta import Delta
-from .graded_relu_vec import GradedReluVec
-from .graded_vec import GradedVec
-from .lif_refractory import LIFRefractory
-from .lif_reset import LIFReset
-from .prod_neuron import ProdNeuron
-from .rf import RF
-from .rf_iz import RFIZ
-from .rf_zero import RFZero
-from .sigma import Sigma
-from .sigma_delta import SigmaDelta
-from .ternary_lif import TernaryLIF
 
 _MODELS: tuple[type[Population], ...] = (
     CubaLIF,

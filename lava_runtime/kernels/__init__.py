@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from spikeport.exporter.program import Population
+from spikeport.exporter.program.program import Population
 
 from . import active, convolution, dense, sparse, tiles
 

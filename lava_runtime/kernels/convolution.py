@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from spikeport.exporter.program import ConvConnection
+from spikeport.exporter.program.program import ConvConnection
 
 from .active import Active, Integers
 from .transpose import SIDE, transpose

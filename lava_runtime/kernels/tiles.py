@@ -5,7 +5,7 @@ words of the active sources are added up as they are and once more without their
 that of high, and the first - 256 * the second that of low. What is held of a weight is what it is above the lowest one,
 0 to 255.
 
-A `TileStep` goes on with what arrived to CUBA-LIF compartments (exporter/neurons/cuba_vector.py) in the same registers.
+A `TileStep` goes on with what arrived to CUBA-LIF compartments (exporter/neurons/cuba/cuba_vector.py) in the same registers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from spikeport.exporter.neurons import CubaLIF, CubaLIFSoftReset, Population, States
-from spikeport.exporter.neurons.cuba_vector import emit
-from spikeport.exporter.neurons.lanes import INT32, INTEGERS, LANES, Lanes, place
+from spikeport.exporter.neurons.cuba.cuba_vector import emit
+from spikeport.exporter.neurons.cuba.lanes import INT32, INTEGERS, LANES, Lanes, place
 
 from .active import Active, Integers
 
@@ -199,7 +199,7 @@ def add_tiles(words, lowest, shift, index, begin, target):
 
 @njit(cache=True, nogil=True)
 def spike_tiles(words, lowest, shift, index, begin, u, v, keep_u, keep_v, bias, threshold, message, total):
-    """A block of steps of compartments that reset to 0, as exporter/neurons/cuba_vector.py's `spike`.
+    """A block of steps of compartments that reset to 0, as exporter/neurons/cuba/cuba_vector.py's `spike`.
 
     index, begin: what the sources send, a row a step and sample of the block.
     """

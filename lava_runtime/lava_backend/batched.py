@@ -21,7 +21,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
-from spikeport.exporter.program import InputPort, Population
+from spikeport.exporter.program.program import InputPort, Population
 from spikeport.lava_runtime.engine import PopulationState, Synapses, synapses_of
 from spikeport.lava_runtime.inputs import graded_nodes
 from spikeport.lava_runtime.job import Job, shared_progress

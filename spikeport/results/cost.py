@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
-from spikeport.exporter.program import ChipProgram
+from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_power
 from spikeport.lava_runtime.costs import Range

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import spikeport.exporter.mapping as mapped
-from spikeport.exporter.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
 from spikeport.hardware_profiles.schema import constants
 from spikeport.lava_runtime import ann_cost
 from spikeport.lava_runtime.profile import LayerProfile, Profile

@@ -13,7 +13,8 @@ from itertools import product
 from typing import Any
 
 from spikeport.common.errors import InputError, nearest
-from spikeport.trainer.network.config import NetworkConfig, TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.network.config import NetworkConfig
 
 Value = bool | int | float | str
 Values = dict[str, Value]

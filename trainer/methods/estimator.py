@@ -22,8 +22,10 @@ from spikeport.trainer.data.encoding import Spikes, encode
 from spikeport.trainer.loop.augment import augment, drop_spikes
 from spikeport.trainer.loop.loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.loop.stretches import count_spikes
-from spikeport.trainer.network.config import LayerConfig, NetworkConfig, TrainConfig, build_network
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.delays import narrow_delays
+from spikeport.trainer.network.layers import LayerConfig
 from spikeport.trainer.network.network import SpikingNetwork
 from spikeport.trainer.settings.options import NoOptions, read_options
 from spikeport.trainer.tensor_files.rebuild import UNUSABLE, check_state, seconds_per_step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from spikeport.exporter.passes import runs_after
+from spikeport.exporter.lowering.passes import runs_after
 
 
 @runs_after("drop_flatten")

@@ -1,6 +1,6 @@
 """CUBA-LIF whose v never falls below 0.
 
-u as in exporter/neurons/cuba.py;   v <- max(v, 0);   s <- v > (vth << 6);   v[s] <- 0
+u as in exporter/neurons/cuba/cuba.py;   v <- max(v, 0);   s <- v > (vth << 6);   v[s] <- 0
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from spikeport.exporter.neurons import CubaLIF, Integers
-from spikeport.exporter.neurons.cuba import plain_current, plain_voltage
+from spikeport.exporter.neurons.cuba.cuba import plain_current, plain_voltage
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""Pass: remove nodes that change nothing: those that lead to no Output, and those that send nothing.
+
+A neuron sends nothing if nothing leads to it and neither its start nor its leak is above its threshold; a node without
+memory, if nothing leads to it and it has no bias. Inputs stay, as ports; what feeds an Output stays, too.
+"""
+
+from __future__ import annotations
+
+import nir
+import numpy as np
+
+from spikeport.exporter.nir_graph.nir_graph import NEURONS, SPIKING, initial_voltage
+
+from .rewrite import Rewrite
+
+
+def drop_dead(graph: nir.NIRGraph) -> nir.NIRGraph:
+    """The graph without its dead nodes."""
+    rewrite = Rewrite(graph)
+    outputs = {name for name, node in graph.nodes.items() if isinstance(node, nir.Output)}
+    useful = _reach(outputs, rewrite)
+    for name, node in graph.nodes.items():
+        if name not in useful and not isinstance(node, nir.Input):
+            rewrite.remove(name)
+    while True:
+        silent = [
+            name
+            for name, node in rewrite.nodes.items()
+            if _sends_nothing(node) and not rewrite.before(name) and not outputs & {name, *rewrite.after(name)}
+        ]
+        if not silent:
+            return rewrite.graph()
+        for name in silent:
+            rewrite.remove(name)
+
+
+def _reach(outputs: set[str], rewrite: Rewrite) -> set[str]:
+    """Nodes from which an output can be reached."""
+    found, waiting = set(outputs), list(outputs)
+    while waiting:
+        for source in rewrite.before(waiting.pop()):
+            if source not in found:
+                found.add(source)
+                waiting.append(source)
+    return found
+
+
+def _sends_nothing(node: nir.NIRNode) -> bool:
+    """Whether a node without input puts out zeros for ever."""
+    if isinstance(node, nir.Input):
+        return False
+    if not isinstance(node, NEURONS):
+        return not np.any(getattr(node, "bias", 0.0))
+    start, leak = initial_voltage(node), np.asarray(getattr(node, "v_leak", 0.0))
+    if not isinstance(node, SPIKING):
+        return not np.any(start) and not np.any(leak)
+    threshold = node.threshold if isinstance(node, nir.Threshold) else node.v_threshold
+    return bool(np.all(np.maximum(start, leak) <= threshold) and np.all(np.asarray(threshold) >= 0))

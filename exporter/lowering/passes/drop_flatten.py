@@ -1,0 +1,21 @@
+"""Pass: remove nodes that hand on what they are given: Flatten (in C order the same elements at the same places),
+Identity, and a Delay of 0 seconds.
+"""
+
+from __future__ import annotations
+
+import nir
+import numpy as np
+
+from spikeport.exporter.nir_graph.nir_graph import WIRES
+
+from .rewrite import Rewrite
+
+
+def drop_flatten(graph: nir.NIRGraph) -> nir.NIRGraph:
+    """The graph with the predecessors of every such node joined to its successors."""
+    rewrite = Rewrite(graph)
+    for name, node in graph.nodes.items():
+        if isinstance(node, WIRES) or (isinstance(node, nir.Delay) and not np.any(node.delay)):
+            rewrite.bridge(name)
+    return rewrite.graph()

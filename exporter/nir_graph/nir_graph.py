@@ -1,0 +1,118 @@
+"""Small questions about NIR graphs, and the check that comes before lowering."""
+
+from __future__ import annotations
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.common.errors import InputError
+
+SPIKING: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF, nir.Threshold)
+FILTERED: tuple[type[nir.NIRNode], ...] = (nir.CubaLIF, nir.CubaLI)
+NEURONS: tuple[type[nir.NIRNode], ...] = (*SPIKING, nir.I, nir.LI, nir.CubaLI)
+SYNAPSES: tuple[type[nir.NIRNode], ...] = (nir.Affine, nir.Linear, nir.Conv2d)
+POOLS: tuple[type[nir.NIRNode], ...] = (nir.SumPool2d, nir.AvgPool2d)
+# nodes that hand on what they are given; Identity is in no release of nir up to 1.0.8
+WIRES: tuple[type[nir.NIRNode], ...] = (nir.Flatten, *((nir.Identity,) if hasattr(nir, "Identity") else ()))
+_KNOWN = (*NEURONS, *SYNAPSES, *POOLS, *WIRES, nir.Input, nir.Output, nir.Conv1d, nir.Scale, nir.Delay)
+
+
+def predecessors(graph: nir.NIRGraph, name: str) -> list[str]:
+    """Nodes with an edge to `name`, in the order of the edges."""
+    return [source for source, target in graph.edges if target == name]
+
+
+def shape_of(node: nir.NIRNode) -> tuple[int, ...]:
+    """Shape of what a node puts out."""
+    return tuple(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
+
+
+def initial_voltage(node: nir.NIRNode) -> NDArray[np.float64]:
+    """A neuron's voltage before the first step: metadata "v_initial", else 0."""
+    return np.asarray(node.metadata.get("v_initial", 0.0), np.float64)
+
+
+def trained_threshold(node: nir.NIRNode) -> int | None:
+    """The chip's word for a population's largest threshold that training computed with: metadata "vth", if it is one.
+
+    It is a wish: what is not whole at that scale is rounded as if it had not been there (exporter/quantisation/scale.py).
+    """
+    return _count(node, "vth")
+
+
+def largest_payload(node: nir.NIRNode) -> int:
+    """The largest integer that enters at an Input: metadata "payload", else a spike's 1."""
+    return _count(node, "payload") or 1
+
+
+def _count(node: nir.NIRNode, key: str) -> int | None:
+    said = np.asarray(node.metadata.get(key, 0))
+    return int(said) if said.dtype.kind in "iu" and said.size == 1 and said > 0 else None
+
+
+def bias_of(synapse: nir.NIRNode, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """A synapse node's bias, one value an element of what it puts out; a convolution's is one a channel.
+
+    Raises ValueError where the bias has another size.
+    """
+    size = int(np.prod(shape))
+    bias = np.asarray(getattr(synapse, "bias", 0.0), np.float64).reshape(-1)
+    wanted = len(synapse.weight) if np.ndim(synapse.weight) > 2 else size
+    if bias.size != wanted and not isinstance(synapse, nir.Linear):
+        raise ValueError(f"has a bias of shape {np.shape(synapse.bias)}, but {wanted} values are needed")
+    spread: NDArray[np.float64] = np.repeat(bias, size // bias.size)
+    return spread
+
+
+def pair(value: object) -> tuple[int, int]:
+    """Two whole numbers (height, width) from one or two."""
+    numbers = np.broadcast_to(np.asarray(value, dtype=np.int64).reshape(-1), (2,))
+    return int(numbers[0]), int(numbers[1])
+
+
+def check_known(graph: nir.NIRGraph, where: str) -> None:
+    """Raises InputError for a node that cannot be compiled, naming it and what can."""
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.NIRGraph):
+            check_known(node, f"{where}: subgraph {name!r}")
+        elif not isinstance(node, _KNOWN):
+            known = ", ".join(cls.__name__ for cls in _KNOWN)
+            raise InputError(
+                f"{where}: node {name!r} is a {type(node).__name__}, which is not compiled yet; known are {known}"
+            )
+
+
+def check_reached(graph: nir.NIRGraph) -> None:
+    """Raises InputError for a graph that can give no answer: an Output without input, a cycle without a neuron."""
+    for source, target in graph.edges:
+        if isinstance(graph.nodes[source], nir.Output) or isinstance(graph.nodes[target], nir.Input):
+            raise InputError(f"the edge {source} -> {target} leaves an Output or enters an Input; remove it")
+    _check_cycles(graph)
+    for output in [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]:
+        seen, waiting = {output}, [output]
+        while waiting:
+            new = [source for source in predecessors(graph, waiting.pop()) if source not in seen]
+            seen |= set(new)
+            waiting += new
+        if len(seen) > 1 and not any(isinstance(graph.nodes[name], nir.Input) for name in seen):
+            loose = next((name for name in seen if not predecessors(graph, name)), output)
+            raise InputError(f"nothing leads to node {loose!r}; add an edge from an input or a neuron")
+
+
+def _check_cycles(graph: nir.NIRGraph) -> None:
+    """Nothing in a cycle without a neuron waits, so it has no meaning in time steps."""
+    stateless = {name for name, node in graph.nodes.items() if not isinstance(node, NEURONS)}
+    waiting = {n: sum(t == n and s in stateless for s, t in graph.edges) for n in stateless}
+    ready = [n for n in stateless if waiting[n] == 0]
+    while ready:
+        name = ready.pop()
+        stateless.discard(name)
+        for source, target in graph.edges:
+            if source == name and target in waiting:
+                waiting[target] -= 1
+                if waiting[target] == 0 and target in stateless:
+                    ready.append(target)
+    if stateless:
+        names = " -> ".join(sorted(stateless))
+        raise InputError(f"nodes {names} form a cycle without a neuron; put a neuron into it or remove an edge")

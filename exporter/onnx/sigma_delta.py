@@ -1,0 +1,193 @@
+"""A ReLU network as sigma-delta neurons: each sends by how much its ReLU's output has changed, and is silent else.
+
+In integers, with p the unit of what a layer sends and q that of its sums:
+
+    sum <- sum + W d;   a = max(sum + b, 0);   what is sent: a's change, in units of p = q 2**state_exp
+
+W = weight p_before / q is rounded. The finer the weights, the more digits what is sent has more than what came (its
+state_exp takes 7 off), and at some depth the sums seen on sample input no longer fit their register. So all layers
+have the same largest |W|, the largest of at most 255 at which they all fit. A still image is answered exactly, but for
+that rounding, as soon as it has passed all layers.
+
+Source: lava-nc 0.10.0, lava/proc/sdn; O'Connor & Welling 2016, arXiv 1611.02024.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.netx.synapses import exact, one_to_one
+from spikeport.exporter.neurons import Delta, Population, Sigma, SigmaDelta
+from spikeport.exporter.neurons.graded.sigma_delta import RELU, UNIT
+from spikeport.exporter.onnx.operators.values import READOUT
+from spikeport.exporter.program.program import (
+    ChipProgram,
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Integers,
+    SparseConnection,
+)
+from spikeport.exporter.program.validate import validate
+from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
+from spikeport.hardware_profiles.schema import ChipProfile
+
+from .activations import Activity
+from .network import ReluNetwork
+
+INPUT_LEVELS = 255
+# what sums may reach beyond what was seen
+_MARGIN = 1.5
+# what is sent needs no more than so many levels; sums behind it have the rest of the register
+_SENT_LEVELS = 1023
+_LARGEST_SHIFT = 7
+# what the largest weight of every layer may be, tried one after the other
+_LARGEST_WEIGHTS = sorted({round(255 * 2.0 ** (-i / 4)) for i in range(32)}, reverse=True)
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What 1 stands for: in sums, and in what is sent; shift: how many binary places the sums have more."""
+
+    sums: float
+    sent: float
+    shift: int
+
+
+def compile_sigma_delta(
+    network: ReluNetwork, activity: Activity, chip: ChipProfile, threshold: int = 0
+) -> ChipProgram:  # fmt: skip
+    """The program; real numbers enter, the answer is the last layer's sums in every step.
+
+    threshold: a change below so many units of what is sent waits. Raises InputError for what sigma-delta neurons cannot
+    be, and for a chip whose spikes carry no payload.
+    """
+    for relu in network.relus:
+        if math.isfinite(relu.ceiling):
+            raise InputError(
+                f"{network.where}: {relu.after!r} is cut at {relu.ceiling:g}, which sigma-delta neurons do not do; "
+                "convert it rate-coded, or train with ReLU"
+            )
+    lowered = lower_graph(network.to_nir({}), where=network.where)
+    return _Builder(network, activity, lowered, chip, threshold).program()
+
+
+class _Builder:
+    """Rounds one population after another, from the input on."""
+
+    def __init__(
+        self, network: ReluNetwork, activity: Activity, lowered: FloatNetwork, chip: ChipProfile, threshold: int
+    ) -> None:
+        self._network, self._activity, self._lowered, self._chip = network, activity, lowered, chip
+        self._widths: WordWidths = chip.word_widths.fixed_point()
+        self._threshold = threshold
+        (self._port,) = lowered.inputs
+        self._scale = INPUT_LEVELS / (activity.largest_input or 1.0)
+        self._encoder = f"{self._port.name}.delta"
+        self._populations: list[Population] = []
+        self._connections: list[Connection] = []
+
+    def program(self) -> ChipProgram:
+        """The program, checked."""
+        port = self._port
+        self._populations.append(Delta.of(self._encoder, port.shape, vth=0))
+        self._connections.append(one_to_one(port.name, self._encoder, port.size))
+        starts = self._lowered.starts
+        populations = sorted(self._lowered.populations, key=lambda p: starts[p.name])
+        units = self._plan(populations)
+        for population in populations:
+            self._add(population, units)
+        answer = f"{READOUT}.sum"
+        last = self._populations[-1]
+        self._populations.append(Sigma(answer, last.shape))
+        self._connections.append(one_to_one(last.name, answer, last.size))
+        made = ChipProgram(
+            self._chip.name, self._widths, self._lowered.dt, (type(port)(port.name, port.shape, scale=self._scale),),
+            tuple(self._populations), tuple(self._connections), (answer,),
+        )  # fmt: skip
+        return validate(made, self._network.where)
+
+    def _plan(self, populations: Sequence[FloatPopulation]) -> dict[str, _Units]:
+        """Each population's units: weights as fine as all layers can have them."""
+        for largest in _LARGEST_WEIGHTS:
+            units = {self._port.name: _Units(1.0, 1 / self._scale, 0)}
+            fits = True
+            for population in populations:
+                units[population.name], room = self._units_of(population, units, largest)
+                fits = fits and room
+            if fits:
+                break
+        return units
+
+    def _add(self, population: FloatPopulation, units: Mapping[str, _Units]) -> None:
+        own = units[population.name]
+        for connection in self._lowered.connections:
+            if connection.target == population.name:
+                self._connections += self._rounded(connection, own.sums / units[connection.source].sent)
+        is_answer = population.sends == "voltage"
+        bias = np.rint(population.bias / own.sums).astype(np.int64).reshape(population.shape)
+        self._populations.append(
+            SigmaDelta.of(
+                population.name, population.shape, vth=self._threshold << own.shift, bias=bias, state_exp=own.shift,
+                act_mode=UNIT if is_answer else RELU,
+            )
+        )  # fmt: skip
+
+    def _units_of(
+        self, population: FloatPopulation, units: Mapping[str, _Units], largest: int
+    ) -> tuple[_Units, bool]:  # fmt: skip
+        """Units at which the largest weight is `largest`, or less where sums need the room, and whether they do not."""
+        incoming = [c for c in self._lowered.connections if c.target == population.name]
+        sums, sent = self._ranges()[population.name]
+        weights = max((_largest(c) * units[c.source].sent for c in incoming), default=0.0) / largest
+        # the register holds sums and biases with a margin
+        room = _MARGIN * max(sums, float(np.abs(population.bias).max())) / self._widths.state_max
+        unit = max(weights, room, 1e-30)
+        if population.sends == "voltage":
+            return _Units(unit, unit, 0), weights >= room
+        levels = max(sent, 1e-30) / unit
+        shift = int(np.clip(math.floor(math.log2(max(levels / _SENT_LEVELS, 1))), 0, _LARGEST_SHIFT))
+        return _Units(unit, unit * 2.0**shift, shift), weights >= room
+
+    def _ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The largest |sum| and output of each population on sample input."""
+        found = {r.node: (self._activity.sums[r.after], self._activity.outputs[r.after]) for r in self._network.relus}
+        return {**found, READOUT: (self._activity.largest_output, self._activity.largest_output)}
+
+    def _rounded(self, connection: FloatConnection, unit: float) -> list[Connection]:
+        """The connection's weights in units of `unit`, in one connection or one of each sign."""
+        source = self._encoder if connection.source == self._port.name else connection.source
+        others: dict[str, Any] = {"axonal_delays": connection.axonal_delays, "synapse": connection.synapse}
+        ends, geometry = (source, connection.target), connection.geometry
+        sparse = connection.weights if isinstance(connection.weights, csr_array) else None
+        values = np.asarray(connection.weights if sparse is None else sparse.data)
+
+        def make(weights: Integers, exponent: int, mode: SignMode) -> Connection:
+            held = (*ends, weights, exponent, mode, 8, connection.delay)
+            if geometry is not None:
+                return ConvConnection(
+                    *held, geometry.input_shape, geometry.output_shape, geometry.stride, geometry.padding,
+                    geometry.dilation, geometry.groups, **others,
+                )  # fmt: skip
+            if sparse is not None:
+                indices, indptr = sparse.indices.astype(np.int32), sparse.indptr.astype(np.int64)
+                return SparseConnection(*held, indices, indptr, **others)
+            return DenseConnection(*held, **others)
+
+        integers = np.clip(np.rint(values / unit), -255, 255).astype(np.int32)
+        return exact(f"{self._network.where}: {connection.target!r}", integers, make, shifts=False)
+
+
+def _largest(connection: FloatConnection) -> float:
+    weights = connection.weights
+    values = weights.data if isinstance(weights, csr_array) else weights
+    return float(np.abs(values).max(initial=0))

@@ -1,0 +1,20 @@
+"""What weights must make up for when decays are rounded: the charge a spike leaves, and how far it moves a voltage."""
+
+from __future__ import annotations
+
+from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
+from spikeport.exporter.program.program import Integers
+from spikeport.hardware_profiles.fixed_point import decay_from_du
+
+
+def weight_factors(population: FloatPopulation, du: Integers, leak: Floats, rows: int) -> Floats:
+    """The factor for each row of weights, (rows,): a spike's charge in all is weight / decay.
+
+    leak: see exporter/quantisation/compensation/leak.py; weights take it up where v is sent, thresholds elsewhere. A row that several neurons
+    share (a convolution's channel) takes their mean.
+    """
+    factors = decay_from_du(du) / population.current_decay
+    if population.sends == "voltage":
+        factors = factors / leak
+    shared: Floats = factors.reshape(rows, -1).mean(axis=1)
+    return shared

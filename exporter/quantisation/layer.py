@@ -1,0 +1,303 @@
+"""One population and the synapses that lead to it, rounded together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatPopulation, Floats
+from spikeport.exporter.neurons import LIFReset
+from spikeport.exporter.program.program import (
+    Connection,
+    Cuba,
+    CubaLI,
+    CubaLIF,
+    CubaLIFSoftReset,
+    Integers,
+    Quantisation,
+)
+from spikeport.exporter.quantisation.compensation.charge import weight_factors
+from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
+from spikeport.exporter.quantisation.compensation.rest import acts_early, resting_voltage
+from spikeport.hardware_profiles.fixed_point import (
+    STATE_UNIT,
+    WordWidths,
+    decay_from_du,
+    decay_from_dv,
+    du_from_decay,
+    dv_from_decay,
+    split_bias,
+)
+
+from .connections import connections_of
+from .parts import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of, whole
+from .payload import SPIKE, Payload
+from .reach import Decays, Reach, worst_case
+from .rows import times_rows
+from .scale import Rounded, ScaleSearch, threshold_words
+
+Form = Literal["whole", "split", "digits", "doubled"]
+"""One connection a synapse; parts by sign and magnitude where they gain a bit; two digits a synapse where they do, in a
+high and a low connection of mixed sign, or in a high and a low one of each sign, which is a bit finer.
+"""
+COARSER: dict[Form, Form] = {"doubled": "digits", "digits": "split", "split": "whole"}
+
+# what a form must take off the squared error to be worth its connections, and its synapses
+_SPLIT, _DOUBLED = 2.0, 4.0
+# squared error, in parts of the weights', of numbers that are exact
+EXACT = 1e-13
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A population in floating point, its incoming connections and the chip's step that is its first.
+
+    disturbed: whether something may arrive before that step, from layers that act early (exporter/quantisation/compensation/rest.py).
+    """
+
+    population: FloatPopulation
+    incoming: tuple[FloatConnection, ...]
+    start: int
+    disturbed: bool = False
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The same on the chip; form: the finest that it took; loss: see scale.Rounded.
+
+    early: whether it may send something before its first step, which disturbs the layers it leads to.
+    """
+
+    population: Cuba
+    connections: tuple[Connection, ...]
+    report: Quantisation
+    form: Form
+    loss: float
+    reach: Reach
+    early: bool
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """How a layer may be rounded: the width of weights, the finest form, what u and v reach (None: the worst case).
+
+    interval: steps between two spikes of a neuron, or that v is read for; None where no sample says it.
+    """
+
+    weight_bits: int
+    form: Form = "split"
+    reach: Reach | None = None
+    largest_scale: float = np.inf
+    interval: float | None = None
+
+
+@dataclass(frozen=True)
+class _Constants:
+    du: Integers
+    dv: Integers
+    decays: Decays
+    leak: Floats
+
+
+def quantise_layer(wanted: Wanted, payloads: Mapping[str, Payload], widths: WordWidths, options: LayerOptions) -> Layer:
+    """Round a layer; payloads: what voltage-sending sources send."""
+    population = wanted.population
+    du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
+    leak = leak_factors(population, dv, options.interval)
+    constants = _Constants(du, dv, Decays(decay_from_du(du), decay_from_dv(dv)), leak)
+    population = with_rounded_leak(population, leak)
+    wanted = replace(wanted, population=population)
+    matrices = [_matrix(c, i, wanted, constants, payloads, options.weight_bits) for i, c in enumerate(wanted.incoming)]
+    reach = options.reach or worst_case(population, matrices, constants.decays)
+    form, matrices, rounded = _finest(population, matrices, constants.decays, reach, widths, options)
+    search = ScaleSearch(population, matrices, constants.decays, reach, widths)
+    compiled, settled = _compiled(wanted, constants, rounded, widths)
+    report = _report(population, compiled, matrices, rounded, search.current_bound(rounded), reach, settled, widths)
+    report = replace(report, interval=options.interval or 0.0)
+    connections = _connections(wanted, matrices, rounded, options.weight_bits)
+    word = compiled.threshold_word
+    early = wanted.disturbed or acts_early(compiled.bias, compiled.dv, word, compiled.v_initial, wanted.start)
+    return Layer(compiled, connections, report, form, rounded.loss, reach, early)
+
+
+def _matrix(
+    connection: FloatConnection,
+    index: int,
+    wanted: Wanted,
+    constants: _Constants,
+    payloads: Mapping[str, Payload],
+    bits: int,
+) -> WeightMatrix:
+    rows = rows_of(connection)
+    payload = payloads.get(connection.source, SPIKE)
+    factors = weight_factors(wanted.population, constants.du, constants.leak, rows.shape[0])
+    times_rows(rows.data, rows.indptr, factors * payload.unit)
+    return whole(rows, wanted.population.size // rows.shape[0], index, bits, payload.largest, payload.signed)
+
+
+def _finest(
+    population: FloatPopulation,
+    matrices: list[WeightMatrix],
+    decays: Decays,
+    reach: Reach,
+    widths: WordWidths,
+    options: LayerOptions,
+) -> tuple[Form, list[WeightMatrix], Rounded]:
+    """The finest form that the options allow and that gains what its connections and synapses are worth."""
+
+    def search(candidates: list[WeightMatrix]) -> tuple[Rounded, list[float]]:
+        found = ScaleSearch(population, candidates, decays, reach, widths)
+        rounded = found.find(options.largest_scale)
+        return rounded, found.errors(rounded)
+
+    bits, wanted = options.weight_bits, matrices
+    form: Form = "whole"
+    best, errors = search(matrices)
+    if options.form == "whole" or max(errors, default=0.0) < EXACT:
+        return form, matrices, best
+    inexact = {m.synapse for m, error in zip(matrices, errors, strict=True) if error >= EXACT}
+    signed = [part for m in matrices for part in (by_sign(m, bits) if m.synapse in inexact else [m])]
+    found, errors = search(signed)
+    exponents = dict(zip(map(id, signed), found.exponents, strict=True))
+    sized = [part for m in signed for part in (by_magnitude(m, exponents[id(m)]) if m.synapse in inexact else [m])]
+    finer = [(signed, found)] if len(signed) > len(matrices) else []
+    if len(sized) > len(signed):
+        finer.append((sized, search(sized)[0]))
+    for candidates, rounded in finer:
+        if rounded.loss * _SPLIT < best.loss:
+            form, matrices, best = "split", candidates, rounded
+    if options.form in ("digits", "doubled"):
+        base = signed if options.form == "doubled" else wanted
+        twice = [doubled(m, bits) if m.synapse in inexact else m for m in base]
+        found, _ = search(twice)
+        if found.loss * _DOUBLED < best.loss:
+            form, matrices, best = options.form, twice, found
+    return form, matrices, best
+
+
+def _compiled(wanted: Wanted, constants: _Constants, rounded: Rounded, widths: WordWidths) -> tuple[Cuba, bool]:
+    """The population's registers, and whether its start voltage keeps the bias from acting before its first step."""
+    population = wanted.population
+    mantissa, exponent = split_bias(population.bias * rounded.scale, widths)
+    final = np.clip(np.rint(population.v_initial * rounded.scale), -widths.state_max, widths.state_max)
+    vth = None
+    if population.sends == "spikes":
+        vth = threshold_words(population.threshold, rounded.scale, widths)
+    rest, settled = resting_voltage(
+        mantissa << exponent, constants.dv, vth, wanted.start, widths, final.astype(np.int32)
+    )
+    common: dict[str, Any] = {
+        "du": constants.du, "dv": constants.dv, "bias_mant": mantissa, "bias_exp": exponent, "v_initial": rest
+    }  # fmt: skip
+    ends = population.name, population.shape
+    at_rest = settled and not wanted.disturbed
+    if vth is None:
+        return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), at_rest
+    if population.reset == "zero" and (at_rest or np.any(final)):
+        return CubaLIF(*ends, **common, vth=vth), at_rest
+    if population.reset == "zero":
+        # no start voltage outlasts so large a bias, or what arrives too early: u and v are set to 0 once, before the
+        # population's first step
+        common |= LIFReset.once(population.size, wanted.start, widths)
+        return LIFReset(*ends, **common, vth=vth), True
+    taken = vth.astype(np.int64) * STATE_UNIT
+    if population.reset == "subtract_after_decay":
+        taken = np.rint(population.subtracted * rounded.scale).astype(np.int64)
+    taken = np.clip(taken, 0, widths.state_max).astype(np.int32)
+    return CubaLIFSoftReset(*ends, **common, vth=vth, v_subtract=taken), at_rest
+
+
+def _connections(
+    wanted: Wanted, matrices: Sequence[WeightMatrix], rounded: Rounded, weight_bits: int
+) -> tuple[Connection, ...]:
+    found: list[Connection] = []
+    for index, (connection, name) in enumerate(zip(wanted.incoming, synapse_names(wanted.incoming), strict=True)):
+        held = [
+            part
+            for m, q, e in zip(matrices, rounded.integers, rounded.exponents, strict=True)
+            if m.synapse == index
+            for part in parts(m, q, e)
+        ]
+        held = [part for part in held if part.weights.nnz] or held[:1]
+        found += connections_of(connection, name, held, weight_bits, wanted.population.size)
+    return tuple(found)
+
+
+def synapse_names(incoming: Sequence[FloatConnection]) -> list[str]:
+    """A name for each of a population's synapses; those of one source differ."""
+    names: list[str] = []
+    taken: set[tuple[str, str]] = set()
+    for connection in incoming:
+        name = base = connection.synapse or f"{connection.source} -> {connection.target}"
+        number = 1
+        while (connection.source, name) in taken:
+            number += 1
+            name = f"{base} {number}"
+        taken.add((connection.source, name))
+        names.append(name)
+    return names
+
+
+def _report(
+    population: FloatPopulation,
+    compiled: Cuba,
+    matrices: Sequence[WeightMatrix],
+    rounded: Rounded,
+    bound: float,
+    reach: Reach,
+    settled: bool,
+    widths: WordWidths,
+) -> Quantisation:
+    errors = [
+        q * (STATE_UNIT * 2.0 ** (e - m.spread(e)) / rounded.scale) - m.values
+        for m, q, e in zip(matrices, rounded.integers, rounded.exponents, strict=True)
+    ]
+    count = sum(error.size for error in errors) or 1
+    squares = sum(float(np.square(error).sum()) for error in errors)
+    largest = max((m.largest for m in matrices), default=0.0) or 1.0
+    vth_error = 0.0
+    if compiled.threshold_word is not None:
+        vth_error = _relative(compiled.threshold_word * (STATE_UNIT / rounded.scale), population.threshold)
+    bias_error = np.abs(compiled.bias / rounded.scale - population.bias).max()
+    unit = population.threshold.max() if population.sends == "spikes" else reach.highest or 1.0
+    voltage = max(reach.lowest, reach.highest) * rounded.scale / widths.state_max
+    return Quantisation(
+        scale=rounded.scale,
+        weight_error_rms=float(np.sqrt(squares / count)) / largest,
+        weight_error_max=max((float(np.abs(e).max(initial=0)) for e in errors), default=0.0) / largest,
+        du_error=_relative(decay_from_du(compiled.du), population.current_decay),
+        dv_error=_relative(decay_from_dv(compiled.dv), population.voltage_decay),
+        vth_error=vth_error,
+        bias_error=float(bias_error / unit),
+        current_bound=bound / widths.state_max,
+        notes=tuple(_notes(rounded, settled)) + voltage_notes(voltage, reach.basis, compiled, widths),
+        voltage_bound=voltage,
+        bound_basis=reach.basis,
+    )
+
+
+def _notes(rounded: Rounded, settled: bool) -> list[str]:
+    notes = []
+    if rounded.integers and max(int(np.abs(q).max(initial=0)) for q in rounded.integers) < 64:
+        notes.append("weights fill less than a quarter of their range, because u could wrap at this fan-in")
+    if not settled:
+        notes.append("the negative bias acts before the first input can arrive and its start value would spike")
+    return notes
+
+
+def voltage_notes(bound: float, basis: str, population: Cuba, widths: WordWidths) -> tuple[str, ...]:
+    """A sentence where v can go beyond its register; bound: how far, in parts of it."""
+    if bound <= 1:
+        return ()
+    where = "the ends of its register"
+    if population.threshold_word is not None:
+        thresholds = widths.state_max / max(1, int(population.threshold_word.max()) * STATE_UNIT)
+        where = f"{thresholds:.0f} times the threshold"
+    return (f"v can come to {bound:.1f} times its register ({basis}); it stays at {where} then",)
+
+
+def _relative(actual: Floats, wanted: Floats) -> float:
+    return float(np.max(np.abs(actual - wanted) / np.where(wanted == 0, 1, wanted)))

@@ -1,0 +1,139 @@
+"""FloatNetwork -> integers: one scale a population, weights on the chip's grid, thresholds exact where they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from spikeport.common.errors import InputError, naming
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
+from spikeport.exporter.float_network.float_network import FloatNetwork
+from spikeport.exporter.program.program import ChipProgram, CubaLI
+from spikeport.exporter.program.validate import validate
+from spikeport.hardware_profiles.fixed_point import WordWidths
+
+from .calibrate import Sample, calibrated_layer, run_sample
+from .layer import COARSER, Form, Layer, LayerOptions, Wanted, quantise_layer
+from .payload import Payload, payload_shift, senders_first
+
+Fits = Callable[[ChipProgram], bool]
+
+
+def quantise(
+    network: FloatNetwork,
+    chip: str,
+    widths: WordWidths,
+    options: CompileOptions = DEFAULTS,
+    *,
+    fits: Fits | None = None,
+) -> ChipProgram:
+    """Round a network to the chip's words; raises InputError for a network its registers cannot hold at all.
+
+    Of the options, weight_bits, precision and calibration are used: precision "high" doubles the synapses of a layer
+    where that gains a bit or more (with calibration: where its spikes come nearer). fits: whether a program has room on
+    the chip; the layers that lose least are held in fewer connections until it has.
+    """
+    weight_bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
+    if not 2 <= weight_bits <= widths.weight_bits:
+        raise InputError(f"weights of {weight_bits} bit: {chip} holds 2 to {widths.weight_bits} bit")
+    form: Form = "doubled" if options.precision == "high" else "split"
+    if network.payloads and not widths.message_bits:
+        raise InputError(
+            f"input {next(iter(network.payloads))!r} takes integers, but {chip}'s spikes carry no payload; encode the "
+            "input as spikes or compile for a chip with graded spikes"
+        )
+    by_layer = {p.name: LayerOptions(weight_bits, form) for p in network.populations}
+    sample = None if options.sample is None else run_sample(network, options.sample)
+    layers = quantise_layers(network, widths, by_layer, sample)
+    program = assemble(network, chip, widths, layers)
+    while fits is not None and not fits(program):
+        coarser = _coarser(network, widths, by_layer, layers, sample)
+        if coarser is None:
+            break
+        by_layer, layers = coarser
+        program = assemble(network, chip, widths, layers)
+    return program
+
+
+def quantise_layers(
+    network: FloatNetwork,
+    widths: WordWidths,
+    options: Mapping[str, LayerOptions],
+    sample: Sample | None = None,
+    known: Mapping[str, Layer] = MappingProxyType({}),
+) -> dict[str, Layer]:
+    """Every population and its synapses, rounded as its options say; known: those that are rounded already."""
+    starts = network.starts
+    layers: dict[str, Layer] = {}
+    payloads = {name: Payload(1.0, largest, signed=False) for name, largest in network.payloads.items()}
+    for population in senders_first(network):
+        if population.name in known:
+            layers[population.name] = known[population.name]
+            continue
+        incoming = tuple(c for c in network.connections if c.target == population.name)
+        disturbed = any(c.source in layers and layers[c.source].early for c in incoming)
+        wanted = Wanted(population, incoming, starts[population.name], disturbed)
+        with naming(f"layer {population.name!r}", "scale its weights and thresholds to ordinary sizes"):
+            if sample is None:
+                layer = quantise_layer(wanted, payloads, widths, options[population.name])
+            else:
+                layer, sample = calibrated_layer(wanted, payloads, widths, options[population.name], sample)
+        if isinstance(layer.population, CubaLI):
+            scale = layer.report.scale
+            reach = max(layer.reach.lowest, layer.reach.highest) * scale
+            shift = payload_shift(population, network, widths, reach)
+            payloads[population.name] = Payload(2.0**shift / scale, widths.state_max >> shift)
+            held = replace(layer.population, shift=np.full(population.size, shift, np.int32))
+            layer = replace(layer, population=held)
+            if sample is not None:
+                voltages = sample.chip[population.name]
+                sent = np.sign(voltages) * (np.abs(voltages) >> shift)
+                sample = replace(sample, chip={**sample.chip, population.name: sent})
+        layers[population.name] = layer
+    return layers
+
+
+def _coarser(
+    network: FloatNetwork,
+    widths: WordWidths,
+    options: Mapping[str, LayerOptions],
+    layers: Mapping[str, Layer],
+    sample: Sample | None,
+) -> tuple[dict[str, LayerOptions], dict[str, Layer]] | None:
+    """The layers with one of them in the next coarser form; None if all are whole.
+
+    It is the one that loses least of those in the finest form, which takes the most connections.
+    """
+    found: list[tuple[int, float, str, LayerOptions]] = []
+    for name, layer in layers.items():
+        if layer.form != "whole":
+            changed = replace(options[name], form=COARSER[layer.form])
+            found.append((list(COARSER).index(layer.form), layer.loss, name, changed))
+    if not found:
+        return None
+    _, _, name, changed = min(found, key=lambda item: item[:2])
+    now = {**options, name: changed}
+    # what others send does not depend on how a spiking population is rounded
+    graded = any(p.sends == "voltage" for p in network.populations)
+    same = {} if graded else {key: layer for key, layer in layers.items() if key != name}
+    return now, quantise_layers(network, widths, now, sample, same)
+
+
+def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: Mapping[str, Layer]) -> ChipProgram:
+    """The program that rounded layers are, checked."""
+    ordered = [layers[p.name] for p in network.populations]
+    return validate(
+        ChipProgram(
+            chip=chip,
+            widths=widths,
+            dt=network.dt,
+            inputs=network.inputs,
+            populations=tuple(layer.population for layer in ordered),
+            connections=tuple(c for layer in ordered for c in layer.connections),
+            outputs=network.outputs,
+            quantisation={layer.population.name: layer.report for layer in ordered},
+        )
+    )

@@ -1,0 +1,250 @@
+"""The scale of one population: weights that lie on a grid are found again, and no input can make u wrap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
+from spikeport.exporter.program.program import Integers
+from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+
+from .parts import WeightMatrix, smallest_exponent
+from .reach import Decays, Reach, currents
+
+# thresholds tried below the highest, and over the octave below it
+_NEAR = 64
+_OCTAVE = 64
+_SAMPLE = 1 << 13
+# how far below 0 v has room at least, in thresholds, and the inhibition, in thresholds a step, that must last to take
+# it to an end of its register nearer than its worst case
+_DEPTH, _INHIBITION = 128.0, 8.0
+# squared relative error of numbers that were kept in 32 bit
+_NOISE = 1e-14
+_KEPT = 1e-6
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A population's weights at one scale: the reference threshold, an exponent and integers for each matrix.
+
+    loss: mean squared error over all weights, thresholds and biases, in parts of the mean square of the weights.
+    """
+
+    scale: float
+    vth: int
+    exponents: tuple[int, ...]
+    integers: tuple[Integers, ...]
+    loss: float
+
+
+class ScaleSearch:
+    """Finds a population's scale and integer weights; the decays are fractions, rounded to the chip's words."""
+
+    def __init__(
+        self,
+        population: FloatPopulation,
+        matrices: Sequence[WeightMatrix],
+        decays: Decays,
+        reach: Reach,
+        widths: WordWidths,
+    ) -> None:
+        self._population, self._matrices, self._widths = population, matrices, widths
+        self._decays, self._reach = decays, reach
+        self._threshold = reference_threshold(population, reach)
+        self._samples = [np.ascontiguousarray(m.values[:: max(1, m.values.size // _SAMPLE)]) for m in matrices]
+        self._shares = [m.values.size / max(1, s.size) for m, s in zip(matrices, self._samples, strict=True)]
+        self._thresholds_that_differ, self._biases_that_differ = map(
+            _different, (population.threshold, population.bias)
+        )
+        squares = sum(float(np.square(m.values).sum()) for m in matrices)
+        self._squares = squares or 1.0
+
+    def find(self, most: float = math.inf) -> Rounded:
+        """The scale, at most that, at which least is lost, and the weights at it; u cannot leave its register.
+
+        Where training has chosen one and everything is whole at it, it is that one, whatever `most` says.
+        """
+        trained = self._trained()
+        if trained is not None:
+            return trained
+        limit = min(most, self.limit())
+        found = sorted((self._loss(t), -t) for t in self._thresholds(limit))
+        for loss, negative in found:
+            rounded = self._rounded(STATE_UNIT * -negative / self._threshold, -negative, loss)
+            if self.current_bound(rounded) <= self._widths.state_max:
+                return rounded
+        return self._shrunk(limit)
+
+    def limit(self) -> float:
+        """The largest scale at which nothing can leave its register.
+
+        Exponents above 0 only refine v and leave room for it; at exponent 0 v may saturate (far from its threshold)
+        rather than the weights lose bits. Far below its threshold it may wherever it leaks (_voltage_room), and on
+        either side where synapses are doubled (_room_for_digits).
+        """
+        widths, reach = self._widths, self._reach
+        limit = STATE_UNIT * widths.vth_max / self._threshold
+        if reach.current > 0:
+            limit = min(limit, (widths.state_max - STATE_UNIT) / reach.current)
+        bias = float(np.abs(self._population.bias).max(initial=0))
+        if bias > 0:
+            limit = min(limit, widths.bias_max / bias)
+        full = self.full()
+        voltage = max(reach.lowest, reach.highest)
+        if self._population.sends == "voltage" and voltage > 0:
+            limit = min(limit, widths.state_max / voltage)
+        elif voltage > 0:
+            limit = min(limit, max(self._voltage_room(), full, self._room_for_digits()))
+        return min(limit, full * 2.0**widths.weight_exp_max)
+
+    def _voltage_room(self) -> float:
+        """The largest scale at which v has room: for the worst case, or far enough below 0 where it leaks from there.
+
+        What every inhibitory synapse active in every step can cause is far beyond what happens; to hold all of it takes
+        the bits from below the threshold.
+        """
+        most, lowest, population = self._widths.state_max, self._reach.lowest, self._population
+        if not self._reach.measured and np.all(self._decays.voltage > 0):
+            depths = np.maximum(_DEPTH, _INHIBITION / self._decays.voltage) * population.threshold
+            resting = np.maximum(-population.bias / self._decays.voltage, -population.v_initial)
+            lowest = min(lowest, float(np.maximum(depths, resting).max(initial=0)))
+        return most / max(lowest, self._reach.highest)
+
+    def _room_for_digits(self) -> float:
+        """The scale at which v ends `_DEPTH` thresholds from 0: what low digits of doubled synapses may take.
+
+        They lie below the grid's unit and would have no room where v does not leak, so that nothing bounds it.
+        """
+        if not any(m.shift for m in self._matrices):
+            return 0.0
+        return self._widths.state_max / (_DEPTH * float(self._population.threshold.max()))
+
+    def full(self) -> float:
+        """The scale at which the largest weight of all fills its grid at exponent 0."""
+        ends = [STATE_UNIT * max(m.grid.high, -m.grid.low) / m.largest for m in self._matrices if m.largest > 0]
+        return min(ends, default=math.inf)
+
+    def current_bound(self, rounded: Rounded) -> float:
+        """The largest |u| in the chip's units: what was measured, or what the rounded weights can cause."""
+        if self._reach.measured:
+            return self._reach.current * rounded.scale
+        units = [
+            q * (STATE_UNIT * 2.0 ** (e - m.spread(e)))
+            for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
+        ]
+        up, down = currents(self._matrices, units, self._decays)
+        return float(np.maximum(up, down).max(initial=0))
+
+    def errors(self, rounded: Rounded) -> list[float]:
+        """Mean squared error of each matrix' weights, in parts of their mean square (of a sample of large ones)."""
+        found = []
+        for m, e, sample in zip(self._matrices, rounded.exponents, self._samples, strict=True):
+            unit = STATE_UNIT * 2.0 ** (e - m.spread(e)) / rounded.scale
+            error = float(np.square(m.rounded(rounded.scale, e, sample) * unit - sample).sum())
+            found.append(error / (float(np.square(sample).sum()) or 1.0))
+        return found
+
+    def _thresholds(self, limit: float) -> list[int]:
+        """Integer thresholds below the limit, and those at which a largest weight is a whole grid step."""
+        # numbers kept in 32 bit are this much off; what they are off by is checked on the integers
+        highest = max(1, math.floor(limit * self._threshold / STATE_UNIT * (1 + _KEPT)))
+        highest = min(highest, self._widths.vth_max)
+        full = self.full()
+        filled = highest
+        if full < limit:
+            # where the largest weight fills its grid
+            filling = full * 2.0 ** math.floor(math.log2(limit / full) + _KEPT)
+            filled = min(highest, math.floor(filling * self._threshold / STATE_UNIT * (1 + _KEPT)))
+        found = {t for top in (highest, filled) for t in range(max(1, top - _NEAR), top + 1)}
+        found |= {round(highest * 2.0 ** -(i / _OCTAVE)) for i in range(_OCTAVE)}
+        for matrix in self._matrices:
+            largest = matrix.largest
+            if largest > 0:
+                grid = matrix.grid
+                points = np.arange(grid.step, max(grid.high, -grid.low) + 1, grid.step)
+                scale = STATE_UNIT * points / largest
+                # twice the scale is the same integers at the next exponent: the largest that fits is the finest
+                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _KEPT) / scale)), 0))
+                found |= {round(t) for t in scale * self._threshold / STATE_UNIT}
+        return [t for t in found if 1 <= t <= highest]
+
+    def _trained(self) -> Rounded | None:
+        """The scale at which training computed, if every number is whole at it, as kept in 32 bit, and u has room."""
+        word, population = self._population.vth, self._population
+        if word is None or not 1 <= word <= self._widths.vth_max:
+            return None
+        scale = STATE_UNIT * word / self._threshold
+        rounded = self._rounded(scale, word, self._loss(word))
+        unit = STATE_UNIT / scale
+        numbers = [
+            (m.values, q * (2.0 ** (e - m.spread(e)) * unit))
+            for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
+        ]
+        numbers += [
+            (population.threshold, np.rint(population.threshold / unit) * unit),
+            (population.bias, np.rint(population.bias * scale) / scale),
+        ]
+        whole = all(np.abs(w - f).max(initial=0) <= _KEPT * np.abs(w).max(initial=0) for w, f in numbers)
+        return rounded if whole and self.current_bound(rounded) <= self._widths.state_max else None
+
+    def _rounded(self, scale: float, vth: int, loss: float) -> Rounded:
+        exponents = self._exponents(scale)
+        integers = tuple(m.rounded(scale, e) for m, e in zip(self._matrices, exponents, strict=True))
+        return Rounded(scale, vth, exponents, integers, loss)
+
+    def _exponents(self, scale: float) -> tuple[int, ...]:
+        return tuple(smallest_exponent(m, scale, self._widths) for m in self._matrices)
+
+    def _loss(self, vth: int) -> float:
+        """Squared error of weights, thresholds and biases; exact numbers kept in 32 bit count as lost in nothing."""
+        scale = STATE_UNIT * vth / self._threshold
+        error = 0.0
+        for m, e, sample, share in zip(
+            self._matrices, self._exponents(scale), self._samples, self._shares, strict=True
+        ):
+            unit = STATE_UNIT * 2.0 ** (e - m.spread(e)) / scale
+            error += share * float(np.square(m.rounded(scale, e, sample) * unit - sample).sum())
+        if self._population.sends == "spikes":
+            threshold, places = self._thresholds_that_differ
+            squares = np.square(np.rint(threshold * scale / STATE_UNIT) * (STATE_UNIT / scale) - threshold)
+            error += float(squares[places].sum())
+        bias, places = self._biases_that_differ
+        error += float(np.square(np.rint(bias * scale) / scale - bias)[places].sum())
+        return max(error / self._squares, _NOISE)
+
+    def _shrunk(self, scale: float) -> Rounded:
+        """A smaller scale at which rounding up takes u no further than its register; below 1 the threshold stays 1."""
+        while True:
+            vth = max(1, math.floor(scale * self._threshold / STATE_UNIT))
+            exact = STATE_UNIT * vth / self._threshold
+            rounded = self._rounded(min(scale, exact), vth, self._loss(vth))
+            bound = self.current_bound(rounded)
+            if bound <= self._widths.state_max:
+                return rounded
+            scale = rounded.scale * min(0.999, self._widths.state_max / bound)
+
+
+def _different(values: Floats) -> tuple[Floats, Any]:
+    """The values that differ and which of them each neuron has, so that what neurons share is reckoned once."""
+    if values.size and np.all(values == values[0]):
+        return values[:1], np.broadcast_to(0, values.shape)
+    found, places = np.unique(values, return_inverse=True)
+    return (found, places) if 2 * found.size < values.size else (values, slice(None))
+
+
+def reference_threshold(population: FloatPopulation, reach: Reach) -> float:
+    """The number of the network's units that becomes an exact integer: the largest threshold, if there is one."""
+    if population.sends == "spikes":
+        return float(population.threshold.max())
+    return max(reach.highest, reach.lowest, reach.current) or 1.0
+
+
+def threshold_words(thresholds: Floats, scale: float, widths: WordWidths) -> Integers:
+    """vth of each neuron, at least 1."""
+    words: Integers = np.clip(np.rint(scale * thresholds / STATE_UNIT), 1, widths.vth_max).astype(np.int32)
+    return words
