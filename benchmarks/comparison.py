@@ -30,9 +30,9 @@ from spikeport.contest import Row, rows
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.folder import RunFolder
 from spikeport.hardware_profiles.loader import available, load_chip, load_profile
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.inputs import load_input
-from spikeport.lava_runtime.profile import Profile, profile_run
+from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import load_recipe
 from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si

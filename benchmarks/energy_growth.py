@@ -23,7 +23,7 @@ from spikeport.common.files import write_text
 from spikeport.exporter.program.program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
-from spikeport.lava_runtime.profile import Profile, profile_run
+from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.report.units import si
 

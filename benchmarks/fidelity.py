@@ -37,7 +37,7 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.exporter.quantisation.dequantise import held_network
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.activity import synaptic_operations
+from spikeport.lava_runtime.profiling.activity import synaptic_operations
 from spikeport.lava_runtime.simulate import simulate
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from spikeport.exporter.program.program import ChipProgram, ConvConnection, CubaLIF, InputPort
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist10k.npz"

@@ -80,8 +80,8 @@ def _arrays(program: Any, x: Any) -> dict[str, Any]:
     """A peer's input: constants per layer, and every connection's synapses as source, target, weight."""
     from scipy.sparse import coo_array, vstack
 
+    from spikeport.lava_runtime.emulator.synapses import delivery_parts
     from spikeport.lava_runtime.kernels.active import Active
-    from spikeport.lava_runtime.synapses import delivery_parts
 
     arrays: dict[str, Any] = {
         "x": x.reshape(len(x), -1).astype(np.uint8),

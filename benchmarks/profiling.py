@@ -26,7 +26,7 @@ from spikeport.exporter.program.program import ChipProgram
 from spikeport.exporter.program.program_file import load_program
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.inputs import load_input
-from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 
 

@@ -29,7 +29,7 @@ from spikeport.exporter.float_network.float_network import FloatConnection, Floa
 from spikeport.exporter.program.program import ChipProgram, InputPort
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths
-from spikeport.lava_runtime.child import lava_missing
+from spikeport.lava_runtime.lava_backend.child import lava_missing
 from spikeport.lava_runtime.result import differences
 from spikeport.lava_runtime.simulate import simulate
 

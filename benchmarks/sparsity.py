@@ -21,7 +21,7 @@ from spikeport.common.files import write_text
 from spikeport.compiling import compile_recipe
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import Recipe, load_recipe
 from spikeport.report import write_report

@@ -29,8 +29,8 @@ from spikeport.exporter.quantisation.dequantise import (
 )
 from spikeport.exporter.quantisation.replay import arrived
 from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
+from spikeport.lava_runtime.emulator.emulator import emulate
 
-from .emulator import emulate
 from .inputs import check_input, extent
 from .result import SimulationResult
 

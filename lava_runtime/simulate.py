@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from spikeport.common.errors import InputError, check_choice
 from spikeport.exporter.program.program import ChipProgram, Given
+from spikeport.lava_runtime.emulator.emulator import emulate
+from spikeport.lava_runtime.lava_backend.child import run_lava
 
-from .child import run_lava
-from .emulator import emulate
 from .inputs import check_input, extent
 from .result import Record, Room, SimulationResult, in_memory
 
@@ -39,7 +39,7 @@ def simulate(
     """Run a program on x (time, batch, *input shape), one a name for several inputs, of 0/1 spikes or payloads.
 
     steps: time steps of the chip, default as many as it takes for every answer to come out (`answer_steps`). threads
-    and room: see spikeport.lava_runtime.emulator.emulate; the other backends have their own processes and files. All backends
+    and room: see spikeport.lava_runtime.emulator.emulator.emulate; the other backends have their own processes and files. All backends
     give equal arrays. Raises InputError for bad input and BackendError if Lava is missing, fails or takes longer than
     limit_seconds.
     """

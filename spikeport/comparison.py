@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.report.units import NARROW, estimate, percent, plain, si
 from spikeport.report.verdict import against
 

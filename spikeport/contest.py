@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spikeport.lava_runtime.break_even import break_even_sparsity
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.break_even import break_even_sparsity
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.report.tables import batched_entries
 from spikeport.report.units import plural
 from spikeport.report.verdict import Outcome, outcome

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.loader import load_device
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.ann_cost import DeviceCost
+from spikeport.lava_runtime.cost_model.ann_cost import DeviceCost
 from spikeport.lava_runtime.diff import DiffReport
-from spikeport.lava_runtime.profile import Profile
+from spikeport.lava_runtime.profiling.profile import Profile
 
 from .compiling import options_of
 from .core_map import core_map_of

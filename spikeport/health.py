@@ -195,7 +195,7 @@ def _emulator() -> Iterator[Finding]:
 
 
 def _lava() -> Iterator[Finding]:
-    from spikeport.lava_runtime.child import lava_missing
+    from spikeport.lava_runtime.lava_backend.child import lava_missing
 
     missing = lava_missing()
     for backend in ("lava", "stock"):

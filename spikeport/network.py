@@ -23,7 +23,7 @@ from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import extent
-from spikeport.lava_runtime.profile import profile_run, profile_simulated
+from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
 from spikeport.lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
 from spikeport.results.cost import ProfileReport

@@ -17,8 +17,8 @@ from spikeport import stages
 from spikeport.common.errors import InputError
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
-from spikeport.lava_runtime.child import lava_missing
-from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.lava_backend.child import lava_missing
+from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.trainer.loop.parallel import this_process
 

@@ -18,7 +18,7 @@ from spikeport.exporter.onnx.onnx_model import export_onnx, quantise_onnx, run_o
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.exporter.program.program_file import load_program, save_program
 from spikeport.hardware_profiles.loader import load_device
-from spikeport.lava_runtime.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
+from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
 from spikeport.lava_runtime.diff import DiffReport, diff
 from spikeport.lava_runtime.result import SimulationResult, differences
 from spikeport.lava_runtime.simulate import Backend, simulate

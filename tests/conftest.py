@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from places import SHARED
 
-from spikeport.lava_runtime.child import lava_missing
+from spikeport.lava_runtime.lava_backend.child import lava_missing
 
 # tests assert no times, and a loaded machine is no failure
 settings.register_profile("spikeport", deadline=None)

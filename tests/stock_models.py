@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.lava_runtime.child import lava_missing
+from spikeport.lava_runtime.lava_backend.child import lava_missing
 
 if not lava_missing():
     # Lava sets multiprocessing's context when it is imported, which fails after a test that used it: hence first

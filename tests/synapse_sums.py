@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.lava_runtime.emulator.synapses import delivery_parts
 from spikeport.lava_runtime.kernels.active import Active
-from spikeport.lava_runtime.synapses import delivery_parts
 
 
 def expected(c: Connection, sent: NDArray[Any], size: int) -> dict[int, NDArray[Any]]:

@@ -11,10 +11,10 @@ from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.program.program import ChipProgram, DenseConnection, InputPort
 from spikeport.hardware_profiles.fixed_point import WordWidths
-from spikeport.lava_runtime import blocks, emulator
-from spikeport.lava_runtime.emulator import emulate
+from spikeport.lava_runtime.emulator import blocks, emulator
+from spikeport.lava_runtime.emulator.emulator import emulate
+from spikeport.lava_runtime.emulator.order import Stage, stages
 from spikeport.lava_runtime.inputs import check_input
-from spikeport.lava_runtime.order import Stage, stages
 from spikeport.lava_runtime.result import SimulationResult, differences
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeport.lava_runtime.break_even import break_even_activity, break_even_sparsity
+from spikeport.lava_runtime.cost_model.break_even import break_even_activity, break_even_sparsity
 
 JOULES = st.floats(1e-9, 1.0)
 

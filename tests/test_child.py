@@ -35,7 +35,7 @@ def commands() -> Iterator[tuple[int, list[bytes]]]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"spikeport.lava_runtime.supervisor" in command or b"lava_backend.worker" in command:
+            if b"spikeport.lava_runtime.lava_backend.supervisor" in command or b"lava_backend.worker" in command:
                 yield int(entry.name), command.split(b"\0")
 
 
@@ -47,7 +47,11 @@ def lava_processes(folder: Path) -> set[int]:
 def shared_memory() -> set[str]:
     """What Lava shares and no process on the machine answers for."""
     names = {path.name for path in Path("/dev/shm").glob("*spikeport*")}
-    alive = {arguments[-3].decode() for _, arguments in commands() if b"spikeport.lava_runtime.supervisor" in arguments}
+    alive = {
+        arguments[-3].decode()
+        for _, arguments in commands()
+        if b"spikeport.lava_runtime.lava_backend.supervisor" in arguments
+    }
     return {name for name in names if not any(tag in name for tag in alive)}
 
 
@@ -125,7 +129,7 @@ def test_the_time_limit_stops_a_run() -> None:
 def test_an_exception_in_a_process_model_names_the_layer(tmp_path: Path) -> None:
     # a layer that cannot write what it counted fails inside its own process
     program = dense((5, 4, 3), 1)
-    import spikeport.lava_runtime.child as child
+    import spikeport.lava_runtime.lava_backend.child as child
 
     create = child.create_arrays
 

@@ -21,11 +21,11 @@ from spikeport.lava_runtime.cost_model.cases import (
     measurements,
     predicted_step,
 )
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, static_parts, static_power
 from spikeport.lava_runtime.cost_model.events import Events, synops
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
 from spikeport.lava_runtime.cost_model.validation import Fitted, check, factor, fit, with_constants
-from spikeport.lava_runtime.costs import Range
 
 COUNTS = st.floats(0, 1e9).map(Range.exact)
 NAMES = [f.name for f in fields(Events)]

@@ -19,7 +19,7 @@ from pages import GUIDES, steps
 from places import ROOT
 from programs import spikes
 
-from spikeport.lava_runtime.child import lava_missing
+from spikeport.lava_runtime.lava_backend.child import lava_missing
 
 # they train, or start workers
 SLOW = ("fewer-spikes", "paper-to-board", "cluster")

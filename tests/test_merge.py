@@ -13,7 +13,7 @@ from strategies import geometries, kernel_shape, kernel_size
 from synapse_sums import activity, delivered, expected
 
 from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection
-from spikeport.lava_runtime.merge import merged
+from spikeport.lava_runtime.emulator.merge import merged
 
 
 def total(connections: tuple[Connection, ...], sent: np.ndarray, graded: bool, size: int) -> dict[int, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spikeport.hardware_profiles import DeviceProfile, available, load_device, load_profile
-from spikeport.lava_runtime.ann_cost import PRECISIONS, Precision, TwinLayerSize, best_batch, device_cost
+from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, Precision, TwinLayerSize, best_batch, device_cost
 
 LAYERS = (TwinLayerSize(macs=784 * 100, parameters=784 * 100 + 100, inputs=784, outputs=100),
           TwinLayerSize(macs=1000, parameters=1010, inputs=100, outputs=10))  # fmt: skip

@@ -18,7 +18,7 @@ from spikeport.exporter.program.program import ChipProgram
 from spikeport.exporter.program.program_file import save_program
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.profile import Profile, profile_run, profile_simulated
+from spikeport.lava_runtime.profiling.profile import Profile, profile_run, profile_simulated
 from spikeport.lava_runtime.profiling.trace import trace
 from spikeport.lava_runtime.profiling.views import views
 from spikeport.lava_runtime.result import load_result

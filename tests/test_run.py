@@ -20,7 +20,7 @@ from small_recipe import RECIPE
 
 import spikeport as sp
 from spikeport.exporter.neurons import GradedVec
-from spikeport.lava_runtime.child import lava_missing
+from spikeport.lava_runtime.lava_backend.child import lava_missing
 from spikeport.summary import VERSION, Summary
 from spikeport.sweep import Grid, run_sweep
 from spikeport.trainer.tensor_files.tensor_files import read_tensors

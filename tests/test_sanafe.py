@@ -23,7 +23,7 @@ from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.cost_model.validation import with_constants
-from spikeport.lava_runtime.profile import Profile, profile_run
+from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
 
 PYTHON = Path(os.environ.get("SPIKEPORT_SANAFE", ROOT / ".venv-sanafe" / "bin" / "python"))

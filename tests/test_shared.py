@@ -14,8 +14,8 @@ from programs import beyond_stock, delays, every_kind, sparse, spikes
 from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.program.program import ChipProgram, ConvConnection
-from spikeport.lava_runtime import shared
-from spikeport.lava_runtime.emulator import emulate
+from spikeport.lava_runtime.emulator import shared
+from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.inputs import check_input
 from spikeport.lava_runtime.result import SimulationResult, differences
 

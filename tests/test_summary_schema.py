@@ -16,8 +16,8 @@ import spikeport as sp
 from spikeport.exporter.neurons import CubaLIFSoftReset
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.ann_cost import TwinLayerSize
-from spikeport.lava_runtime.profile import profile_simulated
+from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize
+from spikeport.lava_runtime.profiling.profile import profile_simulated
 from spikeport.stages import compare_devices
 from spikeport.summary import VERSION, build, parse_summary, read_summary
 

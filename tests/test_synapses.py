@@ -19,7 +19,7 @@ from synapse_sums import activity, delivered, expected, listed
 
 from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, SparseConnection
 from spikeport.hardware_profiles.fixed_point import SIGN_MODES
-from spikeport.lava_runtime import synapses
+from spikeport.lava_runtime.emulator import synapses
 from spikeport.lava_runtime.kernels import dense
 from spikeport.lava_runtime.kernels.active import Active
 

@@ -18,8 +18,8 @@ from spikeport.exporter.neurons import CubaLIF
 from spikeport.exporter.neurons.base import unpacked
 from spikeport.exporter.neurons.cuba import cuba_vector, lanes
 from spikeport.exporter.program.program import ChipProgram
-from spikeport.lava_runtime import blocks, engine
-from spikeport.lava_runtime.emulator import emulate
+from spikeport.lava_runtime.emulator import blocks, engine
+from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.inputs import check_input
 from spikeport.lava_runtime.kernels.active import Active
 from spikeport.lava_runtime.kernels.tiles import Tiles

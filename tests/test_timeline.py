@@ -24,9 +24,9 @@ from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.kernels.counting import count_bytes, count_payloads
 from spikeport.lava_runtime.kernels.step_times import pipelined_seconds
-from spikeport.lava_runtime.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.profiling.counts import Runs
 from spikeport.lava_runtime.profiling.placement import Placement
+from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.profiling.timeline import Timeline
 from spikeport.lava_runtime.profiling.views import views
 from spikeport.lava_runtime.result import SimulationResult

@@ -27,9 +27,9 @@ from spikeport.exporter.program.program import (
     SparseConnection,
 )
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.profiling.profile import profile_run
+from spikeport.lava_runtime.profiling.workload import dense_fan_out, effective_fan_out, power_proxy, workload
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.lava_runtime.workload import dense_fan_out, effective_fan_out, power_proxy, workload
 
 PYTHON = Path(os.environ.get("SPIKEPORT_NEUROBENCH", ROOT / ".venv-neurobench" / "bin" / "python"))
 

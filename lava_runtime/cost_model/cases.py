@@ -24,8 +24,8 @@ from pydantic import model_validator
 from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Section, Text
 from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
-from spikeport.lava_runtime.costs import Range
 
+from .costs import Range
 from .energy import dynamic_energy, optional, static_power
 from .events import Events
 from .timing import CoreStep, core_time, step_time

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from spikeport.hardware_profiles.quantity import Quantity
 from spikeport.hardware_profiles.schema import ChipCosts, ChipEnergy
-from spikeport.lava_runtime.costs import Range
 
+from .costs import Range
 from .events import Events
 
 

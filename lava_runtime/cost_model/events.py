@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from spikeport.exporter.mapping import Encoding
-from spikeport.lava_runtime.costs import Range
+
+from .costs import Range
 
 NOTHING = Range.zero()
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikeport.hardware_profiles.schema import ChipTime
-from spikeport.lava_runtime.costs import Range
 
+from .costs import Range
 from .energy import optional
 from .events import NOTHING, Events
 

@@ -21,9 +21,9 @@ from scipy.optimize import least_squares
 from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Text
 from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
-from spikeport.lava_runtime.costs import Range
 
 from .cases import Measurement, estimate
+from .costs import Range
 
 Load = Callable[[str], ChipCosts]
 

@@ -22,12 +22,12 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
 from spikeport.exporter.program.program import InputPort, Population
-from spikeport.lava_runtime.engine import PopulationState, Synapses, synapses_of
+from spikeport.lava_runtime.emulator.engine import PopulationState, Synapses, synapses_of
 from spikeport.lava_runtime.inputs import graded_nodes
-from spikeport.lava_runtime.job import Job, shared_progress
 from spikeport.lava_runtime.kernels.active import WORD, Active, packed, words_of
 from spikeport.lava_runtime.result import Recording
 
+from .job import Job, shared_progress
 from .schedule import Schedule, plan
 
 

@@ -18,8 +18,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from spikeport.lava_runtime.job import Job, shared_progress
-
+from .job import Job, shared_progress
 from .stock import StockNetwork, from_lava, to_lava
 
 

@@ -34,8 +34,8 @@ from spikeport.exporter.program.program import (
     delays_per_weight,
 )
 from spikeport.lava_runtime.inputs import graded_nodes
-from spikeport.lava_runtime.job import Job
 
+from .job import Job
 from .plain import PlainConvolution, PlainPopulation, plain_models
 
 _SIGN_MODES = {

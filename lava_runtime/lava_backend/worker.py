@@ -21,7 +21,7 @@ CHANNEL_MESSAGES = 4
 
 def main(folder: Path) -> int:
     """Run a job; 0 on success, 1 with a fault file that names the layer."""
-    from spikeport.lava_runtime.job import SECONDS, load_job, write_fault
+    from .job import SECONDS, load_job, write_fault
 
     job = load_job(folder)
     name_shared_memory(job.request.tag)
@@ -62,7 +62,7 @@ def report_faults(folder: Path, names: dict[int, str]) -> None:
     """Make every process model say which layer it is when it fails: Lava itself only counts exceptions, then waits."""
     from lava.magma.core.model.py.model import AbstractPyProcessModel
 
-    from spikeport.lava_runtime.job import write_fault
+    from .job import write_fault
 
     start = AbstractPyProcessModel.start
 
@@ -78,7 +78,7 @@ def report_faults(folder: Path, names: dict[int, str]) -> None:
 
 def watch_actors(folder: Path, runtime: Any) -> None:
     """Report a Lava process that dies without a word (out of memory, killed): the others would wait for it forever."""
-    from spikeport.lava_runtime.job import write_fault
+    from .job import write_fault
 
     names = [process.name for process in runtime._executable.proc_builders]
     pids = [actor.pid for actor in runtime._messaging_infrastructure.actors]

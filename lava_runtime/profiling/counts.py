@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.program.program import ChipProgram, Population
-from spikeport.lava_runtime.activity import recorded_active
 from spikeport.lava_runtime.kernels.counting import (
     add_numbers,
     bound_active,
@@ -24,6 +23,7 @@ from spikeport.lava_runtime.kernels.counting import (
     follow_spikes,
 )
 
+from .activity import recorded_active
 from .fan_out import Each, FanOut
 from .placement import Placement
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.events import Events
-from spikeport.lava_runtime.costs import Range
 from spikeport.lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
 
 from .alike import AlikeEvents

@@ -22,7 +22,7 @@ from .pricing import joules
 from .views import SYNOPS, summed
 
 if TYPE_CHECKING:
-    from spikeport.lava_runtime.profile import Profile
+    from .profile import Profile
 
 Event = dict[str, Any]
 _NETWORK = 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.costs import Range
 
 from .counts import RECEIVED
 from .placement import INPUT
@@ -22,7 +22,7 @@ from .pricing import joules
 from .timeline import Timeline
 
 if TYPE_CHECKING:
-    from spikeport.lava_runtime.profile import Profile
+    from .profile import Profile
 
 SYNOPS = ("synops_dense", "synops_sparse", "synops_conv")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.summary import Accuracies, Layer
 
 from .fluid import TRACK, axis, chart, heading, length, linear, logarithmic, shares, span, track

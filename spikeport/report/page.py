@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from spikeport.common.files import write_text
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.summary import DeviceCost, PerInference, Summary, read_summary
 
 from . import charts, core_map, tables, units

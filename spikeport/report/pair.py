@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeport.common.errors import InputError, reason
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.summary import PerInference, Summary
 
 from .charts import wilson

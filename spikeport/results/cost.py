@@ -16,9 +16,9 @@ from rich.table import Table
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_power
-from spikeport.lava_runtime.costs import Range
-from spikeport.lava_runtime.profile import Profile
+from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.lava_runtime.profiling.trace import write_trace
 from spikeport.lava_runtime.profiling.views import views
 from spikeport.output import say

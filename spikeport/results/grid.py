@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spikeport.lava_runtime.costs import Range
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.output import say
 from spikeport.report.units import estimate, percent
 from spikeport.sweep import Sweep

@@ -17,7 +17,7 @@ from spikeport.common.overwriting import refuse_inputs
 from spikeport.exporter.program.program import ChipProgram, Given
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.nir_data import ENDINGS, write_result
-from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.output import say
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import spikeport.exporter.mapping as mapped
 from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
 from spikeport.hardware_profiles.schema import constants
-from spikeport.lava_runtime import ann_cost
-from spikeport.lava_runtime.profile import LayerProfile, Profile
+from spikeport.lava_runtime.cost_model import ann_cost
+from spikeport.lava_runtime.profiling.profile import LayerProfile, Profile
 
 from .base import Bounds, spread
 from .model import (

@@ -17,7 +17,7 @@ from spikeport.compiling import compile_recipe, options_of
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.folder import RunFolder
 from spikeport.hardware_profiles.loader import load_chip
-from spikeport.lava_runtime.profile import profile_run
+from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.recipe import Recipe, checked_recipe
 from spikeport.summary.base import spread

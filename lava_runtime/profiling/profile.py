@@ -21,18 +21,18 @@ from spikeport.exporter.mapping import Mapping as CoreMapping
 from spikeport.exporter.mapping import map_program, synapse_count
 from spikeport.exporter.program.program import ChipProgram, Given
 from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
-from spikeport.lava_runtime.profiling.counts import Counter
-from spikeport.lava_runtime.profiling.fan_out import Alike, fan_out
-from spikeport.lava_runtime.profiling.placement import Placement, place
-from spikeport.lava_runtime.profiling.timeline import StepTimes, Sums, Timeline, added
+from spikeport.lava_runtime.inputs import check_input, extent
+from spikeport.lava_runtime.result import SimulationResult
+from spikeport.lava_runtime.simulate import simulate
 
-from .costs import Range
-from .inputs import check_input, extent
-from .result import SimulationResult
-from .simulate import simulate
+from .counts import Counter
+from .fan_out import Alike, fan_out
+from .placement import Placement, place
+from .timeline import StepTimes, Sums, Timeline, added
 from .workload import Workload, sends_payloads, workload_of
 
 # samples that are simulated at a time; samples of a group, or fewer where one count of it, (steps, samples, parts), has

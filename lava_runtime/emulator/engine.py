@@ -17,9 +17,9 @@ from spikeport.exporter.neurons.base import unpacked
 from spikeport.exporter.program.program import ChipProgram, Connection, Population
 from spikeport.lava_runtime.kernels.active import Active, pack, words_of
 from spikeport.lava_runtime.kernels.tiles import Tiles, tile_stepper
+from spikeport.lava_runtime.result import Recording
 
 from .merge import merged
-from .result import Recording
 from .synapses import delivery_parts
 
 

@@ -25,8 +25,7 @@ from spikeport.exporter.program.program import (
     DenseConnection,
     SparseConnection,
 )
-
-from .result import SimulationResult
+from spikeport.lava_runtime.result import SimulationResult
 
 UPDATE_WEIGHT = 10
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.exporter.program.program_file import load_program
-
-from .result import Record
+from spikeport.lava_runtime.result import Record
 
 PROGRAM = "program.chip"
 REQUEST = "request.json"

@@ -23,10 +23,10 @@ from spikeport.exporter.program.program import (
     SparseConnection,
 )
 from spikeport.lava_runtime.kernels.active import Active
+from spikeport.lava_runtime.result import Recording
 
 from .engine import PopulationState, Synapses
 from .merge import merged
-from .result import Recording
 
 # below that waiting for each other, some 0.1 ms a step, takes longer than what is shared
 SHARED_FROM = 50_000

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from spikeport.common.errors import BackendError
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.exporter.program.program_file import save_program
+from spikeport.lava_runtime.inputs import is_graded
+from spikeport.lava_runtime.result import Record, Recording, SimulationResult, collect
 
-from .inputs import is_graded
 from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, shared_progress, write_request
-from .result import Record, Recording, SimulationResult, collect
 from .supervisor import TIMED_OUT, end_session, unlink_shared_memory
 
 _POLL_SECONDS = 0.05
@@ -85,7 +85,7 @@ def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Calla
     here, known = str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", "spikeport.lava_runtime.supervisor", str(folder), tag, str(limit)],
+        [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.supervisor", str(folder), tag, str(limit)],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, env=environment,
     )  # fmt: skip

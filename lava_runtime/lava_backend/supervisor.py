@@ -1,6 +1,6 @@
 """Stands between the caller and the Lava processes, so that nothing is left behind whoever dies first.
 
-    python -m spikeport.lava_runtime.supervisor FOLDER TAG SECONDS
+    python -m spikeport.lava_runtime.lava_backend.supervisor FOLDER TAG SECONDS
 
 It starts the worker in a session of its own and waits until the worker ends, a layer reports a fault, the time limit
 passes, or its own standard input closes (the caller is gone). Then it kills the whole session and unlinks shared

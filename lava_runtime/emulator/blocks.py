@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.lava_runtime.kernels.active import Active, pack, words_of
+from spikeport.lava_runtime.result import Recording
 
 from .engine import PopulationState, Synapses
 from .order import Stage
-from .result import Recording
 
 Inputs = Mapping[str, NDArray[Any]]
 
