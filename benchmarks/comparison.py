@@ -23,21 +23,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 
 from benchmarks.page import update
-from spikeport import stages
-from spikeport.comparison import break_even_said
-from spikeport.compiling import compile_recipe
-from spikeport.contest import Row, rows
 from spikeport.exporter.nir_graph.nir_file import read_nir
-from spikeport.folder import RunFolder
 from spikeport.hardware_profiles.loader import available, load_chip, load_profile
 from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.recipe import load_recipe
 from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si
 from spikeport.report.verdict import Outcome
-from spikeport.run import run_recipe
+from spikeport.results.comparison import break_even_said
+from spikeport.results.contest import Row, rows
+from spikeport.run import stages
+from spikeport.run.compiling import compile_recipe
+from spikeport.run.folder import RunFolder
+from spikeport.run.recipe import load_recipe
+from spikeport.run.run import run_recipe
 from spikeport.summary import Summary, build, read_summary
 from spikeport.trainer.ann import AnnTwin
 

@@ -31,7 +31,7 @@ from page import table, update
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spikeport.common.files import write_text
-from spikeport.report import svg
+from spikeport.report.pictures import svg
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.encoding import encode
 from spikeport.trainer.loop.train_config import TrainConfig

@@ -24,7 +24,7 @@ from depth import CHANNELS, batch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spikeport.common.files import write_text
-from spikeport.report import svg
+from spikeport.report.pictures import svg
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.initialisation.gradients import gradient_norms, growth

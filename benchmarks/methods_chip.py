@@ -15,9 +15,9 @@ from methods_page import METHODS, Line, share, spread
 from torch import nn
 
 from benchmarks import page
-from spikeport.folder import RunFolder
-from spikeport.recipe import Recipe, checked_recipe, load_recipe
-from spikeport.stages import dataset_of, train_network
+from spikeport.run.folder import RunFolder
+from spikeport.run.recipe import Recipe, checked_recipe, load_recipe
+from spikeport.run.stages import dataset_of, train_network
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.memory import keep_freed_memory
 from spikeport.trainer.methods.estimator import Method

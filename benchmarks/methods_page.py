@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks import page
 from spikeport.common.files import write_text
-from spikeport.recipe import Recipe
-from spikeport.report import svg
+from spikeport.report.pictures import svg
+from spikeport.run.recipe import Recipe
 from spikeport.trainer.methods.registry import METHODS as _METHODS
 from spikeport.trainer.network.layers import LayerConfig
 

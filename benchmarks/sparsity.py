@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from spikeport.common.files import write_text
-from spikeport.compiling import compile_recipe
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.recipe import Recipe, load_recipe
 from spikeport.report import write_report
 from spikeport.report.sparsity import SparsityCurve, SparsityPoint
-from spikeport.stages import answers, dataset_of
+from spikeport.run.compiling import compile_recipe
+from spikeport.run.recipe import Recipe, load_recipe
+from spikeport.run.stages import answers, dataset_of
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.registry import get_method
 

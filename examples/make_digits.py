@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from spikeport.common.files import replacing, write_bytes
-from spikeport.folder import RunFolder
-from spikeport.recipe import load_recipe
-from spikeport.stages import dataset_of
+from spikeport.run.folder import RunFolder
+from spikeport.run.recipe import load_recipe
+from spikeport.run.stages import dataset_of
 
 SAMPLES = 32
 

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spikeport.common.errors import BackendError, InputError
     from spikeport.exporter.compile_options import CompileOptions
+    from spikeport.network.finished import Run
+    from spikeport.network.network import Network
     from spikeport.results.cost import ProfileReport
+    from spikeport.results.difference import Difference
     from spikeport.results.fit import Fit
     from spikeport.results.simulation import Simulation
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
-    from .difference import Difference
-    from .finished import Run
     from .health import Doctor
-    from .network import Network
 
 __version__ = "0.1.0"
 
@@ -33,12 +33,12 @@ _WHERE = {
     **dict.fromkeys(("chips", "compile", "doctor", "load", "open_run", "run_recipe"), "spikeport.api"),
     **dict.fromkeys(("BackendError", "InputError"), "spikeport.common.errors"),
     "CompileOptions": "spikeport.exporter.compile_options",
-    "Difference": "spikeport.difference",
+    "Difference": "spikeport.results.difference",
     "Doctor": "spikeport.health",
     "Fit": "spikeport.results.fit",
-    "Network": "spikeport.network",
+    "Network": "spikeport.network.network",
     "ProfileReport": "spikeport.results.cost",
-    "Run": "spikeport.finished",
+    "Run": "spikeport.network.finished",
     "Simulation": "spikeport.results.simulation",
 }
 

@@ -1,5 +1,5 @@
 """`python -m spikeport` is `spikeport`."""
 
-from .cli import main
+from spikeport.commands.cli import main
 
 main()

@@ -14,11 +14,11 @@ from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Discret
 from spikeport.exporter.program.program import Given
 from spikeport.hardware_profiles.loader import available, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
+from spikeport.network.finished import Run
+from spikeport.network.network import Network, compile_network, open_network
+from spikeport.run.folder import RunFolder, new_folder
 
-from .finished import Run
-from .folder import RunFolder, new_folder
 from .health import Doctor, examine
-from .network import Network, compile_network, open_network
 
 
 def compile(
@@ -65,10 +65,10 @@ def run_recipe(
 
     recipe: a shipped recipe by name, or a .toml file.
     """
-    from spikeport import run
+    from spikeport.run.recipe import load_recipe
+    from spikeport.run.shipped import find_recipe
 
-    from .recipe import load_recipe
-    from .shipped import find_recipe
+    from .run import run
 
     path = find_recipe(recipe)
     folder = new_folder(None if out is None else Path(out), load_recipe(path).name, overwrite, resume)

@@ -215,7 +215,7 @@ def _try(backend: Any) -> None:
     """Two steps of two neurons; raises whatever hinders it, and BackendError where it does not spike as it must."""
     import nir
 
-    from .network import compile_network
+    from spikeport.network.network import compile_network
 
     one = np.ones(2)
     nodes = {

@@ -14,7 +14,7 @@ from places import ROOT
 
 def spikeport(*arguments: object, cwd: Path = ROOT, limit: float = 400) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "spikeport.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "spikeport.commands.cli", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=limit, check=False)
 
 

@@ -77,7 +77,7 @@ def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
     """A command that runs stock Lava for minutes, started and under way."""
     save_program(dense((50, 50, 10), 1), tmp_path / "model.chip")
     np.save(tmp_path / "x.npy", spikes((2000, 60, 50), 0.2, 2))
-    command = [sys.executable, "-m", "spikeport.cli", "simulate", str(tmp_path / "model.chip"), "--input",
+    command = [sys.executable, "-m", "spikeport.commands.cli", "simulate", str(tmp_path / "model.chip"), "--input",
                str(tmp_path / "x.npy"), "--backend", "stock", "-o", str(tmp_path / "out.npz")]  # fmt: skip
     root = ROOT
     running = subprocess.Popen(

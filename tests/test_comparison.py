@@ -10,7 +10,7 @@ import pytest
 from report_runs import make_summary
 from rich.console import Console
 
-from spikeport.comparison import comparison_parts, print_comparison
+from spikeport.results.comparison import comparison_parts, print_comparison
 from spikeport.summary import parse_summary
 
 

@@ -13,12 +13,12 @@ import pytest
 from command import graph, refused, spikeport
 
 import spikeport as sp
-from spikeport.choices import given, late
+from spikeport.commands.option_groups import CompileOptions as Flags
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CHOICES, DEFAULTS, CompileOptions
 from spikeport.exporter.program.program_file import save_program
 from spikeport.hardware_profiles import load_chip
-from spikeport.option_groups import CompileOptions as Flags
+from spikeport.network.choices import given, late
 
 X = np.ones((4, 2, 6), np.uint8)
 

@@ -16,14 +16,14 @@ from places import ROOT
 from programs import dense, spikes
 from rich.console import Console
 
-from spikeport.commands import diff_file
+from spikeport.commands.commands import diff_file
 from spikeport.common.errors import InputError
-from spikeport.difference import difference_of, print_difference
+from spikeport.console.output import Output
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.program_file import save_program
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
-from spikeport.output import Output
-from spikeport.report.difference_picture import difference_picture
+from spikeport.report.pictures.difference_picture import difference_picture
+from spikeport.results.difference import difference_of, print_difference
 
 
 def network() -> nir.NIRGraph:

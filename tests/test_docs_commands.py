@@ -22,8 +22,8 @@ from programs import spikes
 from small_recipe import RECIPE
 from typer.testing import CliRunner
 
-from spikeport.cli import app
-from spikeport.output import with_bare_json
+from spikeport.commands.cli import app
+from spikeport.console.output import with_bare_json
 
 # minutes of training, or a scheduler somewhere else
 MINUTES = ("run", "train", "sweep")

@@ -22,7 +22,7 @@ from spikeport.exporter.program.program_file import load_program, save_program
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.recipe import checked_recipe
+from spikeport.run.recipe import checked_recipe
 from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.layers import LayerConfig
 

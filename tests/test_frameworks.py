@@ -17,16 +17,16 @@ import torch
 from places import ROOT
 from scripts import script
 
-from spikeport.choices import given
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.lowering.dialects import DIALECTS, apply_dialect, get_dialect
 from spikeport.exporter.neurons import CubaLIFSoftReset
 from spikeport.exporter.nir_graph.nir_file import write_nir
-from spikeport.folder import RunFolder
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.models import open_model
+from spikeport.network.choices import given
+from spikeport.network.models import open_model
+from spikeport.run.folder import RunFolder
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method

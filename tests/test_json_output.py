@@ -18,8 +18,8 @@ from programs import spikes
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from spikeport.cli import app, main
-from spikeport.output import with_bare_json
+from spikeport.commands.cli import app, main
+from spikeport.console.output import with_bare_json
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 

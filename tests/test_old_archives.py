@@ -14,7 +14,7 @@ from tensor_cases import CONTENT, equal, refused
 from torch_archives import Code, harmful, members, old_archive, script, write_old, zipped
 
 from spikeport.common.errors import InputError
-from spikeport.folder import RunFolder
+from spikeport.run.folder import RunFolder
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.bptt import Bptt

@@ -25,14 +25,14 @@ from two_processes import started, stopped
 from typer.main import get_command
 
 import spikeport as sp
-from spikeport import cli, paths
-from spikeport.bare_json import with_bare_json
-from spikeport.claim import checkpoint_of, claimed
+from spikeport.commands import cli, paths
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.overwriting import keeping, refuse_inputs
+from spikeport.console.bare_json import with_bare_json
 from spikeport.exporter.program.program_file import save_program
-from spikeport.folder import RunFolder, new_folder
+from spikeport.run.claim import checkpoint_of, claimed
+from spikeport.run.folder import RunFolder, new_folder
 from spikeport.trainer.methods.bptt import Bptt
 
 COMMANDS: Any = get_command(cli.app).commands  # type: ignore[attr-defined]
@@ -318,7 +318,7 @@ def test_overwriting_replaces_all_of_a_run_when_the_new_one_is_complete(
     (out / "notes.txt").write_text("mine")
     old = contents(out)
     seen: list[dict[str, bytes]] = []
-    from spikeport import run
+    from spikeport.run import run
 
     real = run.print_summary
 
@@ -357,7 +357,7 @@ def test_overwriting_that_fails_leaves_the_old_run(
     shutil.rmtree(out / ".new")
     wrong = refusal(monkeypatch, command, str(trained / "b.toml"), "--out", str(out), "--overwrite", "--resume")
     assert "another configuration" in wrong
-    monkeypatch.setattr("spikeport.stages.load_dataset", fail)
+    monkeypatch.setattr("spikeport.run.stages.load_dataset", fail)
     assert "no data" in refusal(monkeypatch, command, recipe, "--out", str(out), "--overwrite")
     assert contents(out) == old and sorted(path.name for path in out.iterdir()) == sorted(old)
 

@@ -9,7 +9,7 @@ import pytest
 from command import refused, spikeport
 
 from spikeport.common.errors import InputError
-from spikeport.recipe import load_recipe
+from spikeport.run.recipe import load_recipe
 
 RECIPE = """\
 name = "small"

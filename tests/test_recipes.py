@@ -14,8 +14,8 @@ import torch
 from command import spikeport
 from places import ROOT, SHARED
 
-from spikeport.recipe import load_recipe
-from spikeport.stages import dataset_of
+from spikeport.run.recipe import load_recipe
+from spikeport.run.stages import dataset_of
 from spikeport.trainer.data.places import DATA
 from spikeport.trainer.methods.registry import get_method
 

@@ -17,7 +17,7 @@ from report_runs import Json, Page, _edge, make_folder, make_summary, page_of, t
 
 from spikeport.common.errors import InputError
 from spikeport.report import write_report
-from spikeport.report.network_picture import columns
+from spikeport.report.pictures.network_picture import columns
 from spikeport.report.raster import grouped, read_raster, winner
 from spikeport.report.verdict import verdict
 from spikeport.summary import parse_summary

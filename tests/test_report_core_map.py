@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from report_runs import Json, Page, make_summary, page_of
 
-from spikeport.report.core_map import core_meshes, in_order, limit_meshes, strength
-from spikeport.report.time_picture import time_picture, time_rows
+from spikeport.report.pictures.core_map import core_meshes, in_order, limit_meshes, strength
+from spikeport.report.pictures.time_picture import time_picture, time_rows
 from spikeport.summary import CoreMap, parse_summary
 
 

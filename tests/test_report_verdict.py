@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from report_runs import Json, Page, _device, _energy, make_summary, page_of
 
 from spikeport.lava_runtime.cost_model.costs import Range
-from spikeport.report.charts import wilson
+from spikeport.report.pictures.charts import wilson
 from spikeport.report.units import count, estimate, percent, si, si_range, significant
 from spikeport.report.verdict import Outcome, against, duels, factor, outcome, verdict
 from spikeport.summary import parse_summary

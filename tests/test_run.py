@@ -183,7 +183,7 @@ def test_export_writes_what_run_wrote(finished: Path, tmp_path: Path) -> None:
 
 
 def test_a_default_folder_is_numbered_not_overwritten(finished: Path, tmp_path: Path) -> None:
-    from spikeport.folder import new_folder
+    from spikeport.run.folder import new_folder
 
     os.chdir(tmp_path)
     try:
@@ -201,7 +201,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights(finished: Path, tmp
     recipe = tmp_path / "small.toml"
     recipe.write_text(RECIPE)
     checkpoint = tmp_path / "half" / "checkpoint.safetensors"
-    command = [sys.executable, "-m", "spikeport.cli", "train", str(recipe), "--out", str(tmp_path / "half")]
+    command = [sys.executable, "-m", "spikeport.commands.cli", "train", str(recipe), "--out", str(tmp_path / "half")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     end = time.monotonic() + 300

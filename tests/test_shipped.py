@@ -13,8 +13,8 @@ from command import refused, spikeport
 from places import ROOT
 
 import spikeport as sp
-from spikeport import shipped
 from spikeport.common.errors import InputError
+from spikeport.run import shipped
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.data.encoding import integrate
 

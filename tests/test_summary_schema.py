@@ -18,7 +18,7 @@ from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize
 from spikeport.lava_runtime.profiling.profile import profile_simulated
-from spikeport.stages import compare_devices
+from spikeport.run.stages import compare_devices
 from spikeport.summary import VERSION, build, parse_summary, read_summary
 
 

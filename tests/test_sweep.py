@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from places import ROOT
 from worker_cases import killer
 
-import spikeport.stages as spikeport_stages
+import spikeport.run.stages as spikeport_stages
 from spikeport.common.errors import BackendError, InputError
 from spikeport.lava_runtime.workers import run_until_done
-from spikeport.recipe import Recipe
+from spikeport.run.recipe import Recipe
 from spikeport.sweep import Grid, Sweep, run_sweep
 from spikeport.sweep.grid import with_values
 from spikeport.sweep.pareto import front
@@ -120,7 +120,17 @@ def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
 ) -> None:
     epochs, folder = "training.epochs=24", tmp_path / "out"
     trained = folder / "trained" / epochs
-    command = [sys.executable, "-m", "spikeport.cli", "sweep", str(recipe), "--over", epochs, "--out", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "spikeport.commands.cli",
+        "sweep",
+        str(recipe),
+        "--over",
+        epochs,
+        "--out",
+        str(folder),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 from scipy.io import savemat
 
-from spikeport import stages
 from spikeport.common.errors import InputError
-from spikeport.folder import RunFolder
-from spikeport.run import run_recipe
+from spikeport.run import stages
+from spikeport.run.folder import RunFolder
+from spikeport.run.run import run_recipe
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.places import DATA

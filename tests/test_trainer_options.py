@@ -13,7 +13,7 @@ from places import ROOT
 from torch import Tensor
 
 from spikeport.common.errors import InputError
-from spikeport.recipe import load_recipe
+from spikeport.run.recipe import load_recipe
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.estimator import Method

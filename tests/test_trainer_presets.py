@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spikeport.common.errors import InputError
-from spikeport.recipe import Recipe, load_recipe
+from spikeport.run.recipe import Recipe, load_recipe
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.registry import get_method
 from spikeport.trainer.network.config import plan_layers

@@ -21,7 +21,7 @@ from spikeport.exporter.onnx.onnx_model import export_onnx, run_onnx
 from spikeport.exporter.program.program import arrival_steps
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.stages import twin_sizes
+from spikeport.run.stages import twin_sizes
 from spikeport.trainer.ann import TwinNetwork
 from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.effective import EffectiveLayer, EffectiveSynapse

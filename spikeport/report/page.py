@@ -14,16 +14,17 @@ from markupsafe import Markup
 
 from spikeport.common.files import write_text
 from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.report.pictures.fidelity_picture import fidelity_panels
+from spikeport.report.pictures.network_picture import network_picture
+from spikeport.report.pictures.raster_picture import step_pictures
+from spikeport.report.pictures.time_picture import time_picture, time_rows
 from spikeport.summary import DeviceCost, PerInference, Summary, read_summary
 
-from . import charts, core_map, tables, units
+from . import tables, units
 from .checks import checks
-from .fidelity_picture import fidelity_panels
-from .network_picture import network_picture
+from .pictures import charts, core_map
 from .raster import Raster, read_raster
-from .raster_picture import step_pictures
 from .sparsity import SparsityCurve, read_sparsity, sparsity_picture, sparsity_rows
-from .time_picture import time_picture, time_rows
 from .verdict import verdict
 
 REPORT = "report.html"

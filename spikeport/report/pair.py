@@ -10,9 +10,9 @@ from typing import Any
 
 from spikeport.common.errors import InputError, reason
 from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.report.pictures.charts import wilson
 from spikeport.summary import PerInference, Summary
 
-from .charts import wilson
 from .units import DASH, MINUS, NONE, TIMES, count, estimate, percent, plain, significant
 from .verdict import Outcome, outcome
 

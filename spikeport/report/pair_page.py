@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from spikeport.common.files import write_text
+from spikeport.report.pictures.network_picture import network_picture
+from spikeport.report.pictures.pair_picture import accuracy_pair, cost_pair, mark
 from spikeport.summary import Summary, read_summary
 
-from .network_picture import network_picture
 from .page import page_from
 from .pair import Group, groups, recipe_of, sentence
-from .pair_picture import accuracy_pair, cost_pair, mark
 from .terminal import said
 from .verdict import verdict
 

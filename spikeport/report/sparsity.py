@@ -20,11 +20,11 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from spikeport.common.errors import InputError, reason
+from spikeport.report.pictures.charts import interval, wilson
+from spikeport.report.pictures.fluid import chart, length, logarithmic, shares
+from spikeport.report.pictures.svg import dot, line, text
 from spikeport.summary import Amount, Count, Energy, Model, Share
 
-from .charts import interval, wilson
-from .fluid import chart, length, logarithmic, shares
-from .svg import dot, line, text
 from .units import count, estimate, percent, significant
 
 _TOP, _HEIGHT, _FOOT, _LEFT = 14.0, 230.0, 42.0, 0.09

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.report.pictures.charts import answers, interval
 from spikeport.summary import Device, DeviceCost, Layer, LayerFidelity, Rounding, Summary
 
-from .charts import answers, interval
 from .units import (
     DASH,
     MINUS,

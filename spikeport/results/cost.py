@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
+from spikeport.console.output import say
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
 from spikeport.lava_runtime.cost_model.costs import Range
@@ -21,7 +22,6 @@ from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_powe
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.lava_runtime.profiling.trace import write_trace
 from spikeport.lava_runtime.profiling.views import views
-from spikeport.output import say
 from spikeport.report.units import estimate, si
 from spikeport.summary.build import profile_parts
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from spikeport.report.svg import clip, dot, line, path, standalone, text
+from spikeport.report.pictures.svg import clip, dot, line, path, standalone, text
 from spikeport.report.units import percent, si
 
 _STYLE = (

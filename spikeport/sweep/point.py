@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from spikeport import stages
 from spikeport.common.errors import InputError
 from spikeport.common.files import make_folder, write_text
-from spikeport.compiling import compile_recipe, options_of
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.folder import RunFolder
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.recipe import Recipe, checked_recipe
+from spikeport.run import stages
+from spikeport.run.compiling import compile_recipe, options_of
+from spikeport.run.folder import RunFolder
+from spikeport.run.recipe import Recipe, checked_recipe
 from spikeport.summary.base import spread
 from spikeport.trainer.loop.loop import DivergedError
 from spikeport.trainer.methods.registry import load_trained

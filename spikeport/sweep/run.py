@@ -18,14 +18,14 @@ from typing import Any
 
 import joblib
 
-from spikeport.claim import holds_training
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.locks import locked_folder
-from spikeport.folder import RunFolder
+from spikeport.console.output import Done
 from spikeport.lava_runtime.workers import run_until_done, worker_pool
-from spikeport.output import Done
-from spikeport.recipe import checked_recipe, read_recipe
+from spikeport.run.claim import holds_training
+from spikeport.run.folder import RunFolder
+from spikeport.run.recipe import checked_recipe, read_recipe
 
 from .grid import Grid
 from .pareto import front, pareto_picture

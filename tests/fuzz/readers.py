@@ -42,8 +42,8 @@ from spikeport.hardware_profiles.loader import load_chip, load_profile
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import extent
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.network import compile_network, open_network
-from spikeport.recipe import load_recipe
+from spikeport.network.network import compile_network, open_network
+from spikeport.run.recipe import load_recipe
 
 CONFORMANCE = ROOT.parent / "shared" / "conformance"
 # a run of what was read is as long as this, whatever a file holds

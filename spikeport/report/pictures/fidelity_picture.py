@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from spikeport.report.units import count, percent, plain
 from spikeport.summary import Difference, LayerFidelity
 
 from .fluid import TRACK, Scale, axis, chart, heading, length, logarithmic, track
 from .svg import clip, dot, line, rectangle
-from .units import count, percent, plain
 
 _ROW, _FOOT = 50.0, 22.0
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.report.units import count, estimate, percent
 from spikeport.summary import Summary
 
 from .charts import answers, interval, wilson
 from .fluid import Scale, axis, chart, heading, logarithmic, shares, track
 from .svg import dot, element, line
-from .units import count, estimate, percent
 
 _ROW, _TRACK, _FOOT = 68.0, 34.0, 22.0
 

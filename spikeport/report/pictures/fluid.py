@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from spikeport.report.units import percent, plain, si
+
 from .svg import dot, element, line, rectangle, round_ticks, text
-from .units import percent, plain, si
 
 TRACK = 22.0
 

@@ -11,13 +11,13 @@ from rich.console import Console
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.program_file import load_program
+from spikeport.report import print_summary, write_report
 from spikeport.report.pair import recipe_of
 from spikeport.results.shown import Shown
+from spikeport.run.folder import RunFolder
+from spikeport.summary import Summary, read_summary
 
-from .folder import RunFolder
 from .network import Network
-from .report import print_summary, write_report
-from .summary import Summary, read_summary
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,11 +10,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from spikeport.report.raster import Raster, grouped, winner
+from spikeport.report.units import plain, plural
+
 from .fluid import length
-from .raster import Raster, grouped, winner
 from .raster_state import State, counts_picture, sample_picture, state_picture, totals
 from .svg import element, line, rectangle, text
-from .units import plain, plural
 
 _MARKS = 120_000  # places drawn at most over all layers: keeps the page small
 _MAX_COLUMNS = 600

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Optional
 import typer
 
 from spikeport.common.errors import BackendError, InputError, nearest, reason
+from spikeport.console.bare_json import with_bare_json
+from spikeport.console.output import Output
 
-from .bare_json import with_bare_json
 from .option_groups import CompileOptions, OutputOption, grouped
 from .options import (
     BackendName,
@@ -30,7 +31,6 @@ from .options import (
     WayName,
     WorkersOption,
 )
-from .output import Output
 
 app = typer.Typer(
     help="Take a spiking network from training to a neuromorphic chip.",
@@ -80,7 +80,7 @@ def demo(said: OutputOption, out: OutOption = None) -> None:
 
     Example: spikeport demo
     """
-    from .shipped import find_recipe
+    from spikeport.run.shipped import find_recipe
 
     _run(find_recipe("digits"), out, overwrite=False, resume=False, said=said)
 
@@ -95,8 +95,8 @@ def examples(
 
     Example: spikeport examples
     """
-    from .output import say
-    from .shipped import write_examples
+    from spikeport.console.output import say
+    from spikeport.run.shipped import write_examples
 
     written = write_examples(out)
     say(said.console, "\n".join(f"{path}: written" for path in written) or f"{out}: all files are there already")
@@ -132,9 +132,9 @@ def train(
 
     Example: spikeport train digits --out runs/mine
     """
-    from spikeport import commands
+    from spikeport.run.folder import new_folder
 
-    from .folder import new_folder
+    from . import commands
 
     commands.train(recipe, new_folder(out, "", overwrite), resume, said, overwrite)
 
@@ -159,7 +159,7 @@ def export(
 
     Example: spikeport export runs/digits -o digits.nir
     """
-    from spikeport import commands
+    from . import commands
 
     commands.export(source, output, chip, choices, said)
 
@@ -195,7 +195,7 @@ def compile_(
 
     Example: spikeport compile digits.nir --chip loihi2 -o digits.chip
     """
-    from spikeport import commands
+    from . import commands
 
     commands.compile_model(model, chip, choices, dump, output, said)
 
@@ -247,7 +247,7 @@ def check(
 
     Example: spikeport check digits.nir --chip loihi2
     """
-    from spikeport import commands
+    from . import commands
 
     if not commands.check(model, chip, choices, by_hand, dump_map, said):
         raise typer.Exit(NO)
@@ -278,7 +278,7 @@ def simulate(
 
     Example: spikeport simulate digits.chip --input x.npy --backend lava --record all -o out.npz
     """
-    from spikeport import commands
+    from . import commands
 
     how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster)
     commands.simulate_file(model, x, output, chip, choices, how, said)
@@ -301,7 +301,7 @@ def diff(
 
     Example: spikeport diff digits.nir --input x.npy --chip loihi2 --picture diff.svg
     """
-    from spikeport import commands
+    from . import commands
 
     if not commands.diff_file(model, x, chip, choices, picture, said):
         raise typer.Exit(NO)
@@ -333,7 +333,7 @@ def profile(
 
     Example: spikeport profile digits.chip --input x.npy --chip loihi2 --json profile.json
     """
-    from spikeport import commands
+    from . import commands
 
     commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, said)
 
@@ -361,7 +361,7 @@ def sweep(
 
     Example: spikeport sweep digits --over weight_bits=4,6,8 chip=loihi1,loihi2 --out sweeps/digits
     """
-    from spikeport import commands
+    from . import commands
 
     commands.sweep(recipe, [*over, *(more or [])], out, workers, cluster, said)
 
@@ -380,7 +380,7 @@ def compare(
 
     Example: spikeport compare runs/digits --devices server_cpu,jetson_tx1
     """
-    from spikeport import commands
+    from . import commands
 
     commands.compare(folder, devices, said)
 
@@ -403,7 +403,7 @@ def report(
 
     Example: spikeport report runs/digits runs/digits_cnn -o both.html
     """
-    from spikeport import commands
+    from . import commands
 
     commands.report(folder, other, output, said)
 
@@ -422,7 +422,7 @@ def chips(
 
     Example: spikeport chips loihi2
     """
-    from spikeport import commands
+    from . import commands
 
     if validate is not None:
         commands.validate_profile(validate, said)
@@ -437,7 +437,7 @@ def doctor(said: OutputOption) -> None:
 
     Example: spikeport doctor
     """
-    from .health import examine
+    from spikeport.health import examine
 
     found = examine()
     found.show(said.console)
@@ -481,9 +481,9 @@ def _commands() -> Any:
 
 
 def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, said: Output) -> None:
-    from .folder import new_folder
-    from .recipe import load_recipe
-    from .run import run_recipe
+    from spikeport.run.folder import new_folder
+    from spikeport.run.recipe import load_recipe
+    from spikeport.run.run import run_recipe
 
     name = load_recipe(recipe).name
     folder = new_folder(out, name, overwrite, resume)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from spikeport.report.units import TIMES, plain, plural, power_of_two, shape, short_count
 from spikeport.summary import Edge, Network, Node
 
 from .network_glyph import GLYPH, glyph
 from .svg import clip, element, number, path, picture, text
-from .units import TIMES, plain, plural, power_of_two, shape, short_count
 
 _BOX, _GAP, _MARGIN, _LANE = 112.0, 124.0, 8.0, 26.0
 _HEIGHT = GLYPH + 56.0

@@ -13,20 +13,20 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spikeport import stages
 from spikeport.common.errors import InputError
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.lava_backend.child import lava_missing
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
+from spikeport.report import print_summary, write_report
 from spikeport.trainer.loop.parallel import this_process
 
+from . import stages
 from .claim import claimed
 from .findings import Findings
 from .folder import RunFolder
 from .recipe import Recipe, load_recipe
-from .report import print_summary, write_report
 from .shipped import shown_recipe
 
 _LAVA_LIMIT_SECONDS = 1800.0

@@ -12,8 +12,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from spikeport.report.units import plain
+
 from .svg import element, rectangle, text
-from .units import plain
 
 WIDTH = 150.0
 _SAMPLE = 64.0

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from spikeport.exporter.mapping import Board, Core, Mapping
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.profiling.timeline import Timeline
-
-from .summary import CoreMap, PlacedCore, StepSeconds
+from spikeport.summary import CoreMap, PlacedCore, StepSeconds
 
 # numbers of the time line, steps x cores, beyond which only the busiest cores are kept
 _MOST = 50_000

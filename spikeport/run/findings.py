@@ -12,12 +12,12 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.cost_model.ann_cost import DeviceCost
 from spikeport.lava_runtime.diff import DiffReport
 from spikeport.lava_runtime.profiling.profile import Profile
+from spikeport.results.difference import difference_of
+from spikeport.summary import Accuracies, Summary, build
 
 from .compiling import options_of
 from .core_map import core_map_of
-from .difference import difference_of
 from .recipe import Recipe
-from .summary import Accuracies, Summary, build
 
 if TYPE_CHECKING:
     from .stages import Accuracies as Measured

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Optional, TypeVar, get_args
 import typer
 
 from spikeport.common.overwriting import keeping
+from spikeport.console.output import Output
+from spikeport.exporter import compile_options as compiling
 
-from .exporter import compile_options as compiling
 from .options import CalibrateOption, DtOption, FromOption, JsonOption, WeightBitsOption
-from .output import Output
 from .paths import Paths
 
 C = TypeVar("C", bound=Callable[..., None])

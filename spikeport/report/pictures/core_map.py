@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from spikeport.report.units import percent, plain, plural
 from spikeport.summary import CoreMap, Mapping, PlacedCore
 
 from .svg import Length, element, number, rectangle, text
-from .units import percent, plain, plural
 
 _CELL, _SMALL, _MOST_CHIPS = 30.0, 11.0, 6
 

@@ -34,7 +34,7 @@ class RecordName(str, Enum):
 
 def _find_recipe(path: Path) -> Path:
     # --help stays quick
-    from .shipped import find_recipe
+    from spikeport.run.shipped import find_recipe
 
     return find_recipe(path)
 

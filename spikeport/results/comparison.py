@@ -11,9 +11,9 @@ from rich.table import Table
 from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.report.units import NARROW, estimate, percent, plain, si
 from spikeport.report.verdict import against
+from spikeport.summary import Summary, Workload
 
 from .contest import Row, rows, winners
-from .summary import Summary, Workload
 
 
 def print_comparison(found: Summary, console: Console) -> None:

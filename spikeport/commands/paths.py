@@ -11,8 +11,7 @@ from typing import Any
 from spikeport.common.errors import InputError
 from spikeport.common.files import is_standard_output, target_of
 from spikeport.common.overwriting import refuse_inputs, same_file
-
-from .bare_json import NO_JSON, STANDARD_OUTPUT
+from spikeport.console.bare_json import NO_JSON, STANDARD_OUTPUT
 
 # parameters of commands by what they name; a test holds every path of every command to be in one of these
 READ = ("recipe", "source", "model", "calibrate", "test", "labels", "x", "by_hand", "run", "folder", "other",

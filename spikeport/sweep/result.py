@@ -6,10 +6,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeport.console.output import say
 from spikeport.lava_runtime.cost_model.costs import Range
-from spikeport.output import say
 from spikeport.report.units import estimate, percent
-from spikeport.sweep import Sweep
+
+from . import Sweep
 
 
 def show_sweep(sweep: Sweep, console: Console) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from spikeport.lava_runtime.diff import DiffReport, LayerDifference
+from spikeport.report.units import percent, plain
 
 from .svg import WIDTH, clip, dot, line, rectangle, round_ticks, standalone, text
-from .units import percent, plain
 
 _STYLE = (
     "svg{--paper:#fff;--ink:#1a1f26;--soft:#59626e;--grid:#e6e9ed;--chip:#0072b2;--ann:#b8560b;"

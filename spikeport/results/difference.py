@@ -16,10 +16,11 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
-from spikeport.report.difference_picture import difference_picture
+from spikeport.report.pictures.difference_picture import difference_picture
 from spikeport.report.terminal import said
 from spikeport.report.units import MINUS, NONE, percent, plain
-from spikeport.results.shown import Shown
+
+from .shown import Shown
 
 _SAID = {
     "weights": "weights rounded",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .output import Output, progress, say
+from spikeport.console.output import Output, progress, say
 
 if TYPE_CHECKING:
     from spikeport.exporter.onnx.convert import Way

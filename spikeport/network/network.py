@@ -13,6 +13,7 @@ from rich.table import Table
 
 from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
+from spikeport.console.output import Done, say
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import read_map
@@ -27,13 +28,12 @@ from spikeport.lava_runtime.profiling.profile import profile_run, profile_simula
 from spikeport.lava_runtime.result import Record, load_result
 from spikeport.lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
 from spikeport.results.cost import ProfileReport
+from spikeport.results.difference import Difference
 from spikeport.results.fit import Fit
 from spikeport.results.shown import Shown
 from spikeport.results.simulation import Simulation
 
-from .difference import Difference
 from .models import compile_nir, open_model
-from .output import Done, say
 
 Spikes = Given | str | Path
 """An array (time, batch, *input shape), one by the name of each input, or a file of either (.npy, .npz, .h5)."""

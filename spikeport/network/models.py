@@ -22,9 +22,9 @@ from spikeport.exporter.program.program_file import load_program
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import load_input
+from spikeport.run.folder import RunFolder
 
 from .choices import given, late
-from .folder import RunFolder
 
 
 def open_model(path: Path, chip: str | None = None, options: CompileOptions = DEFAULTS) -> ChipProgram:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from spikeport.report.units import NONE, plain, plural, si, si_range
 from spikeport.summary import CoreMap
 
 from .core_map import strength
 from .fluid import chart, length
 from .svg import element, line, rectangle, text
-from .units import NONE, plain, plural, si, si_range
 
 _MOST_CORES, _MOST_STEPS, _LEVELS = 48, 400, 10
 _LEFT = 8.0  # share of the width, in hundredths, that the cores' numbers take

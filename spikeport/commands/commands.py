@@ -14,6 +14,7 @@ from rich.table import Table
 
 from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
+from spikeport.console.output import Done, Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.program import Given
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
@@ -22,27 +23,24 @@ from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import extent
 from spikeport.lava_runtime.nir_data import ENDINGS
 from spikeport.lava_runtime.workers import simulate_to_file
+from spikeport.network.choices import given
+from spikeport.network.models import check_comparable, dump_passes, open_for_net
+from spikeport.network.network import Network, compile_network, open_network
 from spikeport.report.units import quantity
+from spikeport.results.comparison import comparison_parts, print_comparison
+from spikeport.results.difference import check_picture
 from spikeport.results.simulation import said as run_said
 from spikeport.results.simulation import show_missing, simulation_parts
-
-from .choices import given
-from .comparison import comparison_parts, print_comparison
-from .difference import check_picture
-from .folder import RunFolder
-from .models import check_comparable, dump_passes, open_for_net
-from .network import Network, compile_network, open_network
-from .output import Done, Output, progress, say
-from .summary import read_summary
+from spikeport.run.folder import RunFolder
+from spikeport.summary import read_summary
 
 
 def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, overwrite: bool = False) -> None:
     """Train the network and its twin into a folder; where torchrun started several processes, the first one writes."""
-    from spikeport import stages
+    from spikeport.run import stages
+    from spikeport.run.claim import claimed, joined
+    from spikeport.run.recipe import load_recipe
     from spikeport.trainer.loop.parallel import this_process
-
-    from .claim import claimed, joined
-    from .recipe import load_recipe
 
     recipe = load_recipe(recipe_path)
     first = this_process().first
@@ -223,9 +221,8 @@ def profile_file(
 
 def sweep(recipe: Path, over: list[str], folder: Path, workers: int | None, cluster: str | None, said: Output) -> None:
     """A recipe over a grid of its keys: a table, and sweep.json, sweep.csv and pareto.svg in the folder."""
-    from spikeport.results.grid import show_sweep
-
-    from .sweep import Grid, run_sweep
+    from spikeport.sweep import Grid, run_sweep
+    from spikeport.sweep.result import show_sweep
 
     if workers is not None and cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
@@ -244,7 +241,7 @@ def compare(folder_path: Path, devices: str | None, said: Output) -> None:
     folder = RunFolder(folder_path)
     summary = read_summary(folder.summary)
     if devices is not None:
-        from spikeport import stages
+        from spikeport.run import stages
         from spikeport.summary.build import ann_of
         from spikeport.trainer.ann import AnnTwin
 
@@ -260,7 +257,7 @@ def compare(folder_path: Path, devices: str | None, said: Output) -> None:
 
 def report(folder: Path, other: Path | None, output: Path | None, said: Output) -> None:
     """A run's page from its files, or a page with two runs side by side."""
-    from .report import print_pair, read_pair, write_pair, write_report
+    from spikeport.report import print_pair, read_pair, write_pair, write_report
 
     if output is not None and output.suffix != ".html":
         raise InputError(f"{output}: the page is a .html file; give -o a name that ends so")

@@ -11,8 +11,7 @@ from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.report.tables import batched_entries
 from spikeport.report.units import plural
 from spikeport.report.verdict import Outcome, outcome
-
-from .summary import Summary
+from spikeport.summary import Summary
 
 NEVER, ALWAYS = "never", "always"
 
