@@ -63,7 +63,7 @@ peers: .venv-lava-dl/installed .venv-frameworks/installed
 
 frameworks: peers
 	$(RUN)/python benchmarks/from_frameworks.py --check
-	$(RUN)/python -m pytest -m peers tests/test_frameworks.py tests/test_netx_peer.py
+	$(RUN)/python -m pytest -m peers tests/benchmarks/test_frameworks.py tests/exporter/netx/test_netx_peer.py
 
 .venv-lava-dl/installed: $(STAMP) tests/lava_dl/requirements.txt
 	$(call beside,$(VENV),$(@D),tests/lava_dl/requirements.txt)

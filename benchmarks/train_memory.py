@@ -4,7 +4,7 @@
 
 Dense 700-256-256-20 of CUBA-LIF neurons, batch 32: the increase of the largest resident memory in a process of its own,
 in which freed memory is returned to the system at once. Counts and gradients are the same
-(tests/test_trainer_stretches.py).
+(tests/trainer/loop/test_stretches.py).
 """
 
 from __future__ import annotations

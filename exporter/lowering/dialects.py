@@ -3,7 +3,7 @@ are not NIR's.
 
 NIR says neither how a neuron resets nor how time is cut into steps, and the exporters differ in what they call r, w_in
 or tau. A dialect says it for one framework, so that a graph computes on the chip what it computed there. Each was read
-in the framework's own source at the version named, and is held against its spikes by tests/test_frameworks.py.
+in the framework's own source at the version named, and is held against its spikes by tests/benchmarks/test_frameworks.py.
 """
 
 from __future__ import annotations

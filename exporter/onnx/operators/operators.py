@@ -1,6 +1,6 @@
 """Each ONNX operator of a ReLU network, in eval mode: how it is converted, and which attributes it may have.
 
-Source: the ONNX operator schemas, opset 7 to 28, default domain. tests/test_onnx_attributes.py holds them against this.
+Source: the ONNX operator schemas, opset 7 to 28, default domain. tests/exporter/onnx/test_attributes.py holds them against this.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def test_counts_are_those_of_the_recorded_spikes(data: st.DataObject, density: f
             accesses += sum(int(n) * fan_out[i] for i, n in enumerate(spikes[connection.source]))
         assert layer.synops == pytest.approx(accesses / batch)
         reached = sum(profile.mapping.layer(c.target).cores for c in program.out_of(layer.name))
-        # an image need not reach every core; tests/test_timeline.py counts message by message
+        # an image need not reach every core; tests/lava_runtime/profiling/test_timeline.py counts message by message
         assert layer.messages <= layer.spikes * reached + 1e-9
         is_input = layer.name == "in"
         assert layer.neuron_updates == (0 if is_input else layer.neurons * (len(x) + 2))

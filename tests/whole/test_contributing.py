@@ -91,7 +91,7 @@ ADDITIONS = [
         "example_small_chip",
         {"hardware_profiles/data/NAME.toml": new("chip.toml")},
         "from hardware_profiles import available, load_chip; load_chip('NAME'); assert 'NAME' in available()",
-        ("tests/test_hardware_profiles.py",),
+        ("tests/hardware_profiles/test_profiles.py",),
     ),
     Addition(
         "Add a training method",
@@ -103,15 +103,15 @@ ADDITIONS = [
                 ("SewResnet, TsslBp", ", MeanSquares"),
             ),
             "recipes/digits_NAME.toml": recipe,
-            "tests/test_recipes.py": after(("MORE = {\n", '    "digits_example_mse": 0.9,\n')),
+            "tests/spikeport/run/test_recipes.py": after(("MORE = {\n", '    "digits_example_mse": 0.9,\n')),
             "docs/methods.md": page_of_methods,
         },
         "from spikeport.trainer.methods.registry import get_method; assert get_method('NAME').name == 'NAME'",
         (
-            "tests/test_docs_lists.py",
-            "tests/test_recipes.py::test_every_recipe_is_valid_named_like_its_file_and_run_by_a_test[digits_NAME]",
-            "tests/test_methods_benchmark.py::test_every_method_has_a_recipe_for_digits",
-            "tests/test_methods_benchmark.py::test_a_page_without_runs_stays_as_it_is",
+            "tests/whole/test_docs_lists.py",
+            "tests/spikeport/run/test_recipes.py::test_every_recipe_is_valid_named_like_its_file_and_run_by_a_test[digits_NAME]",
+            "tests/benchmarks/test_methods_benchmark.py::test_every_method_has_a_recipe_for_digits",
+            "tests/benchmarks/test_methods_benchmark.py::test_a_page_without_runs_stays_as_it_is",
         ),
     ),
     Addition(
@@ -135,10 +135,10 @@ ADDITIONS = [
         },
         "from spikeport.exporter.neurons import NEURON_MODELS, FloorLIF; assert NEURON_MODELS['NAME'] is FloorLIF",
         (
-            "tests/test_docs_lists.py",
-            "tests/test_neurons.py::test_kernels_equal_plain_steps[NAME]",
-            "tests/test_neurons.py::test_files_give_every_model_back[NAME]",
-            "tests/test_neurons.py::test_every_register_has_its_limits[NAME]",
+            "tests/whole/test_docs_lists.py",
+            "tests/exporter/neurons/test_neurons.py::test_kernels_equal_plain_steps[NAME]",
+            "tests/exporter/neurons/test_neurons.py::test_files_give_every_model_back[NAME]",
+            "tests/exporter/neurons/test_neurons.py::test_every_register_has_its_limits[NAME]",
         ),
     ),
     Addition(
@@ -161,9 +161,9 @@ ADDITIONS = [
         },
         "from spikeport.exporter.lowering.passes import PASSES; assert 'NAME' in PASSES",
         (
-            "tests/test_docs_lists.py",
-            "tests/test_passes_meaning.py::test_a_pass_keeps_what_every_neuron_and_output_sends[NAME]",
-            "tests/test_exporter_flow.py::test_every_pass_is_listed_with_one_line",
+            "tests/whole/test_docs_lists.py",
+            "tests/exporter/lowering/passes/test_passes_meaning.py::test_a_pass_keeps_what_every_neuron_and_output_sends[NAME]",
+            "tests/exporter/lowering/test_flow.py::test_every_pass_is_listed_with_one_line",
         ),
     ),
     Addition(
@@ -183,7 +183,7 @@ ADDITIONS = [
                                        "| `bars` | 8 pixels | made up |\n")),
         },
         "from spikeport.trainer.data import load_dataset; assert load_dataset('NAME', 0).classes == 2",
-        ("tests/test_docs_lists.py",),
+        ("tests/whole/test_docs_lists.py",),
     ),
 ]  # fmt: skip
 
