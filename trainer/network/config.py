@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 from torch import nn
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
 from spikeport.trainer.neuron_step.quantise import ChipAware
 from spikeport.trainer.neuron_step.surrogates import surrogate
@@ -20,7 +19,7 @@ from .layers import LayerConfig, Planned, PlannedLayer, plan
 from .network import SpikingBlock, SpikingNetwork
 from .wiring import assemble
 
-__all__ = ["LayerConfig", "NetworkConfig", "TrainConfig", "build_network", "make_norm", "plan_layers"]
+__all__ = ["NetworkConfig", "build_network", "make_norm", "plan_layers"]
 
 # inputs are uint8
 MOST_PAYLOAD = 255
