@@ -82,7 +82,8 @@ def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dic
 
 
 def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Callable[[int, int], None] | None) -> int:
-    here, known = str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")
+    # the folder that holds the package: not resolved, for in a checkout spikeport/lava_runtime is a link
+    here, known = str(Path(__file__).absolute().parents[3]), os.environ.get("PYTHONPATH")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.supervisor", str(folder), tag, str(limit)],

@@ -20,6 +20,7 @@ import onnx
 import onnx.external_data_helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from command import graph
 from fuzz import mutate as m

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fuzz import child, readers, run
+from places import ROOT, TESTS
 
 READERS = sorted(readers.READERS)
 
@@ -46,8 +47,7 @@ def test_the_cases_are_enough_and_every_reader_has_its_share() -> None:
 def test_a_case_is_the_same_bytes_in_every_process() -> None:
     code = "from fuzz.readers import READERS; import sys; sys.stdout.buffer.write(READERS['npy'].case(3))"
     command = [sys.executable, "-c", code]
-    cwd = Path(__file__).resolve().parent
-    there = subprocess.run(command, cwd=cwd, capture_output=True, check=True, env={"PYTHONPATH": f"{cwd}:{cwd.parent}"})
+    there = subprocess.run(command, cwd=TESTS, capture_output=True, check=True, env={"PYTHONPATH": f"{TESTS}:{ROOT}"})
     assert there.stdout == readers.READERS["npy"].case(3)
 
 

@@ -13,6 +13,7 @@ from hypothesis import Phase, given, seed, settings
 from net_files import LOIHI2, NETX, needs_networks, write_net
 from net_strategies import FAMILIES, net_files
 from numpy.typing import NDArray
+from places import ROOT, TESTS
 
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.netx.to_net import write_net as write_program
@@ -20,8 +21,7 @@ from spikeport.exporter.neurons import Cuba, CubaLI, CubaLIF, Population
 from spikeport.exporter.program.program import ChipProgram
 from spikeport.lava_runtime.simulate import simulate
 
-HERE = Path(__file__).resolve().parent
-PEERS = HERE.parent / ".venv-lava-dl"
+PEERS = ROOT / ".venv-lava-dl"
 # lava-dl's wheel brings networks and what its authors recorded of them
 RECORDED = PEERS / "lib" / "python3.10" / "site-packages" / "tests" / "lava" / "lib" / "dl" / "netx" / "gts"
 
@@ -34,7 +34,7 @@ pytestmark = [
 
 def netx(cases: Sequence[tuple[Path, NDArray[Any]]], folder: Path) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """What lava-dl's netx sends for each file and x, (time, batch, *outputs), and its last voltages."""
-    command: list[Any] = [PEERS / "bin" / "python", HERE / "lava_dl" / "run_netx.py"]
+    command: list[Any] = [PEERS / "bin" / "python", TESTS / "lava_dl" / "run_netx.py"]
     for number, (net, x) in enumerate(cases):
         np.save(folder / f"x{number}.npy", x)
         command += [net, folder / f"x{number}.npy", folder / f"out{number}.npy"]
@@ -162,7 +162,7 @@ def test_the_board_s_script_answers_as_the_emulator_without_a_board(tmp_path: Pa
     program = compile_net(write_net(tmp_path / "m.net", layers), LOIHI2)
     x = entering(shape, False, np.random.default_rng(1))[:, 0]
     np.save(tmp_path / "x.npy", x)
-    script = HERE.parent / "examples" / "loihi_board.py"
+    script = ROOT / "examples" / "loihi_board.py"
     command = [PEERS / "bin" / "python", script, *(tmp_path / name for name in ("m.net", "x.npy", "out.npy"))]
     subprocess.run([str(part) for part in command], check=True, timeout=900, capture_output=True)
     np.testing.assert_array_equal(simulate(program, x[:, None]).output[:, 0], np.load(tmp_path / "out.npy"))

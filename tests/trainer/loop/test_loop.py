@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from places import TESTS
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
@@ -109,8 +110,8 @@ PATIENCE = 300
 KILLS, EPOCHS = 10, 300
 KILLED = """
 import sys
-sys.path.insert(0, {tests!r})
-from test_trainer_loop import *
+sys.path[:0] = {tests!r}
+from test_loop import *
 torch.set_num_threads(1)
 folder, Noisy.left = Path(sys.argv[1]), int(sys.argv[2])
 method = Waiting(NETWORK, replace(TRAINING, epochs=EPOCHS))
@@ -147,7 +148,7 @@ def kill_in_training(run: list[str], folder: Path, seconds: float) -> tuple[int,
 
 @pytest.mark.slow
 def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_weights(tmp_path: Path) -> None:
-    run = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent))]
+    run = [sys.executable, "-c", KILLED.format(tests=[str(Path(__file__).parent), str(TESTS / "support")])]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
@@ -166,8 +167,8 @@ def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_weights(tmp
 
 PARALLEL = """
 import sys
-sys.path.insert(0, {tests!r})
-from test_trainer_loop import *
+sys.path[:0] = {tests!r}
+from test_loop import *
 torch.set_num_threads(1)
 network = replace(NETWORK, batch_norm={norm})
 # one training after the other, as a network's and its twin's
@@ -180,7 +181,9 @@ method.save(Path(sys.argv[1]) / (os.environ["RANK"] + ".safetensors"))
 @pytest.mark.parametrize("norm", [False, True])
 def test_two_processes_train_as_one_does_on_the_halves_of_each_batch(norm: bool, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
-    script.write_text("import os\n" + PARALLEL.format(tests=str(Path(__file__).parent), norm=norm))
+    script.write_text(
+        "import os\n" + PARALLEL.format(tests=[str(Path(__file__).parent), str(TESTS / "support")], norm=norm)
+    )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run([*torchrun, str(script), str(tmp_path)], check=True, timeout=300)
     network = replace(NETWORK, batch_norm=norm)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from places import TESTS
 from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after, made
 from tensor_cases import CONTENT, equal, refused
 from torch_archives import Code, harmful, members, old_archive, script, write_old, zipped
@@ -22,7 +23,7 @@ from spikeport.trainer.methods.registry import load_trained
 from spikeport.trainer.tensor_files import names, plain
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
-OLD = Path(__file__).parent / "old_release"
+OLD = TESTS / "old_release"
 KINDS = {"network": "network", "checkpoint": "checkpoint", "ann": "ann_twin"}
 HARMFUL = harmful()
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import ROOT
 from safetensors.torch import load, save
 from tensor_cases import CONTENT, equal, refused
 
@@ -86,7 +87,7 @@ def test_the_same_content_is_the_same_bytes_in_every_process(tmp_path: Path) -> 
         "write_tensors(sys.argv[1], 'network', {c: {c: torch.ones(3), 'n': 1} for c in 'qwertyuiop'})"
     )
     for seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(files.__file__).parents[1])}
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, "-c", code, tmp_path / seed], check=True, env=environment)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
