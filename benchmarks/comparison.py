@@ -25,19 +25,19 @@ from rich.console import Console
 from benchmarks.page import update
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.hardware_profiles.loader import available, load_chip, load_profile
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si
 from spikeport.report.verdict import Outcome
-from spikeport.results.comparison import break_even_said
-from spikeport.results.contest import Row, rows
+from spikeport.results.ann_comparison import Row, rows
+from spikeport.results.comparison_table import break_even_said
 from spikeport.run import stages
-from spikeport.run.compiling import compile_recipe
-from spikeport.run.folder import RunFolder
+from spikeport.run.compile_recipe import compile_recipe
 from spikeport.run.recipe import load_recipe
-from spikeport.run.run import run_recipe
+from spikeport.run.run_folder import RunFolder
+from spikeport.run.whole_run import run_recipe
 from spikeport.summary import Summary, build, read_summary
 from spikeport.trainer.ann import AnnTwin
 

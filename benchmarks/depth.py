@@ -12,7 +12,7 @@ own size and so hides what this shows. Compared, each with the same settings at 
     sew_resnet        SEW blocks, ADD, that start as the identity
     spiking ResNet    plain residual blocks as usual (threshold 1, no identity start), sew_resnet's surrogate
 
-The identity start is that of trainer/methods/initialisation/identity.py: the last batch norm of every block has weight 0. Five minutes of one
+The identity start is that of trainer/methods/initialisation/identity_init.py: the last batch norm of every block has weight 0. Five minutes of one
 CPU core. Prints the loss in fifths of the training, and dL/ds of the first over the last layer, mean over the seeds.
 """
 
@@ -35,12 +35,12 @@ from spikeport.report.pictures import svg
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.encoding import encode
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.methods.estimator import Method
-from spikeport.trainer.methods.initialisation.gradients import gradient_norms
+from spikeport.trainer.methods.initialisation.gradient_growth import gradient_norms
+from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 CHANNELS, TIME_STEPS, BATCH, MOMENTUM, CLIP = 8, 6, 32, 0.9, 1.0
 # layers of the network: its blocks

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import page
 from spikeport.common.files import write_text
-from spikeport.exporter.program.program import ChipProgram, CubaLIF, DenseConnection, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run

@@ -31,10 +31,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions, Precision, Reset
 from spikeport.exporter.float_network.float_network import FloatNetwork
-from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.mapping import map_program, synapse_count
 from spikeport.exporter.nir_graph.nir_file import read_nir
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.dequantise import held_network
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.profiling.activity import synaptic_operations

@@ -37,7 +37,7 @@ from spikeport.exporter.lowering.dialects import Dialect, get_dialect
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.simulate import simulate
 

@@ -27,10 +27,10 @@ from spikeport.common.files import write_text
 from spikeport.report.pictures import svg
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.methods.initialisation.gradients import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.gradient_growth import gradient_norms, growth
 from spikeport.trainer.methods.surrogate_bn import SurrogateBn, set_height, tuned_height
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 DEPTHS, WIDTHS, HOW = (8, 18, 34, 50), (0.1, 0.5, 2.0), ("height 1", "tuned height")
 HEADINGS = ("width", "height", "layers", "first / last gradient", "growth per layer", "largest / smallest")

@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.page import table, written
 from spikeport.common.files import write_text
 from spikeport.exporter.mapping import Mapping, map_program
-from spikeport.exporter.program.program import ChipProgram, CubaLIF, InputPort, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, CubaLIF, InputPort, SparseConnection
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
 

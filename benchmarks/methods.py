@@ -60,9 +60,9 @@ from rich.console import Console
 from benchmarks import page
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
-from spikeport.run.folder import RunFolder
 from spikeport.run.recipe import load_recipe
-from spikeport.run.run import run_recipe
+from spikeport.run.run_folder import RunFolder
+from spikeport.run.whole_run import run_recipe
 from spikeport.summary import read_summary
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,16 +15,16 @@ from methods_page import METHODS, Line, share, spread
 from torch import nn
 
 from benchmarks import page
-from spikeport.run.folder import RunFolder
 from spikeport.run.recipe import Recipe, checked_recipe, load_recipe
+from spikeport.run.run_folder import RunFolder
 from spikeport.run.stages import dataset_of, train_network
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.memory import keep_freed_memory
-from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method, load_trained
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -14,7 +14,7 @@ from spikeport.common.files import write_text
 from spikeport.report.pictures import svg
 from spikeport.run.recipe import Recipe
 from spikeport.trainer.methods.registry import METHODS as _METHODS
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = {"digits": "digits", "mnist10k": "MNIST, 8000 training images", "fsdd": "spoken digits (FSDD)"}

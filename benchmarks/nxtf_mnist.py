@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spikeport.exporter.program.program import ChipProgram, ConvConnection, CubaLIF, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, CubaLIF, InputPort
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.profiling.profile import profile_run

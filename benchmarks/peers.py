@@ -81,7 +81,7 @@ def _arrays(program: Any, x: Any) -> dict[str, Any]:
     from scipy.sparse import coo_array, vstack
 
     from spikeport.lava_runtime.emulator.synapses import delivery_parts
-    from spikeport.lava_runtime.kernels.active import Active
+    from spikeport.lava_runtime.kernels.spike_events import Active
 
     arrays: dict[str, Any] = {
         "x": x.reshape(len(x), -1).astype(np.uint8),

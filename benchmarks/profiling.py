@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import load_program
+from spikeport.exporter.program.chip_file import load_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.lava_runtime.profiling.profile import profile_run

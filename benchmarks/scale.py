@@ -26,7 +26,7 @@ from scipy.sparse import csr_array
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.program.program import ChipProgram, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, InputPort
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.lava_backend.child import lava_missing

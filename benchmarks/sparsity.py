@@ -24,7 +24,7 @@ from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.report import write_report
 from spikeport.report.sparsity import SparsityCurve, SparsityPoint
-from spikeport.run.compiling import compile_recipe
+from spikeport.run.compile_recipe import compile_recipe
 from spikeport.run.recipe import Recipe, load_recipe
 from spikeport.run.stages import answers, dataset_of
 from spikeport.trainer.data import Dataset

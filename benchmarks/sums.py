@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spikeport
 from spikeport.exporter.from_torch import network_to_nir
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 SHAPE, STEPS, SAMPLES, RATE, BLOCKS = (1, 8, 8), 16, 10, 0.4, (2, 4, 8, 16)
 HEADINGS = ("blocks", "`sums`", "weights stored", "cores", "spikes", "synops", "energy per inference (estimate)")

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from train_peers import KEEP, PEERS, SAME_EQUATIONS, WIDTH, Made, Part
 
 from spikeport.trainer.loop.memory import keep_freed_memory
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import SpikingBlock, SpikingNetwork
-from spikeport.trainer.neuron_step import sparse
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.network.spiking_network import SpikingBlock, SpikingNetwork
+from spikeport.trainer.neuron_step import sparse_synapse as sparse
 
 STEPS = 25
 

@@ -4,7 +4,7 @@
 
 Dense 700-256-256-20 of CUBA-LIF neurons, batch 32: the increase of the largest resident memory in a process of its own,
 in which freed memory is returned to the system at once. Counts and gradients are the same
-(tests/trainer/loop/test_stretches.py).
+(tests/trainer/loop/test_gradient_checkpointing.py).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import time
 
 import torch
 
-from spikeport.trainer.loop.stretches import count_spikes
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.loop.gradient_checkpointing import count_spikes
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 BATCH, INPUTS, CLASSES = 32, 700, 20
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from spikeport.common.files import replacing, write_bytes
-from spikeport.run.folder import RunFolder
 from spikeport.run.recipe import load_recipe
+from spikeport.run.run_folder import RunFolder
 from spikeport.run.stages import dataset_of
 
 SAMPLES = 32

@@ -11,15 +11,15 @@ from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.lowering.dialects import apply_dialect
 from spikeport.exporter.lowering.graded_sums import with_relays
 from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
+from spikeport.exporter.nir_graph.graph_checks import check_known, check_reached
 from spikeport.exporter.nir_graph.nir_file import NirWarning, check_graph, time_step
-from spikeport.exporter.nir_graph.nir_graph import check_known, check_reached
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.exporter.quantisation.synaptic_delays import join_delays
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
-from .lowering import flow
+from .lowering import pass_pipeline as flow
 from .mapping import fits
 
 
@@ -32,7 +32,7 @@ def lower_graph(
     """Check a graph, run the passes and lower it; raises InputError that names the node at fault.
 
     options: sums "graded" leaves time for relays (exporter/lowering/graded_sums.py); watch: is given the name and result of
-    every step (exporter/lowering/flow.py).
+    every step (exporter/lowering/pass_pipeline.py).
     """
     graph, options = apply_dialect(graph, options, where)
     check_graph(graph, where)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from spikeport.common.errors import InputError, check_choice
 
 if TYPE_CHECKING:
-    from spikeport.exporter.program.program import Given
+    from spikeport.exporter.program.chip_program import Given
 
 Discretize = Literal["euler", "exponential"]
 """How time constants become decays per step (exporter/lowering/discretize.py)."""

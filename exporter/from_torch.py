@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.network.effective import EffectiveJoin, EffectiveLayer, Geometry
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.inference_layers import EffectiveJoin, EffectiveLayer, Geometry
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 Floats = NDArray[np.float32]
 

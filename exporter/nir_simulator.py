@@ -32,8 +32,8 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import Floats, Reset, subtracted
 from spikeport.exporter.lowering.discretize import Discretize, decay, delay_steps
 from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, POOLS, SPIKING, WIRES, predecessors
 from spikeport.exporter.nir_graph.nir_file import time_step
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, POOLS, SPIKING, WIRES, predecessors
 from spikeport.exporter.nir_graph.shapes import is_row, numbers, output_shapes, same_padding
 
 

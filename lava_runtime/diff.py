@@ -1,6 +1,6 @@
 """Float against fixed point: where the two part, layer by layer, and which rounding is to blame.
 
-The float network runs with the chip's timing (exporter/float_network/float_simulator.py), the program in the emulator, and step t of
+The float network runs with the chip's timing (exporter/float_network/simulator.py), the program in the emulator, and step t of
 one is held against step t of the other. Long runs are cut into groups of samples, so that memory stays bounded.
 """
 
@@ -13,11 +13,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.float_network.arrivals import Arrivals
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork
-from spikeport.exporter.float_network.float_simulator import FloatResult, simulate_float
+from spikeport.exporter.float_network.simulator import FloatResult, simulate_float
+from spikeport.exporter.float_network.synaptic_input import Arrivals
 from spikeport.exporter.lowering.graded_sums import without_relays
-from spikeport.exporter.program.program import ChipProgram, Given, Population
+from spikeport.exporter.program.chip_program import ChipProgram, Given, Population
 from spikeport.exporter.quantisation.dequantise import (
     PARTS,
     cuba,
@@ -27,7 +27,7 @@ from spikeport.exporter.quantisation.dequantise import (
     held_network,
     held_weights,
 )
-from spikeport.exporter.quantisation.replay import arrived
+from spikeport.exporter.quantisation.layer_trial import arrived
 from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 from spikeport.lava_runtime.emulator.emulator import emulate
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.npy import LARGEST_BYTES, NotWholeError, read_npz
-from spikeport.exporter.program.program import Given, InputPort
+from spikeport.exporter.program.chip_program import Given, InputPort
 
 from .inputs import load_input
 from .nir_data import ENDINGS, read_spikes

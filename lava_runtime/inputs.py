@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.npy import NotWholeError, map_npy
-from spikeport.exporter.program.program import ChipProgram, Given, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, Given, InputPort
 
 
 def by_name(x: Given) -> Mapping[str, NDArray[Any]]:

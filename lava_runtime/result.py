@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.arrays import read_arrays, save_arrays
 from spikeport.common.errors import InputError
-from spikeport.exporter.program.program import ChipProgram, Population
+from spikeport.exporter.program.chip_program import ChipProgram, Population
 
 Record = Literal["spikes", "layers", "all"]
 """What is kept step by step: the outputs' spikes, every layer's, or every layer's and all states."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from spikeport.common.errors import InputError, check_choice
-from spikeport.exporter.program.program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, Given
 from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.lava_backend.child import run_lava
 

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from spikeport.common.errors import BackendError, InputError, reason
 from spikeport.common.files import beside, target_of
 from spikeport.common.locks import locked_file
-from spikeport.exporter.program.program import ChipProgram, Given
-from spikeport.exporter.program.program_file import load_program, save_program
+from spikeport.exporter.program.chip_file import load_program, save_program
+from spikeport.exporter.program.chip_program import ChipProgram, Given
 
-from .chunks import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
 from .inputs import check_input, extent, some_samples
 from .result import Record, in_memory
+from .run_store import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
 from .simulate import DEFAULT_LIMIT_SECONDS, Backend, answer_steps, simulate
 
 Job = TypeVar("Job")

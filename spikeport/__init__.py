@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spikeport.common.errors import BackendError, InputError
     from spikeport.exporter.compile_options import CompileOptions
-    from spikeport.network.finished import Run
+    from spikeport.network.finished_run import Run
     from spikeport.network.network import Network
     from spikeport.results.cost import ProfileReport
     from spikeport.results.difference import Difference
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spikeport.results.simulation import Simulation
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
-    from .health import Doctor
+    from .doctor import Doctor
 
 __version__ = "0.1.0"
 
@@ -34,11 +34,11 @@ _WHERE = {
     **dict.fromkeys(("BackendError", "InputError"), "spikeport.common.errors"),
     "CompileOptions": "spikeport.exporter.compile_options",
     "Difference": "spikeport.results.difference",
-    "Doctor": "spikeport.health",
+    "Doctor": "spikeport.doctor",
     "Fit": "spikeport.results.fit",
     "Network": "spikeport.network.network",
     "ProfileReport": "spikeport.results.cost",
-    "Run": "spikeport.network.finished",
+    "Run": "spikeport.network.finished_run",
     "Simulation": "spikeport.results.simulation",
 }
 

@@ -11,14 +11,14 @@ from rich.console import Console
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Discretize, Precision, Reset, Sums
-from spikeport.exporter.program.program import Given
+from spikeport.exporter.program.chip_program import Given
 from spikeport.hardware_profiles.loader import available, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
-from spikeport.network.finished import Run
+from spikeport.network.finished_run import Run
 from spikeport.network.network import Network, compile_network, open_network
-from spikeport.run.folder import RunFolder, new_folder
+from spikeport.run.run_folder import RunFolder, new_folder
 
-from .health import Doctor, examine
+from .doctor import Doctor, examine
 
 
 def compile(
@@ -68,7 +68,7 @@ def run_recipe(
     from spikeport.run.recipe import load_recipe
     from spikeport.run.shipped import find_recipe
 
-    from .run import run
+    from .run import whole_run as run
 
     path = find_recipe(recipe)
     folder = new_folder(None if out is None else Path(out), load_recipe(path).name, overwrite, resume)

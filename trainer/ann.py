@@ -15,16 +15,16 @@ from typing_extensions import Self
 
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.loop.augment import augment
-from spikeport.trainer.loop.loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.methods.estimator import PREDICT_BATCH, read_configs
+from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
+from spikeport.trainer.methods.method import PREDICT_BATCH, read_configs
 from spikeport.trainer.network.blocks import average, connect
-from spikeport.trainer.network.config import NetworkConfig, make_norm, plan_layers
-from spikeport.trainer.network.effective import EffectiveSynapse, TwinLayer
-from spikeport.trainer.network.fold import BatchNorm, Synapse, fold_norm
-from spikeport.trainer.network.layers import PlannedLayer
-from spikeport.trainer.network.wiring import Wired, assemble
-from spikeport.trainer.tensor_files.rebuild import UNUSABLE, check_state
+from spikeport.trainer.network.fold_batch_norm import BatchNorm, Synapse, fold_norm
+from spikeport.trainer.network.inference_layers import EffectiveSynapse, TwinLayer
+from spikeport.trainer.network.layer_specs import PlannedLayer
+from spikeport.trainer.network.network_config import NetworkConfig, make_norm, plan_layers
+from spikeport.trainer.network.topology import Wired, assemble
+from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 from .data import Dataset, Samples

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spikeport.exporter.compile_options import Reset as Reset
-from spikeport.exporter.program.program import InputPort, Integers, arrival_steps
+from spikeport.exporter.program.chip_program import InputPort, Integers, arrival_steps
 
 Floats = NDArray[np.float64]
 Sends = Literal["spikes", "voltage"]

@@ -20,7 +20,7 @@ import numpy as np
 
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork
 from spikeport.exporter.neurons import GradedVec
-from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 from spikeport.exporter.program.validate import validate
 
 

@@ -18,7 +18,7 @@ from scipy.sparse import coo_array, csr_array, diags_array, eye_array
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import Floats
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, POOLS, SYNAPSES, bias_of, pair, predecessors
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, POOLS, SYNAPSES, bias_of, pair, predecessors
 from spikeport.exporter.nir_graph.shapes import Shape
 
 from .discretize import delay_steps

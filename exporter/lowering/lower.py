@@ -28,7 +28,7 @@ import numpy as np
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import LoweringOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
-from spikeport.exporter.nir_graph.nir_graph import (
+from spikeport.exporter.nir_graph.graph_checks import (
     FILTERED,
     NEURONS,
     SPIKING,
@@ -38,11 +38,11 @@ from spikeport.exporter.nir_graph.nir_graph import (
     trained_threshold,
 )
 from spikeport.exporter.nir_graph.shapes import Shape, output_shapes
-from spikeport.exporter.program.program import InputPort
+from spikeport.exporter.program.chip_program import InputPort
 
 from .bias_axons import bias_axon
 from .discretize import decay
-from .wiring import Arriving, arriving_at, delay_notes
+from .incoming import Arriving, arriving_at, delay_notes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def lower(graph: nir.NIRGraph, options: LoweringOptions, where: str = "graph") -
     """Lower a graph that the passes have been over; raises InputError for what the chip cannot hold.
 
     What v leaks to is no part of the bias yet (exporter/lowering/fold_leak.py), and the connections' delays are not balanced
-    (exporter/lowering/delays.py).
+    (exporter/lowering/balance_delays.py).
     """
     shapes = output_shapes(graph)
     inputs = tuple(InputPort(n, shapes[n]) for n, node in graph.nodes.items() if isinstance(node, nir.Input))

@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from spikeport.exporter.mapping.resources.demand import Amounts, LayerDemand, Sends, capacities
-from spikeport.exporter.program.program import ChipProgram, Connection, DenseConnection, SparseConnection
+from spikeport.exporter.mapping.resources.core_resources import Amounts, LayerDemand, Sends, capacities
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, DenseConnection, SparseConnection
 from spikeport.hardware_profiles import ChipProfile, available, load_profile
 
 from .model import Core, LimitName, Slice

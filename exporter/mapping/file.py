@@ -17,12 +17,12 @@ from typing import Any
 from spikeport.common.errors import InputError, nearest
 from spikeport.common.files import write_text
 from spikeport.exporter.mapping.resources.synapses import encoding
-from spikeport.exporter.program.program import ChipProgram, Population
+from spikeport.exporter.program.chip_program import ChipProgram, Population
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.hardware_profiles.toml_files import read_toml
 
 from .board import Board
-from .build import by_hand
+from .map_program import by_hand
 from .model import Slice, Tile
 from .result import Mapping
 

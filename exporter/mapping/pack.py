@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from spikeport.exporter.mapping.resources.demand import Amounts, together
+from spikeport.exporter.mapping.resources.core_resources import Amounts, together
 
 from .model import LimitName, Slice
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 
-from spikeport.exporter.mapping.resources.demand import Amounts
+from spikeport.exporter.mapping.resources.core_resources import Amounts
 
 from .board import Board
 from .model import Core, LimitName

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.mapping.resources.demand import Amounts, LayerDemand, Sends, capacities, sends
+from spikeport.exporter.mapping.resources.core_resources import Amounts, LayerDemand, Sends, capacities, sends
 from spikeport.exporter.mapping.resources.ranges import Ranges, evened
 from spikeport.exporter.mapping.resources.synapses import encoding
 from spikeport.exporter.mapping.resources.tiling import boxes, candidates
-from spikeport.exporter.program.program import ChipProgram, ConvConnection, Population
+from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, Population
 from spikeport.hardware_profiles.schema import Limits
 
 from .model import Encoding, LimitName, Slice, Tile

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.exporter.mapping.resources.axon_fan_in import heard
 from spikeport.exporter.mapping.resources.counts import core_of
-from spikeport.exporter.mapping.resources.reach import heard
-from spikeport.exporter.program.program import ChipProgram, Connection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection
 
 from .board import Board
 from .model import Core, slices_of

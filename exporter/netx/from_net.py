@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from spikeport.common.errors import InputError, naming
-from spikeport.exporter.program.program import ChipProgram, Connection, InputPort, Integers, Population
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, InputPort, Integers, Population
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile

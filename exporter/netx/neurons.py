@@ -21,7 +21,7 @@ from spikeport.exporter.neurons import (
     Sigma,
     SigmaDelta,
 )
-from spikeport.exporter.quantisation.compensation.rest import resting_voltage
+from spikeport.exporter.quantisation.compensation.start_voltage import resting_voltage
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .net_file import NetLayer, NeuronFields

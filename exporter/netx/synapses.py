@@ -7,7 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, Integers, SparseConnection
+from spikeport.exporter.program.chip_program import (
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Integers,
+    SparseConnection,
+)
 from spikeport.hardware_profiles.fixed_point import SignMode, WeightGrid, sign_mode, weight_grid
 
 from .net_file import NetLayer

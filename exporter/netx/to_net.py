@@ -21,11 +21,11 @@ from spikeport.common.files import write_bytes
 from spikeport.exporter.neurons import Integers, Population, SigmaDelta
 from spikeport.exporter.neurons.graded.delta import Delta
 from spikeport.exporter.neurons.resonate_and_fire.rf import Resonator
-from spikeport.exporter.program.program import ChipProgram, ConvConnection, InputPort, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, InputPort, SparseConnection
 
-from .chain import Link, chain_of
-from .fields import Fields, biases, in_netx_order, neuron_fields
-from .totals import Matrix, kernel_of, matrix_of, survives
+from .combined_weights import Matrix, kernel_of, matrix_of, survives
+from .layer_chain import Link, chain_of
+from .neuron_fields import Fields, biases, in_netx_order, neuron_fields
 
 Layer = dict[str, Any]
 

@@ -9,12 +9,12 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from spikeport.exporter.compile_options import Precision
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .activations import Activity, check_samples, record
-from .network import ReluNetwork, open_network
+from .calibration_statistics import Activity, check_samples, record
 from .rate import compile_rate
+from .relu_network import ReluNetwork, open_network
 from .sigma_delta import compile_sigma_delta
 
 Way = Literal["rate", "sigma-delta"]

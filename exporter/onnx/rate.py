@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions, Precision
 from spikeport.exporter.mapping import map_program
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .activations import Activity
-from .network import DT, ReluNetwork
+from .calibration_statistics import Activity
+from .relu_network import DT, ReluNetwork
 
 # what enters is rounded to so many levels, which leave the first layer's weights their digits in a 24-bit current
 INPUT_LEVELS = 127

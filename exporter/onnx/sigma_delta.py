@@ -29,7 +29,7 @@ from spikeport.exporter.netx.synapses import exact, one_to_one
 from spikeport.exporter.neurons import Delta, Population, Sigma, SigmaDelta
 from spikeport.exporter.neurons.graded.sigma_delta import RELU, UNIT
 from spikeport.exporter.onnx.operators.values import READOUT
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     ChipProgram,
     Connection,
     ConvConnection,
@@ -41,8 +41,8 @@ from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .activations import Activity
-from .network import ReluNetwork
+from .calibration_statistics import Activity
+from .relu_network import ReluNetwork
 
 INPUT_LEVELS = 255
 # what sums may reach beyond what was seen

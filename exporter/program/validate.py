@@ -12,7 +12,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.limits import LARGEST_LAYER
 from spikeport.hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
 
-from .program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
+from .chip_program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
 
 # the emulator has a table of as many places; one beyond its input is harmless, and seen in small networks
 _LONGEST_STRIDE = 256

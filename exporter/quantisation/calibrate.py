@@ -1,7 +1,7 @@
 """Scales chosen by the spikes they give on sample input, instead of by the worst that any input could do.
 
 The float network runs on the sample; each layer is then rounded at several scales, an octave apart, and run as integers
-on the spikes that its sources sent in the float network (exporter/quantisation/replay.py). The scale whose spike counts are nearest
+on the spikes that its sources sent in the float network (exporter/quantisation/layer_trial.py). The scale whose spike counts are nearest
 is taken: a large one rounds weights less but lets v reach the end of its register, a small one the other way round. No
 scale is taken at which u leaves its register on the sample, driven by the float network's spikes or by the chip's own,
 or would if it went `MARGIN` times as far.
@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.float_network.float_simulator import simulate_float
-from spikeport.exporter.program.program import Connection, Given
+from spikeport.exporter.float_network.simulator import simulate_float
+from spikeport.exporter.program.chip_program import Connection, Given
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .dequantise import geometry_of, held_weights
 from .layer import EXACT, Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
+from .layer_trial import Sent, Trial, reach_on, trial_on
 from .payload import Payload
-from .reach import Reach
-from .replay import Sent, Trial, reach_on, trial_on
+from .state_bounds import Reach
 
 MARGIN = 1.5
 # halvings of the largest scale that are tried

@@ -10,10 +10,16 @@ from scipy.sparse import csr_array
 
 from spikeport.exporter.float_network.float_network import FloatConnection
 from spikeport.exporter.mapping import index_bits
-from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, Integers, SparseConnection
+from spikeport.exporter.program.chip_program import (
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    Integers,
+    SparseConnection,
+)
 from spikeport.hardware_profiles.fixed_point import SignMode, sign_mode, weight_grid
 
-from .parts import Part
+from .weight_splitting import Part
 
 
 def connections_of(

@@ -24,7 +24,7 @@ from spikeport.exporter.float_network.float_network import (
     Floats,
     Reset,
 )
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     ChipProgram,
     Connection,
     ConvConnection,

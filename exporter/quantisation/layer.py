@@ -10,7 +10,7 @@ import numpy as np
 
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatPopulation, Floats
 from spikeport.exporter.neurons import LIFReset
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     Connection,
     Cuba,
     CubaLI,
@@ -21,7 +21,7 @@ from spikeport.exporter.program.program import (
 )
 from spikeport.exporter.quantisation.compensation.charge import weight_factors
 from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
-from spikeport.exporter.quantisation.compensation.rest import acts_early, resting_voltage
+from spikeport.exporter.quantisation.compensation.start_voltage import acts_early, resting_voltage
 from spikeport.hardware_profiles.fixed_point import (
     STATE_UNIT,
     WordWidths,
@@ -33,11 +33,11 @@ from spikeport.hardware_profiles.fixed_point import (
 )
 
 from .connections import connections_of
-from .parts import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of, whole
+from .csr_kernels import times_rows
 from .payload import SPIKE, Payload
-from .reach import Decays, Reach, worst_case
-from .rows import times_rows
 from .scale import Rounded, ScaleSearch, threshold_words
+from .state_bounds import Decays, Reach, worst_case
+from .weight_splitting import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of, whole
 
 Form = Literal["whole", "split", "digits", "doubled"]
 """One connection a synapse; parts by sign and magnitude where they gain a bit; two digits a synapse where they do, in a
@@ -55,7 +55,7 @@ EXACT = 1e-13
 class Wanted:
     """A population in floating point, its incoming connections and the chip's step that is its first.
 
-    disturbed: whether something may arrive before that step, from layers that act early (exporter/quantisation/compensation/rest.py).
+    disturbed: whether something may arrive before that step, from layers that act early (exporter/quantisation/compensation/start_voltage.py).
     """
 
     population: FloatPopulation

@@ -11,7 +11,7 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
-from .parts import rows_of
+from .weight_splitting import rows_of
 
 
 @dataclass(frozen=True)

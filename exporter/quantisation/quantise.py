@@ -11,7 +11,7 @@ import numpy as np
 from spikeport.common.errors import InputError, naming
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork
-from spikeport.exporter.program.program import ChipProgram, CubaLI
+from spikeport.exporter.program.chip_program import ChipProgram, CubaLI
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import WordWidths
 

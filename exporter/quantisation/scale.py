@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
-from spikeport.exporter.program.program import Integers
+from spikeport.exporter.program.chip_program import Integers
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
-from .parts import WeightMatrix, smallest_exponent
-from .reach import Decays, Reach, currents
+from .state_bounds import Decays, Reach, currents
+from .weight_splitting import WeightMatrix, smallest_exponent
 
 # thresholds tried below the highest, and over the octave below it
 _NEAR = 64

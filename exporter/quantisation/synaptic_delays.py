@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from spikeport.exporter.mapping import index_bits
-from spikeport.exporter.program.program import ChipProgram, Connection, DenseConnection, Integers, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, DenseConnection, Integers, SparseConnection
 from spikeport.hardware_profiles.fixed_point import sign_mode, weight_grid
 
 Matrix = DenseConnection | SparseConnection

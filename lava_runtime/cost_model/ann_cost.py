@@ -17,7 +17,7 @@ from typing import Literal
 
 from spikeport.hardware_profiles.schema import DeviceProfile
 
-from .costs import Range
+from .estimate import Range
 
 Precision = Literal["float32", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")

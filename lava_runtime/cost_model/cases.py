@@ -25,8 +25,8 @@ from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Section,
 from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
 
-from .costs import Range
 from .energy import dynamic_energy, optional, static_power
+from .estimate import Range
 from .events import Events
 from .timing import CoreStep, core_time, step_time
 

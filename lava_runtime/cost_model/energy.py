@@ -11,7 +11,7 @@ from __future__ import annotations
 from spikeport.hardware_profiles.quantity import Quantity
 from spikeport.hardware_profiles.schema import ChipCosts, ChipEnergy
 
-from .costs import Range
+from .estimate import Range
 from .events import Events
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from spikeport.exporter.mapping import Encoding
 
-from .costs import Range
+from .estimate import Range
 
 NOTHING = Range.zero()
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from spikeport.hardware_profiles.schema import ChipTime
 
-from .costs import Range
 from .energy import optional
+from .estimate import Range
 from .events import NOTHING, Events
 
 

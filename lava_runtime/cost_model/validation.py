@@ -23,7 +23,7 @@ from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
 
 from .cases import Measurement, estimate
-from .costs import Range
+from .estimate import Range
 
 Load = Callable[[str], ChipCosts]
 

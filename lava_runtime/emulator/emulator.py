@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.inputs import graded_nodes
 from spikeport.lava_runtime.kernels import warm_up
-from spikeport.lava_runtime.kernels.active import Active
+from spikeport.lava_runtime.kernels.spike_events import Active
 from spikeport.lava_runtime.result import Record, Recording, Room, SimulationResult, collect, in_memory
 
-from .blocks import Runner, cut
-from .engine import synapses_of
-from .order import Stage, stages
-from .shared import Shared, can_share
+from .neuron_parallel import Shared, can_share
+from .population_state import synapses_of
+from .sample_parallel import Runner, cut
+from .update_order import Stage, stages
 
 # elements from which two threads gain, in circles a step: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 do by 1.45
 _SHARED_FROM = 500_000

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     Connection,
     ConvConnection,
     DenseConnection,
     SparseConnection,
     delays_per_weight,
 )
-from spikeport.lava_runtime.kernels.active import Active, Integers
 from spikeport.lava_runtime.kernels.convolution import ConvSynapses
 from spikeport.lava_runtime.kernels.dense import DenseSynapses
 from spikeport.lava_runtime.kernels.sparse import SparseSynapses
+from spikeport.lava_runtime.kernels.spike_events import Active, Integers
 from spikeport.lava_runtime.kernels.tiles import Tiles
 
 Deliver = Callable[[Active, Integers], None]

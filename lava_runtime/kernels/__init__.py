@@ -7,9 +7,10 @@ from functools import cache
 
 import numpy as np
 
-from spikeport.exporter.program.program import Population
+from spikeport.exporter.program.chip_program import Population
 
-from . import active, convolution, dense, sparse, tiles
+from . import convolution, dense, sparse, tiles
+from . import spike_events as active
 
 
 def warm_up(populations: Iterable[Population]) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from spikeport.exporter.program.program import ConvConnection
+from spikeport.exporter.program.chip_program import ConvConnection
 
-from .active import Active, Integers
+from .spike_events import Active, Integers
 from .transpose import SIDE, transpose
 
 Kernel = NDArray[np.int32]

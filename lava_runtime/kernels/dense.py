@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .active import Active, Integers
+from .spike_events import Active, Integers
 
 # the shares of active sources from which the matrix product is faster: estimates, they decide speed alone
 PRODUCT_FROM_SPIKES = 0.6

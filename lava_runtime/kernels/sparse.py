@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from spikeport.common.prefetch import prefetch
 
-from .active import Active, Integers
+from .spike_events import Active, Integers
 
 # rows of active sources lie anywhere in memory: so many are asked for ahead, and so much of each, and where they lie,
 # earlier still (together 2 x as fast)

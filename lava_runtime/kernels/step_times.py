@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .rows import add_product, total
+from .reductions import add_product, total
 
 
 @njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ from spikeport.exporter.neurons import CubaLIF, CubaLIFSoftReset, Population, St
 from spikeport.exporter.neurons.cuba.cuba_vector import emit
 from spikeport.exporter.neurons.cuba.lanes import INT32, INTEGERS, LANES, Lanes, place
 
-from .active import Active, Integers
+from .spike_events import Active, Integers
 
 _LARGEST = 255
 # so many words can be added in 16 bit

@@ -21,10 +21,10 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
-from spikeport.exporter.program.program import InputPort, Population
-from spikeport.lava_runtime.emulator.engine import PopulationState, Synapses, synapses_of
+from spikeport.exporter.program.chip_program import InputPort, Population
+from spikeport.lava_runtime.emulator.population_state import PopulationState, Synapses, synapses_of
 from spikeport.lava_runtime.inputs import graded_nodes
-from spikeport.lava_runtime.kernels.active import WORD, Active, packed, words_of
+from spikeport.lava_runtime.kernels.spike_events import WORD, Active, packed, words_of
 from spikeport.lava_runtime.result import Recording
 
 from .job import Job, shared_progress

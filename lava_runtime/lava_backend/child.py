@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import BackendError
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.inputs import is_graded
 from spikeport.lava_runtime.result import Record, Recording, SimulationResult, collect
 

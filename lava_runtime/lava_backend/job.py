@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import load_program
+from spikeport.exporter.program.chip_file import load_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.result import Record
 
 PROGRAM = "program.chip"

@@ -21,7 +21,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from spikeport.exporter.program.program import ConvConnection, Population
+from spikeport.exporter.program.chip_program import ConvConnection, Population
 
 
 class PlainPopulation(AbstractProcess):

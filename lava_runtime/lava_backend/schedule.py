@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 
 # estimates, in seconds: what Lava takes a step, a compartment with its share of synapses, an element of the input; they
 # decide speed alone

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.mapping import fan_outs
-from spikeport.exporter.program.program import ChipProgram, Connection, Population
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, Population
 
 
 def synaptic_operations(connection: Connection, source_counts: NDArray[np.int32], program: ChipProgram) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program.program import ChipProgram, Population
+from spikeport.exporter.program.chip_program import ChipProgram, Population
 from spikeport.lava_runtime.kernels.counting import (
     add_numbers,
     bound_active,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from spikeport.exporter.mapping import Encoding, encoding, is_list
-from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 from spikeport.lava_runtime.kernels.counting import reached_by_convolution
 
 from .placement import Placement

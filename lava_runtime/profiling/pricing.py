@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.hardware_profiles.schema import ChipCosts
-from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time
 

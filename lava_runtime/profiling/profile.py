@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.exporter.mapping import Mapping as CoreMapping
 from spikeport.exporter.mapping import map_program, synapse_count
-from spikeport.exporter.program.program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, Given
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
 from spikeport.lava_runtime.inputs import check_input, extent

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
 
-from .alike import AlikeEvents
 from .counts import RECEIVED, Counts, Floats
 from .fan_out import Alike
 from .placement import Placement
 from .pricing import ACTIVE, INACTIVE, Factors, bounds, of_events, of_updates, seconds
+from .uniform_events import AlikeEvents
 
 BARRIER = "barrier"
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 
 from .counts import RECEIVED
 from .placement import INPUT

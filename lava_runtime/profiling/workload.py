@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spikeport.exporter.mapping import fan_out
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     ChipProgram,
     Connection,
     ConvConnection,

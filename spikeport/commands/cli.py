@@ -132,7 +132,7 @@ def train(
 
     Example: spikeport train digits --out runs/mine
     """
-    from spikeport.run.folder import new_folder
+    from spikeport.run.run_folder import new_folder
 
     from . import commands
 
@@ -166,7 +166,7 @@ def export(
 
 def _list_passes(wanted: bool) -> None:
     if wanted:
-        from spikeport.exporter.lowering.flow import listed
+        from spikeport.exporter.lowering.pass_pipeline import listed
 
         steps = listed()
         width = max(map(len, steps)) + 2
@@ -437,7 +437,7 @@ def doctor(said: OutputOption) -> None:
 
     Example: spikeport doctor
     """
-    from spikeport.health import examine
+    from spikeport.doctor import examine
 
     found = examine()
     found.show(said.console)
@@ -481,9 +481,9 @@ def _commands() -> Any:
 
 
 def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, said: Output) -> None:
-    from spikeport.run.folder import new_folder
     from spikeport.run.recipe import load_recipe
-    from spikeport.run.run import run_recipe
+    from spikeport.run.run_folder import new_folder
+    from spikeport.run.whole_run import run_recipe
 
     name = load_recipe(recipe).name
     folder = new_folder(out, name, overwrite, resume)

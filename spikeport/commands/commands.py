@@ -16,7 +16,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.console.output import Done, Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.program.program import Given
+from spikeport.exporter.program.chip_program import Given
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
 from spikeport.hardware_profiles.schema import Quantity, constants
 from spikeport.lava_runtime.input_files import open_input
@@ -24,14 +24,14 @@ from spikeport.lava_runtime.inputs import extent
 from spikeport.lava_runtime.nir_data import ENDINGS
 from spikeport.lava_runtime.workers import simulate_to_file
 from spikeport.network.choices import given
-from spikeport.network.models import check_comparable, dump_passes, open_for_net
+from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
 from spikeport.network.network import Network, compile_network, open_network
 from spikeport.report.units import quantity
-from spikeport.results.comparison import comparison_parts, print_comparison
+from spikeport.results.comparison_table import comparison_parts, print_comparison
 from spikeport.results.difference import check_picture
 from spikeport.results.simulation import said as run_said
 from spikeport.results.simulation import show_missing, simulation_parts
-from spikeport.run.folder import RunFolder
+from spikeport.run.run_folder import RunFolder
 from spikeport.summary import read_summary
 
 
@@ -74,7 +74,7 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
 
         write_nir(network_to_nir(load_trained(folder.network).spiking_network), output)
     elif output.suffix == ".onnx":
-        from spikeport.exporter.onnx.onnx_model import export_onnx
+        from spikeport.exporter.onnx.ann_model import export_onnx
         from spikeport.trainer.ann import AnnTwin
 
         twin = AnnTwin.load(folder.twin)

@@ -18,8 +18,8 @@ from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import read_map
 from spikeport.exporter.nir_graph.nir_file import read_nir
-from spikeport.exporter.program.program import ChipProgram, Given
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
+from spikeport.exporter.program.chip_program import ChipProgram, Given
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.input_files import open_input
@@ -33,7 +33,7 @@ from spikeport.results.fit import Fit
 from spikeport.results.shown import Shown
 from spikeport.results.simulation import Simulation
 
-from .models import compile_nir, open_model
+from .graph_loader import compile_nir, open_model
 
 Spikes = Given | str | Path
 """An array (time, batch, *input shape), one by the name of each input, or a file of either (.npy, .npz, .h5)."""

@@ -1,7 +1,7 @@
 """The report of a run: one page and one terminal table, made from summary.json and raster.npz; and of two runs."""
 
 from .page import write_report
-from .pair_page import print_pair, read_pair, write_pair
+from .run_comparison_page import print_pair, read_pair, write_pair
 from .terminal import print_summary
 
 __all__ = ["print_pair", "print_summary", "read_pair", "write_pair", "write_report"]

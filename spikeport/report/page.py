@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from spikeport.common.files import write_text
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.report.pictures.fidelity_picture import fidelity_panels
 from spikeport.report.pictures.network_picture import network_picture
 from spikeport.report.pictures.raster_picture import step_pictures

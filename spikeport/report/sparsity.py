@@ -5,7 +5,7 @@ The file lies in the run's folder where a recipe was trained at several costs of
     {"test_samples": 360, "points": [{"penalty": 0.001, "target": [], "accuracy": 0.97, "spikes": 400.0,
       "energy_j": 1e-5, "energy_low_j": 3e-6, "energy_high_j": 6e-5}, ...]}
 
-penalty, target: what a spike cost and which rates were asked for in training (trainer/loop/sparsity.py); accuracy: share of
+penalty, target: what a spike cost and which rates were asked for in training (trainer/loop/spike_penalty.py); accuracy: share of
 the test samples answered right on chip integers; spikes and energy: of one inference. This run may be among the points.
 """
 
@@ -20,8 +20,8 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from spikeport.common.errors import InputError, reason
+from spikeport.report.pictures.chart_axes import chart, length, logarithmic, shares
 from spikeport.report.pictures.charts import interval, wilson
-from spikeport.report.pictures.fluid import chart, length, logarithmic, shares
 from spikeport.report.pictures.svg import dot, line, text
 from spikeport.summary import Amount, Count, Energy, Model, Share
 

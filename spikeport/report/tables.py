@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.report.pictures.charts import answers, interval
 from spikeport.summary import Device, DeviceCost, Layer, LayerFidelity, Rounding, Summary
 

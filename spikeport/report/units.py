@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"

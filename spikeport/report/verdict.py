@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.summary import Device, DeviceCost, Mapping, Summary
 
 from .units import TIMES, percent, plain, plural, short_title, significant

@@ -14,11 +14,11 @@ from rich.table import Table
 from spikeport.common.errors import InputError
 from spikeport.console.output import Done, say
 from spikeport.exporter.nir_graph.nir_file import write_nir
-from spikeport.exporter.onnx.activations import answers, check_samples
+from spikeport.exporter.onnx.calibration_statistics import answers, check_samples
 from spikeport.exporter.onnx.convert import Converted, Way
 from spikeport.exporter.onnx.rate import input_scale, rate_graph
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.simulate import simulate
 
 from .shown import Shown

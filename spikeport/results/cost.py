@@ -15,10 +15,10 @@ from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
-from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_power
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.lava_runtime.profiling.trace import write_trace
 from spikeport.lava_runtime.profiling.views import views

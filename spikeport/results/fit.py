@@ -16,7 +16,7 @@ from rich.table import Table
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
 from spikeport.exporter.mapping import Core, Flow, LimitName, Mapping, map_program, one_each, read_map, write_map
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.summary.build import mapping_of
 

@@ -16,7 +16,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import make_folder, write_bytes
 from spikeport.common.locks import locked_folder
 
-from .folder import RunFolder
+from .run_folder import RunFolder
 
 _NEW, _DONE = ".new", ".done"
 # what a run or a training leaves; of an old one nothing else goes when a new one is complete

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_device
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.cost_model.ann_cost import DeviceCost
@@ -15,7 +15,7 @@ from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.results.difference import difference_of
 from spikeport.summary import Accuracies, Summary, build
 
-from .compiling import options_of
+from .compile_recipe import options_of
 from .core_map import core_map_of
 from .recipe import Recipe
 

@@ -15,10 +15,10 @@ from spikeport.common.errors import InputError, nearest, nearest_file, reason
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
 from spikeport.trainer.loop.augment import Augmentation
 from spikeport.trainer.loop.schedule import Schedule
-from spikeport.trainer.loop.sparsity import Sparsity
+from spikeport.trainer.loop.spike_penalty import Sparsity
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.settings.preset import over_preset
 
 if sys.version_info >= (3, 11):
@@ -37,7 +37,7 @@ class Recipe(BaseModel):
     preset: what the recipe leaves out comes from that published setting (trainer/settings/presets/), key by key.
     precision: "high" spends two synapses per weight where that is needed (exporter/quantisation/quantise.py).
     sums: how the chip adds up what `sew` blocks join: "graded" adds once and sends payloads (exporter/lowering/graded_sums.py).
-    network and training: see trainer/network/config.py; chip_aware = 0 trains in floating point, because TOML has no null.
+    network and training: see trainer/network/network_config.py; chip_aware = 0 trains in floating point, because TOML has no null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

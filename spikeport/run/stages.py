@@ -14,9 +14,9 @@ from spikeport.common.files import replacing
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
-from spikeport.exporter.onnx.onnx_model import export_onnx, quantise_onnx, run_onnx
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import load_program, save_program
+from spikeport.exporter.onnx.ann_model import export_onnx, quantise_onnx, run_onnx
+from spikeport.exporter.program.chip_file import load_program, save_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_device
 from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
 from spikeport.lava_runtime.diff import DiffReport, diff
@@ -25,14 +25,14 @@ from spikeport.lava_runtime.simulate import Backend, simulate
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.parallel import this_process
-from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method, load_trained
-from spikeport.trainer.network.effective import TwinLayer
+from spikeport.trainer.network.inference_layers import TwinLayer
 
 from .claim import checkpoint_of
-from .compiling import compile_recipe, options_of
-from .folder import RunFolder
+from .compile_recipe import compile_recipe, options_of
 from .recipe import Recipe
+from .run_folder import RunFolder
 
 Progress = Callable[[int, int], None]
 # test samples on which float and fixed point are held against each other

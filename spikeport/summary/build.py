@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import spikeport.exporter.mapping as mapped
-from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 from spikeport.hardware_profiles.schema import constants
 from spikeport.lava_runtime.cost_model import ann_cost
 from spikeport.lava_runtime.profiling.profile import LayerProfile, Profile
@@ -38,7 +38,7 @@ from .model import (
 if TYPE_CHECKING:
     from spikeport.exporter.compile_options import CompileOptions
     from spikeport.trainer.loop.train_config import TrainConfig
-    from spikeport.trainer.network.config import NetworkConfig
+    from spikeport.trainer.network.network_config import NetworkConfig
 
 _PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from spikeport.common.errors import InputError, nearest
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.network.config import NetworkConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 
 Value = bool | int | float | str
 Values = dict[str, Value]

@@ -17,11 +17,11 @@ from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.run import stages
-from spikeport.run.compiling import compile_recipe, options_of
-from spikeport.run.folder import RunFolder
+from spikeport.run.compile_recipe import compile_recipe, options_of
 from spikeport.run.recipe import Recipe, checked_recipe
+from spikeport.run.run_folder import RunFolder
 from spikeport.summary.base import spread
-from spikeport.trainer.loop.loop import DivergedError
+from spikeport.trainer.loop.training_loop import DivergedError
 from spikeport.trainer.methods.registry import load_trained
 
 from .grid import Point, Values, with_values

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spikeport.console.output import say
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.report.units import estimate, percent
 
 from . import Sweep

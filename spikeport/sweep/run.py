@@ -24,8 +24,8 @@ from spikeport.common.locks import locked_folder
 from spikeport.console.output import Done
 from spikeport.lava_runtime.workers import run_until_done, worker_pool
 from spikeport.run.claim import holds_training
-from spikeport.run.folder import RunFolder
 from spikeport.run.recipe import checked_recipe, read_recipe
+from spikeport.run.run_folder import RunFolder
 
 from .grid import Grid
 from .pareto import front, pareto_picture

@@ -11,9 +11,9 @@ import pytest
 from places import ROOT
 from report_runs import make_summary
 
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.report.verdict import Outcome
-from spikeport.results.contest import Row
+from spikeport.results.ann_comparison import Row
 from spikeport.summary import parse_summary
 
 

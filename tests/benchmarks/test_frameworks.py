@@ -25,13 +25,13 @@ from spikeport.exporter.neurons import CubaLIFSoftReset
 from spikeport.exporter.nir_graph.nir_file import write_nir
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.network.choices import given
-from spikeport.network.models import open_model
-from spikeport.run.folder import RunFolder
+from spikeport.network.graph_loader import open_model
+from spikeport.run.run_folder import RunFolder
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 
 PEERS = ROOT / ".venv-frameworks"
 FROM_FRAMEWORKS = script("from_frameworks")

@@ -15,8 +15,8 @@ from places import ROOT
 from rich.console import Console
 from scripts import script
 
-from spikeport.run.folder import RunFolder
 from spikeport.run.recipe import load_recipe
+from spikeport.run.run_folder import RunFolder
 
 SCRIPT = script("methods")
 PAGE: ModuleType = SCRIPT.sys.modules["methods_page"]

@@ -23,7 +23,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.npy import map_npy
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.nir_graph.nir_file import read_nir
-from spikeport.exporter.program.program_file import load_program, save_program
+from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.input_files import open_input
 

@@ -19,9 +19,9 @@ from two_processes import started, stopped
 from spikeport.common import locks
 from spikeport.common.errors import BackendError, InputError
 from spikeport.common.locks import locked_file, locked_folder
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
 from spikeport.lava_runtime import workers
-from spikeport.lava_runtime.chunks import Store
+from spikeport.lava_runtime.run_store import Store
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.lava_runtime.workers import simulate_to_file
 

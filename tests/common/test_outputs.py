@@ -19,7 +19,7 @@ from programs import dense, spikes
 from spikeport.common.arrays import save_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.files import beside, replacing, write_text
-from spikeport.exporter.program.program_file import load_program, save_program
+from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.lava_runtime.workers import simulate_to_file
 
 root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="making a device needs root")

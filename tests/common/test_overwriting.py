@@ -30,9 +30,9 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.overwriting import keeping, refuse_inputs
 from spikeport.console.bare_json import with_bare_json
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
 from spikeport.run.claim import checkpoint_of, claimed
-from spikeport.run.folder import RunFolder, new_folder
+from spikeport.run.run_folder import RunFolder, new_folder
 from spikeport.trainer.methods.bptt import Bptt
 
 COMMANDS: Any = get_command(cli.app).commands  # type: ignore[attr-defined]
@@ -318,7 +318,7 @@ def test_overwriting_replaces_all_of_a_run_when_the_new_one_is_complete(
     (out / "notes.txt").write_text("mine")
     old = contents(out)
     seen: list[dict[str, bytes]] = []
-    from spikeport.run import run
+    from spikeport.run import whole_run as run
 
     real = run.print_summary
 
@@ -381,7 +381,7 @@ def test_overwriting_that_was_interrupted_goes_on(trained: Path, tmp_path: Path)
     running.communicate(timeout=300)
     assert {name: content for name, content in contents(out).items() if name in old} == old
     went_on: list[int] = []
-    from spikeport.trainer.loop import loop
+    from spikeport.trainer.loop import training_loop as loop
 
     real = loop.restore
 

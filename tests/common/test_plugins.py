@@ -117,8 +117,8 @@ def test_a_recipe_trains_by_its_method_on_its_data_for_its_chip(site: Path, tmp_
 NEURON = """
 import numpy as np
 from dataclasses import replace
-from spikeport.exporter.program.program_file import load_program, save_program
-from spikeport.exporter.program.program import ChipProgram, DenseConnection, InputPort
+from spikeport.exporter.program.chip_file import load_program, save_program
+from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection, InputPort
 from spikeport.exporter.neurons import ALL_NEURONS, NEURON_MODELS, CubaLIF
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.simulate import simulate
@@ -184,7 +184,7 @@ def test_passes_of_one_place_follow_by_name_and_an_unknown_place_is_refused() ->
 
 
 def test_the_doctor_lists_what_other_packages_add(site: Path, tmp_path: Path) -> None:
-    ran = run("-c", "from spikeport.health import _plugins\nfor f in _plugins(): print(f)", site=site, cwd=tmp_path)
+    ran = run("-c", "from spikeport.doctor import _plugins\nfor f in _plugins(): print(f)", site=site, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     lines = ran.stdout.splitlines()
     assert len(lines) == len(NAMES) and all("state='works'" in line for line in lines)

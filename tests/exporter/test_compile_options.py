@@ -16,7 +16,7 @@ import spikeport as sp
 from spikeport.commands.option_groups import CompileOptions as Flags
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CHOICES, DEFAULTS, CompileOptions
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
 from spikeport.hardware_profiles import load_chip
 from spikeport.network.choices import given, late
 

@@ -15,10 +15,10 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork
-from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
-from spikeport.exporter.program.program import Connection
+from spikeport.exporter.program.chip_program import Connection
 from spikeport.exporter.quantisation.dequantise import ends_of, held_network, held_weights
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate

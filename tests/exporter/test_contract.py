@@ -12,7 +12,7 @@ from strategies import chip_programs, inputs_for, nir_graphs, seeds
 
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.simulate import simulate

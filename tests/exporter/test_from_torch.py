@@ -19,10 +19,10 @@ from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import to_nir
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.trainer.network.network import Flatten, SpikingBlock, SpikingNetwork
+from spikeport.trainer.network.spiking_network import Flatten, SpikingBlock, SpikingNetwork
 from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
 from spikeport.trainer.neuron_step.quantise import ChipAware
 

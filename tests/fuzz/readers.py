@@ -34,11 +34,11 @@ from places import ROOT
 from programs import beyond_stock, dense, every_kind, spikes
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.onnx.activations import answers
+from spikeport.exporter.onnx.calibration_statistics import answers
 from spikeport.exporter.onnx.convert import convert_onnx
-from spikeport.exporter.onnx.network import open_network as open_relu_network
-from spikeport.exporter.program.program import Given
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.onnx.relu_network import open_network as open_relu_network
+from spikeport.exporter.program.chip_file import save_program
+from spikeport.exporter.program.chip_program import Given
 from spikeport.hardware_profiles.loader import load_chip, load_profile
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import extent

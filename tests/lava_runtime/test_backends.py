@@ -13,7 +13,7 @@ from programs import beyond_stock, dense, every_kind, spikes
 from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.compile import compile_graph
-from spikeport.exporter.program.program import ChipProgram, ConvConnection
+from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.result import differences
 from spikeport.lava_runtime.simulate import simulate

@@ -18,8 +18,8 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.float_network.float_simulator import simulate_float
-from spikeport.exporter.program.program import InputPort
+from spikeport.exporter.float_network.simulator import simulate_float
+from spikeport.exporter.program.chip_program import InputPort
 from spikeport.exporter.quantisation.dequantise import PARTS, held_network
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths

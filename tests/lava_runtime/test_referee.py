@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from stock_models import instantiate
 
 from spikeport.exporter.neurons import GradedVec
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     ChipProgram,
     Connection,
     ConvConnection,

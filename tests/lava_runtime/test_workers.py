@@ -17,8 +17,8 @@ from worker_cases import killer
 
 from spikeport.common.errors import BackendError, InputError
 from spikeport.exporter.compile import compile_graph
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime import workers
 from spikeport.lava_runtime.inputs import load_input

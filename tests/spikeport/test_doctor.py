@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spikeport import health
-from spikeport.health import Doctor, Finding, examine
+from spikeport import doctor as health
+from spikeport.doctor import Doctor, Finding, examine
 
 
 def test_a_sound_installation_is_healthy() -> None:

@@ -12,11 +12,11 @@ from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.neurons import LIFReset
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, predecessors, shape_of
-from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, predecessors, shape_of
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 
 Floats = NDArray[np.float64]
 STATE_LIMIT = 1 << 23

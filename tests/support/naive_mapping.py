@@ -8,7 +8,7 @@ from collections import Counter
 import naive
 
 from spikeport.exporter.mapping import Core
-from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 from spikeport.hardware_profiles import ChipProfile
 
 LIMITS = {

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spikeport.trainer.network.effective import EffectiveLayer
-from spikeport.trainer.network.network import SpikingBlock, SpikingNetwork
+from spikeport.trainer.network.inference_layers import EffectiveLayer
+from spikeport.trainer.network.spiking_network import SpikingBlock, SpikingNetwork
 
 Array = NDArray[np.float64]
 

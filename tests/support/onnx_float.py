@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from spikeport.exporter.onnx.network import ReluNetwork, open_network
+from spikeport.exporter.onnx.relu_network import ReluNetwork, open_network
 
 
 def opened(proto: onnx.ModelProto) -> ReluNetwork:

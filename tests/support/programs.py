@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     ChipProgram,
     ConvConnection,
     Cuba,

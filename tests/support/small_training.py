@@ -10,8 +10,8 @@ from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods import bptt
 from spikeport.trainer.methods.bptt import Bptt
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 
 NETWORK = NetworkConfig((LayerConfig(size=12),), "cuba_lif", train_decays=True)
 

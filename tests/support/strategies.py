@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spikeport.exporter.float_network.float_network import ConvGeometry, FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.lowering.delays import balance
-from spikeport.exporter.program.program import (
+from spikeport.exporter.lowering.balance_delays import balance
+from spikeport.exporter.program.chip_program import (
     ChipProgram,
     Connection,
     ConvConnection,

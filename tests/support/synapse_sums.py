@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.program.chip_program import Connection, ConvConnection, DenseConnection, SparseConnection
 from spikeport.lava_runtime.emulator.synapses import delivery_parts
-from spikeport.lava_runtime.kernels.active import Active
+from spikeport.lava_runtime.kernels.spike_events import Active
 
 
 def expected(c: Connection, sent: NDArray[Any], size: int) -> dict[int, NDArray[Any]]:

@@ -13,9 +13,9 @@ from spikeport.common.errors import InputError
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.effective import TwinLayer
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.inference_layers import TwinLayer
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 6, stride=2, groups=2))
 TRAINING = TrainConfig(epochs=3, seed=1)

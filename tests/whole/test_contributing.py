@@ -163,7 +163,7 @@ ADDITIONS = [
         (
             "tests/whole/test_docs_lists.py",
             "tests/exporter/lowering/passes/test_passes_meaning.py::test_a_pass_keeps_what_every_neuron_and_output_sends[NAME]",
-            "tests/exporter/lowering/test_flow.py::test_every_pass_is_listed_with_one_line",
+            "tests/exporter/lowering/test_pass_pipeline.py::test_every_pass_is_listed_with_one_line",
         ),
     ),
     Addition(

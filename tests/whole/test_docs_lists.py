@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 from places import ROOT
 
-from spikeport.exporter.lowering.flow import listed
+from spikeport.exporter.lowering.pass_pipeline import listed
 from spikeport.exporter.lowering.passes import PASSES
 from spikeport.exporter.neurons import NEURON_MODELS
 from spikeport.trainer.data import DATASETS

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.tensor_files.names import drop_old, found
-from spikeport.trainer.tensor_files.rebuild import UNUSABLE, check_finite
+from spikeport.trainer.network.network_config import NetworkConfig
+from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finite
+from spikeport.trainer.tensor_files.file_names import drop_old, found
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 from .train_config import TrainConfig

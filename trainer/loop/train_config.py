@@ -11,7 +11,7 @@ from spikeport.trainer.settings.options import RECIPE_RULES
 
 from .augment import Augmentation
 from .schedule import Schedule
-from .sparsity import Sparsity
+from .spike_penalty import Sparsity
 
 LARGEST_LEARNING_RATE = 1e3
 # of scikit-learn's splits
@@ -28,11 +28,11 @@ class TrainConfig:
     learning_rate: at its highest; weight_decay: AdamW's; label_smoothing: of the cross entropy;
     norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet), after
     which it is folded; gradient_norm: gradients are clipped to this norm; augment: see trainer/loop/augment.py;
-    schedule, sparsity: see trainer/loop/schedule.py and trainer/loop/sparsity.py; options: the method's own, see its class.
+    schedule, sparsity: see trainer/loop/schedule.py and trainer/loop/spike_penalty.py; options: the method's own, see its class.
     held_out: share of the training part that is not trained on but gives a loss after each epoch; patience: epochs
     without a lower one (or training loss) after which training stops, to keep the weights that had the lowest; 0 never.
     precision: "bf16" multiplies matrices in 16 bit; accumulate: parts that a batch is cut into, one after another;
-    stretch, truncate: see trainer/loop/stretches.py; checkpoint_seconds: at most so long without a checkpoint, as far as
+    stretch, truncate: see trainer/loop/gradient_checkpointing.py; checkpoint_seconds: at most so long without a checkpoint, as far as
     steps are shorter; tensorboard: write its files, too.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .estimator import Method
+from .method import Method
 
 
 class Bptt(Method):

@@ -14,11 +14,11 @@ from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.spike_trains.low_passed import factors, output_rates
 from spikeport.trainer.methods.spike_trains.spike_trains import Trains, zero_with_gradient
 from spikeport.trainer.network.blocks import Flatten, SpikingBlock
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .chains import chain
-from .estimator import Method
+from .feed_forward import chain
+from .method import Method
 from .regularise import exponential_penalty
 
 # thresholds are kept above this share of their first value

@@ -10,8 +10,8 @@ from spikeport.trainer.settings.lookup import lookup
 from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 from .bptt import Bptt
-from .estimator import Method
 from .membrane_bp import MembraneBp
+from .method import Method
 from .sew_resnet import SewResnet
 from .soft_lif import SoftLif
 from .st_rsbp import StRsbp
@@ -25,7 +25,7 @@ METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
 
 def _as_method(name: str, found: object) -> type[Method]:
     if not (isinstance(found, type) and issubclass(found, Method) and getattr(found, "name", None) == name):
-        raise InputError(f"must be a subclass of spikeport.trainer.methods.estimator.Method with name = {name!r}")
+        raise InputError(f"must be a subclass of spikeport.trainer.methods.method.Method with name = {name!r}")
     return found
 
 

@@ -9,11 +9,11 @@ from torch import nn
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.methods.initialisation.identity import start_as_identity
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.methods.initialisation.identity_init import start_as_identity
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .estimator import Method
+from .method import Method
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from torch.nn.functional import softplus
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.network.blocks import SpikingBlock, average, connect
-from spikeport.trainer.network.network import SpikingNetwork
-from spikeport.trainer.network.wiring import INPUT
+from spikeport.trainer.network.spiking_network import SpikingNetwork
+from spikeport.trainer.network.topology import INPUT
 from spikeport.trainer.settings.checks import above_zero, at_least
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .estimator import Method
+from .method import Method
 
 LEAST_OVER = 1e-12
 

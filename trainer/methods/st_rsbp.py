@@ -15,12 +15,12 @@ from spikeport.trainer.methods.initialisation.reservoir import reservoir_mask
 from spikeport.trainer.methods.spike_trains.s_psp import LEAST_SLOPE, output_counts, synaptic_input
 from spikeport.trainer.methods.spike_trains.spike_trains import Trains
 from spikeport.trainer.network.blocks import Flatten, SpikingBlock
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.neuron_step.quantise import LayerTensors
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .chains import chain
-from .estimator import Method
+from .feed_forward import chain
+from .method import Method
 from .regularise import exponential_penalty
 
 

@@ -9,13 +9,13 @@ from typing import ClassVar
 from torch import Tensor
 
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.methods.initialisation.gradients import gradient_norms, growth
-from spikeport.trainer.methods.initialisation.identity import start_as_identity
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.methods.initialisation.gradient_growth import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.identity_init import start_as_identity
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.settings.checks import above_zero
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .estimator import Method
+from .method import Method
 
 ROUNDS = 6
 # of the height's logarithm, a round
@@ -53,7 +53,7 @@ class SurrogateBn(Method):
     which grows or shrinks with the depth as a power of h: h is what decides whether it explodes or vanishes. The paper
     tunes the surrogate by hand; here h is found on the first batch such that the norm of dL/ds is as large in the
     first layer as in the last (`tuned_height`), for whatever width the recipe says.
-    Batch norm is folded into W and bias at export (trainer/network/fold.py).
+    Batch norm is folded into W and bias at export (trainer/network/fold_batch_norm.py).
     Source: Ledinauskas, Ruseckas, Jursenas & Buracas, Training Deep Spiking Neural Networks, arXiv:2006.04436, 2020.
     Residual blocks add the shortcut's spikes to the current of their last neurons ("spiking_resnet" layers).
     Of its text the abstract and the introduction were at hand, not its equations, and its authors have published no

@@ -12,12 +12,12 @@ from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.methods.spike_trains.firing_times import fire
 from spikeport.trainer.network.blocks import Flatten, SpikingBlock, average, connect
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.neuron_step.dynamics import filter_current
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .chains import chain
-from .estimator import Method
+from .feed_forward import chain
+from .method import Method
 
 SHORT = 10
 

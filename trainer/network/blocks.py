@@ -14,7 +14,7 @@ from spikeport.trainer.neuron_step.neurons import CubaLIF
 from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTensors, fake_quantise
 
 from .delays import Delays
-from .fold import BatchNorm, Synapse, apply_synapse, fold_norm
+from .fold_batch_norm import BatchNorm, Synapse, apply_synapse, fold_norm
 
 JoinKind = Literal["add", "and", "iand"]
 JOINS: tuple[JoinKind, ...] = ("add", "and", "iand")

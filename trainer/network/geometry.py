@@ -8,8 +8,8 @@ from torch import nn
 
 from spikeport.common.errors import InputError
 
-from .effective import Geometry, LayerKind
-from .fold import Synapse
+from .fold_batch_norm import Synapse
+from .inference_layers import Geometry, LayerKind
 
 Shape = tuple[int, ...]
 

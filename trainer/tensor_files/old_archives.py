@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .plain import put_together, take_apart
+from .plain_values import put_together, take_apart
 
 MAGIC = b"PK\x03\x04"
 _LEAST_TORCH = "2.10"

@@ -22,7 +22,7 @@ from spikeport.common.files import write_bytes
 
 from . import old_archives
 from .old_archives import RefusedError
-from .plain import DTYPES, dump, parse, put_together, take_apart
+from .plain_values import DTYPES, dump, parse, put_together, take_apart
 
 VERSION = 2
 LARGEST_FILE = 1 << 33

@@ -9,7 +9,7 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, SPIKING, initial_voltage
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, SPIKING, initial_voltage
 
 from .rewrite import Rewrite
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from spikeport.exporter.nir_graph.nir_graph import WIRES
+from spikeport.exporter.nir_graph.graph_checks import WIRES
 
 from .rewrite import Rewrite
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import nir
 import numpy as np
 
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, SYNAPSES, bias_of
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, SYNAPSES, bias_of
 from spikeport.exporter.nir_graph.shapes import output_shapes
 
 from .rewrite import Rewrite

@@ -17,7 +17,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from spikeport.exporter.nir_graph.nir_graph import FILTERED, SPIKING, initial_voltage
+from spikeport.exporter.nir_graph.graph_checks import FILTERED, SPIKING, initial_voltage
 
 from .rewrite import Rewrite
 

@@ -18,7 +18,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, POOLS, pair
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, POOLS, pair
 from spikeport.exporter.nir_graph.shapes import output_shapes
 
 from .rewrite import Rewrite

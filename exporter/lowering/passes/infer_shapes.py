@@ -15,7 +15,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, predecessors
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, predecessors
 from spikeport.exporter.nir_graph.shapes import Shape, numbers, output_shapes, same_padding
 
 from .rewrite import Rewrite

@@ -13,7 +13,7 @@ import nir
 import numpy as np
 
 from spikeport.exporter.float_network.float_network import Floats
-from spikeport.exporter.nir_graph.nir_graph import SYNAPSES, bias_of, pair
+from spikeport.exporter.nir_graph.graph_checks import SYNAPSES, bias_of, pair
 from spikeport.exporter.nir_graph.shapes import Shape, output_shapes
 
 from .rewrite import Rewrite, without_bias

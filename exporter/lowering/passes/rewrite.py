@@ -9,7 +9,7 @@ from typing import TypeVar
 import nir
 import numpy as np
 
-from spikeport.exporter.nir_graph.nir_graph import SYNAPSES
+from spikeport.exporter.nir_graph.graph_checks import SYNAPSES
 
 Node = TypeVar("Node", bound=nir.NIRNode)
 

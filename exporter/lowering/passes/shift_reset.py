@@ -12,7 +12,7 @@ from dataclasses import replace
 import nir
 import numpy as np
 
-from spikeport.exporter.nir_graph.nir_graph import initial_voltage
+from spikeport.exporter.nir_graph.graph_checks import initial_voltage
 
 from .rewrite import Rewrite
 

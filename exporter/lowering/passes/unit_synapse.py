@@ -9,7 +9,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.nir_graph.nir_graph import NEURONS, shape_of
+from spikeport.exporter.nir_graph.graph_checks import NEURONS, shape_of
 
 from .rewrite import Rewrite
 

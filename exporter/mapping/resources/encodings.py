@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 from spikeport.hardware_profiles.schema import Limits
 
 from .synapses import encoding, index_bits, is_list

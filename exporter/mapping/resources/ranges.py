@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.mapping.model import LimitName
-from spikeport.exporter.program.program import ChipProgram, Connection, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, SparseConnection
 
-from .demand import Amounts, LayerDemand, Sends
+from .core_resources import Amounts, LayerDemand, Sends
 from .encodings import synapse_bits
-from .growth import grown
+from .synapse_list_size import grown
 from .synapses import encoding, index_bits
 
 Bounds = list[tuple[int, int]]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.mapping.model import Encoding
-from spikeport.exporter.program.program import ChipProgram, Connection, ConvConnection, SparseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 
 # nengo-loihi, block.py, SynapseConfig.INDEX_BITS_MAP: the shortest and longest index of a synapse in its core
 _INDEX_BITS = (6, 12)

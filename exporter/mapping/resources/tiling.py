@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import product
 
 from spikeport.exporter.mapping.model import Tile
-from spikeport.exporter.program.program import ConvConnection, Population
+from spikeport.exporter.program.chip_program import ConvConnection, Population
 from spikeport.hardware_profiles.schema import Limits
 
-from .reach import Mask, meets
+from .axon_fan_in import Mask, meets
 
 
 def sizes(length: int) -> list[int]:

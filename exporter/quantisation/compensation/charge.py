@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
-from spikeport.exporter.program.program import Integers
+from spikeport.exporter.program.chip_program import Integers
 from spikeport.hardware_profiles.fixed_point import decay_from_du
 
 

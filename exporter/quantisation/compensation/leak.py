@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
-from spikeport.exporter.program.program import Integers
+from spikeport.exporter.program.chip_program import Integers
 from spikeport.hardware_profiles.fixed_point import decay_from_dv
 
 # factors nearer to 1 are those of decays that are whole, kept in 32 bit

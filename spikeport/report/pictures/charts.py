@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.report.units import DASH, estimate, percent, short_title, si, si_range
 from spikeport.summary import Accuracies, Layer
 
-from .fluid import TRACK, axis, chart, heading, length, linear, logarithmic, shares, span, track
+from .chart_axes import TRACK, axis, chart, heading, length, linear, logarithmic, shares, span, track
 from .svg import clip, dot, element, line, rectangle
 
 _ROW, _FOOT = 56.0, 22.0

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from spikeport.report.units import count, percent, plain
 from spikeport.summary import Difference, LayerFidelity
 
-from .fluid import TRACK, Scale, axis, chart, heading, length, logarithmic, track
+from .chart_axes import TRACK, Scale, axis, chart, heading, length, logarithmic, track
 from .svg import clip, dot, line, rectangle
 
 _ROW, _FOOT = 50.0, 22.0

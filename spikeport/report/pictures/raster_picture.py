@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spikeport.report.raster import Raster, grouped, winner
 from spikeport.report.units import plain, plural
 
-from .fluid import length
+from .chart_axes import length
 from .raster_state import State, counts_picture, sample_picture, state_picture, totals
 from .svg import element, line, rectangle, text
 

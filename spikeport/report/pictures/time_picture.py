@@ -7,8 +7,8 @@ from markupsafe import Markup
 from spikeport.report.units import NONE, plain, plural, si, si_range
 from spikeport.summary import CoreMap
 
+from .chart_axes import chart, length
 from .core_map import strength
-from .fluid import chart, length
 from .svg import element, line, rectangle, text
 
 _MOST_CORES, _MOST_STEPS, _LEVELS = 48, 400, 10

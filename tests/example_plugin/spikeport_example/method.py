@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from spikeport.trainer.loop.stretches import count_spikes
-from spikeport.trainer.methods.estimator import Method
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.loop.gradient_checkpointing import count_spikes
+from spikeport.trainer.methods.method import Method
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 
 class MeanSquares(Method):

@@ -17,14 +17,14 @@ from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.lowering.graded_sums import without_relays
 from spikeport.exporter.neurons import GradedVec
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import load_program, save_program
+from spikeport.exporter.program.chip_file import load_program, save_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.run.recipe import checked_recipe
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 SHAPE, STEPS = (2, 6, 6), 9
 

@@ -16,8 +16,8 @@ from small_chips import chips, small_chip
 from strategies import chip_programs
 
 from spikeport.exporter.mapping import Slice, fan_out, map_program, synapse_count
-from spikeport.exporter.mapping.resources.demand import LayerDemand, Sends, capacities
-from spikeport.exporter.program.program import ChipProgram, ConvConnection, CubaLIF, CubaLIFSoftReset
+from spikeport.exporter.mapping.resources.core_resources import LayerDemand, Sends, capacities
+from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, CubaLIF, CubaLIFSoftReset
 from spikeport.hardware_profiles import ChipProfile, load_chip
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,7 @@ from strategies import chip_programs
 from spikeport.exporter.mapping import Board, Core, Slice, core_of, flow, map_program, per_core
 from spikeport.exporter.mapping.board import squares
 from spikeport.exporter.mapping.placement import exchanged
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import ChipProfile
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,7 @@ from small_chips import chips, small_chip
 from strategies import chip_programs
 
 from spikeport.exporter.mapping import map_program, read_map, write_map
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import ChipProfile, InputError
 
 SETTINGS = settings(

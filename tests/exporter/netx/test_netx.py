@@ -15,7 +15,7 @@ from net_files import LOIHI2, NETX, NEURON, dense, needs_networks, write_net
 from spikeport.common.errors import InputError
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.netx.synapses import exact
-from spikeport.exporter.program.program import CubaLI, DenseConnection
+from spikeport.exporter.program.chip_program import CubaLI, DenseConnection
 from spikeport.hardware_profiles.fixed_point import weight_grid
 from spikeport.lava_runtime.simulate import simulate
 

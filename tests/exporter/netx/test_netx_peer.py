@@ -18,7 +18,7 @@ from places import ROOT, TESTS
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.netx.to_net import write_net as write_program
 from spikeport.exporter.neurons import Cuba, CubaLI, CubaLIF, Population
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.simulate import simulate
 
 PEERS = ROOT / ".venv-lava-dl"

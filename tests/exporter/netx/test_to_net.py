@@ -21,12 +21,12 @@ from strategies import DT, nir_graphs
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
-from spikeport.exporter.netx.for_net import compile_for_net
+from spikeport.exporter.netx.combined_weights import survives
+from spikeport.exporter.netx.compile_for_net import compile_for_net
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.netx.to_net import write_net as write_program
-from spikeport.exporter.netx.totals import survives
 from spikeport.exporter.neurons import RF, CubaLI, CubaLIF, Population, TernaryLIF
-from spikeport.exporter.program.program import ChipProgram, DenseConnection, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection, InputPort
 from spikeport.lava_runtime.simulate import simulate
 
 KEPT = ("weight", "weight_rec", "weight/real", "weight/imag")

@@ -38,8 +38,14 @@ from spikeport.exporter.neurons import (
     SigmaDelta,
     TernaryLIF,
 )
-from spikeport.exporter.program.program import ChipProgram, ConvConnection, DenseConnection, InputPort, SparseConnection
-from spikeport.exporter.program.program_file import load_program, save_program
+from spikeport.exporter.program.chip_file import load_program, save_program
+from spikeport.exporter.program.chip_program import (
+    ChipProgram,
+    ConvConnection,
+    DenseConnection,
+    InputPort,
+    SparseConnection,
+)
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.result import differences

@@ -16,7 +16,7 @@ from onnx_models import Model
 from places import ROOT
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.onnx.activations import record
+from spikeport.exporter.onnx.calibration_statistics import record
 from spikeport.exporter.onnx.operators.operators import CONSTANT, OPERATORS, OPSETS
 
 SAMPLES = np.random.default_rng(5).normal(0, 1, (5, 6)).astype(np.float32)

@@ -20,10 +20,10 @@ from onnx_models import Model, relu_networks
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.nir_simulator import simulate_nir
-from spikeport.exporter.onnx.activations import answers, record
+from spikeport.exporter.onnx.calibration_statistics import answers, record
 from spikeport.exporter.onnx.convert import Way, convert_onnx
-from spikeport.exporter.onnx.network import open_network
 from spikeport.exporter.onnx.rate import input_scale, rate_graph
+from spikeport.exporter.onnx.relu_network import open_network
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.results.conversion import measure

@@ -19,10 +19,10 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork, Reset
-from spikeport.exporter.float_network.float_simulator import simulate_float
+from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.mapping import synapse_count
 from spikeport.exporter.nir_graph.nir_file import read_nir
-from spikeport.exporter.program.program import ChipProgram, CubaLIF, CubaLIFSoftReset
+from spikeport.exporter.program.chip_program import ChipProgram, CubaLIF, CubaLIFSoftReset
 from spikeport.exporter.quantisation.calibrate import MARGIN
 from spikeport.exporter.quantisation.dequantise import held_network
 from spikeport.exporter.quantisation.quantise import quantise

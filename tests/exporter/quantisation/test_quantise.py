@@ -19,7 +19,7 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.exporter.program.program import ChipProgram, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, InputPort
 from spikeport.exporter.quantisation.dequantise import held_network
 from spikeport.exporter.quantisation.layer import synapse_names
 from spikeport.exporter.quantisation.quantise import quantise

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.nir_graph.nir_file import read_nir
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.program.validate import validate
 from spikeport.exporter.quantisation.synaptic_delays import join_delays, split_delays
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 
 def delayed(folder: Path, seed: int, longest: int = 6, bits: int | None = 8) -> ChipProgram:

@@ -21,8 +21,8 @@ from spikeport.lava_runtime.cost_model.cases import (
     measurements,
     predicted_step,
 )
-from spikeport.lava_runtime.cost_model.costs import Range
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, static_parts, static_power
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.lava_runtime.cost_model.events import Events, synops
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
 from spikeport.lava_runtime.cost_model.validation import Fitted, check, factor, fit, with_constants

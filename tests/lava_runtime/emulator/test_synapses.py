@@ -17,11 +17,11 @@ from scipy.sparse import csr_array
 from strategies import geometries, kernel_shape, kernel_size
 from synapse_sums import activity, delivered, expected, listed
 
-from spikeport.exporter.program.program import Connection, ConvConnection, DenseConnection, SparseConnection
+from spikeport.exporter.program.chip_program import Connection, ConvConnection, DenseConnection, SparseConnection
 from spikeport.hardware_profiles.fixed_point import SIGN_MODES
 from spikeport.lava_runtime.emulator import synapses
 from spikeport.lava_runtime.kernels import dense
-from spikeport.lava_runtime.kernels.active import Active
+from spikeport.lava_runtime.kernels.spike_events import Active
 
 DENSITIES = st.sampled_from([0.0, 0.01, 0.1, 0.5, 0.8, 1.0])
 PAYLOADS = st.sampled_from([1, 1, 100, 100_000, 2**31 - 1])

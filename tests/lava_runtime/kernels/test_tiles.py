@@ -17,11 +17,12 @@ from strategies import chip_programs, inputs_for
 from spikeport.exporter.neurons import CubaLIF
 from spikeport.exporter.neurons.base import unpacked
 from spikeport.exporter.neurons.cuba import cuba_vector, lanes
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.lava_runtime.emulator import blocks, engine
+from spikeport.exporter.program.chip_program import ChipProgram
+from spikeport.lava_runtime.emulator import population_state as engine
+from spikeport.lava_runtime.emulator import sample_parallel as blocks
 from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.inputs import check_input
-from spikeport.lava_runtime.kernels.active import Active
+from spikeport.lava_runtime.kernels.spike_events import Active
 from spikeport.lava_runtime.kernels.tiles import Tiles
 from spikeport.lava_runtime.result import SimulationResult, differences
 

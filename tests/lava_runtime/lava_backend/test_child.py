@@ -17,7 +17,7 @@ from places import ROOT
 from programs import dense, spikes
 
 from spikeport.common.errors import BackendError
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
 from spikeport.lava_runtime.simulate import simulate
 
 pytestmark = pytest.mark.lava

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from programs import WIDTHS, beyond_stock, delays, dense, every_kind, population, sparse, spikes, weights
 
-from spikeport.exporter.program.program import ChipProgram, CubaLI, DenseConnection, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, CubaLI, DenseConnection, InputPort
 from spikeport.exporter.program.validate import validate
 from spikeport.lava_runtime.lava_backend.schedule import plan
 from spikeport.lava_runtime.result import differences

@@ -17,9 +17,9 @@ from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.mapping import encoding
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.cost_model.costs import Range
+from spikeport.lava_runtime.cost_model.estimate import Range
 from spikeport.lava_runtime.profiling.activity import synaptic_operations
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.result import SimulationResult

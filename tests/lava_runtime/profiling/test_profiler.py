@@ -14,8 +14,8 @@ from command import spikeport
 from crowded_chip import crowded
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.program.program import ChipProgram
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run, profile_simulated

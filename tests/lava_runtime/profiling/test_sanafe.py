@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from places import ROOT
 
-from spikeport.exporter.program.program import ChipProgram, CubaLIF, DenseConnection, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths

@@ -19,7 +19,7 @@ from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.mapping import encoding, is_list
 from spikeport.exporter.mapping.board import squares
-from spikeport.exporter.program.program import ChipProgram, DenseConnection
+from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.kernels.counting import count_bytes, count_payloads

@@ -19,7 +19,7 @@ from places import ROOT
 from scipy.sparse import csr_array
 from strategies import chip_programs
 
-from spikeport.exporter.program.program import (
+from spikeport.exporter.program.chip_program import (
     ChipProgram,
     Connection,
     ConvConnection,

@@ -16,7 +16,7 @@ from command import graph, refused, spikeport
 from places import ROOT
 from programs import dense, spikes
 
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
 from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 

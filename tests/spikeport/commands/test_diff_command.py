@@ -20,7 +20,7 @@ from spikeport.commands.commands import diff_file
 from spikeport.common.errors import InputError
 from spikeport.console.output import Output
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.program.program_file import save_program
+from spikeport.exporter.program.chip_file import save_program
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.report.pictures.difference_picture import difference_picture
 from spikeport.results.difference import difference_of, print_difference

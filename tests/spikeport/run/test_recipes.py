@@ -16,7 +16,7 @@ from places import ROOT, SHARED
 
 from spikeport.run.recipe import load_recipe
 from spikeport.run.stages import dataset_of
-from spikeport.trainer.data.places import DATA
+from spikeport.trainer.data.paths_and_cache import DATA
 from spikeport.trainer.methods.registry import get_method
 
 # share of the test part that the trained network answers right, at least: those of the slow tests, and all others

@@ -14,7 +14,7 @@ from report_runs import make_folder, make_summary, page_of
 
 import spikeport as sp
 from spikeport.exporter.neurons import CubaLIFSoftReset
-from spikeport.exporter.program.program import ChipProgram
+from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize
 from spikeport.lava_runtime.profiling.profile import profile_simulated

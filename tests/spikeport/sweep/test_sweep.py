@@ -28,7 +28,7 @@ from spikeport.sweep import Grid, Sweep, run_sweep
 from spikeport.sweep.grid import with_values
 from spikeport.sweep.pareto import front
 from spikeport.trainer.loop.checkpoint import restore
-from spikeport.trainer.loop.loop import DivergedError
+from spikeport.trainer.loop.training_loop import DivergedError
 from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 RECIPE = """
@@ -146,7 +146,7 @@ def test_a_sweep_that_is_killed_in_a_training_goes_on_from_its_checkpoint(
         went_on_from.append(done.epoch)
         return done
 
-    monkeypatch.setattr("spikeport.trainer.loop.loop.restore", restored)
+    monkeypatch.setattr("spikeport.trainer.loop.training_loop.restore", restored)
     found = run_sweep(recipe, Grid.parse([epochs]), folder)
     assert [0 < epoch < 24 for epoch in went_on_from] == [True]
     whole = run_sweep(recipe, Grid.parse([epochs]), tmp_path / "whole")

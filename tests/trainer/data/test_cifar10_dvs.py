@@ -11,7 +11,7 @@ import pytest
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.paths_and_cache import CACHE, DATA
 from spikeport.trainer.data.readers.aedat import read_aedat2
 from spikeport.trainer.data.sets.cifar10_dvs import ARCHIVES
 from spikeport.trainer.data.sets.events import to_spikes

@@ -13,7 +13,7 @@ from scipy.io import wavfile
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.data.encoding import encode
-from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.paths_and_cache import CACHE, DATA
 from spikeport.trainer.data.readers.cochlea import Cochlea
 
 DIGITS = range(3)

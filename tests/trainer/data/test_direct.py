@@ -21,8 +21,8 @@ from spikeport.trainer.data import load_dataset
 from spikeport.trainer.data.encoding import encode
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 DENSE = (LayerConfig(size=16), LayerConfig(size=12))
 CONV = (LayerConfig("conv", 4, pool=2), LayerConfig("conv", 4))

@@ -14,7 +14,7 @@ import pytest
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.paths_and_cache import CACHE, DATA
 from spikeport.trainer.data.sets.events import to_spikes
 
 EVENTS = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])

@@ -14,17 +14,17 @@ from scipy.io import savemat
 
 from spikeport.common.errors import InputError
 from spikeport.run import stages
-from spikeport.run.folder import RunFolder
-from spikeport.run.run import run_recipe
+from spikeport.run.run_folder import RunFolder
+from spikeport.run.whole_run import run_recipe
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
-from spikeport.trainer.data.places import DATA
+from spikeport.trainer.data.paths_and_cache import DATA
 from spikeport.trainer.data.readers import image_files
 from spikeport.trainer.data.readers.image_files import ImageFiles
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 
 pytest.importorskip("PIL", reason="Pillow, which torchvision brings, is not installed")
 

@@ -11,7 +11,7 @@ import pytest
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.paths_and_cache import CACHE, DATA
 
 # name: seconds and channels of the events
 TRAIN = {

@@ -11,7 +11,7 @@ from scipy.io import wavfile
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
-from spikeport.trainer.data.places import CACHE, DATA
+from spikeport.trainer.data.paths_and_cache import CACHE, DATA
 from spikeport.trainer.data.readers.cochlea import Cochlea
 from spikeport.trainer.data.readers.recordings import read_recording
 

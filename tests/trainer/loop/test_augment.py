@@ -14,8 +14,8 @@ from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.augment import Augmentation, augment, drop_spikes
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.bptt import Bptt
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 
 NOTHING = Augmentation()
 

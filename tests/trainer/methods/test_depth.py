@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.methods.initialisation.gradients import gradient_norms, growth
-from spikeport.trainer.methods.initialisation.identity import start_as_identity
+from spikeport.trainer.methods.initialisation.gradient_growth import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.identity_init import start_as_identity
 from spikeport.trainer.methods.registry import get_method, load_trained
 from spikeport.trainer.methods.sew_resnet import SewResnet
 from spikeport.trainer.methods.surrogate_bn import SurrogateBn, set_height, tuned_height
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import Join, SpikingBlock, SpikingNetwork
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.network.spiking_network import Join, SpikingBlock, SpikingNetwork
 from spikeport.trainer.neuron_step.dynamics import fire_stepwise, integrate_and_fire
 from spikeport.trainer.neuron_step.fused import knows
 from spikeport.trainer.neuron_step.surrogates import atan, surrogate

@@ -19,8 +19,8 @@ from spikeport.lava_runtime.simulate import simulate
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method, load_trained
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))
 RECURRENT = (LayerConfig(size=24, recurrent=True), LayerConfig(size=20))

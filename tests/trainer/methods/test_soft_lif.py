@@ -16,8 +16,8 @@ from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
 from spikeport.trainer.methods.soft_lif import SoftLif, above_threshold, noisy_rate, soft_lif_rate
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.neuron_step.neurons import LIF
 
 NETWORK = NetworkConfig((LayerConfig(size=24),), "cuba_lif", du=0.3)

@@ -13,9 +13,9 @@ from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.initialisation.reservoir import reservoir_mask
 from spikeport.trainer.methods.st_rsbp import StRsbp, forced_spikes
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 NETWORK = NetworkConfig((LayerConfig(size=48, recurrent=True),), dv=0.05, batch_norm=False)
 TRAINING = TrainConfig(method="st_rsbp", epochs=6, steps=24, learning_rate=0.005)

@@ -14,8 +14,8 @@ from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.spike_trains.firing_times import fire
 from spikeport.trainer.methods.tssl_bp import TsslBp, desired_spikes
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.neuron_step.dynamics import integrate_and_fire
 from spikeport.trainer.neuron_step.surrogates import surrogate
 

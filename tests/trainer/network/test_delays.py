@@ -15,9 +15,9 @@ from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import NetworkConfig, build_network
 from spikeport.trainer.network.delays import Delays
-from spikeport.trainer.network.layers import LayerConfig
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 LAGS = (0, 3, 7)
 STEPS = 20

@@ -21,9 +21,9 @@ from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import NetworkConfig, build_network
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))
 RECURRENT = (LayerConfig(size=24, recurrent=True), LayerConfig(size=20))

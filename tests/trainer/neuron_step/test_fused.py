@@ -17,7 +17,7 @@ from spikeport.trainer.neuron_step.dynamics import (
     integrate_and_fire_over,
 )
 from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
-from spikeport.trainer.neuron_step.sparse import pays, sparse_linear
+from spikeport.trainer.neuron_step.sparse_synapse import pays, sparse_linear
 from spikeport.trainer.neuron_step.surrogates import SURROGATES, Surrogate, surrogate
 
 SHAPES = st.sampled_from([(1, 1, 1), (4, 3, 5), (7, 2, 2, 3, 3), (3, 4, 33)])

@@ -16,11 +16,11 @@ from spikeport.common.errors import InputError
 from spikeport.run.recipe import load_recipe
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.methods.estimator import Method
+from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import METHODS, load_trained
-from spikeport.trainer.network.config import NetworkConfig
-from spikeport.trainer.network.layers import LayerConfig
-from spikeport.trainer.network.network import SpikingNetwork
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig
+from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.settings.options import RECIPE_RULES, read_options
 
 

@@ -13,8 +13,8 @@ from spikeport.common.errors import InputError
 from spikeport.run.recipe import Recipe, load_recipe
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.registry import get_method
-from spikeport.trainer.network.config import plan_layers
-from spikeport.trainer.network.layers import Planned, PlannedJoin, PlannedLayer
+from spikeport.trainer.network.layer_specs import Planned, PlannedJoin, PlannedLayer
+from spikeport.trainer.network.network_config import plan_layers
 from spikeport.trainer.settings.options import read_options
 from spikeport.trainer.settings.preset import presets, read_preset
 

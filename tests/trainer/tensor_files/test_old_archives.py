@@ -15,12 +15,13 @@ from tensor_cases import CONTENT, equal, refused
 from torch_archives import Code, harmful, members, old_archive, script, write_old, zipped
 
 from spikeport.common.errors import InputError
-from spikeport.run.folder import RunFolder
+from spikeport.run.run_folder import RunFolder
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.bptt import Bptt
 from spikeport.trainer.methods.registry import load_trained
-from spikeport.trainer.tensor_files import names, plain
+from spikeport.trainer.tensor_files import file_names as names
+from spikeport.trainer.tensor_files import plain_values as plain
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 OLD = TESTS / "old_release"

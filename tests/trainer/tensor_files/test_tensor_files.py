@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from tensor_cases import CONTENT, equal, refused
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.tensor_files import plain
+from spikeport.trainer.tensor_files import plain_values as plain
 from spikeport.trainer.tensor_files import tensor_files as files
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, reason
-from spikeport.trainer.data.places import UNREADABLE, library
+from spikeport.trainer.data.paths_and_cache import UNREADABLE, library
 
 Read = tuple[int, NDArray[Any]]
 SAMPLE_COUNT = re.compile(rb"sample_count -i (\d+)\s")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.places import data_library, download_folder, file_states, reading, stacked
+from spikeport.trainer.data.paths_and_cache import data_library, download_folder, file_states, reading, stacked
 from spikeport.trainer.data.readers.aedat import SIDE, read_aedat2
 
 from .events import to_spikes

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.places import data_library, download_folder, file_states, reading, stacked
+from spikeport.trainer.data.paths_and_cache import data_library, download_folder, file_states, reading, stacked
 
 
 def nmnist(request: Request) -> Dataset:

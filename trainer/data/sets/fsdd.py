@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.places import cached, locate
+from spikeport.trainer.data.paths_and_cache import cached, locate
 from spikeport.trainer.data.readers.cochlea import Cochlea
 from spikeport.trainer.data.readers.recordings import read_recording
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.places import UNREADABLE, data_library, locate
+from spikeport.trainer.data.paths_and_cache import UNREADABLE, data_library, locate
 from spikeport.trainer.data.readers.image_files import ImageFiles
 
 SIDE = 224

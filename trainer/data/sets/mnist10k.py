@@ -7,7 +7,7 @@ import numpy as np
 from spikeport.common.arrays import read_arrays
 from spikeport.common.errors import InputError
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.places import locate
+from spikeport.trainer.data.paths_and_cache import locate
 
 TEST_SAMPLES = 2000
 SIDE = 28

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.places import UNREADABLE, data_library, download_folder, file_states, locate, stacked
+from spikeport.trainer.data.paths_and_cache import (
+    UNREADABLE,
+    data_library,
+    download_folder,
+    file_states,
+    locate,
+    stacked,
+)
 
 from .events import to_spikes
 

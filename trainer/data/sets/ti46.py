@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.places import file_states, locate, stacked
+from spikeport.trainer.data.paths_and_cache import file_states, locate, stacked
 from spikeport.trainer.data.readers.cochlea import Cochlea
 from spikeport.trainer.data.readers.recordings import read_recording
 

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikeport.trainer.network.fold import Synapse, apply_synapse
+from spikeport.trainer.network.fold_batch_norm import Synapse, apply_synapse
 from spikeport.trainer.neuron_step.quantise import LayerTensors
 
 from .spike_trains import Trains, bias_response, mean_response, zero_with_gradient

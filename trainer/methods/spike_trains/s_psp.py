@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from spikeport.trainer.network.blocks import connect
-from spikeport.trainer.network.fold import Synapse, apply_synapse
+from spikeport.trainer.network.fold_batch_norm import Synapse, apply_synapse
 from spikeport.trainer.neuron_step.quantise import LayerTensors
 
 from .spike_trains import (

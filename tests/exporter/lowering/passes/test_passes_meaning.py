@@ -15,8 +15,8 @@ from strategies import DT, seeds
 
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.float_network.float_simulator import simulate_float
-from spikeport.exporter.lowering.delays import balance_delays
+from spikeport.exporter.float_network.simulator import simulate_float
+from spikeport.exporter.lowering.balance_delays import balance_delays
 from spikeport.exporter.lowering.passes import PASSES
 from spikeport.exporter.lowering.passes.conv1d_as_conv2d import conv1d_as_conv2d
 from spikeport.exporter.lowering.passes.drop_dead import drop_dead

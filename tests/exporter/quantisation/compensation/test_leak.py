@@ -16,8 +16,8 @@ from strategies import DT
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats, Reset
-from spikeport.exporter.float_network.float_simulator import simulate_float
-from spikeport.exporter.program.program import ChipProgram, InputPort
+from spikeport.exporter.float_network.simulator import simulate_float
+from spikeport.exporter.program.chip_program import ChipProgram, InputPort
 from spikeport.exporter.quantisation import layer
 from spikeport.exporter.quantisation.compensation.leak import leak_factors
 from spikeport.exporter.quantisation.dequantise import exchange

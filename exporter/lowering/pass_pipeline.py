@@ -1,0 +1,128 @@
+"""The way from a NIR graph to the chip's normal form: named steps that can be listed, watched and written to files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+
+from spikeport.common.files import make_folder, write_text
+from spikeport.exporter.compile_options import LoweringOptions
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
+from spikeport.exporter.nir_graph.nir_file import write_nir
+
+from .balance_delays import balance_delays
+from .fold_leak import fold_leak
+from .graded_sums import leave_room
+from .lower import lower
+from .passes import PASSES, all_passes
+
+Watch = Callable[[str, "nir.NIRGraph | FloatNetwork"], None]
+
+
+def listed() -> dict[str, str]:
+    """Every step's name and what it does, in order: passes over the graph, then those to and over the normal form."""
+    said = {
+        # the pass of another package may share its module with others
+        name: _sentence((sys.modules[found.__module__].__doc__ if name in PASSES else found.__doc__) or "")
+        for name, found in all_passes().items()
+    }
+    return said | {
+        "lower": "neurons become compartments with decays, thresholds and biases a step, synapses connections",
+        "fold_leak": _sentence(sys.modules[fold_leak.__module__].__doc__ or ""),
+        "balance_delays": "branches that join wait for the longest, and a neuron hears itself exactly a step late",
+    }
+
+
+def run(graph: nir.NIRGraph, options: LoweringOptions, where: str, watch: Watch | None = None) -> FloatNetwork:
+    """All steps in order; `watch` is given each one's name and result. Raises InputError."""
+    seen: Watch = watch or (lambda _name, _result: None)
+    for name, transform in all_passes().items():
+        graph = transform(graph)
+        seen(name, graph)
+    network = lower(graph, options, where)
+    seen("lower", network)
+    network = fold_leak(network)
+    if options.sums == "graded":
+        network = leave_room(network)
+    seen("fold_leak", network)
+    balanced = balance_delays(network)
+    seen("balance_delays", balanced)
+    return balanced
+
+
+def dump_to(folder: Path) -> Watch:
+    """A watch that writes NN_NAME.nir for each graph and NN_NAME.json for each network into a folder."""
+    make_folder(folder)
+    order = {name: index for index, name in enumerate(listed(), start=1)}
+
+    def write(name: str, result: nir.NIRGraph | FloatNetwork) -> None:
+        path = folder / f"{order[name]:02d}_{name}"
+        if isinstance(result, FloatNetwork):
+            write_text(path.with_suffix(".json"), json.dumps(network_parts(result), indent=2) + "\n")
+        else:
+            write_nir(result, path.with_suffix(".nir"))
+
+    return write
+
+
+def network_parts(network: FloatNetwork) -> dict[str, Any]:
+    """A network for reading: what connects what, and each constant's lowest and highest value."""
+    return {
+        "dt": network.dt,
+        "inputs": [asdict(port) for port in network.inputs],
+        "populations": [_population_parts(p) for p in network.populations],
+        "connections": [_connection_parts(c) for c in network.connections],
+        "outputs": list(network.outputs),
+        "notes": list(network.notes),
+    }
+
+
+def _population_parts(population: FloatPopulation) -> dict[str, Any]:
+    fields = ("current_decay", "voltage_decay", "threshold", "bias", "v_leak", "v_initial")
+    return {
+        "name": population.name,
+        "shape": list(population.shape),
+        "sends": population.sends,
+        "reset": population.reset,
+        "start": population.start,
+        **{name: _range(getattr(population, name)) for name in fields},
+    }
+
+
+def _connection_parts(connection: FloatConnection) -> dict[str, Any]:
+    dense = isinstance(connection.weights, np.ndarray)
+    stored = np.asarray(connection.weights if dense else connection.weights.data)
+    delays = connection.axonal_delays
+    return {
+        "source": connection.source,
+        "target": connection.target,
+        "synapse": connection.synapse,
+        "kind": "convolution" if connection.geometry else "dense" if dense else "sparse",
+        "shape": list(connection.weights.shape),
+        "weights": int(stored.size),
+        "range": _range(stored),
+        "delay": connection.delay,
+        "delay_of_the_network": connection.steps,
+        "axonal_delays": None if delays is None else [int(delays.min()), int(delays.max())],
+        "geometry": None if connection.geometry is None else asdict(connection.geometry),
+    }
+
+
+def _range(values: Floats) -> list[float | None]:
+    """Lowest and highest; None for infinity, which JSON has no word for."""
+    if not values.size:
+        return [0.0, 0.0]
+    return [float(v) if np.isfinite(v) else None for v in (values.min(), values.max())]
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a pass's description."""
+    first = " ".join(text.split("\n\n")[0].split()).removeprefix("Pass: ")
+    return first.split(". ")[0].rstrip(".")

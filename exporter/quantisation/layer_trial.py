@@ -1,0 +1,110 @@
+"""One layer run alone on what its sources sent: how far u and v go, and what its integers make of the same input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatPopulation, Floats
+from spikeport.exporter.float_network.synaptic_input import Arrivals
+from spikeport.exporter.neurons.cuba.cuba import keep_fraction
+from spikeport.exporter.program.chip_program import Cuba
+from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
+
+from .state_bounds import Reach
+
+Sent = Mapping[str, NDArray[Any]]
+"""What every input and population sent, (steps, batch, size) each."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A layer's integers on the float network's spikes.
+
+    error: sum over samples and neurons of |difference of spike counts|, in parts of the float network's spikes (where
+    voltages are sent: of the sums of them). current: the largest |u| before wrapping, in the chip's units. limited:
+    share of places (step, sample, neuron) at which v stands at an end of its register. sent: (steps, batch, size).
+    """
+
+    error: float
+    current: float
+    limited: float
+    sent: NDArray[Any]
+
+
+def arrived(connection: FloatConnection, sent: NDArray[Any], step: int) -> NDArray[Any] | None:
+    """What of a source's (steps, batch, size) arrives in a step, (batch, size); None where that is nothing."""
+    delays = connection.axonal_delays
+    if delays is None:
+        past = step - connection.delay
+        found: NDArray[Any] | None = sent[past] if 0 <= past < len(sent) else None
+        return found
+    places = step - connection.delay - delays
+    there = (places >= 0) & (places < len(sent))
+    if not there.any():
+        return None
+    gathered: NDArray[Any] = np.where(there, sent[np.where(there, places, 0), :, np.arange(len(places))].T, 0)
+    return gathered
+
+
+def reach_on(population: FloatPopulation, incoming: Sequence[FloatConnection], sent: Sent, start: int) -> Reach:
+    """How far u and v of the float network go, from its own recorded spikes; v before a reset."""
+    own = sent[population.name]
+    u = np.zeros(own.shape[1:])
+    v = np.tile(population.v_initial, (own.shape[1], 1))
+    current = lowest = highest = 0.0
+    feeds = [(c, Arrivals(c)) for c in incoming]
+    for step in range(start, len(own)):
+        total = _total(feeds, sent, step, u.shape)
+        u = u * (1 - population.current_decay) + total
+        v = v * (1 - population.voltage_decay) + u + population.bias
+        current = max(current, float(np.abs(u).max(initial=0)))
+        lowest, highest = max(lowest, -float(v.min(initial=0))), max(highest, float(v.max(initial=0)))
+        if population.sends == "spikes":
+            v = np.where(own[step], v - population.subtracted if population.reset != "zero" else 0.0, v)
+    return Reach(current, lowest, highest)
+
+
+def trial_on(
+    population: Cuba, incoming: Sequence[FloatConnection], sent: Sent, widths: WordWidths, unit: float = 1.0
+) -> Trial:
+    """Run a layer's integers; incoming: its weights in units of `a`; sent: spikes, and payloads as the chip sends them.
+
+    What the population sends to itself is its own; unit: how much of the float network's one of its payloads is.
+    """
+    wanted = sent[population.name]
+    steps, batch, size = wanted.shape
+    feeds = [(c, Arrivals(c)) for c in incoming]
+    states = {name: np.zeros((batch, size), np.int32) for name in population.STATES}
+    for name, values in population.start().items():
+        states[name][:] = values
+    found = np.zeros((steps, batch, size), np.int32 if population.GRADED else np.uint8)
+    step_kernel, keep = population.stepper(), keep_fraction(population.du + 1)
+    peak, limited = 0.0, 0
+    # what it sends to itself is what its integers send
+    sent = {**sent, population.name: found}
+    for step in range(steps):
+        total = _total(feeds, sent, step, (batch, size))
+        wide = np.trunc(states["u"] * keep) + total * (1 << ACTIVATION_SHIFT)
+        peak = max(peak, float(np.abs(wide).max(initial=0)))
+        # a sum beyond 32 bit would not fit the kernel; such a trial is refused for its peak
+        a = np.clip(total, -(2.0**31), 2.0**31 - 1).astype(np.int32)
+        step_kernel(step, states, (a[None],), found[step : step + 1])
+        limited += int(np.count_nonzero(np.abs(states["v"]) >= widths.state_max))
+    counts, expected = found.sum(axis=0, dtype=np.float64) * unit, wanted.sum(axis=0, dtype=np.float64)
+    error = float(np.abs(counts - expected).sum()) / max(float(np.abs(expected).sum()), 1.0)
+    return Trial(error, peak, limited / found.size, found)
+
+
+def _total(feeds: Sequence[tuple[FloatConnection, Arrivals]], sent: Sent, step: int, shape: tuple[int, ...]) -> Floats:
+    """What arrives from all connections in a step, (batch, size)."""
+    total = np.zeros(shape)
+    for connection, arrivals in feeds:
+        values = arrived(connection, sent[connection.source], step)
+        if values is not None:
+            arrivals(values, total)
+    return total

@@ -1,0 +1,73 @@
+"""How far u and v of a population can go, in the network's units: what the scale must leave room for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
+from spikeport.hardware_profiles.fixed_point import DECAY_UNITY
+
+from .weight_splitting import WeightMatrix, positive_and_negative
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The largest |u|, the largest -v and the largest v before a reset.
+
+    basis: what they were found from; measured: on sample input, with a margin, and not for all that could come.
+    """
+
+    current: float
+    lowest: float
+    highest: float
+    basis: str = "every synapse of one sign active in every step"
+    measured: bool = False
+
+
+@dataclass(frozen=True)
+class Decays:
+    """Fractions of u and v lost a step, as the chip's words hold them, (size,)."""
+
+    current: Floats
+    voltage: Floats
+
+
+def currents(matrices: Sequence[WeightMatrix], values: Sequence[Floats], decays: Decays) -> tuple[Floats, Floats]:
+    """The largest u and the largest -u of each neuron that weights of these values can cause."""
+    up, down = np.zeros(decays.current.shape), np.zeros(decays.current.shape)
+    for matrix, weights in zip(matrices, values, strict=True):
+        positive, negative = positive_and_negative(matrix.weights, weights)
+        positive, negative = positive * matrix.payload, negative * matrix.payload
+        if matrix.signed:
+            positive = negative = positive + negative
+        up += np.repeat(positive, matrix.repeat)
+        down += np.repeat(negative, matrix.repeat)
+    return up / decays.current, down / decays.current
+
+
+def worst_case(population: FloatPopulation, matrices: Sequence[WeightMatrix], decays: Decays) -> Reach:
+    """What any input of spikes can cause.
+
+    v without leak has no bound; a leak of one register unit a step is taken then. With reset by subtraction v can stay
+    above the threshold: what stays is found where a step's input and the threshold it loses are equal.
+    """
+    up, down = currents(matrices, [m.values for m in matrices], decays)
+    leak = np.maximum(decays.voltage, 1 / DECAY_UNITY)
+    rising, falling = up + np.maximum(population.bias, 0), down + np.maximum(-population.bias, 0)
+    lowest = np.maximum(falling / leak, -population.v_initial)
+    highest = np.zeros(population.size)
+    if population.sends == "voltage":
+        highest = np.maximum(rising / leak, population.v_initial)
+    elif population.reset != "zero":
+        threshold, taken = population.threshold, population.subtracted
+        highest = np.maximum(threshold + rising, (rising - (1 - leak) * taken) / leak)
+        # what is taken is a register, too, and leaves v that far below the threshold
+        highest, lowest = np.maximum(highest, taken), np.maximum(lowest, taken - threshold)
+    return Reach(_most(np.maximum(up, down)), _most(lowest), _most(highest))
+
+
+def _most(values: Floats) -> float:
+    return max(float(values.max(initial=0)), 0.0)

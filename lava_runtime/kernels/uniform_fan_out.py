@@ -1,0 +1,53 @@
+"""Connections whose source elements are all alike: what their spikes take, without counting messages one by one."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .reductions import add_product
+
+
+@njit(cache=True, nogil=True)
+def add_alike(spikes, ranges, own_price, target_price, core_of, events, totals):
+    """Add to events (3, steps, cores, samples) what spikes (steps, parts, samples) take where they leave and arrive.
+
+    ranges: the parts of every connection's source, and of its target, begin and end (excluded), (connections, 4).
+    own_price: seconds a spike of a part, (3, parts); target_price: seconds a spike of the source on a part of the
+    target, (3, connections, parts). totals: written, spikes of the source, (connections, steps, samples).
+    """
+    for t in range(spikes.shape[0]):
+        for p in range(spikes.shape[1]):
+            if core_of[p] >= 0:
+                for bound in range(3):
+                    add_product(events[bound, t, core_of[p]], spikes[t, p], own_price[bound, p])
+        for c in range(len(ranges)):
+            total = totals[c, t]
+            total[:] = 0.0
+            for p in range(ranges[c, 0], ranges[c, 1]):
+                total += spikes[t, p]
+            for p in range(ranges[c, 2], ranges[c, 3]):
+                for bound in range(3):
+                    add_product(events[bound, t, core_of[p]], total, target_price[bound, c, p])
+
+
+@njit(cache=True, nogil=True)
+def add_alike_shares(spikes, totals, ranges, own_share, target_share, begins, parts_of, chosen, left, arrived):
+    """Sum over samples what the chosen cores (steps, samples) spend on these connections.
+
+    Core c holds parts_of[begins[c] : begins[c + 1]]. own_share: seconds a spike by kind, (kinds, parts), added to left
+    (kinds, steps); target_share: seconds a synapse list, and a message received, (2, connections, parts), added to
+    arrived (2, connections, steps).
+    """
+    for t in range(spikes.shape[0]):
+        for b in range(spikes.shape[2]):
+            core = chosen[t, b]
+            for n in range(begins[core], begins[core + 1]):
+                p = parts_of[n]
+                found = spikes[t, p, b]
+                if found != 0:
+                    for kind in range(len(own_share)):
+                        left[kind, t] += own_share[kind, p] * found
+                for c in range(len(ranges)):
+                    if ranges[c, 2] <= p < ranges[c, 3]:
+                        arrived[0, c, t] += target_share[0, c, p] * totals[c, t, b]
+                        arrived[1, c, t] += target_share[1, c, p] * totals[c, t, b]

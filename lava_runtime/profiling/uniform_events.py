@@ -1,0 +1,89 @@
+"""Events of connections whose source elements are all alike: they follow from the spikes of the source's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.lava_runtime.kernels.uniform_fan_out import add_alike, add_alike_shares
+
+from .counts import RECEIVED, Floats
+from .fan_out import Alike
+from .placement import Placement
+
+LEAVING = ("messages", "hops", "chip_hops")
+
+
+@dataclass(frozen=True)
+class AlikeEvents:
+    """What a spike of every part causes in such connections.
+
+    kinds: of synaptic operations, by connection; ranges: parts of source and target, (connections, 4). leaving:
+    messages, hops and chip hops, (3 kinds, parts); synops and reached: synaptic operations and messages received on
+    every part, (connections, parts). The rest are seconds: own_price (3, parts) and target_price (3, connections,
+    parts) low to high, own_share (3 kinds, parts) and target_share (2, connections, parts) typical.
+    """
+
+    kinds: tuple[str, ...]
+    ranges: NDArray[np.int64]
+    leaving: Floats
+    synops: Floats
+    reached: Floats
+    own_price: Floats
+    target_price: Floats
+    own_share: Floats
+    target_share: Floats
+
+    @classmethod
+    def of(cls, alikes: Sequence[Alike], placement: Placement, factors: dict[str, Floats]) -> AlikeEvents:
+        """The tables; factors: seconds of an event, (3,), by kind."""
+        parts = len(placement.parts)
+        ranges, kinds = np.zeros((len(alikes), 4), np.int64), []
+        leaving = np.zeros((len(LEAVING), parts))
+        synops, reached = np.zeros((2, len(alikes), parts))
+        for number, alike in enumerate(alikes):
+            own, targets = placement.of(alike.source), alike.targets
+            ranges[number] = own.start, own.stop, targets.start, targets.stop
+            kinds.append(f"synops_{alike.encoding}")
+            leaving[:, own] += [np.full(own.stop - own.start, len(alike.synapses)), alike.hops, alike.chip_hops]
+            synops[number, targets], reached[number, targets] = alike.synapses, 1.0
+        each = np.array([factors[kind] for kind in kinds]).reshape(-1, 3).T[:, :, None]
+        leave = np.stack([factors[kind] for kind in LEAVING], axis=1)
+        arrive = np.stack([each * synops, factors[RECEIVED][:, None, None] * reached])
+        return cls(
+            tuple(kinds), ranges, leaving, synops, reached,
+            leave @ leaving, arrive.sum(axis=0), leave[1][:, None] * leaving, np.ascontiguousarray(arrive[:, 1]),
+        )  # fmt: skip
+
+    def add_seconds(self, spikes: Floats, core_of: NDArray[np.int64], events: Floats) -> Floats:
+        """Add seconds to events (3, steps, cores, samples); spikes of every source, (connections, steps, samples)."""
+        totals = np.empty((len(self.kinds), len(spikes), spikes.shape[2]))
+        add_alike(spikes, self.ranges, self.own_price, self.target_price, core_of, events, totals)
+        return totals
+
+    def shares(
+        self,
+        spikes: Floats,
+        totals: Floats,
+        held: tuple[NDArray[np.int64], NDArray[np.int64]],
+        chosen: NDArray[np.int64],
+    ) -> list[tuple[str, Floats]]:
+        """Seconds that the chosen cores spend, (steps,) by kind; held: see `Placement.held`."""
+        left, arrived = np.zeros((len(LEAVING), len(spikes))), np.zeros((2, len(self.kinds), len(spikes)))
+        add_alike_shares(
+            spikes, totals, self.ranges, self.own_share, self.target_share, *held, chosen, left, arrived
+        )  # fmt: skip
+        received = [(RECEIVED, row) for row in arrived[1]]
+        return [*zip(LEAVING, left, strict=True), *zip(self.kinds, arrived[0], strict=True), *received]
+
+    def events(self, spikes: Floats) -> list[tuple[str, Floats]]:
+        """Events of all these connections by kind, (steps, parts), from spikes (steps, parts)."""
+        found = [(kind, spikes * each) for kind, each in zip(LEAVING, self.leaving, strict=True)]
+        for number, kind in enumerate(self.kinds):
+            begin, end = self.ranges[number, :2]
+            total = spikes[:, begin:end].sum(axis=1)[:, None]
+            found += [(kind, total * self.synops[number]), (RECEIVED, total * self.reached[number])]
+        return found

@@ -1,0 +1,133 @@
+"""Opening a model file of any kind that can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nir
+from numpy.typing import NDArray
+
+from spikeport.common.errors import InputError, nearest_file
+from spikeport.exporter.compile import compile_graph, lower_graph
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
+from spikeport.exporter.lowering.pass_pipeline import dump_to
+from spikeport.exporter.netx.compile_for_net import compile_for_net
+from spikeport.exporter.netx.from_net import compile_net
+from spikeport.exporter.nir_graph.nir_file import read_nir
+from spikeport.exporter.program.chip_file import load_program
+from spikeport.exporter.program.chip_program import ChipProgram
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.input_files import open_input
+from spikeport.lava_runtime.inputs import load_input
+from spikeport.run.run_folder import RunFolder
+
+from .choices import given, late
+
+
+def open_model(path: Path, chip: str | None = None, options: CompileOptions = DEFAULTS) -> ChipProgram:
+    """A .chip file as it is, or a .nir, .net or .onnx file compiled for `chip`; raises InputError.
+
+    A .chip file was compiled for one chip; asking for another one is refused, and so are options that come too late.
+    """
+    if path.suffix == ".chip":
+        program = load_program(path)
+        if chip is not None and load_chip(chip).name != program.chip:
+            raise InputError(f"{path}: was compiled for {program.chip}, not {chip}; compile the .nir file for {chip}")
+        unused = late(options)
+        if unused:
+            raise InputError(f"{path}: is compiled already, too late for {', '.join(unused)}; give the .nir file")
+        return program
+    if path.suffix not in (".nir", ".net", ".onnx"):
+        ending = path.suffix or "files without an ending"
+        hint = nearest_file(path)
+        raise InputError(f"{path}: models to run are .chip, .nir, .net and .onnx files, not {ending}{hint}")
+    if chip is None:
+        raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
+    if path.suffix == ".net":
+        unused = late(options)
+        if unused:
+            raise InputError(f"{path}: a .net file holds the chip's integers; it has no use for {', '.join(unused)}")
+        return compile_net(path, load_chip(chip), options.dt)
+    if path.suffix == ".onnx":
+        return compile_onnx(path, chip, options)
+    return compile_nir(read_nir(path), chip, options, str(path))
+
+
+def compile_onnx(path: Path, chip: str, options: CompileOptions) -> ChipProgram:
+    """An ANN of ReLUs, rate-coded; raises InputError without sample input."""
+    unused = [name for name in given(options) if name not in ("--precision", "--calibrate")]
+    if unused:
+        raise InputError(f"{path}: an ANN has no {', '.join(unused)}; leave them out")
+    sample = _sample_images(options)
+    if sample is None:
+        raise InputError(
+            f"{path}: thresholds are balanced on sample input; give it with --calibrate X.npy, (N, *shape)"
+        )
+    where = "calibration" if options.sample_file is None else str(options.sample_file)
+    from spikeport.exporter.onnx.convert import convert_onnx
+
+    return convert_onnx(path, load_chip(chip), sample, precision=options.precision, where=where).program
+
+
+def compile_nir(
+    graph: nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS, where: str = "graph"
+) -> ChipProgram:
+    """Compile a graph for a chip, by name or path, calibrated on a file where one is named; raises InputError."""
+    return compile_graph(graph, load_chip(chip), _with_sample(options, graph, where), where)
+
+
+def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULTS) -> ChipProgram:
+    """What a .net file can say of a model: a .chip or .net file as it is; a .nir file or a run's network rounded.
+
+    Raises InputError; chip: whose words the numbers must fit, default loihi2.
+    """
+    if path.suffix in (".chip", ".net"):
+        return open_model(path, chip if path.suffix == ".chip" else chip or "loihi2", options)
+    if path.is_dir():
+        from spikeport.exporter.from_torch import network_to_nir
+        from spikeport.trainer.methods.registry import load_trained
+
+        graph = network_to_nir(load_trained(RunFolder(path).network).spiking_network)
+    elif path.suffix == ".nir":
+        graph = read_nir(path)
+    else:
+        raise InputError(f"{path}: .net files are written of a run's folder, a .chip or a .nir file; give one of those")
+    where = str(path)
+    return compile_for_net(graph, load_chip(chip or "loihi2"), _with_sample(options, graph, where), where)
+
+
+def check_comparable(path: Path, chip: str | None) -> None:
+    """Raises InputError for a model that has no float network to compare with, or no chip to compile it for."""
+    if path.suffix == ".chip":
+        raise InputError(f"{path}: holds the chip's integers only; give the .nir file it was compiled from")
+    if path.suffix != ".nir":
+        raise InputError(f"{path}: {path.suffix or 'files without an ending'} cannot be compared; give a .nir file")
+    if chip is None:
+        raise InputError(f"{path}: is compiled to be compared; name a chip with --chip")
+
+
+def dump_passes(path: Path, options: CompileOptions, folder: Path) -> None:
+    """Write a .nir file's network after each pass into a folder; raises InputError."""
+    if path.suffix != ".nir":
+        raise InputError(f"{path}: passes run over NIR graphs; --dump takes a .nir file")
+    lower_graph(read_nir(path), options, str(path), dump_to(folder))
+
+
+def _sample_images(options: CompileOptions) -> NDArray[Any] | None:
+    """An ANN's sample input, read where it is a file; raises InputError."""
+    sample = options.sample if options.sample_file is None else load_input(options.sample_file)
+    if isinstance(sample, Mapping):
+        raise InputError(f"calibration input holds {', '.join(sample) or 'nothing'}, but an ANN takes one array")
+    return sample
+
+
+def _with_sample(options: CompileOptions, graph: nir.NIRGraph, where: str) -> CompileOptions:
+    """The options with the sample input read where it is a file, of any kind that a run takes; raises InputError."""
+    file = options.sample_file
+    if file is None:
+        return options
+    sample = load_input(file) if file.suffix == ".npy" else open_input(file, lower_graph(graph, options, where))
+    return replace(options, calibration=sample)

@@ -1,0 +1,220 @@
+"""Two runs side by side as rows of words: what differs in the recipe, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikeport.common.errors import InputError, reason
+from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.report.pictures.charts import wilson
+from spikeport.summary import PerInference, Summary
+
+from .units import DASH, MINUS, NONE, TIMES, count, estimate, percent, plain, significant
+from .verdict import Outcome, outcome
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing in both runs; change: from the first to the second, in words; empty where there is none to say."""
+
+    name: str
+    first: str
+    second: str
+    change: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two runs say different things."""
+        return self.first != self.second or bool(self.change)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows about one subject."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+def recipe_of(folder: Path) -> dict[str, str]:
+    """The recipe a run keeps, its keys with dots; empty where it keeps none, raises InputError if it cannot be read."""
+    path = folder / "recipe.toml"
+    if not path.exists():
+        return {}
+    try:
+        return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = f"{path}: is no whole recipe ({reason(error)}); run the recipe again to write it anew"
+        raise InputError(why) from error
+
+
+def _flat(values: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _flat(value, f"{where}.{key}" if where else key)
+    elif isinstance(values, Sequence) and not isinstance(values, str):
+        if any(isinstance(value, Mapping) for value in values):
+            for index, value in enumerate(values, start=1):
+                yield where + f" {index}", _said(value)
+        else:
+            yield where, ", ".join(map(str, values))
+    else:
+        yield where, _said(values)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_said(one)}" for key, one in value.items())
+    return str(value)
+
+
+def groups(first: Summary, second: Summary, recipes: tuple[Mapping[str, str], Mapping[str, str]]) -> list[Group]:
+    """Recipe, answers, cost, activity, size, surroundings; each row says whether the two differ."""
+    both = (first, second)
+    return [
+        Group("Recipe", tuple(_texts(recipes))),
+        Group("Answers", tuple(_shares(both))),
+        Group("Cost of one inference, estimates", tuple(_costs(both))),
+        Group("Activity, means per inference", tuple(_activity(both))),
+        Group("Size", tuple(_sizes(both))),
+        Group("Surroundings", tuple(_texts((_surroundings(first), _surroundings(second))))),
+    ]
+
+
+def _texts(both: tuple[Mapping[str, str], Mapping[str, str]]) -> Iterator[Row]:
+    first, second = both
+    names = list(dict.fromkeys([*first, *second]))
+    tables = list(dict.fromkeys(name.split(".")[0] for name in names))
+    # what only the second has stands with its table
+    for name in sorted(names, key=lambda name: tables.index(name.split(".")[0])):
+        yield Row(name, first.get(name, NONE), second.get(name, NONE))
+
+
+def _surroundings(summary: Summary) -> dict[str, str]:
+    return {"Python": summary.python or NONE, **summary.versions}
+
+
+def _shares(both: tuple[Summary, Summary]) -> Iterator[Row]:
+    wanted: list[tuple[str, Callable[[Summary], float | None]]] = [
+        ("Right on chip integers", lambda s: s.accuracy.fixed),
+        ("Right in float", lambda s: s.accuracy.float),
+        ("Right, ANN int8", lambda s: s.accuracy.ann_int8),
+        ("Right, ANN float32", lambda s: s.accuracy.ann),
+        ("Float and integers alike", lambda s: s.agreement),
+    ]
+    for name, get in wanted:
+        first, second = (get(summary) for summary in both)
+        change = ""
+        if first is not None and second is not None and first != second:
+            points = 100 * (second - first)
+            change = f"{'+' if points > 0 else MINUS}{significant(abs(points), 2)} points"
+        yield Row(name, percent(first), percent(second), change)
+
+
+def _costs(both: tuple[Summary, Summary]) -> Iterator[Row]:
+    costs = [summary.per_inference for summary in both]
+    wanted: list[tuple[str, str, Callable[[PerInference], Range]]] = [
+        ("Energy", "J", lambda c: c.energy),
+        ("Dynamic", "J", lambda c: c.dynamic_j.range),
+        ("Static", "J", lambda c: c.static_j.range),
+        ("Latency", "s", lambda c: c.latency),
+    ]
+    for name, unit, get in wanted:
+        first, second = (None if cost is None else get(cost) for cost in costs)
+        words = [NONE if found is None else estimate(found, unit) for found in (first, second)]
+        change = "" if first is None or second is None else times(first.typical, second.typical)
+        yield Row(name, words[0], words[1], change)
+
+
+def _activity(both: tuple[Summary, Summary]) -> Iterator[Row]:
+    costs = [summary.per_inference for summary in both]
+    for name, field in (
+        ("Spikes", "spikes"),
+        ("Synaptic operations", "synops"),
+        ("Neuron updates", "neuron_updates"),
+        ("Messages", "messages"),
+        ("Chip steps", "steps"),
+    ):
+        found = [None if cost is None else float(getattr(cost, field)) for cost in costs]
+        yield _counted(name, found[0], found[1])
+
+
+def _sizes(both: tuple[Summary, Summary]) -> Iterator[Row]:
+    wanted: list[tuple[str, Callable[[Summary], float | None]]] = [
+        ("Cores", lambda s: None if s.mapping is None else s.mapping.cores),
+        ("Chips", lambda s: None if s.mapping is None else s.mapping.chips),
+        ("Neurons", lambda s: sum(layer.neurons for layer in s.layers if layer.kind != "input")),
+        ("Synapses", lambda s: sum(layer.synapses for layer in s.layers)),
+        ("Layers", lambda s: sum(layer.kind != "input" for layer in s.layers)),
+    ]
+    for name, get in wanted:
+        first, second = (get(summary) for summary in both)
+        yield _counted(name, first, second)
+
+
+def _counted(name: str, first: float | None, second: float | None) -> Row:
+    words = [NONE if value is None else count(value) for value in (first, second)]
+    return Row(name, words[0], words[1], "" if first is None or second is None else times(first, second))
+
+
+def times(first: float, second: float) -> str:
+    """How many times as much the second is; empty where they are the same or there is nothing to relate it to."""
+    if first == second or first <= 0:
+        return ""
+    factor = second / first
+    said = significant(factor, 3) if factor < 100 else plain(round(factor))
+    return f"{said}{TIMES}"
+
+
+def sentence(first: Summary, second: Summary) -> str:
+    """The difference that matters, and how sure it is, in one sentence."""
+    return f"{_answers(first, second)}; {_energy(first, second)}."
+
+
+def _answers(first: Summary, second: Summary) -> str:
+    a, b = first.accuracy.fixed, second.accuracy.fixed
+    if a is None or b is None:
+        return "the two cannot be told apart by accuracy on chip integers, which was not run in both"
+    if first.dataset != second.dataset:
+        where = f"({second.dataset}), A {percent(a)} ({first.dataset})"
+        return f"B answers {percent(b)} right on chip integers {where}"
+    said = f"B answers {percent(b)} right on chip integers, A {percent(a)}"
+    if a == b:
+        return said
+    low, high = wilson(a, max(1, first.test_samples)), wilson(b, max(1, second.test_samples))
+    apart = low[1] < high[0] or high[1] < low[0]
+    return f"{said}, {'more than' if apart else 'which is within what'} tests of this size leave open"
+
+
+def _energy(first: Summary, second: Summary) -> str:
+    a, b = first.per_inference, second.per_inference
+    if a is None or b is None:
+        return "energy was not estimated in both"
+    if first.chip != second.chip:
+        found = outcome(b.energy, a.energy)
+        if found is Outcome.APART:
+            return "by estimate the energy of B and A cannot be told apart, as the ranges of the two chips overlap"
+        return f"by estimate B needs {'less' if found is Outcome.CHIP_LESS else 'more'} energy than A"
+    pairs = [(a.energy.low, b.energy.low), (a.energy.typical, b.energy.typical), (a.energy.high, b.energy.high)]
+    if any(low <= 0 for low, _ in pairs):
+        return "the energy of A is estimated as nothing"
+    factors = sorted(y / x for x, y in pairs)
+    if factors[0] == factors[-1] == 1:
+        return "both need the same energy by estimate"
+    ends = dict.fromkeys(significant(factor, 2) for factor in (factors[0], factors[-1]))
+    between = f"{DASH.join(ends)}{TIMES}"
+    return (
+        f"by estimate B needs {between} the energy of A, with the chip's constants at their low, typical and high "
+        f"values alike"
+    )

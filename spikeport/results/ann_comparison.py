@@ -1,0 +1,105 @@
+"""The spiking network on its chip beside the ANN twin on every device, row by row, and who needs less energy where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spikeport.lava_runtime.cost_model.break_even import break_even_sparsity
+from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.report.tables import batched_entries
+from spikeport.report.units import plural
+from spikeport.report.verdict import Outcome, outcome
+from spikeport.summary import Summary
+
+NEVER, ALWAYS = "never", "always"
+
+_SAID = {
+    Outcome.ANN_LESS: "The ANN needs less energy on",
+    Outcome.APART: "The ranges overlap on",
+    Outcome.CHIP_LESS: "The chip needs less energy than",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One inference of the ANN on one device, in a call of `batch`; energy_delay: joule seconds, typical.
+
+    outcome: None where the chip was not profiled. break_even: the activation sparsity at which the spiking network
+    needs what this row does, by typical values: NEVER, if it needs more without a spike, ALWAYS, if less in any case,
+    None where that is not known.
+    """
+
+    title: str
+    precision: str
+    batch: int
+    accuracy: float | None
+    macs: float
+    energy: Range
+    latency: Range
+    energy_delay: float
+    outcome: Outcome | None
+    break_even: float | str | None
+
+    @property
+    def name(self) -> str:
+        """Device and precision, and the batch where it is not one."""
+        return f"{self.title}, {self.precision}" + ("" if self.batch == 1 else f" in batches of {self.batch}")
+
+    def parts(self) -> dict[str, Any]:
+        """The row in plain values."""
+        return {
+            "title": self.title,
+            "precision": self.precision,
+            "batch": self.batch,
+            "accuracy": self.accuracy,
+            "macs": self.macs,
+            "energy_j": asdict(self.energy),
+            "latency_s": asdict(self.latency),
+            "energy_delay_js": self.energy_delay,
+            "outcome": None if self.outcome is None else self.outcome.value,
+            "break_even": self.break_even,
+        }
+
+
+def rows(summary: Summary) -> list[Row]:
+    """Every device in every precision, at batch 1 and at the batch that costs least."""
+    chip = summary.per_inference
+    return [
+        Row(
+            device.title,
+            cost.precision,
+            cost.batch,
+            summary.accuracy.ann_int8 if cost.precision == "int8" else summary.accuracy.ann,
+            cost.macs,
+            cost.energy,
+            cost.latency,
+            cost.energy.typical * cost.latency.typical,
+            None if chip is None else outcome(chip.energy, cost.energy),
+            _break_even(summary, cost.energy.typical),
+        )
+        for device, cost in batched_entries(summary)
+    ]
+
+
+def winners(found: Sequence[Row]) -> list[str]:
+    """One sentence for each outcome: where the ANN needs less, where the chip does, where nothing can be said."""
+    names: Mapping[Outcome, list[str]] = {
+        result: [row.name for row in found if row.outcome is result] for result in _SAID
+    }
+    return [
+        f"{said} {plural(len(names[result]), 'row')}: {'; '.join(names[result])}."
+        for result, said in _SAID.items()
+        if names[result]
+    ]
+
+
+def _break_even(summary: Summary, opponent: float) -> float | str | None:
+    chip, workload = summary.per_inference, summary.workload
+    if chip is None or chip.silent_j is None or workload is None:
+        return None
+    needed = break_even_sparsity(chip.silent_j.typical, chip.energy.typical, opponent, workload.activation_sparsity)
+    if needed is None:
+        return NEVER
+    return ALWAYS if needed == 0 else needed

@@ -1,0 +1,128 @@
+"""The run folder: which file lies where, and when a folder may be written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_bytes, write_text
+from spikeport.trainer.tensor_files.file_names import ENDING, drop_old, found
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths in a run folder."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe the run was made from."""
+        return self.path / "recipe.toml"
+
+    @property
+    def network(self) -> Path:
+        """The trained spiking network; network.pt, where only an older release's is there."""
+        return found(self.path / f"network{ENDING}")
+
+    @property
+    def twin(self) -> Path:
+        """The trained ANN twin; ann.pt, where only an older release's is there."""
+        return found(self.path / f"ann{ENDING}")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the network's training stands; checkpoint.pt, where only an older release's is there."""
+        return found(self.path / f"checkpoint{ENDING}")
+
+    @property
+    def onnx(self) -> Path:
+        """The ANN twin as ONNX, float32."""
+        return self.path / "ann.onnx"
+
+    @property
+    def onnx_int8(self) -> Path:
+        """The ANN twin as ONNX, int8."""
+        return self.path / "ann_int8.onnx"
+
+    @property
+    def nir(self) -> Path:
+        """The network as NIR."""
+        return self.path / "model.nir"
+
+    @property
+    def chip(self) -> Path:
+        """The compiled program."""
+        return self.path / "model.chip"
+
+    @property
+    def test_input(self) -> Path:
+        """The test split as spikes, (steps, samples, *input shape)."""
+        return self.path / "test_input.npy"
+
+    @property
+    def result(self) -> Path:
+        """What the emulator gave for the test split."""
+        return self.path / "result.npz"
+
+    @property
+    def raster(self) -> Path:
+        """All spikes of one test sample, for the report."""
+        return self.path / "raster.npz"
+
+    @property
+    def summary(self) -> Path:
+        """What the run found."""
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run ended here."""
+        return self.summary.exists()
+
+    def begin(self, recipe: Path) -> None:
+        """Make the folder, keep the recipe in it, drop an earlier summary; raises InputError if that fails."""
+        content = recipe.read_bytes()
+        if recipe.resolve() != self.recipe.resolve():
+            write_bytes(self.recipe, content)
+        self.summary.unlink(missing_ok=True)
+
+    def keep(self, save: Callable[[Path], None], name: str) -> None:
+        """Write a trained network ("network" or "ann") by its own `save`, in the place of an older release's."""
+        path = self.path / f"{name}{ENDING}"
+        save(path)
+        drop_old(path)
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write summary.json, whole or not at all."""
+        write_text(self.summary, json.dumps(summary, indent=2) + "\n")
+
+
+def new_folder(out: Path | None, name: str, overwrite: bool, resume: bool = False) -> RunFolder:
+    """The folder for a run: `out`, or runs/NAME (runs/NAME-2, ... if that holds a run that is not to be gone on with).
+
+    Raises InputError if `out` is a file; what `out` holds is looked at when the folder is claimed (claim.py).
+    """
+    from .claim import holds_training
+
+    if out is not None:
+        folder = RunFolder(out)
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out}: is a file; give a folder with --out")
+        return folder
+    base = Path("runs")
+    folder = RunFolder(base / name)
+    number = 2
+    while not overwrite and (folder.finished or (not resume and holds_training(folder.path) is not None)):
+        folder = RunFolder(base / f"{name}-{number}")
+        number += 1
+    return folder

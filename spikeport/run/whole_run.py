@@ -1,0 +1,143 @@
+"""A whole run: train, export, compile, simulate on every backend, profile, compare, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.program.chip_program import ChipProgram
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.lava_backend.child import lava_missing
+from spikeport.lava_runtime.profiling.profile import profile_run
+from spikeport.lava_runtime.result import SimulationResult
+from spikeport.report import print_summary, write_report
+from spikeport.trainer.loop.parallel import this_process
+
+from . import stages
+from .claim import claimed
+from .findings import Findings
+from .recipe import Recipe, load_recipe
+from .run_folder import RunFolder
+from .shipped import shown_recipe
+
+_LAVA_LIMIT_SECONDS = 1800.0
+
+
+@dataclass
+class Clock:
+    """Seconds by stage, of the clock and of this process on all cores, told as they begin."""
+
+    console: Console
+    seconds: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[None]:
+        """Time a stage and say what it does."""
+        self.console.print(f"[bold]{name}[/bold]  {what}", highlight=False)
+        begin, cpu_begin = time.perf_counter(), time.process_time()
+        yield
+        self.seconds[name] = round(time.perf_counter() - begin, 3)
+        self.cpu_seconds[name] = round(time.process_time() - cpu_begin, 3)
+
+
+def run_recipe(
+    path: Path, folder: RunFolder, resume: bool, console: Console, overwrite: bool = False
+) -> dict[str, Any]:
+    """Run a recipe into a folder; returns the summary. Raises InputError or BackendError.
+
+    A run that is there is replaced with overwrite only, and stays whole until the new one is complete.
+    """
+    recipe = load_recipe(path)
+    if this_process().count > 1:
+        raise InputError(
+            f"run works in one process; train in several, `torchrun -m spikeport train {path} --out {folder.path}`, "
+            "then do the rest with `spikeport run --resume`"
+        )
+    with claimed(folder, resume, overwrite) as place:
+        found = _run(recipe, path, place, _commands(path, folder, recipe), resume, console)
+    console.print(f"Report: {folder.report}", highlight=False, soft_wrap=True)
+    return found
+
+
+def _run(
+    recipe: Recipe, path: Path, folder: RunFolder, calls: list[str], resume: bool, console: Console
+) -> dict[str, Any]:
+    chip = load_chip(recipe.chip)
+    clock = Clock(console)
+    data = stages.dataset_of(recipe)
+    data.check_test_fits()
+    with clock.stage("train", f"{recipe.training.method} on {recipe.dataset}, {recipe.training.epochs} epochs"):
+        method = stages.begin_and_train(recipe, folder, data, resume, partial(folder.begin, path))
+    with clock.stage("twin", "the ANN with the same layers"):
+        twin = stages.train_twin(recipe, folder, data, progress=True)
+    with clock.stage("export", f"{folder.nir.name}, {folder.onnx.name}, {folder.onnx_int8.name}"):
+        stages.export_nir(folder, method)
+        stages.export_twin(folder, twin, data)
+    with clock.stage("compile", f"{folder.chip.name} for {chip.title}"):
+        program = stages.compile_nir(folder, recipe)
+    with clock.stage("simulate", f"{len(data.y_test)} test samples in the emulator"):
+        x = stages.encode_test(folder, method, data)
+        result = _simulate(program, x, "emulator", console)
+        result_file = SimulationResult(result.spikes, result.neuron_counts, result.steps)
+        result_file.save(folder.result)
+        stages.write_raster(folder, program, x, result, data)
+    equal = _other_backends(recipe, program, x, result, clock)
+    with clock.stage("profile", "spikes, synaptic operations, energy"):
+        profile = profile_run(program, result, chip, x)
+    with clock.stage("diff", "float against fixed point, layer by layer"):
+        difference = stages.float_difference(folder, recipe, program, x)
+    with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
+        answers = stages.measure(folder, method, data, program, result)
+        costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)
+    found = Findings(recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs)
+    summary = found.summary(clock.seconds, clock.cpu_seconds, calls)
+    values = summary.to_dict()
+    folder.write_summary(values)
+    write_report(folder.path)
+    print_summary(summary, console)
+    return values
+
+
+def _simulate(program: ChipProgram, x: Any, backend: Any, console: Console) -> SimulationResult:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{backend}", total=None)
+        return stages.simulate_test(
+            program, x, backend, lambda done, total: bar.update(task, completed=done, total=total), _LAVA_LIMIT_SECONDS
+        )
+
+
+def _other_backends(
+    recipe: Recipe, program: ChipProgram, x: Any, result: SimulationResult, clock: Clock
+) -> dict[str, bool | None]:
+    equal: dict[str, bool | None] = {"lava": None, "stock": None}
+    missing = lava_missing()
+    if missing:
+        clock.console.print(f"[bold]lava[/bold]  left out: {missing}", highlight=False)
+        return equal
+    for backend in recipe.backends:
+        with clock.stage(backend, "the same in Lava, every spike and state compared"):
+            equal[backend] = stages.equal_to(result, _simulate(program, x, backend, clock.console))
+    return equal
+
+
+def _commands(path: Path, folder: RunFolder, recipe: Recipe) -> list[str]:
+    chip = f"--chip {recipe.chip}"
+    model = f"{folder.path / 'model.chip'}"
+    return [
+        f"spikeport run {shown_recipe(path)} --out {folder.path}",
+        f"spikeport check {model} {chip}",
+        f"spikeport simulate {model} --input {folder.test_input} --backend emulator -o out.npz",
+        f"spikeport profile {model} --input {folder.test_input} {chip}",
+        f"spikeport chips {recipe.chip}",
+    ]

@@ -1,0 +1,23 @@
+"""Networks that are one layer after another, for methods with a forward pass of their own."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from spikeport.common.errors import InputError
+from spikeport.trainer.network.spiking_network import Flatten, SpikingBlock, SpikingNetwork
+
+
+def chain(network: SpikingNetwork, method: str) -> list[SpikingBlock | Flatten]:
+    """The blocks in their order; raises InputError for joins, shortcuts, delays and layers that read several others."""
+    blocks: list[SpikingBlock | Flatten] = []
+    before = "input"
+    for name, block in network.layers.items():
+        if isinstance(block, SpikingBlock) and block.delays is not None:
+            raise InputError(f"method {method!r} learns no delays; use bptt, surrogate_bn or sew_resnet for them")
+        plain = isinstance(block, Flatten) or (isinstance(block, SpikingBlock) and block.shortcut is None)
+        if not plain or network.reads[name] != (before,):
+            raise InputError(f"method {method!r} trains layers one after another only, but {name} joins several")
+        blocks.append(cast("SpikingBlock | Flatten", block))
+        before = name
+    return blocks

@@ -1,0 +1,249 @@
+"""The one contract of every training method: fit, predict, save, load, and what a method may do its own way."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from spikeport.common.errors import InputError, reason
+from spikeport.trainer.data import Dataset, Samples
+from spikeport.trainer.data.encoding import Spikes, encode
+from spikeport.trainer.loop.augment import augment, drop_spikes
+from spikeport.trainer.loop.gradient_checkpointing import count_spikes
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
+from spikeport.trainer.network.delays import narrow_delays
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.network.spiking_network import SpikingNetwork
+from spikeport.trainer.settings.options import NoOptions, read_options
+from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state, seconds_per_step
+from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
+
+PREDICT_BATCH = 512
+# pixels times steps of such a batch: what the layers give out, and so the memory, grows with them
+PREDICT_VALUES = 1 << 26
+# told apart from the epochs' generators, whose second number is the epoch
+PREDICT_STREAM = 2**32 - 1
+
+
+class Method:
+    """A way of training a spiking network; a subclass has a `name` and is registered in methods.py.
+
+    network, training: what to build and how to train it; dt: seconds per step; device: where torch computes.
+    After fit or load, `spiking_network` is the trained network in eval mode, ready for `effective_layers()`.
+
+    What a method may do its own way, each with a default: `Options`, a frozen dataclass of its own settings, which a
+    recipe gives in [training.options] and which `options` holds; `build` (the network), `prepare` (once, before the
+    first epoch), `begin_epoch`, `loss` (with a forward pass of its own if need be), `finish` (once, after the last).
+    Fitting, resuming, predicting, saving and loading come with this class and use those. Whatever a method trains must
+    be a parameter of the network, and what it runs as must be the network's own forward pass in eval mode.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str = "cpu") -> None:
+        self.options: Any = read_options(self.Options, training.options, self.name)
+        self.network_config = network
+        # every option stands in what is saved and compared, the ones left at their defaults, too
+        self.train_config = replace(training, options=asdict(self.options))
+        if (network.payload > 1) != (training.encoding == "direct"):
+            raise InputError('payload above 1 and encoding = "direct" belong together; set both or neither')
+        self.dt = dt
+        self.device = torch.device(device)
+        self._trained: SpikingNetwork | None = None
+
+    def build(self, input_shape: tuple[int, ...], classes: int) -> SpikingNetwork:
+        """A network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
+        return build_network(self.network_config, input_shape, classes, self.dt)
+
+    def prepare(self, network: SpikingNetwork, dataset: Dataset) -> None:
+        """Called once before the first epoch, and before a checkpoint is read; may set weights, add gradient hooks."""
+
+    def begin_epoch(self, network: SpikingNetwork, epoch: int) -> None:
+        """Put the network into the state in which the epoch trains.
+
+        Batch norm gathers statistics for the first `norm_epochs` of the epochs; then its running statistics are folded
+        into the weights, which are rounded to the chip's from there on, so that the network ends trained as it will run
+        (folding from the first epoch on starves it of normalisation; folding the batch's statistics would make weights
+        depend on the batch). Without batch norm, weights are rounded from the first epoch. Delays are narrowed over the
+        same epochs and whole from there on.
+        """
+        network.train()
+        first = self.train_config.norm_epochs * self.train_config.epochs
+        if epoch >= first:
+            network.freeze_norms()
+        narrow_delays(network, epoch / first if epoch < first else 1.0)
+
+    def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
+        """The loss, a scalar, of input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts.
+
+        What spikes cost (sparsity) is added. Sequences are cut into stretches if configured.
+        """
+        config = self.train_config
+        counts = count_spikes(network, x, config.stretch, config.truncate)
+        output = counts[network.geometry[-1].name]
+        loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)
+        return loss + config.sparsity.cost(counts, len(x))
+
+    def finish(self, network: SpikingNetwork, dataset: Dataset) -> None:
+        """Called once after the last epoch; may set weights."""
+
+    def fit(
+        self,
+        dataset: Dataset,
+        folder: str | Path | None = None,
+        resume: bool = False,
+        progress: bool = True,
+        restored: Callable[[], None] | None = None,
+    ) -> Self:
+        """Train on the data set's training part.
+
+        folder: keep a checkpoint there, written as often as configured (one that is there is replaced); resume: go
+        on from it instead, to the same weights as without the interruption; progress: show a bar on a terminal;
+        restored: called once the checkpoint has been read, before anything is written.
+        Raises InputError (wrong data, no or another configuration's checkpoint), DivergedError (loss not finite).
+        """
+        network = self._new_network(dataset)
+        self.prepare(network, dataset)
+        config = self.train_config
+        trained_on, held_out = dataset.hold_out(config.held_out, config.seed)
+        network_config, name = self.network_config, "checkpoint.safetensors"
+        checkpoint = make_checkpoint(folder, name, resume, network_config, config, dataset, restored)
+        task = Task(
+            model=network,
+            begin_epoch=lambda epoch: self.begin_epoch(network, epoch),
+            batches=lambda epoch: self._batches(trained_on, epoch),
+            loss=lambda x, y: self.loss(network, x, y),
+            held_out=None if held_out is None else lambda: self._held_out_loss(network, held_out),
+            first_stop=math.ceil(config.norm_epochs * config.epochs) if self.network_config.batch_norm else 0,
+        )
+        train(task, self.train_config, checkpoint, progress, f"training {dataset.name} by {self.name}")
+        self.finish(network, dataset)
+        self._adopt(network)
+        return self
+
+    @property
+    def spiking_network(self) -> SpikingNetwork:
+        """The trained network in eval mode; raises InputError before fit or load."""
+        if self._trained is None:
+            raise InputError("there is no trained network yet; call fit or load first")
+        return self._trained
+
+    def encode(self, x: Samples) -> Spikes:
+        """The input spikes (steps, N, *input_shape), uint8, that `predict` sees for samples x (N, *input_shape)."""
+        batches = list(self._encoded(x[:]))
+        return batches[0] if len(batches) == 1 else np.concatenate(batches, axis=1)
+
+    def run(self, spikes: Spikes) -> dict[str, NDArray[np.uint8]]:
+        """Spikes of every layer by name, (T, N, *shape), for input spikes as `encode` gives them."""
+        with torch.no_grad():
+            found = self.spiking_network.run(torch.from_numpy(spikes).to(self.device))
+        return {name: sent.to(torch.uint8).cpu().numpy() for name, sent in found.items()}
+
+    def predict_counts(self, x: Samples) -> NDArray[np.int64]:
+        """Output spike counts (N, classes) for samples x (N, *input_shape) in [0, 1]."""
+        network = self.spiking_network
+        counts = []
+        with torch.no_grad():
+            for spikes in self._encoded(x):
+                batch = torch.from_numpy(spikes).to(self.device)
+                counts.append(network(batch).sum(0).cpu().numpy().astype(np.int64))
+        return np.concatenate(counts)
+
+    def predict(self, x: Samples) -> NDArray[np.int64]:
+        """Labels (N,): the output that fires most, the first of equals."""
+        return np.asarray(self.predict_counts(x).argmax(axis=1), dtype=np.int64)
+
+    def save(self, path: str | Path) -> None:
+        """Write the trained network with its configuration: tensors and plain values, all or nothing."""
+        network = self.spiking_network
+        content = {
+            "method": self.name,
+            "network": asdict(self.network_config),
+            "training": asdict(self.train_config),
+            "dt": self.dt,
+            "input_shape": network.input_shape,
+            "classes": network.geometry[-1].output_shape[0],
+            "state": network.state_dict(),
+        }
+        write_tensors(path, "network", content)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Self:
+        """Read what `save` wrote; raises InputError for a file that is missing, truncated, or another method's."""
+        content = read_tensors(path, "network")
+        if content.get("method") != cls.name:
+            raise InputError(f"{path}: was trained by method {content.get('method')!r}, not {cls.name!r}")
+        try:
+            network, training = read_configs(content)
+            method = cls(network, training, seconds_per_step(content["dt"]), device)
+            shape, classes = tuple(content["input_shape"]), int(content["classes"])
+            check_state(network, shape, classes, content["state"])
+            method._adopt(method.build(shape, classes), content["state"])
+        except UNUSABLE as error:
+            raise InputError(f"{path}: is not a usable network file ({reason(error)}); train again") from error
+        return method
+
+    def _adopt(self, network: SpikingNetwork, state: dict[str, Tensor] | None = None) -> None:
+        if state is not None:
+            network.load_state_dict(state)
+        self._trained = network.to(self.device).eval()
+
+    def _new_network(self, dataset: Dataset) -> SpikingNetwork:
+        """A fresh network for the data, its weights drawn from the configured seed; torch's own seed stays."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.train_config.seed)
+            network = self.build(dataset.input_shape, dataset.classes)
+        return network.to(self.device)
+
+    def _held_out_loss(self, network: SpikingNetwork, dataset: Dataset) -> float:
+        """Mean loss over the whole of these samples, by the network as it would run."""
+        network.eval()
+        total, done = 0.0, 0
+        with torch.no_grad():
+            for spikes in self._encoded(dataset.x_train):
+                y = torch.from_numpy(dataset.y_train[done : done + spikes.shape[1]]).to(self.device)
+                total += self.loss(network, torch.from_numpy(spikes).to(self.device), y).item() * len(y)
+                done += len(y)
+        return total / done
+
+    def _encoded(self, x: Samples) -> Iterator[Spikes]:
+        """Samples as spikes, one batch after another, always drawn alike."""
+        config = self.train_config
+        generator = np.random.default_rng([config.seed, PREDICT_STREAM])
+        values = math.prod(x.shape[1:]) * (1 if config.encoding == "spikes" else config.steps)
+        batch = max(1, min(PREDICT_BATCH, PREDICT_VALUES // max(1, values)))
+        for start in range(0, max(1, len(x)), batch):
+            samples = x[start : start + batch]
+            yield encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
+
+    def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
+        config = self.train_config
+        generator = np.random.default_rng([config.seed, epoch])
+        for index in shuffled_batches(len(dataset.y_train), config.batch_size, generator):
+            samples = augment(dataset.x_train[index], dataset.input_shape, config.augment, generator)
+            spikes = encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
+            spikes = drop_spikes(spikes, config.augment, generator)
+            yield torch.from_numpy(spikes).to(self.device), torch.from_numpy(dataset.y_train[index]).to(self.device)
+
+
+def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:
+    """The configurations in a file's plain values; raises KeyError, TypeError or ValueError if they are wrong."""
+    network = dict(content["network"])
+    layers = tuple(LayerConfig(**layer) for layer in network.pop("layers"))
+    # as JSON, because strict validation takes a JSON array for a tuple, but no list
+    training = TypeAdapter(TrainConfig).validate_json(json.dumps(content["training"]))
+    return NetworkConfig(layers=layers, **network), training

@@ -1,0 +1,256 @@
+"""What a recipe may say about one layer, and the plan of connections that a list of such layers makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from spikeport.common.errors import InputError
+from spikeport.trainer.neuron_step.quantise import FanIn
+from spikeport.trainer.settings.checks import at_least, known
+from spikeport.trainer.settings.options import RECIPE_RULES
+
+from .blocks import JOINS, JoinKind
+from .delays import KINDS as DELAYS
+from .delays import LONGEST, DelayKind, Delays
+from .fold_batch_norm import Synapse
+from .geometry import Shape, pooled_shape, synapse_geometry
+
+BlockKind = Literal["dense", "conv", "sew", "spiking_resnet"]
+KINDS: tuple[BlockKind, ...] = ("dense", "conv", "sew", "spiking_resnet")
+RESIDUAL = ("sew", "spiking_resnet")
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """A hidden layer, or a stage of residual blocks; raises InputError.
+
+    kind: "dense" (`size` features), "conv" (`size` channels, square kernel), or a residual block of convolutions with
+    `size` channels: "sew" joins spike trains after the neurons by `join` ("add", "and", "iand"), "spiking_resnet" adds
+    the shortcut to the current of its last neurons. repeat: that many in a row, of which the first has the stride and
+    the pool. bottleneck: 1x1, kernel, 1x1 convolutions, the first two with a quarter of the channels, instead of two.
+    pool: average of pool x pool pixels before the layer; recurrent (dense): every neuron also reads the layer's spikes.
+    delays (dense): learn how many steps, up to longest_delay, spikes take to the layer: "axonal", one delay an input,
+    or "synaptic", one a synapse (delays.py).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
+
+    kind: BlockKind = "dense"
+    size: int = 128
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 1
+    dilation: int = 1
+    groups: int = 1
+    pool: int = 1
+    recurrent: bool = False
+    repeat: int = 1
+    bottleneck: bool = False
+    join: JoinKind = "add"
+    delays: DelayKind = "none"
+    longest_delay: int = 16
+
+    def __post_init__(self) -> None:
+        known("kind", self.kind, KINDS)
+        known("join", self.join, JOINS)
+        known("delays", self.delays, DELAYS)
+        for name in ("size", "kernel", "stride", "dilation", "groups", "pool", "repeat"):
+            at_least(name, getattr(self, name), 1)
+        at_least("padding", self.padding, 0)
+        if self.recurrent and self.kind != "dense":
+            raise InputError(f"a layer of kind {self.kind!r} cannot be recurrent; only dense ones can")
+        if self.delays != "none" and self.kind != "dense":
+            raise InputError(f"a layer of kind {self.kind!r} cannot have delays; only dense ones can")
+        if not 1 <= self.longest_delay <= LONGEST:
+            raise InputError(f"longest_delay is 1 to {LONGEST} steps, not {self.longest_delay}")
+        if self.bottleneck and (self.kind not in RESIDUAL or self.size % 4):
+            raise InputError("bottleneck is for residual blocks whose size is a multiple of 4")
+
+
+@dataclass(frozen=True)
+class PlannedLayer:
+    """A layer of the plan: its connections with fresh weights, what it reads, and how they stand on the chip.
+
+    reads: its input, then the shortcut's; projects: the shortcut has weights to train (and batch norm), not ones;
+    arrival: the chip's step at which its first input can arrive.
+    """
+
+    name: str
+    synapse: Synapse
+    flatten_before: bool
+    reads: tuple[str, ...]
+    pool: int
+    recurrent: nn.Linear | None
+    shortcut: Synapse | None
+    projects: bool
+    arrival: int
+    fan_in: FanIn
+    shortcut_fan_in: FanIn
+    delays: Delays | None
+
+
+@dataclass(frozen=True)
+class PlannedJoin:
+    """A join of the plan: of the branch's spikes and the shortcut's."""
+
+    name: str
+    kind: JoinKind
+    reads: tuple[str, str]
+
+
+Planned = PlannedLayer | PlannedJoin
+
+
+def plan(layers: Sequence[LayerConfig], input_shape: Shape, payload: int = 1) -> list[Planned]:
+    """The connections of these layers one after another; weights are drawn from torch's generator.
+
+    payload: the largest integer that enters, of which the network sees the share.
+
+    Raises InputError if a layer does not fit the one before it.
+    """
+    planner = _Planner(input_shape, payload)
+    for layer in layers:
+        for number in range(layer.repeat):
+            one = layer if number == 0 else replace(layer, stride=1, pool=1)
+            if layer.kind in RESIDUAL:
+                planner.residual(one)
+            else:
+                planner.last = planner.layer(one, planner.last)
+    return planner.planned
+
+
+@dataclass(frozen=True)
+class _Signal:
+    shape: Shape
+    arrival: int
+    sources: int
+    payload: int = 1
+
+
+class _Planner:
+    """Adds layer after layer; `last` is the node that the next one reads."""
+
+    def __init__(self, input_shape: Shape, payload: int) -> None:
+        self.planned: list[Planned] = []
+        self.last = "input"
+        self._layers = 0
+        self._signals = {"input": _Signal(input_shape, 0, 1, payload)}
+
+    def layer(self, layer: LayerConfig, read: str, shortcut: str | None = None, projection: int = 0) -> str:
+        """Add one layer of neurons; a shortcut has unit weights, or a 1x1 convolution of stride `projection`."""
+        self._layers += 1
+        name = f"layer{self._layers}"
+        given = self._signals[read]
+        shape = pooled_shape(name, given.shape, layer.pool)
+        flatten = layer.kind == "dense" and len(shape) > 1
+        shape = (int(np.prod(shape)),) if flatten else shape
+        synapse = _synapse(name, layer, shape)
+        output = synapse_geometry(name, synapse, shape, flatten).output_shape
+        arrival = given.arrival
+        skip = None if shortcut is None else self._signals[shortcut]
+        second = None
+        if skip is not None:
+            second = _unit(layer.size) if not projection else _pointwise(skip.shape[0], layer.size, projection)
+            arrival = max(arrival, skip.arrival)
+        self._signals[name] = _Signal(output, arrival + 1, 1)
+        self.planned.append(
+            PlannedLayer(
+                name,
+                synapse,
+                flatten,
+                (read,) if shortcut is None else (read, shortcut),
+                layer.pool,
+                nn.Linear(layer.size, layer.size, bias=False) if layer.recurrent else None,
+                second,
+                bool(projection),
+                arrival + 1,
+                FanIn(layer.pool**2 * given.payload, given.sources),
+                FanIn() if skip is None else FanIn(skip.payload, skip.sources),
+                _delays(layer, shape[0]),
+            )
+        )
+        return name
+
+    def residual(self, layer: LayerConfig) -> None:
+        """Add a residual block: convolutions, and a shortcut past them that projects where the shape changes."""
+        x = self.last
+        given = self._signals[x].shape
+        if len(given) != 3:
+            raise InputError(f"layer{self._layers + 1} is a convolution and needs an input (C, H, W), not {given}")
+        changes = layer.stride > 1 or layer.pool > 1 or given[0] != layer.size
+        *first, last = _convolutions(layer)
+        branch = x
+        for convolution in first:
+            branch = self.layer(convolution, branch)
+        if layer.kind == "spiking_resnet":
+            if layer.pool > 1:
+                raise InputError("a spiking_resnet block cannot pool; give it a stride instead")
+            self.last = self.layer(last, branch, x, layer.stride if changes else 0)
+            return
+        branch = self.layer(last, branch)
+        if changes:
+            one = LayerConfig("conv", layer.size, 1, layer.stride, 0, pool=layer.pool)
+            x = self.layer(one, x)
+        self._join(layer.join, branch, x)
+
+    def _join(self, kind: JoinKind, a: str, x: str) -> None:
+        ends = self._signals[a], self._signals[x]
+        self.last = f"join{self._layers}"
+        if ends[0].shape != ends[1].shape:
+            raise InputError(f"{self.last} joins shapes {ends[0].shape} and {ends[1].shape}; mind kernel and padding")
+        if max(end.payload for end in ends) > 1:
+            raise InputError(f"{self.last} joins spikes with the input's payloads; put a layer before the block")
+        arrival, sources = max(end.arrival for end in ends), sum(end.sources for end in ends)
+        # AND and IAND are neurons of their own on the chip, ADD is done by the synapses behind it
+        signal = _Signal(ends[0].shape, arrival, sources) if kind == "add" else _Signal(ends[0].shape, arrival + 1, 1)
+        self._signals[self.last] = signal
+        self.planned.append(PlannedJoin(self.last, kind, (a, x)))
+
+
+def _convolutions(layer: LayerConfig) -> list[LayerConfig]:
+    plain = replace(layer, kind="conv", repeat=1, bottleneck=False)
+    if not layer.bottleneck:
+        return [plain, replace(plain, stride=1, pool=1)]
+    inner = layer.size // 4
+    return [
+        LayerConfig("conv", inner, 1, padding=0, pool=layer.pool),
+        replace(plain, size=inner, pool=1),
+        LayerConfig("conv", layer.size, 1, padding=0),
+    ]
+
+
+def _synapse(name: str, layer: LayerConfig, shape: Shape) -> Synapse:
+    if layer.kind == "dense":
+        return nn.Linear(shape[0], layer.size, bias=False)
+    if len(shape) != 3:
+        raise InputError(f"{name} is a convolution and needs an input (C, H, W), not {shape}")
+    if shape[0] % layer.groups or layer.size % layer.groups:
+        raise InputError(f"{name} has {layer.groups} groups, which do not divide {shape[0]} and {layer.size} channels")
+    return nn.Conv2d(
+        shape[0], layer.size, layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups, bias=False
+    )
+
+
+def _delays(layer: LayerConfig, inputs: int) -> Delays | None:
+    if layer.delays == "none":
+        return None
+    return Delays((inputs,) if layer.delays == "axonal" else (layer.size, inputs), layer.longest_delay)
+
+
+def _pointwise(channels: int, size: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, size, 1, stride, bias=False)
+
+
+def _unit(channels: int) -> nn.Conv2d:
+    """The identity as a convolution, which is not trained."""
+    unit = _pointwise(channels, channels, 1)
+    with torch.no_grad():
+        unit.weight.copy_(torch.eye(channels).view(channels, channels, 1, 1))
+    unit.weight.requires_grad_(False)
+    return unit

@@ -1,0 +1,114 @@
+"""What a recipe may say about a network and its training, and building a network from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import nn
+
+from spikeport.common.errors import InputError
+from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
+from spikeport.trainer.neuron_step.quantise import ChipAware
+from spikeport.trainer.neuron_step.surrogates import surrogate
+from spikeport.trainer.settings.checks import above_zero, at_least, known
+from spikeport.trainer.settings.options import RECIPE_RULES
+
+from .fold_batch_norm import BatchNorm, Synapse
+from .layer_specs import LayerConfig, Planned, PlannedLayer, plan
+from .spiking_network import SpikingBlock, SpikingNetwork
+from .topology import assemble
+
+__all__ = ["NetworkConfig", "build_network", "make_norm", "plan_layers"]
+
+# inputs are uint8
+MOST_PAYLOAD = 255
+
+NeuronKind = Literal["lif", "cuba_lif"]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Hidden layers and their neurons; an output layer (dense, one neuron a class) is added after them.
+
+    layers: see trainer/network/layer_specs.py; output_pool: average of that many pixels squared before the output layer;
+    neuron: "lif" or "cuba_lif"; du (cuba_lif only), dv: fractions of u and v lost a step; vth: threshold;
+    surrogate, surrogate_width: see trainer/neuron_step/surrogates.py; train_decays: train du and dv, one of each per layer;
+    chip_aware: bits of the chip's weights to train for, or None to train in floating point; payload: the largest
+    integer that enters, 1 for spikes: with the encoding "direct" a pixel x enters as rint(payload * x), 0 to 255.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
+
+    layers: tuple[LayerConfig, ...] = (LayerConfig(),)
+    neuron: NeuronKind = "lif"
+    du: float = 0.5
+    dv: float = 0.1
+    vth: float = 1.0
+    batch_norm: bool = True
+    surrogate: str = "atan"
+    surrogate_width: float = 0.5
+    train_decays: bool = False
+    chip_aware: int | None = 8
+    output_pool: int = 1
+    payload: int = 1
+
+    def __post_init__(self) -> None:
+        known("neuron", self.neuron, ("lif", "cuba_lif"))
+        surrogate(self.surrogate)
+        at_least("output_pool", self.output_pool, 1)
+        if not 1 <= self.payload <= MOST_PAYLOAD:
+            raise InputError(f"payload is the largest integer that enters, 1 to {MOST_PAYLOAD}, not {self.payload}")
+        for name in ("du", "dv"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is the fraction lost a step, 0 to 1, not {getattr(self, name)}")
+        for name in ("vth", "surrogate_width"):
+            above_zero(name, getattr(self, name))
+        if self.chip_aware is not None:
+            ChipAware(self.chip_aware)
+
+
+def plan_layers(config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> list[Planned]:
+    """The connections of a network, output layer included; the spiking network and the ANN twin share them.
+
+    Weights are drawn from torch's generator. Raises InputError if a layer does not fit the one before it.
+    """
+    layers = (*config.layers, LayerConfig("dense", classes, pool=config.output_pool))
+    return plan(layers, input_shape, config.payload)
+
+
+def make_norm(synapse: Synapse) -> BatchNorm:
+    """Batch norm that fits the connection's output."""
+    features = synapse.weight.shape[0]
+    return nn.BatchNorm1d(features) if isinstance(synapse, nn.Linear) else nn.BatchNorm2d(features)
+
+
+def build_network(
+    config: NetworkConfig, input_shape: tuple[int, ...], classes: int, dt: float = 1e-3
+) -> SpikingNetwork:
+    """A spiking network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
+    parts = plan_layers(config, input_shape, classes)
+    blocks, reads = assemble(parts, lambda part: _block(config, part))
+    return SpikingNetwork(input_shape, blocks, dt, reads, config.payload)
+
+
+def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
+    bits = config.chip_aware
+    return SpikingBlock(
+        part.synapse,
+        _neuron(config),
+        make_norm(part.synapse) if config.batch_norm else None,
+        None if bits is None else ChipAware(bits, part.arrival, part.fan_in, part.shortcut_fan_in),
+        pool=1 if part.flatten_before else part.pool,
+        recurrent=part.recurrent,
+        shortcut=part.shortcut,
+        delays=part.delays,
+        shortcut_norm=make_norm(part.shortcut) if part.shortcut and part.projects and config.batch_norm else None,
+    )
+
+
+def _neuron(config: NetworkConfig) -> CubaLIF:
+    spike = surrogate(config.surrogate)
+    if config.neuron == "lif":
+        return LIF(config.dv, config.vth, spike, config.surrogate_width, config.train_decays)
+    return CubaLIF(config.du, config.dv, config.vth, spike, config.surrogate_width, config.train_decays)

@@ -1,0 +1,121 @@
+"""Spiking networks: blocks, each reading what earlier ones give; one after another unless said otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from spikeport.common.errors import InputError
+
+from .blocks import Flatten, Join, SpikingBlock
+from .inference_layers import EffectiveJoin, EffectiveLayer, EffectiveSynapse, Geometry
+from .topology import Wired
+
+__all__ = ["Flatten", "Join", "SpikingBlock", "SpikingNetwork"]
+
+KINDS: dict[type[nn.Module], str] = {SpikingBlock: "layer", Join: "join", Flatten: "flatten"}
+
+
+class SpikingNetwork(Wired):
+    """Blocks by name, in an order in which each reads earlier ones only.
+
+    input_shape: of one sample in one step; dt: seconds per step; payload: the largest integer that enters, of which
+    the network sees the share. blocks: by name, or in a sequence, whose SpikingBlocks
+    are then called "layer1", "layer2", ... reads: see Wired. Raises InputError if a block does not fit what it reads.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        blocks: Sequence[nn.Module] | Mapping[str, nn.Module],
+        dt: float = 1e-3,
+        reads: Mapping[str, Sequence[str]] | None = None,
+        payload: int = 1,
+    ) -> None:
+        super().__init__(input_shape, blocks if isinstance(blocks, Mapping) else _named(blocks), reads)
+        self.dt = float(dt)
+        self.payload = payload
+
+    def spiking_blocks(self) -> Iterator[tuple[str, SpikingBlock]]:
+        """The layers of neurons by name."""
+        return ((name, block) for name, block in self.layers.items() if isinstance(block, SpikingBlock))
+
+    def run(self, x: Tensor) -> dict[str, Tensor]:
+        """Spikes of every layer by name, each (T, B, *output_shape), for input spikes x of (T, B, *input_shape)."""
+        if x.dim() < 2 or tuple(x.shape[2:]) != self.input_shape:
+            raise InputError(f"the network takes (T, batch, *{self.input_shape}), not an input of {tuple(x.shape)}")
+        values = self.evaluate(self.entered(x))
+        return {name: values[name] for name, _ in self.spiking_blocks()}
+
+    def entered(self, x: Tensor) -> Tensor:
+        """What the network sees of its input: the same as floating point, in shares of the largest payload."""
+        values = x.to(next(self.parameters()).dtype)
+        return values if self.payload == 1 else values / self.payload
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Spikes of the last layer, (T, B, classes)."""
+        return list(self.run(x).values())[-1]
+
+    def freeze_norms(self) -> None:
+        """Stop gathering batch statistics; from here on training, too, computes with folded (and rounded) weights."""
+        for _, block in self.spiking_blocks():
+            for norm in (block.norm, block.shortcut_norm):
+                if norm is not None:
+                    norm.eval()
+
+    def effective_layers(self) -> list[EffectiveLayer]:
+        """The very numbers that the eval-mode forward pass computes with, as float64."""
+        return [self._effective(geometry) for geometry in self.geometry]
+
+    def effective_joins(self) -> list[EffectiveJoin]:
+        """The joins that give spikes (AND, IAND); sums (ADD) stand in the sources of the layers that read them."""
+        return [
+            EffectiveJoin(name, join.kind, *self.joined(name), self.shape_of(name))
+            for name, join in self.layers.items()
+            if isinstance(join, Join) and join.kind != "add"
+        ]
+
+    def _effective(self, geometry: Geometry) -> EffectiveLayer:
+        block = cast(SpikingBlock, self.layers[geometry.name])
+        layer = block.tensors()
+        shape = geometry.output_shape
+        read = self.shortcut_geometry(geometry.name)
+        shortcut = None
+        if read is not None and layer.shortcut is not None:
+            shortcut = EffectiveSynapse(**vars(read), weight=_array(layer.shortcut))
+        return EffectiveLayer(
+            **vars(geometry),
+            weight=_array(layer.weight),
+            bias=_array(layer.bias),
+            du=_per_neuron(layer.du, shape),
+            dv=_per_neuron(layer.dv, shape),
+            vth=_per_neuron(layer.vth, shape),
+            weight_bits=None if block.chip is None else block.chip.weight_bits,
+            recurrent=None if layer.recurrent is None else _array(layer.recurrent),
+            shortcut=shortcut,
+            delays=None if block.delays is None else block.delays.steps().cpu().numpy(),
+            chip_vth=None if layer.chip is None else layer.chip.vth,
+        )
+
+
+def _named(blocks: Sequence[nn.Module]) -> dict[str, nn.Module]:
+    named: dict[str, nn.Module] = {}
+    layers = 0
+    for block in blocks:
+        layers += isinstance(block, SpikingBlock)
+        # a flattening is named after the layer behind it
+        named[f"{KINDS[type(block)]}{layers + isinstance(block, Flatten)}"] = block
+    return named
+
+
+def _per_neuron(value: Tensor, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = _array(value)
+    return array if array.ndim == 0 else np.broadcast_to(array, shape).copy()
+
+
+def _array(value: Tensor) -> NDArray[np.float64]:
+    return np.asarray(value.detach().cpu().numpy(), dtype=np.float64)
