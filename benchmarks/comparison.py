@@ -25,7 +25,7 @@ from rich.console import Console
 from benchmarks.page import update
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.hardware_profiles.loader import available, load_chip, load_profile
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
@@ -219,7 +219,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-def _costs(energy: Range, latency: Range, product: float) -> tuple[str, str, str]:
+def _costs(energy: Estimate, latency: Estimate, product: float) -> tuple[str, str, str]:
     return estimate(energy, "J"), estimate(latency, "s"), si(product, "J s")
 
 

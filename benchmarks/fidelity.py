@@ -35,7 +35,7 @@ from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.mapping import map_program, synapse_count
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_program import ChipProgram
-from spikeport.exporter.quantisation.dequantise import held_network
+from spikeport.exporter.quantisation.dequantise import dequantised_network
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.profiling.activity import synaptic_operations
 from spikeport.lava_runtime.simulate import simulate
@@ -186,7 +186,7 @@ def measure(network: Network, shared: Path, kept: Kept) -> Iterator[Measured]:
 def _measure(
     network: Network, setting: Setting, program: ChipProgram, name: str, x: NDArray[np.uint8], wanted: Counts
 ) -> Measured:
-    held = float_counts(held_network(program), x)
+    held = float_counts(dequantised_network(program), x)
     found = chip_counts(program, x)
     first = program.outputs[0]
     answers = winners(found, first)

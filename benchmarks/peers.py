@@ -81,7 +81,7 @@ def _arrays(program: Any, x: Any) -> dict[str, Any]:
     from scipy.sparse import coo_array, vstack
 
     from spikeport.lava_runtime.emulator.synapses import delivery_parts
-    from spikeport.lava_runtime.kernels.spike_events import Active
+    from spikeport.lava_runtime.kernels.spike_events import SpikeEvents
 
     arrays: dict[str, Any] = {
         "x": x.reshape(len(x), -1).astype(np.uint8),
@@ -96,7 +96,7 @@ def _arrays(program: Any, x: Any) -> dict[str, Any]:
         rows = []
         for first in range(0, size, 256):
             number = min(256, size - first)
-            one = Active.empty(number, size, graded=False)
+            one = SpikeEvents.empty(number, size, graded=False)
             one.index[:number], one.begin[:] = np.arange(first, first + number), np.arange(number + 1)
             arriving = np.zeros((number, target), np.int32)
             part.deliver(one, arriving)

@@ -25,14 +25,14 @@ class BackendError(RuntimeError):
 
 
 @contextmanager
-def naming(what: str, way_out: str) -> Iterator[None]:
+def naming(what: str, remedy: str) -> Iterator[None]:
     """Say what the numbers of `what` make fail in here as an InputError that names it; others pass as they are."""
     try:
         yield
     except InputError:
         raise
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-        raise InputError(f"{what} holds numbers that do not fit together ({reason(error)}); {way_out}") from error
+        raise InputError(f"{what} holds numbers that do not fit together ({reason(error)}); {remedy}") from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

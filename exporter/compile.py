@@ -9,7 +9,7 @@ import nir
 from spikeport.common.errors import InputError, naming
 from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.lowering.dialects import apply_dialect
-from spikeport.exporter.lowering.graded_sums import with_relays
+from spikeport.exporter.lowering.graded_sums import insert_relays
 from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
 from spikeport.exporter.nir_graph.graph_checks import check_known, check_reached
 from spikeport.exporter.nir_graph.nir_file import NirWarning, check_graph, time_step
@@ -19,7 +19,7 @@ from spikeport.exporter.quantisation.synaptic_delays import join_delays
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
-from .lowering import pass_pipeline as flow
+from .lowering import pass_pipeline
 from .mapping import fits
 
 
@@ -27,7 +27,7 @@ def lower_graph(
     graph: nir.NIRGraph,
     options: CompileOptions = DEFAULTS,
     where: str = "graph",
-    watch: flow.Watch | None = None,
+    watch: pass_pipeline.Watch | None = None,
 ) -> FloatNetwork:
     """Check a graph, run the passes and lower it; raises InputError that names the node at fault.
 
@@ -41,7 +41,7 @@ def lower_graph(
     try:
         check_reached(inline_subgraphs(graph))
         with naming(where, "export the network again"):
-            return flow.run(graph, lowering, where, watch)
+            return pass_pipeline.run(graph, lowering, where, watch)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
 
@@ -64,7 +64,7 @@ def compile_graph(
 
     def finished(rounded: ChipProgram) -> ChipProgram:
         joined = join_delays(rounded)
-        return with_relays(joined) if options.sums == "graded" else joined
+        return insert_relays(joined) if options.sums == "graded" else joined
 
     program = quantise(network, chip.name, widths, options, fits=lambda program: fits(finished(program), chip))
     return finished(program)

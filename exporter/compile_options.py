@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from spikeport.common.errors import InputError, check_choice
 
 if TYPE_CHECKING:
-    from spikeport.exporter.program.chip_program import Given
+    from spikeport.exporter.program.chip_program import InputArrays
 
 Discretize = Literal["euler", "exponential"]
 """How time constants become decays per step (exporter/lowering/discretize.py)."""
@@ -54,7 +54,7 @@ class CompileOptions:
     discretize: Discretize | None = None
     reset: Reset | None = None
     precision: Precision = "normal"
-    calibration: Given | Path | str | None = None
+    calibration: InputArrays | Path | str | None = None
     sums: Sums = "synapses"
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class CompileOptions:
         _check_number("weight_bits", self.weight_bits, Integral, "a whole number")
 
     @property
-    def sample(self) -> Given | None:
+    def sample(self) -> InputArrays | None:
         """The calibration as arrays; raises InputError if it is a file that was not read."""
         if isinstance(self.calibration, (Path, str)):
             raise InputError(f"calibration {str(self.calibration)!r} is the name of a file; give the array it holds")

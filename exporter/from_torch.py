@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.network.inference_layers import EffectiveJoin, EffectiveLayer, Geometry
+from spikeport.trainer.network.inference_layers import EffectiveJoin, Geometry, InferenceLayer
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 Floats = NDArray[np.float32]
@@ -41,12 +41,12 @@ class _Gains:
 
 def network_to_nir(network: SpikingNetwork) -> nir.NIRGraph:
     """The graph of a trained network in eval mode; raises InputError for what NIR cannot say."""
-    layers, joins = network.effective_layers(), network.effective_joins()
+    layers, joins = network.inference_layers(), network.effective_joins()
     return to_nir(layers, network.input_shape, network.dt, joins, network.payload)
 
 
 def to_nir(
-    layers: Sequence[EffectiveLayer],
+    layers: Sequence[InferenceLayer],
     input_shape: tuple[int, ...],
     dt: float,
     joins: Sequence[EffectiveJoin] = (),
@@ -89,7 +89,7 @@ class _Graph:
         return name
 
 
-def _add_layer(graph: _Graph, layer: EffectiveLayer, shapes: Mapping[str, tuple[int, ...]], dt: float) -> None:
+def _add_layer(graph: _Graph, layer: InferenceLayer, shapes: Mapping[str, tuple[int, ...]], dt: float) -> None:
     filtered = bool(np.any(layer.du < 1))
     gain = _gains(layer).weight
     bias = None if filtered else (layer.bias * gain).astype(np.float32)
@@ -176,7 +176,7 @@ def _ungrouped(weight: Floats, groups: int) -> Floats:
     return whole
 
 
-def _gains(layer: EffectiveLayer) -> _Gains:
+def _gains(layer: InferenceLayer) -> _Gains:
     if _integrates(layer):
         return _Gains(1.0, np.ones(()), np.ones(()))
     dv, du = _voltage_decay(layer), layer.du
@@ -185,12 +185,12 @@ def _gains(layer: EffectiveLayer) -> _Gains:
     return _Gains(1.0, 1 / dv, 1 / du)
 
 
-def _integrates(layer: EffectiveLayer) -> bool:
+def _integrates(layer: InferenceLayer) -> bool:
     """Whether its neurons neither filter nor leak: NIR's IF."""
     return bool(np.all(layer.du == 1) and np.all(layer.dv == 0))
 
 
-def _lif(layer: EffectiveLayer, dt: float) -> nir.LIF | nir.IF:
+def _lif(layer: InferenceLayer, dt: float) -> nir.LIF | nir.IF:
     if _integrates(layer):
         return nir.IF(
             r=_each(1.0, layer),
@@ -208,7 +208,7 @@ def _lif(layer: EffectiveLayer, dt: float) -> nir.LIF | nir.IF:
     )
 
 
-def _cuba_lif(layer: EffectiveLayer, dt: float) -> nir.CubaLIF:
+def _cuba_lif(layer: InferenceLayer, dt: float) -> nir.CubaLIF:
     dv = _voltage_decay(layer)
     bias = layer.bias.reshape(-1, 1, 1) if layer.kind == "conv" else layer.bias
     gains = _gains(layer)
@@ -224,16 +224,16 @@ def _cuba_lif(layer: EffectiveLayer, dt: float) -> nir.CubaLIF:
     )
 
 
-def _voltage_decay(layer: EffectiveLayer) -> NDArray[np.float64]:
+def _voltage_decay(layer: InferenceLayer) -> NDArray[np.float64]:
     if np.any(layer.dv <= 0):
         raise InputError(f"{layer.name}: dv is 0, a time constant without end that LIF cannot say; train with dv > 0")
     return layer.dv
 
 
-def _metadata(layer: EffectiveLayer) -> dict[str, Any]:
+def _metadata(layer: InferenceLayer) -> dict[str, Any]:
     """The chip's word for the largest threshold, so that the compiler takes the scale that training computed with."""
     return {} if layer.chip_vth is None else {"vth": layer.chip_vth}
 
 
-def _each(values: Any, layer: EffectiveLayer) -> Floats:
+def _each(values: Any, layer: InferenceLayer) -> Floats:
     return np.broadcast_to(np.asarray(values, np.float32), layer.output_shape).copy()

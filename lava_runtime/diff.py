@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork
 from spikeport.exporter.float_network.simulator import FloatResult, simulate_float
-from spikeport.exporter.float_network.synaptic_input import Arrivals
+from spikeport.exporter.float_network.synaptic_input import SynapticInput
 from spikeport.exporter.lowering.graded_sums import without_relays
-from spikeport.exporter.program.chip_program import ChipProgram, Given, Population
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays, Population
 from spikeport.exporter.quantisation.dequantise import (
     PARTS,
     cuba,
+    dequantised_network,
     ends_of,
     exchange,
     geometry_of,
-    held_network,
-    held_weights,
+    stored_weights,
 )
 from spikeport.exporter.quantisation.layer_trial import arrived
 from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
@@ -137,7 +137,7 @@ class DiffReport:
 def diff(
     network: FloatNetwork,
     program: ChipProgram,
-    x: Given,
+    x: InputArrays,
     where: str = "input",
     progress: Callable[[int, int], None] | None = None,
 ) -> DiffReport:
@@ -192,7 +192,7 @@ def _diff_group(
     result = emulate(program, inputs, steps, "all")
     done.add(batch)
     found = {p.name: _sent(program, result, p) for p in program.populations}
-    held = held_network(program)
+    held = dequantised_network(program)
     layers = tuple(_layer(p, program, wanted, result, found, inputs, begin) for p in program.populations)
     causes: dict[Cause, int] = {}
     for cause, variant in variants.items():
@@ -312,14 +312,14 @@ def current_peak(
         FloatConnection(
             c.source,
             c.target,
-            held_weights([c], ends_of(c, program)),
+            stored_weights([c], ends_of(c, program)),
             geometry_of(c),
             c.delay,
             axonal_delays=c.axonal_delays,
         )
         for c in program.into(population.name)
     ]
-    feeds = [(c, Arrivals(c)) for c in incoming]
+    feeds = [(c, SynapticInput(c)) for c in incoming]
     peak, beyond = 0.0, 0
     for step in range(len(u)):
         full = np.trunc(u[step - 1] * keep) if step else np.zeros(u.shape[1:])

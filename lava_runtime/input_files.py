@@ -9,7 +9,7 @@ import numpy as np
 
 from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.npy import LARGEST_BYTES, NotWholeError, read_npz
-from spikeport.exporter.program.chip_program import Given, InputPort
+from spikeport.exporter.program.chip_program import InputArrays, InputPort
 
 from .inputs import load_input
 from .nir_data import ENDINGS, read_spikes
@@ -30,7 +30,7 @@ class Entered(Protocol):
         """Seconds a step."""
 
 
-def open_input(path: Path, program: Entered) -> Given:
+def open_input(path: Path, program: Entered) -> InputArrays:
     """What enters a program: one array (time, batch, *shape), or one by the name of each of several inputs.
 
     .npy holds the one, .npz one a name, a .h5 or .hdf5 file NIR's data by node; `random:RATE` stands for spikes drawn
@@ -66,7 +66,7 @@ def open_input(path: Path, program: Entered) -> Given:
     return next(iter(chosen.values())) if len(chosen) == 1 else chosen
 
 
-def _random_spikes(rate: str, program: Entered) -> Given:
+def _random_spikes(rate: str, program: Entered) -> InputArrays:
     """0/1 spikes at a rate a step, the same at every call: 4 samples of 32 steps."""
     try:
         chance = float(rate)

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.npy import NotWholeError, map_npy
-from spikeport.exporter.program.chip_program import ChipProgram, Given, InputPort
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays, InputPort
 
 
-def by_name(x: Given) -> Mapping[str, NDArray[Any]]:
+def by_name(x: InputArrays) -> Mapping[str, NDArray[Any]]:
     """The arrays that were given, one alone under the name ""."""
     return {"": x} if isinstance(x, np.ndarray) else x
 
 
-def extent(x: Given) -> tuple[int, int]:
+def extent(x: InputArrays) -> tuple[int, int]:
     """Time steps and samples of what was given, 0 where it has no such axis."""
     first = next(iter(by_name(x).values()), np.zeros(0))
     return (first.shape[0] if first.ndim else 0), (first.shape[1] if first.ndim > 1 else 0)
 
 
-def some_samples(x: Given, begin: int, end: int) -> Given:
+def slice_samples(x: InputArrays, begin: int, end: int) -> InputArrays:
     """Samples `begin` to `end` - 1 of what was given, not copied."""
     if isinstance(x, np.ndarray):
         return x[:, begin:end]
@@ -46,7 +46,7 @@ def load_input(path: str | Path) -> NDArray[Any]:
         raise InputError(f"{path}: is no whole .npy array ({reason(error)}); save it again with numpy.save") from error
 
 
-def check_input(program: ChipProgram, x: Given, where: str = "input") -> dict[str, NDArray[Any]]:
+def check_input(program: ChipProgram, x: InputArrays, where: str = "input") -> dict[str, NDArray[Any]]:
     """The values entering each input port, integers (time, batch, size), from x (time, batch, *shape) or one a port.
 
     Integers are not copied: x may be larger than the memory.

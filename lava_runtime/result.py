@@ -17,7 +17,7 @@ from spikeport.exporter.program.chip_program import ChipProgram, Population
 Record = Literal["spikes", "layers", "all"]
 """What is kept step by step: the outputs' spikes, every layer's, or every layer's and all states."""
 
-Room = Callable[[str, tuple[int, ...], type], NDArray[Any]]
+Allocator = Callable[[str, tuple[int, ...], type], NDArray[Any]]
 """(name, shape, integer type): an array of zeros for what is recorded under that name."""
 
 
@@ -112,7 +112,7 @@ def _whole(path: str | Path) -> str | Path:
     return path
 
 
-def in_memory(_: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+def zeros_in_memory(_: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
     """Room in memory."""
     return np.zeros(shape, kind)
 
@@ -127,7 +127,12 @@ class Recording:
 
     @classmethod
     def empty(
-        cls, population: Population, times: tuple[int, int], output: bool, record: Record, room: Room = in_memory
+        cls,
+        population: Population,
+        times: tuple[int, int],
+        output: bool,
+        record: Record,
+        room: Allocator = zeros_in_memory,
     ) -> Recording:
         """Room for (steps, batch) spikes of an output or where layers are asked for, for states where all is."""
         everything = record == "all"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from spikeport.common.arrays import Blocks, save_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
-from spikeport.exporter.program.chip_program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
 from .inputs import by_name, extent
 from .result import Record
@@ -38,14 +38,14 @@ Chunk = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Store:
+class ChunkStore:
     """The folder of a run's chunks; digest: of the run."""
 
     folder: Path
     digest: str
 
     @classmethod
-    def open(cls, folder: Path, digest: str) -> Store:
+    def open(cls, folder: Path, digest: str) -> ChunkStore:
         """The folder of the run of that digest, emptied of another run's chunks; raises InputError if it is no such.
 
         To be called by the one process that holds the output's lock.
@@ -157,7 +157,7 @@ def _joined(parts: list[NDArray[Any]], name: str) -> Blocks:
     return Blocks(tuple(shape), parts[0].dtype, pieces)
 
 
-def chunks_of(program: ChipProgram, x: Given, steps: int, record: Record) -> list[Chunk]:
+def split_samples(program: ChipProgram, x: InputArrays, steps: int, record: Record) -> list[Chunk]:
     """Cut the samples into chunks: alike for any number of workers, at least 16 where there are as many samples."""
     batch = extent(x)[1]
     entering = sum(values.nbytes for values in by_name(x).values())
@@ -173,17 +173,17 @@ def recorded_bytes(program: ChipProgram, steps: int, record: Record) -> int:
     return 4 * steps * sum(p.size * (1 + (len(p.STATES) if record == "all" else 0)) for p in program.populations)
 
 
-def digest_of(x: Given, *others: object) -> str:
+def digest_of(x: InputArrays, *others: object) -> str:
     """What tells one input, and what else is given, from another."""
     arrays = by_name(x)
-    found = hashlib.sha256(repr((forms_of(x), others)).encode())
+    found = hashlib.sha256(repr((array_forms(x), others)).encode())
     for name in sorted(arrays):
         for values in arrays[name]:
             found.update(np.ascontiguousarray(values).data)
     return found.hexdigest()
 
 
-def forms_of(x: Given) -> list[tuple[str, tuple[int, ...], str]]:
+def array_forms(x: InputArrays) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and type of each array."""
     arrays = by_name(x)
     return [(name, arrays[name].shape, arrays[name].dtype.str) for name in sorted(arrays)]

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from spikeport.common.errors import InputError, check_choice
-from spikeport.exporter.program.chip_program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.lava_backend.child import run_lava
 
 from .inputs import check_input, extent
-from .result import Record, Room, SimulationResult, in_memory
+from .result import Allocator, Record, SimulationResult, zeros_in_memory
 
 Backend = Literal["lava", "stock", "emulator"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
@@ -19,14 +19,14 @@ RECORDS: tuple[Record, ...] = get_args(Record)
 DEFAULT_LIMIT_SECONDS = 600.0
 
 
-def answer_steps(program: ChipProgram, x: Given) -> int:
+def answer_steps(program: ChipProgram, x: InputArrays) -> int:
     """Steps of the chip until the answers to all of x are out: those of x, and the pipeline's."""
     return extent(x)[0] + program.pipeline_steps
 
 
 def simulate(
     program: ChipProgram,
-    x: Given,
+    x: InputArrays,
     backend: Backend = "emulator",
     steps: int | None = None,
     record: Record = "spikes",
@@ -34,7 +34,7 @@ def simulate(
     progress: Callable[[int, int], None] | None = None,
     where: str = "input",
     threads: int | None = None,
-    room: Room = in_memory,
+    room: Allocator = zeros_in_memory,
 ) -> SimulationResult:
     """Run a program on x (time, batch, *input shape), one a name for several inputs, of 0/1 spikes or payloads.
 

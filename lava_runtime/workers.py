@@ -23,11 +23,11 @@ from spikeport.common.errors import BackendError, InputError, reason
 from spikeport.common.files import beside, target_of
 from spikeport.common.locks import locked_file
 from spikeport.exporter.program.chip_file import load_program, save_program
-from spikeport.exporter.program.chip_program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
-from .inputs import check_input, extent, some_samples
-from .result import Record, in_memory
-from .run_store import Chunk, Store, chunks_of, digest_of, forms_of, recorded_bytes, save_joined
+from .inputs import check_input, extent, slice_samples
+from .result import Record, zeros_in_memory
+from .run_store import Chunk, ChunkStore, array_forms, digest_of, recorded_bytes, save_joined, split_samples
 from .simulate import DEFAULT_LIMIT_SECONDS, Backend, answer_steps, simulate
 
 Job = TypeVar("Job")
@@ -64,7 +64,7 @@ class _Task:
     """A chunk and what it takes to run it; program: the bytes of its file, or where that lies; digest: of x."""
 
     program: bytes | Path
-    x: Given
+    x: InputArrays
     chunk: Chunk
     settings: Settings
     digest: str
@@ -72,7 +72,7 @@ class _Task:
 
 def simulate_to_file(
     program: ChipProgram,
-    x: Given,
+    x: InputArrays,
     output: str | Path,
     backend: Backend = "emulator",
     steps: int | None = None,
@@ -95,23 +95,23 @@ def simulate_to_file(
     _, batch = extent(x)
     length = steps if steps is not None else answer_steps(program, x)
     settings = Settings(backend, length, record, limit_seconds, where)
-    if batch == 0 or len({form[1][:2] for form in forms_of(x)}) != 1:
+    if batch == 0 or len({form[1][:2] for form in array_forms(x)}) != 1:
         check_input(program, x, where)
-    chunks = chunks_of(program, x, length, record)
+    chunks = split_samples(program, x, length, record)
     for begin, end in chunks:
-        check_input(program, some_samples(x, begin, end), _within(where, (begin, end)))
+        check_input(program, slice_samples(x, begin, end), _within(where, (begin, end)))
     with locked_file(output), _parts_folder(output) as folder, tempfile.TemporaryDirectory(prefix="spikeport-") as name:
         file = Path(name) / "program.chip"
         save_program(program, file)
         content = file.read_bytes()
-        how = digest_of(np.frombuffer(content, np.uint8)[None], forms_of(x), backend, length, record, chunks)
-        inputs = {chunk: digest_of(some_samples(x, *chunk)) for chunk in chunks}
-        store = Store.open(folder, how)
+        how = digest_of(np.frombuffer(content, np.uint8)[None], array_forms(x), backend, length, record, chunks)
+        inputs = {chunk: digest_of(slice_samples(x, *chunk)) for chunk in chunks}
+        store = ChunkStore.open(folder, how)
         store.keep_only(inputs)
         source = file if cluster is None else content
 
         def task(chunk: Chunk) -> _Task:
-            return _Task(source, some_samples(x, *chunk), chunk, settings, inputs[chunk])
+            return _Task(source, slice_samples(x, *chunk), chunk, settings, inputs[chunk])
 
         run = _Run(store, chunks, progress, batch)
         with worker_pool(workers, cluster) as parallel:
@@ -143,7 +143,7 @@ class _Run:
     """Runs the chunks that are missing until none is."""
 
     def __init__(
-        self, store: Store, chunks: list[Chunk], progress: Callable[[int, int], None] | None, samples: int
+        self, store: ChunkStore, chunks: list[Chunk], progress: Callable[[int, int], None] | None, samples: int
     ) -> None:
         self._store, self._chunks, self._progress, self._samples = store, chunks, progress, samples
 
@@ -218,7 +218,7 @@ def worker_pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
         yield joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
 
 
-def _run_to_disk(task: _Task, store: Store) -> None:
+def _run_to_disk(task: _Task, store: ChunkStore) -> None:
     """Run a chunk and keep its arrays, in a worker that shares the disk."""
     chunk, arrays = _run(task, store.folder)
     store.put(chunk, task.digest, arrays)
@@ -242,12 +242,12 @@ def _run(task: _Task, folder: Path | None = None) -> tuple[Chunk, dict[str, NDAr
         large = folder is not None and recorded > _MEMORY_BYTES
         result = simulate(
             program, x, settings.backend, settings.steps, settings.record, settings.limit_seconds,
-            where=_within(settings.where, task.chunk), threads=1, room=on_disk if large else in_memory,
+            where=_within(settings.where, task.chunk), threads=1, room=on_disk if large else zeros_in_memory,
         )  # fmt: skip
         return task.chunk, result.arrays()
 
 
-def _copy(x: Given) -> Given:
+def _copy(x: InputArrays) -> InputArrays:
     """A chunk's input in memory."""
     return np.array(x) if isinstance(x, np.ndarray) else {name: np.array(values) for name, values in x.items()}
 

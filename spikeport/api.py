@@ -11,7 +11,7 @@ from rich.console import Console
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Discretize, Precision, Reset, Sums
-from spikeport.exporter.program.chip_program import Given
+from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
 from spikeport.network.finished_run import Run
@@ -32,7 +32,7 @@ def compile(
     discretize: Discretize | None = None,
     reset: Reset | None = None,
     precision: Precision | None = None,
-    calibrate: Given | str | Path | None = None,
+    calibrate: InputArrays | str | Path | None = None,
     sums: Sums | None = None,
 ) -> Network:
     """Compile a network to a chip's integers, as `spikeport compile`; raises InputError.
@@ -68,11 +68,11 @@ def run_recipe(
     from spikeport.run.recipe import load_recipe
     from spikeport.run.shipped import find_recipe
 
-    from .run import whole_run as run
+    from .run import whole_run
 
     path = find_recipe(recipe)
     folder = new_folder(None if out is None else Path(out), load_recipe(path).name, overwrite, resume)
-    run.run_recipe(path, folder, resume, Console(), overwrite)
+    whole_run.run_recipe(path, folder, resume, Console(), overwrite)
     return Run(folder)
 
 

@@ -48,7 +48,7 @@ class Finding:
     name: str
     state: State
     detail: str
-    way_out: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +64,10 @@ class Doctor(Shown):
 
     def parts(self) -> dict[str, Any]:
         """Every finding in plain values."""
-        return {"healthy": self.healthy, "findings": [asdict(finding) for finding in self.findings]}
+        return {
+            "healthy": self.healthy,
+            "findings": [{**asdict(found), "way_out": found.remedy} for found in self.findings],
+        }
 
     def show(self, console: Console) -> None:
         """A table of what works, then the way out of everything that does not."""
@@ -73,8 +76,8 @@ class Doctor(Shown):
             table.add_row(escape(finding.name), _SAID[finding.state], escape(finding.detail))
         console.print(table)
         for finding in self.findings:
-            if finding.way_out:
-                console.print(f"[bold]{escape(finding.name)}[/bold]: {escape(finding.way_out)}", highlight=False)
+            if finding.remedy:
+                console.print(f"[bold]{escape(finding.name)}[/bold]: {escape(finding.remedy)}", highlight=False)
         console.print("All that is installed works." if self.healthy else "Something is broken: see above.")
 
 

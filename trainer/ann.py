@@ -20,7 +20,7 @@ from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, s
 from spikeport.trainer.methods.method import PREDICT_BATCH, read_configs
 from spikeport.trainer.network.blocks import average, connect
 from spikeport.trainer.network.fold_batch_norm import BatchNorm, Synapse, fold_norm
-from spikeport.trainer.network.inference_layers import EffectiveSynapse, TwinLayer
+from spikeport.trainer.network.inference_layers import InferenceSynapse, TwinLayer
 from spikeport.trainer.network.layer_specs import PlannedLayer
 from spikeport.trainer.network.network_config import NetworkConfig, make_norm, plan_layers
 from spikeport.trainer.network.topology import Wired, assemble
@@ -100,7 +100,7 @@ class TwinNetwork(Wired):
             block = cast(TwinBlock, self.layers[geometry.name])
             weight, bias, second = (None if t is None else t.detach().cpu().double().numpy() for t in block.folded())
             read = self.shortcut_geometry(geometry.name)
-            shortcut = None if read is None or second is None else EffectiveSynapse(**vars(read), weight=second)
+            shortcut = None if read is None or second is None else InferenceSynapse(**vars(read), weight=second)
             assert weight is not None
             assert bias is not None
             layers.append(TwinLayer(**vars(geometry), weight=weight, bias=bias, relu=block.relu, shortcut=shortcut))

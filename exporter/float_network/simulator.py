@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from .kernels import advance_spiking
-from .synaptic_input import Arrivals
+from .synaptic_input import SynapticInput
 
 Kept = Literal["counts", "spikes", "all"]
 
@@ -87,7 +87,7 @@ class _State:
     ) -> None:
         self.name, self._population, self._start = population.name, population, start
         incoming = [c for c in network.connections if c.target == population.name]
-        self._incoming = [(c, Arrivals(c)) for c in incoming]
+        self._incoming = [(c, SynapticInput(c)) for c in incoming]
         shape, whole = (size[1], population.size), (*size, population.size)
         graded = population.sends == "voltage"
         self.u, self.v = np.zeros(shape), np.tile(population.v_initial, (size[1], 1))

@@ -19,7 +19,7 @@ _DENSE = 0.15
 _LISTED = 1 << 25
 
 
-class Arrivals:
+class SynapticInput:
     """A connection laid out a source element a row, (source size, target size), if it is small enough to be listed."""
 
     def __init__(self, connection: FloatConnection) -> None:

@@ -24,7 +24,7 @@ from spikeport.exporter.program.chip_program import ChipProgram, Connection, Con
 from spikeport.exporter.program.validate import validate
 
 
-def leave_room(network: FloatNetwork) -> FloatNetwork:
+def reserve_relay_step(network: FloatNetwork) -> FloatNetwork:
     """The network in which what is to be summed takes two steps at least: to a relay, and on."""
     sends = {p.name for p in network.populations if p.sends == "spikes"}
     families: dict[tuple[str, str], list[FloatConnection]] = {}
@@ -37,7 +37,7 @@ def leave_room(network: FloatNetwork) -> FloatNetwork:
     )
 
 
-def with_relays(program: ChipProgram) -> ChipProgram:
+def insert_relays(program: ChipProgram) -> ChipProgram:
     """The program in which a relay stands for the layers that a synapse sums, wherever there is time for it."""
     senders = {p.name for p in program.populations if not p.GRADED}
     families: dict[Hashable, list[Connection]] = {}

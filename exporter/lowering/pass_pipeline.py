@@ -19,7 +19,7 @@ from spikeport.exporter.nir_graph.nir_file import write_nir
 
 from .balance_delays import balance_delays
 from .fold_leak import fold_leak
-from .graded_sums import leave_room
+from .graded_sums import reserve_relay_step
 from .lower import lower
 from .passes import PASSES, all_passes
 
@@ -50,7 +50,7 @@ def run(graph: nir.NIRGraph, options: LoweringOptions, where: str, watch: Watch 
     seen("lower", network)
     network = fold_leak(network)
     if options.sums == "graded":
-        network = leave_room(network)
+        network = reserve_relay_step(network)
     seen("fold_leak", network)
     balanced = balance_delays(network)
     seen("balance_delays", balanced)

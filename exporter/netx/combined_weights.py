@@ -24,7 +24,7 @@ from spikeport.exporter.program.chip_program import (
     SparseConnection,
     delays_per_weight,
 )
-from spikeport.exporter.quantisation.dequantise import geometry_of, held_weights
+from spikeport.exporter.quantisation.dequantise import geometry_of, stored_weights
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 
 LOWEST, HIGHEST = -256, 255
@@ -119,7 +119,7 @@ def _total(parts: Sequence[Connection], shape: tuple[int, int], where: str) -> I
     """What the parts add up to in units of a, shaped as a kernel or as (target size, source size)."""
     if any(np.any(part.weights % (1 << max(0, -part.weight_exp))) for part in parts):
         raise InputError(f"{where}: has weights below 1, which a .net file cannot say; compile it again")
-    held = held_weights(parts, shape)
+    held = stored_weights(parts, shape)
     total = np.rint((held.toarray() if isinstance(held, csr_array) else np.asarray(held)) / STATE_UNIT).astype(np.int64)
     low, high = int(total.min(initial=0)), int(total.max(initial=0))
     if low < LOWEST or high > HIGHEST:

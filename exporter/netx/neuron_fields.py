@@ -217,10 +217,10 @@ def _whole_if_it_is(value: float) -> float | int:
     return int(value) if value == int(value) else value
 
 
-def _in_units(values: Integers, unit: int, way_out: str, where: str) -> Integers | None:
+def _in_units(values: Integers, unit: int, remedy: str, where: str) -> Integers | None:
     if np.any(values % unit):
         wrong = int(values[np.flatnonzero(values % unit)[0]])
-        raise InputError(f"{where}: has a bias of {wrong}, but a .net file's are multiples of {unit}; {way_out}")
+        raise InputError(f"{where}: has a bias of {wrong}, but a .net file's are multiples of {unit}; {remedy}")
     return (values // unit).astype(np.int32) if np.any(values) else None
 
 

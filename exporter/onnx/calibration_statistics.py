@@ -20,7 +20,7 @@ _KEPT = 1 << 18
 
 
 @dataclass(frozen=True)
-class Activity:
+class CalibrationStatistics:
     """On sample input: each ReLU's largest |input|, largest output and a percentile of its outputs above 0.
 
     By the name of the tensor that the ReLU puts out. largest_input, largest_output: of the network.
@@ -39,7 +39,7 @@ def answers(network: ReluNetwork, x: NDArray[np.float32]) -> NDArray[np.float32]
     return np.concatenate(parts).reshape(len(x), -1)
 
 
-def record(network: ReluNetwork, x: NDArray[np.float32], percentile: float = 99.9) -> Activity:
+def record(network: ReluNetwork, x: NDArray[np.float32], percentile: float = 99.9) -> CalibrationStatistics:
     """Run x (N, *input shape) and look at every ReLU; raises InputError for another shape, none, or NaN."""
     names = [name for relu in network.relus for name in (relu.before, relu.after)]
     sums, outputs, kept = dict[str, float](), dict[str, float](), dict[str, list[NDArray[np.float32]]]()
@@ -56,7 +56,7 @@ def record(network: ReluNetwork, x: NDArray[np.float32], percentile: float = 99.
         name: float(np.percentile(np.concatenate(values), percentile)) if any(v.size for v in values) else 1.0
         for name, values in kept.items()
     }
-    return Activity(sums, outputs, percentiles, float(np.abs(x).max()), largest)
+    return CalibrationStatistics(sums, outputs, percentiles, float(np.abs(x).max()), largest)
 
 
 def check_samples(network: ReluNetwork, x: NDArray[np.generic], where: str) -> NDArray[np.float32]:

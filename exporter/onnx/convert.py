@@ -12,7 +12,7 @@ from spikeport.exporter.compile_options import Precision
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .calibration_statistics import Activity, check_samples, record
+from .calibration_statistics import CalibrationStatistics, check_samples, record
 from .rate import compile_rate
 from .relu_network import ReluNetwork, open_network
 from .sigma_delta import compile_sigma_delta
@@ -25,7 +25,7 @@ class Converted:
     """The network that was read, what it did on sample input, and the program made of it."""
 
     network: ReluNetwork
-    activity: Activity
+    activity: CalibrationStatistics
     program: ChipProgram
 
 

@@ -26,7 +26,7 @@ from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .calibration_statistics import Activity
+from .calibration_statistics import CalibrationStatistics
 from .relu_network import DT, ReluNetwork
 
 # what enters is rounded to so many levels, which leave the first layer's weights their digits in a 24-bit current
@@ -35,12 +35,12 @@ INPUT_LEVELS = 127
 _SAMPLES = 32
 
 
-def input_scale(activity: Activity) -> float:
+def input_scale(activity: CalibrationStatistics) -> float:
     """The whole number that stands for 1 at the network's input, or a fraction where inputs are large."""
     return INPUT_LEVELS / (activity.largest_input or 1.0)
 
 
-def rate_graph(network: ReluNetwork, activity: Activity, dt: float = DT) -> nir.NIRGraph:
+def rate_graph(network: ReluNetwork, activity: CalibrationStatistics, dt: float = DT) -> nir.NIRGraph:
     """The NIR graph; what enters is rint(input_scale * x) in every step. Raises InputError."""
     thresholds = {name: max(value, 1e-6) for name, value in activity.percentiles.items()}
     return network.to_nir(thresholds, 1 / input_scale(activity), dt)
@@ -48,7 +48,7 @@ def rate_graph(network: ReluNetwork, activity: Activity, dt: float = DT) -> nir.
 
 def compile_rate(
     network: ReluNetwork,
-    activity: Activity,
+    activity: CalibrationStatistics,
     chip: ChipProfile,
     x: NDArray[np.float32],
     steps: int = 32,

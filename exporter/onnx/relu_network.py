@@ -115,8 +115,8 @@ def _check_owner(proto: onnx.NodeProto, where: str) -> None:
 def _converted(proto: onnx.NodeProto, walk: Walk) -> Value:
     operator = OPERATORS.get(proto.op_type)
     if operator is None:
-        way_out = WAYS_OUT.get(proto.op_type, f"known are {', '.join(OPERATORS)}")
-        raise InputError(f"{label(proto, walk.where)}: is not converted; {way_out}")
+        remedy = WAYS_OUT.get(proto.op_type, f"known are {', '.join(OPERATORS)}")
+        raise InputError(f"{label(proto, walk.where)}: is not converted; {remedy}")
     operator.check(proto, walk)
     node = Node(proto, walk, operator.attributes)
     try:

@@ -41,7 +41,7 @@ from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .calibration_statistics import Activity
+from .calibration_statistics import CalibrationStatistics
 from .relu_network import ReluNetwork
 
 INPUT_LEVELS = 255
@@ -64,7 +64,7 @@ class _Units:
 
 
 def compile_sigma_delta(
-    network: ReluNetwork, activity: Activity, chip: ChipProfile, threshold: int = 0
+    network: ReluNetwork, activity: CalibrationStatistics, chip: ChipProfile, threshold: int = 0
 ) -> ChipProgram:  # fmt: skip
     """The program; real numbers enter, the answer is the last layer's sums in every step.
 
@@ -85,7 +85,12 @@ class _Builder:
     """Rounds one population after another, from the input on."""
 
     def __init__(
-        self, network: ReluNetwork, activity: Activity, lowered: FloatNetwork, chip: ChipProfile, threshold: int
+        self,
+        network: ReluNetwork,
+        activity: CalibrationStatistics,
+        lowered: FloatNetwork,
+        chip: ChipProfile,
+        threshold: int,
     ) -> None:
         self._network, self._activity, self._lowered, self._chip = network, activity, lowered, chip
         self._widths: WordWidths = chip.word_widths.fixed_point()

@@ -28,7 +28,7 @@ __all__ = [
     "CubaLIFSoftReset",
     "DenseConnection",
     "Edge",
-    "Given",
+    "InputArrays",
     "InputPort",
     "Integers",
     "Population",
@@ -38,7 +38,7 @@ __all__ = [
     "delays_per_weight",
 ]
 
-Given = NDArray[Any] | Mapping[str, NDArray[Any]]
+InputArrays = NDArray[Any] | Mapping[str, NDArray[Any]]
 """What enters a network: one array (time, batch, *shape), or one by the name of each input."""
 
 

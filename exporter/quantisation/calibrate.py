@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from spikeport.exporter.float_network.simulator import simulate_float
-from spikeport.exporter.program.chip_program import Connection, Given
+from spikeport.exporter.program.chip_program import Connection, InputArrays
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
-from .dequantise import geometry_of, held_weights
+from .dequantise import geometry_of, stored_weights
 from .layer import EXACT, Form, Layer, LayerOptions, Wanted, quantise_layer, voltage_notes
-from .layer_trial import Sent, Trial, reach_on, trial_on
+from .layer_trial import LayerTrial, Sent, observed_bounds, run_trial
 from .payload import Payload
-from .state_bounds import Reach
+from .state_bounds import StateBounds
 
 MARGIN = 1.5
 # halvings of the largest scale that are tried
@@ -52,7 +52,7 @@ class Sample:
     chip: Sent = field(default_factory=dict)
 
 
-def run_sample(network: FloatNetwork, x: Given) -> Sample:
+def run_sample(network: FloatNetwork, x: InputArrays) -> Sample:
     """The float network on x (time, batch, *input shape), as many of the samples as memory is meant for.
 
     x: one array by the name of each input, where there are several. Raises InputError for an x of another shape.
@@ -69,7 +69,7 @@ def run_sample(network: FloatNetwork, x: Given) -> Sample:
     return Sample({**entered, **found.spikes}, steps, samples)
 
 
-def _by_port(network: FloatNetwork, x: Given) -> dict[str, NDArray[Any]]:
+def _by_port(network: FloatNetwork, x: InputArrays) -> dict[str, NDArray[Any]]:
     """The array of each input; raises InputError for what does not fit."""
     names = ", ".join(port.name for port in network.inputs)
     if isinstance(x, np.ndarray):
@@ -107,12 +107,12 @@ def calibrated_layer(
     population = wanted.population
     sent = as_sent(sample.sent, payloads)
     driven = {**sent, **sample.chip}
-    met = reach_on(population, wanted.incoming, sample.sent, wanted.start)
+    met = observed_bounds(population, wanted.incoming, sample.sent, wanted.start)
     basis = f"{sample.samples} samples of {sample.steps} steps, with a margin of {MARGIN}"
     # v may reach the end of its register where that changes no spike: only u and what is sent must fit
     graded = population.sends == "voltage"
     lowest, highest = (met.lowest * MARGIN, met.highest * MARGIN) if graded else (0.0, 0.0)
-    reach = Reach(met.current * MARGIN, lowest, highest, basis, measured=True)
+    reach = StateBounds(met.current * MARGIN, lowest, highest, basis, measured=True)
     options = replace(options, interval=_interval(population, sample, wanted.start))
     forms: tuple[Form, ...] = ("split", options.form) if options.form in ("digits", "doubled") else (options.form,)
     for layer in _by_worth(wanted, payloads, widths, replace(options, reach=reach), forms, sent):
@@ -194,7 +194,7 @@ def _octaves(
     return found
 
 
-def try_layer(layer: Layer, wanted: Wanted, sent: Sent, widths: WordWidths) -> Trial:
+def try_layer(layer: Layer, wanted: Wanted, sent: Sent, widths: WordWidths) -> LayerTrial:
     """The layer's integers on what was sent."""
     parts: dict[tuple[str, str], list[Connection]] = {}
     for connection in layer.connections:
@@ -203,7 +203,7 @@ def try_layer(layer: Layer, wanted: Wanted, sent: Sent, widths: WordWidths) -> T
         FloatConnection(
             first.source,
             first.target,
-            held_weights([first, *others], (wanted.population.size, sent[first.source].shape[2])) * (1 / STATE_UNIT),
+            stored_weights([first, *others], (wanted.population.size, sent[first.source].shape[2])) * (1 / STATE_UNIT),
             geometry_of(first),
             first.delay,
             axonal_delays=first.axonal_delays,
@@ -211,10 +211,10 @@ def try_layer(layer: Layer, wanted: Wanted, sent: Sent, widths: WordWidths) -> T
         for first, *others in parts.values()
     ]
     unit = 1.0 if layer.population.payload_shift is None else 1 / layer.report.scale
-    return trial_on(layer.population, incoming, sent, widths, unit)
+    return run_trial(layer.population, incoming, sent, widths, unit)
 
 
-def _with_voltage(layer: Layer, met: Reach, widths: WordWidths) -> Layer:
+def _with_voltage(layer: Layer, met: StateBounds, widths: WordWidths) -> Layer:
     """The layer with what v was seen to reach in its report, and a sentence where that is beyond its register."""
     scale = layer.report.scale
     bound = max(met.lowest, met.highest) * scale / widths.state_max

@@ -80,7 +80,7 @@ def exchange(network: FloatNetwork, program: ChipProgram, part: Part) -> FloatNe
     return replace(network, populations=populations, connections=connections)
 
 
-def held_network(program: ChipProgram) -> FloatNetwork:
+def dequantised_network(program: ChipProgram) -> FloatNetwork:
     """All that the chip holds, in units of its u and v, as a network of real numbers: only its dynamics are missing.
 
     A population that sends its voltage sends whole units of v here, undivided: the cut of its payload is dynamics.
@@ -91,7 +91,7 @@ def held_network(program: ChipProgram) -> FloatNetwork:
         FloatConnection(
             c.source,
             c.target,
-            held_weights([c], ends_of(c, program)) * units.get(c.source, 1.0),
+            stored_weights([c], ends_of(c, program)) * units.get(c.source, 1.0),
             geometry_of(c),
             c.delay,
             axonal_delays=c.axonal_delays,
@@ -111,7 +111,7 @@ def cuba(population: Population) -> Cuba:
     return population
 
 
-def held_weights(parts: Sequence[Connection], shape: tuple[int, int]) -> Weights:
+def stored_weights(parts: Sequence[Connection], shape: tuple[int, int]) -> Weights:
     """What a spike (or a payload of 1) adds to u through the parts of one synapse, in units of u.
 
     Shaped like the parts: a kernel, a dense matrix, or compressed rows where all of them are sparse.
@@ -203,7 +203,7 @@ def _synapses(
     for connection in program.into(wanted.name):
         parts.setdefault((connection.source, connection.synapse), []).append(connection)
     names = [(c.source, name) for c, name in zip(incoming, synapse_names(incoming), strict=True)]
-    held = [held_weights(found, ends_of(found[0], program)) for found in parts.values()]
+    held = [stored_weights(found, ends_of(found[0], program)) for found in parts.values()]
     if list(parts) != names or [w.shape for w in held] != [c.weights.shape for c in incoming]:
         raise InputError(f"population {wanted.name!r} has other synapses in the chip program; compile it again")
     return list(zip(incoming, held, (found[0] for found in parts.values()), strict=True))

@@ -36,7 +36,7 @@ from .connections import connections_of
 from .csr_kernels import times_rows
 from .payload import SPIKE, Payload
 from .scale import Rounded, ScaleSearch, threshold_words
-from .state_bounds import Decays, Reach, worst_case
+from .state_bounds import Decays, StateBounds, worst_case
 from .weight_splitting import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of, whole
 
 Form = Literal["whole", "split", "digits", "doubled"]
@@ -76,7 +76,7 @@ class Layer:
     report: Quantisation
     form: Form
     loss: float
-    reach: Reach
+    reach: StateBounds
     early: bool
 
 
@@ -89,7 +89,7 @@ class LayerOptions:
 
     weight_bits: int
     form: Form = "split"
-    reach: Reach | None = None
+    reach: StateBounds | None = None
     largest_scale: float = np.inf
     interval: float | None = None
 
@@ -142,7 +142,7 @@ def _finest(
     population: FloatPopulation,
     matrices: list[WeightMatrix],
     decays: Decays,
-    reach: Reach,
+    reach: StateBounds,
     widths: WordWidths,
     options: LayerOptions,
 ) -> tuple[Form, list[WeightMatrix], Rounded]:
@@ -247,7 +247,7 @@ def _report(
     matrices: Sequence[WeightMatrix],
     rounded: Rounded,
     bound: float,
-    reach: Reach,
+    reach: StateBounds,
     settled: bool,
     widths: WordWidths,
 ) -> Quantisation:

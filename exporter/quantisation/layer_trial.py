@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatPopulation, Floats
-from spikeport.exporter.float_network.synaptic_input import Arrivals
+from spikeport.exporter.float_network.synaptic_input import SynapticInput
 from spikeport.exporter.neurons.cuba.cuba import keep_fraction
 from spikeport.exporter.program.chip_program import Cuba
 from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 
-from .state_bounds import Reach
+from .state_bounds import StateBounds
 
 Sent = Mapping[str, NDArray[Any]]
 """What every input and population sent, (steps, batch, size) each."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class LayerTrial:
     """A layer's integers on the float network's spikes.
 
     error: sum over samples and neurons of |difference of spike counts|, in parts of the float network's spikes (where
@@ -51,13 +51,15 @@ def arrived(connection: FloatConnection, sent: NDArray[Any], step: int) -> NDArr
     return gathered
 
 
-def reach_on(population: FloatPopulation, incoming: Sequence[FloatConnection], sent: Sent, start: int) -> Reach:
+def observed_bounds(
+    population: FloatPopulation, incoming: Sequence[FloatConnection], sent: Sent, start: int
+) -> StateBounds:
     """How far u and v of the float network go, from its own recorded spikes; v before a reset."""
     own = sent[population.name]
     u = np.zeros(own.shape[1:])
     v = np.tile(population.v_initial, (own.shape[1], 1))
     current = lowest = highest = 0.0
-    feeds = [(c, Arrivals(c)) for c in incoming]
+    feeds = [(c, SynapticInput(c)) for c in incoming]
     for step in range(start, len(own)):
         total = _total(feeds, sent, step, u.shape)
         u = u * (1 - population.current_decay) + total
@@ -66,19 +68,19 @@ def reach_on(population: FloatPopulation, incoming: Sequence[FloatConnection], s
         lowest, highest = max(lowest, -float(v.min(initial=0))), max(highest, float(v.max(initial=0)))
         if population.sends == "spikes":
             v = np.where(own[step], v - population.subtracted if population.reset != "zero" else 0.0, v)
-    return Reach(current, lowest, highest)
+    return StateBounds(current, lowest, highest)
 
 
-def trial_on(
+def run_trial(
     population: Cuba, incoming: Sequence[FloatConnection], sent: Sent, widths: WordWidths, unit: float = 1.0
-) -> Trial:
+) -> LayerTrial:
     """Run a layer's integers; incoming: its weights in units of `a`; sent: spikes, and payloads as the chip sends them.
 
     What the population sends to itself is its own; unit: how much of the float network's one of its payloads is.
     """
     wanted = sent[population.name]
     steps, batch, size = wanted.shape
-    feeds = [(c, Arrivals(c)) for c in incoming]
+    feeds = [(c, SynapticInput(c)) for c in incoming]
     states = {name: np.zeros((batch, size), np.int32) for name in population.STATES}
     for name, values in population.start().items():
         states[name][:] = values
@@ -97,10 +99,12 @@ def trial_on(
         limited += int(np.count_nonzero(np.abs(states["v"]) >= widths.state_max))
     counts, expected = found.sum(axis=0, dtype=np.float64) * unit, wanted.sum(axis=0, dtype=np.float64)
     error = float(np.abs(counts - expected).sum()) / max(float(np.abs(expected).sum()), 1.0)
-    return Trial(error, peak, limited / found.size, found)
+    return LayerTrial(error, peak, limited / found.size, found)
 
 
-def _total(feeds: Sequence[tuple[FloatConnection, Arrivals]], sent: Sent, step: int, shape: tuple[int, ...]) -> Floats:
+def _total(
+    feeds: Sequence[tuple[FloatConnection, SynapticInput]], sent: Sent, step: int, shape: tuple[int, ...]
+) -> Floats:
     """What arrives from all connections in a step, (batch, size)."""
     total = np.zeros(shape)
     for connection, arrivals in feeds:

@@ -13,7 +13,7 @@ from spikeport.exporter.float_network.float_network import FloatPopulation, Floa
 from spikeport.exporter.program.chip_program import Integers
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
-from .state_bounds import Decays, Reach, currents
+from .state_bounds import Decays, StateBounds, currents
 from .weight_splitting import WeightMatrix, smallest_exponent
 
 # thresholds tried below the highest, and over the octave below it
@@ -50,7 +50,7 @@ class ScaleSearch:
         population: FloatPopulation,
         matrices: Sequence[WeightMatrix],
         decays: Decays,
-        reach: Reach,
+        reach: StateBounds,
         widths: WordWidths,
     ) -> None:
         self._population, self._matrices, self._widths = population, matrices, widths
@@ -237,7 +237,7 @@ def _different(values: Floats) -> tuple[Floats, Any]:
     return (found, places) if 2 * found.size < values.size else (values, slice(None))
 
 
-def reference_threshold(population: FloatPopulation, reach: Reach) -> float:
+def reference_threshold(population: FloatPopulation, reach: StateBounds) -> float:
     """The number of the network's units that becomes an exact integer: the largest threshold, if there is one."""
     if population.sends == "spikes":
         return float(population.threshold.max())

@@ -14,7 +14,7 @@ from .weight_splitting import WeightMatrix, positive_and_negative
 
 
 @dataclass(frozen=True)
-class Reach:
+class StateBounds:
     """The largest |u|, the largest -v and the largest v before a reset.
 
     basis: what they were found from; measured: on sample input, with a margin, and not for all that could come.
@@ -48,7 +48,7 @@ def currents(matrices: Sequence[WeightMatrix], values: Sequence[Floats], decays:
     return up / decays.current, down / decays.current
 
 
-def worst_case(population: FloatPopulation, matrices: Sequence[WeightMatrix], decays: Decays) -> Reach:
+def worst_case(population: FloatPopulation, matrices: Sequence[WeightMatrix], decays: Decays) -> StateBounds:
     """What any input of spikes can cause.
 
     v without leak has no bound; a leak of one register unit a step is taken then. With reset by subtraction v can stay
@@ -66,7 +66,7 @@ def worst_case(population: FloatPopulation, matrices: Sequence[WeightMatrix], de
         highest = np.maximum(threshold + rising, (rising - (1 - leak) * taken) / leak)
         # what is taken is a register, too, and leaves v that far below the threshold
         highest, lowest = np.maximum(highest, taken), np.maximum(lowest, taken - threshold)
-    return Reach(_most(np.maximum(up, down)), _most(lowest), _most(highest))
+    return StateBounds(_most(np.maximum(up, down)), _most(lowest), _most(highest))
 
 
 def _most(values: Floats) -> float:

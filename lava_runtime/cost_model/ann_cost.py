@@ -17,7 +17,7 @@ from typing import Literal
 
 from spikeport.hardware_profiles.schema import DeviceProfile
 
-from .estimate import Range
+from .estimate import Estimate
 
 Precision = Literal["float32", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
@@ -46,18 +46,18 @@ class DeviceCost:
     precision: Precision
     macs: int
     bytes: float
-    latency: Range
-    dynamic: Range
-    static: Range
+    latency: Estimate
+    dynamic: Estimate
+    static: Estimate
     batch: int = 1
 
     @property
-    def energy(self) -> Range:
+    def energy(self) -> Estimate:
         """Dynamic and static energy in joules."""
         return self.dynamic + self.static
 
     @property
-    def seconds(self) -> Range:
+    def seconds(self) -> Estimate:
         """Seconds of the device for one inference: the inverse of its throughput."""
         return self.latency * (1 / self.batch)
 
@@ -70,15 +70,15 @@ def device_cost(
     macs = sum(layer.macs for layer in layers)
     weights = sum(layer.parameters for layer in layers) * width
     moved = weights + batch * sum(layer.inputs + layer.outputs for layer in layers) * width
-    rate = Range.of(device.time.macs_per_second_int8 if int8 else device.time.macs_per_second_float32)
-    computing = Range.exact(batch * macs).over(rate)
-    moving = Range.exact(moved).over(Range.of(device.time.bytes_per_second))
-    call = Range.of(device.time.overhead) + computing.largest(moving)
+    rate = Estimate.of(device.time.macs_per_second_int8 if int8 else device.time.macs_per_second_float32)
+    computing = Estimate.exact(batch * macs).over(rate)
+    moving = Estimate.exact(moved).over(Estimate.of(device.time.bytes_per_second))
+    call = Estimate.of(device.time.overhead) + computing.largest(moving)
     share = call * (1 / batch)
-    mac = Range.of(device.energy.mac_int8 if int8 else device.energy.mac_float32)
-    memory = Range.of(device.energy.memory_byte) * (moved / batch)
-    dynamic = mac * macs + memory + share.times(Range.of(device.power.active))
-    static = share.times(Range.of(device.power.idle))
+    mac = Estimate.of(device.energy.mac_int8 if int8 else device.energy.mac_float32)
+    memory = Estimate.of(device.energy.memory_byte) * (moved / batch)
+    dynamic = mac * macs + memory + share.times(Estimate.of(device.power.active))
+    static = share.times(Estimate.of(device.power.idle))
     return DeviceCost(device.name, device.title, precision, macs, moved / batch, call, dynamic, static, batch)
 
 

@@ -26,7 +26,7 @@ from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
 
 from .energy import dynamic_energy, optional, static_power
-from .estimate import Range
+from .estimate import Estimate
 from .events import Events
 from .timing import CoreStep, core_time, step_time
 
@@ -150,32 +150,34 @@ def measurements(cases: Iterable[Case]) -> list[Measurement]:
     return [Measurement(case, name) for case in cases for name in case.points]
 
 
-def estimate(measurement: Measurement, chip: ChipCosts) -> Range:
+def estimate(measurement: Measurement, chip: ChipCosts) -> Estimate:
     """What the model says for a measured point, in the point's unit, with a chip's constants."""
     case, point = measurement.case, measurement.point
     setting = case.setting
     chip = chip if setting.clock is None else _with_clock(chip, setting.clock)
-    factor = Range.exact(1.0) if setting.supply_factor is None else Range.of(setting.supply_factor)
+    factor = Estimate.exact(1.0) if setting.supply_factor is None else Estimate.of(setting.supply_factor)
     dynamic = dynamic_energy(case.counts.events(), chip.energy).times(factor)
     static = static_power(chip, setting.chips.value, setting.cores.value).times(factor)
-    step = predicted_step(case, chip) if setting.step_seconds is None else Range.of(setting.step_seconds)
+    step = predicted_step(case, chip) if setting.step_seconds is None else Estimate.of(setting.step_seconds)
     if point.kind == "step time":
         return predicted_step(case, chip)
     if point.kind == "dynamic energy":
         return dynamic
     if point.kind == "static power":
         return static
-    time = step.times(Range.of(setting.steps))
+    time = step.times(Estimate.of(setting.steps))
     net = static + optional(point.baseline) * -1
     if point.kind == "energy":
         return dynamic + net.times(time)
     return dynamic.over(time) + net
 
 
-def predicted_step(case: Case, chip: ChipCosts) -> Range:
+def predicted_step(case: Case, chip: ChipCosts) -> Estimate:
     """Seconds of a step by the model, whether or not the source gives them."""
     core, setting = case.core, case.setting
-    slowest = Range.zero() if core is None else core_time(CoreStep(core.events(), optional(core.received)), chip.time)
+    slowest = (
+        Estimate.zero() if core is None else core_time(CoreStep(core.events(), optional(core.received)), chip.time)
+    )
     between = optional(setting.host_seconds) * (1 / setting.steps.value)
     return step_time(slowest, optional(setting.host_messages), chip.time) + between
 

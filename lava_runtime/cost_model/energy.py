@@ -11,50 +11,50 @@ from __future__ import annotations
 from spikeport.hardware_profiles.quantity import Quantity
 from spikeport.hardware_profiles.schema import ChipCosts, ChipEnergy
 
-from .estimate import Range
+from .estimate import Estimate
 from .events import Events
 
 
-def dynamic_parts(events: Events, energy: ChipEnergy) -> dict[str, Range]:
+def dynamic_parts(events: Events, energy: ChipEnergy) -> dict[str, Estimate]:
     """Joules by kind of event: synops, neuron updates, spikes, messages, hops, host."""
     synops = (
-        events.synops_dense.times(Range.of(energy.synop))
-        + events.synops_sparse.times(Range.of(energy.synop_sparse or energy.synop))
-        + events.synops_conv.times(Range.of(energy.synop_conv or energy.synop))
+        events.synops_dense.times(Estimate.of(energy.synop))
+        + events.synops_sparse.times(Estimate.of(energy.synop_sparse or energy.synop))
+        + events.synops_conv.times(Estimate.of(energy.synop_conv or energy.synop))
     )
-    active = events.updates_active.times(Range.of(energy.neuron_update_active))
-    updates = active + events.updates_inactive.times(Range.of(energy.neuron_update_inactive))
+    active = events.updates_active.times(Estimate.of(energy.neuron_update_active))
+    updates = active + events.updates_inactive.times(Estimate.of(energy.neuron_update_inactive))
     return {
         "synops": synops,
         "neuron updates": updates,
-        "spikes": events.spikes.times(Range.of(energy.spike)),
+        "spikes": events.spikes.times(Estimate.of(energy.spike)),
         "messages": events.messages.times(optional(energy.message)),
-        "hops": events.hops.times(Range.of(energy.hop)) + events.chip_hops.times(optional(energy.chip_hop)),
+        "hops": events.hops.times(Estimate.of(energy.hop)) + events.chip_hops.times(optional(energy.chip_hop)),
         "host": events.host_messages.times(optional(energy.host_message)),
     }
 
 
-def dynamic_energy(events: Events, energy: ChipEnergy) -> Range:
+def dynamic_energy(events: Events, energy: ChipEnergy) -> Estimate:
     """Joules that the events cost."""
-    return sum(dynamic_parts(events, energy).values(), Range.zero())
+    return sum(dynamic_parts(events, energy).values(), Estimate.zero())
 
 
-def static_parts(chip: ChipCosts, chips: float, cores: float) -> dict[str, Range]:
+def static_parts(chip: ChipCosts, chips: float, cores: float) -> dict[str, Estimate]:
     """Watts while a network is loaded, by what draws them: leakage, host, clock."""
     power = chip.power
     clock = optional(power.clock_per_hertz).times(optional(chip.time.clock))
     return {
-        "leakage": Range.of(power.static_per_chip) * chips + Range.of(power.static_per_core) * cores,
+        "leakage": Estimate.of(power.static_per_chip) * chips + Estimate.of(power.static_per_core) * cores,
         "host": optional(power.host_per_chip) * chips,
         "clock": clock * chips,
     }
 
 
-def static_power(chip: ChipCosts, chips: float, cores: float) -> Range:
+def static_power(chip: ChipCosts, chips: float, cores: float) -> Estimate:
     """Watts while a network is loaded, whatever it does."""
-    return sum(static_parts(chip, chips, cores).values(), Range.zero())
+    return sum(static_parts(chip, chips, cores).values(), Estimate.zero())
 
 
-def optional(quantity: Quantity | None) -> Range:
+def optional(quantity: Quantity | None) -> Estimate:
     """A constant's range; a missing one is nothing."""
-    return Range.zero() if quantity is None else Range.of(quantity)
+    return Estimate.zero() if quantity is None else Estimate.of(quantity)

@@ -8,7 +8,7 @@ from spikeport.hardware_profiles.schema import Quantity
 
 
 @dataclass(frozen=True)
-class Range:
+class Estimate:
     """An estimate with its range, in SI units."""
 
     low: float
@@ -16,34 +16,34 @@ class Range:
     high: float
 
     @classmethod
-    def of(cls, quantity: Quantity) -> Range:
+    def of(cls, quantity: Quantity) -> Estimate:
         """A profile's number; a missing bound equals the value."""
         return cls(*quantity.bounds)
 
     @classmethod
-    def exact(cls, value: float) -> Range:
+    def exact(cls, value: float) -> Estimate:
         """A number without uncertainty, such as a count."""
         return cls(value, value, value)
 
     @classmethod
-    def zero(cls) -> Range:
+    def zero(cls) -> Estimate:
         """Nothing."""
         return cls(0.0, 0.0, 0.0)
 
-    def __add__(self, other: Range) -> Range:
-        return Range(self.low + other.low, self.typical + other.typical, self.high + other.high)
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(self.low + other.low, self.typical + other.typical, self.high + other.high)
 
-    def __mul__(self, factor: float) -> Range:
-        return Range(self.low * factor, self.typical * factor, self.high * factor)
+    def __mul__(self, factor: float) -> Estimate:
+        return Estimate(self.low * factor, self.typical * factor, self.high * factor)
 
-    def times(self, other: Range) -> Range:
+    def times(self, other: Estimate) -> Estimate:
         """The product of two ranges of numbers that are not negative."""
-        return Range(self.low * other.low, self.typical * other.typical, self.high * other.high)
+        return Estimate(self.low * other.low, self.typical * other.typical, self.high * other.high)
 
-    def largest(self, other: Range) -> Range:
+    def largest(self, other: Estimate) -> Estimate:
         """The larger of two, bound by bound."""
-        return Range(max(self.low, other.low), max(self.typical, other.typical), max(self.high, other.high))
+        return Estimate(max(self.low, other.low), max(self.typical, other.typical), max(self.high, other.high))
 
-    def over(self, other: Range) -> Range:
+    def over(self, other: Estimate) -> Estimate:
         """The quotient of two ranges of positive numbers."""
-        return Range(self.low / other.high, self.typical / other.typical, self.high / other.low)
+        return Estimate(self.low / other.high, self.typical / other.typical, self.high / other.low)

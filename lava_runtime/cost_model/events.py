@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 
 from spikeport.exporter.mapping import Encoding
 
-from .estimate import Range
+from .estimate import Estimate
 
-NOTHING = Range.zero()
+NOTHING = Estimate.zero()
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,16 @@ class Events:
     from router to router, from chip to chip. host_messages: spikes put in or taken out by processors beside the cores.
     """
 
-    synops_dense: Range = NOTHING
-    synops_sparse: Range = NOTHING
-    synops_conv: Range = NOTHING
-    updates_active: Range = NOTHING
-    updates_inactive: Range = NOTHING
-    spikes: Range = NOTHING
-    messages: Range = NOTHING
-    hops: Range = NOTHING
-    chip_hops: Range = NOTHING
-    host_messages: Range = NOTHING
+    synops_dense: Estimate = NOTHING
+    synops_sparse: Estimate = NOTHING
+    synops_conv: Estimate = NOTHING
+    updates_active: Estimate = NOTHING
+    updates_inactive: Estimate = NOTHING
+    spikes: Estimate = NOTHING
+    messages: Estimate = NOTHING
+    hops: Estimate = NOTHING
+    chip_hops: Estimate = NOTHING
+    host_messages: Estimate = NOTHING
 
     def __add__(self, other: Events) -> Events:
         return Events(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
@@ -38,16 +38,16 @@ class Events:
         return Events(**{f.name: getattr(self, f.name) * factor for f in fields(self)})
 
     @property
-    def synops(self) -> Range:
+    def synops(self) -> Estimate:
         """Synaptic operations in every format."""
         return self.synops_dense + self.synops_sparse + self.synops_conv
 
     @property
-    def updates(self) -> Range:
+    def updates(self) -> Estimate:
         """Neuron updates, active and inactive."""
         return self.updates_active + self.updates_inactive
 
 
-def synops(encoding: Encoding, count: Range) -> Events:
+def synops(encoding: Encoding, count: Estimate) -> Events:
     """Synaptic operations of one format."""
     return Events(**{f"synops_{encoding}": count})

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from spikeport.hardware_profiles.schema import ChipTime
 
 from .energy import optional
-from .estimate import Range
+from .estimate import Estimate
 from .events import NOTHING, Events
 
 
@@ -22,26 +22,26 @@ class CoreStep:
     """What one core does in one step: its events, and the messages it receives."""
 
     events: Events
-    received: Range = NOTHING
+    received: Estimate = NOTHING
 
 
-def core_time(core: CoreStep, time: ChipTime) -> Range:
+def core_time(core: CoreStep, time: ChipTime) -> Estimate:
     """Seconds of serial work of one core in one step; hops are those of the messages it sends."""
     events = core.events
-    active = Range.of(time.neuron_update_active or time.neuron_update)
+    active = Estimate.of(time.neuron_update_active or time.neuron_update)
     return (
-        events.synops_dense.times(Range.of(time.synop))
-        + events.synops_sparse.times(Range.of(time.synop_sparse or time.synop))
-        + events.synops_conv.times(Range.of(time.synop_conv or time.synop))
-        + events.updates_inactive.times(Range.of(time.neuron_update))
+        events.synops_dense.times(Estimate.of(time.synop))
+        + events.synops_sparse.times(Estimate.of(time.synop_sparse or time.synop))
+        + events.synops_conv.times(Estimate.of(time.synop_conv or time.synop))
+        + events.updates_inactive.times(Estimate.of(time.neuron_update))
         + events.updates_active.times(active)
         + events.spikes.times(optional(time.spike))
         + events.messages.times(optional(time.message))
         + core.received.times(optional(time.message_in))
-        + events.hops.times(Range.of(time.hop))
+        + events.hops.times(Estimate.of(time.hop))
     )
 
 
-def step_time(slowest: Range, host_messages: Range, time: ChipTime) -> Range:
+def step_time(slowest: Estimate, host_messages: Estimate, time: ChipTime) -> Estimate:
     """Seconds of a step: barrier, slowest core, and what the host puts in and takes out."""
-    return Range.of(time.step_minimum) + slowest + host_messages.times(optional(time.host_message))
+    return Estimate.of(time.step_minimum) + slowest + host_messages.times(optional(time.host_message))

@@ -23,7 +23,7 @@ from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
 
 from .cases import Measurement, estimate
-from .estimate import Range
+from .estimate import Estimate
 
 Load = Callable[[str], ChipCosts]
 
@@ -79,8 +79,8 @@ class Checked:
     """
 
     measurement: Measurement
-    estimate: Range
-    left_out: Range | None
+    estimate: Estimate
+    left_out: Estimate | None
 
     @property
     def ratio(self) -> float:
@@ -142,7 +142,9 @@ def factor(ratio: float) -> float:
     return max(ratio, 1 / ratio)
 
 
-def _left_out(measurement: Measurement, points: Sequence[Measurement], fitted: Fitted, chip: ChipCosts) -> Range | None:
+def _left_out(
+    measurement: Measurement, points: Sequence[Measurement], fitted: Fitted, chip: ChipCosts
+) -> Estimate | None:
     own = measurement.case.publication
     moved = chip
     for median_of in fitted.medians:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.inputs import graded_nodes
 from spikeport.lava_runtime.kernels import warm_up
-from spikeport.lava_runtime.kernels.spike_events import Active
-from spikeport.lava_runtime.result import Record, Recording, Room, SimulationResult, collect, in_memory
+from spikeport.lava_runtime.kernels.spike_events import SpikeEvents
+from spikeport.lava_runtime.result import Allocator, Record, Recording, SimulationResult, collect, zeros_in_memory
 
-from .neuron_parallel import Shared, can_share
+from .neuron_parallel import NeuronParallelRun, can_split_neurons
 from .population_state import synapses_of
-from .sample_parallel import Runner, cut
-from .update_order import Stage, stages
+from .sample_parallel import GroupRunner, cut
+from .update_order import UpdateGroup, stages
 
 # elements from which two threads gain, in circles a step: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 do by 1.45
 _SHARED_FROM = 500_000
@@ -40,7 +40,7 @@ def emulate(
     record: Record = "spikes",
     progress: Progress | None = None,
     threads: int | None = None,
-    room: Room = in_memory,
+    room: Allocator = zeros_in_memory,
 ) -> SimulationResult:
     """Run a program for `steps` time steps; inputs are (input steps, batch, size), silent after their end.
 
@@ -60,7 +60,7 @@ def emulate(
     cores = threads or os.cpu_count() or 1
     if threads is None and batch > 1 and not _worth_threads(program, order, steps, batch):
         cores = 1
-    if batch == 1 and cores > 1 and can_share(program):
+    if batch == 1 and cores > 1 and can_split_neurons(program):
         jobs = _parts(program, inputs, graded, steps, recordings, report, cores)
     else:
         jobs = _groups_of_samples(program, order, inputs, graded, steps, recordings, report, cores)
@@ -75,14 +75,14 @@ def emulate(
     return collect(program, inputs, steps, recordings, seconds, record)
 
 
-def _worth_threads(program: ChipProgram, order: Sequence[Stage], steps: int, batch: int) -> bool:
+def _worth_threads(program: ChipProgram, order: Sequence[UpdateGroup], steps: int, batch: int) -> bool:
     """Whether there is enough, counted in elements, to be shared: in the whole run, where circles are in each step."""
     at_once = 1 if any(stage.circular for stage in order) else steps
     return at_once * batch * sum(node.size for node in program.nodes) >= _SHARED_FROM
 
 
 def _groups_of_samples(
-    program: ChipProgram, order: Sequence[Stage], inputs: Inputs, graded: set[str], steps: int,
+    program: ChipProgram, order: Sequence[UpdateGroup], inputs: Inputs, graded: set[str], steps: int,
     recordings: dict[str, Recording], report: _Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
     """One job a thread, which takes one group of samples after the other."""
@@ -93,7 +93,7 @@ def _groups_of_samples(
     waiting = iter(made.groups)
 
     def run() -> None:
-        runner = Runner(program, order, synapses, graded, made.steps)
+        runner = GroupRunner(program, order, synapses, graded, made.steps)
         for group in waiting:
             if report.stopped:
                 return
@@ -115,10 +115,10 @@ def _parts(
 ) -> list[Callable[[], None]]:  # fmt: skip
     """One job a part of the compartments."""
 
-    def enter(name: str, step: int, active: Active) -> None:
+    def enter(name: str, step: int, active: SpikeEvents) -> None:
         _enter(inputs[name], step, active, name in graded)
 
-    shared = Shared(program, cores, graded, {name: partial(enter, name) for name in inputs})
+    shared = NeuronParallelRun(program, cores, graded, {name: partial(enter, name) for name in inputs})
 
     def run(thread: int) -> None:
         kept = {name: recordings[name].part(part) for name, part in shared.parts[thread].items()}
@@ -150,7 +150,7 @@ class _Report:
         self.stopped = True
 
 
-def _enter(x: NDArray[Any], step: int, active: Active, graded: bool) -> None:
+def _enter(x: NDArray[Any], step: int, active: SpikeEvents, graded: bool) -> None:
     if step >= len(x):
         active.begin[:] = 0
     elif graded:

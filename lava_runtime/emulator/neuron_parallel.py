@@ -22,14 +22,14 @@ from spikeport.exporter.program.chip_program import (
     Population,
     SparseConnection,
 )
-from spikeport.lava_runtime.kernels.spike_events import Active
+from spikeport.lava_runtime.kernels.spike_events import SpikeEvents
 from spikeport.lava_runtime.result import Recording
 
 from .fuse_connections import merged
 from .population_state import PopulationState, Synapses
 
 # below that waiting for each other, some 0.1 ms a step, takes longer than what is shared
-SHARED_FROM = 50_000
+NEURON_PARALLEL_FROM = 50_000
 _SMALL_POPULATION = 4096
 
 Parts = Mapping[str, slice]
@@ -37,9 +37,9 @@ Sent = tuple[NDArray[np.int32], NDArray[np.int32]]
 """Indices and payloads of what one part of a population has sent."""
 
 
-def can_share(program: ChipProgram) -> bool:
+def can_split_neurons(program: ChipProgram) -> bool:
     """Whether a network is large enough, and every connection can be cut by targets without a change in its sums."""
-    if sum(p.size for p in program.populations) < SHARED_FROM:
+    if sum(p.size for p in program.populations) < NEURON_PARALLEL_FROM:
         return False
     for population in program.populations:
         incoming = program.into(population.name)
@@ -66,14 +66,18 @@ def cut(program: ChipProgram, threads: int) -> Sequence[Parts]:
     return parts
 
 
-class Shared:
+class NeuronParallelRun:
     """A run of one sample: the threads' parts, and where they meet.
 
     inputs: fills an Active with a step's input, by name.
     """
 
     def __init__(
-        self, program: ChipProgram, threads: int, graded: set[str], inputs: Mapping[str, Callable[[int, Active], None]]
+        self,
+        program: ChipProgram,
+        threads: int,
+        graded: set[str],
+        inputs: Mapping[str, Callable[[int, SpikeEvents], None]],
     ) -> None:
         self.parts = cut(program, threads)
         self._inputs = inputs
@@ -110,7 +114,7 @@ class Shared:
     def _run(self, thread: int, steps: int, kept: Mapping[str, Recording], proceed: Callable[[], bool]) -> None:
         states, synapses = self._states[thread], self._synapses[thread]
         needed = {s.connection.source for s in synapses}
-        active = {name: Active.empty(1, self._sizes[name], name in self._graded) for name in needed}
+        active = {name: SpikeEvents.empty(1, self._sizes[name], name in self._graded) for name in needed}
         for step in range(steps):
             if not proceed():
                 self._barrier.abort()
@@ -154,12 +158,12 @@ def _part(population: Population, part: slice) -> Population:
     return replace(population, shape=(part.stop - part.start,), **constants)
 
 
-def _sent(active: Active, first: int, graded: bool) -> Sent:
+def _sent(active: SpikeEvents, first: int, graded: bool) -> Sent:
     count = int(active.begin[1])
     return active.index[:count] + np.int32(first), active.payload[: count if graded else 0].copy()
 
 
-def _join(sent: list[Sent], into: Active, graded: bool) -> None:
+def _join(sent: list[Sent], into: SpikeEvents, graded: bool) -> None:
     count = 0
     for index, payload in sent:
         into.index[count : count + len(index)] = index

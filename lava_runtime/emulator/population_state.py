@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.neurons.base import unpacked
 from spikeport.exporter.program.chip_program import ChipProgram, Connection, Population
-from spikeport.lava_runtime.kernels.spike_events import Active, pack, words_of
+from spikeport.lava_runtime.kernels.spike_events import SpikeEvents, pack, words_of
 from spikeport.lava_runtime.kernels.tiles import Tiles, tile_stepper
 from spikeport.lava_runtime.result import Recording
 
@@ -24,11 +24,11 @@ from .synapses import delivery_parts
 
 
 @dataclass(frozen=True)
-class _Lent:
+class _DeferredInput:
     """What arrives in steps first to last - 1; active: a row a step and sample."""
 
     tiles: Tiles
-    active: Active
+    active: SpikeEvents
     first: int
     last: int
 
@@ -51,7 +51,7 @@ class PopulationState:
             if graded
             else np.zeros((steps, samples, words_of(population.size)), np.uint64)
         )
-        self.active = Active.empty(steps * samples, population.size, graded)
+        self.active = SpikeEvents.empty(steps * samples, population.size, graded)
         self.total = np.zeros(shape, np.int32)
         # pending[port][t % ring] is the synaptic input that arrives there at step t
         self._ring = steps + longest_delay(incoming)
@@ -60,7 +60,7 @@ class PopulationState:
         # whether something was added since it was last taken
         self._ready, self._filled = [False] * self._ring, [False] * self._ring
         self._tile_step = tile_stepper(population)
-        self._lent: _Lent | None = None
+        self._lent: _DeferredInput | None = None
         self._spike_step = population.spike_stepper()
         self._step = population.stepper()
         # spikes of a kernel that does not pack them itself
@@ -141,7 +141,7 @@ class PopulationState:
                 return length
         return most
 
-    def lend(self, tiles: Tiles, active: Active, first: int) -> int:
+    def defer_input(self, tiles: Tiles, active: SpikeEvents, first: int) -> int:
         """Take in what arrives from step `first` on only when these steps are updated, if that is faster.
 
         active: a row a step and sample, unchanged until then. How many steps are taken in thus, 0 or all.
@@ -149,10 +149,10 @@ class PopulationState:
         steps = active.rows // self.samples
         if self._tile_step is None or steps == 0 or (self._lent is not None and self._lent.last > first):
             return 0
-        self._lent = _Lent(tiles, active, first, first + steps)
+        self._lent = _DeferredInput(tiles, active, first, first + steps)
         return steps
 
-    def _lent_rows(self, now: int, length: int) -> tuple[Tiles, Active] | None:
+    def _lent_rows(self, now: int, length: int) -> tuple[Tiles, SpikeEvents] | None:
         lent = self._lent
         if lent is None or not lent.first <= now < lent.last:
             return None
@@ -167,7 +167,7 @@ class PopulationState:
             sent = message if self.population.GRADED else unpacked(message, self.population.size)
         kept.take(slice(step, step + last - first), sent, self.states)
 
-    def rows(self, first: int, last: int) -> Active:
+    def rows(self, first: int, last: int) -> SpikeEvents:
         """What was sent in these places of the block."""
         return self.active.part(first * self.samples, last * self.samples)
 
@@ -196,7 +196,7 @@ class Synapses:
         self.connection = connection
         self._parts = delivery_parts(connection, source_size, graded)
 
-    def deliver(self, active: Active, target: PopulationState, step: int) -> None:
+    def deliver(self, active: SpikeEvents, target: PopulationState, step: int) -> None:
         """Add what was sent from `step` on to where it arrives, `delay` steps on; active: a row a step and sample."""
         steps = active.rows // target.samples
         for part in self._parts:
@@ -204,7 +204,7 @@ class Synapses:
             if part.tiles is not None and steps > part.delay:
                 # what arrives after this block of steps has its place to wait
                 rows = active.part(0, (steps - part.delay) * target.samples)
-                lent = target.lend(part.tiles, rows, step + part.delay)
+                lent = target.defer_input(part.tiles, rows, step + part.delay)
             rest = active.part(lent * target.samples, active.rows)
             for first, last, place in target.arrivals(self.connection.port, step + part.delay + lent, steps - lent):
                 part.deliver(rest.part(first, last), place)

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.program.chip_program import ChipProgram
-from spikeport.lava_runtime.kernels.spike_events import Active, pack, words_of
+from spikeport.lava_runtime.kernels.spike_events import SpikeEvents, pack, words_of
 from spikeport.lava_runtime.result import Recording
 
 from .population_state import PopulationState, Synapses
-from .update_order import Stage
+from .update_order import UpdateGroup
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -29,14 +29,16 @@ _BLOCK_STEPS = 32
 
 
 @dataclass(frozen=True)
-class Cut:
+class BatchPartition:
     """steps: of a block; groups: of samples."""
 
     steps: int
     groups: tuple[slice, ...]
 
 
-def cut(program: ChipProgram, order: Sequence[Stage], steps: int, batch: int, threads: int, streamed: bool) -> Cut:
+def cut(
+    program: ChipProgram, order: Sequence[UpdateGroup], steps: int, batch: int, threads: int, streamed: bool
+) -> BatchPartition:
     """How a run is cut, a multiple of the threads in groups where there are as many samples.
 
     streamed: what is read and recorded is too much to go through it group by group, so that each thread has one group.
@@ -50,14 +52,19 @@ def cut(program: ChipProgram, order: Sequence[Stage], steps: int, batch: int, th
         samples, length = share, max(1, min(length, rows // share))
     number = min(batch, -(-share // samples) * threads)
     edges = np.cumsum([0, *(len(part) for part in np.array_split(np.empty(batch), number))])
-    return Cut(length, tuple(slice(int(a), int(b)) for a, b in pairwise(edges)))
+    return BatchPartition(length, tuple(slice(int(a), int(b)) for a, b in pairwise(edges)))
 
 
-class Runner:
+class GroupRunner:
     """One thread's working memory, for groups of at most so many samples, one after the other."""
 
     def __init__(
-        self, program: ChipProgram, order: Sequence[Stage], synapses: Sequence[Synapses], graded: set[str], steps: int
+        self,
+        program: ChipProgram,
+        order: Sequence[UpdateGroup],
+        synapses: Sequence[Synapses],
+        graded: set[str],
+        steps: int,
     ) -> None:
         self._program, self._graded, self._steps = program, graded, steps
         self._stages = order
@@ -104,7 +111,7 @@ class Runner:
             port.name: _Entry(self._steps, samples, port.size, port.name in self._graded) for port in program.inputs
         }
 
-    def _advance(self, stage: Stage, begin: int, length: int, kept: Mapping[str, Recording]) -> None:
+    def _advance(self, stage: UpdateGroup, begin: int, length: int, kept: Mapping[str, Recording]) -> None:
         names = stage.populations
         if stage.circular:
             for place in range(length):
@@ -123,7 +130,7 @@ class Runner:
             state.update(begin + piece.start, piece.start, piece.stop)
             state.record(kept, begin + piece.start, piece.start, piece.stop)
 
-    def _deliver(self, synapses: Sequence[Synapses], active: Active, step: int) -> None:
+    def _deliver(self, synapses: Sequence[Synapses], active: SpikeEvents, step: int) -> None:
         for synapse in synapses:
             synapse.deliver(active, self._states[synapse.connection.target], step)
 
@@ -134,10 +141,10 @@ class _Entry:
     def __init__(self, steps: int, samples: int, size: int, graded: bool) -> None:
         self._values = np.empty((steps, samples, size), np.int32 if graded else np.uint8)
         self._words = np.empty((steps, samples, words_of(size)), np.uint64)
-        self._active = Active.empty(steps * samples, size, graded)
+        self._active = SpikeEvents.empty(steps * samples, size, graded)
         self._graded = graded
 
-    def read(self, values: NDArray[Any], steps: int) -> Active:
+    def read(self, values: NDArray[Any], steps: int) -> SpikeEvents:
         """The block's events; values: (input steps, samples, size), of which there may be fewer than steps."""
         samples = values.shape[1]
         rows = self._active.part(0, steps * samples)

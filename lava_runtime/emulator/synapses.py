@@ -20,10 +20,10 @@ from spikeport.exporter.program.chip_program import (
 from spikeport.lava_runtime.kernels.convolution import ConvSynapses
 from spikeport.lava_runtime.kernels.dense import DenseSynapses
 from spikeport.lava_runtime.kernels.sparse import SparseSynapses
-from spikeport.lava_runtime.kernels.spike_events import Active, Integers
+from spikeport.lava_runtime.kernels.spike_events import Integers, SpikeEvents
 from spikeport.lava_runtime.kernels.tiles import Tiles
 
-Deliver = Callable[[Active, Integers], None]
+Deliver = Callable[[SpikeEvents, Integers], None]
 """(active, target): adds to target (batch, size) what the active sources send."""
 
 # the share of weights other than 0 from which whole rows are faster: a vector of 16 against one at a time

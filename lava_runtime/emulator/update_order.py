@@ -13,14 +13,14 @@ from spikeport.exporter.program.chip_program import ChipProgram
 
 
 @dataclass(frozen=True)
-class Stage:
+class UpdateGroup:
     """Populations that step together: one, or as many as feed each other in a circle (one that feeds itself, too)."""
 
     populations: tuple[str, ...]
     circular: bool
 
 
-def stages(program: ChipProgram) -> tuple[Stage, ...]:
+def stages(program: ChipProgram) -> tuple[UpdateGroup, ...]:
     """The network cut into stages, each behind all that feed it."""
     place = {node.name: number for number, node in enumerate(program.nodes)}
     edges = [(place[c.source], place[c.target]) for c in program.connections]
@@ -38,4 +38,4 @@ def stages(program: ChipProgram) -> tuple[Stage, ...]:
     for population in program.populations:
         members[int(labels[place[population.name]])].append(population.name)
     ordered = TopologicalSorter(before).static_order()
-    return tuple(Stage(tuple(members[label]), label in circular) for label in ordered if members[label])
+    return tuple(UpdateGroup(tuple(members[label]), label in circular) for label in ordered if members[label])

@@ -9,8 +9,7 @@ import numpy as np
 
 from spikeport.exporter.program.chip_program import Population
 
-from . import convolution, dense, sparse, tiles
-from . import spike_events as active
+from . import convolution, dense, sparse, spike_events, tiles
 
 
 def warm_up(populations: Iterable[Population]) -> None:
@@ -25,5 +24,5 @@ def warm_up(populations: Iterable[Population]) -> None:
 
 @cache
 def _warm_up_synapses() -> None:
-    for module in (active, convolution, dense, sparse, tiles):
+    for module in (spike_events, convolution, dense, sparse, tiles):
         module.warm_up()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.program.chip_program import ConvConnection
 
-from .spike_events import Active, Integers
+from .spike_events import Integers, SpikeEvents
 from .transpose import SIDE, transpose
 
 Kernel = NDArray[np.int32]
@@ -56,7 +56,7 @@ class ConvSynapses:
         self._plan = _plan(c, [kernel.astype(kind) for kernel in kernels], classes)
         self._add = add_kernels_times_payload if graded else add_kernels
 
-    def deliver(self, active: Active, target: Integers) -> None:
+    def deliver(self, active: SpikeEvents, target: Integers) -> None:
         """Add to target (batch, size) what the active sources send."""
         plan = self._plan
         self._add(
@@ -218,6 +218,6 @@ def warm_up() -> None:
         c = ConvConnection(
             "", "", kernel * weight, 0, "mixed", 8, 1, (1, 1, 1), (1, 1, 1), (1, 1), (0, 0), (1, 1), 1
         )  # fmt: skip
-        active = Active.empty(1, 1, graded)
+        active = SpikeEvents.empty(1, 1, graded)
         active.read_payloads(np.ones((1, 1), np.int32)) if graded else active.read_spikes(np.ones((1, 1), np.uint8))
         ConvSynapses(c, [c.weights], np.zeros(1, np.int32), graded).deliver(active, np.zeros((1, 1), np.int32))

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .spike_events import Active, Integers
+from .spike_events import Integers, SpikeEvents
 
 # the shares of active sources from which the matrix product is faster: estimates, they decide speed alone
 PRODUCT_FROM_SPIKES = 0.6
@@ -36,7 +36,7 @@ class DenseSynapses:
         self._rows = _INT16_MAX // max(int(np.abs(self._weights).max(initial=0)), 1)
         self._floats: dict[type[np.floating[Any]], NDArray[Any]] = {}
 
-    def deliver(self, active: Active, target: Integers) -> None:
+    def deliver(self, active: SpikeEvents, target: Integers) -> None:
         """Add to target (batch, size) what the active sources send."""
         if active.density >= (PRODUCT_FROM_PAYLOADS if self._graded else PRODUCT_FROM_SPIKES):
             largest = largest_payload(active.begin, active.payload) if self._graded else 1
@@ -59,7 +59,7 @@ class DenseSynapses:
         """The largest magnitude that a target's sum has if every source sends 1 or -1."""
         return int(np.abs(self._weights).sum(axis=0, dtype=np.int64).max(initial=0))
 
-    def _multiply(self, active: Active, target: Integers, kind: type[np.floating[Any]]) -> None:
+    def _multiply(self, active: SpikeEvents, target: Integers, kind: type[np.floating[Any]]) -> None:
         if kind not in self._floats:
             self._floats[kind] = self._weights.astype(kind)
         values = np.zeros((active.rows, active.size), kind)
@@ -160,7 +160,7 @@ def warm_up() -> None:
     target = np.zeros((1, 1), np.int32)
     for graded, exponent, wide in ((False, 0, False), (True, 0, False), (True, -1, False), (True, -1, True)):
         synapses = DenseSynapses(np.ones((1, 1)), exponent, graded, wide)
-        active = Active.empty(1, 1, graded)
+        active = SpikeEvents.empty(1, 1, graded)
         synapses.deliver(active, target)
         largest_payload(active.begin, active.payload)
         for kind, _ in _EXACT:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from spikeport.common.prefetch import prefetch
 
-from .spike_events import Active, Integers
+from .spike_events import Integers, SpikeEvents
 
 # rows of active sources lie anywhere in memory: so many are asked for ahead, and so much of each, and where they lie,
 # earlier still (together 2 x as fast)
@@ -28,7 +28,7 @@ class SparseSynapses:
         self._exponent = exponent
         self._total = np.int64 if wide else np.int32
 
-    def deliver(self, active: Active, target: Integers) -> None:
+    def deliver(self, active: SpikeEvents, target: Integers) -> None:
         """Add to target (batch, size) what the active sources send."""
         rows = self._pointers, self._synapses, self._bits, abs(self._exponent)
         if self._exponent >= 0:
@@ -95,4 +95,6 @@ def warm_up() -> None:
         # words of 32 and of 64 bit
         matrix = csr_array((np.full(1, 1 << 14, np.int16), [0], [0, 1]), shape=(1, targets))
         for exponent, wide in ((0, False), (-1, False), (-1, True)):
-            SparseSynapses(matrix, exponent, wide).deliver(Active.empty(1, 1, False), np.zeros((1, targets), np.int32))
+            SparseSynapses(matrix, exponent, wide).deliver(
+                SpikeEvents.empty(1, 1, False), np.zeros((1, targets), np.int32)
+            )

@@ -23,7 +23,7 @@ _AT_ONCE = 8
 
 
 @dataclass
-class Active:
+class SpikeEvents:
     """Which elements are active, a row (one sample in one step) after the other.
 
     index: the active elements of all rows, (room,); payload: theirs, (room,), or a single 1 where spikes carry none;
@@ -36,7 +36,7 @@ class Active:
     size: int
 
     @classmethod
-    def empty(cls, rows: int, size: int, graded: bool) -> Active:
+    def empty(cls, rows: int, size: int, graded: bool) -> SpikeEvents:
         """No element active; only as much memory is touched as is listed."""
         room = rows * size + _AT_ONCE
         payload = np.empty(room, np.int32) if graded else np.ones(1, np.int32)
@@ -52,9 +52,9 @@ class Active:
         """The share of elements that are active."""
         return float(self.begin[-1] - self.begin[0]) / max(self.rows * self.size, 1)
 
-    def part(self, first: int, last: int) -> Active:
+    def part(self, first: int, last: int) -> SpikeEvents:
         """Rows first to last - 1, sharing memory; the first part is read before those behind it."""
-        return Active(self.index, self.payload, self.begin[first : last + 1], self.size)
+        return SpikeEvents(self.index, self.payload, self.begin[first : last + 1], self.size)
 
     def read_words(self, words: NDArray[np.uint64]) -> None:
         """Take in spikes packed as `pack` does, (rows, words)."""
@@ -145,7 +145,7 @@ def count_active(index, begin, total):
 
 def warm_up() -> None:
     """Compile, or load from the cache, the kernels of this file."""
-    active = Active.empty(1, 8, True)
+    active = SpikeEvents.empty(1, 8, True)
     active.read_spikes(np.ones((1, 8), np.uint8))
     active.count_into(np.zeros((1, 8), np.int32))
     active.read_payloads(np.ones((1, 8), np.int32))

@@ -24,7 +24,7 @@ from spikeport.exporter.neurons import CubaLIF, CubaLIFSoftReset, Population, St
 from spikeport.exporter.neurons.cuba.cuba_vector import emit
 from spikeport.exporter.neurons.cuba.lanes import INT32, INTEGERS, LANES, Lanes, place
 
-from .spike_events import Active, Integers
+from .spike_events import Integers, SpikeEvents
 
 _LARGEST = 255
 # so many words can be added in 16 bit
@@ -53,12 +53,12 @@ class Tiles:
         """Whether the weights, but for the zeros that all of them end in, span no more than a byte."""
         return int(matrix.max(initial=0)) - int(matrix.min(initial=0)) >> _common_factor(matrix) <= _LARGEST
 
-    def deliver(self, active: Active, target: Integers) -> None:
+    def deliver(self, active: SpikeEvents, target: Integers) -> None:
         """Add to target (batch, size) what the active sources send, each a spike without a payload."""
         add_tiles(*self.weights, active.index, active.begin, target)
 
 
-TileStep = Callable[[Tiles, Active, States, NDArray[np.uint64], Integers], None]
+TileStep = Callable[[Tiles, SpikeEvents, States, NDArray[np.uint64], Integers], None]
 """(tiles, active, states, words, total): a SpikeStep by what the active sources, a row a step and sample, send."""
 
 
@@ -74,7 +74,7 @@ def tile_stepper(population: Population) -> TileStep | None:
     else:
         return None
 
-    def step(tiles: Tiles, active: Active, states: States, words: NDArray[np.uint64], total: Integers) -> None:
+    def step(tiles: Tiles, active: SpikeEvents, states: States, words: NDArray[np.uint64], total: Integers) -> None:
         kernel(*tiles.weights, active.index, active.begin, states["u"], states["v"], *constants, words, total)
 
     return step
@@ -242,7 +242,7 @@ def spike_and_subtract_tiles(
 
 def warm_up() -> None:
     """Compile, or load from the cache, the kernels of this file."""
-    active = Active.empty(1, 1, False)
+    active = SpikeEvents.empty(1, 1, False)
     active.read_spikes(np.ones((1, 1), np.uint8))
     tiles = Tiles(np.ones((1, 1), np.int16), 0)
     tiles.deliver(active, np.zeros((1, 1), np.int32))

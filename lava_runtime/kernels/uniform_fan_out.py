@@ -8,7 +8,7 @@ from .reductions import add_product
 
 
 @njit(cache=True, nogil=True)
-def add_alike(spikes, ranges, own_price, target_price, core_of, events, totals):
+def add_uniform(spikes, ranges, own_price, target_price, core_of, events, totals):
     """Add to events (3, steps, cores, samples) what spikes (steps, parts, samples) take where they leave and arrive.
 
     ranges: the parts of every connection's source, and of its target, begin and end (excluded), (connections, 4).

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from spikeport.exporter.program.chip_program import InputPort, Population
 from spikeport.lava_runtime.emulator.population_state import PopulationState, Synapses, synapses_of
 from spikeport.lava_runtime.inputs import graded_nodes
-from spikeport.lava_runtime.kernels.spike_events import WORD, Active, packed, words_of
+from spikeport.lava_runtime.kernels.spike_events import WORD, SpikeEvents, packed, words_of
 from spikeport.lava_runtime.result import Recording
 
 from .job import Job, shared_progress
@@ -158,7 +158,7 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         self._feeds = [
             _Feed(
                 schedule.depth[name], name in graded, [s for s in made if s.connection.source == name],
-                Active.empty(self._length * batch, program.source_size(name), name in graded),
+                SpikeEvents.empty(self._length * batch, program.source_size(name), name in graded),
             )
             for name in proc_params["feeding"]
         ]  # fmt: skip
@@ -221,7 +221,7 @@ class _Feed:
     depth: int
     graded: bool
     synapses: list[Synapses]
-    active: Active
+    active: SpikeEvents
     blocks: deque[NDArray[Any]] = field(default_factory=deque)
 
     def deliver(self, target: PopulationState, begin: int, steps: int) -> None:

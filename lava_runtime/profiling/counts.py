@@ -24,7 +24,7 @@ from spikeport.lava_runtime.kernels.counting import (
 )
 
 from .activity import recorded_active
-from .fan_out import Each, FanOut
+from .fan_out import FanOut, PerSourceFanOut
 from .placement import Placement
 
 Floats = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Counter:
         self, program: ChipProgram, placement: Placement, fan_outs: Sequence[FanOut], steps: int, numbers: bool
     ) -> None:
         self._program, self._placement = program, placement
-        self._fan_outs = [fan_out for fan_out in fan_outs if isinstance(fan_out, Each)]
+        self._fan_outs = [fan_out for fan_out in fan_outs if isinstance(fan_out, PerSourceFanOut)]
         self._steps, self._numbers = steps, numbers
         formats = sorted({f"synops_{fan_out.encoding}" for fan_out in self._fan_outs})
         caused = (RECEIVED, "messages", "hops", "chip_hops", *formats) if self._fan_outs else ()

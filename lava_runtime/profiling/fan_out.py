@@ -17,7 +17,7 @@ from .placement import Placement
 
 
 @dataclass(frozen=True)
-class Alike:
+class UniformFanOut:
     """A connection whose source elements all reach the same parts with the same number of synapses.
 
     targets: parts reached; synapses: of one source element on each of them; hops, chip_hops: from each of the
@@ -33,7 +33,7 @@ class Alike:
 
 
 @dataclass(frozen=True)
-class Each:
+class PerSourceFanOut:
     """A connection whose source elements reach parts of their own: rows of a matrix (source size, parts), compressed.
 
     synapses: of an element on a part; targets: the part; indptr: where each element's entries begin (source size + 1,);
@@ -49,7 +49,7 @@ class Each:
     chip_hops: NDArray[np.float64]
 
 
-FanOut = Alike | Each
+FanOut = UniformFanOut | PerSourceFanOut
 
 
 def fan_out(connection: Connection, program: ChipProgram, placement: Placement) -> FanOut:
@@ -61,7 +61,7 @@ def fan_out(connection: Connection, program: ChipProgram, placement: Placement) 
         targets, own = placement.of(connection.target), placement.of(connection.source)
         ways = placement.hops(np.arange(own.start, own.stop)[:, None], np.arange(targets.start, targets.stop))
         hops, chip_hops = (way.sum(axis=1) for way in ways)
-        return Alike(connection.source, how, targets, placement.sizes[targets], hops, chip_hops)
+        return UniformFanOut(connection.source, how, targets, placement.sizes[targets], hops, chip_hops)
     shape = (program.source_size(connection.source), len(placement.parts))
     if isinstance(connection, ConvConnection):
         matrix = _convolved(connection, slots, shape, zeros=not listed)
@@ -76,7 +76,7 @@ def fan_out(connection: Connection, program: ChipProgram, placement: Placement) 
         np.bincount(elements, way, shape[0]).astype(np.float64)
         for way in placement.hops(placement.slots[connection.source][elements], targets)
     )
-    return Each(connection.source, how, indptr, targets, matrix.data.astype(np.int64), hops, chip_hops)
+    return PerSourceFanOut(connection.source, how, indptr, targets, matrix.data.astype(np.int64), hops, chip_hops)
 
 
 def _listed(elements: NDArray[Any], reached: NDArray[np.int64], shape: tuple[int, int]) -> Any:

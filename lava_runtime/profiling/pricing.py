@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time
 
@@ -18,7 +18,7 @@ from .counts import RECEIVED
 from .placement import Placement
 
 Floats = NDArray[np.float64]
-Factors = dict[str, Range]
+Factors = dict[str, Estimate]
 
 ACTIVE, INACTIVE = "updates_active", "updates_inactive"
 
@@ -31,14 +31,14 @@ def joules(chip: ChipCosts) -> Factors:
 def seconds(chip: ChipCosts) -> Factors:
     """Serial work of a core on one event of every kind."""
     found = _factors(lambda events: core_time(CoreStep(events), chip.time))
-    return found | {RECEIVED: core_time(CoreStep(Events(), Range.exact(1)), chip.time)}
+    return found | {RECEIVED: core_time(CoreStep(Events(), Estimate.exact(1)), chip.time)}
 
 
-def _factors(price: Callable[[Events], Range]) -> Factors:
-    return {field.name: price(Events(**{field.name: Range.exact(1)})) for field in fields(Events)}
+def _factors(price: Callable[[Events], Estimate]) -> Factors:
+    return {field.name: price(Events(**{field.name: Estimate.exact(1)})) for field in fields(Events)}
 
 
-def bounds(value: Range) -> tuple[float, float, float]:
+def bounds(value: Estimate) -> tuple[float, float, float]:
     """Low, typical, high."""
     return value.low, value.typical, value.high
 
@@ -47,7 +47,7 @@ def of_events(exact: dict[str, Floats], factors: Factors) -> Floats:
     """What all events but neuron updates cost: (3, *shape of the counts)."""
     total = np.zeros((3, *next(iter(exact.values())).shape))
     for name, counted in exact.items():
-        for bound, factor in enumerate(bounds(factors.get(name, Range.zero()))):
+        for bound, factor in enumerate(bounds(factors.get(name, Estimate.zero()))):
             if factor:
                 total[bound] += factor * counted
     return total

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.exporter.mapping import Mapping as CoreMapping
 from spikeport.exporter.mapping import map_program, synapse_count
-from spikeport.exporter.program.chip_program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
 from spikeport.lava_runtime.inputs import check_input, extent
@@ -30,7 +30,7 @@ from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
 
 from .counts import Counter
-from .fan_out import Alike, fan_out
+from .fan_out import UniformFanOut, fan_out
 from .placement import Placement, place
 from .timeline import StepTimes, Sums, Timeline, added
 from .workload import Workload, sends_payloads, workload_of
@@ -59,7 +59,7 @@ class LayerProfile:
     neuron_updates: float
     messages: float
     hops: float
-    energy: Range
+    energy: Estimate
     events: Events
 
 
@@ -75,14 +75,14 @@ class Profile:
     steps: int
     layers: tuple[LayerProfile, ...]
     mapping: CoreMapping
-    step_time: Range
-    latency: Range
-    static: Range
-    silent: Range
-    host_latency: Range
+    step_time: Estimate
+    latency: Estimate
+    static: Estimate
+    silent: Estimate
+    host_latency: Estimate
     workload: Workload
     timeline: Timeline
-    power: dict[str, Range]
+    power: dict[str, Estimate]
 
     @property
     def events(self) -> Events:
@@ -90,26 +90,26 @@ class Profile:
         return sum((layer.events for layer in self.layers), Events())
 
     @property
-    def unpipelined(self) -> Range:
+    def unpipelined(self) -> Estimate:
         """Inferences a second, one after the other."""
-        return Range.exact(1).over(self.latency)
+        return Estimate.exact(1).over(self.latency)
 
     @property
-    def pipelined(self) -> Range:
+    def pipelined(self) -> Estimate:
         """Inferences a second where the next sample enters behind the last input step of the one before."""
-        return Range.exact(1).over(self.timeline.period)
+        return Estimate.exact(1).over(self.timeline.period)
 
-    def dynamic_by_event(self, chip: ChipProfile) -> dict[str, Range]:
+    def dynamic_by_event(self, chip: ChipProfile) -> dict[str, Estimate]:
         """Dynamic joules by kind of event."""
         return dynamic_parts(self.events, chip.energy)
 
     @property
-    def dynamic(self) -> Range:
+    def dynamic(self) -> Estimate:
         """Dynamic energy in joules."""
-        return sum((layer.energy for layer in self.layers), Range.zero())
+        return sum((layer.energy for layer in self.layers), Estimate.zero())
 
     @property
-    def energy(self) -> Range:
+    def energy(self) -> Estimate:
         """Dynamic and static energy in joules."""
         return self.dynamic + self.static
 
@@ -122,7 +122,7 @@ def profile_run(
     program: ChipProgram,
     result: SimulationResult,
     chip: ChipProfile,
-    x: Given | None = None,
+    x: InputArrays | None = None,
     mapping: CoreMapping | None = None,
     threads: int | None = None,
 ) -> Profile:
@@ -146,7 +146,7 @@ def profile_run(
 
 def profile_simulated(
     program: ChipProgram,
-    x: Given,
+    x: InputArrays,
     chip: ChipProfile,
     where: str = "input",
     progress: Callable[[int, int], None] | None = None,
@@ -189,7 +189,7 @@ class Profiler:
         self._mapping = mapping or map_program(program, chip)
         self._placement = place(program, self._mapping, chip.limits)
         fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
-        alikes = [one for one in fan_outs if isinstance(one, Alike)]
+        alikes = [one for one in fan_outs if isinstance(one, UniformFanOut)]
         rows = steps if recorded else 1
 
         def tools() -> tuple[Counter, StepTimes]:
@@ -256,7 +256,7 @@ class Profiler:
             mapping,
             timeline.latency * (1 / self.steps),
             timeline.latency,
-            sum(power.values(), Range.zero()).times(timeline.latency),
+            sum(power.values(), Estimate.zero()).times(timeline.latency),
             _silent(self._placement, self.steps, chip),
             optional(chip.time.host_message) * entering,
             workload_of(program, neurons, self.steps, self._graded),
@@ -282,7 +282,7 @@ class Profiler:
         )
 
 
-def _sent(program: ChipProgram, result: SimulationResult, x: Given) -> dict[str, NDArray[Any]] | None:
+def _sent(program: ChipProgram, result: SimulationResult, x: InputArrays) -> dict[str, NDArray[Any]] | None:
     """What every node sent, (steps, batch, size), or None where a layer's spikes were not recorded."""
     given = {program.inputs[0].name: x} if isinstance(x, np.ndarray) else dict(x)
     if any(v.dtype.kind == "f" for v in given.values()) or any(
@@ -297,11 +297,11 @@ def _sent(program: ChipProgram, result: SimulationResult, x: Given) -> dict[str,
     return {name: np.ascontiguousarray(v).reshape(*v.shape[:2], -1) for name, v in given.items()}
 
 
-def _silent(placement: Placement, steps: int, chip: ChipProfile) -> Range:
+def _silent(placement: Placement, steps: int, chip: ChipProfile) -> Estimate:
     """Energy of the same steps without a spike: every update inactive, the slowest core the fullest."""
-    updates = Events(updates_inactive=Range.exact(float(placement.sizes.sum()) * steps))
+    updates = Events(updates_inactive=Estimate.exact(float(placement.sizes.sum()) * steps))
     fullest = float(placement.by_core(placement.sizes.astype(np.float64)).max(initial=0))
-    core = CoreStep(Events(updates_inactive=Range.exact(fullest)))
-    step = step_time(core_time(core, chip.time), Range.zero(), chip.time)
+    core = CoreStep(Events(updates_inactive=Estimate.exact(fullest)))
+    step = step_time(core_time(core, chip.time), Estimate.zero(), chip.time)
     power = static_power(chip, placement.chips, placement.cores)
     return dynamic_energy(updates, chip.energy) + power.times(step * steps)

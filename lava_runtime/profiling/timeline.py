@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
 
 from .counts import RECEIVED, Counts, Floats
-from .fan_out import Alike
+from .fan_out import UniformFanOut
 from .placement import Placement
 from .pricing import ACTIVE, INACTIVE, Factors, bounds, of_events, of_updates, seconds
-from .uniform_events import AlikeEvents
+from .uniform_events import UniformEvents
 
 BARRIER = "barrier"
 
@@ -50,8 +50,8 @@ class Timeline:
     step: Floats
     shares: dict[str, Floats]
     slowest: Floats
-    latency: Range
-    period: Range
+    latency: Estimate
+    period: Estimate
 
     @property
     def repeats(self) -> int:
@@ -62,13 +62,13 @@ class Timeline:
         """All events of an input or population over the whole run."""
         own = self.placement.of(layer)
         exact = {
-            name: Range.exact(float(rows[:, own].sum()) * self.repeats)
+            name: Estimate.exact(float(rows[:, own].sum()) * self.repeats)
             for name, rows in self.exact.items()
             if name != RECEIVED
         }
         active = self.active[:, :, own].sum(axis=(1, 2)) * self.repeats
         every = float(self.placement.sizes[own].sum() * self.steps)
-        return Events(**exact, updates_active=Range(*active), updates_inactive=Range(*(every - active)))
+        return Events(**exact, updates_active=Estimate(*active), updates_inactive=Estimate(*(every - active)))
 
     def energy(self, factors: Factors) -> Floats:
         """Dynamic joules by row and part, (3, rows, parts)."""
@@ -90,14 +90,14 @@ class StepTimes:
         input_steps: int,
         recorded: bool,
         names: tuple[str, ...],
-        alikes: Sequence[Alike],
+        alikes: Sequence[UniformFanOut],
     ) -> None:
         self._placement, self._steps, self._input_steps, self._recorded = placement, steps, input_steps, recorded
         self._names, factors = names, {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
         self._factors = np.stack([factors[name] for name in names], axis=1)
-        self._alike = AlikeEvents.of(alikes, placement, factors)
+        self._alike = UniformEvents.of(alikes, placement, factors)
         self._update = factors[ACTIVE], factors[INACTIVE]
-        self._least = np.array(bounds(Range.of(chip.time.step_minimum)))
+        self._least = np.array(bounds(Estimate.of(chip.time.step_minimum)))
         self._room = np.empty((0, 0, 0, 0, 0))
 
     def sums(self, counts: Counts) -> Sums:
@@ -146,8 +146,8 @@ class StepTimes:
             mean["step"],
             {BARRIER: np.full(rows, self._least[1]), **shares},
             mean["slowest"] / rows,
-            Range(*(mean["step"].sum(axis=1) * repeats)),
-            Range(*mean["period"]),
+            Estimate(*(mean["step"].sum(axis=1) * repeats)),
+            Estimate(*mean["period"]),
         )
 
     def _a_step(self, counts: Counts) -> tuple[Floats, Floats]:

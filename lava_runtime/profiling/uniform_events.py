@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.lava_runtime.kernels.uniform_fan_out import add_alike, add_alike_shares
+from spikeport.lava_runtime.kernels.uniform_fan_out import add_alike_shares, add_uniform
 
 from .counts import RECEIVED, Floats
-from .fan_out import Alike
+from .fan_out import UniformFanOut
 from .placement import Placement
 
 LEAVING = ("messages", "hops", "chip_hops")
 
 
 @dataclass(frozen=True)
-class AlikeEvents:
+class UniformEvents:
     """What a spike of every part causes in such connections.
 
     kinds: of synaptic operations, by connection; ranges: parts of source and target, (connections, 4). leaving:
@@ -38,7 +38,7 @@ class AlikeEvents:
     target_share: Floats
 
     @classmethod
-    def of(cls, alikes: Sequence[Alike], placement: Placement, factors: dict[str, Floats]) -> AlikeEvents:
+    def of(cls, alikes: Sequence[UniformFanOut], placement: Placement, factors: dict[str, Floats]) -> UniformEvents:
         """The tables; factors: seconds of an event, (3,), by kind."""
         parts = len(placement.parts)
         ranges, kinds = np.zeros((len(alikes), 4), np.int64), []
@@ -61,7 +61,7 @@ class AlikeEvents:
     def add_seconds(self, spikes: Floats, core_of: NDArray[np.int64], events: Floats) -> Floats:
         """Add seconds to events (3, steps, cores, samples); spikes of every source, (connections, steps, samples)."""
         totals = np.empty((len(self.kinds), len(spikes), spikes.shape[2]))
-        add_alike(spikes, self.ranges, self.own_price, self.target_price, core_of, events, totals)
+        add_uniform(spikes, self.ranges, self.own_price, self.target_price, core_of, events, totals)
         return totals
 
     def shares(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 
 from .counts import RECEIVED
 from .placement import INPUT
@@ -100,7 +100,7 @@ def _power(profile: Profile, energy: NDArray[np.float64]) -> dict[str, Any]:
     line = profile.timeline
     # low energy in a long step, high energy in a short one
     dynamic = energy.sum(axis=2) / line.step[::-1]
-    static = sum(profile.power.values(), Range.zero())
+    static = sum(profile.power.values(), Estimate.zero())
     return {
         "static_w": {name: asdict(watts) for name, watts in profile.power.items()},
         "dynamic_w": _bounds(dynamic),

@@ -16,7 +16,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.console.output import Done, Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.program.chip_program import Given
+from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
 from spikeport.hardware_profiles.schema import Quantity, constants
 from spikeport.lava_runtime.input_files import open_input
@@ -159,7 +159,7 @@ def simulate_file(
 
 
 def _simulate_in_chunks(
-    network: Network, values: Given, x: Path, output: Path, how: HowToRun, done: Done
+    network: Network, values: InputArrays, x: Path, output: Path, how: HowToRun, done: Done
 ) -> dict[str, Any]:
     if output.suffix in ENDINGS:
         raise InputError(f"{output}: --workers and --cluster write .npz; name such a file with -o, or leave them out")

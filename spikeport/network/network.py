@@ -19,7 +19,7 @@ from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import read_map
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_file import save_program
-from spikeport.exporter.program.chip_program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.input_files import open_input
@@ -35,7 +35,7 @@ from spikeport.results.simulation import Simulation
 
 from .graph_loader import compile_nir, open_model
 
-Spikes = Given | str | Path
+Spikes = InputArrays | str | Path
 """An array (time, batch, *input shape), one by the name of each input, or a file of either (.npy, .npz, .h5)."""
 _ENDS = (".nir", ".net", ".onnx")
 
@@ -166,7 +166,7 @@ class Network(Shown):
         """The files of the network and of what a result was made from, too."""
         return (*self.read, *(Path(path) for path in more if isinstance(path, (str, Path))))
 
-    def _input(self, x: Spikes, where: str = "input") -> tuple[Given, str]:
+    def _input(self, x: Spikes, where: str = "input") -> tuple[InputArrays, str]:
         return (open_input(Path(x), self.program), str(x)) if isinstance(x, (str, Path)) else (x, where)
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from spikeport.common.files import write_text
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.fidelity_picture import fidelity_panels
 from spikeport.report.pictures.network_picture import network_picture
 from spikeport.report.pictures.raster_picture import step_pictures
@@ -114,7 +114,7 @@ def _steps(summary: Summary, raster: Raster) -> Any:
 
 
 def _contest(
-    summary: Summary, what: str, unit: str, cost: Callable[[PerInference | DeviceCost], Range]
+    summary: Summary, what: str, unit: str, cost: Callable[[PerInference | DeviceCost], Estimate]
 ) -> Markup | None:
     rows = []
     if chip := summary.per_inference:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeport.common.errors import InputError, reason
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.charts import wilson
 from spikeport.summary import PerInference, Summary
 
@@ -124,7 +124,7 @@ def _shares(both: tuple[Summary, Summary]) -> Iterator[Row]:
 
 def _costs(both: tuple[Summary, Summary]) -> Iterator[Row]:
     costs = [summary.per_inference for summary in both]
-    wanted: list[tuple[str, str, Callable[[PerInference], Range]]] = [
+    wanted: list[tuple[str, str, Callable[[PerInference], Estimate]]] = [
         ("Energy", "J", lambda c: c.energy),
         ("Dynamic", "J", lambda c: c.dynamic_j.range),
         ("Static", "J", lambda c: c.static_j.range),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.charts import answers, interval
 from spikeport.summary import Device, DeviceCost, Layer, LayerFidelity, Rounding, Summary
 
@@ -191,7 +191,7 @@ def _small_percent(share: float, decimals: int = 2) -> str:
     return "0" if share == 0 else percent(share, decimals)
 
 
-def _costs(*ranges: Range) -> Sequence[str]:
+def _costs(*ranges: Estimate) -> Sequence[str]:
     *energies, latency = ranges
     return [*(estimate(energy, "J") for energy in energies), estimate(latency, "s")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"
@@ -47,7 +47,7 @@ def si_range(low: float, high: float, unit: str, digits: int = 2) -> str:
     return f"{si(low, unit, digits)} {DASH} {si(high, unit, digits)}"
 
 
-def estimate(value: Range, unit: str) -> str:
+def estimate(value: Estimate, unit: str) -> str:
     """Typical value and range: 1.23 µJ (0.4–3.1 µJ)."""
     return f"{si(value.typical, unit)} ({si_range(value.low, value.high, unit)})"
 

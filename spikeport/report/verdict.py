@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.summary import Device, DeviceCost, Mapping, Summary
 
 from .units import TIMES, percent, plain, plural, short_title, significant
@@ -50,7 +50,7 @@ class Verdict:
         return text[0].upper() + text[1:]
 
 
-def outcome(chip: Range, ann: Range) -> Outcome:
+def outcome(chip: Estimate, ann: Estimate) -> Outcome:
     """Which of two ranges lies wholly below the other."""
     if chip.high < ann.low:
         return Outcome.CHIP_LESS
@@ -59,7 +59,7 @@ def outcome(chip: Range, ann: Range) -> Outcome:
     return Outcome.APART
 
 
-def factor(chip: Range, ann: Range) -> float | None:
+def factor(chip: Estimate, ann: Estimate) -> float | None:
     """By how much the lower one is lower at least; None where the ranges touch or the lower one is zero."""
     found = outcome(chip, ann)
     if found is Outcome.CHIP_LESS:
@@ -77,7 +77,7 @@ def duels(summary: Summary) -> list[Duel]:
     return [_hardest(chip, name, device) for name, device in summary.ann.items()]
 
 
-def against(chip: Range, ann: Range) -> str:
+def against(chip: Estimate, ann: Estimate) -> str:
     """Outcome in words, with the least factor where there is one."""
     found, times = outcome(chip, ann), factor(chip, ann)
     return found.value if times is None else f"{found.value}, at least {_at_least(times)}{TIMES}"
@@ -98,7 +98,7 @@ def verdict(summary: Summary) -> Verdict:
     )
 
 
-def _hardest(chip: Range, name: str, device: Device) -> Duel:
+def _hardest(chip: Estimate, name: str, device: Device) -> Duel:
     entries: list[DeviceCost] = [device] if device.int8 is None else [device, device.int8]
     worst = min(entries, key=lambda e: (_GRAVITY.index(outcome(chip, e.energy)), e.energy.typical, e.energy.low))
     return Duel(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spikeport.lava_runtime.cost_model.break_even import break_even_sparsity
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.tables import batched_entries
 from spikeport.report.units import plural
 from spikeport.report.verdict import Outcome, outcome
@@ -36,8 +36,8 @@ class Row:
     batch: int
     accuracy: float | None
     macs: float
-    energy: Range
-    latency: Range
+    energy: Estimate
+    latency: Estimate
     energy_delay: float
     outcome: Outcome | None
     break_even: float | str | None

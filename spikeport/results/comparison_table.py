@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.units import NARROW, estimate, percent, plain, si
 from spikeport.report.verdict import against
 from spikeport.summary import Summary, Workload
@@ -74,7 +74,7 @@ def _workload(found: Workload) -> Iterable[str]:
     )
 
 
-def _costs(energy: Range, latency: Range, product: float) -> tuple[str, str, str]:
+def _costs(energy: Estimate, latency: Estimate, product: float) -> tuple[str, str, str]:
     return estimate(energy, "J"), estimate(latency, "s"), si(product, "J s")
 
 

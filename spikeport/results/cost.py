@@ -18,7 +18,7 @@ from spikeport.console.output import say
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_power
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.lava_runtime.profiling.trace import write_trace
 from spikeport.lava_runtime.profiling.views import views
@@ -62,12 +62,12 @@ class ProfileReport(Shown):
         return self._each("neuron_updates")
 
     @property
-    def energy_j(self) -> Range:
+    def energy_j(self) -> Estimate:
         """Energy of one inference in joules, dynamic and static: low, typical, high (an estimate)."""
         return self.profile.energy
 
     @property
-    def latency_s(self) -> Range:
+    def latency_s(self) -> Estimate:
         """Seconds that one inference takes: low, typical, high (an estimate)."""
         return self.profile.latency
 
@@ -142,4 +142,4 @@ def _show_others(report: ProfileReport, console: Console) -> None:
 
 def _spread(values: dict[str, Any], name: str, suffix: str, unit: str) -> str:
     low, typical, high = (values[f"{name}{bound}_{suffix}"] for bound in ("_low", "", "_high"))
-    return estimate(Range(low, typical, high), unit)
+    return estimate(Estimate(low, typical, high), unit)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
-from spikeport.exporter.program.chip_program import ChipProgram, Given
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.nir_data import ENDINGS, write_result
 from spikeport.lava_runtime.profiling.profile import profile_run
@@ -38,7 +38,7 @@ class Simulation(Shown):
     backend: str
     input_steps: int
     profile_name: str
-    inputs: Given | None = None
+    inputs: InputArrays | None = None
     read: tuple[Path, ...] = ()
 
     @property

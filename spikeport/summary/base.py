@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -33,14 +33,14 @@ class Bounds(Model):
     high: Amount
 
     @classmethod
-    def of(cls, value: Range) -> Bounds:
+    def of(cls, value: Estimate) -> Bounds:
         """From a Range."""
         return cls(low=value.low, typical=value.typical, high=value.high)
 
     @property
-    def range(self) -> Range:
+    def range(self) -> Estimate:
         """The same as a Range."""
-        return Range(self.low, self.typical, self.high)
+        return Estimate(self.low, self.typical, self.high)
 
 
 class Energy(Model):
@@ -51,9 +51,9 @@ class Energy(Model):
     energy_high_j: Amount
 
     @property
-    def energy(self) -> Range:
+    def energy(self) -> Estimate:
         """Energy in joules."""
-        return Range(self.energy_low_j, self.energy_j, self.energy_high_j)
+        return Estimate(self.energy_low_j, self.energy_j, self.energy_high_j)
 
 
 class Cost(Energy):
@@ -66,11 +66,11 @@ class Cost(Energy):
     latency_high_s: Amount
 
     @property
-    def latency(self) -> Range:
+    def latency(self) -> Estimate:
         """Latency in seconds."""
-        return Range(self.latency_low_s, self.latency_s, self.latency_high_s)
+        return Estimate(self.latency_low_s, self.latency_s, self.latency_high_s)
 
 
-def spread(name: str, unit: str, value: Range) -> dict[str, float]:
+def spread(name: str, unit: str, value: Estimate) -> dict[str, float]:
     """An estimate as three fields, NAME_UNIT, NAME_low_UNIT and NAME_high_UNIT."""
     return {f"{name}_{unit}": value.typical, f"{name}_low_{unit}": value.low, f"{name}_high_{unit}": value.high}

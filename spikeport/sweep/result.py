@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spikeport.console.output import say
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.units import estimate, percent
 
 from . import Sweep
@@ -24,7 +24,7 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
             continue
         star = "*" if number in sweep.front else "" if row["fits"] else "does not fit"
         energy, latency = (
-            Range(*(row[f"{name}_{unit}"] for name in (f"{what}_low", what, f"{what}_high")))
+            Estimate(*(row[f"{name}_{unit}"] for name in (f"{what}_low", what, f"{what}_high")))
             for what, unit in (("energy", "j"), ("latency", "s"))
         )
         costs = estimate(energy, "J"), estimate(latency, "s")

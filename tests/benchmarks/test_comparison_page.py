@@ -11,7 +11,7 @@ import pytest
 from places import ROOT
 from report_runs import make_summary
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.verdict import Outcome
 from spikeport.results.ann_comparison import Row
 from spikeport.summary import parse_summary
@@ -29,7 +29,7 @@ def page() -> Any:
 
 
 def row(title: str, precision: str, outcome: Outcome, batch: int = 1) -> Row:
-    one = Range(1e-6, 2e-6, 4e-6)
+    one = Estimate(1e-6, 2e-6, 4e-6)
     return Row(title, precision, batch, 0.9, 100.0, one, one, 4e-12, outcome, None)
 
 

@@ -21,7 +21,7 @@ from spikeport.common.errors import BackendError, InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.lava_runtime import workers
-from spikeport.lava_runtime.run_store import Store
+from spikeport.lava_runtime.run_store import ChunkStore
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.lava_runtime.workers import simulate_to_file
 
@@ -188,7 +188,7 @@ def test_a_chunk_that_is_not_as_it_was_written_is_run_again(damage: Any, tmp_pat
 
 
 def test_chunks_that_never_stay_whole_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "drop_wrong", lambda self, inputs: list(inputs))
+    monkeypatch.setattr(ChunkStore, "drop_wrong", lambda self, inputs: list(inputs))
     with pytest.raises(BackendError, match="do not stay as they were written"):
         simulate_to_file(dense((5, 5), 1), spikes((4, 2, 5), 0.5, 1), tmp_path / "out.npz")
 
@@ -218,7 +218,7 @@ def test_what_is_run_is_what_was_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_
         return simulate(program, given, *others, **more)
 
     monkeypatch.setattr(workers, "simulate", changing)
-    monkeypatch.setattr(workers, "chunks_of", lambda *_: [(0, 4)])
+    monkeypatch.setattr(workers, "split_samples", lambda *_: [(0, 4)])
     simulate_to_file(program, x, tmp_path / "out.npz")
     assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "wanted.npz").read_bytes()
 

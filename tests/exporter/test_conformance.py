@@ -19,7 +19,7 @@ from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.program.chip_program import Connection
-from spikeport.exporter.quantisation.dequantise import ends_of, held_network, held_weights
+from spikeport.exporter.quantisation.dequantise import dequantised_network, ends_of, stored_weights
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 
@@ -122,7 +122,7 @@ def test_the_published_cnn_compiles_layer_by_layer(conformance: Path) -> None:
     parts: dict[str, list[Connection]] = {}
     for connection in sorted(program.connections, key=lambda c: program.latency[c.target]):
         parts.setdefault(connection.target, []).append(connection)
-    assert [held_weights(found, ends_of(found[0], program)).shape for found in parts.values()] == [
+    assert [stored_weights(found, ends_of(found[0], program)).shape for found in parts.values()] == [
         (16, 2, 5, 5), (16, 16, 3, 3), (8, 16, 6, 6), (256, 512), (10, 256)
     ]  # fmt: skip
     assert program.pipeline_steps == 5
@@ -144,5 +144,5 @@ def test_strong_inhibition_leaves_enough_bits_below_the_threshold(conformance: P
         return simulate_float(network, {network.inputs[0].name: x}, steps, "counts").counts["lif2"].argmax(axis=1)
 
     found = simulate(program, x, steps=len(x) + max(program.latency.values())).neuron_counts["lif2"].argmax(axis=1)
-    assert np.mean(found == winners(held_network(program))) >= 0.995
+    assert np.mean(found == winners(dequantised_network(program))) >= 0.995
     assert np.mean(found == winners(network)) >= same

@@ -53,12 +53,12 @@ def block(synapse: nn.Linear | nn.Conv2d, neuron: CubaLIF, bits: int | None, arr
 
 def compiled(network: SpikingNetwork, bits: int | None, path: Path) -> ChipProgram:
     """Through the file and back."""
-    write_nir(to_nir(network.effective_layers(), network.input_shape, network.dt), path)
+    write_nir(to_nir(network.inference_layers(), network.input_shape, network.dt), path)
     return compile_graph(read_nir(path), load_chip("loihi2"), CompileOptions(weight_bits=bits))
 
 
 def assert_same_numbers(network: SpikingNetwork, program: ChipProgram) -> None:
-    for layer in network.effective_layers():
+    for layer in network.inference_layers():
         population, (synapse,) = program.population(layer.name), program.into(layer.name)
         unit = float(layer.vth.max() / population.vth.max())
         weights = synapse.weights * (unit * 2.0**synapse.weight_exp)
@@ -123,13 +123,13 @@ def test_grouped_convolutions_survive_the_file_as_zeros_between_the_groups(tmp_p
 def test_a_kernel_that_nir_cannot_read_is_refused_by_name() -> None:
     network = SpikingNetwork((1, 6, 6), [block(nn.Conv2d(1, 1, (1, 3), bias=False), LIF(0.2, 1.0), None, 1)])
     with pytest.raises(InputError, match=r"layer1.*\(1, 3\)"):
-        to_nir(network.effective_layers(), (1, 6, 6), 1e-3)
+        to_nir(network.inference_layers(), (1, 6, 6), 1e-3)
 
 
 def test_a_filtered_layers_bias_stays_out_of_the_filter() -> None:
     network = dense_network(0, None)
-    graph = to_nir(network.effective_layers(), network.input_shape, network.dt)
-    first = network.effective_layers()[0]
+    graph = to_nir(network.inference_layers(), network.input_shape, network.dt)
+    first = network.inference_layers()[0]
     assert isinstance(graph.nodes["layer1_synapse"], nir.Linear)
     assert isinstance(graph.nodes["layer1"], nir.CubaLIF)
     np.testing.assert_allclose(graph.nodes["layer1"].v_leak * first.dv, first.bias, rtol=1e-6)
@@ -148,4 +148,4 @@ def test_a_neuron_without_leak_or_filter_is_nir_s_if(tmp_path: Path) -> None:
 def test_a_filtered_neuron_without_leak_is_refused_by_name() -> None:
     network = SpikingNetwork((2,), [block(nn.Linear(2, 3, bias=False), CubaLIF(0.5, 0.0, 1.0), None, 1)])
     with pytest.raises(InputError, match=r"layer1.*dv"):
-        to_nir(network.effective_layers(), (2,), 1e-3)
+        to_nir(network.inference_layers(), (2,), 1e-3)

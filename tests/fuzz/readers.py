@@ -38,7 +38,7 @@ from spikeport.exporter.onnx.calibration_statistics import answers
 from spikeport.exporter.onnx.convert import convert_onnx
 from spikeport.exporter.onnx.relu_network import open_network as open_relu_network
 from spikeport.exporter.program.chip_file import save_program
-from spikeport.exporter.program.chip_program import Given
+from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_profile
 from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import extent
@@ -95,7 +95,7 @@ def _small() -> Any:
 
 
 def _input(path: Path) -> object:
-    values: Given = open_input(path, _small())
+    values: InputArrays = open_input(path, _small())
     return simulate(_small(), values, steps=min(_LONGEST, max(1, extent(values)[0])), threads=1)
 
 

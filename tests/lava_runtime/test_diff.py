@@ -20,7 +20,7 @@ from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import InputPort
-from spikeport.exporter.quantisation.dequantise import PARTS, held_network
+from spikeport.exporter.quantisation.dequantise import PARTS, dequantised_network
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime import diff as diff_module
@@ -203,7 +203,7 @@ def test_axonal_delays_split_synapses_and_soft_reset_are_compared() -> None:
     report = diff(network, program, spikes((40, 20, 20), 0.3, 1))
     assert report.causes["delays"] == 0 and report.same_winner > 0.9
     assert all(layer.u_beyond == 0 and 0 < layer.u_peak < 1 for layer in report.layers)
-    exact = held_network(program)
+    exact = dequantised_network(program)
     steps = 40 + program.pipeline_steps
     x = spikes((40, 20, 20), 0.3, 1).astype(np.int32)
     wanted = simulate_float(exact, {"in": x}, steps).counts["l2"].sum()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spikeport import doctor as health
+from spikeport import doctor
 from spikeport.doctor import Doctor, Finding, examine
 
 
@@ -28,25 +28,25 @@ def test_what_is_missing_comes_with_its_extra(monkeypatch: pytest.MonkeyPatch) -
         return real(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    found = {finding.name: finding for finding in health._packages()}
-    assert found["torch"].state == "left out" and "spikeport[train]" in found["torch"].way_out
-    assert found["nir"].state == "broken" and found["nir"].way_out
+    found = {finding.name: finding for finding in doctor._packages()}
+    assert found["torch"].state == "left out" and "spikeport[train]" in found["torch"].remedy
+    assert found["nir"].state == "broken" and found["nir"].remedy
 
 
 def test_a_backend_that_fails_is_broken_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: object) -> None:
         raise OSError("no shared memory")
 
-    monkeypatch.setattr(health, "_try", fails)
-    (finding,) = health._emulator()
+    monkeypatch.setattr(doctor, "_try", fails)
+    (finding,) = doctor._emulator()
     assert finding.state == "broken" and "no shared memory" in finding.detail
 
 
 def test_a_cache_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    (finding,) = health._kernels()
-    assert finding.state == "broken" and "NUMBA_CACHE_DIR" in finding.way_out
+    (finding,) = doctor._kernels()
+    assert finding.state == "broken" and "NUMBA_CACHE_DIR" in finding.remedy
 
 
 def test_the_way_out_is_shown() -> None:

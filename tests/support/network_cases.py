@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spikeport.trainer.network.inference_layers import EffectiveLayer
+from spikeport.trainer.network.inference_layers import InferenceLayer
 from spikeport.trainer.network.spiking_network import SpikingBlock, SpikingNetwork
 
 Array = NDArray[np.float64]
 
 
-def connect(layer: EffectiveLayer, spikes: Array) -> Array:
+def connect(layer: InferenceLayer, spikes: Array) -> Array:
     """Weights times spikes of one step and one sample, by plain loops."""
     if layer.kind == "dense":
         return layer.weight @ spikes

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from spikeport.exporter.program.chip_program import Connection, ConvConnection, DenseConnection, SparseConnection
 from spikeport.lava_runtime.emulator.synapses import delivery_parts
-from spikeport.lava_runtime.kernels.spike_events import Active
+from spikeport.lava_runtime.kernels.spike_events import SpikeEvents
 
 
 def expected(c: Connection, sent: NDArray[Any], size: int) -> dict[int, NDArray[Any]]:
@@ -57,8 +57,8 @@ def activity(shape: tuple[int, int], density: float, largest: int, rng: np.rando
     return ((rng.random(shape) < density) * values).astype(np.int32)
 
 
-def listed(sent: NDArray[np.int32], graded: bool) -> Active:
-    active = Active.empty(*sent.shape, graded)
+def listed(sent: NDArray[np.int32], graded: bool) -> SpikeEvents:
+    active = SpikeEvents.empty(*sent.shape, graded)
     if graded:
         active.read_payloads(sent)
     else:

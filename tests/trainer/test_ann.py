@@ -60,7 +60,7 @@ def test_folded_layers_compute_what_the_twin_does(images: Dataset, batch_norm: b
 def test_the_twin_has_the_sizes_of_the_spiking_network(images: Dataset) -> None:
     config = NetworkConfig(CONV)
     twin = AnnTwin(config, TRAINING).fit(images, progress=False)
-    spiking = build_network(config, images.input_shape, 10).effective_layers()
+    spiking = build_network(config, images.input_shape, 10).inference_layers()
     for ours, theirs in zip(twin.twin_layers(), spiking, strict=True):
         assert (ours.name, ours.kind, ours.output_shape) == (theirs.name, theirs.kind, theirs.output_shape)
         assert (ours.stride, ours.padding, ours.groups) == (theirs.stride, theirs.padding, theirs.groups)

@@ -42,7 +42,7 @@ class Method:
     """A way of training a spiking network; a subclass has a `name` and is registered in methods.py.
 
     network, training: what to build and how to train it; dt: seconds per step; device: where torch computes.
-    After fit or load, `spiking_network` is the trained network in eval mode, ready for `effective_layers()`.
+    After fit or load, `spiking_network` is the trained network in eval mode, ready for `inference_layers()`.
 
     What a method may do its own way, each with a default: `Options`, a frozen dataclass of its own settings, which a
     recipe gives in [training.options] and which `options` holds; `build` (the network), `prepare` (once, before the

@@ -34,7 +34,7 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class EffectiveSynapse(Geometry):
+class InferenceSynapse(Geometry):
     """A second synapse of a layer, without a bias (the layer's holds it); name: the layer's."""
 
     weight: Array
@@ -52,7 +52,7 @@ class EffectiveJoin:
 
 
 @dataclass(frozen=True)
-class EffectiveLayer(Geometry):
+class InferenceLayer(Geometry):
     """One spiking layer, batch norm folded in and, if chip-aware, rounded to the chip's grid.
 
     weight: (out, in) or (O, I / groups, kh, kw); bias: added to v at every step, (features,) or (channels,);
@@ -70,7 +70,7 @@ class EffectiveLayer(Geometry):
     vth: Array
     weight_bits: int | None
     recurrent: Array | None = None
-    shortcut: EffectiveSynapse | None = None
+    shortcut: InferenceSynapse | None = None
     chip_vth: int | None = None
     delays: NDArray[np.int64] | None = None
 
@@ -82,4 +82,4 @@ class TwinLayer(Geometry):
     weight: Array
     bias: Array
     relu: bool
-    shortcut: EffectiveSynapse | None = None
+    shortcut: InferenceSynapse | None = None

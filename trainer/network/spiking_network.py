@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 
 from .blocks import Flatten, Join, SpikingBlock
-from .inference_layers import EffectiveJoin, EffectiveLayer, EffectiveSynapse, Geometry
+from .inference_layers import EffectiveJoin, Geometry, InferenceLayer, InferenceSynapse
 from .topology import Wired
 
 __all__ = ["Flatten", "Join", "SpikingBlock", "SpikingNetwork"]
@@ -67,7 +67,7 @@ class SpikingNetwork(Wired):
                 if norm is not None:
                     norm.eval()
 
-    def effective_layers(self) -> list[EffectiveLayer]:
+    def inference_layers(self) -> list[InferenceLayer]:
         """The very numbers that the eval-mode forward pass computes with, as float64."""
         return [self._effective(geometry) for geometry in self.geometry]
 
@@ -79,15 +79,15 @@ class SpikingNetwork(Wired):
             if isinstance(join, Join) and join.kind != "add"
         ]
 
-    def _effective(self, geometry: Geometry) -> EffectiveLayer:
+    def _effective(self, geometry: Geometry) -> InferenceLayer:
         block = cast(SpikingBlock, self.layers[geometry.name])
         layer = block.tensors()
         shape = geometry.output_shape
         read = self.shortcut_geometry(geometry.name)
         shortcut = None
         if read is not None and layer.shortcut is not None:
-            shortcut = EffectiveSynapse(**vars(read), weight=_array(layer.shortcut))
-        return EffectiveLayer(
+            shortcut = InferenceSynapse(**vars(read), weight=_array(layer.shortcut))
+        return InferenceLayer(
             **vars(geometry),
             weight=_array(layer.weight),
             bias=_array(layer.bias),

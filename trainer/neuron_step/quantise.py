@@ -87,7 +87,7 @@ class ChipScale:
 
 @dataclass(frozen=True)
 class LayerTensors:
-    """The numbers one layer computes with: see EffectiveLayer for the shapes.
+    """The numbers one layer computes with: see InferenceLayer for the shapes.
 
     chip: what they are in the chip's integers, all of them whole; None in floating point.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.units import DASH, estimate, percent, short_title, si, si_range
 from spikeport.summary import Accuracies, Layer
 
@@ -25,7 +25,7 @@ class Competitor:
     title: str
     detail: str
     chip: bool
-    value: Range
+    value: Estimate
 
 
 def wilson(share: float, samples: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.units import count, estimate, percent
 from spikeport.summary import Summary
 
@@ -24,7 +24,7 @@ class Twin:
 
     name: str
     words: tuple[str, str]
-    ranges: tuple[Range | None, Range | None]
+    ranges: tuple[Estimate | None, Estimate | None]
 
 
 def accuracy_pair(first: Summary, second: Summary) -> Markup:
@@ -53,7 +53,7 @@ def cost_pair(first: Summary, second: Summary) -> list[tuple[str, Markup]]:
     ]
     latency = [_twin("Latency", "s", a.latency, b.latency)]
     counts = [
-        Twin(name, (count(x), count(y)), (Range.exact(x), Range.exact(y)))
+        Twin(name, (count(x), count(y)), (Estimate.exact(x), Estimate.exact(y)))
         for name, x, y in (
             ("Spikes", a.spikes, b.spikes),
             ("Synaptic operations", a.synops, b.synops),
@@ -73,14 +73,14 @@ def mark(second: bool) -> Markup:
     return element("svg", element("svg", shape, x=0, y=0, overflow="visible"), width=22, height=18, aria_hidden="true")
 
 
-def _interval(share: float | None, samples: int) -> Range | None:
+def _interval(share: float | None, samples: int) -> Estimate | None:
     if share is None:
         return None
     low, high = wilson(share, samples) if samples else (share, share)
-    return Range(low, share, high)
+    return Estimate(low, share, high)
 
 
-def _twin(name: str, unit: str, first: Range, second: Range) -> Twin:
+def _twin(name: str, unit: str, first: Estimate, second: Estimate) -> Twin:
     return Twin(name, (estimate(first, unit), estimate(second, unit)), (first, second))
 
 

@@ -24,7 +24,7 @@ from spikeport.exporter.mapping import synapse_count
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_program import ChipProgram, CubaLIF, CubaLIFSoftReset
 from spikeport.exporter.quantisation.calibrate import MARGIN
-from spikeport.exporter.quantisation.dequantise import held_network
+from spikeport.exporter.quantisation.dequantise import dequantised_network
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
@@ -89,7 +89,7 @@ def test_braille_keeps_its_winners(conformance: Path, reset: Reset, high: bool, 
         x = spikes((100, 300, 12), rate, 7)
         assert same_winners(network, program, x) >= least
         # what the chip's dynamics add beyond the rounded numbers
-        held = held_network(program)
+        held = dequantised_network(program)
         assert same_winners(held, program, x) >= 0.99
 
 

@@ -20,7 +20,7 @@ from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from spikeport.exporter.program.chip_program import ChipProgram, InputPort
-from spikeport.exporter.quantisation.dequantise import held_network
+from spikeport.exporter.quantisation.dequantise import dequantised_network
 from spikeport.exporter.quantisation.layer import synapse_names
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles import load_chip
@@ -123,7 +123,7 @@ def test_the_report_bounds_what_rounding_did(graph: nir.NIRGraph, bits: int) -> 
         incoming = [c for c in network.connections if c.target == p.name]
         if not incoming:  # a bias axon
             continue
-        held = held_network(program)
+        held = dequantised_network(program)
         errors, largest = [], 0.0
         for c, name in zip(incoming, synapse_names(incoming), strict=True):
             rows = np.asarray(c.weights).reshape(len(c.weights), -1)

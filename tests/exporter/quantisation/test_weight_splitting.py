@@ -15,7 +15,7 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
 from spikeport.exporter.mapping import fan_outs, synapse_count
 from spikeport.exporter.program.chip_program import DenseConnection, InputPort, SparseConnection
-from spikeport.exporter.quantisation.dequantise import held_network, held_weights
+from spikeport.exporter.quantisation.dequantise import dequantised_network, stored_weights
 from spikeport.exporter.quantisation.layer import LayerOptions
 from spikeport.exporter.quantisation.quantise import assemble, quantise, quantise_layers
 from spikeport.exporter.quantisation.weight_splitting import (
@@ -108,7 +108,7 @@ def test_mixed_weights_are_split_by_sign_and_outliers_apart() -> None:
     outlier = quantise(network(weights), "loihi2", WIDTHS)
     exponents = {c.weight_exp for c in outlier.connections if c.sign_mode == "inhibitory"}
     assert len(exponents) == 2
-    held = held_weights(outlier.connections, (20, 30)).toarray() / outlier.quantisation["a"].scale
+    held = stored_weights(outlier.connections, (20, 30)).toarray() / outlier.quantisation["a"].scale
     assert np.abs(held - weights)[np.abs(weights) < 1].max() < 5 / 255 / 2
 
 
@@ -148,7 +148,7 @@ def test_a_mostly_zero_matrix_is_stored_sparse_and_a_full_one_dense() -> None:
         program = quantise(network(weights), "loihi2", WIDTHS)
         (connection,) = program.connections
         assert type(connection) is kind
-        held = held_weights([connection], (20, 30))
+        held = stored_weights([connection], (20, 30))
         dense = held.toarray() if isinstance(held, csr_array) else held
         np.testing.assert_allclose(dense / program.quantisation["a"].scale, weights, atol=0.01)
         stored = weights.size if kind is DenseConnection else np.count_nonzero(connection.weights)
@@ -162,7 +162,7 @@ def test_compressed_rows_give_the_integers_of_the_dense_matrix(seed: int, densit
     rows = csr_array(random_array((9, 40), density=density, random_state=rng, data_sampler=rng.standard_normal))
     from_rows = quantise(network(rows), "loihi2", WIDTHS)
     from_dense = quantise(network(rows.toarray()), "loihi2", WIDTHS)
-    a, b = (held_weights(p.connections, (9, 40)) for p in (from_rows, from_dense))
+    a, b = (stored_weights(p.connections, (9, 40)) for p in (from_rows, from_dense))
     np.testing.assert_array_equal(a.toarray(), b.toarray() if isinstance(b, csr_array) else b)
     assert all(isinstance(c, SparseConnection) for c in from_rows.connections)
 
@@ -178,7 +178,7 @@ def test_start_voltages_are_reached_when_the_first_input_can_arrive(seed: int, s
     program = quantise(wanted, "loihi2", WIDTHS)
     scale = program.quantisation["a"].scale
     late = replace(program, connections=tuple(replace(c, delay=max(start, 1)) for c in program.connections))
-    held = held_network(late).populations[0]
+    held = dequantised_network(late).populations[0]
     if start:
         np.testing.assert_allclose(held.v_initial / scale, wanted.populations[0].v_initial, atol=1 / scale)
 
@@ -205,7 +205,7 @@ def test_voltages_travel_in_units_that_the_next_weights_know() -> None:
     shift, scale = int(li.shift[0]), program.quantisation["a"].scale  # type: ignore[attr-defined]
     assert shift > 0
     into_b = [c for c in program.connections if c.target == "b"]
-    held = held_weights(into_b, (4, 6))
+    held = stored_weights(into_b, (4, 6))
     dense = held.toarray() if isinstance(held, csr_array) else held
     # weights per payload, in the network's units per unit of v
     found = dense / program.quantisation["b"].scale / (2.0**shift / scale)

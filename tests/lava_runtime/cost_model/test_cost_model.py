@@ -22,12 +22,12 @@ from spikeport.lava_runtime.cost_model.cases import (
     predicted_step,
 )
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, static_parts, static_power
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events, synops
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
 from spikeport.lava_runtime.cost_model.validation import Fitted, check, factor, fit, with_constants
 
-COUNTS = st.floats(0, 1e9).map(Range.exact)
+COUNTS = st.floats(0, 1e9).map(Estimate.exact)
 NAMES = [f.name for f in fields(Events)]
 EVENTS = st.fixed_dictionaries(dict.fromkeys(NAMES, COUNTS)).map(lambda counts: Events(**counts))
 
@@ -65,14 +65,14 @@ def case(
 
 
 def test_dynamic_energy_by_hand() -> None:
-    events = Events(*(Range.exact(n) for n in (1000, 100, 10, 50, 500, 20, 40, 80, 3, 7)))
+    events = Events(*(Estimate.exact(n) for n in (1000, 100, 10, 50, 500, 20, 40, 80, 3, 7)))
     parts = dynamic_parts(events, load_chip("loihi1").energy)
     assert parts["synops"].typical == pytest.approx(1000 * 35.5e-12 + 100 * 33.6e-12 + 10 * 24e-12)
     assert parts["neuron updates"].typical == pytest.approx(50 * 72.8e-12 + 500 * 51.2e-12)
     assert parts["spikes"].typical == pytest.approx(20 * 69.3e-12)
     assert parts["messages"].typical == pytest.approx(40 * 111e-12)
     assert parts["hops"].typical == pytest.approx(80 * 3.5e-12)
-    assert parts["host"] == Range.zero()
+    assert parts["host"] == Estimate.zero()
     assert dynamic_energy(events, load_chip("loihi1").energy).typical == pytest.approx(
         sum(part.typical for part in parts.values())
     )
@@ -81,7 +81,7 @@ def test_dynamic_energy_by_hand() -> None:
 def test_a_format_without_a_constant_costs_what_dense_does() -> None:
     speck = load_costs("speck").energy
     assert speck.synop_conv is None
-    conv, dense = synops("conv", Range.exact(5)), synops("dense", Range.exact(5))
+    conv, dense = synops("conv", Estimate.exact(5)), synops("dense", Estimate.exact(5))
     assert dynamic_energy(conv, speck) == dynamic_energy(dense, speck)
 
 
@@ -95,17 +95,17 @@ def test_static_power_by_hand() -> None:
 def test_the_time_of_a_step_by_hand() -> None:
     time = load_chip("loihi1").time
     sent = Events(
-        synops_dense=Range.exact(100),
-        updates_inactive=Range.exact(30),
-        updates_active=Range.exact(2),
-        spikes=Range.exact(2),
-        messages=Range.exact(4),
-        hops=Range.exact(8),
+        synops_dense=Estimate.exact(100),
+        updates_inactive=Estimate.exact(30),
+        updates_active=Estimate.exact(2),
+        spikes=Estimate.exact(2),
+        messages=Estimate.exact(4),
+        hops=Estimate.exact(8),
     )
-    core = core_time(CoreStep(sent, Range.exact(5)), time)
+    core = core_time(CoreStep(sent, Estimate.exact(5)), time)
     by_hand = 100 * 3.8 + 30 * 6.0 + 2 * 9.7 + 2 * 30 + 4 * 5.1 + 8 * 5.3 + 5 * 16
     assert core.typical == pytest.approx(by_hand * 1e-9)
-    assert step_time(core, Range.exact(3), time).typical == pytest.approx(1e-6 + by_hand * 1e-9 + 3 * 0.313e-6)
+    assert step_time(core, Estimate.exact(3), time).typical == pytest.approx(1e-6 + by_hand * 1e-9 + 3 * 0.313e-6)
 
 
 @given(one=EVENTS, two=EVENTS, scale=st.floats(0, 100))

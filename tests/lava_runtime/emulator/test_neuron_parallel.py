@@ -28,7 +28,7 @@ def run(program: ChipProgram, x: np.ndarray, steps: int) -> SimulationResult:
 def sharing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def threads(number: int) -> None:
         monkeypatch.setattr("os.cpu_count", lambda: number)
-        monkeypatch.setattr(shared, "SHARED_FROM", 1)
+        monkeypatch.setattr(shared, "NEURON_PARALLEL_FROM", 1)
         monkeypatch.setattr(shared, "_SMALL_POPULATION", 8)
 
     return threads
@@ -50,9 +50,9 @@ def test_any_network_gives_the_same_cut_or_whole(
     with monkeypatch.context() as patched:
         patched.setattr("os.cpu_count", lambda: threads)
         whole = run(program, x, len(x) + 4)
-        patched.setattr(shared, "SHARED_FROM", 1)
+        patched.setattr(shared, "NEURON_PARALLEL_FROM", 1)
         patched.setattr(shared, "_SMALL_POPULATION", 8)
-        assume(shared.can_share(program))
+        assume(shared.can_split_neurons(program))
         assert differences(whole, run(program, x, len(x) + 4)) == []
 
 
@@ -65,7 +65,7 @@ def test_payloads_and_delays_are_shared_too(sharing: Callable[[int], None]) -> N
     whole = run(program, x, 40)
     assert whole.counts()["li"].sum() > 0 and whole.counts()["conv"].sum() > 0
     sharing(3)
-    assert shared.can_share(program)
+    assert shared.can_split_neurons(program)
     parts = shared.cut(program, 3)
     assert [part["conv"] for part in parts] == [slice(0, 20), slice(20, 40), slice(40, 80)]
     assert [set(part) for part in parts] == [{"conv", "li", "fc"}, {"conv", "li"}, {"conv", "li"}]
@@ -75,8 +75,8 @@ def test_payloads_and_delays_are_shared_too(sharing: Callable[[int], None]) -> N
 def test_what_cannot_be_cut_runs_whole(sharing: Callable[[int], None]) -> None:
     sharing(2)
     # a grouped convolution, and delays of synapses
-    assert not shared.can_share(every_kind(1)) and not shared.can_share(beyond_stock(1))
-    assert shared.can_share(plain(every_kind(1)))
+    assert not shared.can_split_neurons(every_kind(1)) and not shared.can_split_neurons(beyond_stock(1))
+    assert shared.can_split_neurons(plain(every_kind(1)))
 
 
 def test_a_thread_that_fails_ends_the_run(sharing: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:

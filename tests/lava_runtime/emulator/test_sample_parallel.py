@@ -11,10 +11,9 @@ from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection, InputPort
 from spikeport.hardware_profiles.fixed_point import WordWidths
-from spikeport.lava_runtime.emulator import emulator
-from spikeport.lava_runtime.emulator import sample_parallel as blocks
+from spikeport.lava_runtime.emulator import emulator, sample_parallel
 from spikeport.lava_runtime.emulator.emulator import emulate
-from spikeport.lava_runtime.emulator.update_order import Stage, stages
+from spikeport.lava_runtime.emulator.update_order import UpdateGroup, stages
 from spikeport.lava_runtime.inputs import check_input
 from spikeport.lava_runtime.result import SimulationResult, differences
 
@@ -39,10 +38,10 @@ def test_any_network_gives_the_same_however_it_is_cut(
     x = data.draw(inputs_for(program, data.draw(st.sampled_from([0.01, 0.1, 0.5])), max_steps=20, max_batch=7))
     with monkeypatch.context() as patched:
         # as short as can be: a step, a sample
-        patched.setattr(blocks, "_BLOCK_BYTES", 1)
+        patched.setattr(sample_parallel, "_BLOCK_BYTES", 1)
         single = run(program, x, len(x) + 4, "all", 1)
-        patched.setattr(blocks, "_BLOCK_BYTES", held)
-        patched.setattr(blocks, "_BLOCK_STEPS", length)
+        patched.setattr(sample_parallel, "_BLOCK_BYTES", held)
+        patched.setattr(sample_parallel, "_BLOCK_STEPS", length)
         patched.setattr(emulator, "_STREAMED_FROM", 0 if streamed else 1 << 30)
         assert differences(single, run(program, x, len(x) + 4, "all", threads)) == []
         # without states a block is one call of a kernel
@@ -56,7 +55,7 @@ def test_any_network_gives_the_same_however_it_is_cut(
 def test_every_connection_in_long_blocks(program: ChipProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     x = spikes((40, 5, 3, 8, 9), 0.1, 4)
     found = spikes_of(run(program, x, 90, "spikes", 2))
-    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(sample_parallel, "_BLOCK_BYTES", 1)
     wanted = spikes_of(run(program, x, 90, "spikes", 1))
     assert wanted["spikes"].any()
     for name, values in found.items():
@@ -67,8 +66,8 @@ def test_a_group_leaves_nothing_for_the_next(monkeypatch: pytest.MonkeyPatch) ->
     program = dense((20, 30, 10), 1, 500)
     x = np.repeat(spikes((9, 1, 20), 0.4, 1), 6, axis=1)
     # at the end of the run spikes are on their way
-    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 30 * 4 * 2)
-    monkeypatch.setattr(blocks, "_BLOCK_STEPS", 2)
+    monkeypatch.setattr(sample_parallel, "_BLOCK_BYTES", 30 * 4 * 2)
+    monkeypatch.setattr(sample_parallel, "_BLOCK_STEPS", 2)
     result = run(program, x, 9, "all", 1)
     for name, values in result.arrays().items():
         samples = values if name.startswith(("counts/", "neuron_counts/")) else np.moveaxis(values, 1, 0)
@@ -92,14 +91,14 @@ def test_stages_come_behind_all_that_feed_them() -> None:
     }  # fmt: skip
     order = [stage.populations for stage in found]
     assert order.index(("a",)) < order.index(("c", "b")) < order.index(("d",))
-    assert stages(dense((4, 3, 2), 0)) == (Stage(("layer1",), False), Stage(("layer2",), False))
+    assert stages(dense((4, 3, 2), 0)) == (UpdateGroup(("layer1",), False), UpdateGroup(("layer2",), False))
 
 
 def test_cuts_give_every_thread_as_many_groups_and_hold_every_sample_once() -> None:
     program = dense((784, 512, 512, 10), 0)
     for batch, threads in ((128, 2), (7, 2), (1, 1), (1000, 3)):
-        made = blocks.cut(program, stages(program), 25, batch, threads, False)
+        made = sample_parallel.cut(program, stages(program), 25, batch, threads, False)
         assert [b for group in made.groups for b in range(batch)[group]] == list(range(batch))
         assert len(made.groups) % threads == 0
-        assert made.steps * max(g.stop - g.start for g in made.groups) * 512 * 4 <= blocks._BLOCK_BYTES
-    assert len(blocks.cut(program, stages(program), 25, 128, 2, streamed=True).groups) == 2
+        assert made.steps * max(g.stop - g.start for g in made.groups) * 512 * 4 <= sample_parallel._BLOCK_BYTES
+    assert len(sample_parallel.cut(program, stages(program), 25, 128, 2, streamed=True).groups) == 2

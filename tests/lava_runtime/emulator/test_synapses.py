@@ -21,7 +21,7 @@ from spikeport.exporter.program.chip_program import Connection, ConvConnection, 
 from spikeport.hardware_profiles.fixed_point import SIGN_MODES
 from spikeport.lava_runtime.emulator import synapses
 from spikeport.lava_runtime.kernels import dense
-from spikeport.lava_runtime.kernels.spike_events import Active
+from spikeport.lava_runtime.kernels.spike_events import SpikeEvents
 
 DENSITIES = st.sampled_from([0.0, 0.01, 0.1, 0.5, 0.8, 1.0])
 PAYLOADS = st.sampled_from([1, 1, 100, 100_000, 2**31 - 1])
@@ -100,7 +100,7 @@ def test_the_matrix_product_takes_over_and_gives_way_where_it_is_not_exact(monke
     used: list[type] = []
     multiply = dense.DenseSynapses._multiply
 
-    def noting(self: Any, active: Active, target: Any, kind: type) -> None:
+    def noting(self: Any, active: SpikeEvents, target: Any, kind: type) -> None:
         used.append(kind)
         multiply(self, active, target, kind)
 

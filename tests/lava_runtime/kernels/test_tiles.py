@@ -18,19 +18,18 @@ from spikeport.exporter.neurons import CubaLIF
 from spikeport.exporter.neurons.base import unpacked
 from spikeport.exporter.neurons.cuba import cuba_vector, lanes
 from spikeport.exporter.program.chip_program import ChipProgram
-from spikeport.lava_runtime.emulator import population_state as engine
-from spikeport.lava_runtime.emulator import sample_parallel as blocks
+from spikeport.lava_runtime.emulator import population_state, sample_parallel
 from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.inputs import check_input
-from spikeport.lava_runtime.kernels.spike_events import Active
+from spikeport.lava_runtime.kernels.spike_events import SpikeEvents
 from spikeport.lava_runtime.kernels.tiles import Tiles
 from spikeport.lava_runtime.result import SimulationResult, differences
 
 RANGES = [(-128, 127, 2), (-128, 127, 1), (0, 255, 1), (-255, 0, 1), (-8, 7, 16), (0, 0, 1), (255, 255, 1)]
 
 
-def listed(spikes: NDArray[np.uint8]) -> Active:
-    active = Active.empty(*spikes.shape, False)
+def listed(spikes: NDArray[np.uint8]) -> SpikeEvents:
+    active = SpikeEvents.empty(*spikes.shape, False)
     active.read_spikes(spikes)
     return active
 
@@ -74,9 +73,9 @@ def test_what_is_lent_is_as_what_waits(
     program = data.draw(chip_programs(max_neurons=70))
     x = data.draw(inputs_for(program, data.draw(st.sampled_from([0.01, 0.1, 0.5])), max_steps=20, max_batch=7))
     with monkeypatch.context() as patched:
-        patched.setattr(blocks, "_BLOCK_STEPS", length)
+        patched.setattr(sample_parallel, "_BLOCK_STEPS", length)
         found = run(program, x, len(x) + 4, record)
-        patched.setattr(engine, "tile_stepper", lambda _: None)
+        patched.setattr(population_state, "tile_stepper", lambda _: None)
         assert differences(run(program, x, len(x) + 4, record), found) == []
 
 
@@ -88,18 +87,18 @@ def test_layers_of_several_tiles(exponent: int, monkeypatch: pytest.MonkeyPatch)
     program = replace(plain, connections=connections)
     x = (np.random.default_rng(1).random((31, 5, 300)) < 0.3).astype(np.uint8)
     taken: list[int] = []
-    lend = engine.PopulationState.lend
+    defer_input = population_state.PopulationState.defer_input
 
-    def counting(state: engine.PopulationState, *arguments: Any) -> int:
-        taken.append(lend(state, *arguments))
+    def counting(state: population_state.PopulationState, *arguments: Any) -> int:
+        taken.append(defer_input(state, *arguments))
         return taken[-1]
 
-    monkeypatch.setattr(blocks, "_BLOCK_STEPS", 7)
-    monkeypatch.setattr(engine.PopulationState, "lend", counting)
+    monkeypatch.setattr(sample_parallel, "_BLOCK_STEPS", 7)
+    monkeypatch.setattr(population_state.PopulationState, "defer_input", counting)
     found = run(program, x, 31, "layers")
     # three layers, four blocks of seven steps of which the first waits; of the last three steps two arrive in them
     assert taken == [6] * 12 + [2] * 3
-    monkeypatch.setattr(engine, "tile_stepper", lambda _: None)
+    monkeypatch.setattr(population_state, "tile_stepper", lambda _: None)
     wanted = run(program, x, 31, "layers")
     assert all(values.any() for values in wanted.counts().values())
     assert differences(wanted, found) == []

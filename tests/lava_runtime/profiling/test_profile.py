@@ -19,7 +19,7 @@ from strategies import chip_programs, inputs_for
 from spikeport.exporter.mapping import encoding
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.profiling.activity import synaptic_operations
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.result import SimulationResult
@@ -171,9 +171,9 @@ def test_sparse_and_split_synapses_are_accessed_by_what_they_hold() -> None:
 
 
 def test_ranges_calculate_bound_by_bound() -> None:
-    one, two = Range(1, 2, 3), Range(2, 4, 8)
-    assert one + two == Range(3, 6, 11)
-    assert one * 2 == Range(2, 4, 6)
-    assert one.times(two) == Range(2, 8, 24)
-    assert one.largest(Range(0, 5, 1)) == Range(1, 5, 3)
-    assert one.over(two) == Range(1 / 8, 2 / 4, 3 / 2)
+    one, two = Estimate(1, 2, 3), Estimate(2, 4, 8)
+    assert one + two == Estimate(3, 6, 11)
+    assert one * 2 == Estimate(2, 4, 6)
+    assert one.times(two) == Estimate(2, 8, 24)
+    assert one.largest(Estimate(0, 5, 1)) == Estimate(1, 5, 3)
+    assert one.over(two) == Estimate(1 / 8, 2 / 4, 3 / 2)

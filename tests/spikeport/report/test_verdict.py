@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import Json, Page, _device, _energy, make_summary, page_of
 
-from spikeport.lava_runtime.cost_model.estimate import Range
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.charts import wilson
 from spikeport.report.units import count, estimate, percent, si, si_range, significant
 from spikeport.report.verdict import Outcome, against, duels, factor, outcome, verdict
@@ -22,11 +22,11 @@ def summary() -> Json:
 
 
 amounts = st.floats(1e-12, 1.0)
-ranges = st.lists(amounts, min_size=3, max_size=3).map(sorted).map(lambda v: Range(*v))
+ranges = st.lists(amounts, min_size=3, max_size=3).map(sorted).map(lambda v: Estimate(*v))
 
 
 @given(ranges, ranges)
-def test_only_ranges_apart_decide(chip: Range, ann: Range) -> None:
+def test_only_ranges_apart_decide(chip: Estimate, ann: Estimate) -> None:
     found = outcome(chip, ann)
     overlap = max(chip.low, ann.low) <= min(chip.high, ann.high)
     assert (found is Outcome.APART) == overlap
@@ -42,7 +42,7 @@ def test_only_ranges_apart_decide(chip: Range, ann: Range) -> None:
 
 @given(st.lists(st.tuples(ranges, ranges), min_size=1, max_size=4), ranges)
 def test_verdict_names_every_device_with_the_outcome_its_ranges_give(
-    devices: list[tuple[Range, Range]], chip: Range
+    devices: list[tuple[Estimate, Estimate]], chip: Estimate
 ) -> None:
     summary = make_summary()
     summary["per_inference"].update(_energy(chip.low, chip.typical, chip.high))
@@ -99,7 +99,7 @@ def test_verdict_says_the_unwelcome(summary: Json) -> None:
 
 
 @given(ranges, ranges)
-def test_least_factor_is_rounded_down(chip: Range, ann: Range) -> None:
+def test_least_factor_is_rounded_down(chip: Estimate, ann: Estimate) -> None:
     said = re.search(r"at least ([\d\u202f.]+)×", against(chip, ann))
     found = factor(chip, ann)
     assert (said is None) == (found is None)
@@ -126,7 +126,7 @@ def test_numbers_read_well() -> None:
     assert said(si(5e-19, "J")) == "0.000500 fJ"
     assert said(si_range(0.41e-6, 3.1e-6, "J")) == "0.41–3.1 µJ"
     assert said(si_range(0.9e-9, 3.1e-6, "J")) == "900 pJ – 3.1 µJ"
-    assert said(estimate(Range(1e-6, 2e-6, 3e-6), "J")) == "2.00 µJ (1.0–3.0 µJ)"
+    assert said(estimate(Estimate(1e-6, 2e-6, 3e-6), "J")) == "2.00 µJ (1.0–3.0 µJ)"
     assert said(significant(1234567.0)) == "1 234 567" or said(significant(1234567.0)) == "1 230 000"
     assert said(significant(-0.0456)) == "−0.0456"
     assert count(3.26) == "3.3"

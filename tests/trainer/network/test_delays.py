@@ -175,7 +175,7 @@ def test_one_delay_an_input_becomes_the_lag(tmp_path: Path) -> None:
             epochs=60, batch_size=20, learning_rate=0.05, weight_decay=0.0, steps=STEPS, encoding="spikes", seed=seed
         )
         method = get_method("bptt")(network, training).fit(data, progress=False)
-        (first, second) = method.spiking_network.effective_layers()[0].delays  # type: ignore[misc]
+        (first, second) = method.spiking_network.inference_layers()[0].delays  # type: ignore[misc]
         if abs(first - second) == 3:
             break
     assert abs(first - second) == 3

@@ -1,4 +1,4 @@
-"""Networks: what effective_layers() says is what the eval-mode forward pass computes."""
+"""Networks: what inference_layers() says is what the eval-mode forward pass computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
-from spikeport.trainer.network.inference_layers import EffectiveLayer
+from spikeport.trainer.network.inference_layers import InferenceLayer
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig, build_network
 from spikeport.trainer.network.spiking_network import Flatten, SpikingBlock, SpikingNetwork
@@ -20,7 +20,7 @@ from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 6, stride=2, dilation=2, padding=2, groups=2))
 
 
-def simulate(layer: EffectiveLayer, spikes: Array) -> Array:
+def simulate(layer: InferenceLayer, spikes: Array) -> Array:
     """Spikes (T, *output_shape) of one layer for input spikes (T, *input) of one sample.
 
     In the chip's integers if it is trained for them: numbers times the scale, decays toward zero.
@@ -60,7 +60,7 @@ def test_a_plain_simulation_of_effective_layers_gives_the_same_spikes(  # type: 
     x = (np.random.default_rng(2).random((12, 3, *shape)) < 0.4).astype(np.uint8)
     with torch.no_grad():
         measured = network.run(torch.from_numpy(x))
-    effective = network.effective_layers()
+    effective = network.inference_layers()
     assert [layer.name for layer in effective] == list(measured)
     for sample in range(x.shape[1]):
         spikes = x[:, sample].astype(np.float64)
@@ -73,7 +73,7 @@ def test_a_plain_simulation_of_effective_layers_gives_the_same_spikes(  # type: 
 def test_per_neuron_values_reach_effective_layers_in_the_output_shape() -> None:
     per_channel = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64).reshape(3, 1, 1)
     block = SpikingBlock(nn.Conv2d(1, 3, 3, bias=False), CubaLIF(per_channel, 0.5, torch.ones(3, 2, 2)))
-    (layer,) = SpikingNetwork((1, 4, 4), [block]).effective_layers()
+    (layer,) = SpikingNetwork((1, 4, 4), [block]).inference_layers()
     assert layer.du.shape == layer.vth.shape == layer.output_shape == (3, 2, 2)
     assert layer.dv.shape == () and layer.bias.tolist() == [0, 0, 0]
     np.testing.assert_allclose(layer.du[:, 0, 0], [0.1, 0.2, 0.3], rtol=1e-6)
@@ -120,7 +120,7 @@ def test_frozen_norms_train_with_the_numbers_of_eval_mode() -> None:
 
 def test_flatten_is_put_before_a_dense_layer_and_told() -> None:
     network = build_network(NetworkConfig(CONV), (2, 5, 6), 5, dt=2e-3)
-    layers = network.effective_layers()
+    layers = network.inference_layers()
     assert [(layer.name, layer.kind, layer.flatten_before) for layer in layers] == [
         ("layer1", "conv", False),
         ("layer2", "conv", False),

@@ -23,7 +23,7 @@ from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.run.stages import twin_sizes
 from spikeport.trainer.ann import TwinNetwork
-from spikeport.trainer.network.inference_layers import EffectiveLayer, EffectiveSynapse
+from spikeport.trainer.network.inference_layers import InferenceLayer, InferenceSynapse
 from spikeport.trainer.network.layer_specs import LayerConfig, plan
 from spikeport.trainer.network.network_config import NetworkConfig, build_network
 from spikeport.trainer.network.spiking_network import Flatten, Join, SpikingBlock, SpikingNetwork
@@ -66,7 +66,7 @@ def spikes(network: SpikingNetwork, steps: int = 10, samples: int = 3) -> NDArra
     return (generator.random((steps, samples, *network.input_shape)) < 0.4).astype(np.uint8)
 
 
-def read(synapse: EffectiveLayer | EffectiveSynapse, given: dict[str, Array]) -> Array:
+def read(synapse: InferenceLayer | InferenceSynapse, given: dict[str, Array]) -> Array:
     """What a synapse reads in one step: its sources added, pooled, flattened."""
     summed: Array = np.sum([given[source] for source in synapse.sources], axis=0)
     if synapse.pool > 1:
@@ -78,7 +78,7 @@ def read(synapse: EffectiveLayer | EffectiveSynapse, given: dict[str, Array]) ->
 
 def simulated(network: SpikingNetwork, x: NDArray[np.uint8]) -> dict[str, Array]:
     """Spikes of every layer for one sample, from what the network says of itself, by plain loops."""
-    layers, joins = network.effective_layers(), {join.name: join for join in network.effective_joins()}
+    layers, joins = network.inference_layers(), {join.name: join for join in network.effective_joins()}
     states = {layer.name: [np.zeros(layer.output_shape) for _ in range(3)] for layer in layers}
     fired: dict[str, list[Array]] = {layer.name: [] for layer in layers}
     by_name = {layer.name: layer for layer in layers}
@@ -96,7 +96,7 @@ def simulated(network: SpikingNetwork, x: NDArray[np.uint8]) -> dict[str, Array]
             if layer.shortcut is not None:
                 second = layer.shortcut
                 like = {**vars(layer), **vars(second), "output_shape": layer.output_shape}
-                arrived = arrived + connect(EffectiveLayer(**like), read(second, given))
+                arrived = arrived + connect(InferenceLayer(**like), read(second, given))
             if layer.recurrent is not None:
                 arrived = arrived + layer.recurrent @ s
             u = u * (1 - layer.du) + arrived
@@ -151,7 +151,7 @@ def test_chip_aware_synapses_come_out_as_the_integers_of_training(name: str, bit
     network = made(name, chip_aware=bits)
     write_nir(network_to_nir(network), tmp_path / "model.nir")
     program = compile_graph(read_nir(tmp_path / "model.nir"), load_chip("loihi2"), CompileOptions(weight_bits=bits))
-    for layer in network.effective_layers():
+    for layer in network.inference_layers():
         unit = float(layer.vth.max() / program.population(layer.name).vth.max())
         wanted = [layer.weight / layer.pool**2] * len(layer.sources)
         wanted += [layer.recurrent] if layer.recurrent is not None else []
