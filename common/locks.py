@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shlex
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -22,8 +23,9 @@ from pathlib import Path
 from .errors import InputError, reason
 from .files import beside, make_folder, target_of
 
-FOLDER_LOCK = ".lock"
-_ENDING = ".lock"
+# no other program takes such a name
+_FOLDER_LOCK = ".spikeport.lock"
+_ENDING = ".spikeport.lock"
 _LONGEST_COMMAND = 120
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 # where Windows locks a byte: beyond what anybody reads
@@ -61,7 +63,7 @@ def locked_file(path: str | Path, option: str = "-o") -> Iterator[None]:
 @contextmanager
 def locked_folder(path: str | Path, option: str = "--out") -> Iterator[None]:
     """The same for a folder, which is made if it is not there, and removed again if nothing comes into it."""
-    with _locked(Path(path) / FOLDER_LOCK, path, option):
+    with _locked(Path(path) / _FOLDER_LOCK, path, option):
         yield
 
 
@@ -83,10 +85,17 @@ def _take(file: Path, output: str | Path, option: str) -> int:
     """The open file with the lock on it; raises InputError."""
     while True:
         try:
-            handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            # in a folder that others write to, too, a link there would be a trap
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise InputError(f"{file}: is a link; remove it, or choose another {option}") from error
             why = error.strerror or reason(error)
             raise InputError(f"{output}: cannot be written ({why}); choose another {option}") from error
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode) or about.st_nlink > 1:
+            os.close(handle)
+            raise InputError(f"{file}: is no lock of {output}; remove it, or choose another {option}")
         taken = _lock(handle)
         holder = None if taken else _holder(file)
         if taken is False or (taken is None and _runs(holder)):

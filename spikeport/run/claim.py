@@ -1,8 +1,8 @@
 """Who may write a run folder, and how a new run takes an old one's place: when it is complete, not before.
 
-DIR/.lock   held by the one process that writes (common/locks.py)
-DIR/.new    what `--overwrite` writes, while the old run stays whole; `--overwrite --resume` goes on with it
-DIR/.done   the same, complete: its files are taking the old ones' places
+DIR/.spikeport.lock   held by the one process that writes (common/locks.py)
+DIR/.spikeport-new    what `--overwrite` writes, while the old run stays whole; `--overwrite --resume` continues it
+DIR/.spikeport-done   the same, complete: its files are taking the old ones' places
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spikeport.common.locks import locked_folder
 
 from .run_folder import RunFolder
 
-_NEW, _DONE = ".new", ".done"
+_NEW, _DONE = ".spikeport-new", ".spikeport-done"
 # what a run or a training leaves; of an old one nothing else goes when a new one is complete
 _MADE = ("recipe.toml", "network.*", "ann.*", "ann_int8.onnx", "checkpoint.*", "ann_checkpoint.*", "model.nir",
          "model.chip", "test_input.npy", "result.npz", "raster.npz", "summary.json", "report.html")  # fmt: skip
@@ -126,7 +126,7 @@ def _move_in(folder: RunFolder) -> None:
     shutil.rmtree(done)
 
 
-# within .done: old files without a new one are removed already
+# within the complete run: old files without a new one are removed already
 _KEPT = ".kept"
 
 

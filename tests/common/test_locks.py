@@ -79,6 +79,17 @@ def test_a_link_and_what_it_leads_to_are_one_output(tmp_path: Path) -> None:
         pass
 
 
+def test_nothing_is_written_through_a_link_in_the_lock_s_place(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    lock = tmp_path / ".out.spikeport.lock"
+    for make in (lock.symlink_to, lock.hardlink_to):
+        make(tmp_path / "mine")
+        with pytest.raises(InputError, match="remove it"), locked_file(tmp_path / "out"):
+            pass
+        lock.unlink()
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_a_pipe_has_no_lock(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with locked_file(tmp_path / "pipe"), locked_file(tmp_path / "pipe"):
@@ -87,7 +98,7 @@ def test_a_pipe_has_no_lock(tmp_path: Path) -> None:
 
 def test_without_locks_of_the_system_the_process_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_lock", lambda _: None)
-    note = tmp_path / ".out.lock"
+    note = tmp_path / ".out.spikeport.lock"
     mine = {"host": locks.platform.node(), "command": "spikeport run"}
     note.write_text(json.dumps({"process": os.getppid(), **mine}))
     with pytest.raises(InputError, match=f"process {os.getppid()} "), locked_file(tmp_path / "out"):

@@ -214,7 +214,7 @@ def test_the_longest_name_works(name: str, tmp_path: Path) -> None:
     program, x = dense((5, 5), 1), spikes((4, 2, 5), 0.5, 1)
     simulate_to_file(program, x, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert len(os.fsencode(beside(tmp_path / name, ".", ".lock").name)) <= 255
+    assert len(os.fsencode(beside(tmp_path / name, ".", ".spikeport.lock").name)) <= 255
     with pytest.raises(InputError, match="choose a shorter name"):
         write_text(tmp_path / (name + "xx"), "text")
 

@@ -350,11 +350,11 @@ def test_overwriting_that_fails_leaves_the_old_run(
     recipe = str(trained / "b.toml")
     monkeypatch.setattr(Bptt, "loss", infinite)
     assert "diverged" in refusal(monkeypatch, command, recipe, "--out", str(out), "--overwrite")
-    assert {name: content for name, content in contents(out).items() if not name.startswith(".new/")} == old
+    assert {name: content for name, content in contents(out).items() if not name.startswith(".spikeport-new/")} == old
     said = refusal(monkeypatch, command, str(trained / "a.toml"), "--out", str(out))
     assert "--overwrite --resume" in said
     # refused before anything has begun, it leaves nothing
-    shutil.rmtree(out / ".new")
+    shutil.rmtree(out / ".spikeport-new")
     wrong = refusal(monkeypatch, command, str(trained / "b.toml"), "--out", str(out), "--overwrite", "--resume")
     assert "another configuration" in wrong
     monkeypatch.setattr("spikeport.run.stages.load_dataset", fail)
@@ -376,7 +376,7 @@ def test_overwriting_that_was_interrupted_goes_on(trained: Path, tmp_path: Path)
     old = contents(out)
     (tmp_path / "long.toml").write_text(OTHER.replace("epochs = 2", "epochs = 60"))
     running = started("train", "long.toml", "--out", "A", "--overwrite", cwd=tmp_path)
-    with stopped(running, out / ".new" / "checkpoint.csv"):
+    with stopped(running, out / ".spikeport-new" / "checkpoint.csv"):
         running.kill()
     running.communicate(timeout=300)
     assert {name: content for name, content in contents(out).items() if name in old} == old
@@ -412,7 +412,7 @@ def test_moving_in_goes_on_where_it_was_ended(moves: int, tmp_path: Path, monkey
     real, left = Path.replace, [moves]
 
     def replace(path: Path, target: Path) -> Any:
-        if path.parent.name == ".done":
+        if path.parent.name == ".spikeport-done":
             if not left[0]:
                 raise KeyboardInterrupt
             left[0] -= 1
