@@ -16,7 +16,8 @@ from spikeport.hardware_profiles.loader import available, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
 from spikeport.network.finished_run import Run
 from spikeport.network.network import Network, compile_network, open_network
-from spikeport.run.run_folder import RunFolder, new_folder
+from spikeport.run.claim import new_folder
+from spikeport.run.run_folder import RunFolder
 
 from .doctor import Doctor, examine
 

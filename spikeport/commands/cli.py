@@ -132,7 +132,7 @@ def train(
 
     Example: spikeport train digits --out runs/mine
     """
-    from spikeport.run.run_folder import new_folder
+    from spikeport.run.claim import new_folder
 
     from . import commands
 
@@ -481,8 +481,8 @@ def _commands() -> Any:
 
 
 def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, said: Output) -> None:
+    from spikeport.run.claim import new_folder
     from spikeport.run.recipe import load_recipe
-    from spikeport.run.run_folder import new_folder
     from spikeport.run.whole_run import run_recipe
 
     name = load_recipe(recipe).name

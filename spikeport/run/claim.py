@@ -141,3 +141,22 @@ def _remove(path: Path) -> None:
 def _found(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     for pattern in patterns:
         yield from sorted(folder.glob(pattern))
+
+
+def new_folder(out: Path | None, name: str, overwrite: bool, resume: bool = False) -> RunFolder:
+    """The folder for a run: `out`, or runs/NAME (runs/NAME-2, ... if that holds a run that is not to be gone on with).
+
+    Raises InputError if `out` is a file; what `out` holds is checked when the folder is claimed.
+    """
+    if out is not None:
+        folder = RunFolder(out)
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out}: is a file; give a folder with --out")
+        return folder
+    base = Path("runs")
+    folder = RunFolder(base / name)
+    number = 2
+    while not overwrite and (folder.finished or (not resume and holds_training(folder.path) is not None)):
+        folder = RunFolder(base / f"{name}-{number}")
+        number += 1
+    return folder

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeport.common.errors import InputError
 from spikeport.common.files import write_bytes, write_text
 from spikeport.trainer.tensor_files.file_names import ENDING, drop_old, found
 
@@ -105,24 +104,3 @@ class RunFolder:
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json, whole or not at all."""
         write_text(self.summary, json.dumps(summary, indent=2) + "\n")
-
-
-def new_folder(out: Path | None, name: str, overwrite: bool, resume: bool = False) -> RunFolder:
-    """The folder for a run: `out`, or runs/NAME (runs/NAME-2, ... if that holds a run that is not to be gone on with).
-
-    Raises InputError if `out` is a file; what `out` holds is looked at when the folder is claimed (claim.py).
-    """
-    from .claim import holds_training
-
-    if out is not None:
-        folder = RunFolder(out)
-        if out.exists() and not out.is_dir():
-            raise InputError(f"{out}: is a file; give a folder with --out")
-        return folder
-    base = Path("runs")
-    folder = RunFolder(base / name)
-    number = 2
-    while not overwrite and (folder.finished or (not resume and holds_training(folder.path) is not None)):
-        folder = RunFolder(base / f"{name}-{number}")
-        number += 1
-    return folder

@@ -183,7 +183,7 @@ def test_export_writes_what_run_wrote(finished: Path, tmp_path: Path) -> None:
 
 
 def test_a_default_folder_is_numbered_not_overwritten(finished: Path, tmp_path: Path) -> None:
-    from spikeport.run.run_folder import new_folder
+    from spikeport.run.claim import new_folder
 
     os.chdir(tmp_path)
     try:
