@@ -111,7 +111,7 @@ KILLS, EPOCHS = 10, 300
 KILLED = """
 import sys
 sys.path[:0] = {tests!r}
-from test_loop import *
+from test_training_loop import *
 torch.set_num_threads(1)
 folder, Noisy.left = Path(sys.argv[1]), int(sys.argv[2])
 method = Waiting(NETWORK, replace(TRAINING, epochs=EPOCHS))
@@ -168,7 +168,7 @@ def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_weights(tmp
 PARALLEL = """
 import sys
 sys.path[:0] = {tests!r}
-from test_loop import *
+from test_training_loop import *
 torch.set_num_threads(1)
 network = replace(NETWORK, batch_norm={norm})
 # one training after the other, as a network's and its twin's
