@@ -90,16 +90,16 @@ ADDITIONS = [
         "Add a chip",
         "example_small_chip",
         {"hardware_profiles/data/NAME.toml": new("chip.toml")},
-        "from hardware_profiles import available, load_chip; load_chip('NAME'); assert 'NAME' in available()",
+        "from spikeport.hardware_profiles import available, load_chip; load_chip('NAME'); assert 'NAME' in available()",
         ("tests/hardware_profiles/test_profiles.py",),
     ),
     Addition(
         "Add a training method",
         "example_mse",
         {
-            "trainer/NAME.py": new("method.py"),
+            "trainer/methods/NAME.py": new("method.py"),
             "trainer/methods/registry.py": after(
-                ("from .estimator import Method\n", "from .example_mse import MeanSquares\n"),
+                ("from .bptt import Bptt\n", "from .example_mse import MeanSquares\n"),
                 ("SewResnet, TsslBp", ", MeanSquares"),
             ),
             "recipes/digits_NAME.toml": recipe,
@@ -122,10 +122,10 @@ ADDITIONS = [
                 "neuron.py",
                 ("from spikeport.exporter.neurons import CubaLIF, Integers\n", "from .base import Integers\n"),
                 ("from spikeport.exporter.neurons.cuba.cuba import plain_current, plain_voltage\n",
-                 "from .cuba import plain_current, plain_voltage\nfrom .cuba_lif import CubaLIF\n"),
+                 "from .cuba.cuba import plain_current, plain_voltage\nfrom .cuba.cuba_lif import CubaLIF\n"),
             ),
             "exporter/neurons/__init__.py": after(
-                ("from .delta import Delta\n", "from .example_floor_lif import FloorLIF\n"),
+                ("Population, SpikeStep, States, Step, StockProcess\n", "from .example_floor_lif import FloorLIF\n"),
                 ("    LIFRefractory,\n    TernaryLIF,\n", "    FloorLIF,\n"),
                 ('    "Delta",\n', '    "FloorLIF",\n'),
             ),
@@ -170,13 +170,13 @@ ADDITIONS = [
         "Add a data set",
         "bars",
         {
-            "trainer/data/NAME.py": new(
+            "trainer/data/sets/NAME.py": new(
                 "dataset.py",
-                ("from spikeport.trainer.data import Dataset, Request", "from .dataset import Dataset, Request"),
+                ("from spikeport.trainer.data import Dataset, Request", "from spikeport.trainer.data.dataset import Dataset, Request"),
                 ("example_bars", "bars"),
             ),
             "trainer/data/__init__.py": after(
-                ("from ..lookup import lookup\n", "from .bars import bars\n"),
+                ("from .dataset import Dataset, Request, Samples\n", "from .sets.bars import bars\n"),
                 ("_LOADERS: tuple[Loader, ...] = (\n", "    bars,\n"),
             ),
             "docs/training.md": after(("| `dataset` | one sample | comes from |\n|---|---|---|\n",
@@ -201,9 +201,9 @@ def repository(folder: Path) -> Path:
     wanted = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(wanted, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(None, names):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     return folder
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -62,6 +63,21 @@ def test_every_file_of_data_is_inside(wheel: Path) -> None:
     # one import root: `trainer` and the others are names of other people's packages, too
     roots = {name.split("/")[0] for name in inside}
     assert roots == {"spikeport", f"spikeport-{spikeport.__version__}.dist-info"}
+
+
+@pytest.mark.slow
+def test_the_wheel_beside_another_package_named_trainer(wheel: Path, tmp_path: Path) -> None:
+    """Coqui's trainer from PyPI, with a stand-in for what it needs beyond PyTorch; both import and work."""
+    run(sys.executable, "-m", "venv", "--system-site-packages", "venv", cwd=tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    # the packages of this environment but not its editable spikeport, which is a .pth file
+    site = next((tmp_path / "venv" / "lib").glob("python3.*")) / "site-packages"
+    (site / "base.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    run(python, "-m", "pip", "install", "-q", "--no-deps", wheel, "trainer==0.0.36", "coqpit==0.0.17", cwd=tmp_path)
+    code = "import trainer, spikeport, spikeport.trainer, spikeport.exporter.compile; print(trainer.__file__, spikeport.__file__);"
+    code += "from trainer import TrainerConfig; TrainerConfig(); print(spikeport.chips()['loihi2'].title)"
+    shown = run(python, "-c", code, cwd=tmp_path)
+    assert shown.count(str(site)) == 2, shown
 
 
 @pytest.mark.slow
