@@ -63,7 +63,7 @@ def test_a_guide_does_what_it_says(path: Path, tmp_path: Path) -> None:
             else:
                 command = shlex.split(text.replace(ADDRESS, address))[1:]
                 if path.stem == "tutorial" and command[0] == "run":
-                    continue  # a minute: tests/whole/test_wheel.py does it
+                    continue  # a minute; README's same command is run by tests/whole/test_wheel.py
                 if lava_missing() and {"lava", "stock"} & set(command):
                     continue
                 result = spikeport(*command, cwd=tmp_path, limit=550)

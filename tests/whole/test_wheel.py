@@ -108,6 +108,7 @@ def test_the_light_installation_runs_networks_from_scratch(wheel: Path, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_the_extra_train_trains_from_scratch(wheel: Path, tmp_path: Path) -> None:
     """On Python 3.11, whose PyTorch is not the one that this project's own environment on 3.10 has."""
     python = interpreter(11)
@@ -124,6 +125,6 @@ def test_the_extra_train_trains_from_scratch(wheel: Path, tmp_path: Path) -> Non
     assert min(found["accuracy"].values()) > 0.5 and found["agreement"] > 0.97
     assert (tmp_path / "run" / "report.html").is_file()
     run(bin_ / "spikeport", "export", "run", "-o", "twin.onnx", cwd=tmp_path)
-    for page in FIRST_PAGES:
-        (tmp_path / page.stem).mkdir()
-        carry_out(page, tmp_path / page.stem, bin_ / "python", ENVIRONMENT, training=True)
+    # the tutorial's training is README's
+    (tmp_path / "readme").mkdir()
+    carry_out(FIRST_PAGES[0], tmp_path / "readme", bin_ / "python", ENVIRONMENT, training=True)
