@@ -72,7 +72,10 @@ def test_steps_beyond_the_input_are_silent_and_fewer_cut_it_off() -> None:
     program = dense((10, 10), 1)
     x = spikes((6, 2, 10), 0.5, 3)
     padded = np.concatenate([x, np.zeros((4, 2, 10), np.uint8)])
-    assert differences(simulate(program, x, steps=10, record="all"), simulate(program, padded, record="all")) == []
+    assert (
+        differences(simulate(program, x, steps=10, record="all"), simulate(program, padded, steps=10, record="all"))
+        == []
+    )
     short = simulate(program, x, steps=4, record="all")
     np.testing.assert_array_equal(short.states["v/layer1"], simulate(program, x, record="all").states["v/layer1"][:4])
 

@@ -45,7 +45,7 @@ def arrivals(connection: Connection, shapes: tuple[Any, Any], x: NDArray[np.int3
     program = validate(
         ChipProgram("loihi2", WIDTHS, 1e-3, (InputPort("in", shapes[0]),), (relay,), (connection,), ("out",))
     )
-    found = simulate(program, x).output
+    found = simulate(program, x, steps=len(x)).output
     graded = bool(x.min() < 0 or x.max() > 1)
     for sample in range(x.shape[1]):
         wanted = step_stock(connection, program, x[:, sample], graded)

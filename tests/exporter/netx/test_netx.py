@@ -41,7 +41,7 @@ def test_oxford_spikes_as_netx_does() -> None:
     x = np.zeros((2000, 1, 200), np.uint8)
     x[events[:, 2].astype(int), 0, events[:, 0].astype(int)] = 1
     # 10712 spikes in 2000 steps: lava-dl 0.6.0's netx on the same input, equal in every place
-    assert simulate(program, x).output.sum() == 10712
+    assert simulate(program, x, steps=2000).output.sum() == 10712
 
 
 @needs_networks

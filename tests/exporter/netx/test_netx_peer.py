@@ -49,7 +49,7 @@ def test_oxford_equals_netx(tmp_path: Path) -> None:
     events = np.load(NETX / "oxford" / "input.npy")
     x = np.zeros((2000, 1, 200), np.uint8)
     x[events[:, 2].astype(int), 0, events[:, 0].astype(int)] = 1
-    ours = simulate(compile_net(net, LOIHI2), x).output
+    ours = simulate(compile_net(net, LOIHI2), x, steps=len(x)).output
     np.testing.assert_array_equal(ours, netx([(net, x)], tmp_path)[0][0])
     wanted = np.zeros((2000, 200), np.uint8)
     truth = np.load(NETX / "oxford" / "ground_truth.npy")
@@ -64,7 +64,7 @@ def test_200_samples_of_mnist_equal_netx(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     # one after the other in one run, each image as rates over 32 steps
     x = np.concatenate([rng.random((32, 784)) < image / 255 for image in images]).astype(np.uint8)[:, None]
-    ours = simulate(compile_net(net, LOIHI2), x).output
+    ours = simulate(compile_net(net, LOIHI2), x, steps=len(x)).output
     np.testing.assert_array_equal(ours, netx([(net, x)], tmp_path)[0][0])
     assert ours.sum() > 1000
 
@@ -73,7 +73,7 @@ def test_delays_of_ntidigits_repeat_what_lava_dl_recorded() -> None:
     folder = RECORDED / "ntidigits"
     x = np.load(folder / "input.npy").T.reshape(3000, 1, 1, 1, 64).astype(np.uint8)
     recorded = np.load(folder / "output.npy")
-    ours = simulate(compile_net(folder / "ntidigits.net", LOIHI2), x).output.reshape(3000, -1).T
+    ours = simulate(compile_net(folder / "ntidigits.net", LOIHI2), x, steps=3000).output.reshape(3000, -1).T
     # the recording, from training, lacks the step of the last layer's connection
     np.testing.assert_array_equal(ours[:, :-1], recorded[:, 1:])
 
@@ -81,7 +81,7 @@ def test_delays_of_ntidigits_repeat_what_lava_dl_recorded() -> None:
 def test_sigma_delta_pilotnet_repeats_what_lava_dl_recorded() -> None:
     folder = RECORDED / "pilotnet_sdnn"
     x = np.load(folder / "input.npy").transpose(3, 2, 1, 0)[:, None].repeat(10, axis=0)
-    ours = simulate(compile_net(folder / "network.net", LOIHI2), x).output.reshape(-1)
+    ours = simulate(compile_net(folder / "network.net", LOIHI2), x, steps=len(x)).output.reshape(-1)
     recorded = np.load(folder / "output.npy").reshape(-1)
     # what the biases cause comes at once, what the image causes a step later: its axons take one
     np.testing.assert_array_equal(ours[:8], recorded[:8])
@@ -165,4 +165,6 @@ def test_the_board_s_script_answers_as_the_emulator_without_a_board(tmp_path: Pa
     script = ROOT / "examples" / "loihi_board.py"
     command = [PEERS / "bin" / "python", script, *(tmp_path / name for name in ("m.net", "x.npy", "out.npy"))]
     subprocess.run([str(part) for part in command], check=True, timeout=900, capture_output=True)
-    np.testing.assert_array_equal(simulate(program, x[:, None]).output[:, 0], np.load(tmp_path / "out.npy"))
+    np.testing.assert_array_equal(
+        simulate(program, x[:, None], steps=len(x)).output[:, 0], np.load(tmp_path / "out.npy")
+    )

@@ -107,7 +107,7 @@ def test_graphs_are_rounded_to_what_a_file_can_say(graph: nir.NIRGraph, number: 
     read = written_and_read(program)
     rng = np.random.default_rng(number)
     x = (rng.random((20, 2, *program.inputs[0].shape)) < 0.5).astype(np.uint8)
-    ours, theirs = (simulate(p, x, record="all").states for p in (program, read))
+    ours, theirs = (simulate(p, x, steps=20, record="all").states for p in (program, read))
     for one, other in zip(program.populations, read.populations, strict=True):
         for kind in "vs" if isinstance(one, CubaLIF) else "v":
             mine, its = ours[f"{kind}/{one.name}"], theirs[f"{kind}/{other.name}"]
@@ -207,7 +207,7 @@ def test_a_compiled_program_is_written_exactly_or_refused(graph: nir.NIRGraph) -
         assert "export the .nir file" in str(error)
         return
     x = (np.random.default_rng(0).random((20, 2, *program.inputs[0].shape)) < 0.5).astype(np.uint8)
-    ours, theirs = (simulate(p, x).output.reshape(20, 2, -1) for p in (program, read))
+    ours, theirs = (simulate(p, x, steps=20).output.reshape(20, 2, -1) for p in (program, read))
     np.testing.assert_array_equal(ours, theirs)
 
 

@@ -71,7 +71,7 @@ def assert_adds_up(profile: Profile) -> None:
 def test_the_energy_of_a_layer_is_its_counts_times_the_chips_constants() -> None:
     program = programs.dense((6, 8, 4), 3)
     chip = load_chip("loihi1")
-    profile = profile_run(program, simulate(program, programs.spikes((10, 3, 6), 0.5, 1)), chip)
+    profile = profile_run(program, simulate(program, programs.spikes((10, 3, 6), 0.5, 1), steps=10), chip)
     assert profile.samples == 3
     entry, first, _ = profile.layers
     cost = chip.energy
@@ -96,7 +96,7 @@ def test_the_energy_of_a_layer_is_its_counts_times_the_chips_constants() -> None
 def test_the_busiest_core_sets_the_step_time() -> None:
     program = programs.dense((6, 40, 4), 3)
     chip = load_chip("loihi1")
-    profile = profile_run(program, simulate(program, programs.spikes((10, 2, 6), 0.5, 1)), chip)
+    profile = profile_run(program, simulate(program, programs.spikes((10, 2, 6), 0.5, 1), steps=10), chip)
     time = chip.time
     assert time.spike and time.message and time.message_in and time.neuron_update_active
     work = [
@@ -120,7 +120,7 @@ def test_silence_costs_updates_and_static_power_only() -> None:
     silent = replace(program.populations[0], bias_mant=none, v_initial=none)
     program = replace(program, populations=(silent,))
     chip = load_chip("loihi2")
-    profile = profile_run(program, simulate(program, np.zeros((10, 1, 6), np.uint8)), chip)
+    profile = profile_run(program, simulate(program, np.zeros((10, 1, 6), np.uint8), steps=10), chip)
     assert profile.dynamic.typical == pytest.approx(80 * chip.energy.neuron_update_inactive.value)
     assert profile.static.typical > 0
 

@@ -254,7 +254,7 @@ def test_sparse_connections_reach_only_the_cores_of_their_synapses() -> None:
     program = replace(program, connections=(sparse,))
     x = np.zeros((2, 1, 3), np.uint8)
     x[0] = 1
-    found = profile_run(program, simulate(program, x, record="layers"), crowded(2), x).timeline
+    found = profile_run(program, simulate(program, x, steps=2, record="layers"), crowded(2), x).timeline
     assert found.exact["synops_sparse"].tolist() == [[0, 2, 1], [0, 0, 0]]
     assert found.exact["received"].tolist() == [[0, 1, 1], [0, 0, 0]]
     assert found.exact["messages"].tolist() == [[2, 0, 0], [0, 0, 0]]

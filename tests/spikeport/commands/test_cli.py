@@ -51,7 +51,8 @@ def test_the_way_from_nir_to_profile(work: Path) -> None:
     result = spikeport("simulate", made, "--input", work / "x.npy", "--record", "all", "-o", work / "out.npz")
     assert result.returncode == 0, result.stderr
     with np.load(work / "out.npz") as arrays:
-        assert arrays["spikes"].shape == (10, 3, 4)
+        # 10 steps of input, and one for the connection
+        assert arrays["spikes"].shape == (11, 3, 4)
         assert arrays["counts/lif"].shape == (3,) and arrays["counts/input"].shape == (3,)
         assert {"s/lif", "u/lif", "v/lif"} <= set(arrays.files)
     figures = work / "profile.json"
