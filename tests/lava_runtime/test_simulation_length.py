@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import spikeport
 from programs import dense, spikes
-from test_cli import spikeport
 
 import spikeport as sp
-from exporter.program_file import save_program
-from hardware_profiles import load_chip
-from lava_runtime.profile import profile_simulated
-from lava_runtime.simulate import answer_steps, simulate
-from lava_runtime.workers import simulate_to_file
+from spikeport.exporter.program.chip_file import save_program
+from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.profiling.profile import profile_simulated
+from spikeport.lava_runtime.simulate import answer_steps, simulate
+from spikeport.lava_runtime.workers import simulate_to_file
 
 PROGRAM, X = dense((6, 8, 5, 4), 1), spikes((10, 3, 6), 0.5, 1)
 ALL = 13  # of the input, and one for each of the three connections on the way
