@@ -23,7 +23,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError
+from spikeport.common.errors import InputError, naming
 from spikeport.trainer.network.inference_layers import EffectiveJoin, Geometry, InferenceLayer
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
@@ -41,8 +41,10 @@ class _Gains:
 
 def network_to_nir(network: SpikingNetwork) -> nir.NIRGraph:
     """The graph of a trained network in eval mode; raises InputError for what NIR cannot say."""
-    layers, joins = network.inference_layers(), network.effective_joins()
-    return to_nir(layers, network.input_shape, network.dt, joins, network.payload)
+    # its file may come from anywhere, with finite numbers that no layer of the chip has
+    with naming("the trained network", "train again"):
+        layers, joins = network.inference_layers(), network.effective_joins()
+        return to_nir(layers, network.input_shape, network.dt, joins, network.payload)
 
 
 def to_nir(

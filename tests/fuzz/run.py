@@ -19,6 +19,8 @@ from pathlib import Path
 _CHILD = Path(__file__).resolve().parent / "child.py"
 # of the clock on the wall, on a machine that may be busy with other things
 _SILENT_SECONDS = 45.0
+# until the first case: imports, seeds and kernels
+_START_SECONDS = 300.0
 # how many cases of each make 24,000
 CASES = {
     "nir": 2500, "net": 3000, "chip": 2500, "h5": 1500, "onnx": 1500, "toml": 3000, "npy": 3000, "npz": 3000,
@@ -65,16 +67,17 @@ def _child(reader: str, number: int, last: int, folder: Path, found: Found) -> i
     command = [sys.executable, str(_CHILD), reader, str(number), str(last), str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
-    running = None
+    running, patience = None, _START_SECONDS
     try:
         while True:
-            ready, _, _ = select.select([process.stdout], [], [], _SILENT_SECONDS)
+            ready, _, _ = select.select([process.stdout], [], [], patience)
             if not ready:
                 found.add(number if running is None else running, "hangs")
                 return (number if running is None else running) + 1
             line = process.stdout.readline()
             if not line:
                 break
+            patience = _SILENT_SECONDS
             case, outcome = json.loads(line)
             if outcome is None:
                 running = case

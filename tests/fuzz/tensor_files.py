@@ -161,7 +161,7 @@ def _change_value(values: Any, rng: random.Random) -> None:
 
 
 def _change_tensor(tensors: dict[str, torch.Tensor], rng: random.Random) -> None:
-    name = rng.choice(list(tensors))
+    name = rng.choice(sorted(tensors))
     tensor = tensors[name]
     kind = rng.randrange(5)
     if kind == 0:

@@ -11,6 +11,7 @@ import torch
 from small_training import fit, made
 
 from spikeport.common.errors import InputError
+from spikeport.exporter.from_torch import network_to_nir
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.registry import load_trained
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
@@ -65,3 +66,13 @@ def test_weights_that_are_not_finite(data: Dataset, tmp_path: Path, kind: str, n
     write_tensors(path, kind, content)
     with pytest.raises(InputError, match="vth holds numbers that are not finite"):
         load_trained(path) if kind == "network" else fit(data, folder=tmp_path, resume=True)
+
+
+def test_finite_numbers_that_no_layer_can_have(data: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    fit(data).save(path)
+    content = read_tensors(path, "network")
+    content["state"]["layers.layer2.neuron.vth"].fill_(-1.0)
+    write_tensors(path, "network", content)
+    with pytest.raises(InputError, match="the trained network holds numbers that do not fit together"):
+        network_to_nir(load_trained(path).spiking_network)
