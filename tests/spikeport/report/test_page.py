@@ -237,7 +237,7 @@ def refused(folder: Path) -> str:
 
 
 def test_missing_or_truncated_summary_is_one_sentence(tmp_path: Path, summary: Json) -> None:
-    assert "summary.json: cannot be read" in refused(tmp_path)
+    assert "holds no summary.json; make one with `spikeport run`" in refused(tmp_path)
     make_folder(tmp_path, summary)
     whole = (tmp_path / "summary.json").read_text()
     for text in ("", whole[: len(whole) // 2], "\x00\xff", "[" * 100_000):
