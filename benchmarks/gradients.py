@@ -27,7 +27,7 @@ from spikeport.common.files import write_text
 from spikeport.report.pictures import svg
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.methods.initialisation.gradient_growth import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.gradient_growth import gradient_growth_per_layer, gradient_norms
 from spikeport.trainer.methods.surrogate_bn import SurrogateBn, set_height, tuned_height
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig, build_network
@@ -61,7 +61,7 @@ def measure(kind: str, width: float, how: str, depth: int, data: Dataset, seed: 
     set_height(network, height)
     found = gradient_norms(network, method.loss, *other)
     values = list(found.values())
-    return Norms(width, how, height, [value / values[-1] for value in values], growth(found))
+    return Norms(width, how, height, [value / values[-1] for value in values], gradient_growth_per_layer(found))
 
 
 def cells(runs: list[Norms]) -> list[str]:

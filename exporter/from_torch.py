@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, naming
-from spikeport.trainer.network.inference_layers import EffectiveJoin, Geometry, InferenceLayer
+from spikeport.trainer.network.inference_layers import Geometry, InferenceJoin, InferenceLayer
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 Floats = NDArray[np.float32]
@@ -43,7 +43,7 @@ def network_to_nir(network: SpikingNetwork) -> nir.NIRGraph:
     """The graph of a trained network in eval mode; raises InputError for what NIR cannot say."""
     # its file may come from anywhere, with finite numbers that no layer of the chip has
     with naming("the trained network", "train again"):
-        layers, joins = network.inference_layers(), network.effective_joins()
+        layers, joins = network.inference_layers(), network.inference_joins()
         return to_nir(layers, network.input_shape, network.dt, joins, network.payload)
 
 
@@ -51,7 +51,7 @@ def to_nir(
     layers: Sequence[InferenceLayer],
     input_shape: tuple[int, ...],
     dt: float,
-    joins: Sequence[EffectiveJoin] = (),
+    joins: Sequence[InferenceJoin] = (),
     payload: int = 1,
 ) -> nir.NIRGraph:
     """The graph of layers and joins by name, from "input" to "output"; raises InputError for what NIR cannot say.
@@ -92,7 +92,7 @@ class _Graph:
 
 
 def _add_layer(graph: _Graph, layer: InferenceLayer, shapes: Mapping[str, tuple[int, ...]], dt: float) -> None:
-    filtered = bool(np.any(layer.du < 1))
+    filtered = bool(np.any(layer.current_decay < 1))
     gain = _gains(layer).weight
     bias = None if filtered else (layer.bias * gain).astype(np.float32)
     reads = _add_synapse(graph, "synapse", layer, layer.weight * gain, bias, shapes, layer.delays)
@@ -143,7 +143,7 @@ def _add_synapse(
     return names
 
 
-def _add_join(graph: _Graph, join: EffectiveJoin) -> None:
+def _add_join(graph: _Graph, join: InferenceJoin) -> None:
     a = join.a
     if join.kind == "iand":
         scale = nir.Scale(scale=np.full(join.output_shape, -1, np.float32))
@@ -181,7 +181,7 @@ def _ungrouped(weight: Floats, groups: int) -> Floats:
 def _gains(layer: InferenceLayer) -> _Gains:
     if _integrates(layer):
         return _Gains(1.0, np.ones(()), np.ones(()))
-    dv, du = _voltage_decay(layer), layer.du
+    dv, du = _voltage_decay(layer), layer.current_decay
     if np.all(dv == dv.flat[0]) and np.all(du == du.flat[0]):
         return _Gains(float(1 / (dv.flat[0] * du.flat[0])), np.ones(()), np.ones(()))
     return _Gains(1.0, 1 / dv, 1 / du)
@@ -189,14 +189,14 @@ def _gains(layer: InferenceLayer) -> _Gains:
 
 def _integrates(layer: InferenceLayer) -> bool:
     """Whether its neurons neither filter nor leak: NIR's IF."""
-    return bool(np.all(layer.du == 1) and np.all(layer.dv == 0))
+    return bool(np.all(layer.current_decay == 1) and np.all(layer.voltage_decay == 0))
 
 
 def _lif(layer: InferenceLayer, dt: float) -> nir.LIF | nir.IF:
     if _integrates(layer):
         return nir.IF(
             r=_each(1.0, layer),
-            v_threshold=_each(layer.vth, layer),
+            v_threshold=_each(layer.threshold, layer),
             v_reset=_each(0.0, layer),
             metadata=_metadata(layer),
         )
@@ -204,7 +204,7 @@ def _lif(layer: InferenceLayer, dt: float) -> nir.LIF | nir.IF:
         tau=_each(dt / _voltage_decay(layer), layer),
         r=_each(_gains(layer).r, layer),
         v_leak=_each(0.0, layer),
-        v_threshold=_each(layer.vth, layer),
+        v_threshold=_each(layer.threshold, layer),
         v_reset=_each(0.0, layer),
         metadata=_metadata(layer),
     )
@@ -215,11 +215,11 @@ def _cuba_lif(layer: InferenceLayer, dt: float) -> nir.CubaLIF:
     bias = layer.bias.reshape(-1, 1, 1) if layer.kind == "conv" else layer.bias
     gains = _gains(layer)
     return nir.CubaLIF(
-        tau_syn=_each(dt / layer.du, layer),
+        tau_syn=_each(dt / layer.current_decay, layer),
         tau_mem=_each(dt / dv, layer),
         r=_each(gains.r, layer),
         v_leak=_each(bias / dv, layer),
-        v_threshold=_each(layer.vth, layer),
+        v_threshold=_each(layer.threshold, layer),
         v_reset=_each(0.0, layer),
         w_in=_each(gains.w_in, layer),
         metadata=_metadata(layer),
@@ -227,9 +227,9 @@ def _cuba_lif(layer: InferenceLayer, dt: float) -> nir.CubaLIF:
 
 
 def _voltage_decay(layer: InferenceLayer) -> NDArray[np.float64]:
-    if np.any(layer.dv <= 0):
+    if np.any(layer.voltage_decay <= 0):
         raise InputError(f"{layer.name}: dv is 0, a time constant without end that LIF cannot say; train with dv > 0")
-    return layer.dv
+    return layer.voltage_decay
 
 
 def _metadata(layer: InferenceLayer) -> dict[str, Any]:

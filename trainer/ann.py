@@ -78,14 +78,14 @@ def _connected(synapse: Synapse, norm: BatchNorm | None, x: Tensor) -> Tensor:
 class TwinNetwork(Wired):
     """The twin's layers "layer1", "layer2", ..., wired as the spiking network's; all joins are sums.
 
-    It sees a sample once, so that it leaves recurrent synapses out. Real-valued input (N, *input_shape), output logits.
+    It sees a sample once, without recurrent synapses. Real-valued input (N, *input_shape), output logits.
     """
 
     def __init__(self, config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> None:
-        parts = plan_layers(config, input_shape, classes)
-        last = parts[-1]
+        planned = plan_layers(config, input_shape, classes)
+        last = planned[-1]
         blocks, reads = assemble(
-            parts, lambda part: TwinBlock(part, config.batch_norm, relu=part is not last), joins_add=True
+            planned, lambda part: TwinBlock(part, config.batch_norm, relu=part is not last), joins_add=True
         )
         super().__init__(input_shape, blocks, reads)
 
@@ -94,7 +94,7 @@ class TwinNetwork(Wired):
         return list(self.evaluate(x[None]).values())[-1][0]
 
     def twin_layers(self) -> list[TwinLayer]:
-        """What the eval-mode forward pass computes with, batch norm folded, as float64."""
+        """The parameters of the eval-mode forward pass, batch norm folded, as float64."""
         layers = []
         for geometry in self.geometry:
             block = cast(TwinBlock, self.layers[geometry.name])
@@ -110,7 +110,7 @@ class TwinNetwork(Wired):
 class AnnTwin:
     """Trains the twin of a spiking network: same sizes, same batch norm, same split, cross entropy of the logits.
 
-    network, training: the spiking network's; what concerns neurons, spikes and the chip is not used.
+    network, training: the spiking network's; settings of neurons, spikes and the chip are not used.
     After fit or load, `network` is the trained twin in eval mode.
     """
 
@@ -153,11 +153,11 @@ class AnnTwin:
         if len(x) == 0 or x.shape[1:] != self.network.input_shape:
             raise InputError(f"the ANN twin takes samples (N, *{self.network.input_shape}), not an input of {x.shape}")
         with torch.no_grad():
-            parts = [
+            logits = [
                 self.network(torch.from_numpy(np.asarray(x[start : start + PREDICT_BATCH], np.float32)).to(self.device))
                 for start in range(0, len(x), PREDICT_BATCH)
             ]
-        return np.asarray(torch.cat(parts).cpu().numpy(), dtype=np.float32)
+        return np.asarray(torch.cat(logits).cpu().numpy(), dtype=np.float32)
 
     def predict(self, x: Samples) -> NDArray[np.int64]:
         """Labels (N,): the largest logit."""
@@ -197,7 +197,7 @@ class AnnTwin:
     def _loss(self, network: TwinNetwork, x: Tensor, y: Tensor) -> Tensor:
         if len(y) == 1 and self.network_config.batch_norm:
             raise InputError(
-                "the ANN twin's batch norm needs two samples at least in a batch, and in each part it is cut into; "
+                "the ANN twin's batch norm needs two samples at least in a batch, and in each part of it; "
                 "set batch_size higher, or batch_norm = false"
             )
         return nn.functional.cross_entropy(network(x), y, label_smoothing=self.train_config.label_smoothing)

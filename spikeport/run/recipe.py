@@ -19,7 +19,7 @@ from spikeport.trainer.loop.spike_penalty import Sparsity
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig
-from spikeport.trainer.settings.preset import over_preset
+from spikeport.trainer.settings.preset import apply_preset
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -80,7 +80,7 @@ def checked_recipe(content: dict[str, Any], path: str | Path) -> Recipe:
     try:
         _check_finite(content)
         # as JSON, because strict validation takes a JSON array for a tuple, but no list
-        recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(over_preset(content)), default=str))
+        recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(apply_preset(content)), default=str))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except ValidationError as error:

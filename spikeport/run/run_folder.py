@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeport.common.files import write_bytes, write_text
-from spikeport.trainer.tensor_files.file_names import ENDING, drop_old, found
+from spikeport.trainer.tensor_files.file_names import ENDING, drop_old, existing_path
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class RunFolder:
     @property
     def network(self) -> Path:
         """The trained spiking network; network.pt, where only an older release's is there."""
-        return found(self.path / f"network{ENDING}")
+        return existing_path(self.path / f"network{ENDING}")
 
     @property
     def twin(self) -> Path:
         """The trained ANN twin; ann.pt, where only an older release's is there."""
-        return found(self.path / f"ann{ENDING}")
+        return existing_path(self.path / f"ann{ENDING}")
 
     @property
     def checkpoint(self) -> Path:
         """Where the network's training stands; checkpoint.pt, where only an older release's is there."""
-        return found(self.path / f"checkpoint{ENDING}")
+        return existing_path(self.path / f"checkpoint{ENDING}")
 
     @property
     def onnx(self) -> Path:

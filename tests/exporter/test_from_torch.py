@@ -60,12 +60,15 @@ def compiled(network: SpikingNetwork, bits: int | None, path: Path) -> ChipProgr
 def assert_same_numbers(network: SpikingNetwork, program: ChipProgram) -> None:
     for layer in network.inference_layers():
         population, (synapse,) = program.population(layer.name), program.into(layer.name)
-        unit = float(layer.vth.max() / population.vth.max())
+        unit = float(layer.threshold.max() / population.vth.max())
         weights = synapse.weights * (unit * 2.0**synapse.weight_exp)
         np.testing.assert_allclose(weights, layer.weight, rtol=1e-5, atol=1e-9)
         bias = np.repeat(layer.bias, population.size // layer.bias.size)
         np.testing.assert_allclose(population.bias * (unit / 64), bias, rtol=1e-4, atol=1e-9)
-        du, dv, vth = (np.broadcast_to(value, layer.output_shape).ravel() for value in (layer.du, layer.dv, layer.vth))
+        du, dv, vth = (
+            np.broadcast_to(value, layer.output_shape).ravel()
+            for value in (layer.current_decay, layer.voltage_decay, layer.threshold)
+        )
         np.testing.assert_allclose(population.vth * unit, vth, rtol=1e-5)
         np.testing.assert_array_equal(population.dv, np.rint(dv * 4096))
         np.testing.assert_array_equal(population.du, np.rint(du * 4096) - 1)
@@ -132,7 +135,7 @@ def test_a_filtered_layers_bias_stays_out_of_the_filter() -> None:
     first = network.inference_layers()[0]
     assert isinstance(graph.nodes["layer1_synapse"], nir.Linear)
     assert isinstance(graph.nodes["layer1"], nir.CubaLIF)
-    np.testing.assert_allclose(graph.nodes["layer1"].v_leak * first.dv, first.bias, rtol=1e-6)
+    np.testing.assert_allclose(graph.nodes["layer1"].v_leak * first.voltage_decay, first.bias, rtol=1e-6)
     assert isinstance(graph.nodes["layer2"], nir.LIF)
     assert graph.metadata == {"dt": network.dt}
 

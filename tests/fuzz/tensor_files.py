@@ -38,12 +38,12 @@ def read(path: Path) -> object:
     try:
         return network_to_nir(load_trained(path).spiking_network)
     except InputError as error:
-        if "no network file" not in str(error):
+        if "not a network file" not in str(error):
             raise
     try:
         return AnnTwin.load(path).twin_layers()
     except InputError as error:
-        if "no ann_twin file" not in str(error):
+        if "not a ann_twin file" not in str(error):
             raise
     return _resume(path)
 

@@ -33,21 +33,21 @@ DATASETS: dict[str, Loader] = {loader.__name__: loader for loader in _LOADERS}
 """The data sets of this project."""
 
 
-def _as_loader(_: str, found: object) -> Loader:
-    if not callable(found):
-        raise InputError(f"must be a function Request -> Dataset, not {type(found).__name__}")
-    return found
+def _as_loader(_: str, loaded: object) -> Loader:
+    if not callable(loaded):
+        raise InputError(f"must be a function Request -> Dataset, not {type(loaded).__name__}")
+    return loaded
 
 
 ALL_DATASETS: Registry[Loader] = Registry("spikeport.datasets", DATASETS, _as_loader)
-"""Those and the ones of installed packages."""
+"""These and those of installed packages."""
 
 
 def load_dataset(name: str, seed: int, path: str | Path | None = None, steps: int | None = None) -> Dataset:
-    """The data set of that name; the seed fixes its split where it has none of its own.
+    """The data set of that name; the seed fixes its split if it has none of its own.
 
-    path: the file or folder that holds it; without, it is sought below the folder in the environment variable
-    SPIKEPORT_DATA; steps: time steps of a sample where the data are spike trains, None for the data set's own number.
+    path: the file or folder of the data; by default below the folder in the environment variable SPIKEPORT_DATA;
+    steps: time steps per sample for spike trains, None for the data set's default.
     Raises InputError for an unknown name, or data that are absent or broken.
     """
     return lookup("data set", name, ALL_DATASETS)(Request(seed, None if path is None else Path(path), steps))

@@ -1,4 +1,4 @@
-"""What every data set is, once loaded."""
+"""A loaded data set, and the request for one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Samples = Images | ImageFiles
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a data set's loader.
+    """Arguments of a data set's loader.
 
-    seed: fixes a split where the data have none of their own; path: the file or folder they lie in; steps: time steps
-    of a sample where the data are spike trains, None for the loader's own number.
+    seed: fixes the split of data without one of their own; path: the file or folder of the data; steps: time steps per
+    sample for spike trains, None for the loader's default.
     """
 
     seed: int = 0
@@ -31,10 +31,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with labels, split into training and test: images in [0, 1], or with `steps` spike trains.
+    """Labelled samples, split into training and test: images in [0, 1], or spike trains if `steps` is given.
 
-    x_train, x_test: images float32 (N, *input_shape), in memory or in files from which each batch is read, or spike
-    trains uint8 (N, steps, *input_shape), which the encoding "spikes" takes as they are; y_train, y_test: int64 (N,),
+    x_train, x_test: images float32 (N, *input_shape), in memory or in files read batch by batch, or spike trains uint8
+    (N, steps, *input_shape), which the encoding "spikes" passes on unchanged; y_train, y_test: int64 (N,),
     0 .. classes - 1.
     Raises InputError if these do not agree.
     """
@@ -59,14 +59,14 @@ class Dataset:
                 raise InputError(f"{self.name}: the {part} part has labels outside 0 to {self.classes - 1}")
 
     def still(self, x: Samples) -> NDArray[np.float32]:
-        """What a network without time sees of samples x, (N, *input_shape): images as they are, trains as rates."""
-        read = x[:]
-        return np.asarray(read if self.steps is None else read.mean(axis=1), dtype=np.float32)
+        """Samples x without time, (N, *input_shape): images unchanged, spike trains as rates."""
+        samples = x[:]
+        return np.asarray(samples if self.steps is None else samples.mean(axis=1), dtype=np.float32)
 
     def hold_out(self, share: float, seed: int) -> tuple[Dataset, Dataset | None]:
-        """The data with that share of the training part taken out at random, and those with what was taken as training.
+        """Split the training part at random into the rest and a held-out share, each as the training part of a copy.
 
-        None if the share comes to no sample. Raises InputError if none would be left.
+        The second is None if the share rounds to no sample. Raises InputError if nothing would be left to train on.
         """
         count = round(share * len(self.y_train))
         if count == 0:
@@ -75,20 +75,22 @@ class Dataset:
             raise InputError(f"held_out = {share} leaves none of {count} samples to train on; set it lower")
         order = np.random.default_rng(seed).permutation(len(self.y_train))
         parts = np.sort(order[count:]), np.sort(order[:count])
-        rest, held = (replace(self, x_train=_only(self.x_train, part), y_train=self.y_train[part]) for part in parts)
-        return rest, held
+        rest, held_out = (
+            replace(self, x_train=_only(self.x_train, part), y_train=self.y_train[part]) for part in parts
+        )
+        return rest, held_out
 
     def check_test_fits(self) -> None:
-        """Raise InputError if the test part is too large to be run as a whole."""
+        """Raise InputError if the test part is too large to run as a whole."""
         if isinstance(self.x_test, ImageFiles):
             self.x_test.check_fits(len(self.x_test))
 
     def check_encoding(self, encoding: str, steps: int) -> None:
-        """Raise InputError unless these samples can be encoded by that encoding in that many steps."""
+        """Raise InputError unless this encoding can encode these samples in `steps` steps."""
         if (encoding == "spikes") != (self.steps is not None):
             kind = "images, which need an encoding of images" if self.steps is None else "spike trains"
-            way = "integrate" if self.steps is None else "spikes"
-            raise InputError(f'data set {self.name!r} holds {kind}; use encoding = "{way}", not {encoding!r}')
+            suitable = "integrate" if self.steps is None else "spikes"
+            raise InputError(f'data set {self.name!r} holds {kind}; use encoding = "{suitable}", not {encoding!r}')
         if self.steps is not None and steps != self.steps:
             raise InputError(f"data set {self.name!r} has {self.steps} time steps; use steps = {self.steps}")
 

@@ -1,6 +1,6 @@
-"""From images to spikes: every encoder takes values in [0, 1] and gives uint8, time first.
+"""Encode images as spikes: every encoder takes values in [0, 1] and returns uint8, time first.
 
-All but `direct`, which gives payloads of graded spikes, give spikes, 0 or 1.
+All return spikes, 0 or 1, except `direct`, which returns payloads of graded spikes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Encoder = Callable[[Images, int, np.random.Generator], Spikes]
 
 
 def integrate(images: Images, steps: int, generator: np.random.Generator) -> Spikes:  # noqa: ARG001
-    """Evenly spaced spikes: v[t] = v[t-1] + x; a spike where v[t] >= 1, which takes 1 off v.
+    """Evenly spaced spikes: v[t] = v[t-1] + x; a spike where v[t] >= 1, which subtracts 1 from v.
 
     images: (N, *shape) in [0, 1]; returns (steps, N, *shape). Deterministic: the generator is not used.
     Source: the integrate-and-fire encoder without leak, reset by subtraction (Rueckauer et al., Frontiers in
@@ -30,7 +30,7 @@ def integrate(images: Images, steps: int, generator: np.random.Generator) -> Spi
 
 
 def staggered(images: Images, steps: int, generator: np.random.Generator) -> Spikes:
-    """As integrate, from voltages drawn evenly from [0, 1): as evenly spaced, but equal values do not fire together.
+    """As integrate, from uniform random voltages in [0, 1): also evenly spaced, but equal values do not fire together.
 
     images: (N, *shape) in [0, 1]; returns (steps, N, *shape); the same generator state gives the same spikes.
     """
@@ -38,9 +38,9 @@ def staggered(images: Images, steps: int, generator: np.random.Generator) -> Spi
 
 
 def integrate_drive(drive: NDArray[np.floating[Any]], start: NDArray[np.float64] | None = None) -> Spikes:
-    """Spikes of integrate-and-fire neurons for their drive x[t] >= 0: v[t] = v[t-1] + x[t], a spike takes 1 off v.
+    """Spikes of integrate-and-fire neurons for a drive x[t] >= 0: v[t] = v[t-1] + x[t], a spike subtracts 1 from v.
 
-    drive: (T, ...), at most 1 a step if no spike shall be late; start: v[-1], 0 without; returns uint8 of its shape.
+    drive: (T, ...), at most 1 per step, or spikes are late; start: v[-1], default 0; returns uint8 of its shape.
     """
     spikes = np.zeros(drive.shape, dtype=np.uint8)
     voltage = np.zeros(drive.shape[1:], dtype=np.float64) if start is None else start.copy()
@@ -60,7 +60,7 @@ def bernoulli(images: Images, steps: int, generator: np.random.Generator) -> Spi
 
 
 def poisson(images: Images, steps: int, generator: np.random.Generator) -> Spikes:
-    """Spikes of a Poisson process of x events a step; several in one step are one spike: P(s[t] = 1) = 1 - exp(-x).
+    """Spikes of a Poisson process of x events per step; several in one step are one spike: P(s = 1) = 1 - exp(-x).
 
     images: (N, *shape) in [0, 1]; returns (steps, N, *shape); the same generator state gives the same spikes.
     """
@@ -68,7 +68,7 @@ def poisson(images: Images, steps: int, generator: np.random.Generator) -> Spike
 
 
 def latency(images: Images, steps: int, generator: np.random.Generator) -> Spikes:  # noqa: ARG001
-    """One spike a value, the larger the earlier: at step t = round((1 - x) (steps - 1)); none for x = 0.
+    """One spike per value, earlier for larger ones: at step t = round((1 - x) (steps - 1)); none for x = 0.
 
     images: (N, *shape) in [0, 1]; returns (steps, N, *shape). Deterministic: the generator is not used.
     """
@@ -78,20 +78,20 @@ def latency(images: Images, steps: int, generator: np.random.Generator) -> Spike
 
 
 def spikes(samples: Images, steps: int, generator: np.random.Generator) -> Spikes:  # noqa: ARG001
-    """Samples that are spike trains already, (N, steps, *shape), time first: (steps, N, *shape).
+    """Samples that are already spike trains, (N, steps, *shape), with time first: (steps, N, *shape).
 
     Raises InputError if they have another number of steps.
     """
     if samples.ndim < 2 or samples.shape[1] != steps:
-        found = samples.shape[1] if samples.ndim > 1 else "no"
-        raise InputError(f"the samples are spike trains of {found} steps, not {steps}; set steps to that number")
+        actual = samples.shape[1] if samples.ndim > 1 else "no"
+        raise InputError(f"the samples are spike trains of {actual} steps, not {steps}; set steps to that number")
     return np.ascontiguousarray(samples.swapaxes(0, 1).astype(np.uint8))
 
 
 def direct(images: Images, steps: int, generator: np.random.Generator, payload: int = 15) -> Spikes:  # noqa: ARG001
     """The value itself in every step, as a graded spike: rint(payload * x), the current into the first layer.
 
-    images: (N, *shape) in [0, 1]; payload: what 1 becomes, 1 to 255; returns (steps, N, *shape).
+    images: (N, *shape) in [0, 1]; payload: the value for x = 1, 1 to 255; returns (steps, N, *shape).
     Deterministic: the generator is not used.
     Source: analog input of Rueckauer et al., Frontiers in Neuroscience 11:682, 2017, section 2.2.
     """

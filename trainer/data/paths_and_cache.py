@@ -1,4 +1,4 @@
-"""Where data lie that the project does not bring, and where what was computed from them is kept."""
+"""Paths of external data sets, and the cache of arrays computed from them."""
 
 from __future__ import annotations
 
@@ -23,39 +23,41 @@ from spikeport.common.files import replacing
 DATA = "SPIKEPORT_DATA"
 CACHE = "SPIKEPORT_CACHE"
 
-# what libraries raise at broken files
+# raised by libraries for broken files
 UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile)
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def locate(dataset: str, path: Path | None, below: str) -> Path:
-    """The file or folder a data set lies in: `path`, or `below` under the folder that SPIKEPORT_DATA names.
+def find_data(dataset: str, path: Path | None, below: str) -> Path:
+    """The file or folder of a data set: `path`, or `below` in the folder named by SPIKEPORT_DATA.
 
-    Raises InputError if neither is given or nothing lies there.
+    Raises InputError if neither is given or it does not exist.
     """
     root = os.environ.get(DATA)
     if path is None and not root:
         raise InputError(
-            f'data set {dataset!r} does not come with the project; say where it lies with data = "PATH" in the recipe, '
+            f'data set {dataset!r} does not come with the project; set its location with data = "PATH" in the recipe, '
             f"or set the environment variable {DATA} to the folder that holds {below}"
         )
-    found = path if path is not None else Path(str(root)) / below
-    if not found.exists():
-        raise InputError(f'{found}: does not exist; data = "PATH" in the recipe or {DATA} says where {dataset!r} lies')
-    return found
+    source = path if path is not None else Path(str(root)) / below
+    if not source.exists():
+        raise InputError(
+            f'{source}: does not exist; set the location of {dataset!r} with data = "PATH" in the recipe or {DATA}'
+        )
+    return source
 
 
 def cache_folder() -> Path:
-    """The folder of what was computed: SPIKEPORT_CACHE, or spikeport below the user's cache folder."""
+    """The cache folder: SPIKEPORT_CACHE, or spikeport below the user's cache folder."""
     own = os.environ.get(CACHE)
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikeport"
 
 
 def cached(name: str, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
-    """The arrays `names` of the cache's NAME.npz; if it is not there or broken, made and kept.
+    """The arrays `names` of the cache's NAME.npz; if it is missing or broken, computed and stored.
 
-    name: must change with whatever the arrays depend on. A cache that cannot be written costs a warning, no more.
+    name: must change with everything the arrays depend on. A cache that cannot be written only causes a warning.
     """
     path = cache_folder() / f"{name}.npz"
     try:
@@ -65,45 +67,45 @@ def cached(name: str, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arr
     try:
         save_arrays(path, arrays)
     except InputError as error:
-        warnings.warn(f"nothing is kept for the next time: {error}; {CACHE} names another folder", stacklevel=2)
+        warnings.warn(f"nothing is kept for the next time: {error}; {CACHE} sets another folder", stacklevel=2)
     return arrays
 
 
 def download_folder(dataset: str, path: Path | None) -> Path:
-    """The folder to download a data set into: `path`, or the one SPIKEPORT_DATA names; raises InputError."""
+    """The folder to download a data set into: `path`, or the one named by SPIKEPORT_DATA; raises InputError."""
     root = os.environ.get(DATA)
     if path is None and not root:
         raise InputError(
-            f'data set {dataset!r} is downloaded; say where to with data = "FOLDER" in the recipe or the environment '
+            f'data set {dataset!r} is downloaded; set the folder with data = "FOLDER" in the recipe or the environment '
             f"variable {DATA}"
         )
     folder = path if path is not None else Path(str(root))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: is no folder to download {dataset!r} into ({reason(error)})") from error
+        raise InputError(f"{folder}: cannot be used to download {dataset!r} into ({reason(error)})") from error
     return folder
 
 
 def data_library(name: str, dataset: str) -> Any:
-    """The library torchvision or tonic, imported only where its data are wanted; raises InputError if not installed."""
-    return library(f"{name}.datasets", f"data set {dataset!r}")
+    """The library torchvision or tonic, imported only when its data are needed; raises InputError if not installed."""
+    return import_library(f"{name}.datasets", f"data set {dataset!r}")
 
 
-def library(module: str, what: str) -> Any:
-    """A module that only the reading of `what` needs; raises InputError if it is not installed."""
+def import_library(module: str, context: str) -> Any:
+    """A module needed only to read `context`; raises InputError if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"{what} is read by {module.partition('.')[0]}, which is not installed ({reason(error)}); "
+            f"{context} is read by {module.partition('.')[0]}, which is not installed ({reason(error)}); "
             'install it with pip install "spikeport[data]"'
         ) from error
 
 
 @contextmanager
-def reading(dataset: str, folder: Path) -> Iterator[None]:
-    """Turns what goes wrong while a library downloads or reads a data set into one sentence; raises InputError."""
+def library_errors(dataset: str, folder: Path) -> Iterator[None]:
+    """Turn a library's errors while downloading or reading a data set into InputError."""
     try:
         yield
     except InputError:
@@ -116,29 +118,29 @@ def reading(dataset: str, folder: Path) -> Iterator[None]:
 
 
 def file_states(files: Iterable[Path]) -> list[tuple[str, int, int]]:
-    """Name, size and time of every file: what is made of them depends on it."""
+    """Name, size and modification time of every file, for the cache key of arrays computed from them."""
     return [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
 
 
 def stacked(
     name: str, key: str, samples: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: type[np.generic]
 ) -> NDArray[Any]:
-    """Samples of one shape as one array that stays on disk (memory-mapped), made once and kept in the cache.
+    """Samples of one shape as one array that stays on disk (memory-mapped), computed once and kept in the cache.
 
-    samples: read only if the cache has no such array; shape: of all, (N, *sample shape). Raises InputError if the
-    cache cannot be written: these data are too large for memory.
+    samples: read only if the cache has no such array; shape: of the result, (N, *sample shape). Raises InputError if
+    the cache cannot be written: these data are too large for memory.
     """
     path = cache_folder() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.npy"
-    kept = _mapped(path, shape, dtype)
-    if kept is None:
+    mapped = _mapped(path, shape, dtype)
+    if mapped is None:
         with replacing(path) as temporary:
             array = np.lib.format.open_memmap(temporary, "w+", dtype, shape)  # type: ignore[no-untyped-call]
-            for place, sample in zip(array, samples, strict=True):
-                place[...] = sample
+            for row, sample in zip(array, samples, strict=True):
+                row[...] = sample
             array.flush()
-        kept = _mapped(path, shape, dtype)
-    assert kept is not None
-    return kept
+        mapped = _mapped(path, shape, dtype)
+    assert mapped is not None
+    return mapped
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any] | None:

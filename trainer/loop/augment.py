@@ -1,4 +1,4 @@
-"""Changing training samples at random, from a seed, so that fewer of them teach more."""
+"""Random augmentation of training samples, from a seed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from spikeport.trainer.settings.options import RECIPE_RULES
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to each training sample; by default nothing.
+    """Random changes of each training sample; by default none.
 
-    shift: pixels at most, up or down and left or right (or channels, where spike trains have one axis of them);
-    crop: smallest share of the sides that a random window has, which is stretched to the whole (nearest pixel);
-    flip: probability of being mirrored left to right; noise: standard deviation of what is added to images, which stay
-    in [0, 1]; drop: probability that a spike is left out. Raises InputError for values outside these.
+    shift: largest shift in pixels, vertically and horizontally (or in channels, for spike trains with one axis);
+    crop: smallest share of the sides of a random window, which is scaled to full size (nearest pixel);
+    flip: probability of mirroring left to right; noise: standard deviation of noise added to images, which stay in
+    [0, 1]; drop: probability that a spike is dropped. Raises InputError for values out of range.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -41,15 +41,15 @@ class Augmentation:
 
     @property
     def moves(self) -> bool:
-        """Whether it needs to know where a sample's values lie."""
+        """True if it depends on the positions of a sample's values."""
         return self.shift > 0 or self.crop < 1 or self.flip > 0
 
 
 def augment(x: Images, input_shape: tuple[int, ...], how: Augmentation, generator: np.random.Generator) -> Images:
     """Samples x, images (N, *input_shape) or spike trains (N, T, *input_shape), each changed in its own way.
 
-    The same generator state gives the same samples; without anything to do, the generator is not used. What is shifted
-    in is 0. Raises InputError where a shift, crop or flip is asked of features that have no place (a flat image).
+    The same generator state gives the same samples; if there is nothing to do, the generator is not used. Values
+    shifted in are 0. Raises InputError for a shift, crop or flip of features without positions (a flat image).
     """
     if how.moves:
         trains = x.ndim > 1 + len(input_shape)
@@ -65,7 +65,7 @@ def augment(x: Images, input_shape: tuple[int, ...], how: Augmentation, generato
 
 
 def drop_spikes(spikes: Spikes, how: Augmentation, generator: np.random.Generator) -> Spikes:
-    """Spikes of which each is left out with probability `how.drop`; without any, the generator is not used."""
+    """Spikes, each dropped with probability `how.drop`; if that is 0, the generator is not used."""
     return spikes * (generator.random(spikes.shape) >= how.drop) if how.drop > 0 else spikes
 
 
@@ -94,6 +94,6 @@ def _cropped(sample: Images, share: float, generator: np.random.Generator) -> Im
     for axis in (-2, -1):
         size = sample.shape[axis]
         window = max(1, round(share * size))
-        begin = int(generator.integers(0, size - window + 1))
-        sample = np.asarray(np.take(sample, begin + np.arange(size) * window // size, axis=axis))
+        start = int(generator.integers(0, size - window + 1))
+        sample = np.asarray(np.take(sample, start + np.arange(size) * window // size, axis=axis))
     return sample

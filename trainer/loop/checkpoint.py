@@ -1,4 +1,4 @@
-"""Training's state in a file: what it takes to go on as if never stopped."""
+"""Checkpoints: the training state needed to resume as if never interrupted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finite
-from spikeport.trainer.tensor_files.file_names import drop_old, found
+from spikeport.trainer.tensor_files.file_names import drop_old, existing_path
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 from .train_config import TrainConfig
@@ -25,7 +25,7 @@ WRITING = ("checkpoint_seconds", "tensorboard")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where training's state is kept, and what it must have been made with to be taken up again.
+    """Path of the training state, and the configuration that it must match to be resumed.
 
     restored: called once the state has been read.
     """
@@ -38,11 +38,11 @@ class Checkpoint:
 
 @dataclass
 class Progress:
-    """How far training is: finished epochs with their losses, and steps and sums of the one under way.
+    """Progress of training: finished epochs with their losses, and steps and sums of the current one.
 
-    losses, held_out: of every finished epoch, mean over the samples (held_out: NaN without any); steps, total, samples:
-    steps done in the next epoch, the sum of their samples' losses and how many; best: the lowest loss that early
-    stopping saw and the weights of then.
+    losses, held_out: mean over the samples, per finished epoch (held_out: NaN without any); steps, total, samples:
+    steps done in the current epoch, the sum of their samples' losses and the number of samples; best, best_epoch,
+    best_state: the lowest loss seen by early stopping, its epoch and its weights.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Progress:
 
     @property
     def epoch(self) -> int:
-        """The epoch under way, counted from 0."""
+        """The current epoch, counted from 0."""
         return len(self.losses)
 
     def __str__(self) -> str:
@@ -72,15 +72,15 @@ def make_checkpoint(
     dataset: Dataset,
     restored: Callable[[], None] | None = None,
 ) -> Checkpoint | None:
-    """The checkpoint in a folder, or None without one; raises InputError if there is nothing to resume from."""
+    """The checkpoint in a folder, or None without a folder; raises InputError if there is nothing to resume from."""
     if folder is None:
         if resume:
             raise InputError("to resume a training, name the folder that holds its checkpoint")
         return None
     data = {"name": dataset.name, "input_shape": dataset.input_shape, "samples": len(dataset.y_train)}
     settings = {name: value for name, value in asdict(training).items() if name not in WRITING}
-    made_with = {"network": asdict(network), "training": settings, "data": data}
-    return Checkpoint(Path(folder) / file_name, made_with, resume, restored)
+    identity = {"network": asdict(network), "training": settings, "data": data}
+    return Checkpoint(Path(folder) / file_name, identity, resume, restored)
 
 
 def store(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
@@ -96,8 +96,8 @@ def store(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optim
 
 
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Read the state into model and optimizer; raises InputError for none, a broken or another configuration's."""
-    path = found(checkpoint.path)
+    """Read the state into model and optimizer; raises InputError if missing, broken or of another configuration."""
+    path = existing_path(checkpoint.path)
     if not path.exists():
         raise InputError(f"{path}: there is no checkpoint to resume; train without --resume")
     content = read_tensors(path, "checkpoint")
@@ -110,7 +110,7 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
             _check_moments(state["state"], optimizer)
             check_finite(content["model"])
             model.load_state_dict(content["model"])
-            # its settings are the configuration's, which is the same
+            # the optimizer's settings come from the configuration, which is the same
             optimizer.load_state_dict(state)
             return progress
     except UNUSABLE as error:
@@ -121,14 +121,14 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
 def _check_progress(progress: Progress, model: nn.Module) -> None:
     kinds = {name: type(value) for name, value in vars(Progress()).items()}
     if any(type(value) is not kinds[name] for name, value in vars(progress).items()):
-        raise TypeError("how far training was is not said")
+        raise TypeError("its progress is incomplete")
     losses = [*progress.losses, *progress.held_out]
     if any(type(loss) is not float for loss in losses) or len(progress.losses) != len(progress.held_out):
         raise TypeError("the losses are not numbers")
     if min(progress.steps, progress.samples) < 0 or (progress.steps > 0) != (progress.samples > 0):
         raise ValueError(f"it counts {progress.samples} samples in {progress.steps} steps")
-    kept = {name: value.shape for name, value in progress.best_state.items()}
-    if kept and kept != {name: value.shape for name, value in model.state_dict().items()}:
+    shapes = {name: value.shape for name, value in progress.best_state.items()}
+    if shapes and shapes != {name: value.shape for name, value in model.state_dict().items()}:
         raise ValueError("the best weights do not fit the network")
     check_finite(progress.best_state)
 
@@ -136,8 +136,8 @@ def _check_progress(progress: Progress, model: nn.Module) -> None:
 def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
     shapes = dict(enumerate(weight.shape for group in optimizer.param_groups for weight in group["params"]))
     for number, moments in state.items():
-        wanted = {"step": torch.Size(), "exp_avg": shapes[number], "exp_avg_sq": shapes[number]}
-        if {name: value.shape for name, value in moments.items()} != wanted:
+        expected = {"step": torch.Size(), "exp_avg": shapes[number], "exp_avg_sq": shapes[number]}
+        if {name: value.shape for name, value in moments.items()} != expected:
             raise ValueError("the optimizer's state does not fit the network")
         if not all(value.is_floating_point() for value in moments.values()) or moments["step"] < 0:
             raise ValueError("the optimizer's state is not one of its own")
@@ -145,26 +145,26 @@ def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.O
 
 
 def remove_unfinished(checkpoint: Checkpoint) -> None:
-    """Remove what a killed process left of a checkpoint or table it was writing."""
-    for left in checkpoint.path.parent.glob(f".{checkpoint.path.stem}.*"):
-        left.unlink(missing_ok=True)
+    """Remove temporary files that a killed process left while writing a checkpoint or table."""
+    for temporary in checkpoint.path.parent.glob(f".{checkpoint.path.stem}.*"):
+        temporary.unlink(missing_ok=True)
 
 
-def _first_difference(stored: Any, wanted: Any, place: str = "") -> str | None:
-    """The first setting, by its place as a recipe writes it, that differs; None if none does."""
-    if stored == wanted:
+def _first_difference(stored: Any, current: Any, key: str = "") -> str | None:
+    """The first setting that differs, by its key as in a recipe; None if none does."""
+    if stored == current:
         return None
-    pairs = _parts(stored, wanted)
+    pairs = _pairs(stored, current)
     if pairs is None:
-        return f"{place} was {stored!r}, now {wanted!r}"
-    parts = (_first_difference(was, now, f"{place}.{name}" if place else str(name)) for name, was, now in pairs)
-    return next(difference for difference in parts if difference is not None)
+        return f"{key} was {stored!r}, now {current!r}"
+    differences = (_first_difference(was, now, f"{key}.{name}" if key else str(name)) for name, was, now in pairs)
+    return next(difference for difference in differences if difference is not None)
 
 
-def _parts(stored: Any, wanted: Any) -> list[tuple[Any, Any, Any]] | None:
-    """Tables key by key, lists of one length entry by entry; None for what has no parts in common."""
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        return [(name, stored.get(name), wanted.get(name)) for name in {**wanted, **stored}]
-    if isinstance(stored, (list, tuple)) and isinstance(wanted, (list, tuple)) and len(stored) == len(wanted):
-        return [(place, was, now) for place, (was, now) in enumerate(zip(stored, wanted, strict=True))]
+def _pairs(stored: Any, current: Any) -> list[tuple[Any, Any, Any]] | None:
+    """Entries to compare: of tables by key, of lists of equal length by index; None for other values."""
+    if isinstance(stored, dict) and isinstance(current, dict):
+        return [(name, stored.get(name), current.get(name)) for name in {**current, **stored}]
+    if isinstance(stored, (list, tuple)) and isinstance(current, (list, tuple)) and len(stored) == len(current):
+        return [(index, was, now) for index, (was, now) in enumerate(zip(stored, current, strict=True))]
     return None

@@ -1,4 +1,4 @@
-"""What training leaves to look at: a table (CSV) and, if wanted, TensorBoard's files."""
+"""Logs of training: a table (CSV) and, optionally, TensorBoard files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .train_config import TrainConfig
 
 
 class Logs:
-    """Writes after every epoch, beside the checkpoint: NAME.csv, and with config.tensorboard the folder NAME.board.
+    """Writes after every epoch, next to the checkpoint: NAME.csv, and with config.tensorboard the folder NAME.board.
 
-    Raises InputError where TensorBoard is wanted and not installed.
+    Raises InputError if TensorBoard is requested but not installed.
     """
 
     def __init__(self, checkpoint: Checkpoint, config: TrainConfig, done: int) -> None:
@@ -27,7 +27,7 @@ class Logs:
         self._board = _board(checkpoint.path.with_suffix(".board"), done) if config.tensorboard else None
 
     def write(self, progress: Progress) -> None:
-        """All finished epochs into the table, the last into TensorBoard."""
+        """Write all finished epochs to the table, the last one to TensorBoard."""
         write_text(self._table, _table(progress, self._config))
         if self._board is not None:
             for name, value in _row(progress, self._config, progress.epoch - 1).items():
@@ -36,7 +36,7 @@ class Logs:
             self._board.flush()
 
     def close(self) -> None:
-        """End TensorBoard's files."""
+        """Close TensorBoard's files."""
         if self._board is not None:
             self._board.close()
 
@@ -70,5 +70,5 @@ def _board(folder: Path, done: int) -> Any:
             'pip install "spikeport[logs]"'
         ) from error
     make_folder(folder)
-    # epochs that a resumed training does again are shown once
+    # epochs that a resumed training repeats are shown once
     return SummaryWriter(str(folder), purge_step=done + 1)

@@ -1,4 +1,4 @@
-"""How the learning rate goes along the epochs."""
+"""Learning rate schedules over the epochs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ScheduleKind = Literal["cosine", "step", "constant"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The share of the learning rate in each epoch; raises InputError for values that are none.
+    """The share of the learning rate in each epoch; raises InputError for invalid values.
 
     kind: "cosine" falls to 0 along half a cosine, "step" is multiplied by `factor` after every `every` epochs,
-    "constant" stays; warmup: epochs in which it rises evenly to that, besides.
+    "constant" does not change; warmup: number of first epochs in which it also rises linearly.
     Source: Loshchilov & Hutter, SGDR, ICLR 2017, eq. 5 (cosine); Goyal et al., arXiv 1706.02677, 2017 (warm-up).
     """
 
@@ -38,7 +38,7 @@ class Schedule:
             raise InputError(f"factor multiplies the learning rate and must be at most 1, not {self.factor}")
 
     def share(self, epoch: int, epochs: int) -> float:
-        """The share in that epoch, counted from 0, of so many."""
+        """The share in an epoch, counted from 0, of `epochs`."""
         rising = min(1.0, (epoch + 1) / (self.warmup + 1))
         if self.kind == "cosine":
             return rising * 0.5 * (1 + math.cos(math.pi * epoch / epochs))

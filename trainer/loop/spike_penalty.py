@@ -1,4 +1,4 @@
-"""Few spikes on purpose: what spikes cost in the loss, so that a user trades accuracy for energy."""
+"""Penalties on spikes in the loss, to trade accuracy for energy."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from spikeport.trainer.settings.options import RECIPE_RULES
 
 @dataclass(frozen=True)
 class Sparsity:
-    """What is added to the loss for spikes; by default nothing.
+    """Terms added to the loss for spikes; by default none.
 
     loss += penalty * n + weight * sum over layers of (r - target)**2
 
-    n: spikes of all layers per sample; r: a layer's spikes per neuron and step, mean over the batch; target: the rate
-    wanted, one for all layers or one a layer (the output layer included), none for no such term.
+    n: spikes of all layers per sample; r: a layer's spikes per neuron and step, mean over the batch; target: target
+    rates, one for all layers or one per layer (including the output layer), empty for no such term.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -38,9 +38,9 @@ class Sparsity:
                 raise InputError(f"target is a rate in spikes per neuron and step, 0 to 1, not {rate}")
 
     def cost(self, counts: Mapping[str, Tensor], steps: int) -> Tensor | float:
-        """What is added to the loss, for spike counts (B, *neurons) by layer over so many steps.
+        """The loss term for spike counts (B, *neurons) by layer over `steps` steps.
 
-        Raises InputError for another number of targets than layers.
+        Raises InputError if the numbers of targets and layers differ.
         """
         if len(self.target) > 1 and len(self.target) != len(counts):
             raise InputError(f"target has {len(self.target)} rates, but the layers are {', '.join(counts)}")
@@ -49,6 +49,6 @@ class Sparsity:
             cost = self.penalty * torch.stack([count.flatten(1).sum(1).mean() for count in counts.values()]).sum()
         if self.target and self.weight > 0:
             rates = torch.stack([count.mean() / steps for count in counts.values()])
-            wanted = torch.tensor(self.target, dtype=rates.dtype, device=rates.device)
-            cost = cost + self.weight * (rates - wanted).square().sum()
+            target = torch.tensor(self.target, dtype=rates.dtype, device=rates.device)
+            cost = cost + self.weight * (rates - target).square().sum()
         return cost

@@ -1,4 +1,4 @@
-"""What a recipe may say about training."""
+"""A recipe's training settings."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class TrainConfig:
     """How to train.
 
     method: name of the training method; steps: time steps per sample; encoding: see trainer/data/encoding.py;
-    learning_rate: at its highest; weight_decay: AdamW's; label_smoothing: of the cross entropy;
-    norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet), after
-    which it is folded; gradient_norm: gradients are clipped to this norm; augment: see trainer/loop/augment.py;
-    schedule, sparsity: see trainer/loop/schedule.py and trainer/loop/spike_penalty.py; options: the method's own, see its class.
-    held_out: share of the training part that is not trained on but gives a loss after each epoch; patience: epochs
-    without a lower one (or training loss) after which training stops, to keep the weights that had the lowest; 0 never.
-    precision: "bf16" multiplies matrices in 16 bit; accumulate: parts that a batch is cut into, one after another;
-    stretch, truncate: see trainer/loop/gradient_checkpointing.py; checkpoint_seconds: at most so long without a checkpoint, as far as
-    steps are shorter; tensorboard: write its files, too.
+    learning_rate: the highest; weight_decay: of AdamW; label_smoothing: of the cross entropy;
+    norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet); then it
+    is folded; gradient_norm: gradients are clipped to this norm; augment, schedule, sparsity: see augment.py,
+    schedule.py and spike_penalty.py in trainer/loop; options: the method's own, see its class.
+    held_out: share of the training part that is not trained on but evaluated after each epoch; patience: stop after
+    this many epochs without a lower held-out (or training) loss and keep the weights with the lowest; 0: never.
+    precision: "bf16" multiplies matrices in 16 bit; accumulate: number of parts of a batch, processed one by one;
+    stretch, truncate: see trainer/loop/gradient_checkpointing.py; checkpoint_seconds: longest time between checkpoints
+    (checked after each step); tensorboard: also write TensorBoard files.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES

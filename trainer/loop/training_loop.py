@@ -1,4 +1,4 @@
-"""The training loop every method and the ANN twin share: epochs, schedule, checkpoints, several processes, progress."""
+"""The training loop of all methods and the ANN twin: epochs, schedule, checkpoints, several processes, progress."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ Batch = tuple[Tensor, Tensor]
 
 
 class DivergedError(InputError):
-    """The loss or a gradient is no longer a finite number: names epoch, step, layer and the checkpoint from before."""
+    """The loss or a gradient is no longer finite: names epoch, step, layer and the last checkpoint."""
 
 
 @dataclass(frozen=True)
 class Task:
     """What is trained.
 
-    begin_epoch(epoch): puts the model into the state that epoch trains in, also when an epoch is taken up in its
-    middle; batches(epoch): its batches, always the same for the same epoch; loss(x, y): a scalar, the mean over the
-    samples; batch_axis: the axis of x along which samples lie; held_out(): the loss on samples that are not trained on;
+    begin_epoch(epoch): sets the model to the state for training that epoch, also when resuming in the middle of one;
+    batches(epoch): its batches, always the same for the same epoch; loss(x, y): a scalar, the mean over the samples;
+    batch_axis: the axis of x that indexes samples; held_out(): the loss on samples that are not trained on;
     first_stop: the first epoch whose weights early stopping may keep.
     """
 
@@ -64,10 +64,10 @@ def train(
     """Train with AdamW by the configured schedule; returns the mean loss of every epoch.
 
     With a checkpoint, the state is written before the first epoch, at the end of each, and within one whenever
-    config.checkpoint_seconds have passed; resuming it gives the same weights, bit by bit, as never having stopped. A
-    table of the losses is kept beside it. Where torchrun started several processes, each trains on its part of every
-    batch. torch's own random numbers are left as they were; within a step they follow from seed, epoch and step. Memory
-    that is freed stays with the process (memory.py).
+    config.checkpoint_seconds have passed; resuming from it gives bit-identical weights to an uninterrupted run. A table
+    of the losses is written next to it. If torchrun started several processes, each trains on its part of every batch.
+    torch's own random state is left unchanged; within a step it follows from seed, epoch and step. Freed memory stays
+    with the process (memory.py).
     Raises InputError for a checkpoint of another configuration, DivergedError if the loss is not finite.
     Source: Loshchilov & Hutter, Decoupled Weight Decay, ICLR 2019 (AdamW).
     """
@@ -83,7 +83,7 @@ def train(
 
 def shuffled_batches(samples: int, batch_size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Indices of all samples, in random order, cut into batches of at most that size."""
-    # nearly equal batches: batch norm cannot train on a lone last sample
+    # nearly equal batches: batch norm cannot train on a single last sample
     yield from np.array_split(generator.permutation(samples), math.ceil(samples / batch_size))
 
 
@@ -107,8 +107,8 @@ class _Training:
             self._store()
 
     def run(self, advance: Callable[[float], None]) -> None:
-        wanted = self.checkpoint is not None and self.group.first
-        logs = Logs(self.checkpoint, self.config, self.done.epoch) if wanted and self.checkpoint else None
+        writes = self.checkpoint is not None and self.group.first
+        logs = Logs(self.checkpoint, self.config, self.done.epoch) if writes and self.checkpoint else None
         while self.done.epoch < self.config.epochs and not self._stopped():
             self._epoch()
             if logs is not None:
@@ -146,13 +146,13 @@ class _Training:
         done.losses.append(loss)
         done.held_out.append(held_out)
         done.steps, done.total, done.samples = 0, 0.0, 0
-        judged = loss if math.isnan(held_out) else held_out
-        if self.config.patience and epoch >= self.task.first_stop and judged < done.best:
-            done.best, done.best_epoch = judged, epoch
+        criterion = loss if math.isnan(held_out) else held_out
+        if self.config.patience and epoch >= self.task.first_stop and criterion < done.best:
+            done.best, done.best_epoch = criterion, epoch
             done.best_state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
     def _step(self, epoch: int, x: Tensor, y: Tensor) -> float:
-        """One step of the optimizer on a batch, of which this process takes its parts; returns the batch's loss."""
+        """One optimizer step on a batch, of which this process computes its parts; returns the batch's loss."""
         self.optimizer.zero_grad(set_to_none=True)
         count = self.group.count * self.config.accumulate
         if len(y) < count:
@@ -175,7 +175,7 @@ class _Training:
         statistics.finish()
         value = self.group.total(total).item()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
-        # a spiking network fires no spike at v = NaN: its loss stays finite and only the gradients tell
+        # at v = NaN a network does not spike: its loss stays finite, only the gradients show it
         if not math.isfinite(value + norm.item()):
             raise self._diverged(epoch, _diverged_layer(self.model) or "the loss")
         self.optimizer.step()
@@ -192,41 +192,41 @@ class _Training:
         self.stored_at = time.monotonic()
 
     def _check_weights(self, epoch: int) -> None:
-        # weights at infinity can hide behind slopes of 0; they must not reach a checkpoint
+        # slopes of 0 can hide infinite weights, which must not reach a checkpoint
         layer = _diverged_layer(self.model)
         if layer is not None:
             raise self._diverged(epoch, layer)
 
-    def _diverged(self, epoch: int, what: str) -> DivergedError:
-        kept = "" if self.checkpoint is None else f"; {self.checkpoint.path} holds the state before"
+    def _diverged(self, epoch: int, context: str) -> DivergedError:
+        last = "" if self.checkpoint is None else f"; {self.checkpoint.path} holds the state before"
         return DivergedError(
-            f"training diverged in epoch {epoch + 1}, step {self.done.steps + 1}: {what} is no longer finite; "
-            f"lower learning_rate or check the data{kept}"
+            f"training diverged in epoch {epoch + 1}, step {self.done.steps + 1}: {context} is no longer finite; "
+            f"lower learning_rate or check the data{last}"
         )
 
 
 def _groups(model: nn.Module) -> list[dict[str, Any]]:
-    """All parameters; positions of delays, if there are any, apart, because no delay is to be preferred to another."""
+    """Parameter groups; positions of delays, if any, without weight decay, which would favour some delays."""
     positions = [module.position for module in model.modules() if isinstance(module, Delays)]
     others = [p for p in model.parameters() if not any(p is position for position in positions)]
     return [{"params": others}, *([{"params": positions, "weight_decay": 0.0}] if positions else [])]
 
 
 def _diverged_layer(model: nn.Module) -> str | None:
-    """The first layer with a number that is not finite: among its weights and statistics, else among its gradients."""
+    """The first layer with a value that is not finite: among its weights and statistics, else among its gradients."""
     states = ((name, value) for name, value in model.state_dict().items() if value.is_floating_point())
     slopes = ((name, weight.grad) for name, weight in model.named_parameters() if weight.grad is not None)
-    wrong = (name for name, value in (*states, *slopes) if not bool(value.isfinite().all()))
-    name = next(wrong, None)
+    diverged = (name for name, value in (*states, *slopes) if not bool(value.isfinite().all()))
+    name = next(diverged, None)
     # parameters are called "layers.<layer>.<...>"
     return None if name is None else name.split(".")[1]
 
 
 @contextmanager
-def _bar(wanted: bool, title: str, epochs: int, done: int) -> Iterator[Callable[[float], None]]:
+def _bar(show: bool, title: str, epochs: int, done: int) -> Iterator[Callable[[float], None]]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
-    hidden = not (wanted and console.is_terminal)
+    hidden = not (show and console.is_terminal)
     with Bar(*columns, TimeRemainingColumn(), console=console, disable=hidden) as bar:
-        shown = bar.add_task(title, total=epochs, completed=done, loss="")
-        yield lambda loss: bar.update(shown, advance=1, loss=f"loss {loss:.4f}")
+        task = bar.add_task(title, total=epochs, completed=done, loss="")
+        yield lambda loss: bar.update(task, advance=1, loss=f"loss {loss:.4f}")

@@ -1,4 +1,4 @@
-"""Networks that are one layer after another, for methods with a forward pass of their own."""
+"""Plain feed-forward chains of layers, for methods with a forward pass of their own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from spikeport.common.errors import InputError
 from spikeport.trainer.network.spiking_network import Flatten, SpikingBlock, SpikingNetwork
 
 
-def chain(network: SpikingNetwork, method: str) -> list[SpikingBlock | Flatten]:
-    """The blocks in their order; raises InputError for joins, shortcuts, delays and layers that read several others."""
+def feed_forward_blocks(network: SpikingNetwork, method: str) -> list[SpikingBlock | Flatten]:
+    """The blocks in order; raises InputError for joins, shortcuts, delays and layers that read several others."""
     blocks: list[SpikingBlock | Flatten] = []
     before = "input"
     for name, block in network.layers.items():

@@ -1,4 +1,4 @@
-"""The one contract of every training method: fit, predict, save, load, and what a method may do its own way."""
+"""Base class of all training methods: fit, predict, save, load, and the hooks that a method may override."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 PREDICT_BATCH = 512
-# pixels times steps of such a batch: what the layers give out, and so the memory, grows with them
+# pixels times steps of such a batch: the layers' outputs, and so the memory, grow with them
 PREDICT_VALUES = 1 << 26
-# told apart from the epochs' generators, whose second number is the epoch
+# differs from the epochs' generators, whose second number is the epoch
 PREDICT_STREAM = 2**32 - 1
 
 
 class Method:
-    """A way of training a spiking network; a subclass has a `name` and is registered in methods.py.
+    """A way of training a spiking network; a subclass has a `name` and is registered in registry.py.
 
     network, training: what to build and how to train it; dt: seconds per step; device: where torch computes.
     After fit or load, `spiking_network` is the trained network in eval mode, ready for `inference_layers()`.
 
-    What a method may do its own way, each with a default: `Options`, a frozen dataclass of its own settings, which a
-    recipe gives in [training.options] and which `options` holds; `build` (the network), `prepare` (once, before the
-    first epoch), `begin_epoch`, `loss` (with a forward pass of its own if need be), `finish` (once, after the last).
-    Fitting, resuming, predicting, saving and loading come with this class and use those. Whatever a method trains must
-    be a parameter of the network, and what it runs as must be the network's own forward pass in eval mode.
+    A method may override, each with a default: `Options`, a frozen dataclass of its own settings, set by a recipe in
+    [training.options] and available as `options`; `build` (the network), `prepare` (once, before the first epoch),
+    `begin_epoch`, `loss` (with its own forward pass if needed), `finish` (once, after the last epoch). This class
+    implements fitting, resuming, predicting, saving and loading with them. Everything a method trains must be a
+    parameter of the network, and prediction must be the network's own forward pass in eval mode.
     """
 
     name: ClassVar[str]
@@ -57,7 +57,7 @@ class Method:
     def __init__(self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str = "cpu") -> None:
         self.options: Any = read_options(self.Options, training.options, self.name)
         self.network_config = network
-        # every option stands in what is saved and compared, the ones left at their defaults, too
+        # save and compare every option, also those left at their defaults
         self.train_config = replace(training, options=asdict(self.options))
         if (network.payload > 1) != (training.encoding == "direct"):
             raise InputError('payload above 1 and encoding = "direct" belong together; set both or neither')
@@ -73,13 +73,13 @@ class Method:
         """Called once before the first epoch, and before a checkpoint is read; may set weights, add gradient hooks."""
 
     def begin_epoch(self, network: SpikingNetwork, epoch: int) -> None:
-        """Put the network into the state in which the epoch trains.
+        """Set the network to the state for training this epoch.
 
         Batch norm gathers statistics for the first `norm_epochs` of the epochs; then its running statistics are folded
-        into the weights, which are rounded to the chip's from there on, so that the network ends trained as it will run
-        (folding from the first epoch on starves it of normalisation; folding the batch's statistics would make weights
-        depend on the batch). Without batch norm, weights are rounded from the first epoch. Delays are narrowed over the
-        same epochs and whole from there on.
+        into the weights, which are rounded to the chip's from then on, so that the network is finally trained as it
+        will run (folding from the first epoch would lose the normalisation; folding the batch's statistics would make
+        weights depend on the batch). Without batch norm, weights are rounded from the first epoch. Delays are narrowed
+        over the same epochs and whole afterwards.
         """
         network.train()
         first = self.train_config.norm_epochs * self.train_config.epochs
@@ -88,9 +88,9 @@ class Method:
         narrow_delays(network, epoch / first if epoch < first else 1.0)
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
-        """The loss, a scalar, of input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts.
+        """The loss, a scalar, for input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts.
 
-        What spikes cost (sparsity) is added. Sequences are cut into stretches if configured.
+        The spike penalty (sparsity) is added. Long sequences use gradient checkpointing if configured.
         """
         config = self.train_config
         counts = count_spikes(network, x, config.stretch, config.truncate)
@@ -111,10 +111,10 @@ class Method:
     ) -> Self:
         """Train on the data set's training part.
 
-        folder: keep a checkpoint there, written as often as configured (one that is there is replaced); resume: go
-        on from it instead, to the same weights as without the interruption; progress: show a bar on a terminal;
+        folder: write a checkpoint there as often as configured, replacing an existing one; resume: continue from it
+        instead, to the same weights as without the interruption; progress: show a bar on a terminal;
         restored: called once the checkpoint has been read, before anything is written.
-        Raises InputError (wrong data, no or another configuration's checkpoint), DivergedError (loss not finite).
+        Raises InputError (wrong data; no checkpoint, or another configuration's), DivergedError (loss not finite).
         """
         network = self._new_network(dataset)
         self.prepare(network, dataset)
@@ -148,10 +148,10 @@ class Method:
         return batches[0] if len(batches) == 1 else np.concatenate(batches, axis=1)
 
     def run(self, spikes: Spikes) -> dict[str, NDArray[np.uint8]]:
-        """Spikes of every layer by name, (T, N, *shape), for input spikes as `encode` gives them."""
+        """Spikes of every layer by name, (T, N, *shape), for input spikes as returned by `encode`."""
         with torch.no_grad():
-            found = self.spiking_network.run(torch.from_numpy(spikes).to(self.device))
-        return {name: sent.to(torch.uint8).cpu().numpy() for name, sent in found.items()}
+            layers = self.spiking_network.run(torch.from_numpy(spikes).to(self.device))
+        return {name: fired.to(torch.uint8).cpu().numpy() for name, fired in layers.items()}
 
     def predict_counts(self, x: Samples) -> NDArray[np.int64]:
         """Output spike counts (N, classes) for samples x (N, *input_shape) in [0, 1]."""
@@ -164,7 +164,7 @@ class Method:
         return np.concatenate(counts)
 
     def predict(self, x: Samples) -> NDArray[np.int64]:
-        """Labels (N,): the output that fires most, the first of equals."""
+        """Labels (N,): the output that fires most often, the first one if tied."""
         return np.asarray(self.predict_counts(x).argmax(axis=1), dtype=np.int64)
 
     def save(self, path: str | Path) -> None:
@@ -203,14 +203,14 @@ class Method:
         self._trained = network.to(self.device).eval()
 
     def _new_network(self, dataset: Dataset) -> SpikingNetwork:
-        """A fresh network for the data, its weights drawn from the configured seed; torch's own seed stays."""
+        """A fresh network for the data, its weights drawn from the configured seed; torch's own seed is unchanged."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.train_config.seed)
             network = self.build(dataset.input_shape, dataset.classes)
         return network.to(self.device)
 
     def _held_out_loss(self, network: SpikingNetwork, dataset: Dataset) -> float:
-        """Mean loss over the whole of these samples, by the network as it would run."""
+        """Mean loss over all of these samples, by the network in eval mode."""
         network.eval()
         total, done = 0.0, 0
         with torch.no_grad():
@@ -221,7 +221,7 @@ class Method:
         return total / done
 
     def _encoded(self, x: Samples) -> Iterator[Spikes]:
-        """Samples as spikes, one batch after another, always drawn alike."""
+        """Samples as spikes, batch by batch, always with the same random numbers."""
         config = self.train_config
         generator = np.random.default_rng([config.seed, PREDICT_STREAM])
         values = math.prod(x.shape[1:]) * (1 if config.encoding == "spikes" else config.steps)
@@ -244,6 +244,6 @@ def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:
     """The configurations in a file's plain values; raises KeyError, TypeError or ValueError if they are wrong."""
     network = dict(content["network"])
     layers = tuple(LayerConfig(**layer) for layer in network.pop("layers"))
-    # as JSON, because strict validation takes a JSON array for a tuple, but no list
+    # as JSON, because strict validation accepts a JSON array as a tuple, but not a list
     training = TypeAdapter(TrainConfig).validate_json(json.dumps(content["training"]))
     return NetworkConfig(layers=layers, **network), training

@@ -1,4 +1,4 @@
-"""The training methods by name; a new one is one file and one line here."""
+"""The training methods by name; a new one needs one file and one entry here."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ METHODS: dict[str, type[Method]] = {method.name: method for method in _METHODS}
 """The training methods of this project, in the order of docs/methods.md."""
 
 
-def _as_method(name: str, found: object) -> type[Method]:
-    if not (isinstance(found, type) and issubclass(found, Method) and getattr(found, "name", None) == name):
+def _as_method(name: str, loaded: object) -> type[Method]:
+    if not (isinstance(loaded, type) and issubclass(loaded, Method) and getattr(loaded, "name", None) == name):
         raise InputError(f"must be a subclass of spikeport.trainer.methods.method.Method with name = {name!r}")
-    return found
+    return loaded
 
 
 ALL_METHODS: Registry[type[Method]] = Registry("spikeport.methods", METHODS, _as_method)
-"""Those and the ones of installed packages."""
+"""These and those of installed packages."""
 
 
 def get_method(name: str) -> type[Method]:
@@ -39,5 +39,5 @@ def get_method(name: str) -> type[Method]:
 
 
 def load_trained(path: str | Path, device: str = "cpu") -> Method:
-    """Read a trained network by whichever method it was trained; raises InputError as Method.load."""
+    """Read a trained network of any method; raises InputError as Method.load."""
     return get_method(str(read_tensors(path, "network").get("method"))).load(path, device)

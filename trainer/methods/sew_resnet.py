@@ -18,7 +18,7 @@ from .method import Method
 
 @dataclass(frozen=True)
 class SewResnetOptions:
-    """identity_start: the last batch norm of every block starts such that the block passes its input on unchanged."""
+    """identity_start: initialise the last batch norm of every block so that it passes its input on unchanged."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
 
@@ -28,23 +28,23 @@ class SewResnetOptions:
 class SewResnet(Method):
     """Surrogate-gradient BPTT of networks of spike-element-wise (SEW) residual blocks.
 
-    A block with input spikes S and branch spikes A = SN(BN(W ... SN(BN(W S)))), SN being neurons, gives
+    A block with input spikes S and branch spikes A = SN(BN(W ... SN(BN(W S)))), where SN are neurons, outputs
 
         O[t] = g(A[t], S[t])    (9)    with g one of    ADD  A + S      AND  A S      IAND  (1 - A) S    (table 1)
 
-    Identity: A = 0 makes ADD and IAND, A = 1 makes AND give O = S; batch norm's weight 0 and a bias below (above) the
-    threshold do that, for any input. The plain spiking ResNet, O[t] = SN(F(S)[t] + S[t]) (7), gives O = S only for
-    neurons that fire for every single spike and for nothing else.
-    Gradient: through k identity blocks dO/dS = 1 for all three (11), where the plain one has the product of k surrogate
-    slopes at S - vth (8), which vanishes or explodes with k unless each of them is 1.
-    Neurons v[t] = v[t-1] (1 - dv) + i[t], reset to 0 by a spike (3), are integrate-and-fire for dv = 0 (4), else leaky
-    ones with dv = 1 / tau (5), where the paper divides i by tau, too, a factor of weights.
-    Where the shape changes, the shortcut is a 1x1 convolution with batch norm and neurons. On the chip ADD is a
-    synapse of its own from each of the layers that are summed; AND and IAND are neurons without memory.
+    Identity: O = S follows from A = 0 for ADD and IAND, and from A = 1 for AND; a batch norm with weight 0 and a bias
+    below (above) the threshold has that effect for any input. The plain spiking ResNet, O[t] = SN(F(S)[t] + S[t]) (7),
+    has O = S only for neurons that fire exactly once per input spike.
+    Gradient: through k identity blocks dO/dS = 1 for all three (11); the plain one has the product of k surrogate
+    slopes at S - threshold (8), which vanishes or explodes with k unless each of them is 1.
+    Neurons v[t] = v[t-1] (1 - voltage_decay) + i[t], reset to 0 by a spike (3), are integrate-and-fire for a decay of 0
+    (4), else leaky with voltage_decay = 1 / tau (5); the paper also divides i by tau, which the weights absorb here.
+    Where the shape changes, the shortcut is a 1x1 convolution with batch norm and neurons. On the chip, ADD is a
+    separate synapse from each of the summed layers; AND and IAND are neurons without memory.
     Weights start by Kaiming's rule for ReLU over the fan-out, as in the paper's public code.
     Source: Fang, Yu, Chen, Huang, Masquelier & Tian, Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021
-    (arXiv:2102.04159), section 3, whose equation numbers these are; of its networks, 7B-Net is in section 4.2,
-    ResNet-18 to 152 in its code, fangwei123456/Spike-Element-Wise-ResNet, imagenet/sew_resnet.py.
+    (arXiv:2102.04159), section 3 (equation numbers); its networks: 7B-Net in section 4.2, ResNet-18 to 152 in its code,
+    fangwei123456/Spike-Element-Wise-ResNet, imagenet/sew_resnet.py.
     """
 
     name: ClassVar[str] = "sew_resnet"
@@ -61,6 +61,6 @@ class SewResnet(Method):
         return network
 
     def prepare(self, network: SpikingNetwork, dataset: Dataset) -> None:  # noqa: ARG002
-        """Make every block start as the identity, if the options say so."""
+        """Make every block start as the identity, if the options ask for it."""
         if self.options.identity_start:
             start_as_identity(network)

@@ -1,4 +1,4 @@
-"""Spiking networks trained as networks of softened LIF rates, with noise, and run as spikes."""
+"""Spiking networks trained as networks of softened LIF rates with noise, and run with spikes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LEAST_OVER = 1e-12
 class SoftLifOptions:
     """Options of soft_lif; raises InputError.
 
-    gamma: how soft the rate curve is, in units of the threshold, 0 for the hard curve; noise: standard deviation of
-    what is added to the rate of every hidden neuron whose current is above threshold, in spikes a step; refractory:
-    steps from a spike to the next at the least, 1 for neurons that fire once a step at most.
+    gamma: softness of the rate curve in units of the threshold, 0 for the hard curve; noise: standard deviation of the
+    noise on the rate of every hidden neuron whose current is above threshold, in spikes per step; refractory: minimum
+    number of steps between two spikes, 1 for neurons that fire at most once per step.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -43,38 +43,38 @@ class SoftLifOptions:
         above_zero("refractory", self.refractory)
 
 
-def soft_lif_rate(current: Tensor, dv: Tensor, vth: Tensor, gamma: float, refractory: float) -> Tensor:
-    """Spikes a step of LIF neurons under a constant current, softened.
+def soft_lif_rate(current: Tensor, voltage_decay: Tensor, threshold: Tensor, gamma: float, refractory: float) -> Tensor:
+    """Softened spike rate per step of LIF neurons under a constant current.
 
     r(j) = 1 / (t_ref + t_rc log(1 + vth / rho(j - vth)))    (2)        rho(x) = gamma log(1 + exp(x / gamma))    (3)
 
-    or rho(x) = max(x, 0) for gamma = 0; here in steps: t_rc = -1 / log(1 - dv), j = i / dv is the voltage that the
-    current i leads to in the end. Without softening and t_ref it is the exact time in which
-    v[t] = v[t-1] (1 - dv) + i passes vth.
+    or rho(x) = max(x, 0) for gamma = 0, vth the threshold. In steps: t_rc = -1 / log(1 - voltage_decay), and
+    j = i / voltage_decay is the steady-state voltage of the current i. Without softening and t_ref, 1 / r is the exact
+    time in which v[t] = v[t-1] (1 - voltage_decay) + i reaches the threshold.
 
-    current: i, (..., *neurons); dv, vth: broadcast over *neurons. gamma is in units of vth.
+    current: i, (..., *neurons); voltage_decay, threshold: broadcast over *neurons; gamma: in units of the threshold.
     Source: Hunsberger & Eliasmith, Training Spiking Deep Networks for Neuromorphic Hardware, arXiv:1611.05141, 2016,
-    section 2.2, whose equation numbers these are.
+    section 2.2 (equation numbers).
     """
-    over = current / dv / vth - 1
+    over = current / voltage_decay / threshold - 1
     soft = softplus(over, 1 / gamma) if gamma > 0 else over.clamp_min(0)
-    # below this nothing fires within any run, and the slope of the logarithm stays a finite number
+    # below this nothing fires within any run; the bound keeps the logarithm's slope finite
     waiting = torch.log1p(1 / soft.clamp_min(LEAST_OVER))
-    rate = 1 / (refractory - waiting / torch.log1p(-dv))
+    rate = 1 / (refractory - waiting / torch.log1p(-voltage_decay))
     return torch.where(soft > LEAST_OVER, rate, 0)
 
 
-def above_threshold(current: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
-    """Whether a LIF neuron under that constant current would ever fire, bool (..., *neurons): i / dv > vth."""
-    return current > dv * vth
+def above_threshold(current: Tensor, voltage_decay: Tensor, threshold: Tensor) -> Tensor:
+    """True where a LIF neuron fires under this constant current, i / decay > threshold; bool (..., *neurons)."""
+    return current > voltage_decay * threshold
 
 
 def noisy_rate(rate: Tensor, fires: Tensor, noise: float) -> Tensor:
     """max(r + eta, 0) with eta ~ N(0, noise**2) where a neuron fires, r elsewhere; its gradient is that of r.
 
     fires: see `above_threshold`; eta is drawn from torch's generator. Returns (..., *neurons) as `rate`.
-    Source: arXiv:1611.05141, section 2.3 (whose j is 0 at threshold there), and SoftLifNeuron of the author's code,
-    hunse/cuda-convnet2, cudaconvnet/include/neuron.cuh, for the bound at 0 and the gradient.
+    Source: arXiv:1611.05141, section 2.3 (where j is 0 at threshold), and for the bound at 0 and the gradient
+    SoftLifNeuron in the author's code, hunse/cuda-convnet2, cudaconvnet/include/neuron.cuh.
     """
     with torch.no_grad():
         noise_added = torch.where(fires, (rate + noise * torch.randn_like(rate)).clamp_min(0), rate) - rate
@@ -82,20 +82,20 @@ def noisy_rate(rate: Tensor, fires: Tensor, noise: float) -> Tensor:
 
 
 class SoftLif(Method):
-    """The network is trained as a network of rates; exchanging the activation makes it a spiking one.
+    """The network is trained as a network of rates; replacing the activation makes it a spiking one.
 
-    A layer's rates r = f(BN(W r_in / du)) with f the softened rate curve (`soft_lif_rate`) and 1 / du the gain of the
-    synaptic filter u[t] = u[t-1] (1 - du) + W s[t], which is what makes a current of spikes (tau_s = -1 / log(1 - du)
-    steps). Training adds noise where the current is above threshold (`noisy_rate`), which stands for the ripple that
-    filtered spikes have. Loss: cross entropy of rate times steps, the expected counts.
-    Run, the very same weights, filters and thresholds compute with spikes; the rounding to the chip is trained as in
-    every method. There is nothing in between: rates and spikes differ by what the steps of time and the ripple do.
+    A layer's rates are r = f(BN(W r_in / c)) with f the softened rate curve (`soft_lif_rate`) and 1 / c the gain of the
+    synaptic filter u[t] = u[t-1] (1 - c) + W s[t], c the current_decay (tau_s = -1 / log(1 - c) steps). Training adds
+    noise where the current is above threshold (`noisy_rate`), which models the ripple of filtered spikes. Loss: cross
+    entropy of rate times steps, the expected counts.
+    At run time the same weights, filters and thresholds compute with spikes; rounding to the chip is trained as in
+    every method. Rates and spikes differ only by the effects of discrete time and of the ripple.
 
-    Kept from the chip, other than in the paper: no refractory time but the step itself (t_ref), outputs spike, too, and
-    reset to zero. A neuron waits whole steps, which the curve knows only on average: keep rates low (vth well above the
-    currents of batch norm, which are about 1), or spikes lose what rates know: on 10000 digits of MNIST, 7 points at
-    vth = 1 and at most 1 at vth = 4. Networks with recurrent layers have no rate of this kind and are refused.
-    Source: Hunsberger & Eliasmith, arXiv:1611.05141, 2016: rate curve equations 2 and 3, noise section 2.3, exchange
+    Differences from the paper, due to the chip: the only refractory time is the step itself (t_ref); outputs also
+    spike, and reset to zero. A neuron waits whole steps, which the curve models only on average: keep rates low (vth
+    well above the currents after batch norm, which are about 1), or spikes lose accuracy: on 10000 digits of MNIST, 7
+    points at vth = 1 and at most 1 at vth = 4. Recurrent layers have no such rate and are refused.
+    Source: Hunsberger & Eliasmith, arXiv:1611.05141, 2016: rate curve equations 2 and 3, noise section 2.3, replacement
     section 2.4; the earlier Spiking Deep Networks with LIF Neurons is arXiv:1510.08829, 2015.
     """
 
@@ -114,9 +114,9 @@ class SoftLif(Method):
         return super().build(input_shape, classes)
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
-        """Cross entropy of the expected output counts, and what they cost, for spikes (T, B, *input_shape)."""
+        """Cross entropy of the expected output counts plus the spike penalty, for spikes (T, B, *input_shape)."""
         config = self.train_config
-        rates = self.rates(network, network.entered(x).mean(0))
+        rates = self.rates(network, network.scale_input(x).mean(0))
         counts = {name: rate * len(x) for name, rate in rates.items()}
         output = counts[network.geometry[-1].name]
         loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)
@@ -127,7 +127,7 @@ class SoftLif(Method):
 
         In training mode with noise, from torch's generator.
         """
-        # a rate is a train of one step, so that joins, pooling and flattening take it as they take spikes
+        # a rate is passed as a train of one step, so that joins, pooling and flattening work as for spikes
         values = {INPUT: x[None]}
         last = network.geometry[-1].name
         for name, module in network.layers.items():
@@ -141,28 +141,28 @@ class SoftLif(Method):
 
     def _rate(self, block: SpikingBlock, noise: float, rates: Tensor, skip: Tensor | None = None) -> Tensor:
         options: SoftLifOptions = self.options
-        current, dv, vth = _current(block, average(rates, block.pool), skip)
-        rate = soft_lif_rate(current, dv, vth, options.gamma, options.refractory)
-        return noisy_rate(rate, above_threshold(current, dv, vth), noise) if noise > 0 else rate
+        current, voltage_decay, threshold = _current(block, average(rates, block.pool), skip)
+        rate = soft_lif_rate(current, voltage_decay, threshold, options.gamma, options.refractory)
+        return noisy_rate(rate, above_threshold(current, voltage_decay, threshold), noise) if noise > 0 else rate
 
 
 def _current(block: SpikingBlock, rates: Tensor, skip: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """The mean current of a block's neurons for the rates that it reads, its dv and its vth."""
+    """The mean current of a block's neurons for its input rates, its voltage decay and its threshold."""
     neuron = block.neuron
     if block.norm is not None and block.norm.training:
-        du = neuron.current_decay()
+        current_decay = neuron.current_decay()
 
         def normalised(synapse: nn.Linear | nn.Conv2d, norm: Callable[[Tensor], Tensor] | None, r: Tensor) -> Tensor:
-            summed = connect(synapse, synapse.weight, r) / du
+            summed = connect(synapse, synapse.weight, r) / current_decay
             return summed if norm is None else norm(summed[0])[None]
 
         current = normalised(block.synapse, block.norm, rates)
         if block.shortcut is not None:
             current = current + normalised(block.shortcut, block.shortcut_norm, cast(Tensor, skip))
-        return current, neuron.voltage_decay(), neuron.vth
+        return current, neuron.voltage_decay(), neuron.threshold
     layer = block.tensors()
     summed = connect(block.synapse, layer.weight, rates)
     if block.shortcut is not None and layer.shortcut is not None:
         summed = summed + connect(block.shortcut, layer.shortcut, cast(Tensor, skip))
     bias = layer.bias.view(-1, *[1] * (summed.dim() - 3))
-    return summed / layer.du + bias, layer.dv, layer.vth
+    return summed / layer.current_decay + bias, layer.voltage_decay, layer.threshold

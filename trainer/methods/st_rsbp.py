@@ -1,4 +1,4 @@
-"""ST-RSBP: backpropagation at the level of whole spike trains, exact there through recurrent layers."""
+"""ST-RSBP: backpropagation at the level of whole spike trains, exact at that level through recurrent layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.neuron_step.quantise import LayerTensors
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .feed_forward import chain
+from .feed_forward import feed_forward_blocks
 from .method import Method
 from .regularise import exponential_penalty
 
@@ -28,12 +28,12 @@ from .regularise import exponential_penalty
 class StRsbpOptions:
     """Options of st_rsbp.
 
-    desired, undesired: counts wanted of the label's output and of the others, as shares of the steps; margin: what is
-    nearer than that to what is wanted is left alone, a share of the steps; more than a short sample has room for holds
-    training back (docs/methods.md); least_slope: see s_psp.output_counts.
-    recurrent_scale: what the first recurrent weights are multiplied by; at 1 they are as large as those of an input;
-    train_recurrent: false keeps recurrent weights as drawn, a reservoir; reservoir: recurrent layers have neurons of
-    that many places in x, y and z, and synapses between near ones only (see reservoir_mask), none: between all.
+    desired, undesired: target counts of the label's output and of the others, as shares of the steps; margin: errors
+    below this share of the steps are ignored; too large a margin for a short sample slows training (docs/methods.md);
+    least_slope: see s_psp.output_counts.
+    recurrent_scale: factor of the initial recurrent weights; at 1 they are as large as those of an input;
+    train_recurrent: false keeps recurrent weights as drawn, a reservoir; reservoir: the neurons of recurrent layers
+    form a grid of this size in x, y and z, with synapses only between near ones (see reservoir_mask); None: all to all.
     weight_lambda, weight_beta, weight_limit: exponential penalty of large weights, see exponential_penalty.
     Raises InputError.
     """
@@ -65,23 +65,23 @@ class StRsbpOptions:
 
 
 class StRsbp(Method):
-    """Spike counts are differentiated, not spikes: through the potential that whole trains have made at firings.
+    """Differentiates spike counts, not spikes, through the potential of whole trains at the firing times.
 
-    Loss: 1/2 sum over outputs of (o - y)**2 (3), o the count, y the wanted one, 0 within the margin (divided here by
-    the steps and the batch); its errors are (4) to (6). How counts depend on weights and counts before them, in feed-
-    forward and in recurrent layers, and the linear system that makes the gradient through a recurrent layer exact
-    without unfolding in time: s_psp.py.
-    A label's output that was silent is given evenly spaced spikes, as in the code, else no error could reach it.
+    Loss: 1/2 sum over outputs of (o - y)**2 (3), o the count, y its target, 0 within the margin (divided here by the
+    steps and the batch); its errors are (4) to (6). s_psp.py defines how counts depend on weights and on the counts of
+    the layer before, in feed-forward and recurrent layers, and the linear system that makes the gradient through a
+    recurrent layer exact without unfolding in time.
+    A silent output of the label is given evenly spaced spikes, as in the authors' code; otherwise no error reaches it.
 
-    Kept from the chip, other than in the paper: no refractory time (2 steps there); outputs do not inhibit each other;
-    a bias adds to v; the derivative of the S-PSP by the neuron's own count has a closed form instead of a fit to
-    simulated trains; least_slope is larger than the code's 1e-4, which lets single samples rule the batch, and neurons
-    of a recurrent layer whose linear system would run away are damped (s_psp.recurrent_system): layers of 48 and 32
-    recurrent neurons with recurrent_scale 1 stay at 0.84 on digits without that and reach 0.96 with it. Batches may be
-    of any size (one sample there).
+    Differences from the paper: no refractory time (2 steps there); outputs do not inhibit each other; a bias is added
+    to v; the derivative of the S-PSP by the neuron's own count has a closed form instead of a fit to simulated trains;
+    least_slope is larger than the code's 1e-4, with which single samples dominate the batch; neurons of a recurrent
+    layer whose linear system would diverge are damped (s_psp.recurrent_system): layers of 48 and 32 recurrent neurons
+    with recurrent_scale 1 stay at 0.84 on digits without this and reach 0.96 with it. Batches may have any size (one
+    sample there).
     Source: Zhang & Li, Spike-Train Level Backpropagation for Training Deep Recurrent Spiking Neural Networks, NeurIPS
-    2019, in the numbers of arXiv:1908.06378; what has none here is named by its code, stonezwr/ST-RSBP: margin
-    g_getDelta_output in layers/Spiking.cu, wanted spikes of a silent label g_modifySpikes there; the linear system
+    2019, equation numbers of arXiv:1908.06378. From the authors' code, stonezwr/ST-RSBP: the margin is
+    g_getDelta_output in layers/Spiking.cu, the spikes of a silent label g_modifySpikes there; the linear system
     g_Reservoir_effect_ratio_LHS and _RHS in layers/Reservoir.cu.
     """
 
@@ -105,16 +105,16 @@ class StRsbp(Method):
         return network
 
     def prepare(self, network: SpikingNetwork, dataset: Dataset) -> None:  # noqa: ARG002
-        """Recurrent weights that are 0 are no synapses and stay 0; a fixed reservoir is not trained at all."""
+        """Keep recurrent weights of 0 (no synapse) at 0; a fixed reservoir is not trained at all."""
         for recurrent in self._recurrent(network):
-            there = (recurrent.weight != 0).to(recurrent.weight)
-            recurrent.weight.register_hook(partial(torch.mul, there))  # type: ignore[no-untyped-call]
+            mask = (recurrent.weight != 0).to(recurrent.weight)
+            recurrent.weight.register_hook(partial(torch.mul, mask))  # type: ignore[no-untyped-call]
             recurrent.weight.requires_grad_(self.options.train_recurrent)
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
-        """The rate-coded loss of the class docstring, a scalar, plus the penalty of the weights."""
-        options, blocks = self.options, chain(network, self.name)
-        spikes = network.entered(x)
+        """The rate-coded loss of the class docstring plus the penalty of the weights, a scalar."""
+        options, blocks = self.options, feed_forward_blocks(network, self.name)
+        spikes = network.scale_input(x)
         trains = Trains(spikes, spikes.sum(0))
         for block in blocks:
             if isinstance(block, Flatten):
@@ -122,27 +122,27 @@ class StRsbp(Method):
             else:
                 trains = self._layer(block, trains, y if block is blocks[-1] else None)
         steps = len(x)
-        wanted = torch.full_like(trains.level, options.undesired * steps)
-        wanted = wanted.scatter(1, y[:, None], options.desired * steps)
-        error = trains.level - wanted
+        target = torch.full_like(trains.level, options.undesired * steps)
+        target = target.scatter(1, y[:, None], options.desired * steps)
+        error = trains.level - target
         error = torch.where(error.detach().abs() > options.margin * steps, error, 0.0)
         return 0.5 * error.square().sum(1).mean() / steps + self._penalty(network)
 
     def _layer(self, block: SpikingBlock, before: Trains, label: Tensor | None) -> Trains:
         options, layer, before = self.options, block.tensors(), before.through(block)
-        reached = synaptic_input(block.synapse, layer.weight, before)
+        summed = synaptic_input(block.synapse, layer.weight, before)
         with torch.no_grad():
-            fired = _fired(block, layer, before, reached)
+            fired = _fired(block, layer, before, summed)
         forced = None if label is None else forced_spikes(fired, label, round(options.desired * len(fired)))
-        counts = output_counts(block.synapse, layer, before, reached, fired, forced, options.least_slope)
+        counts = output_counts(block.synapse, layer, before, summed, fired, forced, options.least_slope)
         return Trains(fired, counts)
 
     def _penalty(self, network: SpikingNetwork) -> Tensor:
         options: StRsbpOptions = self.options
         total = torch.zeros(())
         for _, block in network.spiking_blocks() if options.weight_lambda else ():
-            parts = [part.weight for part in (block.synapse, block.recurrent) if part is not None]
-            weight = torch.cat([part.flatten(1) for part in parts], 1)
+            weights = [synapse.weight for synapse in (block.synapse, block.recurrent) if synapse is not None]
+            weight = torch.cat([each.flatten(1) for each in weights], 1)
             share = weight / options.weight_limit / (weight.shape[1] + 1) ** 0.5
             total = total + options.weight_lambda * exponential_penalty(share, options.weight_beta)
         return total
@@ -151,17 +151,17 @@ class StRsbp(Method):
         return [block.recurrent for _, block in network.spiking_blocks() if block.recurrent is not None]
 
 
-def _fired(block: SpikingBlock, layer: LayerTensors, before: Trains, reached: Tensor) -> Tensor:
+def _fired(block: SpikingBlock, layer: LayerTensors, before: Trains, summed: Tensor) -> Tensor:
     if layer.chip is None:
-        return block.fire(reached.clone(), layer)
-    return block.neuron.run_chip(block.arriving(before.spikes, layer, layer.chip), layer, layer.chip).spikes
+        return block.fire(summed.clone(), layer)
+    return block.neuron.run_chip(block.chip_input(before.spikes, layer, layer.chip), layer, layer.chip).spikes
 
 
 def forced_spikes(fired: Tensor, label: Tensor, count: int) -> Tensor:
-    """The output's spikes (T, B, classes), with `count` evenly spaced ones for a label's neuron that was silent."""
+    """The output's spikes (T, B, classes), with `count` evenly spaced ones where the label's neuron was silent."""
     steps = len(fired)
     interval = max(steps // max(count, 1), 1)
     spaced = torch.zeros(steps, 1, 1, dtype=fired.dtype, device=fired.device)
     spaced[interval - 1 :: interval] = 1
-    wanted = nn.functional.one_hot(label, fired.shape[2])
-    return fired + spaced * wanted * (fired.sum(0) == 0)
+    is_label = nn.functional.one_hot(label, fired.shape[2])
+    return fired + spaced * is_label * (fired.sum(0) == 0)

@@ -1,4 +1,4 @@
-"""Deep spiking networks by a tuned surrogate and batch norm on the input currents."""
+"""Deep spiking networks with a tuned surrogate and batch norm on the input currents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.methods.initialisation.gradient_growth import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.gradient_growth import gradient_growth_per_layer, gradient_norms
 from spikeport.trainer.methods.initialisation.identity_init import start_as_identity
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.settings.checks import above_zero
@@ -18,16 +18,16 @@ from spikeport.trainer.settings.options import RECIPE_RULES
 from .method import Method
 
 ROUNDS = 6
-# of the height's logarithm, a round
+# of the height's logarithm, per round
 LARGEST_CHANGE = 1.5
 
 
 @dataclass(frozen=True)
 class SurrogateBnOptions:
-    """What a recipe may say of surrogate_bn.
+    """Options of surrogate_bn.
 
-    height: scale of the surrogate's slope; left out (or None), it is tuned on the first batch before training;
-    identity_start: residual blocks pass their input on until they have learned (needs vth below 1): see identity.py.
+    height: scale of the surrogate's slope; None: tuned on the first batch before training; identity_start: residual
+    blocks initially pass their input on (needs vth below 1), see identity_init.py.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -41,23 +41,24 @@ class SurrogateBnOptions:
 
 
 class SurrogateBn(Method):
-    """Surrogate-gradient BPTT for deep networks, the surrogate's width and height tuned to the depth.
+    """Surrogate-gradient BPTT for deep networks, with the surrogate's width and height tuned to the depth.
 
-    Forward: i[t] = BN(W s_in[t]), with statistics over time and batch; v[t] = v[t-1] (1 - dv) + i[t];
-    s[t] = v[t] > vth; v[t] = 0 where s[t]. Backward: ds/dv = h g(v - vth, w), width w (surrogate_width), height h.
+    Forward: i[t] = BN(W s_in[t]), with statistics over time and batch; v[t] = v[t-1] (1 - voltage_decay) + i[t];
+    s[t] = v[t] > threshold; v[t] = 0 where s[t]. Backward: ds/dv = h g(v - threshold, w), width w (surrogate_width),
+    height h.
 
-    A feed-forward spiking layer is recurrent in time through its membrane. Back through L layers and T steps,
+    A feed-forward spiking layer is recurrent in time through its membrane. Backwards through L layers and T steps,
 
-        dL/ds_l = sum over paths of the product of (h g w_ij) a layer and (1 - dv) a step,
+        dL/ds_l = sum over paths of the product of (h g w_ij) per layer and (1 - voltage_decay) per step,
 
-    which grows or shrinks with the depth as a power of h: h is what decides whether it explodes or vanishes. The paper
-    tunes the surrogate by hand; here h is found on the first batch such that the norm of dL/ds is as large in the
-    first layer as in the last (`tuned_height`), for whatever width the recipe says.
+    which grows or shrinks with depth as a power of h: h decides whether it explodes or vanishes. The paper tunes the
+    surrogate by hand; here h is chosen on the first batch such that the norm of dL/ds is the same in the first layer
+    as in the last (`tuned_height`), for the recipe's width.
     Batch norm is folded into W and bias at export (trainer/network/fold_batch_norm.py).
     Source: Ledinauskas, Ruseckas, Jursenas & Buracas, Training Deep Spiking Neural Networks, arXiv:2006.04436, 2020.
     Residual blocks add the shortcut's spikes to the current of their last neurons ("spiking_resnet" layers).
-    Of its text the abstract and the introduction were at hand, not its equations, and its authors have published no
-    code: the ones above are this project's, and so is the tuning rule.
+    Only the paper's abstract and introduction were available, without its equations or code: the equations above and
+    the tuning rule are this project's.
     """
 
     name: ClassVar[str] = "surrogate_bn"
@@ -76,7 +77,7 @@ class SurrogateBn(Method):
 
 
 def set_height(network: SpikingNetwork, height: float) -> None:
-    """Give every layer's surrogate that height."""
+    """Set the height of every layer's surrogate."""
     for _, block in network.spiking_blocks():
         block.neuron.spike = replace(block.neuron.spike, height=height)
 
@@ -84,17 +85,17 @@ def set_height(network: SpikingNetwork, height: float) -> None:
 def tuned_height(method: Method, network: SpikingNetwork, x: Tensor, y: Tensor) -> float:
     """The height at which the gradient neither grows nor shrinks with depth, by fixed-point iteration from 1.
 
-    In a chain the norm l layers back goes as h**l, so one round is exact: h <- h exp(-growth). Where paths of several
-    lengths join, rounds go on until the growth is below a per mille or they are over.
-    Leaves the network's surrogates scaled by the result.
+    In a chain the norm l layers back is proportional to h**l, so one round, h <- h exp(-growth), is exact. Where paths
+    of several lengths join, it takes up to ROUNDS rounds, until the growth is below 0.1%.
+    Sets the height of the network's surrogates to the result.
     """
     height = 1.0
     for _ in range(ROUNDS):
         set_height(network, height)
-        rate = growth(gradient_norms(network, method.loss, x, y))
+        rate = gradient_growth_per_layer(gradient_norms(network, method.loss, x, y))
         if abs(rate) < 1e-3:
             break
-        # minus infinity, a layer without gradient, is cut to the largest change, too
+        # also clips minus infinity, the result of a layer without gradient
         height *= math.exp(-min(max(rate, -LARGEST_CHANGE), LARGEST_CHANGE))
     set_height(network, height)
     return height

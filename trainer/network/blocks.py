@@ -33,9 +33,9 @@ class Flatten(nn.Module):
 
 
 class Join(nn.Module):
-    """Element by element, two spike trains a and x into one: ADD a + x, AND a x, IAND (1 - a) x.
+    """Joins two spike trains a and x element by element: ADD a + x, AND a x, IAND (1 - a) x.
 
-    AND and IAND give spikes again if both are spikes (0 or 1); ADD gives 0 to 2, which only a synapse can read.
+    AND and IAND of spikes (0 or 1) are spikes again; ADD returns 0 to 2, which only a synapse can read.
     Source: Fang et al., Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021.
     """
 
@@ -53,17 +53,17 @@ class Join(nn.Module):
 class SpikingBlock(nn.Module):
     """One layer: synapses, batch norm on the filtered current (optional), neuron.
 
-    u[t] = u[t-1] (1 - du) + W s_in[t];  i[t] = BN(u[t]), or u[t] + bias without it;  then the neuron's membrane.
+    u[t] = u[t-1] (1 - current_decay) + W s_in[t];  i[t] = BN(u[t]), or u[t] + bias without it;  then the membrane.
 
-    synapse: nn.Linear or nn.Conv2d made with bias=False (the bias belongs to v, not to the synapse); pool: s_in is
-    averaged over pool x pool first. Two more synapses may add to u, each optional:
-    recurrent: V s[t-1], the layer's own spikes a step before, not normalised (dense layers; nn.Linear without bias);
+    synapse: nn.Linear or nn.Conv2d with bias=False (the bias belongs to v, not to the synapse); pool: s_in is averaged
+    over pool x pool first. Two more synapses may add to u, each optional:
+    recurrent: V s[t-1], the layer's own spikes one step earlier, not normalised (dense layers; nn.Linear without bias);
     shortcut: a second input of the block, BN'(R s_skip[t]) with a batch norm of its own, or without one.
     delays: of s_in, learned (dense layers; delays.py).
     Batch norm has statistics over time and batch, per feature or channel. While it gathers them (norm.training) the
     forward pass uses the batch's; otherwise it computes with `tensors()`, where batch norm is folded into W and bias.
-    chip: then compute with the chip's integers (chip_step.py), so that the chip gives the same spikes.
-    Raises InputError for a synapse with its own bias or one that cannot be.
+    chip: if given, compute with the chip's integers (chip_step.py), so that the chip produces the same spikes.
+    Raises InputError for a synapse with its own bias or an impossible combination.
     """
 
     bias: nn.Parameter | None
@@ -83,9 +83,11 @@ class SpikingBlock(nn.Module):
     ) -> None:
         super().__init__()
         if any(s is not None and s.bias is not None for s in (synapse, recurrent, shortcut)):
-            raise InputError("a synapse of a spiking block must be made with bias=False; the block adds the bias to v")
+            raise InputError("a synapse of a spiking block must have bias=False; the block adds the bias to v")
         if recurrent is not None and (isinstance(synapse, nn.Conv2d) or not _joins(recurrent, synapse)):
-            raise InputError("recurrent synapses join the neurons of a dense layer to each other; give it as many")
+            raise InputError(
+                "recurrent synapses join the neurons of a dense layer; their inputs and outputs must equal its size"
+            )
         if delays is not None and isinstance(synapse, nn.Conv2d):
             raise InputError("delays are learned for dense layers only")
         self.synapse = synapse
@@ -100,15 +102,15 @@ class SpikingBlock(nn.Module):
         self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]))
 
     def tensors(self) -> LayerTensors:
-        """What the block computes with outside batch-norm training: folded and, if chip-aware, rounded."""
+        """The block's parameters outside batch-norm training: folded and, if chip-aware, rounded."""
         weight, bias = fold_norm(self.synapse.weight, self.norm) if self.norm else (self.synapse.weight, self._bias())
         shortcut = None if self.shortcut is None else self.shortcut.weight
         if shortcut is not None and self.shortcut_norm is not None:
             shortcut, more = fold_norm(shortcut, self.shortcut_norm)
             bias = bias + more
         recurrent = None if self.recurrent is None else self.recurrent.weight
-        du, dv = self.neuron.current_decay(), self.neuron.voltage_decay()
-        layer = LayerTensors(weight, bias, du, dv, self.neuron.vth, recurrent, shortcut)
+        current_decay, voltage_decay = self.neuron.current_decay(), self.neuron.voltage_decay()
+        layer = LayerTensors(weight, bias, current_decay, voltage_decay, self.neuron.threshold, recurrent, shortcut)
         return layer if self.chip is None else fake_quantise(layer, self.chip)
 
     def forward(self, spikes: Tensor, skip: Tensor | None = None) -> Tensor:
@@ -122,35 +124,36 @@ class SpikingBlock(nn.Module):
         return cast(Tensor, self.bias)
 
     def _normalised(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
-        du, dv = self.neuron.current_decay(), self.neuron.voltage_decay()
-        current = self._normalised_current(self._connected(self.synapse.weight, spikes), self.norm, du)
+        current_decay, voltage_decay = self.neuron.current_decay(), self.neuron.voltage_decay()
+        current = self._normalised_current(self._connected(self.synapse.weight, spikes), self.norm, current_decay)
         if self.shortcut is not None:
             past = connect(self.shortcut, self.shortcut.weight, cast(Tensor, skip))
-            current = current + self._normalised_current(past, self.shortcut_norm, du)
+            current = current + self._normalised_current(past, self.shortcut_norm, current_decay)
         weights = None if self.recurrent is None else self.recurrent.weight
         if weights is None:
-            return self.neuron.fire(current, dv, self.neuron.vth)
-        return self.neuron.fire_recurrent(current, weights, du, dv, self.neuron.vth)
+            return self.neuron.fire(current, voltage_decay, self.neuron.threshold)
+        return self.neuron.fire_recurrent(current, weights, current_decay, voltage_decay, self.neuron.threshold)
 
     def _connected(self, weight: Tensor, spikes: Tensor) -> Tensor:
         return connect(self.synapse, weight, spikes) if self.delays is None else self.delays.connect(weight, spikes)
 
-    def _normalised_current(self, summed: Tensor, norm: BatchNorm | None, du: Tensor) -> Tensor:
-        current = self.neuron.current(summed, du)
+    def _normalised_current(self, summed: Tensor, norm: BatchNorm | None, current_decay: Tensor) -> Tensor:
+        current = self.neuron.current(summed, current_decay)
         return current if norm is None else norm(current.flatten(0, 1)).view_as(current)
 
     def _folded_pass(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
         layer = self.tensors()
-        # while delays are learned, spikes arrive in parts, which the chip's integers do not know
+        # while delays are learned, fractions of spikes arrive, which the chip's integers cannot represent
         if layer.chip is not None and (self.delays is None or self.delays.whole):
-            return self.neuron.run_chip(self.arriving(spikes, layer, layer.chip, skip), layer, layer.chip).spikes
+            summed = self.chip_input(spikes, layer, layer.chip, skip)
+            return self.neuron.run_chip(summed, layer, layer.chip).spikes
         summed = self._connected(layer.weight, spikes)
         if self.shortcut is not None and layer.shortcut is not None:
             summed = summed + connect(self.shortcut, layer.shortcut, cast(Tensor, skip))
         return self.fire(summed, layer)
 
-    def arriving(self, spikes: Tensor, layer: LayerTensors, chip: ChipScale, skip: Tensor | None = None) -> Tensor:
-        """What the chip's synapses from other layers sum up to, whole numbers (T, B, *output), of pooled spikes."""
+    def chip_input(self, spikes: Tensor, layer: LayerTensors, chip: ChipScale, skip: Tensor | None = None) -> Tensor:
+        """Sum over the chip's synapses from other layers, whole numbers (T, B, *output), for pooled spikes."""
         aware = cast(ChipAware, self.chip)
         # 16 bit would round the sums
         with autocast(spikes.device.type, enabled=False):
@@ -163,19 +166,21 @@ class SpikingBlock(nn.Module):
         return summed
 
     def fire(self, summed: Tensor, layer: LayerTensors) -> Tensor:
-        """Spikes for what the synapses from other layers give, (T, B, *output), with the numbers of `tensors()`.
+        """Spikes for the summed input from other layers, (T, B, *output); layer: as `tensors()` returns it.
 
-        summed: nothing else may read it, see dynamics.integrate_and_fire_over.
+        summed: is overwritten, see dynamics.integrate_and_fire_over.
         """
-        current = self.neuron.current(summed, layer.du)
+        current = self.neuron.current(summed, layer.current_decay)
         bias = layer.bias.view(-1, *[1] * (current.dim() - 3))
         if layer.recurrent is None:
-            return self.neuron.fire(current, layer.dv, layer.vth, bias)
-        return self.neuron.fire_recurrent(current + bias, layer.recurrent, layer.du, layer.dv, layer.vth)
+            return self.neuron.fire(current, layer.voltage_decay, layer.threshold, bias)
+        return self.neuron.fire_recurrent(
+            current + bias, layer.recurrent, layer.current_decay, layer.voltage_decay, layer.threshold
+        )
 
 
 def average(spikes: Tensor, pool: int) -> Tensor:
-    """Average pooling of pool x pool, without overlap, of (T, B, C, H, W); a rest at the edge is left out."""
+    """Average pooling of pool x pool, without overlap, of (T, B, C, H, W); a remainder at the edge is left out."""
     if pool == 1:
         return spikes
     pooled = avg_pool2d(spikes.flatten(0, 1), pool)
@@ -183,9 +188,9 @@ def average(spikes: Tensor, pool: int) -> Tensor:
 
 
 def connect(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
-    """What a synapse with these weights gives for spikes (T, B, *input): (T, B, *output)."""
+    """Apply a synapse with these weights to spikes (T, B, *input): (T, B, *output)."""
     summed = apply_synapse(synapse, weight, spikes.flatten(0, 1))
-    # not a view: a convolution may give its result in another memory order
+    # not a view: a convolution's result may have another memory order
     return summed.reshape(*spikes.shape[:2], *summed.shape[1:])
 
 

@@ -1,15 +1,15 @@
-"""Learned delays: how many steps a spike takes, one an axon or one a synapse.
+"""Learned delays of spikes in steps, one per axon or one per synapse.
 
 A delay p is a real number while it is learned: a spike of step t arrives spread over the steps t + k with the shares
 
     g[k] = exp(-(k - p)**2 / (2 w**2)) / sum over j of exp(-(j - p)**2 / (2 w**2)),   k = 0 .. longest
 
 whose width w shrinks from a quarter of the longest delay to half a step; then p is rounded and the spike arrives whole,
-while p goes on learning by the slopes of the narrowest g. Delays count from the layer's least one on, for what all of
-them share moves no spike against another.
+while p keeps learning by the slopes of the narrowest g. Delays are relative to the layer's smallest one, because a
+delay common to all does not shift spikes relative to each other.
 Source: Hammouamri, Khalfaoui-Hassani & Masquelier, Learning Delays in Spiking Neural Networks using Dilated
 Convolutions with Learnable Spacings, ICLR 2024 (arXiv:2306.17670): a Gaussian of shrinking width, rounded in the end.
-The first width, the origin at the least delay and positions in parts of the longest delay are this project's.
+The initial width, the origin at the smallest delay and positions as a fraction of the longest one are this project's.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ WIDEST = 0.25
 
 
 class Delays(nn.Module):
-    """Delays of a dense layer's inputs: one an axon, (inputs,), or one a synapse, (outputs, inputs).
+    """Delays of a dense layer's inputs: one per axon, (inputs,), or one per synapse, (outputs, inputs).
 
-    position: (p / longest) - 1/2, drawn evenly from torch's generator; width: w in steps, None for whole delays.
-    In eval mode delays are whole. Raises InputError for a longest delay that the chip does not have.
+    position: (p / longest) - 1/2, drawn uniformly from torch's generator; width: w in steps, None for whole delays.
+    In eval mode delays are whole. Raises InputError for a longest delay that the chip does not support.
     """
 
     def __init__(self, shape: tuple[int, ...], longest: int) -> None:
@@ -47,11 +47,11 @@ class Delays(nn.Module):
 
     @property
     def whole(self) -> bool:
-        """Whether a spike arrives in one step."""
+        """True if a spike arrives in a single step."""
         return self.width is None or not self.training
 
     def narrow(self, share: float) -> None:
-        """Set the width for a share of the time that delays are learned in, 0 to 1: geometric, whole from 1 on."""
+        """Set the width for a share of the learning time, 0 to 1: geometric, whole delays from 1 on."""
         widest = max(WIDEST * self.longest, NARROWEST)
         self.width = None if share >= 1 else widest * (NARROWEST / widest) ** share
 
@@ -72,14 +72,14 @@ class Delays(nn.Module):
         return one_hot(self.steps(), self.longest + 1).to(spread) + (spread - spread.detach())
 
     def connect(self, weight: Tensor, spikes: Tensor) -> Tensor:
-        """What a dense synapse of weights (outputs, inputs) gives for spikes (T, B, inputs): (T, B, outputs)."""
+        """Apply a dense synapse with weights (outputs, inputs) to spikes (T, B, inputs): (T, B, outputs)."""
         shares = self.shares()
         if shares.dim() == 2:
             late = sum(_later(spikes, k) * shares[:, k] for k in range(self.longest + 1))
             return nn.functional.linear(late, weight)  # type: ignore[arg-type]
         kernel = (weight.unsqueeze(-1) * shares).flip(-1)
-        found = conv1d(pad(spikes.permute(1, 2, 0), (self.longest, 0)), kernel)
-        return found.permute(2, 0, 1)
+        summed = conv1d(pad(spikes.permute(1, 2, 0), (self.longest, 0)), kernel)
+        return summed.permute(2, 0, 1)
 
     def _positions(self) -> Tensor:
         return (self.position + 0.5) * self.longest
@@ -90,14 +90,14 @@ def _from_least(delays: Tensor) -> Tensor:
 
 
 def _later(spikes: Tensor, steps: int) -> Tensor:
-    """The same spikes so many steps later; what would come after the end is lost."""
+    """The spikes delayed by that many steps; those after the end are dropped."""
     if steps == 0:
         return spikes
     return torch.cat([torch.zeros_like(spikes[:steps]), spikes[:-steps]])[: len(spikes)]
 
 
 def narrow_delays(network: nn.Module, share: float) -> None:
-    """Narrow all delays of a network; see Delays.narrow."""
+    """Narrow all delays of a network (see Delays.narrow)."""
     for module in network.modules():
         if isinstance(module, Delays):
             module.narrow(share)

@@ -1,21 +1,21 @@
-"""Folding batch norm into the weights before it and a bias after it."""
+"""Fold batch norm into the weights before it and a bias after it."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from spikeport.trainer.neuron_step.sparse_synapse import pays, sparse_linear
+from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 Synapse = nn.Linear | nn.Conv2d
 
 
 def fold_norm(weight: Tensor, norm: BatchNorm) -> tuple[Tensor, Tensor]:
-    """Weights and bias that do what `weight` and then batch norm with its running statistics do.
+    """Weights and bias equivalent to `weight` followed by batch norm with its running statistics.
 
-    W' = k W, bias = beta - k mean, with k = gamma / sqrt(variance + eps) per output feature or channel. A linear filter
-    between the two changes nothing: BN(filter(W s)) = filter(W' s) + bias.
+    W' = k W, bias = beta - k mean, with k = gamma / sqrt(variance + eps) per output feature or channel. This also holds
+    with a linear filter between the two: BN(filter(W s)) = filter(W' s) + bias.
     Source: Jacob et al., Quantization and Training of Neural Networks, CVPR 2018, section 3.2.
     """
     assert norm.running_mean is not None
@@ -25,8 +25,8 @@ def fold_norm(weight: Tensor, norm: BatchNorm) -> tuple[Tensor, Tensor]:
 
 
 def apply_synapse(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
-    """`synapse` with other weights, on (N, *input)."""
+    """Apply `synapse` with other weights to spikes (N, *input)."""
     if isinstance(synapse, nn.Linear):
-        return sparse_linear(spikes, weight) if pays(spikes, weight) else nn.functional.linear(spikes, weight)
-    # a string padding is never built here, torch's own type allows it
+        return sparse_linear(spikes, weight) if is_faster(spikes, weight) else nn.functional.linear(spikes, weight)
+    # torch's type allows string padding, which is never built here
     return nn.functional.conv2d(spikes, weight, None, synapse.stride, synapse.padding, synapse.dilation, synapse.groups)

@@ -1,4 +1,4 @@
-"""Shapes: what a connection gives for an input of some shape."""
+"""Output shapes of connections."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def synapse_geometry(
 
 
 def pooled_shape(name: str, shape: Shape, pool: int) -> Shape:
-    """Shape behind average pooling of pool x pool; raises InputError if there is no image to pool or none left."""
+    """Shape after average pooling of pool x pool; raises InputError if there is no image to pool or none left."""
     if pool == 1:
         return shape
     if len(shape) != 3:

@@ -1,4 +1,4 @@
-"""What a trained network computes with, as plain numpy numbers: the joint between training and export."""
+"""Parameters of a trained network as plain numpy arrays: the interface between training and export."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a layer is connected to what it reads.
+    """How a layer is connected to its input.
 
-    name: "layer1", "layer2", ...; stride, padding, dilation: (height, width), of no meaning for "dense";
+    name: "layer1", "layer2", ...; stride, padding, dilation: (height, width), unused for "dense";
     flatten_before: the input is flattened (C, H, W order) first; output_shape: (features,) or (C, H, W);
-    sources: the layers (or "input") whose spikes are summed; pool: they are averaged over pool x pool before all else.
+    sources: the layers (or "input") whose spikes are summed; pool: they are averaged over pool x pool first.
     """
 
     name: str
@@ -35,14 +35,14 @@ class Geometry:
 
 @dataclass(frozen=True)
 class InferenceSynapse(Geometry):
-    """A second synapse of a layer, without a bias (the layer's holds it); name: the layer's."""
+    """A second synapse of a layer; its bias is part of the layer's; name: the layer's."""
 
     weight: Array
 
 
 @dataclass(frozen=True)
-class EffectiveJoin:
-    """Two spike trains into one, element by element and without memory: "and" a x, "iand" (1 - a) x."""
+class InferenceJoin:
+    """Joins two spike trains element by element, without memory: "and" a x, "iand" (1 - a) x."""
 
     name: str
     kind: str
@@ -56,18 +56,19 @@ class InferenceLayer(Geometry):
     """One spiking layer, batch norm folded in and, if chip-aware, rounded to the chip's grid.
 
     weight: (out, in) or (O, I / groups, kh, kw); bias: added to v at every step, (features,) or (channels,);
-    du, dv: fractions lost a step; vth: threshold; each a scalar (shape ()) or per neuron (output_shape);
+    current_decay, voltage_decay: fractions of u and v lost per step; threshold: in units of v; each a scalar
+    (shape ()) or per neuron (output_shape);
     weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded;
-    chip_vth: the chip's word for the largest threshold, if it computes in the chip's integers;
-    delays: steps that spikes take, one an input (inputs,) or one a weight (out, in), the least of them 0;
-    recurrent: V (features, features), which reads the layer's own spikes a step later; shortcut: a second synapse.
+    chip_vth: the chip's register word for the largest threshold, if it computes in the chip's integers;
+    delays: in steps, one per input (inputs,) or one per weight (out, in), the smallest 0;
+    recurrent: V (features, features), which reads the layer's own spikes one step later; shortcut: a second synapse.
     """
 
     weight: Array
     bias: Array
-    du: Array
-    dv: Array
-    vth: Array
+    current_decay: Array
+    voltage_decay: Array
+    threshold: Array
     weight_bits: int | None
     recurrent: Array | None = None
     shortcut: InferenceSynapse | None = None

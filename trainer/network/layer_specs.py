@@ -1,4 +1,4 @@
-"""What a recipe may say about one layer, and the plan of connections that a list of such layers makes."""
+"""A recipe's settings of one layer, and the plan of connections for a list of layers."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class LayerConfig:
 
     kind: "dense" (`size` features), "conv" (`size` channels, square kernel), or a residual block of convolutions with
     `size` channels: "sew" joins spike trains after the neurons by `join` ("add", "and", "iand"), "spiking_resnet" adds
-    the shortcut to the current of its last neurons. repeat: that many in a row, of which the first has the stride and
-    the pool. bottleneck: 1x1, kernel, 1x1 convolutions, the first two with a quarter of the channels, instead of two.
-    pool: average of pool x pool pixels before the layer; recurrent (dense): every neuron also reads the layer's spikes.
-    delays (dense): learn how many steps, up to longest_delay, spikes take to the layer: "axonal", one delay an input,
-    or "synaptic", one a synapse (delays.py).
+    the shortcut to the current of its last neurons. repeat: number of such layers in a row; only the first has the
+    stride and the pool. bottleneck: instead of two convolutions, 1x1, kernel and 1x1, the first two with a quarter of
+    the channels. pool: average over pool x pool pixels before the layer; recurrent (dense): every neuron also reads the
+    layer's spikes. delays (dense): learn delays of up to longest_delay steps to the layer: "axonal", one per input, or
+    "synaptic", one per synapse (delays.py).
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -75,9 +75,9 @@ class LayerConfig:
 
 @dataclass(frozen=True)
 class PlannedLayer:
-    """A layer of the plan: its connections with fresh weights, what it reads, and how they stand on the chip.
+    """A layer of the plan: its connections with fresh weights, what it reads, and their fan-in on the chip.
 
-    reads: its input, then the shortcut's; projects: the shortcut has weights to train (and batch norm), not ones;
+    reads: its input, then the shortcut's; projects: the shortcut has trained weights (and batch norm), not ones;
     arrival: the chip's step at which its first input can arrive.
     """
 
@@ -97,7 +97,7 @@ class PlannedLayer:
 
 @dataclass(frozen=True)
 class PlannedJoin:
-    """A join of the plan: of the branch's spikes and the shortcut's."""
+    """A join of the plan, of the branch's spikes and the shortcut's."""
 
     name: str
     kind: JoinKind
@@ -110,7 +110,7 @@ Planned = PlannedLayer | PlannedJoin
 def plan(layers: Sequence[LayerConfig], input_shape: Shape, payload: int = 1) -> list[Planned]:
     """The connections of these layers one after another; weights are drawn from torch's generator.
 
-    payload: the largest integer that enters, of which the network sees the share.
+    payload: the largest input value, by which the network divides its input.
 
     Raises InputError if a layer does not fit the one before it.
     """
@@ -134,7 +134,7 @@ class _Signal:
 
 
 class _Planner:
-    """Adds layer after layer; `last` is the node that the next one reads."""
+    """Adds layers one after another; `last` is the node that the next one reads."""
 
     def __init__(self, input_shape: Shape, payload: int) -> None:
         self.planned: list[Planned] = []
@@ -146,13 +146,13 @@ class _Planner:
         """Add one layer of neurons; a shortcut has unit weights, or a 1x1 convolution of stride `projection`."""
         self._layers += 1
         name = f"layer{self._layers}"
-        given = self._signals[read]
-        shape = pooled_shape(name, given.shape, layer.pool)
+        source = self._signals[read]
+        shape = pooled_shape(name, source.shape, layer.pool)
         flatten = layer.kind == "dense" and len(shape) > 1
         shape = (int(np.prod(shape)),) if flatten else shape
         synapse = _synapse(name, layer, shape)
         output = synapse_geometry(name, synapse, shape, flatten).output_shape
-        arrival = given.arrival
+        arrival = source.arrival
         skip = None if shortcut is None else self._signals[shortcut]
         second = None
         if skip is not None:
@@ -170,7 +170,7 @@ class _Planner:
                 second,
                 bool(projection),
                 arrival + 1,
-                FanIn(layer.pool**2 * given.payload, given.sources),
+                FanIn(layer.pool**2 * source.payload, source.sources),
                 FanIn() if skip is None else FanIn(skip.payload, skip.sources),
                 _delays(layer, shape[0]),
             )
@@ -180,10 +180,10 @@ class _Planner:
     def residual(self, layer: LayerConfig) -> None:
         """Add a residual block: convolutions, and a shortcut past them that projects where the shape changes."""
         x = self.last
-        given = self._signals[x].shape
-        if len(given) != 3:
-            raise InputError(f"layer{self._layers + 1} is a convolution and needs an input (C, H, W), not {given}")
-        changes = layer.stride > 1 or layer.pool > 1 or given[0] != layer.size
+        shape = self._signals[x].shape
+        if len(shape) != 3:
+            raise InputError(f"layer{self._layers + 1} is a convolution and needs an input (C, H, W), not {shape}")
+        changes = layer.stride > 1 or layer.pool > 1 or shape[0] != layer.size
         *first, last = _convolutions(layer)
         branch = x
         for convolution in first:
@@ -200,15 +200,16 @@ class _Planner:
         self._join(layer.join, branch, x)
 
     def _join(self, kind: JoinKind, a: str, x: str) -> None:
-        ends = self._signals[a], self._signals[x]
+        joined = self._signals[a], self._signals[x]
         self.last = f"join{self._layers}"
-        if ends[0].shape != ends[1].shape:
-            raise InputError(f"{self.last} joins shapes {ends[0].shape} and {ends[1].shape}; mind kernel and padding")
-        if max(end.payload for end in ends) > 1:
+        shape = joined[0].shape
+        if shape != joined[1].shape:
+            raise InputError(f"{self.last} joins shapes {shape} and {joined[1].shape}; mind kernel and padding")
+        if max(signal.payload for signal in joined) > 1:
             raise InputError(f"{self.last} joins spikes with the input's payloads; put a layer before the block")
-        arrival, sources = max(end.arrival for end in ends), sum(end.sources for end in ends)
-        # AND and IAND are neurons of their own on the chip, ADD is done by the synapses behind it
-        signal = _Signal(ends[0].shape, arrival, sources) if kind == "add" else _Signal(ends[0].shape, arrival + 1, 1)
+        arrival, sources = max(signal.arrival for signal in joined), sum(signal.sources for signal in joined)
+        # on the chip AND and IAND are neurons of their own; ADD is done by the synapses that read it
+        signal = _Signal(shape, arrival, sources) if kind == "add" else _Signal(shape, arrival + 1, 1)
         self._signals[self.last] = signal
         self.planned.append(PlannedJoin(self.last, kind, (a, x)))
 
@@ -248,7 +249,7 @@ def _pointwise(channels: int, size: int, stride: int) -> nn.Conv2d:
 
 
 def _unit(channels: int) -> nn.Conv2d:
-    """The identity as a convolution, which is not trained."""
+    """The identity as a convolution, not trained."""
     unit = _pointwise(channels, channels, 1)
     with torch.no_grad():
         unit.weight.copy_(torch.eye(channels).view(channels, channels, 1, 1))

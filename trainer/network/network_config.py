@@ -1,4 +1,4 @@
-"""What a recipe may say about a network and its training, and building a network from it."""
+"""A recipe's network settings, and building a network from them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ NeuronKind = Literal["lif", "cuba_lif"]
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Hidden layers and their neurons; an output layer (dense, one neuron a class) is added after them.
+    """Hidden layers and their neurons; an output layer (dense, one neuron per class) is added after them.
 
-    layers: see trainer/network/layer_specs.py; output_pool: average of that many pixels squared before the output layer;
-    neuron: "lif" or "cuba_lif"; du (cuba_lif only), dv: fractions of u and v lost a step; vth: threshold;
-    surrogate, surrogate_width: see trainer/neuron_step/surrogates.py; train_decays: train du and dv, one of each per layer;
-    chip_aware: bits of the chip's weights to train for, or None to train in floating point; payload: the largest
-    integer that enters, 1 for spikes: with the encoding "direct" a pixel x enters as rint(payload * x), 0 to 255.
+    layers: see trainer/network/layer_specs.py; output_pool: side of the average pooling before the output layer;
+    neuron: "lif" or "cuba_lif"; du (cuba_lif only), dv: fractions of u and v lost per step (the trainer's current_decay
+    and voltage_decay); vth: threshold; surrogate, surrogate_width: see trainer/neuron_step/surrogates.py;
+    train_decays: train du and dv, one of each per layer; chip_aware: bits of the chip's weights to train for, or None
+    to train in floating point; payload: the largest input value, 1 for spikes; with the encoding "direct" a pixel x
+    enters as rint(payload * x), 0 to 255.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -61,7 +62,7 @@ class NetworkConfig:
             raise InputError(f"payload is the largest integer that enters, 1 to {MOST_PAYLOAD}, not {self.payload}")
         for name in ("du", "dv"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is the fraction lost a step, 0 to 1, not {getattr(self, name)}")
+                raise InputError(f"{name} is the fraction lost per step, 0 to 1, not {getattr(self, name)}")
         for name in ("vth", "surrogate_width"):
             above_zero(name, getattr(self, name))
         if self.chip_aware is not None:
@@ -69,7 +70,7 @@ class NetworkConfig:
 
 
 def plan_layers(config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> list[Planned]:
-    """The connections of a network, output layer included; the spiking network and the ANN twin share them.
+    """The connections of a network, output layer included, as the spiking network and the ANN twin share them.
 
     Weights are drawn from torch's generator. Raises InputError if a layer does not fit the one before it.
     """
@@ -78,7 +79,7 @@ def plan_layers(config: NetworkConfig, input_shape: tuple[int, ...], classes: in
 
 
 def make_norm(synapse: Synapse) -> BatchNorm:
-    """Batch norm that fits the connection's output."""
+    """Batch norm for the connection's output."""
     features = synapse.weight.shape[0]
     return nn.BatchNorm1d(features) if isinstance(synapse, nn.Linear) else nn.BatchNorm2d(features)
 
@@ -87,8 +88,8 @@ def build_network(
     config: NetworkConfig, input_shape: tuple[int, ...], classes: int, dt: float = 1e-3
 ) -> SpikingNetwork:
     """A spiking network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
-    parts = plan_layers(config, input_shape, classes)
-    blocks, reads = assemble(parts, lambda part: _block(config, part))
+    planned = plan_layers(config, input_shape, classes)
+    blocks, reads = assemble(planned, lambda part: _block(config, part))
     return SpikingNetwork(input_shape, blocks, dt, reads, config.payload)
 
 

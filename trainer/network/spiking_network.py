@@ -1,4 +1,4 @@
-"""Spiking networks: blocks, each reading what earlier ones give; one after another unless said otherwise."""
+"""Spiking networks: blocks that read the outputs of earlier ones, by default of the one before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 
 from .blocks import Flatten, Join, SpikingBlock
-from .inference_layers import EffectiveJoin, Geometry, InferenceLayer, InferenceSynapse
+from .inference_layers import Geometry, InferenceJoin, InferenceLayer, InferenceSynapse
 from .topology import Wired
 
 __all__ = ["Flatten", "Join", "SpikingBlock", "SpikingNetwork"]
@@ -21,11 +21,11 @@ KINDS: dict[type[nn.Module], str] = {SpikingBlock: "layer", Join: "join", Flatte
 
 
 class SpikingNetwork(Wired):
-    """Blocks by name, in an order in which each reads earlier ones only.
+    """Blocks by name, ordered so that each reads only earlier ones.
 
-    input_shape: of one sample in one step; dt: seconds per step; payload: the largest integer that enters, of which
-    the network sees the share. blocks: by name, or in a sequence, whose SpikingBlocks
-    are then called "layer1", "layer2", ... reads: see Wired. Raises InputError if a block does not fit what it reads.
+    input_shape: of one sample in one step; dt: seconds per step; payload: the largest input value, by which the input
+    is divided. blocks: by name, or a sequence, whose SpikingBlocks are then called "layer1", "layer2", ...; reads: see
+    Wired. Raises InputError if a block does not fit its input.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class SpikingNetwork(Wired):
         """Spikes of every layer by name, each (T, B, *output_shape), for input spikes x of (T, B, *input_shape)."""
         if x.dim() < 2 or tuple(x.shape[2:]) != self.input_shape:
             raise InputError(f"the network takes (T, batch, *{self.input_shape}), not an input of {tuple(x.shape)}")
-        values = self.evaluate(self.entered(x))
+        values = self.evaluate(self.scale_input(x))
         return {name: values[name] for name, _ in self.spiking_blocks()}
 
-    def entered(self, x: Tensor) -> Tensor:
-        """What the network sees of its input: the same as floating point, in shares of the largest payload."""
+    def scale_input(self, x: Tensor) -> Tensor:
+        """The network's input in floating point, divided by the largest payload."""
         values = x.to(next(self.parameters()).dtype)
         return values if self.payload == 1 else values / self.payload
 
@@ -61,25 +61,25 @@ class SpikingNetwork(Wired):
         return list(self.run(x).values())[-1]
 
     def freeze_norms(self) -> None:
-        """Stop gathering batch statistics; from here on training, too, computes with folded (and rounded) weights."""
+        """Stop gathering batch statistics; from here on training also uses the folded (and rounded) weights."""
         for _, block in self.spiking_blocks():
             for norm in (block.norm, block.shortcut_norm):
                 if norm is not None:
                     norm.eval()
 
     def inference_layers(self) -> list[InferenceLayer]:
-        """The very numbers that the eval-mode forward pass computes with, as float64."""
-        return [self._effective(geometry) for geometry in self.geometry]
+        """The exact parameters of the eval-mode forward pass, as float64."""
+        return [self._inference_layer(geometry) for geometry in self.geometry]
 
-    def effective_joins(self) -> list[EffectiveJoin]:
-        """The joins that give spikes (AND, IAND); sums (ADD) stand in the sources of the layers that read them."""
+    def inference_joins(self) -> list[InferenceJoin]:
+        """The joins that emit spikes (AND, IAND); sums (ADD) are in the `sources` of the layers that read them."""
         return [
-            EffectiveJoin(name, join.kind, *self.joined(name), self.shape_of(name))
+            InferenceJoin(name, join.kind, *self.joined(name), self.shape_of(name))
             for name, join in self.layers.items()
             if isinstance(join, Join) and join.kind != "add"
         ]
 
-    def _effective(self, geometry: Geometry) -> InferenceLayer:
+    def _inference_layer(self, geometry: Geometry) -> InferenceLayer:
         block = cast(SpikingBlock, self.layers[geometry.name])
         layer = block.tensors()
         shape = geometry.output_shape
@@ -91,9 +91,9 @@ class SpikingNetwork(Wired):
             **vars(geometry),
             weight=_array(layer.weight),
             bias=_array(layer.bias),
-            du=_per_neuron(layer.du, shape),
-            dv=_per_neuron(layer.dv, shape),
-            vth=_per_neuron(layer.vth, shape),
+            current_decay=_per_neuron(layer.current_decay, shape),
+            voltage_decay=_per_neuron(layer.voltage_decay, shape),
+            threshold=_per_neuron(layer.threshold, shape),
             weight_bits=None if block.chip is None else block.chip.weight_bits,
             recurrent=None if layer.recurrent is None else _array(layer.recurrent),
             shortcut=shortcut,
@@ -107,7 +107,7 @@ def _named(blocks: Sequence[nn.Module]) -> dict[str, nn.Module]:
     layers = 0
     for block in blocks:
         layers += isinstance(block, SpikingBlock)
-        # a flattening is named after the layer behind it
+        # a Flatten is named after the next layer
         named[f"{KINDS[type(block)]}{layers + isinstance(block, Flatten)}"] = block
     return named
 

@@ -1,4 +1,4 @@
-"""Modules that read each other's results: which reads which, and what that says about shapes and sources."""
+"""Which module reads which, and the resulting shapes and sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class _Layer(Protocol):
-    """A layer of neurons or units: its synapse, the pooling before it, and its second synapse."""
+    """A layer of neurons or units: its synapse, the pooling before it, and its shortcut synapse."""
 
     synapse: Synapse
     pool: int
@@ -31,7 +31,7 @@ class _Layer(Protocol):
 
 @dataclass(frozen=True)
 class _Signal:
-    """What a module gives: its shape, whose results it is the sum of, and what was done to them on the way."""
+    """A module's output: its shape, the modules it is a sum of, and the flattening and pooling done on the way."""
 
     shape: Shape
     sources: tuple[str, ...]
@@ -40,11 +40,11 @@ class _Signal:
 
 
 class Wired(nn.Module):
-    """Layers, joins and flattenings by name, in an order in which each reads earlier ones only.
+    """Layers, joins and flattenings by name, ordered so that each reads only earlier ones.
 
-    input_shape: of one sample in one step; reads: which modules a module reads ("input" is the input), by default the
-    one before it. A Join reads two, a layer with a shortcut reads its input and then the shortcut's.
-    Raises InputError if a module does not fit what it reads, or if there is no layer.
+    input_shape: of one sample in one step; reads: which modules a module reads ("input" is the network's input), by
+    default the one before it. A Join reads two; a layer with a shortcut reads its input, then the shortcut's.
+    Raises InputError if a module does not fit its input, or if there is no layer.
     """
 
     def __init__(
@@ -62,24 +62,24 @@ class Wired(nn.Module):
             raise InputError("a network needs at least one spiking layer")
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
-        """What every module gives, by name, for an input (T, B, *input_shape)."""
+        """The output of every module, by name, for an input (T, B, *input_shape)."""
         values = {INPUT: x}
         for name, block in self.layers.items():
             values[name] = block(*(values[read] for read in self.reads[name]))
         return values
 
     def shortcut_geometry(self, name: str) -> Geometry | None:
-        """How the second synapse of a layer is connected, if it has one."""
+        """Geometry of a layer's shortcut synapse, if it has one."""
         shortcut = _layer(self.layers[name]).shortcut
         return None if shortcut is None else self._geometry(name, shortcut, 1)
 
     def joined(self, name: str) -> tuple[str, str]:
-        """The two whose spikes an AND or IAND joins."""
+        """The two modules whose spikes an AND or IAND joins."""
         first, second = (self._signals[read].sources[0] for read in self.reads[name])
         return first, second
 
     def shape_of(self, name: str) -> Shape:
-        """Shape of what a module gives."""
+        """Shape of a module's output."""
         return self._signals[name].shape
 
     def _geometry(self, name: str, synapse: Synapse, position: int) -> Geometry:
@@ -89,10 +89,10 @@ class Wired(nn.Module):
     def _trace(self) -> dict[str, _Signal]:
         signals = {INPUT: _Signal(self.input_shape, (INPUT,))}
         for name, block in self.layers.items():
-            wanted = 2 if isinstance(block, Join) or getattr(block, "shortcut", None) is not None else 1
+            count = 2 if isinstance(block, Join) or getattr(block, "shortcut", None) is not None else 1
             reads = self.reads[name]
-            if len(reads) != wanted or any(read not in signals for read in reads):
-                raise InputError(f"{name} reads {', '.join(reads)}, but must read {wanted} of the nodes before it")
+            if len(reads) != count or any(read not in signals for read in reads):
+                raise InputError(f"{name} reads {', '.join(reads)}, but must read {count} of the nodes before it")
             signals[name] = _signal(name, block, [signals[read] for read in reads])
         return signals
 
@@ -100,9 +100,9 @@ class Wired(nn.Module):
 def assemble(
     parts: Sequence[Planned], make: Callable[[PlannedLayer], Layer], joins_add: bool = False
 ) -> tuple[dict[str, nn.Module], dict[str, tuple[str, ...]]]:
-    """The modules of a plan and what they read; `make` makes a layer of its part of the plan.
+    """The modules of a plan and what they read; `make` builds a layer from its entry in the plan.
 
-    joins_add: every join is a sum, whatever the plan says.
+    joins_add: make every join a sum, whatever its kind in the plan.
     """
     blocks: dict[str, nn.Module] = {}
     reads: dict[str, tuple[str, ...]] = {}
@@ -144,7 +144,7 @@ def _join(name: str, join: Join, a: _Signal, x: _Signal) -> _Signal:
         raise InputError(f"{name} joins shapes {a.shape} and {x.shape}, but both must be the same")
     if join.kind == "add":
         if set(a.sources) & set(x.sources):
-            raise InputError(f"{name} adds the spikes of {a.sources[0]} twice; double the weights behind it instead")
+            raise InputError(f"{name} adds the spikes of {a.sources[0]} twice; double the weights that read it instead")
         return _Signal(a.shape, a.sources + x.sources)
     if len(a.sources) > 1 or len(x.sources) > 1:
         raise InputError(f"{name} ({join.kind}) joins spike trains, but one of its inputs is a sum of several")

@@ -4,9 +4,9 @@
     v <- toward_zero(v * (4096 -  dv     ) / 4096) + u + bias        24 bit, saturates
     s <- v > (vth << 6);  v[s] <- 0
 
-a: the sum of integer weights over the spikes that arrive. Numbers of the network times `scale` are those of the chip
-(ChipScale). Gradients are those of dynamics.py with the decays as the chip rounds them; what truncation and saturation
-take away passes straight through (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
+a: the sum of integer weights over the arriving spikes; du, dv, vth: register words. The network's values times `scale`
+are the chip's (ChipScale). Gradients are those of dynamics.py with the decays rounded as on the chip; truncation and
+saturation are passed straight through (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LIMIT = WordWidths().state_max
 
 @dataclass(frozen=True)
 class ChipRun:
-    """What neurons did: spikes, (v - vth) before the reset in units of the network, and u, v after the last step."""
+    """Result of a run: spikes, v minus threshold before the reset in network units, and u, v after the last step."""
 
     spikes: Tensor
     over: Tensor
@@ -54,18 +54,18 @@ def chip_input(
     copies: int,
     spikes: Tensor,
 ) -> Tensor:
-    """What arrives through one synapse, whole numbers; connected(weights, spikes) applies it.
+    """Synaptic input from one synapse, in whole numbers; connected(weights, spikes) applies the synapse.
 
-    copies: places that were averaged into each of `spikes`, which the chip sums. Products and sums are below 2**17,
-    and exact in the network's float32, also where a GPU multiplies with 11 bits.
+    copies: values averaged into each entry of `spikes`, which the chip sums. Products and sums are below 2**17: exact
+    in the network's float32, even on a GPU that multiplies with 11 bits.
     """
     if copies > 1:
         spikes = _whole(spikes, copies)
     words, unit = chip_words(weight, chip, name, copies), 2.0 ** chip.exponents[name]
     if spikes.device.type == "cpu":
-        # a power of two rounds nothing, so it may come before the sum, where it costs less
+        # a power of two does not round, so it may come before the sum, where it costs less
         return connected(words * unit, spikes)
-    # a GPU's convolutions may take a way that rounds
+    # a GPU's convolution algorithm may round
     return _whole(connected(words, spikes), 1) * unit
 
 
@@ -77,11 +77,11 @@ def _whole(value: Tensor, factor: float) -> Tensor:
 def chip_fire(
     a: Tensor, layer: LayerTensors, chip: ChipScale, spike: Surrogate, width: float, start: tuple[Tensor, Tensor] | None
 ) -> ChipRun:
-    """Neurons driven by a, (T, B, *neurons), whole numbers; start: u and v before, in the chip's units, 0 without."""
+    """Run neurons on whole-number input a, (T, B, *neurons); start: initial u and v in the chip's units, default 0."""
     rest = torch.zeros_like(a[0])
     u, v = (rest, rest) if start is None else start
     bias = layer.bias.view(-1, *[1] * (a.dim() - 3))
-    constants = bias, 1 - layer.du, 1 - layer.dv, layer.vth
+    constants = bias, 1 - layer.current_decay, 1 - layer.voltage_decay, layer.threshold
     return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width))
 
 
@@ -94,7 +94,7 @@ def chip_fire_recurrent(
     start: tuple[Tensor, Tensor] | None,
     fired: Tensor | None,
 ) -> ChipRun:
-    """The same for neurons that also read each other's spikes of the step before; fired: those before the first."""
+    """As chip_fire, for neurons that read each other's spikes one step later; fired: spikes before the first step."""
     assert layer.recurrent is not None
     words = chip_words(layer.recurrent, chip, "recurrent", 1)
     unit = 2.0 ** chip.exponents["recurrent"]
@@ -103,8 +103,8 @@ def chip_fire_recurrent(
     for step in a.unbind(0):
         # 16 bit would round the sums
         with torch.autocast(a.device.type, enabled=False):
-            heard = before @ words.T * unit
-        run = chip_fire((step + heard)[None], layer, chip, spike, width, start)
+            recurrent = before @ words.T * unit
+        run = chip_fire((step + recurrent)[None], layer, chip, spike, width, start)
         before, start = run.spikes[0], (run.u, run.v)
         runs.append(run)
     spikes, over = torch.cat([run.spikes for run in runs]), torch.cat([run.over for run in runs])
@@ -119,21 +119,21 @@ class _ChipFire(torch.autograd.Function):
         bias: Tensor,
         keep_u: Tensor,
         keep_v: Tensor,
-        vth: Tensor,
+        threshold: Tensor,
         u: Tensor,
         v: Tensor,
         scale: float,
         spike: Surrogate,
         width: float,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        double = [constant.detach().double() for constant in (bias, keep_u, keep_v, vth)]
+        double = [constant.detach().double() for constant in (bias, keep_u, keep_v, threshold)]
         numbers = (double[0] * scale).round(), double[1], double[2], (double[3] * scale).round()
-        # contiguous, whatever the order in which a convolution left a
+        # contiguous, whatever the memory order of a (a convolution's result may differ)
         over, s = a.new_empty(a.shape), a.new_empty(a.shape)
-        run = _compiled if fused.fits(a) else _stepwise
+        run = _compiled if fused.supports_shape(a) else _stepwise
         ends = run(a, numbers, (u.double(), v.double()), scale, over, s)
-        # what the slope of a trained du needs, and nothing else does
-        ctx.save_for_backward(a if ctx.needs_input_grad[2] else None, keep_u, keep_v, vth, u, v, over)
+        # a is needed only for the slope of a trained current decay
+        ctx.save_for_backward(a if ctx.needs_input_grad[2] else None, keep_u, keep_v, threshold, u, v, over)
         ctx.constants = scale, spike, width, bias.shape
         ctx.mark_non_differentiable(over)
         ctx.set_materialize_grads(False)
@@ -141,31 +141,33 @@ class _ChipFire(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        a, keep_u, keep_v, vth, u, v, over = ctx.saved_tensors
+        a, keep_u, keep_v, threshold, u, v, over = ctx.saved_tensors
         scale, spike, width, bias_shape = ctx.constants
         to_spikes, _, to_u, to_v = gradients
         to_spikes = torch.zeros_like(over) if to_spikes is None else to_spikes
-        to_u, to_v = (torch.zeros_like(over[-1]) if to_end is None else to_end for to_end in (to_u, to_v))
+        to_u, to_v = (torch.zeros_like(over[-1]) if to_last is None else to_last for to_last in (to_u, to_v))
         state = to_v * scale * (over[-1] <= 0)
         to_v_input, to_v_start = _fire_slopes(to_spikes, over, keep_v, spike, width, state)
         to_a = _filter_slopes(to_v_input, keep_u, to_u * scale)
-        wanted = ctx.needs_input_grad
-        silent = over <= 0 if wanted[3] or wanted[4] else None
-        to_bias = to_keep_u = to_keep_v = to_vth = None
-        if wanted[1]:
+        needed = ctx.needs_input_grad
+        silent = over <= 0 if needed[3] or needed[4] else None
+        to_bias = to_keep_u = to_keep_v = to_threshold = None
+        if needed[1]:
             to_bias = to_v_input.sum((0, 1)).sum_to_size(bias_shape)
-        if wanted[2]:
+        if needed[2]:
             current = filter_current(a * (STATE_UNIT / scale), 1 - keep_u, u / scale)
-            to_keep_u = fused.along(to_a, current, u / scale).sum_to_size(keep_u.shape)
-        if wanted[3]:
-            kept = torch.where(cast(Tensor, silent), over + vth, 0)
-            to_keep_v = fused.along(to_v_input, kept, v / scale).sum_to_size(keep_v.shape)
-        if wanted[4]:
+            to_keep_u = fused.sum_shifted_product(to_a, current, u / scale).sum_to_size(keep_u.shape)
+        if needed[3]:
+            after_reset = torch.where(cast(Tensor, silent), over + threshold, 0)
+            to_keep_v = fused.sum_shifted_product(to_v_input, after_reset, v / scale).sum_to_size(keep_v.shape)
+        if needed[4]:
             later = torch.cat([keep_v * to_v_input[1:], to_v[None] * scale])
-            to_vth = -(to_v_input - torch.where(cast(Tensor, silent), later, 0)).sum((0, 1)).sum_to_size(vth.shape)
+            to_threshold = (
+                -(to_v_input - torch.where(cast(Tensor, silent), later, 0)).sum((0, 1)).sum_to_size(threshold.shape)
+            )
         to_u_start = keep_u * to_a[0] / scale
         return (
-            to_a.mul_(STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_vth, to_u_start, to_v_start / scale,
+            to_a.mul_(STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_threshold, to_u_start, to_v_start / scale,
             None, None, None,
         )  # fmt: skip
 
@@ -175,33 +177,38 @@ States = tuple[Tensor, Tensor]
 
 
 def _compiled(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
-    """Fills (v - vth) / scale and spikes by the kernel; returns u and v after the last step."""
-    rows = fused.flat(a)
+    """Fill `over` (v minus threshold, over scale) and `s` by the kernel; returns u and v after the last step."""
+    rows = fused.as_3d(a)
     ends = [start.reshape(start.shape[0], -1).clone() for start in starts]
     filled = [out.view(rows.shape) for out in (over, s)]
-    arguments = (*fused.arrays(rows), *fused.table(a, *numbers), 1 / scale, *fused.arrays(*ends, *filled))
-    fused.in_threads(chip_forward, a, arguments)
+    arguments = (
+        *fused.as_numpy(rows),
+        *fused.broadcast_constants(a, *numbers),
+        1 / scale,
+        *fused.as_numpy(*ends, *filled),
+    )
+    fused.run_in_threads(chip_forward, a, arguments)
     return ends[0].view(starts[0].shape), ends[1].view(starts[1].shape)
 
 
 def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
-    """The same in torch operations, on any device."""
-    bias, keep_u, keep_v, vth = numbers
+    """As _compiled, in torch operations, on any device."""
+    bias, keep_u, keep_v, threshold = numbers
     u, v = starts
-    for t, arriving in enumerate(a.unbind(0)):
-        u = (u * keep_u).trunc() + arriving.double() * STATE_UNIT
+    for t, synaptic_input in enumerate(a.unbind(0)):
+        u = (u * keep_u).trunc() + synaptic_input.double() * STATE_UNIT
         voltage = ((v * keep_v).trunc() + u + bias).clamp(-_LIMIT, _LIMIT)
-        over[t] = (voltage - vth) * (1 / scale)
-        s[t] = voltage > vth
-        v = torch.where(voltage > vth, 0.0, voltage)
+        over[t] = (voltage - threshold) * (1 / scale)
+        s[t] = voltage > threshold
+        v = torch.where(voltage > threshold, 0.0, voltage)
     return u, v
 
 
 def _fire_slopes(
     gradient: Tensor, over: Tensor, keep: Tensor, spike: Surrogate, width: float, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Slopes to what enters v at every step, and to v before the first; all in units of the network."""
-    if fused.fits(over) and fused.knows(spike):
+    """Slopes for the input of v at every step, and for v before the first; all in units of the network."""
+    if fused.supports_shape(over) and fused.supports_surrogate(spike):
         zero = over.new_zeros(())
         out = fused.fire_slopes(gradient, over.clone(), keep, zero, spike, width, state)
         return out, keep * out[0]
@@ -214,12 +221,12 @@ def _fire_slopes(
 
 
 def _filter_slopes(gradient: Tensor, keep: Tensor, state: Tensor) -> Tensor:
-    """Slopes to the filter's input for slopes to u at every step, and `state` to u after the last one."""
+    """Slopes for the filter's input, given those for u at every step and `state`, those for u after the last one."""
     if bool(state.any()):
         gradient = torch.cat([gradient[:-1], gradient[-1:] + state])
     if not bool(keep.any()):
         return gradient
-    if fused.fits(gradient):
+    if fused.supports_shape(gradient):
         return fused.filter_slopes(gradient, keep)
     out = torch.empty_like(gradient)
     later = torch.zeros_like(state)

@@ -1,6 +1,6 @@
-"""The recurrences of dynamics.py as one operation of autograd each, where compiled kernels can compute them.
+"""The recurrences of dynamics.py as one autograd operation each, where compiled kernels can compute them.
 
-A graph of torch operations a step costs more than the arithmetic; here a sequence costs one pass over memory.
+A graph of torch operations per step costs more than the arithmetic; here a sequence costs one pass over memory.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch.autograd.graph import increment_version
 from . import kernels
 from .surrogates import SURROGATES, Surrogate
 
-# below that many numbers, threads cost more than they save
+# below this size, threads cost more than they save
 ONE_THREAD = 1 << 18
 
 
-def fits(sequence: Tensor, *constants: Tensor) -> bool:
-    """Whether kernels know this sequence (T, B, *neurons) with these constants, which broadcast over the neurons."""
+def supports_shape(sequence: Tensor, *constants: Tensor) -> bool:
+    """True if kernels support this sequence (T, B, *neurons) and these constants, which broadcast over the neurons."""
     neurons = sequence.shape[2:]
     return (
         sequence.device.type == "cpu"
@@ -34,13 +34,13 @@ def fits(sequence: Tensor, *constants: Tensor) -> bool:
     )
 
 
-def knows(spike: Surrogate) -> bool:
-    """Whether there is a kernel of the surrogate's slope."""
+def supports_surrogate(spike: Surrogate) -> bool:
+    """True if there is a kernel for the surrogate's slope."""
     return spike.name in kernels.SLOPES and SURROGATES[spike.name].slope is spike.slope
 
 
 def filter_fused(synaptic_input: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
-    """dynamics.filter_current by kernels."""
+    """dynamics.filter_current, computed by kernels."""
     u: Tensor = _Filter.apply(synaptic_input, keep, start)
     return u
 
@@ -49,37 +49,37 @@ def fire_fused(
     current: Tensor,
     bias: Tensor | None,
     keep: Tensor,
-    vth: Tensor,
+    threshold: Tensor,
     spike: Surrogate,
     width: float,
     start: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """dynamics.integrate_and_fire_over by kernels: spikes, and v after the last step."""
+    """dynamics.integrate_and_fire_over, computed by kernels: spikes, and v after the last step."""
     added = torch.zeros((), dtype=current.dtype) if bias is None else bias
-    fired: tuple[Tensor, Tensor] = _Fire.apply(current, added, keep, vth, start, spike, width)
+    fired: tuple[Tensor, Tensor] = _Fire.apply(current, added, keep, threshold, start, spike, width)
     return fired
 
 
 class _Filter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
-        rows = flat(a)
-        # no view of anything: torch lets no view that a function returns be overwritten
+        rows = as_3d(a)
+        # a fresh tensor: torch refuses to overwrite a view returned by a function
         u = a.new_empty(a.shape)
         before = torch.zeros_like(rows[0]) if start is None else start.reshape(rows.shape[1:]).contiguous()
-        filled = arrays(before, u.view(rows.shape))
-        in_threads(kernels.filter_forward, rows, (*arrays(rows), table(a, keep)[0], *filled))
-        # what the slope of a trained du needs, and nothing else does; a copy, as u may be overwritten by v
+        filled = as_numpy(before, u.view(rows.shape))
+        run_in_threads(kernels.filter_forward, rows, (*as_numpy(rows), broadcast_constants(a, keep)[0], *filled))
+        # u is needed only for the slope of a trained decay; a copy, because v may overwrite u
         ctx.save_for_backward(keep, start, u.clone() if ctx.needs_input_grad[1] else None)
         return u
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep, start, u = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
+        needed = ctx.needs_input_grad
         out = filter_slopes(gradients[0], keep)
-        to_keep = along(out, u, start).sum_to_size(keep.shape) if wanted[1] else None
-        return out, to_keep, keep * out[0] if wanted[2] else None
+        to_keep = sum_shifted_product(out, u, start).sum_to_size(keep.shape) if needed[1] else None
+        return out, to_keep, keep * out[0] if needed[2] else None
 
 
 class _Fire(torch.autograd.Function):
@@ -89,77 +89,88 @@ class _Fire(torch.autograd.Function):
         current: Tensor,
         bias: Tensor,
         keep: Tensor,
-        vth: Tensor,
+        threshold: Tensor,
         start: Tensor | None,
         spike: Surrogate,
         width: float,
     ) -> tuple[Tensor, Tensor]:
         current = current.contiguous()
-        v = flat(current)
-        s, end = torch.empty_like(v), torch.zeros_like(v[0]) if start is None else start.reshape(v.shape[1:]).clone()
-        in_threads(kernels.fire_forward, v, (*arrays(v), table(current, bias, keep, vth), *arrays(end, s)))
+        v = as_3d(current)
+        state = torch.zeros_like(v[0]) if start is None else start.reshape(v.shape[1:]).clone()
+        s = torch.empty_like(v)
+        run_in_threads(
+            kernels.fire_forward,
+            v,
+            (*as_numpy(v), broadcast_constants(current, bias, keep, threshold), *as_numpy(state, s)),
+        )
         ctx.set_materialize_grads(False)
-        # current is v from here on: whoever kept it for a backward pass of its own is told
+        # current holds v from here on: autograd reports this to any operation that saved it
         increment_version(current)
-        ctx.save_for_backward(keep, vth, start, current)
+        ctx.save_for_backward(keep, threshold, start, current)
         ctx.constants = spike, width, bias.shape
-        return s.view(current.shape), end.view(current.shape[1:])
+        return s.view(current.shape), state.view(current.shape[1:])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        keep, vth, start, v = ctx.saved_tensors
+        keep, threshold, start, v = ctx.saved_tensors
         spike, width, bias_shape = ctx.constants
-        to_spikes, to_end = gradients
-        wanted = ctx.needs_input_grad
+        to_spikes, to_last = gradients
+        needed = ctx.needs_input_grad
         to_spikes = torch.zeros_like(v) if to_spikes is None else to_spikes
-        # what was reset cannot pass an error on, and what was not is v itself
-        state = torch.zeros_like(v[-1]) if to_end is None else to_end * (v[-1] <= vth)
-        out = fire_slopes(to_spikes, v.clone() if any(wanted[2:4]) else v, keep, vth, spike, width, state)
-        to_bias = out.sum((0, 1)).sum_to_size(bias_shape) if wanted[1] else None
-        to_keep, to_vth = None, None
-        if wanted[2]:
-            to_keep = along(out, torch.where(v > vth, 0, v), start).sum_to_size(keep.shape)
-        if wanted[3]:
-            end = torch.zeros_like(v[-1]) if to_end is None else to_end
-            later = torch.cat([keep * out[1:], end[None]])
-            to_vth = -(out - torch.where(v > vth, 0, later)).sum((0, 1)).sum_to_size(vth.shape)
-        return out, to_bias, to_keep, to_vth, keep * out[0] if wanted[4] else None, None, None
+        # a neuron that was reset passes no error on; one that was not still has v
+        state = torch.zeros_like(v[-1]) if to_last is None else to_last * (v[-1] <= threshold)
+        out = fire_slopes(to_spikes, v.clone() if any(needed[2:4]) else v, keep, threshold, spike, width, state)
+        to_bias = out.sum((0, 1)).sum_to_size(bias_shape) if needed[1] else None
+        to_keep, to_threshold = None, None
+        if needed[2]:
+            to_keep = sum_shifted_product(out, torch.where(v > threshold, 0, v), start).sum_to_size(keep.shape)
+        if needed[3]:
+            last = torch.zeros_like(v[-1]) if to_last is None else to_last
+            later = torch.cat([keep * out[1:], last[None]])
+            to_threshold = -(out - torch.where(v > threshold, 0, later)).sum((0, 1)).sum_to_size(threshold.shape)
+        return out, to_bias, to_keep, to_threshold, keep * out[0] if needed[4] else None, None, None
 
 
 def filter_slopes(gradient: Tensor, keep: Tensor) -> Tensor:
-    """What a loss with these slopes to u, (T, B, *neurons), has as slopes to the filter's input."""
-    slopes = flat(gradient)
+    """The slopes of a loss for the filter's input, given its slopes for u, (T, B, *neurons)."""
+    slopes = as_3d(gradient)
     out = torch.empty_like(slopes)
-    in_threads(kernels.filter_backward, slopes, (*arrays(slopes), table(gradient, keep)[0], *arrays(out)))
+    run_in_threads(
+        kernels.filter_backward, slopes, (*as_numpy(slopes), broadcast_constants(gradient, keep)[0], *as_numpy(out))
+    )
     return out.view(gradient.shape)
 
 
 def fire_slopes(
-    gradient: Tensor, v: Tensor, keep: Tensor, vth: Tensor, spike: Surrogate, width: float, state: Tensor
+    gradient: Tensor, v: Tensor, keep: Tensor, threshold: Tensor, spike: Surrogate, width: float, state: Tensor
 ) -> Tensor:
-    """What a loss with these slopes to the spikes, (T, B, *neurons), has as slopes to what enters v, in v's own memory.
+    """The slopes of a loss for the input of v, given those for the spikes, (T, B, *neurons); written over v.
 
-    v: before the reset, contiguous, overwritten; state: the loss's slopes to v after the last step.
+    v: before the reset, contiguous, overwritten; state: the loss's slopes for v after the last step.
     """
-    # the height is a factor of every slope, and the slopes are all that this gradient meets first
-    slopes, rows = flat(gradient if spike.height == 1 else gradient * spike.height), v.detach().view(*v.shape[:2], -1)
+    # the height is a common factor of all slopes, so it can be applied to the gradient
+    slopes, rows = as_3d(gradient if spike.height == 1 else gradient * spike.height), v.detach().view(*v.shape[:2], -1)
     slope, constants = kernels.SLOPES[spike.name]
-    before, state = arrays(slopes, rows), state.reshape(rows.shape[1:]).contiguous()
+    before, state = as_numpy(slopes, rows), state.reshape(rows.shape[1:]).contiguous()
     numbers = (before[1].dtype.type(number) for number in constants(width))
-    in_threads(kernels.fire_backward, slopes, (*before, table(v, keep, vth), slope, *numbers, *arrays(state)))
-    # a second backward pass would take these slopes for v: autograd now refuses it
+    run_in_threads(
+        kernels.fire_backward,
+        slopes,
+        (*before, broadcast_constants(v, keep, threshold), slope, *numbers, *as_numpy(state)),
+    )
+    # a second backward pass would mistake these slopes for v: autograd now refuses it
     increment_version(v)
     return v.detach()
 
 
-def along(slopes: Tensor, values: Tensor, start: Tensor | None) -> Tensor:
-    """sum over t of slopes[t] values[t - 1], values[-1] = start (0 without), summed over the samples, too."""
+def sum_shifted_product(slopes: Tensor, values: Tensor, start: Tensor | None) -> Tensor:
+    """Sum of slopes[t] * values[t - 1] over steps and samples, with values[-1] = start (default 0)."""
     summed = (slopes[1:] * values[:-1]).sum((0, 1))
     return summed if start is None else summed + (slopes[0] * start).sum(0)
 
 
-def in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[Any, ...]) -> None:
-    """Run a kernel over the samples of a sequence (T, B, ...), in threads where that pays."""
+def run_in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[Any, ...]) -> None:
+    """Run a kernel over the samples of a sequence (T, B, ...), in threads where that is faster."""
     samples = sequence.shape[1]
     threads = 1 if sequence.numel() < ONE_THREAD else min(torch.get_num_threads(), samples)
     if threads == 1:
@@ -171,19 +182,19 @@ def in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[A
             done.result()
 
 
-def arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
+def as_numpy(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
     """The tensors' memory."""
     return tuple(tensor.detach().numpy() for tensor in tensors)
 
 
-def flat(sequence: Tensor) -> Tensor:
+def as_3d(sequence: Tensor) -> Tensor:
     """(T, B, *neurons) as contiguous (T, B, N)."""
     return sequence.reshape(*sequence.shape[:2], -1).contiguous()
 
 
-def table(sequence: Tensor, *constants: Tensor) -> NDArray[Any]:
-    """Constants that broadcast over the neurons of a sequence, a row each: (constants, N)."""
-    values = arrays(*constants)
+def broadcast_constants(sequence: Tensor, *constants: Tensor) -> NDArray[Any]:
+    """Constants broadcast over the neurons of a sequence, one row per constant: (constants, N)."""
+    values = as_numpy(*constants)
     out = np.empty((len(values), *sequence.shape[2:]), values[0].dtype)
     for row, value in zip(out, values, strict=True):
         row[...] = value

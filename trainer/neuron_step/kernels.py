@@ -1,7 +1,7 @@
 """A neuron's recurrences over time as compiled loops, forward and backward, on arrays (T, B, N).
 
-The step is the one of dynamics.py, operation by operation, so that its results are equal to the last bit. Each kernel
-runs the samples begin to end of the batch and releases the interpreter's lock, so that groups of them run in threads.
+The step repeats dynamics.py operation by operation, so results are bit-identical. Each kernel runs the samples
+start:stop of the batch and releases the GIL, so that groups of samples run in threads.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from spikeport.common.prefetch import prefetch_row_to_write
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def filter_forward(a, keep, start, u, begin, end):
-    """u[t] = u[t-1] * keep + a[t], with u[-1] = start."""
+def filter_forward(a, keep, initial, u, start, stop):
+    """u[t] = u[t-1] * keep + a[t], with u[-1] = initial."""
     steps, _, size = a.shape
     for t in range(steps):
-        for b in range(begin, end):
-            prefetch_row_to_write(u, t, b, end)
+        for b in range(start, stop):
+            prefetch_row_to_write(u, t, b, stop)
             if t == 0:
                 for n in range(size):
-                    u[t, b, n] = start[b, n] * keep[n] + a[t, b, n]
+                    u[t, b, n] = initial[b, n] * keep[n] + a[t, b, n]
             else:
                 for n in range(size):
                     u[t, b, n] = u[t - 1, b, n] * keep[n] + a[t, b, n]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def filter_backward(gradient, keep, out, begin, end):
-    """d/da[t] of a loss with slopes `gradient` to u: out[t] = gradient[t] + keep * out[t+1]."""
+def filter_backward(gradient, keep, out, start, stop):
+    """d/da[t] of a loss whose slopes for u are `gradient`: out[t] = gradient[t] + keep * out[t+1]."""
     steps, _, size = gradient.shape
     for t in range(steps - 1, -1, -1):
-        for b in range(begin, end):
-            prefetch_row_to_write(out, t, b, end)
+        for b in range(start, stop):
+            prefetch_row_to_write(out, t, b, stop)
             if t == steps - 1:
                 for n in range(size):
                     out[t, b, n] = gradient[t, b, n]
@@ -46,17 +46,17 @@ def filter_backward(gradient, keep, out, begin, end):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fire_forward(v, constants, state, s, begin, end):
-    """v[t] = w[t-1] * keep + (i[t] + bias); s[t] = v[t] > vth; w[t] = v[t] where s[t] = 0, else 0.
+def fire_forward(v, constants, state, s, start, stop):
+    """v[t] = w[t-1] * keep + (i[t] + bias); s[t] = v[t] > threshold; w[t] = v[t] where s[t] = 0, else 0.
 
-    v: i, overwritten by v; constants: bias, keep and vth, (3, N), in one array, as LLVM vectorises a loop over few
-    arrays only; state: w[-1], overwritten by w[T-1].
+    v: i, overwritten by v; constants: bias, keep and threshold, (3, N), in one array, because LLVM only vectorises
+    loops over few arrays; state: w[-1], overwritten by w[T-1].
     """
     steps, _, size = v.shape
     one, zero = v.dtype.type(1), v.dtype.type(0)
     for t in range(steps):
-        for b in range(begin, end):
-            prefetch_row_to_write(s, t, b, end)
+        for b in range(start, stop):
+            prefetch_row_to_write(s, t, b, stop)
             if t == 0:
                 for n in range(size):
                     voltage = state[b, n] * constants[1, n] + (v[t, b, n] + constants[0, n])
@@ -64,27 +64,29 @@ def fire_forward(v, constants, state, s, begin, end):
                     s[t, b, n] = one if voltage > constants[2, n] else zero
             else:
                 for n in range(size):
-                    kept = zero if v[t - 1, b, n] > constants[2, n] else v[t - 1, b, n]
-                    voltage = kept * constants[1, n] + (v[t, b, n] + constants[0, n])
+                    before = zero if v[t - 1, b, n] > constants[2, n] else v[t - 1, b, n]
+                    voltage = before * constants[1, n] + (v[t, b, n] + constants[0, n])
                     v[t, b, n] = voltage
                     s[t, b, n] = one if voltage > constants[2, n] else zero
-    for b in range(begin, end):
+    for b in range(start, stop):
         for n in range(size):
             state[b, n] = zero if v[steps - 1, b, n] > constants[2, n] else v[steps - 1, b, n]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fire_backward(gradient, v, constants, slope, factor, rate, state, begin, end):
-    """d/di[t] of a loss with slopes `gradient` to s: g[t] * slope(v[t] - vth) + keep * out[t+1] where s[t] = 0.
+def fire_backward(gradient, v, constants, slope, factor, rate, state, start, stop):
+    """d/di[t] of a loss whose slopes for s are g = `gradient`.
 
-    v: overwritten by the result; constants: keep and vth, (2, N); slope(x, factor, rate): see SLOPES; state: d/dw[T-1],
-    what a later stretch of time sends back.
+    out[t] = g[t] * slope(v[t] - threshold) + (keep * out[t+1] where s[t] = 0)
+
+    v: overwritten by the result; constants: keep and threshold, (2, N); slope(x, factor, rate): see SLOPES; state:
+    d/dw[T-1], passed back by a later segment of the sequence.
     """
     steps, _, size = gradient.shape
     zero = gradient.dtype.type(0)
     for t in range(steps - 1, -1, -1):
-        for b in range(begin, end):
-            prefetch_row_to_write(v, t, b, end)
+        for b in range(start, stop):
+            prefetch_row_to_write(v, t, b, stop)
             if t == steps - 1:
                 for n in range(size):
                     x = v[t, b, n] - constants[1, n]
@@ -96,7 +98,7 @@ def fire_backward(gradient, v, constants, slope, factor, rate, state, begin, end
                     v[t, b, n] = gradient[t, b, n] * slope(x, factor, rate) + later
 
 
-# constants come in as arguments of the arrays' type: a literal would make all of it float64
+# constants are passed as arguments of the arrays' type: a literal would make everything float64
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")

@@ -1,4 +1,4 @@
-"""Neurons whose step is the chip's step: same order, same reset, same strict comparison."""
+"""Neurons with the chip's step: same order, same reset, same strict comparison."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .surrogates import Surrogate, surrogate
 
 
 class Decay(nn.Module):
-    """A fraction lost a step, 0..1: fixed, or trained as the sigmoid of a free parameter.
+    """A fraction lost per step, 0..1: fixed, or trained as the sigmoid of a free parameter.
 
     value: a number (one for the layer) or a tensor that broadcasts over the layer's neurons.
     Raises InputError for a value outside 0..1 (fixed) or outside the open interval (trainable).
@@ -43,74 +43,88 @@ class Decay(nn.Module):
 class CubaLIF(nn.Module):
     """Leaky integrate-and-fire neuron with a synaptic filter (current based).
 
-    u[t] = u[t-1] (1 - du) + a[t];  v[t] = v[t-1] (1 - dv) + u[t];  s[t] = v[t] > vth;  v[t] = 0 where s[t]
+    u[t] = u[t-1] (1 - current_decay) + a[t];  v[t] = v[t-1] (1 - voltage_decay) + u[t]
+    s[t] = v[t] > threshold;  v[t] = 0 where s[t]
 
-    du, dv: fractions lost a step; vth: threshold in units of v. Each is a number or a tensor that broadcasts over the
-    neurons. trainable: train du and dv through a sigmoid. Input a and output s have shape (T, B, *neurons).
+    current_decay, voltage_decay: fractions of u and v lost per step; threshold: in units of v. Each is a number or a
+    tensor that broadcasts over the neurons. trainable: train both decays through a sigmoid. Input a and output s have
+    shape (T, B, *neurons).
     Source of the step: lava-nc 0.10.0, lava/proc/lif/models.py, in fractions instead of integers.
     """
 
+    # the threshold, under the name that saved networks use
     vth: Tensor
-    # state after the last sequence by name, where the next one shall go on from it (stretches.py); None: from rest
+    # state by name after the last segment of a sequence, for the next one (gradient_checkpointing.py); None: from rest
     carried: dict[str, Tensor] | None = None
 
     def __init__(
         self,
-        du: float | Tensor,
-        dv: float | Tensor,
-        vth: float | Tensor = 1.0,
+        current_decay: float | Tensor,
+        voltage_decay: float | Tensor,
+        threshold: float | Tensor = 1.0,
         spike: Surrogate | None = None,
         width: float = 0.5,
         trainable: bool = False,
     ) -> None:
         super().__init__()
-        threshold = torch.as_tensor(vth, dtype=torch.get_default_dtype()).detach().clone()
-        if not bool((threshold > 0).all()):
-            raise InputError(f"a threshold must be above 0, not {vth}")
-        self.current_decay = Decay(du, trainable)
-        self.voltage_decay = Decay(dv, trainable)
-        self.register_buffer("vth", threshold)
+        value = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach().clone()
+        if not bool((value > 0).all()):
+            raise InputError(f"a threshold must be above 0, not {threshold}")
+        self.current_decay = Decay(current_decay, trainable)
+        self.voltage_decay = Decay(voltage_decay, trainable)
+        self.register_buffer("vth", value)
         self.spike = spike or surrogate("atan")
         self.width = width
 
-    def current(self, synaptic_input: Tensor, du: Tensor) -> Tensor:
-        """The neuron's current u for a whole sequence, with the decay `du` (its own, or that rounded to the chip)."""
+    @property
+    def threshold(self) -> Tensor:
+        """The threshold in units of v; saved as "vth"."""
+        return self.vth
+
+    def current(self, synaptic_input: Tensor, current_decay: Tensor) -> Tensor:
+        """The neuron's current u for a whole sequence, with the given decay (its own, or as rounded to the chip)."""
         if self.carried is None:
-            return filter_current(synaptic_input, du)
-        current = filter_current(synaptic_input, du, self.carried.get("u"))
-        # a copy: a view would keep the whole stretch in memory
+            return filter_current(synaptic_input, current_decay)
+        current = filter_current(synaptic_input, current_decay, self.carried.get("u"))
+        # a copy: a view would keep the whole segment in memory
         self.carried["u"] = current[-1].clone()
         return current
 
-    def fire(self, current: Tensor, dv: Tensor, vth: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Spikes for what enters v over a whole sequence, with the given decay, threshold and bias (0 without).
+    def fire(self, current: Tensor, voltage_decay: Tensor, threshold: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Spikes for the current into v over a whole sequence, with the given decay, threshold and bias (default 0).
 
-        current: nothing else may read it, see dynamics.integrate_and_fire_over.
+        current: is overwritten, see dynamics.integrate_and_fire_over.
         """
         start = self.carried.get("v") if self.carried else None
-        spikes, end = integrate_and_fire_over(start, current, dv, vth, self.spike, self.width, bias)
+        spikes, voltage = integrate_and_fire_over(
+            start, current, voltage_decay, threshold, self.spike, self.width, bias
+        )
         if self.carried is not None:
-            self.carried["v"] = end
+            self.carried["v"] = voltage
         return spikes
 
-    def fire_recurrent(self, current: Tensor, weights: Tensor, du: Tensor, dv: Tensor, vth: Tensor) -> Tensor:
-        """The same where neurons also read each other's spikes through `weights`; see dynamics.integrate_recurrent."""
+    def fire_recurrent(
+        self, current: Tensor, weights: Tensor, current_decay: Tensor, voltage_decay: Tensor, threshold: Tensor
+    ) -> Tensor:
+        """As `fire`, for neurons that read each other's spikes through `weights`; see dynamics.integrate_recurrent."""
         start = None
         if self.carried and "s" in self.carried:
             start = self.carried["r"], self.carried["v"], self.carried["s"]
-        spikes, end = integrate_recurrent_from(start, current, weights, du, dv, vth, self.spike, self.width)
+        spikes, states = integrate_recurrent_from(
+            start, current, weights, current_decay, voltage_decay, threshold, self.spike, self.width
+        )
         if self.carried is not None:
-            self.carried["r"], self.carried["v"], self.carried["s"] = end
+            self.carried["r"], self.carried["v"], self.carried["s"] = states
         return spikes
 
-    def run_chip(self, arriving: Tensor, layer: LayerTensors, chip: ChipScale) -> ChipRun:
-        """The same in the chip's integers, for what its synapses from other layers sum up to, whole numbers."""
+    def run_chip(self, synaptic_input: Tensor, layer: LayerTensors, chip: ChipScale) -> ChipRun:
+        """Run in the chip's integers; synaptic_input: summed over the synapses from other layers, whole numbers."""
         carried = self.carried or {}
         start = (carried["u"], carried["v"]) if carried else None
         if layer.recurrent is None:
-            run = chip_fire(arriving, layer, chip, self.spike, self.width, start)
+            run = chip_fire(synaptic_input, layer, chip, self.spike, self.width, start)
         else:
-            run = chip_fire_recurrent(arriving, layer, chip, self.spike, self.width, start, carried.get("s"))
+            run = chip_fire_recurrent(synaptic_input, layer, chip, self.spike, self.width, start, carried.get("s"))
         if self.carried is not None:
             self.carried["u"], self.carried["v"] = run.u, run.v
             if layer.recurrent is not None:
@@ -120,26 +134,26 @@ class CubaLIF(nn.Module):
     def forward(self, synaptic_input: Tensor) -> Tensor:
         """Spikes for the synaptic input a, both (T, B, *neurons)."""
         current = self.current(synaptic_input.clone(), self.current_decay())
-        return self.fire(current, self.voltage_decay(), self.vth)
+        return self.fire(current, self.voltage_decay(), self.threshold)
 
 
 class LIF(CubaLIF):
-    """Leaky integrate-and-fire neuron without a synaptic filter: CubaLIF with du = 1, so u[t] = a[t].
+    """Leaky integrate-and-fire neuron without a synaptic filter: CubaLIF with current_decay = 1, so u[t] = a[t].
 
-    v[t] = v[t-1] (1 - dv) + a[t];  s[t] = v[t] > vth;  v[t] = 0 where s[t]
+    v[t] = v[t-1] (1 - voltage_decay) + a[t];  s[t] = v[t] > threshold;  v[t] = 0 where s[t]
     """
 
     def __init__(
         self,
-        dv: float | Tensor,
-        vth: float | Tensor = 1.0,
+        voltage_decay: float | Tensor,
+        threshold: float | Tensor = 1.0,
         spike: Surrogate | None = None,
         width: float = 0.5,
         trainable: bool = False,
     ) -> None:
-        super().__init__(1.0, dv, vth, spike, width)
-        self.voltage_decay = Decay(dv, trainable)
+        super().__init__(1.0, voltage_decay, threshold, spike, width)
+        self.voltage_decay = Decay(voltage_decay, trainable)
 
-    def current(self, synaptic_input: Tensor, du: Tensor) -> Tensor:  # noqa: ARG002
-        """The synaptic input itself: nothing of u outlasts its step."""
+    def current(self, synaptic_input: Tensor, current_decay: Tensor) -> Tensor:  # noqa: ARG002
+        """The synaptic input itself: u has no memory."""
         return synaptic_input

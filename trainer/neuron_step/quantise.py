@@ -1,7 +1,7 @@
 """Chip-aware training: the forward pass computes with the chip's integers.
 
-Here are the numbers rounded, in chip_step.py the neurons' step. Rounding has no slope, so gradients pass straight
-through it (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
+This file rounds weights, biases, decays and thresholds; chip_step.py rounds the neurons' step. Rounding has no slope,
+so gradients pass straight through it (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ SCALE_ROUNDS = 8
 
 @dataclass(frozen=True)
 class FanIn:
-    """How a synapse's weights stand on the chip: each `copies` times, divided by as much, for every one of `sources`.
+    """How often the chip stores a synapse's weights: `copies` times, each divided by `copies`, for each of `sources`.
 
-    copies: places that average pooling before the synapse takes in, times the largest payload that enters;
-    sources: layers whose spikes it reads summed.
+    copies: values that average pooling before the synapse combines, times the largest input payload;
+    sources: number of layers whose summed spikes the synapse reads.
     """
 
     copies: int = 1
@@ -56,10 +56,10 @@ class FanIn:
 
 @dataclass(frozen=True)
 class ChipAware:
-    """What to round to: the width of the chip's weights in bits, 2..8 (raises InputError beyond).
+    """Rounding target: the width of the chip's weights in bits, 2..8 (raises InputError otherwise).
 
     arrival: the chip's step at which the layer's first input can arrive, 1 for the first layer; it bounds how negative
-    a bias may be, see fixed_point.lowest_bias. fan_in, shortcut: of the layer's synapse and of its second one.
+    a bias may be, see fixed_point.lowest_bias. fan_in, shortcut: of the layer's synapse and of its shortcut.
     """
 
     weight_bits: int = 8
@@ -69,15 +69,15 @@ class ChipAware:
 
     def __post_init__(self) -> None:
         if not 2 <= self.weight_bits <= 8:
-            raise InputError(f"chip-aware training knows weights of 2 to 8 bits, not {self.weight_bits}")
+            raise InputError(f"chip-aware training supports weights of 2 to 8 bits, not {self.weight_bits}")
 
 
 @dataclass(frozen=True)
 class ChipScale:
-    """What one unit of the network is in the chip's integers: `scale` units of u and v.
+    """The chip's integers for one unit of the network: `scale` units of u and v.
 
-    vth: the word of the layer's largest threshold; exponents: of each synapse by its name in LayerTensors, whose
-    integers are weight * scale / (64 * 2**exponent * copies).
+    vth: register word of the layer's largest threshold; exponents: per synapse, by its name in LayerTensors; a
+    synapse's integers are weight * scale / (64 * 2**exponent * copies).
     """
 
     scale: float
@@ -87,36 +87,41 @@ class ChipScale:
 
 @dataclass(frozen=True)
 class LayerTensors:
-    """The numbers one layer computes with: see InferenceLayer for the shapes.
+    """The parameters one layer computes with; see InferenceLayer for the shapes.
 
-    chip: what they are in the chip's integers, all of them whole; None in floating point.
+    chip: their scale in the chip's integers, where all of them are whole; None in floating point.
     """
 
     weight: Tensor
     bias: Tensor
-    du: Tensor
-    dv: Tensor
-    vth: Tensor
+    current_decay: Tensor
+    voltage_decay: Tensor
+    threshold: Tensor
     recurrent: Tensor | None = None
     shortcut: Tensor | None = None
     chip: ChipScale | None = None
 
 
 def layer_scale(
-    synapses: Sequence[tuple[Array, FanIn]], bias: Array, du: Array, dv: Array, vth: Array, bits: int
+    synapses: Sequence[tuple[Array, FanIn]],
+    bias: Array,
+    current_decay: Array,
+    voltage_decay: Array,
+    threshold: Array,
+    bits: int,
 ) -> tuple[PopulationScale, list[WeightGrid]]:
     """Scale, threshold, exponents and weight grids of a layer with these incoming connections.
 
-    synapses: weights (out, ...) as the chip holds them; du, dv: fractions, already rounded to the chip's; raises
-    nothing for finite numbers.
+    synapses: weights (out, ...) as stored on the chip; current_decay, voltage_decay: already rounded to the chip's.
+    Never raises for finite values.
     """
     grids = [weight_grid(sign_mode(weight), bits) for weight, _ in synapses]
-    current = _largest_current(synapses, du)
-    voltage = lowest_voltage(current, bias, dv.min())
+    current = _largest_current(synapses, current_decay)
+    voltage = lowest_voltage(current, bias, voltage_decay.min())
     largest_bias = float(np.abs(bias).max())
     scale = choose_scale(
         _ranges(synapses, grids),
-        float(vth.max()),
+        float(threshold.max()),
         float(current.max()),
         largest_bias,
         WordWidths(),
@@ -126,26 +131,26 @@ def layer_scale(
 
 
 def _ranges(synapses: Sequence[tuple[Array, FanIn]], grids: Sequence[WeightGrid]) -> list[ConnectionRange]:
-    """What the choice of a scale knows of each synapse."""
+    """Largest weight and grid of each synapse, for the choice of a scale."""
     return [
         ConnectionRange(float(np.abs(weight).max(initial=0)), grid)
         for (weight, _), grid in zip(synapses, grids, strict=True)
     ]
 
 
-def _largest_current(synapses: Sequence[tuple[Array, FanIn]], du: Array) -> Array:
-    """The largest |u| that any input can cause, a neuron."""
+def _largest_current(synapses: Sequence[tuple[Array, FanIn]], current_decay: Array) -> Array:
+    """The largest |u| that any input can cause, per neuron."""
     summed = sum(largest_input(weight) * (fan.copies * fan.sources) for weight, fan in synapses)
-    return np.asarray(summed / du.min())
+    return np.asarray(summed / current_decay.min())
 
 
 def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
     """The layer on the chip's grid, with straight-through gradients.
 
-    du, dv: to 12 bit; W: to quantise_weights(W) * 64 * 2**exp / scale, each synapse with its own grid and exponent;
-    bias: to mantissa * 2**exponent / scale; vth: to whole multiples of 64 / scale (a scalar threshold stays as it is,
-    the scale is chosen so).
-    A layer that has diverged (NaN, infinity) is returned as it is; the training loop, which knows its name, stops.
+    decays: to 12 bit; W: to quantise_weights(W) * 64 * 2**exp / scale, each synapse with its own grid and exponent;
+    bias: to mantissa * 2**exponent / scale; threshold: to whole multiples of 64 / scale (the scale is chosen so that a
+    scalar threshold does not change).
+    A layer that has diverged (NaN, infinity) is returned unchanged; the training loop, which knows its name, stops.
     """
     possible = {
         "weight": (layer.weight, chip.fan_in),
@@ -157,61 +162,74 @@ def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
     if not all(np.isfinite(values).all() for values in (bias, *(_array(weight) for weight, _ in incoming.values()))):
         return layer
     synapses = [(_array(weight) / fan.copies, fan) for weight, fan in incoming.values()]
-    du = _straight_through(layer.du, decay_from_du(du_from_decay(_array(layer.du))))
-    dv = _straight_through(layer.dv, decay_from_dv(dv_from_decay(_array(layer.dv))))
-    bias = np.maximum(bias, lowest_bias(_array(layer.vth), _array(dv), chip.arrival))
-    scale, rounded = _settled_scale(synapses, bias, _array(du), _array(dv), _array(layer.vth), chip.weight_bits)
+    current_decay = _straight_through(layer.current_decay, decay_from_du(du_from_decay(_array(layer.current_decay))))
+    voltage_decay = _straight_through(layer.voltage_decay, decay_from_dv(dv_from_decay(_array(layer.voltage_decay))))
+    bias = np.maximum(bias, lowest_bias(_array(layer.threshold), _array(voltage_decay), chip.arrival))
+    scale, rounded = _settled_scale(
+        synapses, bias, _array(current_decay), _array(voltage_decay), _array(layer.threshold), chip.weight_bits
+    )
     weights = {
         name: _straight_through(weight, words * fan.copies)
         for (name, (weight, fan)), (words, _) in zip(incoming.items(), rounded, strict=True)
     }
     return LayerTensors(
         bias=_straight_through(layer.bias, _chip_bias(bias, scale)),
-        du=du,
-        dv=dv,
-        vth=_straight_through(layer.vth, _chip_threshold(_array(layer.vth), scale)),
+        current_decay=current_decay,
+        voltage_decay=voltage_decay,
+        threshold=_straight_through(layer.threshold, _chip_threshold(_array(layer.threshold), scale)),
         chip=ChipScale(scale.scale, scale.vth, dict(zip(incoming, scale.weight_exps, strict=True))),
         **weights,
     )
 
 
 def _settled_scale(
-    synapses: Sequence[tuple[Array, FanIn]], bias: Array, du: Array, dv: Array, vth: Array, bits: int
+    synapses: Sequence[tuple[Array, FanIn]],
+    bias: Array,
+    current_decay: Array,
+    voltage_decay: Array,
+    threshold: Array,
+    bits: int,
 ) -> tuple[PopulationScale, list[tuple[Array, FanIn]]]:
-    """The scale that the rounded numbers, too, would be given: what the compiler, which sees only those, will find.
+    """A scale that the rounded values would also get, so that the compiler, which sees only those, finds the same one.
 
-    Also the synapses with the weights that the chip will have.
+    Also returns the synapses with the chip's weights.
     """
-    scale, grids = layer_scale(synapses, bias, du, dv, vth, bits)
+    scale, grids = layer_scale(synapses, bias, current_decay, voltage_decay, threshold, bits)
     for _ in range(SCALE_ROUNDS):
         # rounding up can take u past its register, rounding small weights to 0 can leave only one sign
         rounded = _rounded(synapses, grids, scale)
-        again, grids_again = layer_scale(rounded, _chip_bias(bias, scale), du, dv, vth, bits)
+        again, grids_again = layer_scale(
+            rounded, _chip_bias(bias, scale), current_decay, voltage_decay, threshold, bits
+        )
         if (again, grids_again) == (scale, grids):
             return scale, rounded
         scale, grids = again, grids_again
-    lowered = _lowered(synapses, grids, scale, du, float(vth.max()))
+    lowered = _lowered(synapses, grids, scale, current_decay, float(threshold.max()))
     return lowered, _rounded(synapses, grids, lowered)
 
 
 def _lowered(
-    synapses: Sequence[tuple[Array, FanIn]], grids: Sequence[WeightGrid], scale: PopulationScale, du: Array, vth: float
+    synapses: Sequence[tuple[Array, FanIn]],
+    grids: Sequence[WeightGrid],
+    scale: PopulationScale,
+    current_decay: Array,
+    threshold: float,
 ) -> PopulationScale:
-    """A smaller scale, where rounding goes to and fro between two: the first at which it leaves u its register."""
+    """A smaller scale, for rounding that alternates between two scales: the first at which u fits its register."""
     widths = WordWidths()
     ranges = _ranges(synapses, grids)
     while True:
-        largest = float(_largest_current(_rounded(synapses, grids, scale), du).max()) * scale.scale
+        largest = float(_largest_current(_rounded(synapses, grids, scale), current_decay).max()) * scale.scale
         if largest <= widths.state_max - STATE_UNIT or scale.vth == 1:
             return scale
         word = math.floor(scale.vth * min(0.999, widths.state_max / largest))
-        scale = at_threshold(max(1, word), ranges, vth, widths)
+        scale = at_threshold(max(1, word), ranges, threshold, widths)
 
 
 def _rounded(
     synapses: Sequence[tuple[Array, FanIn]], grids: Sequence[WeightGrid], scale: PopulationScale
 ) -> list[tuple[Array, FanIn]]:
-    """The synapses with the weights that the chip will have."""
+    """The synapses with the chip's weights."""
     return [
         (_chip_weights(weight, grid, scale, exponent), fan)
         for (weight, fan), grid, exponent in zip(synapses, grids, scale.weight_exps, strict=True)
@@ -228,13 +246,13 @@ def _chip_bias(bias: Array, scale: PopulationScale) -> Array:
     return np.asarray(mantissa * np.exp2(exponent) / scale.scale)
 
 
-def _chip_threshold(vth: Array, scale: PopulationScale) -> Array:
+def _chip_threshold(threshold: Array, scale: PopulationScale) -> Array:
     unit = STATE_UNIT / scale.scale
-    return np.asarray(np.maximum(np.rint(vth / unit), 1) * unit)
+    return np.asarray(np.maximum(np.rint(threshold / unit), 1) * unit)
 
 
 def _straight_through(value: Tensor, rounded: Array) -> Tensor:
-    # x - x is an exact 0 that carries the gradient; rounded + (x - rounded) would not give `rounded` back
+    # x - x is an exact 0 that carries the gradient; rounded + (x - rounded) would not return `rounded` exactly
     return torch.from_numpy(np.asarray(rounded)).to(value) + (value - value.detach())
 
 

@@ -1,7 +1,7 @@
-"""Products of a matrix with one that is mostly 0, as compiled loops over what is not.
+"""Products with a matrix that is mostly 0, as compiled loops over its nonzero entries.
 
-A listed matrix (R, C) is three arrays: `starts` (R + 1), and of each entry that is not 0, row by row, its `columns` and
-`values`.
+A listed matrix (R, C) is three arrays (CSR): `starts` (R + 1), and `columns` and `values` of the nonzero entries, row
+by row.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-# rows of which the gradients stay in the cache
+# rows whose gradients stay in the cache
 BLOCK = 256
-# rows that are still in the cache when something is added to what was set to 0
+# rows that are still in the cache when sums are added to them after zeroing
 ZEROED = 16
-# numbers that are compared with 0 at once
+# values that are compared with 0 at once
 WORD = 64
 
 
 @intrinsic
 def entries(_context, row, _index):
-    """entries(row, index): bit j says whether number index + j of a contiguous row is not 0."""
+    """entries(row, index): bit j is set if value index + j of a contiguous row is not 0."""
 
     def generate(context, builder, signature, arguments):
         kind = ir.VectorType(context.get_value_type(signature.args[0].dtype), WORD)
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        place = builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
-        values = builder.load(place, align=1)
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
+        values = builder.load(address, align=1)
         return builder.bitcast(builder.fcmp_unordered("!=", values, ir.Constant(kind, [0.0] * WORD)), ir.IntType(WORD))
 
     return types.uint64(row, types.intp), generate
@@ -36,7 +36,7 @@ def entries(_context, row, _index):
 
 @intrinsic
 def lowest_bit(_context, _word):
-    """The place of the lowest bit of a word that is not 0."""
+    """The index of the lowest set bit of a word that is not 0."""
 
     def generate(_, builder, __, arguments):
         kind = ir.FunctionType(ir.IntType(WORD), [ir.IntType(WORD), ir.IntType(1)])
@@ -48,7 +48,7 @@ def lowest_bit(_context, _word):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def list_entries(matrix, starts, columns, values):
-    """List a contiguous matrix; returns how many entries there are. columns, values: room for all of the matrix."""
+    """List a contiguous matrix; returns the number of entries. columns, values: as large as the matrix."""
     count, inputs = matrix.shape
     one = np.uint64(1)
     k = 0
@@ -56,10 +56,10 @@ def list_entries(matrix, starts, columns, values):
         starts[r] = k
         row = matrix[r]
         words = inputs // WORD
-        for begin in range(0, words * WORD, WORD):
-            word = entries(row, begin)
+        for start in range(0, words * WORD, WORD):
+            word = entries(row, start)
             while word != 0:
-                i = begin + np.int64(lowest_bit(word))
+                i = start + np.int64(lowest_bit(word))
                 columns[k] = i
                 values[k] = row[i]
                 k += 1
@@ -78,9 +78,9 @@ def add_product(starts, columns, values, matrix, out):
     """out += listed @ matrix, for a listed (R, C), matrix (C, N) and out (R, N)."""
     size = matrix.shape[1]
     for r in range(len(starts) - 1):
-        q, end = starts[r], starts[r + 1]
+        q, stop = starts[r], starts[r + 1]
         # eight at a time: a sum is read and written once for eight rows
-        while q + 8 <= end:
+        while q + 8 <= stop:
             a, b, c, d = columns[q], columns[q + 1], columns[q + 2], columns[q + 3]
             e, f, g, h = columns[q + 4], columns[q + 5], columns[q + 6], columns[q + 7]
             xa, xb, xc, xd = values[q], values[q + 1], values[q + 2], values[q + 3]
@@ -90,13 +90,13 @@ def add_product(starts, columns, values, matrix, out):
                 second = (xe * matrix[e, n] + xf * matrix[f, n]) + (xg * matrix[g, n] + xh * matrix[h, n])
                 out[r, n] += first + second
             q += 8
-        while q + 2 <= end:
+        while q + 2 <= stop:
             a, b = columns[q], columns[q + 1]
             xa, xb = values[q], values[q + 1]
             for n in range(size):
                 out[r, n] += xa * matrix[a, n] + xb * matrix[b, n]
             q += 2
-        if q < end:
+        if q < stop:
             a = columns[q]
             xa = values[q]
             for n in range(size):
@@ -107,10 +107,10 @@ def add_product(starts, columns, values, matrix, out):
 def product(starts, columns, values, matrix, out):
     """out = listed @ matrix, for a listed (R, C), matrix (C, N) and out (R, N)."""
     count = len(starts) - 1
-    for begin in range(0, count, ZEROED):
-        end = min(count, begin + ZEROED)
-        out[begin:end] = 0
-        add_product(starts[begin : end + 1], columns, values, matrix, out[begin:end])
+    for start in range(0, count, ZEROED):
+        stop = min(count, start + ZEROED)
+        out[start:stop] = 0
+        add_product(starts[start : stop + 1], columns, values, matrix, out[start:stop])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -118,23 +118,23 @@ def add_transposed_product(starts, columns, values, matrix, out):
     """out += listed.T @ matrix, for a listed (R, C), matrix (R, N) and out (C, N)."""
     count, inputs = len(starts) - 1, len(out)
     most = 0
-    for begin in range(0, count, BLOCK):
-        most = max(most, starts[min(count, begin + BLOCK)] - starts[begin])
-    rows, turned = np.empty(most, np.int32), np.empty(most, values.dtype)
+    for start in range(0, count, BLOCK):
+        most = max(most, starts[min(count, start + BLOCK)] - starts[start])
+    rows, transposed = np.empty(most, np.int32), np.empty(most, values.dtype)
     firsts, free = np.empty(inputs + 1, np.int64), np.empty(inputs, np.int64)
-    for begin in range(0, count, BLOCK):
-        end = min(count, begin + BLOCK)
-        # the block listed column by column, by counting
+    for start in range(0, count, BLOCK):
+        stop = min(count, start + BLOCK)
+        # list the block column by column (counting sort)
         firsts[:] = 0
-        for q in range(starts[begin], starts[end]):
+        for q in range(starts[start], starts[stop]):
             firsts[columns[q] + 1] += 1
         for i in range(inputs):
             firsts[i + 1] += firsts[i]
             free[i] = firsts[i]
-        for r in range(begin, end):
+        for r in range(start, stop):
             for q in range(starts[r], starts[r + 1]):
-                place = free[columns[q]]
-                free[columns[q]] = place + 1
-                rows[place] = r
-                turned[place] = values[q]
-        add_product(firsts, rows, turned, matrix, out)
+                k = free[columns[q]]
+                free[columns[q]] = k + 1
+                rows[k] = r
+                transposed[k] = values[q]
+        add_product(firsts, rows, transposed, matrix, out)

@@ -1,4 +1,4 @@
-"""A synapse that multiplies only by what fired: for spikes that are few, less than the matrix product costs."""
+"""A synapse that multiplies only by the inputs that fired: for few spikes cheaper than the matrix product."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from . import sparse_kernels
 
-# share of spikes below which the kernels win over the matrix product (benchmarks/train.py measures it), for as many
-# outputs as WIDE or more; for fewer it is lower in proportion
+# share of spikes below which the kernels are faster than the matrix product (measured by benchmarks/train.py), for WIDE
+# outputs or more; proportionally lower for fewer
 FEW = 0.15
 WIDE = 256
 # rows in which spikes are counted
 COUNTED = 100
 
 
-def pays(spikes: Tensor, weight: Tensor) -> bool:
-    """Whether kernels know these spikes (R, in) and weights (out, in), and so few fired that they win.
+def is_faster(spikes: Tensor, weight: Tensor) -> bool:
+    """True if the sparse kernels support these spikes (R, in) and weights (out, in) and few enough inputs fired.
 
-    In training only: what is predicted shall not depend on how many spikes others of the batch have, not even in the
-    rounding of a sum.
+    In training only: predictions must not depend on how many spikes the other samples of the batch have, not even in
+    the rounding of a sum.
     """
     return (
         torch.is_grad_enabled()
@@ -38,14 +38,14 @@ def pays(spikes: Tensor, weight: Tensor) -> bool:
 
 
 def _share(spikes: Tensor) -> float:
-    # so many rows say it well enough; counting all costs a tenth of the product
-    some = spikes.detach().numpy()[:: max(1, len(spikes) // COUNTED)]
-    # as bool: NumPy counts those three times as fast
-    return float(np.count_nonzero(some.astype(bool)) / max(1, some.size))
+    # a sample of the rows is enough; counting all costs a tenth of the product
+    rows = spikes.detach().numpy()[:: max(1, len(spikes) // COUNTED)]
+    # as bool: NumPy counts these three times as fast
+    return float(np.count_nonzero(rows.astype(bool)) / max(1, rows.size))
 
 
 def sparse_linear(spikes: Tensor, weight: Tensor) -> Tensor:
-    """spikes @ weight.T for spikes (R, in) and weights (out, in): sums over what is not 0, in another order."""
+    """spikes @ weight.T for spikes (R, in) and weights (out, in), summed over nonzero spikes, in another order."""
     summed: Tensor = _SparseLinear.apply(spikes, weight)
     return summed
 
@@ -76,5 +76,5 @@ def _listed(matrix: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     starts = np.empty(len(matrix) + 1, np.int64)
     columns, values = np.empty(matrix.size, np.int32), np.empty(matrix.size, matrix.dtype)
     count = sparse_kernels.list_entries(matrix, starts, columns, values)
-    # copies: what is kept for the backward pass is as small as there are entries
+    # copies: only the entries are kept for the backward pass
     return starts, columns[:count].copy(), values[:count].copy()

@@ -1,6 +1,6 @@
-"""Surrogate gradients: a spike is a step going forward and has a smooth slope going backward.
+"""Surrogate gradients: a spike is a step function in the forward pass and has a smooth slope in the backward pass.
 
-Forward, all of them: s = 1 if x > 0 else 0 with x = v - vth (strict: x = 0 gives no spike).
+Forward, for all of them: s = 1 if x > 0 else 0 with x = v - threshold (strict: x = 0 gives no spike).
 Backward: ds/dx is replaced by g(x), a bump of width w around the threshold; x and w have the unit of v.
 """
 
@@ -21,15 +21,15 @@ Slope = Callable[[Tensor, float], Tensor]
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A spike function with the slope `height * slope(x, width)`; call it as `surrogate(v_minus_vth, width)`."""
+    """A spike function with the slope `height * slope(x, width)`; call it as `surrogate(v - threshold, width)`."""
 
     name: str
     slope: Slope
     height: float = 1.0
 
-    def __call__(self, v_minus_vth: Tensor, width: float) -> Tensor:
-        """Spikes (0. or 1.) of the shape and type of `v_minus_vth`."""
-        spikes: Tensor = _Spike.apply(v_minus_vth, self.slope, width, self.height)
+    def __call__(self, x: Tensor, width: float) -> Tensor:
+        """Spikes (0. or 1.) of the shape and dtype of x = v - threshold."""
+        spikes: Tensor = _Spike.apply(x, self.slope, width, self.height)
         return spikes
 
 
@@ -56,7 +56,7 @@ def fast_sigmoid(x: Tensor, width: float) -> Tensor:
 def triangle(x: Tensor, width: float) -> Tensor:
     """A triangle that is zero beyond one width.
 
-    g(x) = max(0, 1 - |x| / w), peak 1; the papers have w = vth, Bellec et al. damp it by 0.3 besides.
+    g(x) = max(0, 1 - |x| / w), peak 1; the papers have w = threshold, Bellec et al. also damp it by 0.3.
     Source: Esser et al., Convolutional networks for fast, energy-efficient neuromorphic computing, PNAS 113(41),
     2016; Bellec et al., Long short-term memory and learning-to-learn in networks of spiking neurons, NeurIPS 2018.
     """

@@ -1,4 +1,4 @@
-"""What settings are checked for, each with its sentence."""
+"""Checks of settings, each with its error message."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from .lookup import lookup
 
 
 def known(name: str, value: str, names: tuple[str, ...]) -> None:
-    """Raise InputError, with the nearest name, unless the value is one of the names."""
+    """Raise InputError, suggesting the nearest name, unless the value is one of the names."""
     lookup(name, value, dict.fromkeys(names))
 
 
 def at_least(name: str, value: float, least: int) -> None:
-    """Raise InputError unless the value is at least that."""
+    """Raise InputError unless the value is at least `least`."""
     if not value >= least:
         raise InputError(f"{name} must be at least {least}, not {value}")
 

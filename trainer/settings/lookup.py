@@ -1,4 +1,4 @@
-"""Looking a name up in a registry, with a sentence for the reader if it is not there."""
+"""Look up a name in a registry, with a helpful message if it is unknown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Entry = TypeVar("Entry")
 
 
 def lookup(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
-    """The entry of that name; raises InputError that names the nearest known one."""
+    """The entry of that name; raises InputError that suggests the nearest known one."""
     if name not in entries:
         known = ", ".join(sorted(entries))
         raise InputError(f"unknown {kind} {name!r}{nearest(name, entries)} (known: {known})")

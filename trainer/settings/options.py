@@ -1,4 +1,4 @@
-"""A method's own options: a frozen dataclass, read from plain values with the sentences of a recipe."""
+"""A method's own options: a frozen dataclass, read from plain values with the messages of a recipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spikeport.common.errors import InputError, nearest
 
-# how pydantic checks the dataclasses that a recipe fills: no unknown keys, no conversions
+# pydantic rules for the dataclasses that a recipe fills: no unknown keys, no conversions
 RECIPE_RULES = {"extra": "forbid", "strict": True}
 
 Settings = TypeVar("Settings")
@@ -19,13 +19,13 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True)
 class NoOptions:
-    """The options of a method that has none."""
+    """Options of a method without any."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
 
 
 def read_options(kind: type[Settings], values: Mapping[str, Any], method: str) -> Settings:
-    """The options dataclass `kind` filled with plain values; raises InputError that names the option at fault.
+    """The options dataclass `kind` filled with plain values; raises InputError that names the wrong option.
 
     The types of its fields are checked without conversion; its own __post_init__ may raise InputError for the rest.
     """
@@ -35,7 +35,7 @@ def read_options(kind: type[Settings], values: Mapping[str, Any], method: str) -
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise InputError(f"method {method!r} has no option {name!r}{nearest(name, known)}; {has}")
     try:
-        # as JSON, because strict validation takes a JSON array for a tuple, but no list
+        # as JSON, because strict validation accepts a JSON array as a tuple, but not a list
         return TypeAdapter(kind).validate_json(json.dumps(dict(values), default=str))
     except ValidationError as error:
         raise InputError(f"method {method!r}: {_sentence(error.errors(include_url=False)[0])}") from error
@@ -45,5 +45,5 @@ def _sentence(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return message
-    where = ".".join(str(part) for part in error["loc"])
-    return f"option {where!r}: {message[0].lower()}{message[1:]}, not {error['input']!r}"
+    context = ".".join(str(part) for part in error["loc"])
+    return f"option {context!r}: {message[0].lower()}{message[1:]}, not {error['input']!r}"

@@ -1,4 +1,4 @@
-"""Presets: published settings by name, each a file in trainer/settings/presets/ in the form of a recipe's tables."""
+"""Presets: published settings by name, each a file in trainer/settings/presets/ with a recipe's tables."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def presets() -> dict[str, Path]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """What a preset says: `dataset`, and tables `network` and `training`; raises InputError for an unknown name."""
+    """A preset's `dataset` and its tables `network` and `training`; raises InputError for an unknown name."""
     return tomllib.loads(lookup("preset", name, presets()).read_text(encoding="utf-8"))
 
 
-def over_preset(content: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's tables with what it leaves out taken from the preset it names, key by key; InputError as above."""
+def apply_preset(content: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's tables, with missing keys taken from the preset it names; raises InputError as read_preset."""
     if not isinstance(content.get("preset"), str):
         return content
     own = {key: value for key, value in content.items() if key != "preset"}

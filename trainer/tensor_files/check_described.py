@@ -1,4 +1,4 @@
-"""What a file of a trained network says, held against the tensors it holds before memory is asked for."""
+"""Check a network file's configuration against its tensors before allocating memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from spikeport.trainer.network.layer_specs import PlannedLayer
 from spikeport.trainer.network.network_config import NetworkConfig, plan_layers
 
 UNUSABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""What building a network of a stranger's values may raise."""
-# recurrent weights and delays, which the twin's file does not hold
+"""What building a network from untrusted values may raise."""
+# recurrent weights and delays, which the twin's file does not contain
 _MOST_LEFT_OUT = 1 << 26
 
 
 def check_state(config: NetworkConfig, input_shape: tuple[int, ...], classes: int, state: Mapping[str, Tensor]) -> None:
-    """Raise ValueError if the configuration means more layers or weights than the state holds; builds nothing.
+    """Raise ValueError if the configuration has more layers or weights than the state; builds nothing.
 
-    Numbers that are not finite are refused, too.
+    Non-finite values are also refused.
     """
     check_finite(state)
     if sum(layer.repeat for layer in config.layers) > len(state):
@@ -30,20 +30,20 @@ def check_state(config: NetworkConfig, input_shape: tuple[int, ...], classes: in
         parts = [part for part in plan_layers(config, input_shape, classes) if isinstance(part, PlannedLayer)]
     weights = sum(_elements(part.synapse, part.shortcut) for part in parts)
     left_out = sum(_elements(part.recurrent, part.delays) for part in parts)
-    held = sum(value.numel() for value in state.values())
-    if weights > held or left_out > max(held, _MOST_LEFT_OUT):
+    stored = sum(value.numel() for value in state.values())
+    if weights > stored or left_out > max(stored, _MOST_LEFT_OUT):
         raise ValueError("it describes more weights than it holds")
 
 
 def check_finite(state: Mapping[str, Tensor]) -> None:
-    """Raise ValueError for numbers that no training leaves behind."""
+    """Raise ValueError for values that are not finite."""
     for name, value in state.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise ValueError(f"{name} holds numbers that are not finite")
 
 
 def seconds_per_step(value: Any) -> float:
-    """A file's time step; raises TypeError or ValueError for one that is none."""
+    """A file's time step; raises TypeError or ValueError unless it is a positive, finite number."""
     if not 0 < value < math.inf:
         raise ValueError(f"its time step is {value}")
     return float(value)

@@ -1,4 +1,4 @@
-"""Tensors and plain values taken apart, so that the values are strict JSON, and put together again."""
+"""Separate tensors from plain values, so that the values are strict JSON, and put them together again."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ DTYPES = (
     torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
     torch.float32, torch.float64,
 )  # fmt: skip
-# of values and tensors: what a stranger's file nests or repeats without end is refused
+# of values and tensors: an untrusted file that nests or repeats them without end is refused
 _DEEPEST = 32
 _MOST = 1 << 20
 _INTEGERS = range(-(1 << 63), 1 << 64)
-# what JSON has no word for, each an object of one key
+# types that JSON lacks, each an object of one key
 _TENSOR, _TUPLE, _FLOAT, _DICT = "$tensor", "$tuple", "$float", "$dict"
 _NOT_FINITE = ("nan", "inf", "-inf")
 
 
 def take_apart(content: Mapping[str, Any]) -> tuple[Any, dict[str, Tensor]]:
-    """Values for JSON with marks in the places of tensors, and the tensors by name; raises TypeError or ValueError.
+    """Values for JSON with marks in place of tensors, and the tensors by name; raises TypeError or ValueError.
 
-    A tensor's name is its place, as in "optimizer/state/0/step".
+    A tensor's name is its path, as in "optimizer/state/0/step".
     """
-    taken = _Apart()
-    return taken.value(dict(content), (), 0), taken.tensors
+    splitter = _Splitter()
+    return splitter.value(dict(content), (), 0), splitter.tensors
 
 
 def put_together(values: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """What `take_apart` took; raises KeyError, TypeError or ValueError for values that it does not make."""
+    """The inverse of `take_apart`; raises KeyError, TypeError or ValueError for values it would not produce."""
     if isinstance(values, str):
         return _checked_text(values)
     if isinstance(values, list):
@@ -48,13 +48,13 @@ def put_together(values: Any, tensors: Mapping[str, Tensor]) -> Any:
     if mark == _TENSOR:
         return tensors[value]
     if mark == _TUPLE and isinstance(value, list):
-        return tuple(put_together(part, tensors) for part in value)
+        return tuple(put_together(item, tensors) for item in value)
     if mark == _FLOAT and value in _NOT_FINITE:
         return float(value)
     if mark == _DICT and isinstance(value, list):
-        found = {put_together(key, tensors): put_together(part, tensors) for key, part in value}
-        if len(found) == len(value):
-            return found
+        items = {put_together(key, tensors): put_together(item, tensors) for key, item in value}
+        if len(items) == len(value):
+            return items
     raise ValueError(f"{mark} holds something else")
 
 
@@ -64,56 +64,56 @@ def dump(values: Any) -> str:
 
 
 def parse(text: str | bytes) -> Any:
-    """Strict JSON; raises ValueError or RecursionError, also for a key that stands twice and a number out of range."""
+    """Parse strict JSON; raises ValueError or RecursionError, also for a duplicate key and a number out of range."""
     return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
 
 
-class _Apart:
+class _Splitter:
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
         self._seen = 0
 
-    def value(self, value: Any, place: tuple[str, ...], depth: int) -> Any:
+    def value(self, value: Any, path: tuple[str, ...], depth: int) -> Any:
         self._seen += 1
         if depth > _DEEPEST or self._seen > _MOST:
             raise ValueError("it nests or repeats values without end")
         if isinstance(value, Tensor):
-            return {_TENSOR: self._tensor(value, place)}
+            return {_TENSOR: self._tensor(value, path)}
         if isinstance(value, str):
             return _checked_text(value)
         if isinstance(value, float) and not math.isfinite(value):
             return {_FLOAT: str(float(value))}
         if isinstance(value, dict):
-            return self._dict(value, place, depth)
+            return self._dict(value, path, depth)
         if isinstance(value, (list, tuple)):
-            parts = [self.value(part, (*place, str(number)), depth + 1) for number, part in enumerate(value)]
-            return parts if isinstance(value, list) else {_TUPLE: parts}
+            items = [self.value(item, (*path, str(number)), depth + 1) for number, item in enumerate(value)]
+            return items if isinstance(value, list) else {_TUPLE: items}
         return _checked_number(value)
 
-    def _dict(self, value: dict[Any, Any], place: tuple[str, ...], depth: int) -> Any:
-        keys = [self.value(key, place, depth + 1) for key in value]
+    def _dict(self, value: dict[Any, Any], path: tuple[str, ...], depth: int) -> Any:
+        keys = [self.value(key, path, depth + 1) for key in value]
         if any(isinstance(key, (Tensor, tuple)) for key in value):
             raise TypeError("keys are texts and numbers")
-        parts = [self.value(part, (*place, str(key)), depth + 1) for key, part in value.items()]
+        items = [self.value(item, (*path, str(key)), depth + 1) for key, item in value.items()]
         if all(isinstance(key, str) and key[:1] != "$" for key in keys):
-            return dict(zip(keys, parts, strict=True))
-        return {_DICT: [list(pair) for pair in zip(keys, parts, strict=True)]}
+            return dict(zip(keys, items, strict=True))
+        return {_DICT: [list(pair) for pair in zip(keys, items, strict=True)]}
 
-    def _tensor(self, value: Tensor, place: tuple[str, ...]) -> str:
+    def _tensor(self, value: Tensor, path: tuple[str, ...]) -> str:
         dense = type(value) in (Tensor, torch.nn.Parameter) and value.layout == torch.strided
         if not dense or value.dtype not in DTYPES:
             raise TypeError(f"a {type(value).__name__} of {value.dtype} and layout {value.layout} is not stored")
-        name = wanted = "/".join(place)
+        name = base = "/".join(path)
         number = 1
         while name in self.tensors or name == "__metadata__":
             number += 1
-            name = f"{wanted}~{number}"
+            name = f"{base}~{number}"
         self.tensors[name] = value.detach()
         return name
 
 
 def _checked_text(value: str) -> str:
-    value.encode()  # half of a pair of surrogates cannot be shown or written
+    value.encode()  # a lone surrogate cannot be printed or written
     return value
 
 
@@ -121,17 +121,17 @@ def _checked_number(value: Any) -> Any:
     if value is None or isinstance(value, (bool, float)):
         return value
     if not isinstance(value, int):
-        raise TypeError(f"a {type(value).__name__} is no plain value")
+        raise TypeError(f"a {type(value).__name__} is not a plain value")
     if value not in _INTEGERS:
         raise ValueError("an integer has more than 64 bits")
     return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
+    items = dict(pairs)
+    if len(items) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return items
 
 
 def _refuse(word: str) -> float:

@@ -1,8 +1,8 @@
-"""Files of tensors and plain values: written whole, read without executing anything.
+"""Files of tensors and plain values: written atomically, read without executing anything.
 
-The format is safetensors; its metadata hold one entry, "spikeport": strict JSON of kind, version, the SHA-256 of the
-content, and the plain values with marks in the places of tensors (plain.py). Files that older releases wrote by
-torch.save are read, too (old_archives.py); which of the two a file is its first bytes say.
+The format is safetensors; its metadata have one entry, "spikeport": strict JSON of kind, version, the SHA-256 of the
+content, and the plain values with marks in place of tensors (plain_values.py). Files that older releases wrote by
+torch.save are also read (old_archives.py); the first bytes of a file tell which of the two it is.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def write_tensors(path: str | Path, kind: str, content: Mapping[str, Any]) -> No
     values, tensors = take_apart(content)
     tensors = _own_memory(tensors)
     about = {"kind": kind, "version": VERSION, "sha256": _digest(kind, values, tensors), "values": values}
-    # one entry, because the library writes several in an order of chance
+    # one entry, because the library writes several in random order
     raw = safetensors.torch.save(tensors, {_ENTRY: dump(about)})
     if len(raw) > LARGEST_FILE or _header_size(raw) > LARGEST_HEADER:
         raise InputError(f"{path}: would be larger than can be read again; make the network smaller")
@@ -56,9 +56,9 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror or reason(error)})") from error
     except RefusedError as error:
         raise InputError(f"{path}: {error}; train again to make a {kind} file") from error
-    except Exception as error:  # json, zipfile, safetensors and torch's unpickler have each their own
+    except Exception as error:  # json, zipfile, safetensors and torch's unpickler each have their own
         raise InputError(
-            f"{path}: is truncated or no {kind} file of this project ({reason(error)}); train again to make one"
+            f"{path}: is truncated or not a {kind} file of this project ({reason(error)}); train again to make one"
         ) from error
 
 
@@ -67,7 +67,7 @@ def _read(path: Path, kind: str) -> dict[str, Any]:
     if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
         raise RefusedError("is a device or a pipe, not a file")
     if about.st_size > LARGEST_FILE:
-        raise RefusedError(f"has {about.st_size} bytes, and a file may have {LARGEST_FILE}")
+        raise RefusedError(f"has {about.st_size} bytes; at most {LARGEST_FILE} are allowed")
     with path.open("rb") as file:
         head = file.read(512)
         if head.startswith(old_archives.MAGIC):
@@ -81,7 +81,7 @@ def _read(path: Path, kind: str) -> dict[str, Any]:
         if 8 + _header_size(head) > about.st_size:
             raise ValueError(f"its header claims {_header_size(head)} bytes, the file has {about.st_size}")
         if _header_size(head) > LARGEST_HEADER:
-            raise ValueError(f"its header has {_header_size(head)} bytes, and may have {LARGEST_HEADER}")
+            raise ValueError(f"its header has {_header_size(head)} bytes; at most {LARGEST_HEADER} are allowed")
         header = (head + file.read(max(0, 8 + _header_size(head) - len(head))))[8 : 8 + _header_size(head)]
         described = _described(header)
         _check_kind(path, described.get("kind"), kind, described.get("version"), VERSION)
@@ -91,7 +91,7 @@ def _read(path: Path, kind: str) -> dict[str, Any]:
     if any(tensor.dtype not in DTYPES for tensor in tensors.values()):
         raise ValueError("it holds numbers of a type that is not stored")
     if described["sha256"] != _digest(kind, described["values"], tensors):
-        raise RefusedError("is damaged: its content is not what its checksum was made of")
+        raise RefusedError("is damaged: its content does not match its checksum")
     content = put_together(described["values"], tensors)
     if not isinstance(content, dict):
         raise ValueError("it holds no values by name")
@@ -99,18 +99,18 @@ def _read(path: Path, kind: str) -> dict[str, Any]:
 
 
 def _described(header: bytes) -> dict[str, Any]:
-    """What the metadata say; nothing for a file of another project."""
+    """The metadata entry of this project; empty for a file of another one."""
     metadata = parse(header.decode()).get("__metadata__", {})
-    found: dict[str, Any] = parse(metadata[_ENTRY]) if _ENTRY in metadata else {}
-    return found
+    entry: dict[str, Any] = parse(metadata[_ENTRY]) if _ENTRY in metadata else {}
+    return entry
 
 
-def _check_kind(path: Path, found: object, kind: str, version: object, wanted: int) -> None:
-    if found != kind:
-        raise RefusedError(f"is no {kind} file of this project")
-    if version != wanted:
+def _check_kind(path: Path, stored_kind: object, kind: str, version: object, supported: int) -> None:
+    if stored_kind != kind:
+        raise RefusedError(f"is not a {kind} file of this project")
+    if version != supported:
         shown = version if isinstance(version, int) else "unknown"
-        raise InputError(f"{path}: has format version {shown}, this release reads {wanted}")
+        raise InputError(f"{path}: has format version {shown}, this release reads {supported}")
 
 
 def _header_size(raw: bytes) -> int:
@@ -120,15 +120,15 @@ def _header_size(raw: bytes) -> int:
 
 
 def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors on the CPU, contiguous, none in the memory of another."""
-    found: dict[str, Tensor] = {}
-    taken: set[int] = set()
+    """Tensors on the CPU, contiguous, none sharing memory with another."""
+    copies: dict[str, Tensor] = {}
+    used: set[int] = set()
     for name, tensor in tensors.items():
-        here = tensor.cpu().contiguous()
-        memory = here.untyped_storage().data_ptr()
-        found[name] = here.clone() if memory in taken else here
-        taken.add(memory)
-    return found
+        local = tensor.cpu().contiguous()
+        memory = local.untyped_storage().data_ptr()
+        copies[name] = local.clone() if memory in used else local
+        used.add(memory)
+    return copies
 
 
 def _digest(kind: str, values: Any, tensors: Mapping[str, Tensor]) -> str:

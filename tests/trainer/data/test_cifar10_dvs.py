@@ -109,10 +109,10 @@ def test_broken_recordings_are_named(content: bytes, sentence: str, tmp_path: Pa
 
 
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="'cifar10_dvs' is downloaded; say where to"):
+    with pytest.raises(InputError, match="'cifar10_dvs' is downloaded; set the folder"):
         load_dataset("cifar10_dvs", 0)
     write_classes(tmp_path / "few", each=3)
-    with pytest.raises(InputError, match=r"airplane: holds 3 recordings, .*needed are equally many, 10 at the least"):
+    with pytest.raises(InputError, match=r"airplane: holds 3 recordings, .*needed are equally many, at least 10"):
         load_dataset("cifar10_dvs", 0, tmp_path / "few")
     write_classes(tmp_path / "many")
     (tmp_path / "many" / "frog" / "cifar10_frog_7.aedat").unlink()

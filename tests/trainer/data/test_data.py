@@ -107,7 +107,7 @@ def test_broken_recordings_and_folders_are_refused(recordings: Path, tmp_path: P
     whole = (recordings / "1_ann_5.wav").read_bytes()
     for content in (whole[:10], whole[: len(whole) // 2], b"no sound"):
         (recordings / "1_ann_5.wav").write_bytes(content)
-        with pytest.raises(InputError, match=r"1_ann_5\.wav: is no whole wav file"):
+        with pytest.raises(InputError, match=r"1_ann_5\.wav: is not a whole wav file"):
             load_dataset("fsdd", 0, recordings)
     wavfile.write(recordings / "1_ann_5.wav", 16000, tone(300))
     with pytest.raises(InputError, match="has 16000 Hz and 1 channels"):

@@ -86,7 +86,7 @@ def test_what_is_not_trained_for_the_chip_has_room_for_payloads(tmp_path: Path) 
     assert np.abs(result.states["u/layer1"]).max() < 1 << 23
     # the sum of all weights as it has come in, in thresholds
     layer = network.inference_layers()[0]
-    wanted = layer.weight.sum(1) * (1 - (1 - layer.du) ** 30) / layer.du / layer.vth
+    wanted = layer.weight.sum(1) * (1 - (1 - layer.current_decay) ** 30) / layer.current_decay / layer.threshold
     found = result.states["u/layer1"][30, 0] / program.population("layer1").threshold  # type: ignore[attr-defined]
     np.testing.assert_allclose(found, wanted, rtol=0.1, atol=np.abs(wanted).max() / 5)
 

@@ -222,7 +222,7 @@ def test_what_cannot_be_had_is_said_in_one_sentence(  # type: ignore[no-untyped-
     vision, tonic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("mnist", "cifar10", "imagenette", "nmnist", "shd"):
-        with pytest.raises(InputError, match=f"'{name}' is downloaded; say where to.*SPIKEPORT_DATA"):
+        with pytest.raises(InputError, match=f"'{name}' is downloaded; set the folder.*SPIKEPORT_DATA"):
             load_dataset(name, 0)
     for name in ("cifar10", "svhn", "imagenette", "nmnist", "shd"):
         with pytest.raises(InputError, match=f"'{name}' cannot be downloaded or read .no network here"):

@@ -139,7 +139,7 @@ def test_a_broken_image_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.JPEG").write_bytes(jpeg(80))
     (tmp_path / "b.JPEG").write_bytes(content)
     images = ImageFiles((str(tmp_path / "a.JPEG"), str(tmp_path / "b.JPEG")), 8)
-    with pytest.raises(InputError, match=r"b\.JPEG: is no whole image"):
+    with pytest.raises(InputError, match=r"b\.JPEG: is not a whole image"):
         images[:]
 
 

@@ -84,7 +84,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         ((np.zeros(2), np.zeros(2)), r"has addresses float64 \(2,\)"),
         ((np.zeros((2, 2)), np.zeros((2, 2), np.uint8)), r"has addresses uint8 \(2, 2\)"),
         ((np.zeros(2), np.array([0, 64], np.uint8)), "has addresses outside 0 to 63"),
-        ((np.array([0, np.nan]), np.zeros(2, np.uint8)), "or times that are no number"),
+        ((np.array([0, np.nan]), np.zeros(2, np.uint8)), "or times that are not numbers"),
     ],
 )
 def test_wrong_arrays_are_named(recording: Any, sentence: str, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_wrong_arrays_are_named(recording: Any, sentence: str, tmp_path: Path) -
 
 
 def test_what_is_absent_is_said_with_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="'n_tidigits' is downloaded; say where to"):
+    with pytest.raises(InputError, match="'n_tidigits' is downloaded; set the folder"):
         load_dataset("n_tidigits", 0)
     with pytest.raises(InputError, match=r"n-tidigits\.hdf5: does not exist"):
         load_dataset("n_tidigits", 0, tmp_path / "n-tidigits.hdf5")

@@ -100,7 +100,7 @@ def test_broken_recordings_are_named(disc: Path) -> None:
         whole.replace(b"sample_c", b"sample_k"),
     ):
         file.write_bytes(content)
-        with pytest.raises(InputError, match=r"0af1s1t0\.wav: is no whole wav file"):
+        with pytest.raises(InputError, match=r"0af1s1t0\.wav: is not a whole wav file"):
             load_dataset("ti46_alpha", 0, disc)
     file.write_bytes(sphere(tone(400), rate=16000))
     with pytest.raises(InputError, match="has 16000 Hz and 1 channels; needed are 12500 Hz and 1"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.train_config import TrainConfig
-from spikeport.trainer.methods.initialisation.gradient_growth import gradient_norms, growth
+from spikeport.trainer.methods.initialisation.gradient_growth import gradient_growth_per_layer, gradient_norms
 from spikeport.trainer.methods.initialisation.identity_init import start_as_identity
 from spikeport.trainer.methods.registry import get_method, load_trained
 from spikeport.trainer.methods.sew_resnet import SewResnet
@@ -23,7 +23,7 @@ from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig, build_network
 from spikeport.trainer.network.spiking_network import Join, SpikingBlock, SpikingNetwork
 from spikeport.trainer.neuron_step.dynamics import fire_stepwise, integrate_and_fire
-from spikeport.trainer.neuron_step.fused import knows
+from spikeport.trainer.neuron_step.fused import supports_surrogate
 from spikeport.trainer.neuron_step.surrogates import atan, surrogate
 
 X = (torch.rand(6, 24, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.4).float()
@@ -81,7 +81,7 @@ def test_the_tuned_height_does_neither_at_any_depth(kind: str, depth: int, width
     before = {name: value.clone() for name, value in network.state_dict().items()}
     tuned_height(method, network, X, Y)
     norms = gradient_norms(network, method.loss, X, Y)
-    assert abs(growth(norms)) < 0.01
+    assert abs(gradient_growth_per_layer(norms)) < 0.01
     assert 1 / 30 < first_over_last(norms) < 30
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items()), "statistics moved"
 
@@ -118,7 +118,7 @@ def test_the_compiled_pass_knows_the_height_to_the_last_bit(name: str) -> None:
     current = torch.rand(6, 4, 5, requires_grad=True)
     dv, vth = torch.tensor(0.2), torch.tensor(0.9)
     direction = torch.randn(6, 4, 5)
-    assert knows(spike)
+    assert supports_surrogate(spike)
     (fused,) = torch.autograd.grad((integrate_and_fire(current, dv, vth, spike, 0.5) * direction).sum(), [current])
     plain, _ = fire_stepwise(current, 1 - dv, vth, spike, 0.5)
     (stepwise,) = torch.autograd.grad((plain * direction).sum(), [current])
@@ -206,7 +206,7 @@ def test_a_low_threshold_makes_the_plain_block_the_identity_and_the_tuned_height
     # v is 0 or 1 behind an identity: |v - vth| is 0.5; errors of later steps come back through the membrane, too
     assert 0.4 < height * float(atan(torch.tensor(0.5), 1.0)) <= 1.0
     norms = gradient_norms(network, loss, x, Y)
-    assert abs(growth(norms)) < 0.01
+    assert abs(gradient_growth_per_layer(norms)) < 0.01
 
 
 def test_gradients_of_sew_networks_neither_explode_nor_vanish_where_those_of_plain_ones_do() -> None:

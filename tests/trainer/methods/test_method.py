@@ -147,7 +147,7 @@ def test_wrong_files_are_refused(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         Bptt.load(path)
     fit(data).save(path)
-    with pytest.raises(InputError, match="no checkpoint file"):
+    with pytest.raises(InputError, match="not a checkpoint file"):
         read_tensors(path, "checkpoint")
     content = read_tensors(path, "network")
     for change, message in (

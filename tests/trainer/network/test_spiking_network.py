@@ -26,7 +26,7 @@ def simulate(layer: InferenceLayer, spikes: Array) -> Array:
     In the chip's integers if it is trained for them: numbers times the scale, decays toward zero.
     """
     whole = layer.chip_vth is not None
-    scale = (layer.chip_vth or 0) * STATE_UNIT / layer.vth.max() if whole else 1.0
+    scale = (layer.chip_vth or 0) * STATE_UNIT / layer.threshold.max() if whole else 1.0
 
     def chip(values: Array) -> Array:
         return np.rint(values * scale) if whole else values
@@ -40,9 +40,9 @@ def simulate(layer: InferenceLayer, spikes: Array) -> Array:
     fired: list[NDArray[np.bool_]] = []
     bias = chip(layer.bias.reshape(-1, *[1] * (len(layer.output_shape) - 1)))
     for step in spikes:
-        u = decayed(u, layer.du) + chip(connect(layer, step.ravel() if layer.flatten_before else step))
-        v = np.add(decayed(v, layer.dv), u + bias)
-        fired.append(v > chip(layer.vth))
+        u = decayed(u, layer.current_decay) + chip(connect(layer, step.ravel() if layer.flatten_before else step))
+        v = np.add(decayed(v, layer.voltage_decay), u + bias)
+        fired.append(v > chip(layer.threshold))
         v[fired[-1]] = 0
     return np.array(fired, dtype=np.float64)
 
@@ -74,9 +74,9 @@ def test_per_neuron_values_reach_effective_layers_in_the_output_shape() -> None:
     per_channel = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64).reshape(3, 1, 1)
     block = SpikingBlock(nn.Conv2d(1, 3, 3, bias=False), CubaLIF(per_channel, 0.5, torch.ones(3, 2, 2)))
     (layer,) = SpikingNetwork((1, 4, 4), [block]).inference_layers()
-    assert layer.du.shape == layer.vth.shape == layer.output_shape == (3, 2, 2)
-    assert layer.dv.shape == () and layer.bias.tolist() == [0, 0, 0]
-    np.testing.assert_allclose(layer.du[:, 0, 0], [0.1, 0.2, 0.3], rtol=1e-6)
+    assert layer.current_decay.shape == layer.threshold.shape == layer.output_shape == (3, 2, 2)
+    assert layer.voltage_decay.shape == () and layer.bias.tolist() == [0, 0, 0]
+    np.testing.assert_allclose(layer.current_decay[:, 0, 0], [0.1, 0.2, 0.3], rtol=1e-6)
 
 
 @pytest.mark.parametrize("neuron", ["lif", "cuba_lif"])

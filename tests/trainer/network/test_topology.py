@@ -78,7 +78,7 @@ def read(synapse: InferenceLayer | InferenceSynapse, given: dict[str, Array]) ->
 
 def simulated(network: SpikingNetwork, x: NDArray[np.uint8]) -> dict[str, Array]:
     """Spikes of every layer for one sample, from what the network says of itself, by plain loops."""
-    layers, joins = network.inference_layers(), {join.name: join for join in network.effective_joins()}
+    layers, joins = network.inference_layers(), {join.name: join for join in network.inference_joins()}
     states = {layer.name: [np.zeros(layer.output_shape) for _ in range(3)] for layer in layers}
     fired: dict[str, list[Array]] = {layer.name: [] for layer in layers}
     by_name = {layer.name: layer for layer in layers}
@@ -99,9 +99,9 @@ def simulated(network: SpikingNetwork, x: NDArray[np.uint8]) -> dict[str, Array]
                 arrived = arrived + connect(InferenceLayer(**like), read(second, given))
             if layer.recurrent is not None:
                 arrived = arrived + layer.recurrent @ s
-            u = u * (1 - layer.du) + arrived
-            v = v * (1 - layer.dv) + u + layer.bias.reshape(-1, *[1] * (u.ndim - 1))
-            s = (v > layer.vth).astype(np.float64)
+            u = u * (1 - layer.current_decay) + arrived
+            v = v * (1 - layer.voltage_decay) + u + layer.bias.reshape(-1, *[1] * (u.ndim - 1))
+            s = (v > layer.threshold).astype(np.float64)
             v[s > 0] = 0
             states[name], given[name] = [u, v, s], s
             fired[name].append(s)
@@ -152,7 +152,7 @@ def test_chip_aware_synapses_come_out_as_the_integers_of_training(name: str, bit
     write_nir(network_to_nir(network), tmp_path / "model.nir")
     program = compile_graph(read_nir(tmp_path / "model.nir"), load_chip("loihi2"), CompileOptions(weight_bits=bits))
     for layer in network.inference_layers():
-        unit = float(layer.vth.max() / program.population(layer.name).vth.max())
+        unit = float(layer.threshold.max() / program.population(layer.name).vth.max())
         wanted = [layer.weight / layer.pool**2] * len(layer.sources)
         wanted += [layer.recurrent] if layer.recurrent is not None else []
         wanted += [layer.shortcut.weight] * len(layer.shortcut.sources) if layer.shortcut is not None else []

@@ -24,7 +24,7 @@ CHIP = ChipScale(4096.0, 78, {"weight": 0, "recurrent": 1})
 
 
 def layer(kind: torch.dtype, du: float, dv: float, bias: Tensor, recurrent: Tensor | None = None) -> LayerTensors:
-    words = {"du": du, "dv": dv, "vth": CHIP.vth * STATE_UNIT / CHIP.scale}
+    words = {"current_decay": du, "voltage_decay": dv, "threshold": CHIP.vth * STATE_UNIT / CHIP.scale}
     tensors = {name: torch.tensor(value, dtype=kind, requires_grad=True) for name, value in words.items()}
     return LayerTensors(bias, bias, **tensors, recurrent=recurrent, chip=CHIP)
 
@@ -59,12 +59,12 @@ def test_kernel_and_torch_operations_give_the_same(
     a, bias = drawn(shape, generator, kind, unit, 60), bias_of(shape, generator, kind, unit)
     starts = tuple(drawn(shape[1:], generator, kind, unit, 2000) for _ in "uv")
     numbers = layer(kind, 1234 / 4096, 321 / 4096, bias)
-    leaves = [a, bias, numbers.du, numbers.dv, numbers.vth, *starts]
+    leaves = [a, bias, numbers.current_decay, numbers.voltage_decay, numbers.threshold, *starts]
     results = []
     for compiled in (True, False):
         with pytest.MonkeyPatch.context() as patch:
             if not compiled:
-                patch.setattr(fused, "fits", lambda *_: False)
+                patch.setattr(fused, "supports_shape", lambda *_: False)
             elif threads:
                 patch.setattr(fused, "ONE_THREAD", 0)
                 patch.setattr(torch, "get_num_threads", lambda: 3)
@@ -105,12 +105,12 @@ def test_where_nothing_is_truncated_it_is_the_float_step(shape: tuple[int, ...],
     a, bias = drawn(shape, generator, kind, 64, 60), bias_of(shape, generator, kind, 4096)
     starts = tuple(drawn(shape[1:], generator, kind, 4096, 8) for _ in "uv")
     numbers = layer(kind, 0.5, 0.5, bias)
-    leaves = [a, bias, numbers.du, numbers.dv, numbers.vth, *starts]
+    leaves = [a, bias, numbers.current_decay, numbers.voltage_decay, numbers.threshold, *starts]
     run = chip_fire(a, numbers, CHIP, surrogate(name), 0.7, starts)
     u, v = (start / CHIP.scale for start in starts)
-    current = filter_stepwise(a * (STATE_UNIT / CHIP.scale), 1 - numbers.du, u)
+    current = filter_stepwise(a * (STATE_UNIT / CHIP.scale), 1 - numbers.current_decay, u)
     entered = current + bias.view(-1, *[1] * (len(shape) - 3))
-    spikes, voltage = fire_stepwise(entered, 1 - numbers.dv, numbers.vth, surrogate(name), 0.7, v)
+    spikes, voltage = fire_stepwise(entered, 1 - numbers.voltage_decay, numbers.threshold, surrogate(name), 0.7, v)
     wanted = spikes, current[-1], voltage
     for ours, theirs in zip(ends(run), wanted, strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -128,8 +128,8 @@ def test_recurrent_neurons_too(seed: int) -> None:
     numbers = layer(kind, 0.5, 0.5, bias, weights)
     leaves = [a, bias, weights]
     run = chip_fire_recurrent(a, numbers, CHIP, surrogate("atan"), 0.7, None, None)
-    current = filter_stepwise(a * (STATE_UNIT / CHIP.scale), 1 - numbers.du) + bias
-    constants = weights, numbers.du, numbers.dv, numbers.vth
+    current = filter_stepwise(a * (STATE_UNIT / CHIP.scale), 1 - numbers.current_decay) + bias
+    constants = weights, numbers.current_decay, numbers.voltage_decay, numbers.threshold
     spikes, _ = integrate_recurrent_from(None, current, *constants, surrogate("atan"), 0.7)
     assert torch.equal(run.spikes, spikes)
     for ours, theirs in zip(slopes((run.spikes,), leaves, seed), slopes((spikes,), leaves, seed), strict=True):

@@ -17,7 +17,7 @@ from spikeport.trainer.neuron_step.dynamics import (
     integrate_and_fire_over,
 )
 from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
-from spikeport.trainer.neuron_step.sparse_synapse import pays, sparse_linear
+from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 from spikeport.trainer.neuron_step.surrogates import SURROGATES, Surrogate, surrogate
 
 SHAPES = st.sampled_from([(1, 1, 1), (4, 3, 5), (7, 2, 2, 3, 3), (3, 4, 33)])
@@ -114,10 +114,10 @@ def test_a_neuron_by_itself_leaves_its_input_as_it_is(neuron: CubaLIF) -> None:
 
 def test_what_no_kernel_knows_goes_step_by_step() -> None:
     own = Surrogate("own", lambda x, width: torch.exp(-x.square() / width))
-    assert fused.knows(surrogate("atan")) and not fused.knows(own)
-    assert not fused.knows(Surrogate("atan", own.slope))
-    assert not fused.fits(torch.zeros(3, 2, 4, dtype=torch.bfloat16), torch.tensor(1.0))
-    assert not fused.fits(torch.zeros(3, 2), torch.tensor(1.0))
+    assert fused.supports_surrogate(surrogate("atan")) and not fused.supports_surrogate(own)
+    assert not fused.supports_surrogate(Surrogate("atan", own.slope))
+    assert not fused.supports_shape(torch.zeros(3, 2, 4, dtype=torch.bfloat16), torch.tensor(1.0))
+    assert not fused.supports_shape(torch.zeros(3, 2), torch.tensor(1.0))
     current = torch.rand(5, 2, 3, requires_grad=True)
     spikes, _ = integrate_and_fire_from(None, current, torch.tensor(0.1), torch.tensor(0.8), own, 0.5)
     spikes.sum().backward()
@@ -151,5 +151,5 @@ def test_the_sparse_synapse_is_taken_for_few_spikes_only(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     weight, few, many = torch.ones(64, 100), torch.zeros(10, 100), torch.ones(10, 100)
     few[:, 3] = 1
-    assert pays(few, weight) and not pays(many, weight) and not pays(few, torch.ones(10, 100))
-    assert not pays(few.double(), weight) and not pays(few.bfloat16(), weight.bfloat16())
+    assert is_faster(few, weight) and not is_faster(many, weight) and not is_faster(few, torch.ones(10, 100))
+    assert not is_faster(few.double(), weight) and not is_faster(few.bfloat16(), weight.bfloat16())

@@ -45,15 +45,15 @@ def test_an_unknown_surrogate_names_the_nearest() -> None:
 
 def test_cuba_lif_by_hand() -> None:
     # u: .5 .75 .375 .1875;  v: .5 1.125 -> spike, 0;  then .375, .375/2 + .1875 = .375
-    neuron = CubaLIF(du=0.5, dv=0.5, vth=0.9).double()
+    neuron = CubaLIF(current_decay=0.5, voltage_decay=0.5, threshold=0.9).double()
     spikes = neuron(sequence(0.5, 0.5, 0, 0))
     assert spikes.flatten().tolist() == [0, 1, 0, 0]
-    later = CubaLIF(du=0.5, dv=0.5, vth=0.374).double()(sequence(0.5, 0.5, 0, 0))
+    later = CubaLIF(current_decay=0.5, voltage_decay=0.5, threshold=0.374).double()(sequence(0.5, 0.5, 0, 0))
     assert later.flatten().tolist() == [1, 1, 1, 0]
 
 
 def test_the_threshold_itself_does_not_fire_and_reset_is_to_zero() -> None:
-    neuron = LIF(dv=0.0, vth=1.0).double()
+    neuron = LIF(voltage_decay=0.0, threshold=1.0).double()
     assert neuron(sequence(1.0, 0.0, 4.0, 1.0, 0.5)).flatten().tolist() == [0, 0, 1, 0, 1]
 
 
@@ -76,7 +76,7 @@ def test_decays_and_thresholds_per_neuron_act_alone() -> None:
 def test_the_gradient_of_two_steps_by_hand() -> None:
     # no spike: v1 = a1, v2 = (1 - dv) a1 + a2; loss = s1 + 3 s2
     a = sequence(0.2, 0.3).requires_grad_()
-    spikes = LIF(dv=0.25, vth=1.0, spike=surrogate("triangle"), width=2.0).double()(a)
+    spikes = LIF(voltage_decay=0.25, threshold=1.0, spike=surrogate("triangle"), width=2.0).double()(a)
     (spikes[0] + 3 * spikes[1]).sum().backward()
     first, second = 1 - 0.8 / 2, 1 - (1 - 0.45) / 2
     assert a.grad is not None
@@ -85,7 +85,7 @@ def test_the_gradient_of_two_steps_by_hand() -> None:
 
 def test_no_gradient_flows_through_a_reset() -> None:
     a = sequence(1.5, 0.3).requires_grad_()
-    LIF(dv=0.25, vth=1.0, spike=surrogate("triangle"), width=2.0).double()(a)[1].sum().backward()
+    LIF(voltage_decay=0.25, threshold=1.0, spike=surrogate("triangle"), width=2.0).double()(a)[1].sum().backward()
     assert a.grad is not None
     assert a.grad.flatten().tolist() == pytest.approx([0.0, 1 - 0.7 / 2])
 

@@ -55,7 +55,9 @@ def search(weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: i
 @settings(max_examples=150, deadline=None)
 def test_the_compiler_search_finds_the_same_integers_again(seed: int, bits: int, sign: int, bias: float) -> None:
     found = layer(seed, bits, sign, bias)
-    weight, offset, du, dv, vth = (numbers(t) for t in (found.weight, found.bias, found.du, found.dv, found.vth))
+    weight, offset, du, dv, vth = (
+        numbers(t) for t in (found.weight, found.bias, found.current_decay, found.voltage_decay, found.threshold)
+    )
     integers, scale, error = search(weight, offset, du, dv, vth, bits)
     assert error < 1e-9
     np.testing.assert_allclose(integers * STATE_UNIT / scale, weight, rtol=1e-9)
@@ -75,9 +77,9 @@ def test_rounding_a_rounded_layer_changes_nothing(seed: int, bits: int) -> None:
 
 def test_decays_and_threshold_lie_on_the_grid() -> None:
     found = layer(3, 8)
-    du, dv = numbers(found.du), numbers(found.dv)
+    du, dv = numbers(found.current_decay), numbers(found.voltage_decay)
     assert du * 4096 == np.rint(du * 4096) and dv * 4096 == np.rint(dv * 4096)
-    assert float(found.vth) == 1.0
+    assert float(found.threshold) == 1.0
 
 
 def test_thresholds_per_neuron_become_whole_numbers() -> None:
@@ -85,7 +87,9 @@ def test_thresholds_per_neuron_become_whole_numbers() -> None:
     vth = torch.tensor([1.0, 0.77], dtype=torch.float64)
     one = torch.tensor(1.0, dtype=torch.float64)
     found = fake_quantise(LayerTensors(weight, torch.zeros(2, dtype=torch.float64), one, 0.1 * one, vth), ChipAware())
-    weights, bias, du, threshold = (numbers(t) for t in (found.weight, found.bias, found.du, found.vth))
+    weights, bias, du, threshold = (
+        numbers(t) for t in (found.weight, found.bias, found.current_decay, found.threshold)
+    )
     scale, _ = layer_scale([(weights, FanIn())], bias, du, np.asarray(0.1), threshold, 8)
     mantissas = threshold * scale.scale / STATE_UNIT
     np.testing.assert_allclose(mantissas, np.rint(mantissas), rtol=1e-9)
@@ -102,8 +106,8 @@ def test_gradients_go_straight_through() -> None:
     bias = torch.randn(4, requires_grad=True)
     du = torch.tensor(0.31234, requires_grad=True)
     found = fake_quantise(LayerTensors(weight, bias, du, torch.tensor(0.1), torch.tensor(1.0)), ChipAware(4))
-    assert not torch.equal(found.weight, weight) and float(found.du) != float(du)
-    total = 3 * found.weight.sum() + 2 * found.bias.sum() + 5 * found.du
+    assert not torch.equal(found.weight, weight) and float(found.current_decay) != float(du)
+    total = 3 * found.weight.sum() + 2 * found.bias.sum() + 5 * found.current_decay
     slopes = torch.autograd.grad(total, (weight, bias, du))
     assert torch.equal(slopes[0], torch.full((4, 5), 3.0))
     assert torch.equal(slopes[1], torch.full((4,), 2.0))

@@ -158,7 +158,7 @@ def test_old_archives_that_are_wrong(tmp_path: Path) -> None:
     path = tmp_path / "network.pt"
     good = members(old_archive("network", CONTENT))
     for content, words in (
-        (old_archive("checkpoint", CONTENT), "no network file"),
+        (old_archive("checkpoint", CONTENT), "not a network file"),
         (old_archive("network", CONTENT, version=7), "version 7"),
         (old_archive("network", {"x": {1, 2}}), "truncated"),
         (

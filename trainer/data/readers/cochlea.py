@@ -1,4 +1,4 @@
-"""Sound to spikes as a cochlea does it: filter bank, hair cells, nerve fibres."""
+"""Cochlea model from sound to spikes: filter bank, hair cells, nerve fibres."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from spikeport.trainer.data.encoding import integrate_drive
 
 @dataclass(frozen=True)
 class Cochlea:
-    """How a recording becomes spikes (steps, channels).
+    """Converts a recording to spikes (steps, channels).
 
-    rate: samples a second; channels: gammatone filters between `low` and `high` hertz, evenly spaced on the ERB-rate
-    scale; step_seconds: length of a time step; steps: of the whole, what is longer is cut, what is shorter is silent
-    at its end; range_db: below the recording's loudest channel and step by that much, a channel is silent.
+    rate: samples per second; channels: gammatone filters between `low` and `high` hertz, evenly spaced on the ERB-rate
+    scale; step_seconds: length of a time step; steps: total; longer recordings are cut, shorter ones padded with
+    silence; range_db: a channel that is this far below the recording's loudest channel and step is silent.
     """
 
     rate: int = 8000
@@ -37,7 +37,7 @@ class Cochlea:
         return np.asarray((10 ** (np.linspace(low, high, self.channels) / 21.4) - 1) / 0.00437)
 
     def drive(self, sound: NDArray[Any]) -> NDArray[np.float64]:
-        """What drives the fibres, (steps, channels) in [0, 1], for a recording (samples,) of any scale.
+        """The drive of the fibres, (steps, channels) in [0, 1], for a recording (samples,) of any scale.
 
         Gammatone filters (scipy.signal.gammatone, order 4), half-wave rectification, mean over each step, level in
         decibels from -range_db (0) to the recording's loudest (1). Source of the filter: Slaney, An efficient
@@ -46,13 +46,13 @@ class Cochlea:
         from scipy.signal import gammatone, lfilter
 
         length = round(self.rate * self.step_seconds)
-        kept = np.zeros(length * self.steps)
-        # a recording's scale is that of its microphone; the level is measured against its own loudest moment
-        kept[: len(sound)] = sound[: len(kept)]
+        padded = np.zeros(length * self.steps)
+        # a recording's scale depends on its microphone; the level is relative to its own loudest moment
+        padded[: len(sound)] = sound[: len(padded)]
         energy = np.empty((self.steps, self.channels))
         for channel, centre in enumerate(self.centres()):
-            heard = np.maximum(lfilter(*gammatone(centre, "iir", fs=self.rate), kept), 0)
-            energy[:, channel] = heard.reshape(self.steps, length).mean(axis=1)
+            rectified = np.maximum(lfilter(*gammatone(centre, "iir", fs=self.rate), padded), 0)
+            energy[:, channel] = rectified.reshape(self.steps, length).mean(axis=1)
         loudest = energy.max()
         if loudest == 0:
             return np.zeros_like(energy)

@@ -1,4 +1,4 @@
-"""CIFAR10-DVS: pictures of CIFAR-10 moved before an event camera."""
+"""CIFAR10-DVS: pictures of CIFAR-10 moved in front of an event camera."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.paths_and_cache import data_library, download_folder, file_states, reading, stacked
+from spikeport.trainer.data.paths_and_cache import data_library, download_folder, file_states, library_errors, stacked
 from spikeport.trainer.data.readers.aedat import SIDE, read_aedat2
 
 from .events import to_spikes
@@ -39,9 +39,9 @@ ARCHIVES = {
 def cifar10_dvs(request: Request) -> Dataset:
     """CIFAR10-DVS, (2, 128, 128), each recording cut evenly into 16 steps: 9000 to train, 1000 to test.
 
-    The last tenth of each class by name is the test part, as with Fang et al. (arXiv 2102.04159); the data have no
-    split of their own. The archives of the classes are downloaded into CIFAR10DVS, or taken from there; a folder that
-    holds the classes' folders is taken as it is. See `load_dataset` for the request and what is raised.
+    The last tenth of each class by name is the test part, as in Fang et al. (arXiv 2102.04159); the data have no split
+    of their own. The archives of the classes are downloaded into CIFAR10DVS, or read from there; a folder that contains
+    the classes' folders is used directly. See `load_dataset` for the request and errors.
     Source: Li et al., CIFAR10-DVS: an event-stream dataset for object classification, Frontiers in Neuroscience 11:309,
     2017; addresses and sums as in SpikingJelly's datasets/cifar10_dvs.py.
     """
@@ -57,7 +57,7 @@ def cifar10_dvs(request: Request) -> Dataset:
         if len(files) != each or each == first:
             raise InputError(
                 f"{root / kind}: holds {len(files)} recordings, {root / 'airplane'} {each}; needed are equally many, "
-                "10 at the least; remove the folder that was not extracted to its end, and it is extracted again"
+                "at least 10; remove the folder that was not fully extracted, and it is extracted again"
             )
     steps = request.steps or STEPS
     x_train, y_train = _part([files[:first] for files in recordings], steps)
@@ -68,7 +68,7 @@ def cifar10_dvs(request: Request) -> Dataset:
 def _fetch(root: Path, kind: str) -> None:
     number, digest = ARCHIVES[kind]
     utilities = data_library("torchvision", NAME).utils
-    with reading(NAME, root):
+    with library_errors(NAME, root):
         utilities.download_and_extract_archive(f"{ADDRESS}/{number}", str(root), filename=f"{kind}.zip", md5=digest)
 
 

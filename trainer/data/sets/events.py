@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.paths_and_cache import data_library, download_folder, file_states, reading, stacked
+from spikeport.trainer.data.paths_and_cache import data_library, download_folder, file_states, library_errors, stacked
 
 
 def nmnist(request: Request) -> Dataset:
@@ -56,12 +56,12 @@ def _events(
     datasets = data_library("tonic", name)
     folder = download_folder(name, request.path)
     parts = []
-    with reading(name, folder):
+    with library_errors(name, folder):
         for split in splits:
             recordings = getattr(datasets, tonic_name)(str(folder), **split)
             width, height, polarities = recordings.sensor_size
             shape = (width,) if height == 1 else (polarities, height, width)
-            # the order of files in a folder is the disk's; that of their names is not
+            # the order of files in a folder depends on the disk; that of their names does not
             order = sorted(range(len(recordings)), key=lambda n: str(recordings.data[n]) if recordings.data else n)
             y = _labels(recordings)[order]
             frames = (to_spikes(recordings[n][0], steps, seconds, shape) for n in order)
@@ -74,18 +74,17 @@ def _events(
 def to_spikes(events: NDArray[Any], steps: int, seconds: float | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Spikes (steps, *shape) of events with fields t (microseconds), x, p and, on (polarities, height, width), y.
 
-    Step n holds a spike wherever at least one event lies in [n, n + 1) * length / steps; length: `seconds`, or without
-    it the recording's own. What lies beyond is left out.
+    Step n has a spike wherever at least one event is in [n, n + 1) * length / steps; length: `seconds`, or by default
+    the recording's own. Later events are left out.
     """
     spikes = np.zeros((steps, *shape), np.uint8)
     if len(events) == 0:
         return spikes
-    begin, length = (events["t"].min(), np.ptp(events["t"]) + 1) if seconds is None else (0, seconds * 1e6)
-    step = ((events["t"] - begin) * steps / length).astype(np.int64)
-    at = (events["x"],) if len(shape) == 1 else (events["p"].astype(np.int64), events["y"], events["x"])
+    start, length = (events["t"].min(), np.ptp(events["t"]) + 1) if seconds is None else (0, seconds * 1e6)
+    step = ((events["t"] - start) * steps / length).astype(np.int64)
+    neuron = (events["x"],) if len(shape) == 1 else (events["p"].astype(np.int64), events["y"], events["x"])
     inside = (step >= 0) & (step < steps)
-    where = (step, *at)
-    spikes[tuple(index[inside] for index in where)] = 1
+    spikes[tuple(index[inside] for index in (step, *neuron))] = 1
     return spikes
 
 
@@ -98,6 +97,6 @@ def _labels(recordings: Any) -> NDArray[np.int64]:
 
 
 def _contents(folder: Path, recordings: Any) -> list[tuple[str, int, int]]:
-    """What the kept spikes depend on: the state of every file behind the recordings."""
+    """Name, size and time of every file of the recordings, on which the cached spikes depend."""
     files = [Path(path) for path in recordings.data] or sorted(folder.rglob(Path(recordings.data_filename).name))
     return file_states(files)

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.paths_and_cache import data_library, download_folder, reading, stacked
+from spikeport.trainer.data.paths_and_cache import data_library, download_folder, library_errors, stacked
 from spikeport.trainer.data.readers.image_files import middle_square
 
 IMAGENETTE_SIDE = 64
 
 
 def mnist(request: Request) -> Dataset:
-    """MNIST, (1, 28, 28): 60000 to train, 10000 to test. See `load_dataset` for the request and what is raised."""
+    """MNIST, (1, 28, 28): 60000 to train, 10000 to test. See `load_dataset` for the request and errors."""
     return _whole("mnist", "MNIST", 10, request)
 
 
@@ -38,7 +38,7 @@ def svhn(request: Request) -> Dataset:
     """
     datasets = data_library("torchvision", "svhn")
     folder = download_folder("svhn", request.path)
-    with reading("svhn", folder):
+    with library_errors("svhn", folder):
         train, test = (datasets.SVHN(folder, split, download=True) for split in ("train", "test"))
     (x_train, y_train), (x_test, y_test) = ((_scaled(p.data), np.asarray(p.labels, np.int64)) for p in (train, test))
     return Dataset(x_train, y_train, x_test, y_test, x_train.shape[1:], 10, "svhn")
@@ -65,11 +65,11 @@ def imagenette(request: Request) -> Dataset:
     datasets = data_library("torchvision", "imagenette")
     folder = download_folder("imagenette", request.path)
     parts = []
-    with reading("imagenette", folder):
+    with library_errors("imagenette", folder):
         for split in ("train", "val"):
-            # torchvision refuses to download what is there
-            there = (folder / "imagenette2-160").exists()
-            images = datasets.Imagenette(folder, split, "160px", download=not there)
+            # torchvision refuses to download again
+            exists = (folder / "imagenette2-160").exists()
+            images = datasets.Imagenette(folder, split, "160px", download=not exists)
             y = np.array([label for _, label in images._samples], np.int64)
             shape = (len(y), 3, IMAGENETTE_SIDE, IMAGENETTE_SIDE)
             key = repr([(path, Path(path).stat().st_size) for path, _ in images._samples])
@@ -81,7 +81,7 @@ def imagenette(request: Request) -> Dataset:
 def _whole(name: str, torchvision_name: str, classes: int, request: Request) -> Dataset:
     datasets = data_library("torchvision", name)
     folder = download_folder(name, request.path)
-    with reading(name, folder):
+    with library_errors(name, folder):
         parts = [getattr(datasets, torchvision_name)(folder, train, download=True) for train in (True, False)]
     (x_train, y_train), (x_test, y_test) = (_channels_first(part) for part in parts)
     return Dataset(x_train, y_train, x_test, y_test, x_train.shape[1:], classes, name)

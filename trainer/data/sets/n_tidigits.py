@@ -1,4 +1,4 @@
-"""N-TIDIGITS18: spoken digits as a silicon cochlea sent them."""
+"""N-TIDIGITS18: spoken digits as events of a silicon cochlea."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spikeport.trainer.data.paths_and_cache import (
     data_library,
     download_folder,
     file_states,
-    locate,
+    find_data,
     stacked,
 )
 
@@ -26,7 +26,7 @@ from .events import to_spikes
 NAME = "n_tidigits"
 FILE = "n-tidigits.hdf5"
 ADDRESS = "https://docs.google.com/document/d/1Uxe7GsKKXcy6SlDUX4hoJVAC0-UkH-8kr5UXp0Ndi1M"
-# as they are spoken: zero to nine, and oh
+# the spoken words: zero to nine, and oh
 WORDS = "z123456789o"
 CHANNELS = 64
 SECONDS = 1.0
@@ -34,13 +34,13 @@ STEPS = 100
 
 
 def n_tidigits(request: Request) -> Dataset:
-    """Single spoken digits in 64 channels, the second from the first event on in 100 steps of 10 ms, eleven words.
+    """Single spoken digits in 64 channels, one second from the first event on in 100 steps of 10 ms, eleven words.
 
-    Labels: 0 zero, 1 to 9, 10 oh. 2464 to train and 2486 to test, by other speakers, are the strings of one digit.
-    request.path: the file n-tidigits.hdf5, or a folder that holds it or into which tonic downloads it.
-    See `load_dataset` for the request and what is raised.
+    Labels: 0 zero, 1 to 9, 10 oh. Only recordings of one digit: 2464 to train and 2486, by other speakers, to test.
+    request.path: the file n-tidigits.hdf5, or a folder that contains it or into which tonic downloads it.
+    See `load_dataset` for the request and errors.
     Source: Anumula, Neil, Delbruck & Liu, Feature representations for neuromorphic audio spike streams, Frontiers in
-    Neuroscience 12:23, 2018; the file's form as tonic's NTIDIGITS18 and jackd/events-tfds read it: PART_labels, names
+    Neuroscience 12:23, 2018; the file's format as read by tonic's NTIDIGITS18 and jackd/events-tfds: PART_labels, names
     GENDER-SPEAKER-RECORDING-DIGITS, and by name PART_addresses (channels) and PART_timestamps (seconds).
     """
     path = _file(request.path)
@@ -51,27 +51,25 @@ def n_tidigits(request: Request) -> Dataset:
     except InputError:
         raise
     except (*UNREADABLE, TypeError) as error:
-        raise InputError(
-            f"{path}: is not a whole {FILE} ({reason(error)}); fetch it again, {ADDRESS} says where from"
-        ) from error
+        raise InputError(f"{path}: is not a whole {FILE} ({reason(error)}); fetch it again; see {ADDRESS}") from error
     return Dataset(x_train, y_train, x_test, y_test, (CHANNELS,), len(WORDS), NAME, steps)
 
 
 def _file(path: Path | None) -> Path:
     if path is not None and path.suffix:
-        return locate(NAME, path, FILE)
+        return find_data(NAME, path, FILE)
     folder = download_folder(NAME, path)
     below = folder / "NTIDIGITS18" / FILE
-    for place in (folder / FILE, below):
-        if place.is_file():
-            return place
+    for candidate in (folder / FILE, below):
+        if candidate.is_file():
+            return candidate
     try:
         data_library("tonic", NAME).NTIDIGITS18(str(folder))
     except UNREADABLE as error:
         below.unlink(missing_ok=True)
         raise InputError(
             f"{folder}: data set {NAME!r} cannot be downloaded ({reason(error)}); fetch {FILE} by hand and put "
-            f"it there, {ADDRESS} says where from"
+            f"it there; see {ADDRESS}"
         ) from error
     return below
 
@@ -86,7 +84,7 @@ def _part(file: Any, path: Path, part: str, steps: int) -> tuple[NDArray[np.uint
 
     def spikes() -> Iterator[NDArray[np.uint8]]:
         for name in single:
-            channels, times = (np.asarray(file[f"{part}_{what}"][name]) for what in ("addresses", "timestamps"))
+            channels, times = (np.asarray(file[f"{part}_{key}"][name]) for key in ("addresses", "timestamps"))
             yield to_spikes(_events(path, name, channels, times), steps, SECONDS, (CHANNELS,))
 
     key = repr((part, steps, file_states([path])))
@@ -94,7 +92,7 @@ def _part(file: Any, path: Path, part: str, steps: int) -> tuple[NDArray[np.uint
 
 
 def _events(path: Path, name: str, channels: NDArray[Any], times: NDArray[Any]) -> NDArray[np.void]:
-    """Events of a recording, counted from its first; raises InputError for arrays that are none."""
+    """Events of a recording, with times from its first one; raises InputError for invalid arrays."""
     if (
         channels.ndim != 1
         or channels.shape != times.shape
@@ -107,7 +105,7 @@ def _events(path: Path, name: str, channels: NDArray[Any], times: NDArray[Any]) 
         )
     if len(channels) and (channels.min() < 0 or channels.max() >= CHANNELS or not np.isfinite(times).all()):
         raise InputError(
-            f"{path}: recording {name} has addresses outside 0 to {CHANNELS - 1} or times that are no number"
+            f"{path}: recording {name} has addresses outside 0 to {CHANNELS - 1} or times that are not numbers"
         )
     events = np.empty(len(channels), [("t", np.int64), ("x", np.int64)])
     events["x"] = channels

@@ -1,4 +1,4 @@
-"""Residual blocks that start as the identity: they pass their input spikes on unchanged until they have learned."""
+"""Initialise residual blocks as the identity, so that they first pass their input spikes on unchanged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from spikeport.trainer.network.spiking_network import Join, SpikingBlock, Spikin
 def start_as_identity(network: SpikingNetwork) -> None:
     """Set the last batch norm of every residual block's branch so that the block passes its shortcut's spikes on.
 
-    Weight 0 and bias 0 (the branch adds nothing: joins ADD and IAND, and shortcuts into the current), or bias 2 vth
-    (the branch spikes in every step: AND). A shortcut of unit weight into the current must bring its neurons over their
-    threshold by one spike. Raises InputError for a network without batch norm or with a threshold of 1 or more there.
+    Weight 0 and bias 0 (the branch adds nothing: joins ADD and IAND, and shortcuts into the current), or bias
+    2 * threshold (the branch spikes in every step: AND). One spike of a shortcut of unit weight into the current must
+    exceed the neurons' threshold. Raises InputError for a network without batch norm or with such a threshold >= 1.
     Source: the zero-initialised last batch norm of Goyal et al., arXiv:1706.02677, section 5.1, and for SEW blocks Fang
     et al., arXiv:2102.04159, section 3.3.
     """
@@ -21,10 +21,10 @@ def start_as_identity(network: SpikingNetwork) -> None:
         if isinstance(join, Join):
             branch = network.layers[network.reads[name][0]]
             if isinstance(branch, SpikingBlock):
-                _silence(name, branch, 2 * float(branch.neuron.vth.max()) if join.kind == "and" else 0.0)
+                _silence(name, branch, 2 * float(branch.neuron.threshold.max()) if join.kind == "and" else 0.0)
     for name, block in network.spiking_blocks():
         if block.shortcut is not None:
-            if block.shortcut_norm is None and not bool((block.neuron.vth < 1).all()):
+            if block.shortcut_norm is None and not bool((block.neuron.threshold < 1).all()):
                 raise InputError(f"{name}: one spike of its shortcut, weight 1, does not pass vth; set vth below 1")
             _silence(name, block, 0.0)
 

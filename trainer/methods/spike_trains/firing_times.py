@@ -1,4 +1,4 @@
-"""The membrane of TSSL-BP: the chip's step forward, errors through firing times only backward."""
+"""The membrane of TSSL-BP: the chip's step in the forward pass, errors only through firing times in the backward."""
 
 from __future__ import annotations
 
@@ -9,65 +9,71 @@ from torch import Tensor
 
 from spikeport.trainer.neuron_step.chip_step import ChipRun
 
-# of the authors' code, at a threshold of 1: limit of 1 / rise, width and cut of the slope for silent neurons, and the
-# part of a spike's post-synaptic potential below which a neuron counts as silent
+# from the authors' code, at a threshold of 1: limit of 1 / rise, width and cutoff of the slope for silent neurons, and
+# the fraction of a spike's post-synaptic potential below which a neuron counts as silent
 STEEPEST = 8.0
 WARM_WIDTH = 0.2
 WARM_CUT = 8.0
 SILENT = 0.25
 
 
-def fire(current: Tensor, du: Tensor, dv: Tensor, vth: Tensor, run: ChipRun | None = None) -> Tensor:
-    """Spikes of neurons with the chip's membrane, whose errors go back through firing times.
+def fire(
+    current: Tensor, current_decay: Tensor, voltage_decay: Tensor, threshold: Tensor, run: ChipRun | None = None
+) -> Tensor:
+    """Spikes of neurons with the chip's membrane, with errors propagated through firing times.
 
-    Forward: dynamics.integrate_and_fire. Backward, from the last step to the first, with g[t] the error that arrives at
-    s[t] from the synapses behind (which is sum over k >= t of the error at their current of step k times what is left
-    then of a spike of step t), and the spike's slope f[t] = s[t] / (v[t] - v[t-1]), for a rise above 1/8 vth, 8 / vth
-    below it, 0 for none (dt/dv of a firing time is one over the speed at which v crosses the threshold):
+    Forward: dynamics.integrate_and_fire. Backward, from the last step to the first, with V the threshold, d the
+    voltage_decay, g[t] the error at s[t] from the synapses that read it (the sum over k >= t of the error at their
+    current of step k times the remainder of a spike of step t), and f[t] the spike's slope: s[t] / (v[t] - v[t-1]) for
+    a rise above V / 8, 8 / V below, 0 without a rise (a firing time's dt/dv is one over the speed of v at the
+    threshold):
 
-        e[t] = f[t] g[t] + (dv v[t] f[t] + (1 - dv) (1 - s[t])) e[t+1]
+        e[t] = f[t] g[t] + (d v[t] f[t] + (1 - d) (1 - s[t])) e[t+1]
 
-    f g is the dependency between neurons; the rest is that within the neuron: a later firing leaves less of what the
-    reset took away (dv v f), and what did not fire is still there a step later ((1 - dv) (1 - s)). Where a neuron is
-    silent, its own post-synaptic potential p[t] = p[t-1] (1 - du) + s[t] being below a quarter of a spike's, a warm-up
-    puts g[t] h'(v[t] - vth) in the place of e[t], h a sigmoid of width vth / 5; e[t] itself goes on in the recursion.
-    current: (T, B, *neurons), bias included; du: of the synapses behind, dv, vth: broadcast over the neurons.
-    run: what the neurons did in the chip's integers; `current` then is what gradients go back to, and no more.
+    f g is the dependency between neurons; the rest is the one within the neuron: a later firing resets less (d v f),
+    and v without a firing persists to the next step ((1 - d) (1 - s)). Where a neuron is silent, i.e. its own
+    post-synaptic potential p[t] = p[t-1] (1 - current_decay) + s[t] is below a quarter of a spike's, a warm-up replaces
+    e[t] by g[t] h'(v[t] - V), h a sigmoid of width V / 5; the recursion still uses e[t] itself.
+    current: (T, B, *neurons), bias included; current_decay: of the synapses that read the spikes; all constants
+    broadcast over the neurons. run: the neurons' result in the chip's integers, if computed already; `current` then
+    only receives gradients.
     Source: stonezwr/TSSL-BP, functions/tsslbp.py.
     """
-    spikes: Tensor = _Fire.apply(current, du, dv, vth, run)
+    spikes: Tensor = _Fire.apply(current, current_decay, voltage_decay, threshold, run)
     return spikes
 
 
 class _Fire(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, current: Tensor, du: Tensor, dv: Tensor, vth: Tensor, run: ChipRun | None) -> Tensor:
+    def forward(
+        ctx: Any, current: Tensor, current_decay: Tensor, voltage_decay: Tensor, threshold: Tensor, run: ChipRun | None
+    ) -> Tensor:
         voltage, potential = torch.zeros_like(current[0]), torch.zeros_like(current[0])
         spikes, voltages, rises, silent = (torch.empty_like(current) for _ in range(4))
         for t, step in enumerate(current.unbind(0)):
-            voltages[t] = voltage * (1 - dv) + step if run is None else run.over[t] + vth
+            voltages[t] = voltage * (1 - voltage_decay) + step if run is None else run.over[t] + threshold
             rises[t] = voltages[t] - voltage
-            spikes[t] = voltages[t] - vth > 0 if run is None else run.spikes[t]
-            potential = potential * (1 - du) + spikes[t]
+            spikes[t] = voltages[t] - threshold > 0 if run is None else run.spikes[t]
+            potential = potential * (1 - current_decay) + spikes[t]
             silent[t] = potential < SILENT
             voltage = voltages[t] * (1 - spikes[t])
-        ctx.save_for_backward(spikes, voltages, rises, silent, dv, vth)
+        ctx.save_for_backward(spikes, voltages, rises, silent, voltage_decay, threshold)
         return spikes
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        spikes, voltages, rises, silent, dv, vth = ctx.saved_tensors
-        arrived = gradients[0]
-        slope = spikes * torch.where(rises > 0, (1 / rises).minimum(STEEPEST / vth), 0.0)
-        between = slope * arrived
-        within = dv * voltages * slope + (1 - dv) * (1 - spikes)
-        errors = torch.empty_like(arrived)
-        error = torch.zeros_like(arrived[0])
-        for t in reversed(range(len(arrived))):
+        spikes, voltages, rises, silent, voltage_decay, threshold = ctx.saved_tensors
+        to_spikes = gradients[0]
+        slope = spikes * torch.where(rises > 0, (1 / rises).minimum(STEEPEST / threshold), 0.0)
+        between = slope * to_spikes
+        within = voltage_decay * voltages * slope + (1 - voltage_decay) * (1 - spikes)
+        errors = torch.empty_like(to_spikes)
+        error = torch.zeros_like(to_spikes[0])
+        for t in reversed(range(len(to_spikes))):
             error = between[t] + within[t] * error
             errors[t] = error
         return (
-            torch.where(silent > 0, arrived * _warm_slope(voltages - vth, WARM_WIDTH * vth), errors),
+            torch.where(silent > 0, to_spikes * _warm_slope(voltages - threshold, WARM_WIDTH * threshold), errors),
             None,
             None,
             None,

@@ -74,7 +74,7 @@ def counts_of(
 def system_of(slope: Tensor, fired: Tensor, inner: Tensor, largest_gain: float) -> Tensor:
     bias = torch.zeros(len(inner), dtype=torch.float64)
     layer = LayerTensors(inner, bias, scalar(0.5), scalar(0.2), scalar(1.0), inner)
-    shares = input_shares(firing_coefficients(fired, layer.dv), layer.du, layer.dv)
+    shares = input_shares(firing_coefficients(fired, layer.voltage_decay), layer.current_decay, layer.voltage_decay)
     return recurrent_system(slope, shares, delayed(fired), fired.sum(0), layer, largest_gain)
 
 
