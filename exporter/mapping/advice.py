@@ -32,7 +32,7 @@ def core_advice(core: Core, fills: Amounts) -> str:
     contents = ", ".join(f"{part.layer!r} {part.first} to {part.last}" for part in core.slices)
     if name == "layers":
         most = round(len(core.slices) / fills[name])
-        return f"core {core.number} holds {contents}: more than the {most} layers that may share a core; move one"
+        return f"core {core.number} holds {contents}: more than {most}, the most layers that may share a core; move one"
     remedy = "give it fewer neurons"
     if len(core.slices) == 1 and name not in ("synapse configs", "input axons"):
         remedy += f", about {int(core.neurons / fills[name])}"

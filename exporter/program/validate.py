@@ -139,7 +139,7 @@ def _remedy(connection: Connection) -> str:
     if connection.delay < 1:
         return "give every connection at least one"
     return (
-        "split a longer one by neurons between that pass every spike on (IFs with a threshold below their weight), "
+        "split a longer one by neurons between that pass every spike on (an IF each, its threshold below its weight), "
         "or compile with a larger --dt, in which it takes fewer steps"
     )
 

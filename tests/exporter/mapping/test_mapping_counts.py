@@ -75,7 +75,16 @@ def test_cores_lie_in_growing_squares_and_chips_too() -> None:
     assert [board.position(n)[1:] for n in range(6)] == [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]
     assert board.position(6) == (1, 0, 0)
     shared = Board(cores_per_chip=8, chips=1, columns=2, cores_per_router=2)
-    assert [shared.place(n)[1:] for n in range(8)] == [(0, 0), (0, 0), (1, 0), (1, 0), (1, 1), (1, 1), (0, 1), (0, 1)]
+    assert [shared.position(n)[1:] for n in range(8)] == [
+        (0, 0),
+        (0, 0),
+        (1, 0),
+        (1, 0),
+        (1, 1),
+        (1, 1),
+        (0, 1),
+        (0, 1),
+    ]
     # chips lie 0 1 / 3 2, each of 3 by 2 routers: from the first of chip 0 to the far corner of chip 2
     routers, chips = board.distances(np.array([[0, 0, 0]]), np.array([2, 2, 1]))
     assert (int(routers[0]), int(chips[0])) == (8, 2)
