@@ -20,7 +20,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spikeport.exporter.onnx.convert import Way, convert_onnx
+from spikeport.exporter.onnx.convert import Coding, convert_onnx
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.results.conversion import measure
 from spikeport.trainer.data.dataset import Request
@@ -28,7 +28,7 @@ from spikeport.trainer.data.sets.mnist10k import mnist10k
 
 EPOCHS, BATCH, SEED = 12, 64, 0
 CALIBRATION, LONGEST = 500, 64
-WAYS: tuple[Way, ...] = ("rate", "sigma-delta")
+WAYS: tuple[Coding, ...] = ("rate", "sigma-delta")
 
 
 def network() -> nn.Sequential:

@@ -26,41 +26,41 @@ from .mapping import fits
 def lower_graph(
     graph: nir.NIRGraph,
     options: CompileOptions = DEFAULTS,
-    where: str = "graph",
-    watch: pass_pipeline.Watch | None = None,
+    context: str = "graph",
+    on_pass: pass_pipeline.Watch | None = None,
 ) -> FloatNetwork:
-    """Check a graph, run the passes and lower it; raises InputError that names the node at fault.
+    """Check a graph, run the passes and lower it; raises InputError that names the faulty node.
 
-    options: sums "graded" leaves time for relays (exporter/lowering/graded_sums.py); watch: is given the name and result of
-    every step (exporter/lowering/pass_pipeline.py).
+    options: sums "graded" leaves time for relays (lowering/graded_sums.py); on_pass: called with the name and result of
+    every step (lowering/pass_pipeline.py).
     """
-    graph, options = apply_dialect(graph, options, where)
-    check_graph(graph, where)
-    check_known(graph, where)
-    lowering = LoweringOptions.of(options, time_step(graph, options.dt, where))
+    graph, options = apply_dialect(graph, options, context)
+    check_graph(graph, context)
+    check_known(graph, context)
+    lowering = LoweringOptions.of(options, time_step(graph, options.dt, context))
     try:
         check_reached(inline_subgraphs(graph))
-        with naming(where, "export the network again"):
-            return pass_pipeline.run(graph, lowering, where, watch)
+        with naming(context, "export the network again"):
+            return pass_pipeline.run(graph, lowering, context, on_pass)
     except InputError as error:
-        raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
+        raise InputError(str(error) if str(error).startswith(context) else f"{context}: {error}") from error
 
 
 def compile_graph(
-    graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions = DEFAULTS, where: str = "graph"
+    graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions = DEFAULTS, context: str = "graph"
 ) -> ChipProgram:
-    """Compile a graph for a chip; where: what errors call it. Raises InputError."""
+    """Compile a graph for a chip; context: the graph's name in errors. Raises InputError."""
     widths = chip.word_widths.fixed_point()
     if options.sums == "graded" and not widths.message_bits:
         raise InputError(
-            f"{where}: sums as graded spikes: {chip.name}'s spikes carry no payload; leave them to the synapses "
+            f"{context}: sums as graded spikes: {chip.name}'s spikes carry no payload; leave them to the synapses "
             "(--sums synapses), or compile for a chip with graded spikes"
         )
-    network = lower_graph(graph, options, where)
+    network = lower_graph(graph, options, context)
     for note in network.notes:
-        warnings.warn(f"{where}: {note}", NirWarning, stacklevel=2)
+        warnings.warn(f"{context}: {note}", NirWarning, stacklevel=2)
     if not network.populations:
-        raise InputError(f"{where}: holds no neurons; add an IF, LIF or CubaLIF node")
+        raise InputError(f"{context}: holds no neurons; add an IF, LIF or CubaLIF node")
 
     def finished(rounded: ChipProgram) -> ChipProgram:
         joined = join_delays(rounded)

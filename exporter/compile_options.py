@@ -1,6 +1,6 @@
-"""How a network is compiled: one value that every step from the command line to the rounding takes whole.
+"""Compile options as one value, which every step from the command line to rounding takes as a whole.
 
-Allowed values, defaults and their checks are here alone. Nothing heavy is imported: `spikeport --help` reads this.
+Allowed values, defaults and checks are only here. Nothing heavy is imported: `spikeport --help` reads this.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Discretize = Literal["euler", "exponential"]
 """How time constants become decays per step (exporter/lowering/discretize.py)."""
 Reset = Literal["zero", "subtract", "subtract_after_decay"]
-"""v after a spike: 0; less the threshold; or less the threshold in the next step, when v has decayed."""
+"""v after a spike: 0; reduced by the threshold; or reduced by it in the next step, after v has decayed."""
 Precision = Literal["normal", "high"]
-"""How many synapses a weight may take: one, or two where that is needed."""
+"""How many synapses a weight may take: one, or two where needed."""
 Sums = Literal["synapses", "graded"]
-"""How a synapse reads the sum of several layers: once for each of them, or once, behind a relay of payloads."""
+"""How a synapse reads the sum of several layers: once for each of them, or once, from a relay of payloads."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "discretize": get_args(Discretize),
@@ -30,22 +30,23 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "precision": get_args(Precision),
     "sums": get_args(Sums),
 }
-"""Option -> the values it may take."""
+"""Option -> its allowed values."""
 
 
-def _check_number(option: str, value: Any, kind: type, what: str) -> None:
+def _check_number(option: str, value: Any, kind: type, description: str) -> None:
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-        raise InputError(f"{option} is {value!r}, but must be {what}")
+        raise InputError(f"{option} is {value!r}, but must be {description}")
 
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """What a user may choose about compiling a network. Raises InputError for a value that an option does not have.
+    """The user's options for compiling a network. Raises InputError for a value that an option does not allow.
 
-    dt: seconds per step, None: the graph's own. weight_bits: None: all that the chip has. framework: the one that wrote
-    the graph (exporter/lowering/dialects.py); it sets what is None of dt, discretize and reset, which else are the graph's own,
-    "euler" and "zero". calibration: sample input (time, batch, *input shape), one per name for several inputs, by whose
-    spikes the scales are chosen, or a file of it, which spikeport reads before it compiles.
+    dt: seconds per step, None: the graph's own. weight_bits: None: as many as the chip has. framework: the one that
+    wrote the graph (exporter/lowering/dialects.py); it sets dt, discretize and reset where they are None. Without it
+    they default to the graph's own, "euler" and "zero". calibration: sample input (time, batch, *input shape), one
+    array per name for several inputs, whose spikes determine the scales; or a file of it, which spikeport reads before
+    it compiles.
     """
 
     dt: float | None = None
@@ -74,7 +75,7 @@ class CompileOptions:
 
     @property
     def sample_file(self) -> Path | None:
-        """The file of the calibration, where it is one."""
+        """The calibration's file, if it is one."""
         return Path(self.calibration) if isinstance(self.calibration, (Path, str)) else None
 
 
@@ -83,7 +84,7 @@ DEFAULTS = CompileOptions()
 
 @dataclass(frozen=True)
 class LoweringOptions:
-    """What NIR leaves open, decided: dt in seconds, the others as in CompileOptions."""
+    """Decisions that NIR leaves open: dt in seconds, the others as in CompileOptions."""
 
     dt: float
     discretize: Discretize
@@ -92,5 +93,5 @@ class LoweringOptions:
 
     @classmethod
     def of(cls, options: CompileOptions, dt: float) -> LoweringOptions:
-        """The options with their defaults for what neither the user nor a framework sets."""
+        """The options, with defaults for those that neither the user nor a framework sets."""
         return cls(dt, options.discretize or "euler", options.reset or "zero", options.sums)

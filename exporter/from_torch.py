@@ -5,11 +5,11 @@
     layer with a filter:                     Linear or Conv2d, weights times 1/(du dv) -> CubaLIF    r = w_in = 1,
                                              the bias, which acts on v, as v_leak = bias/dv
 
-Several synapses may lead to a neuron, a recurrent one from the neuron itself, whose spikes arrive a step later; and a
-synapse may read several layers, whose spikes it sums. Gains stand in the weights because several frameworks leave r and
-w_in unread; where decays differ from neuron to neuron they stand in r = 1/dv and w_in = 1/du, so that all weights of a
-layer keep one scale. Units are seconds; the time step stands in the graph's metadata as `dt`. Numbers are float32, as
-other frameworks expect. A neuron trained in the chip's integers has their threshold in its metadata, as `vth`.
+Several synapses may lead to a neuron, including a recurrent one, whose spikes arrive a step later; and a synapse may
+sum the spikes of several layers. Gains are part of the weights because several frameworks ignore r and w_in; where
+decays differ between neurons, gains are r = 1/dv and w_in = 1/du, so that all weights of a layer keep one scale. Units
+are seconds; the time step is the graph's metadata `dt`. Numbers are float32, as other frameworks expect. A neuron
+trained in the chip's integers has its integer threshold as metadata `vth`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Gains:
-    """Where the factor 1/(du dv) of a layer stands."""
+    """The factor 1/(du dv) of a layer, split between weights, r and w_in."""
 
     weight: float
     r: NDArray[np.float64]
@@ -40,7 +40,7 @@ class _Gains:
 
 
 def network_to_nir(network: SpikingNetwork) -> nir.NIRGraph:
-    """The graph of a trained network in eval mode; raises InputError for what NIR cannot say."""
+    """The graph of a trained network in eval mode; raises InputError for what NIR cannot represent."""
     # its file may come from anywhere, with finite numbers that no layer of the chip has
     with naming("the trained network", "train again"):
         layers, joins = network.inference_layers(), network.inference_joins()
@@ -54,19 +54,20 @@ def to_nir(
     joins: Sequence[InferenceJoin] = (),
     payload: int = 1,
 ) -> nir.NIRGraph:
-    """The graph of layers and joins by name, from "input" to "output"; raises InputError for what NIR cannot say.
+    """The graph of layers and joins by name, from "input" to "output"; raises InputError for what NIR cannot represent.
 
-    A layer NAME reads through NAME_pool and NAME_flatten, where it has them, and NAME_synapse, into which an edge leads
-    from each of its sources. Beside it may stand NAME_recurrent, which reads the layer itself, and NAME_shortcut.
-    payload: the largest integer that enters, by which the weights that read the input are divided; above 1 it stands in
-    the input's metadata.
-    Learned delays of inputs are a node NAME_delay before it; those of synapses make several synapses, NAME_synapse for
-    those without and NAME_synapse_K, behind NAME_delay_K, for those of K steps.
-    A join is a Threshold without memory: "and" is x + a > 1.5, "iand" x - a > 0.5.
+    A layer NAME reads its sources through NAME_pool and NAME_flatten, if it has them, and NAME_synapse. It may also
+    have NAME_recurrent, which reads the layer itself, and NAME_shortcut. payload: the largest input integer, by which
+    the weights that read the input are divided; if above 1 it is stored in the input's metadata. Learned delays of
+    inputs are a node NAME_delay before the synapse; those of synapses make several synapses, NAME_synapse for those
+    without a delay and NAME_synapse_K, after NAME_delay_K, for those of K steps. A join is a Threshold without memory:
+    "and" is x + a > 1.5, "iand" x - a > 0.5.
     """
     shapes = {"input": input_shape} | {n.name: n.output_shape for n in layers} | {n.name: n.output_shape for n in joins}
-    said = {"payload": payload} if payload > 1 else {}
-    graph = _Graph({"input": nir.Input(input_type={"input": np.array(input_shape)}, metadata=said)}, [], dt, payload)
+    metadata = {"payload": payload} if payload > 1 else {}
+    graph = _Graph(
+        {"input": nir.Input(input_type={"input": np.array(input_shape)}, metadata=metadata)}, [], dt, payload
+    )
     for layer in layers:
         _add_layer(graph, layer, shapes, dt)
     for join in joins:
@@ -77,7 +78,7 @@ def to_nir(
 
 @dataclass(frozen=True)
 class _Graph:
-    """Nodes and edges as they are added; dt in seconds; payload: the largest integer that enters."""
+    """Nodes and edges while they are added; dt in seconds; payload: the largest input integer."""
 
     nodes: dict[str, nir.NIRNode]
     edges: list[tuple[str, str]]
@@ -113,7 +114,7 @@ def _add_synapse(
     shapes: Mapping[str, tuple[int, ...]],
     delays: NDArray[np.int64] | None = None,
 ) -> list[str]:
-    """Pooling, flattening, delays and synapse, as far as there are such; returns what the neurons read."""
+    """Add pooling, flattening, delays (each if needed) and the synapse; returns the nodes that the neurons read."""
     prefix = layer.name if role == "synapse" else f"{layer.name}_{role}"
     reads, shape = list(layer.sources), shapes[layer.sources[0]]
     if layer.pool > 1:
@@ -125,15 +126,15 @@ def _add_synapse(
         reads = [graph.add(f"{prefix}_flatten", flatten, *reads)]
         shape = (math.prod(shape),)
     weight = weight / graph.payload if "input" in layer.sources else weight
-    name, held = f"{layer.name}_{role}", weight.astype(np.float32)
+    name, weight_float32 = f"{layer.name}_{role}", weight.astype(np.float32)
     if delays is not None and delays.ndim == 1:
         late = nir.Delay(delay=(delays * graph.dt).astype(np.float32))
         reads = [graph.add(f"{prefix}_delay", late, *reads)] if np.any(delays) else reads
     if delays is None or delays.ndim == 1:
-        return [graph.add(name, _synapse(layer, shape, held, bias), *reads)]
+        return [graph.add(name, _synapse(layer, shape, weight_float32, bias), *reads)]
     names = []
     for steps in np.unique(delays).tolist():
-        part = _synapse(layer, shape, np.where(delays == steps, held, 0), bias if steps == 0 else None)
+        part = _synapse(layer, shape, np.where(delays == steps, weight_float32, 0), bias if steps == 0 else None)
         if steps == 0:
             names.append(graph.add(name, part, *reads))
             continue
@@ -171,11 +172,11 @@ def _synapse(layer: Geometry, shape: tuple[int, ...], weight: Floats, bias: Floa
 def _ungrouped(weight: Floats, groups: int) -> Floats:
     """The kernel over all channels, zero between groups: nir 1.0.8 cannot read a grouped convolution back."""
     out, channels = weight.shape[:2]
-    whole = np.zeros((out, channels * groups, *weight.shape[2:]), np.float32)
+    full = np.zeros((out, channels * groups, *weight.shape[2:]), np.float32)
     for group in range(groups):
         rows = slice(group * out // groups, (group + 1) * out // groups)
-        whole[rows, group * channels : (group + 1) * channels] = weight[rows]
-    return whole
+        full[rows, group * channels : (group + 1) * channels] = weight[rows]
+    return full
 
 
 def _gains(layer: InferenceLayer) -> _Gains:
@@ -195,17 +196,17 @@ def _integrates(layer: InferenceLayer) -> bool:
 def _lif(layer: InferenceLayer, dt: float) -> nir.LIF | nir.IF:
     if _integrates(layer):
         return nir.IF(
-            r=_each(1.0, layer),
-            v_threshold=_each(layer.threshold, layer),
-            v_reset=_each(0.0, layer),
+            r=_per_neuron(1.0, layer),
+            v_threshold=_per_neuron(layer.threshold, layer),
+            v_reset=_per_neuron(0.0, layer),
             metadata=_metadata(layer),
         )
     return nir.LIF(
-        tau=_each(dt / _voltage_decay(layer), layer),
-        r=_each(_gains(layer).r, layer),
-        v_leak=_each(0.0, layer),
-        v_threshold=_each(layer.threshold, layer),
-        v_reset=_each(0.0, layer),
+        tau=_per_neuron(dt / _voltage_decay(layer), layer),
+        r=_per_neuron(_gains(layer).r, layer),
+        v_leak=_per_neuron(0.0, layer),
+        v_threshold=_per_neuron(layer.threshold, layer),
+        v_reset=_per_neuron(0.0, layer),
         metadata=_metadata(layer),
     )
 
@@ -215,27 +216,29 @@ def _cuba_lif(layer: InferenceLayer, dt: float) -> nir.CubaLIF:
     bias = layer.bias.reshape(-1, 1, 1) if layer.kind == "conv" else layer.bias
     gains = _gains(layer)
     return nir.CubaLIF(
-        tau_syn=_each(dt / layer.current_decay, layer),
-        tau_mem=_each(dt / dv, layer),
-        r=_each(gains.r, layer),
-        v_leak=_each(bias / dv, layer),
-        v_threshold=_each(layer.threshold, layer),
-        v_reset=_each(0.0, layer),
-        w_in=_each(gains.w_in, layer),
+        tau_syn=_per_neuron(dt / layer.current_decay, layer),
+        tau_mem=_per_neuron(dt / dv, layer),
+        r=_per_neuron(gains.r, layer),
+        v_leak=_per_neuron(bias / dv, layer),
+        v_threshold=_per_neuron(layer.threshold, layer),
+        v_reset=_per_neuron(0.0, layer),
+        w_in=_per_neuron(gains.w_in, layer),
         metadata=_metadata(layer),
     )
 
 
 def _voltage_decay(layer: InferenceLayer) -> NDArray[np.float64]:
     if np.any(layer.voltage_decay <= 0):
-        raise InputError(f"{layer.name}: dv is 0, a time constant without end that LIF cannot say; train with dv > 0")
+        raise InputError(
+            f"{layer.name}: dv is 0, an infinite time constant, which LIF cannot represent; train with dv > 0"
+        )
     return layer.voltage_decay
 
 
 def _metadata(layer: InferenceLayer) -> dict[str, Any]:
-    """The chip's word for the largest threshold, so that the compiler takes the scale that training computed with."""
+    """The chip's word for the largest threshold, so that the compiler uses the scale of training."""
     return {} if layer.chip_vth is None else {"vth": layer.chip_vth}
 
 
-def _each(values: Any, layer: InferenceLayer) -> Floats:
+def _per_neuron(values: Any, layer: InferenceLayer) -> Floats:
     return np.broadcast_to(np.asarray(values, np.float32), layer.output_shape).copy()

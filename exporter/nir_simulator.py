@@ -1,11 +1,11 @@
-"""A NIR graph in floating point, node by node, as NIR reads it: the reference that lowering is held against.
+"""Simulate a NIR graph in floating point, node by node, as NIR defines it: the reference for lowering.
 
-All nodes take a step together, and what a node puts out reaches the next one within the step. A neuron that reads
-itself, through whatever stands between, reads what it put out the step before. A Delay of n steps gives what entered it
-n steps ago, zeros before. Where edges join, what they bring is summed.
+All nodes advance together, and a node's output reaches the next one within the step. A neuron that reads itself,
+directly or through other nodes, reads its output of the previous step. A Delay of n steps outputs its input of n steps
+ago, zeros before. Joining edges are summed.
 
 One step with decays d = min(dt/tau, 1) (forward Euler) or d = 1 - exp(-dt/tau) (exponential: exact for an input that is
-held over the step), from v = 0 and i = 0, or from metadata "v_initial" of the node:
+constant over the step), from v = 0 and i = 0, or from metadata "v_initial" of the node:
 
     LI, LIF          v <- v (1 - d) + d (v_leak + r I)
     CubaLI, CubaLIF  i <- i (1 - d_syn) + d_syn w_in S;   v <- v (1 - d_mem) + d_mem (v_leak + r i)
@@ -41,8 +41,8 @@ from spikeport.exporter.nir_graph.shapes import is_row, numbers, output_shapes, 
 class NirResult:
     """One run: arrays (steps, batch, *shape) by node.
 
-    sent: what neurons put out, 0/1 or v; outputs: what reaches each Output node; v: voltages after the reset;
-    nearest: the smallest |v - threshold| over |threshold| met, below which floating point itself decides a spike.
+    sent: the neurons' output, 0/1 or v; outputs: the input of each Output node; v: voltages after the reset; nearest:
+    the smallest |v - threshold| / |threshold| that occurred; if tiny, rounding may decide a spike.
     """
 
     sent: Mapping[str, Floats]
@@ -59,7 +59,7 @@ def simulate_nir(
     discretize: Discretize = "euler",
     reset: Reset = "zero",
 ) -> NirResult:
-    """Run a graph on inputs (steps, batch, *shape) by the name of its Input node, as many steps as they have.
+    """Run a graph on inputs (steps, batch, *shape), by name of the Input node, for as many steps as they have.
 
     dt in seconds, default the graph's metadata. Raises InputError for a cycle in which no time passes.
     """
@@ -79,11 +79,11 @@ class _Neuron:
     v: Floats
     i: Floats
     sent: Floats
-    before: Floats
+    previous: Floats
 
 
 @dataclass
-class _Kept:
+class _Recorded:
     sent: dict[str, list[Floats]] = field(default_factory=dict)
     v: dict[str, list[Floats]] = field(default_factory=dict)
     outputs: dict[str, list[Floats]] = field(default_factory=dict)
@@ -91,17 +91,17 @@ class _Kept:
 
 
 class _Run:
-    """A graph, its neurons' states, and what is kept of them."""
+    """A graph, its neurons' states, and what is recorded of them."""
 
     def __init__(self, graph: nir.NIRGraph, dt: float, discretize: Discretize, reset: Reset, batch: int) -> None:
         self._graph, self._dt, self._discretize, self._reset, self._batch = graph, dt, discretize, reset, batch
         self._shapes = output_shapes(graph)
-        self._before = {name: predecessors(graph, name) for name in graph.nodes}
+        self._sources = {name: predecessors(graph, name) for name in graph.nodes}
         self._steps = {n: delay_steps(x.delay, dt)[0] for n, x in graph.nodes.items() if isinstance(x, nir.Delay)}
         self._readers = {name: self._neurons_before(name) for name in graph.nodes}
         self._neurons = {name: self._fresh(name) for name in self._order()}
         self._pasts: dict[tuple[str, str | None], deque[Floats]] = {}
-        self._kept = _Kept()
+        self._recorded = _Recorded()
         self._now: dict[tuple[str, str | None], Floats] = {}
         self._entered: Mapping[str, Floats] = {}
 
@@ -109,25 +109,27 @@ class _Run:
         """One step."""
         self._now, self._entered = {}, entered
         for name, neuron in self._neurons.items():
-            neuron.before = neuron.sent
-            self._update(neuron, self._arriving(name, name))
-            self._kept.sent.setdefault(name, []).append(neuron.sent)
-            self._kept.v.setdefault(name, []).append(neuron.v)
+            neuron.previous = neuron.sent
+            self._update(neuron, self._input_of(name, name))
+            self._recorded.sent.setdefault(name, []).append(neuron.sent)
+            self._recorded.v.setdefault(name, []).append(neuron.v)
         for name, node in self._graph.nodes.items():
             if isinstance(node, nir.Output):
-                self._kept.outputs.setdefault(name, []).append(self._arriving(name, None))
-        # what entered each Delay, as each reader saw it, once everything is known; asking may meet further Delays
+                self._recorded.outputs.setdefault(name, []).append(self._input_of(name, None))
+        # each Delay's input, as each reader sees it, once everything is known; computing it may reach further Delays
         late: dict[tuple[str, str | None], Floats] = {}
         while len(late) < len(self._pasts):
-            late |= {key: self._arriving(*key) for key in list(self._pasts) if key not in late}
+            late |= {key: self._input_of(*key) for key in list(self._pasts) if key not in late}
         for key, values in late.items():
             self._pasts[key].appendleft(values)
 
     def result(self) -> NirResult:
-        """What was kept."""
-        kept = self._kept
-        sent, outputs, v = ({n: np.array(x) for n, x in d.items()} for d in (kept.sent, kept.outputs, kept.v))
-        return NirResult(sent, outputs, v, kept.nearest)
+        """What was recorded."""
+        recorded = self._recorded
+        sent, outputs, v = (
+            {n: np.array(x) for n, x in d.items()} for d in (recorded.sent, recorded.outputs, recorded.v)
+        )
+        return NirResult(sent, outputs, v, recorded.nearest)
 
     def _fresh(self, name: str) -> _Neuron:
         node, shape = self._graph.nodes[name], (self._batch, *self._shapes[name])
@@ -136,20 +138,20 @@ class _Run:
 
     def _neurons_before(self, name: str, through_delays: bool = True) -> set[str]:
         """Neurons whose output reaches a node without passing another one."""
-        found, waiting, seen = set(), list(self._before[name]), set()
+        neurons, waiting, seen = set(), list(self._sources[name]), set()
         while waiting:
             source = waiting.pop()
             if source in seen:
                 continue
             seen.add(source)
             if isinstance(self._graph.nodes[source], NEURONS):
-                found.add(source)
+                neurons.add(source)
             elif through_delays or source not in self._steps or not self._steps[source].min(initial=1):
-                waiting += self._before[source]
-        return found
+                waiting += self._sources[source]
+        return neurons
 
     def _order(self) -> list[str]:
-        """Neurons, each behind those it hears within the step."""
+        """Neurons, each after those from which it receives input within the step."""
         names = [name for name, node in self._graph.nodes.items() if isinstance(node, NEURONS)]
         needs = {name: self._neurons_before(name, through_delays=False) - {name} for name in names}
         done: list[str] = []
@@ -161,8 +163,8 @@ class _Run:
             done += ready
         return done
 
-    def _arriving(self, name: str, reader: str | None) -> Any:
-        values = [self._value(source, reader) for source in self._before[name]]
+    def _input_of(self, name: str, reader: str | None) -> Any:
+        values = [self._value(source, reader) for source in self._sources[name]]
         if not values:
             return np.zeros((self._batch, *self._shapes.get(name, ())))
         # an image and its flattened form may join
@@ -170,31 +172,31 @@ class _Run:
         return sum(v.reshape(largest.shape) if v.size == largest.size else v for v in values)
 
     def _value(self, name: str, reader: str | None) -> Floats:
-        """What a node puts out in this step, as `reader` sees it."""
+        """A node's output in this step, as `reader` sees it."""
         node = self._graph.nodes[name]
         if name in self._neurons:
             neuron = self._neurons[name]
-            return neuron.before if name == reader else neuron.sent
+            return neuron.previous if name == reader else neuron.sent
         if isinstance(node, nir.Input):
             return self._entered[name]
         key = (name, reader if reader in self._readers[name] else None)
         if key not in self._now:
-            self._now[key] = self._delayed(*key) if name in self._steps else self._put_out(node, *key)
+            self._now[key] = self._delayed(*key) if name in self._steps else self._stateless_output(node, *key)
         return self._now[key]
 
-    def _put_out(self, node: nir.NIRNode, name: str, reader: str | None) -> Floats:
-        """What a node without memory makes of what arrives."""
+    def _stateless_output(self, node: nir.NIRNode, name: str, reader: str | None) -> Floats:
+        """The output of a stateless node, given its input."""
         shape = (self._batch, *self._shapes[name])
-        if not self._before[name]:
+        if not self._sources[name]:
             bias = np.asarray(getattr(node, "bias", 0.0), np.float64)
             return np.broadcast_to(bias.reshape(-1, *[1] * (len(shape) - 2)), shape)
-        x = np.asarray(self._arriving(name, reader), np.float64)
+        x = np.asarray(self._input_of(name, reader), np.float64)
         if isinstance(node, WIRES):
             return x.reshape(shape)
         if isinstance(node, nir.Conv2d) and is_row(node.weight.shape, x.shape[1:]):
             return _convolution(node, x[:, :, None]).reshape(shape)
         if isinstance(node, (nir.Conv1d, nir.Conv2d, *POOLS)) and x.ndim != len(shape):
-            raise InputError(f"node {name!r} ({type(node).__name__}) reads shape {x.shape[1:]}, which is no image")
+            raise InputError(f"node {name!r} ({type(node).__name__}) reads shape {x.shape[1:]}, which is not an image")
         return next(function for kinds, function in _STATELESS if isinstance(node, kinds))(node, x)
 
     def _delayed(self, name: str, reader: str | None) -> Floats:
@@ -204,7 +206,7 @@ class _Run:
         out = np.zeros((self._batch, *shape))
         for n in np.unique(steps):
             if n == 0:
-                out[:, steps == 0] = self._arriving(name, reader).reshape(out.shape)[:, steps == 0]
+                out[:, steps == 0] = self._input_of(name, reader).reshape(out.shape)[:, steps == 0]
             elif len(past) >= n:
                 out[:, steps == n] = past[n - 1].reshape(out.shape)[:, steps == n]
         return out
@@ -219,16 +221,18 @@ class _Run:
             neuron.v = neuron.sent = voltage
             return
         scale = np.where(threshold == 0, 1, np.abs(threshold))
-        self._kept.nearest = min(self._kept.nearest, float(np.min(np.abs(voltage - threshold) / scale, initial=np.inf)))
+        self._recorded.nearest = min(
+            self._recorded.nearest, float(np.min(np.abs(voltage - threshold) / scale, initial=np.inf))
+        )
         spikes = voltage > threshold
-        back = getattr(node, "v_reset", 0.0)
-        lower = back
+        v_reset = getattr(node, "v_reset", 0.0)
+        lower = v_reset
         if self._reset != "zero":
-            lower = voltage - subtracted(threshold - back, self._leak(node, voltage), self._reset)
+            lower = voltage - subtracted(threshold - v_reset, self._leak(node, voltage), self._reset)
         neuron.v, neuron.sent = np.where(spikes, lower, voltage), spikes.astype(np.float64)
 
     def _leak(self, node: nir.NIRNode, voltage: Floats) -> Floats:
-        """The share of v lost in a step: none without a time constant, all without memory."""
+        """The fraction of v lost in a step: none without a time constant, all without memory."""
         tau = getattr(node, "tau_mem", getattr(node, "tau", None))
         if tau is None:
             return np.full_like(voltage, isinstance(node, nir.Threshold))

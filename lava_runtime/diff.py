@@ -23,11 +23,11 @@ from spikeport.exporter.quantisation.dequantise import (
     cuba,
     dequantised_network,
     ends_of,
-    exchange,
     geometry_of,
     stored_weights,
+    substitute_quantised,
 )
-from spikeport.exporter.quantisation.layer_trial import arrived
+from spikeport.exporter.quantisation.layer_trial import arriving_at
 from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 from spikeport.lava_runtime.emulator.emulator import emulate
 
@@ -149,7 +149,7 @@ def diff(
     """
     program = without_relays(program, {p.name for p in network.populations})
     inputs = check_input(program, x, where)
-    variants: dict[Cause, FloatNetwork] = {part: exchange(network, program, part) for part in PARTS}
+    variants: dict[Cause, FloatNetwork] = {part: substitute_quantised(network, program, part) for part in PARTS}
     length, batch = extent(x)
     steps = length + program.pipeline_steps
     places = steps * sum(p.size for p in program.populations)
@@ -324,7 +324,7 @@ def current_peak(
     for step in range(len(u)):
         full = np.trunc(u[step - 1] * keep) if step else np.zeros(u.shape[1:])
         for connection, add in feeds:
-            values = arrived(connection, sent[connection.source], step)
+            values = arriving_at(connection, sent[connection.source], step)
             if values is not None:
                 add(values, full)
         peak = max(peak, float(np.abs(full).max(initial=0)) / _LIMIT)

@@ -1,12 +1,21 @@
-"""The chip's normal form of a network, still in floating point: what is left to do is to round it.
+"""The chip's normal form of a network, still in floating point: only rounding is left.
 
-One time step of population p, with decays as fractions lost a step:
+One time step of population p, with decays as fractions lost per step:
 
-    u <- u * (1 - current_decay) + sum of weights over what arrives
+    u <- u * (1 - current_decay) + synaptic input
     v <- v * (1 - voltage_decay) + u + bias
-    s <- v > threshold;   v[s] <- 0, or v[s] - subtracted where it resets by subtraction
+    s <- v > threshold;   v[s] <- 0, or v[s] - subtracted with reset by subtraction
 
-A population that sends its voltage has no threshold: what it sends in every step is v.
+A population that sends its voltage has no threshold: it sends v in every step.
+
+Delays have these names, all in steps of the chip unless stated otherwise:
+
+    delay              from sending to arrival
+    axonal_delays      beyond `delay`, one per source element
+    steps              of the float network, those that a Delay adds
+    hops               the least that `delay` may be
+    start              first step of a population
+    latency            first step at which an input can arrive (ChipProgram)
 """
 
 from __future__ import annotations
@@ -41,13 +50,13 @@ class ConvGeometry:
 
 @dataclass(frozen=True)
 class FloatPopulation:
-    """Neurons with one constant an element, each array of shape (size,).
+    """Neurons with one constant per element, each array of shape (size,).
 
-    reset: v after a spike. sends: spikes, or v in every step (then threshold is infinite).
-    start: the chip's step that is the population's first, None for the earliest at which an input can arrive; before it
-    nothing acts and nothing is sent. v_initial: v before that step, in the network's units; default 0.
-    vth: the chip's word for the largest threshold, where training computed with it. v_leak: what v leaks to, default 0;
-    exporter/lowering/fold_leak.py makes it part of the bias, for the chip's v leaks to 0:
+    reset: v after a spike. sends: spikes, or v in every step (then threshold is infinite). start: the population's
+    first step on the chip, None for the earliest at which an input can arrive; before it nothing acts and nothing is
+    sent. v_initial: v before that step, in the network's units; default 0. vth: the chip's word for the largest
+    threshold, where training computed with it. v_leak: what v leaks to, default 0; exporter/lowering/fold_leak.py makes
+    it part of the bias, as the chip's v leaks to 0:
 
         v <- v + (v_leak - v) * voltage_decay + u + bias
     """
@@ -77,26 +86,26 @@ class FloatPopulation:
 
     @property
     def subtracted(self) -> Floats:
-        """What a spike takes from v, where it resets by subtraction; more than the threshold if that decays first."""
+        """What a spike subtracts from v with reset by subtraction; more than the threshold if that decays first."""
         return subtracted(self.threshold, self.voltage_decay, self.reset)
 
 
 def subtracted(threshold: Floats, voltage_decay: Floats, reset: Reset) -> Floats:
-    """What a spike takes from v: v (1 - d) - threshold is (v - threshold / (1 - d)) (1 - d)."""
+    """What a spike subtracts from v: v (1 - d) - threshold is (v - threshold / (1 - d)) (1 - d)."""
     if reset != "subtract_after_decay":
         return threshold
-    kept = 1 - voltage_decay
-    return np.where(kept > 0, threshold / np.where(kept > 0, kept, 1), threshold)
+    remaining = 1 - voltage_decay
+    return np.where(remaining > 0, threshold / np.where(remaining > 0, remaining, 1), threshold)
 
 
 @dataclass(frozen=True)
 class FloatConnection:
     """Weights (target size, source size), dense or a csr_array, or a kernel (out, in / groups, height, width).
 
-    delay: the chip's steps from sending to arrival, at least 1. axonal_delays: steps beyond it, one a source element,
-    shape (source size,). steps: those of them that pass in the float network, too, by a Delay that all axons share.
-    hops: the chip's steps it takes at least, 2 where a relay will stand (exporter/lowering/graded_sums.py).
-    synapse: name of the network's node that the weights came from.
+    delay: the chip's steps from sending to arrival, at least 1. axonal_delays: steps beyond it, one per source element,
+    shape (source size,). steps: those that also pass in the float network, by a Delay that all axons share. hops: the
+    fewest steps on the chip, 2 where a relay will be inserted (exporter/lowering/graded_sums.py). synapse: name of the
+    network's node that the weights came from.
     """
 
     source: str
@@ -119,8 +128,8 @@ class FloatConnection:
 class FloatNetwork:
     """Inputs, populations and connections with their delays; outputs name populations.
 
-    notes: sentences on what lowering could not keep exactly; payloads: the largest integer that enters at an input, if
-    more than a spike's 1.
+    notes: sentences on what lowering could not keep exactly; payloads: the largest integer at an input, if more than a
+    spike's 1.
     """
 
     dt: float

@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def scatter(pointers, targets, values, sent, total):
-    """Add the weights of what was sent, (batch, sources); they lie a source a row, as in a csr_array."""
+    """Add the weights of what was sent, (batch, sources); weights: one row per source, as in a csr_array."""
     for b in range(sent.shape[0]):
         for i in range(sent.shape[1]):
             if sent[b, i]:
@@ -19,7 +19,7 @@ def scatter(pointers, targets, values, sent, total):
 
 @njit(cache=True, nogil=True)
 def advance_spiking(u, v, total, keep_u, keep_v, bias, threshold, subtract, subtracted, sent):
-    """One step of spiking neurons, (batch, size), as exporter/float_network/float_network.py says; u, v and sent are replaced."""
+    """One step of spiking neurons, (batch, size), see float_network.py; u, v and sent are replaced."""
     for b in range(u.shape[0]):
         for i in range(u.shape[1]):
             current = u[b, i] * keep_u[i] + total[b, i]

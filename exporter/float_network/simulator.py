@@ -1,8 +1,9 @@
-"""A FloatNetwork in floating point, step by step with the chip's timing: what the chip's answers are held against.
+"""Simulate a FloatNetwork step by step with the chip's timing: the reference for the chip's answers.
 
-One step is that of exporter/float_network/float_network.py. What is sent in step t arrives at step t + delay, as on the chip, so step
-t here is step t of the chip. A population runs some steps behind the input (FloatNetwork.starts); before it rests at
-v_initial and its bias does not act, which the chip brings about by its start voltage (exporter/quantisation/compensation/start_voltage.py).
+The step is that of float_network.py. What is sent in step t arrives at step t + delay, as on the chip, so step t here
+is step t of the chip. A population lags some steps behind the input (FloatNetwork.starts). Before its start it rests at
+v_initial and its bias does not act; the chip achieves this with a start voltage
+(exporter/quantisation/compensation/start_voltage.py).
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from .float_network import FloatConnection, FloatNetwork, FloatPopulation, Float
 from .kernels import advance_spiking
 from .synaptic_input import SynapticInput
 
-Kept = Literal["counts", "spikes", "all"]
+Recorded = Literal["counts", "spikes", "all"]
 
 
 @dataclass(frozen=True)
 class FloatResult:
-    """What one run kept, by population.
+    """What one run recorded, by population.
 
-    counts: spikes over the run, (batch, size) int32; spikes: (steps, batch, size) bool, where more than counts was
-    asked for; u and v (after the reset), in the network's units: (steps, batch, size), where all was asked for. Where a
-    population sends its voltage, counts are the sums of it and spikes the voltages, float64.
+    counts: spikes over the run, (batch, size) int32; spikes: (steps, batch, size) bool, unless only counts are
+    recorded; u and v (after the reset), in the network's units: (steps, batch, size), if all is recorded. For a
+    population that sends its voltage, spikes are the voltages and counts their sums, float64.
     """
 
     counts: Mapping[str, NDArray[Any]]
@@ -38,13 +39,13 @@ class FloatResult:
 
 
 def simulate_float(
-    network: FloatNetwork, inputs: Mapping[str, NDArray[np.int32]], steps: int, keep: Kept = "spikes"
+    network: FloatNetwork, inputs: Mapping[str, NDArray[np.int32]], steps: int, keep: Recorded = "spikes"
 ) -> FloatResult:
     """Run a network for `steps` steps of the chip; inputs are (input steps, batch, size), silent after their end."""
     batch = next(iter(inputs.values())).shape[1]
     starts = network.starts
     states = [_State(p, network, starts[p.name], (steps, batch), keep) for p in network.populations]
-    # newest first: what a node sent `delay` steps ago stands at delay - 1
+    # newest first: what a node sent `delay` steps ago is at index delay - 1
     longest = max((c.longest_delay for c in network.connections), default=1)
     names = (*inputs, *(p.name for p in network.populations))
     sent: dict[str, deque[NDArray[Any]]] = {name: deque(maxlen=longest) for name in names}
@@ -64,8 +65,8 @@ def simulate_float(
     )
 
 
-def _arrived(connection: FloatConnection, past: deque[NDArray[Any]]) -> NDArray[Any] | None:
-    """What the source sent as long ago as its axons take, (batch, source size); None where that is nothing."""
+def _arriving_now(connection: FloatConnection, past: deque[NDArray[Any]]) -> NDArray[Any] | None:
+    """What arrives from the source in this step, (batch, source size); None if nothing does."""
     if connection.axonal_delays is None:
         sent = past[connection.delay - 1] if len(past) >= connection.delay else None
         return sent if sent is not None and sent.any() else None
@@ -74,31 +75,31 @@ def _arrived(connection: FloatConnection, past: deque[NDArray[Any]]) -> NDArray[
     gathered = np.zeros_like(past[0])
     for beyond in np.unique(connection.axonal_delays):
         if len(past) >= connection.delay + beyond:
-            chosen = connection.axonal_delays == beyond
-            gathered[:, chosen] = past[connection.delay + beyond - 1][:, chosen]
+            selected = connection.axonal_delays == beyond
+            gathered[:, selected] = past[connection.delay + beyond - 1][:, selected]
     return gathered if gathered.any() else None
 
 
 class _State:
-    """One population's neurons for all samples, and what is kept of them."""
+    """One population's neurons for all samples, and what is recorded of them."""
 
     def __init__(
-        self, population: FloatPopulation, network: FloatNetwork, start: int, size: tuple[int, int], keep: Kept
+        self, population: FloatPopulation, network: FloatNetwork, start: int, size: tuple[int, int], keep: Recorded
     ) -> None:
         self.name, self._population, self._start = population.name, population, start
         incoming = [c for c in network.connections if c.target == population.name]
         self._incoming = [(c, SynapticInput(c)) for c in incoming]
-        shape, whole = (size[1], population.size), (*size, population.size)
+        shape, recorded_shape = (size[1], population.size), (*size, population.size)
         graded = population.sends == "voltage"
         self.u, self.v = np.zeros(shape), np.tile(population.v_initial, (size[1], 1))
         self.sent: NDArray[Any] = np.zeros(shape, np.float64 if graded else np.bool_)
         self.count: NDArray[Any] = np.zeros(shape, np.float64 if graded else np.int32)
-        self.spikes = np.zeros(whole, self.sent.dtype) if keep != "counts" else None
-        self.currents = np.zeros(whole) if keep == "all" else None
-        self.voltages = np.zeros(whole) if keep == "all" else None
+        self.spikes = np.zeros(recorded_shape, self.sent.dtype) if keep != "counts" else None
+        self.currents = np.zeros(recorded_shape) if keep == "all" else None
+        self.voltages = np.zeros(recorded_shape) if keep == "all" else None
 
     def update(self, step: int, sent: Mapping[str, deque[NDArray[Any]]]) -> None:
-        """One step, from what all nodes sent before."""
+        """Advance one step, given what all nodes sent before."""
         if step >= self._start:
             self._advance(sent)
         self.count += self.sent
@@ -111,11 +112,11 @@ class _State:
         p = self._population
         bias = p.bias + p.voltage_decay * p.v_leak
         total = np.zeros_like(self.u)
-        for connection, arriving in self._incoming:
-            arrived = _arrived(connection, sent[connection.source])
-            if arrived is not None:
-                arriving(arrived, total)
-        # what was sent before stays as it is: others may still read it
+        for connection, add_input in self._incoming:
+            spikes = _arriving_now(connection, sent[connection.source])
+            if spikes is not None:
+                add_input(spikes, total)
+        # a new array: others may still read what was sent before
         self.sent = np.empty_like(self.sent)
         if p.sends == "voltage":
             self.u = self.u * (1 - p.current_decay) + total

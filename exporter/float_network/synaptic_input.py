@@ -1,4 +1,4 @@
-"""What a connection adds to its targets, by events: spikes are few, so only their weights are read."""
+"""A connection's synaptic input, by events: spikes are sparse, so only their weights are read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from scipy.sparse import coo_array, csr_array
 from .float_network import ConvGeometry, FloatConnection, Floats
 from .kernels import scatter
 
-# above this share of active sources a product of whole matrices is faster
+# above this fraction of active sources a full matrix product is faster
 _DENSE = 0.15
-# synapses of a convolution that are listed; larger ones are always multiplied whole
-_LISTED = 1 << 25
+# most synapses of a convolution that are listed; larger ones are always computed as a convolution
+_MAX_LISTED = 1 << 25
 
 
 class SynapticInput:
-    """A connection laid out a source element a row, (source size, target size), if it is small enough to be listed."""
+    """A connection with one row per source element, (source size, target size), if it is small enough to be listed."""
 
     def __init__(self, connection: FloatConnection) -> None:
         self._connection = connection
@@ -35,7 +35,7 @@ class SynapticInput:
 
 
 def arriving(connection: FloatConnection, sent: Floats) -> Floats:
-    """The weighted sum that reaches each target, (batch, target size), of what was sent, (batch, source size)."""
+    """The synaptic input of each target, (batch, target size), given what was sent, (batch, source size)."""
     if connection.geometry is None:
         # weights first: a csr_array on the right of @ becomes a slow conversion
         result: Floats = (connection.weights @ sent.T).T
@@ -44,7 +44,7 @@ def arriving(connection: FloatConnection, sent: Floats) -> Floats:
 
 
 def conv_matrix(geometry: ConvGeometry, kernel: Floats) -> csr_array:
-    """A convolution as the matrix (target size, source size) that does the same."""
+    """A convolution as an equivalent matrix (target size, source size)."""
     out, inside, tall, wide = kernel.shape
     channels, height, width = geometry.input_shape
     _, rows, columns = geometry.output_shape
@@ -55,13 +55,13 @@ def conv_matrix(geometry: ConvGeometry, kernel: Floats) -> csr_array:
             y = np.arange(rows) * geometry.stride[0] - geometry.padding[0] + ky * geometry.dilation[0]
             x = np.arange(columns) * geometry.stride[1] - geometry.padding[1] + kx * geometry.dilation[1]
             oy, ox = np.flatnonzero((y >= 0) & (y < height)), np.flatnonzero((x >= 0) & (x < width))
-            place = (oy[:, None] * columns + ox).reshape(-1)
-            origin = (y[oy][:, None] * width + x[ox]).reshape(-1)
+            target_position = (oy[:, None] * columns + ox).reshape(-1)
+            source_position = (y[oy][:, None] * width + x[ox]).reshape(-1)
             o, c = np.meshgrid(np.arange(out), np.arange(inside), indexing="ij")
             source = (o // (out // groups)) * inside + c
-            targets.append((o[..., None] * (rows * columns) + place).reshape(-1))
-            sources.append((source[..., None] * (height * width) + origin).reshape(-1))
-            values.append(np.broadcast_to(kernel[:, :, ky, kx, None], (out, inside, len(place))).reshape(-1))
+            targets.append((o[..., None] * (rows * columns) + target_position).reshape(-1))
+            sources.append((source[..., None] * (height * width) + source_position).reshape(-1))
+            values.append(np.broadcast_to(kernel[:, :, ky, kx, None], (out, inside, len(target_position))).reshape(-1))
     shape = math.prod(geometry.output_shape), channels * height * width
     ends = np.concatenate(targets), np.concatenate(sources)
     return csr_array(coo_array((np.concatenate(values), ends), shape=shape))
@@ -72,7 +72,7 @@ def _by_source(connection: FloatConnection) -> csr_array | None:
     if geometry is None:
         return csr_array(csr_array(connection.weights).T)
     synapses = math.prod(geometry.output_shape) * math.prod(connection.weights.shape[1:])
-    if synapses > _LISTED:
+    if synapses > _MAX_LISTED:
         return None
     return csr_array(conv_matrix(geometry, connection.weights).T)
 

@@ -1,9 +1,9 @@
-"""What each framework means by the NIR it writes: its reset, its discretisation, its time step, and where its numbers
-are not NIR's.
+"""What each framework means by the NIR it writes: reset, discretisation, time step, and numbers that differ from NIR's.
 
-NIR says neither how a neuron resets nor how time is cut into steps, and the exporters differ in what they call r, w_in
-or tau. A dialect says it for one framework, so that a graph computes on the chip what it computed there. Each was read
-in the framework's own source at the version named, and is held against its spikes by tests/benchmarks/test_frameworks.py.
+NIR specifies neither the reset of a neuron nor the discretisation of time, and exporters differ in the meaning of r,
+w_in and tau. A dialect specifies them for one framework, so that a graph computes the same on the chip as there. Each
+was derived from the framework's source at the stated version, and tests/benchmarks/test_frameworks.py compares its
+spikes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Rewrite = Callable[[nir.NIRNode, float], nir.NIRNode]
 
 @dataclass(frozen=True)
 class Dialect:
-    """One framework: what --reset, --discretize and --dt must be, and how a node reads in NIR's own meaning.
+    """One framework: its --reset, --discretize and --dt, and how its nodes translate to NIR's own meaning.
 
-    dt: seconds a step, None where the user's own network decides it; step: from that to the time step in the file's
-    units; node: (node, time step) -> the node as NIR means it.
+    dt: seconds per step, None where the user's network decides it; step: converts dt to the time step in the file's
+    units; node: (node, time step) -> the node in NIR's meaning.
     """
 
     name: str
@@ -39,11 +39,13 @@ class Dialect:
     step: Callable[[float], float] = lambda dt: dt
     node: Rewrite = lambda node, _: node
 
-    def apply(self, graph: nir.NIRGraph, dt: float | None, where: str = "graph") -> tuple[nir.NIRGraph, float]:
-        """The graph in NIR's own meaning, and the time step that goes with it; raises InputError without one."""
+    def apply(self, graph: nir.NIRGraph, dt: float | None, context: str = "graph") -> tuple[nir.NIRGraph, float]:
+        """The graph in NIR's own meaning, and its time step; raises InputError without one."""
         seconds = self.dt if dt is None else dt
         if seconds is None:
-            raise InputError(f"{where}: {self.name} networks have a time step of their own; give it with --dt SECONDS")
+            raise InputError(
+                f"{context}: {self.name} networks have a time step of their own; give it with --dt SECONDS"
+            )
         step = self.step(seconds)
         return _rewritten(graph, self.node, step), step
 
@@ -55,12 +57,12 @@ def get_dialect(name: str) -> Dialect:
     return DIALECTS[name]
 
 
-def apply_dialect(graph: nir.NIRGraph, options: CompileOptions, where: str) -> tuple[nir.NIRGraph, CompileOptions]:
-    """The graph in NIR's own meaning, and the options with what its framework decides; raises InputError."""
+def apply_dialect(graph: nir.NIRGraph, options: CompileOptions, context: str) -> tuple[nir.NIRGraph, CompileOptions]:
+    """The graph in NIR's own meaning, and the options completed by its framework's; raises InputError."""
     if options.framework is None:
         return graph, options
     dialect = get_dialect(options.framework)
-    graph, dt = dialect.apply(graph, options.dt, where)
+    graph, dt = dialect.apply(graph, options.dt, context)
     return graph, replace(
         options,
         dt=dt,
@@ -79,12 +81,12 @@ def _rewritten(graph: nir.NIRGraph, rewrite: Rewrite, step: float) -> nir.NIRGra
 
 
 def _integrate_a_second(node: nir.NIRNode, step: float) -> nir.NIRNode:
-    """IF as its equation reads, dv/dt = r I: a step adds r dt I."""
+    """IF as in its equation, dv/dt = r I: a step adds r dt I."""
     return replace(node, r=np.asarray(node.r) * step) if isinstance(node, nir.IF) else node
 
 
 def _unit_gain(node: nir.NIRNode, step: float) -> nir.NIRNode:
-    """LIF whose input is added to v as it is: v <- (1 - dt/tau) v + x."""
+    """LIF whose input is added to v unscaled: v <- (1 - dt/tau) v + x."""
     if not isinstance(node, nir.LIF):
         return node
     return replace(node, r=1 / decay(node.tau, step, "euler"))
@@ -103,7 +105,7 @@ def _filtered_before_use(node: nir.NIRNode, step: float) -> nir.NIRNode:
 _KNOWN = (
     Dialect(
         "snntorch", "1.0.0", "subtract_after_decay", "euler", 1e-4,
-        "its exporter writes dt = 1e-4 whatever the user had; reset_mechanism and reset_delay are not in the file: "
+        "its exporter writes dt = 1e-4 whatever the user set; reset_mechanism and reset_delay are not in the file: "
         'these are its defaults, "subtract" and True',
     ),
     Dialect(
@@ -113,7 +115,7 @@ _KNOWN = (
     ),
     Dialect(
         "sinabs", "3.1.3", "subtract", "exponential", 1.0,
-        "an IF adds r I a step, whatever the step; a neuron may spike several times a step there (MultiSpike), "
+        "an IF adds r I per step, whatever the step; a neuron may spike several times per step there (MultiSpike), "
         "once here",
     ),
     Dialect(
@@ -122,7 +124,7 @@ _KNOWN = (
     ),
     Dialect(
         "rockpool", "3.1.0", "subtract", "exponential", None,
-        "currents decay before they are used, and the exporter's r is not NIR's; once a step: max_spikes_per_dt=1",
+        "currents decay before they are used, and the exporter's r is not NIR's; once per step: max_spikes_per_dt=1",
         node=_filtered_before_use,
     ),
     Dialect(

@@ -1,4 +1,4 @@
-"""Pass: v leaks to 0, as the chip's does; what it leaked to becomes part of the bias.
+"""Pass: v leaks to 0, as the chip's does; v_leak becomes part of the bias.
 
 v (1 - d) + d v_leak + u + bias  =  v (1 - d) + u + (bias + d v_leak)
 """

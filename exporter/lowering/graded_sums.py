@@ -1,13 +1,13 @@
-"""Sums of spike trains, such as SEW's ADD, as graded spikes: the chip adds layers up once, not in every synapse.
+"""Sums of spike trains, such as SEW's ADD, as graded spikes: layers are added once, not in every synapse.
 
-A synapse that reads the sum of several layers stands on the chip once for each of them. Here a relay (GradedVec) reads
-them through synapses of weight 1 and sends the sum on as one payload, so that the synapse stands once:
+A synapse that reads the sum of several layers is stored on the chip once for each of them. Here a relay (GradedVec)
+reads them through synapses of weight 1 and sends the sum as one payload, so that the synapse is stored once:
 
     r[t] = sum over layers k of s_k[t - e_k],   sum over k of W s_k[t - d_k] = W r[t - f],   d_k = e_k + f
 
-No layer's spikes change by that. A relay takes a step, so that the layers behind it run one later.
+No layer's spikes change. A relay takes a step, so the layers after it run one step later.
 Source: Fang et al., Deep Residual Learning in Spiking Neural Networks, NeurIPS 2021, table 1: a + x is 0, 1 or 2, which
-a spike with a payload can say.
+a payload can carry.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spikeport.exporter.program.validate import validate
 
 
 def reserve_relay_step(network: FloatNetwork) -> FloatNetwork:
-    """The network in which what is to be summed takes two steps at least: to a relay, and on."""
+    """The network with at least two steps for connections to be summed: to a relay, and from it."""
     sends = {p.name for p in network.populations if p.sends == "spikes"}
     families: dict[tuple[str, str], list[FloatConnection]] = {}
     for c in network.connections:
@@ -38,7 +38,7 @@ def reserve_relay_step(network: FloatNetwork) -> FloatNetwork:
 
 
 def insert_relays(program: ChipProgram) -> ChipProgram:
-    """The program in which a relay stands for the layers that a synapse sums, wherever there is time for it."""
+    """The program with a relay in place of the layers that a synapse sums, wherever delays leave time for it."""
     senders = {p.name for p in program.populations if not p.GRADED}
     families: dict[Hashable, list[Connection]] = {}
     for connection in program.connections:
@@ -46,21 +46,21 @@ def insert_relays(program: ChipProgram) -> ChipProgram:
             families.setdefault(_same(connection), []).append(connection)
     relays: dict[frozenset[tuple[str, int]], GradedVec] = {}
     links: list[Connection] = []
-    read: dict[int, Connection | None] = {}
-    taken = {node.name for node in program.nodes}
+    replaced: dict[int, Connection | None] = {}
+    used = {node.name for node in program.nodes}
     for family in families.values():
         sources = {c.source: c.delay for c in family}
         if len(sources) < 2 or len(sources) < len(family):
             continue
-        onward = min(sources.values()) - 1
-        heard = frozenset((source, delay - onward) for source, delay in sources.items())
-        if heard not in relays:
-            relays[heard] = relay = _relay(family[0].target, program.source_shape(family[0].source), taken)
+        relay_delay = min(sources.values()) - 1
+        relay_inputs = frozenset((source, delay - relay_delay) for source, delay in sources.items())
+        if relay_inputs not in relays:
+            relays[relay_inputs] = relay = _relay(family[0].target, program.source_shape(family[0].source), used)
             bits = program.widths.weight_bits
-            links += [_unit(bits, source, relay, delay - onward) for source, delay in sources.items()]
-        read |= {id(c): None for c in family}
-        read[id(family[0])] = replace(family[0], source=relays[heard].name, delay=onward)
-    connections = (read.get(id(c), c) for c in program.connections)
+            links += [_unit(bits, source, relay, delay - relay_delay) for source, delay in sources.items()]
+        replaced |= {id(c): None for c in family}
+        replaced[id(family[0])] = replace(family[0], source=relays[relay_inputs].name, delay=relay_delay)
+    connections = (replaced.get(id(c), c) for c in program.connections)
     return validate(
         replace(
             program,
@@ -71,13 +71,13 @@ def insert_relays(program: ChipProgram) -> ChipProgram:
 
 
 def without_relays(program: ChipProgram, layers: Collection[str]) -> ChipProgram:
-    """The other way round: the same layers with the same spikes at the same steps; layers: what is no relay."""
+    """Remove relays: the same layers, spikes and steps; layers: populations that are not relays."""
     relays = {p.name for p in program.populations if isinstance(p, GradedVec)} - set(layers)
     connections: list[Connection] = []
     for c in program.connections:
         if c.source in relays:
-            heard = program.into(c.source)
-            connections += [replace(c, source=part.source, delay=c.delay + part.delay) for part in heard]
+            relay_inputs = program.into(c.source)
+            connections += [replace(c, source=part.source, delay=c.delay + part.delay) for part in relay_inputs]
         elif c.target not in relays:
             connections.append(c)
     populations = tuple(p for p in program.populations if p.name not in relays)
@@ -85,14 +85,14 @@ def without_relays(program: ChipProgram, layers: Collection[str]) -> ChipProgram
 
 
 def _can_be_summed(connection: Connection, senders: Collection[str]) -> bool:
-    """Whether it carries spikes of a layer, to another one, by one delay that leaves room for a relay."""
+    """Whether it carries spikes between two layers, with one delay that leaves time for a relay."""
     plain = connection.axonal_delays is None and connection.synaptic_delays is None
     between = connection.source in senders and connection.source != connection.target
     return plain and between and connection.delay > 1
 
 
 def _same(connection: Connection) -> Hashable:
-    """What connections share that are one synapse's from several layers, part by part: all but source and delay."""
+    """Key of the connections of one synapse from several layers, part by part: everything but source and delay."""
     values = {f.name: getattr(connection, f.name) for f in fields(connection)} | {"source": "", "delay": 0}
     return type(connection), tuple(_hashable(value) for value in values.values())
 
@@ -101,15 +101,15 @@ def _hashable(value: Any) -> Hashable:
     return (value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
 
 
-def _relay(target: str, shape: tuple[int, ...], taken: set[str]) -> GradedVec:
-    names = (f"{target}_sum{number or ''}" for number in range(len(taken) + 1))
-    name = next(name for name in names if name not in taken)
-    taken.add(name)
+def _relay(target: str, shape: tuple[int, ...], used: set[str]) -> GradedVec:
+    names = (f"{target}_sum{number or ''}" for number in range(len(used) + 1))
+    name = next(name for name in names if name not in used)
+    used.add(name)
     return GradedVec.of(name, shape, vth=0)
 
 
 def _unit(weight_bits: int, source: str, relay: GradedVec, delay: int) -> Connection:
-    """Synapses of weight 1, each element to its own; narrower weights than the chip's have no 1."""
+    """One-to-one synapses of weight 1; widths narrower than the chip's cannot represent 1."""
     shape, size = relay.shape, relay.size
     shared: dict[str, Any] = {
         "source": source,

@@ -1,6 +1,6 @@
-"""What reaches a node through nodes without memory, written out: the way for every graph that no pass could shorten.
+"""The input of a node through stateless nodes, expanded: for every graph that no pass could shorten.
 
-Between neurons, NIR's nodes are linear, so whatever stands there is a sum of matrices, one a source and delay:
+NIR's nodes between neurons are linear, so any path is a sum of matrices, one per source and delay:
 
     y(t) = sum over sources s and delays n of M[s, n] s(t - n)  +  sum over n of b[n] (from step n on)
 """
@@ -23,36 +23,36 @@ from spikeport.exporter.nir_graph.shapes import Shape
 
 from .discretize import delay_steps
 
-# stored weights of the largest matrix that is written out
+# stored weights of the largest expanded matrix
 _LARGEST = 1 << 27
 
 
 @dataclass
 class LinearForm:
-    """Matrices (size, source size) by source and delay in steps, and biases (size,) by the step they begin at."""
+    """Matrices (size, source size) by source and delay in steps, and biases (size,) by their first step."""
 
     shape: Shape
     matrices: dict[tuple[str, int], csr_array] = field(default_factory=dict)
     biases: dict[int, Floats] = field(default_factory=dict)
 
     def add(self, other: LinearForm) -> None:
-        """Add another form of as many elements."""
+        """Add another form of the same size."""
         for key, matrix in other.matrices.items():
             self.matrices[key] = self.matrices[key] + matrix if key in self.matrices else matrix
         for step, bias in other.biases.items():
             self.biases[step] = self.biases.get(step, 0) + bias
 
     def through(self, matrix: csr_array, shape: Shape) -> LinearForm:
-        """What a matrix makes of this form."""
+        """This form multiplied by a matrix."""
         matrices = {key: csr_array(matrix @ own) for key, own in self.matrices.items()}
         return LinearForm(shape, matrices, {step: matrix @ bias for step, bias in self.biases.items()})
 
     def delayed(self, steps: NDArray[np.int32]) -> LinearForm:
-        """The form with every element later by its own number of steps."""
+        """The form with every element delayed by its own number of steps."""
         late = LinearForm(self.shape)
         for n in np.unique(steps):
-            chosen = diags_array((steps == n).astype(np.float64), format="csr")
-            part = self.through(csr_array(chosen), self.shape)
+            selection = diags_array((steps == n).astype(np.float64), format="csr")
+            part = self.through(csr_array(selection), self.shape)
             late.add(LinearForm(
                 self.shape, {(source, k + int(n)): m for (source, k), m in part.matrices.items()},
                 {k + int(n): b for k, b in part.biases.items()},
@@ -60,29 +60,31 @@ class LinearForm:
         return late
 
 
-def linear_form(graph: nir.NIRGraph, name: str, shapes: Mapping[str, Shape], dt: float, where: str) -> LinearForm:
-    """The form of what a node puts out; raises InputError that names the node whose input does not fit it."""
+def linear_form(graph: nir.NIRGraph, name: str, shapes: Mapping[str, Shape], dt: float, context: str) -> LinearForm:
+    """The form of a node's output; raises InputError that names the node whose input does not fit it."""
     node = graph.nodes[name]
     if name not in shapes:
-        raise InputError(f"{where}: node {name!r} ({type(node).__name__}) reads what it cannot; {_wanted(node)}")
+        raise InputError(f"{context}: node {name!r} ({type(node).__name__}) reads what it cannot; {_accepted(node)}")
     shape = shapes[name]
     size = math.prod(shape)
     if isinstance(node, (nir.Input, *NEURONS)):
         return LinearForm(shape, {(name, 0): csr_array(eye_array(size))})
     sources = predecessors(graph, name)
     if not sources:
-        raise InputError(f"{where}: nothing leads to node {name!r}; add an edge from an input or a neuron")
+        raise InputError(f"{context}: nothing leads to node {name!r}; add an edge from an input or a neuron")
     form: LinearForm | None = None
     for source in sources:
-        part = linear_form(graph, source, shapes, dt, where)
+        part = linear_form(graph, source, shapes, dt, context)
         if form is None:
             form = part
         elif math.prod(form.shape) != math.prod(part.shape):
-            raise InputError(f"{where}: node {name!r} is fed by shapes {form.shape} and {part.shape}; make them alike")
+            raise InputError(
+                f"{context}: node {name!r} is fed by shapes {form.shape} and {part.shape}; make them equal"
+            )
         else:
             form.add(part)
     assert form is not None
-    return _through_node(form, node, shape, dt, f"{where}: node {name!r} ({type(node).__name__})")
+    return _through_node(form, node, shape, dt, f"{context}: node {name!r} ({type(node).__name__})")
 
 
 def conv_matrix(weight: Floats, conv: nir.Conv2d, shape: Shape, out: Shape) -> csr_array:
@@ -103,30 +105,30 @@ def conv_matrix(weight: Floats, conv: nir.Conv2d, shape: Shape, out: Shape) -> c
     return csr_array(coo_array((values, (targets, sources)), shape=(math.prod(out), math.prod(shape))))
 
 
-def _through_node(form: LinearForm, node: nir.NIRNode, shape: Shape, dt: float, what: str) -> LinearForm:
+def _through_node(form: LinearForm, node: nir.NIRNode, shape: Shape, dt: float, context: str) -> LinearForm:
     if isinstance(node, nir.Delay):
-        steps, _ = delay_steps(node.delay, dt, f"{what}, delay")
-        return _sized(form, math.prod(shape), what).delayed(steps.reshape(-1))
+        steps, _ = delay_steps(node.delay, dt, f"{context}, delay")
+        return _sized(form, math.prod(shape), context).delayed(steps.reshape(-1))
     if isinstance(node, nir.Scale):
         scale = np.asarray(node.scale, np.float64).reshape(-1)
-        return _sized(form, scale.size, what).through(csr_array(diags_array(scale)), shape)
-    matrix = _matrix(form, node, shape, what)
+        return _sized(form, scale.size, context).through(csr_array(diags_array(scale)), shape)
+    matrix = _matrix(form, node, shape, context)
     result = form.through(matrix, shape)
     if sum(m.nnz for m in result.matrices.values()) > _LARGEST:
         raise InputError(
-            f"{what} and what stands before it become a matrix of more than {_LARGEST} weights; put a neuron between"
+            f"{context} and the nodes before it become a matrix of more than {_LARGEST} weights; put a neuron between"
         )
     if isinstance(node, SYNAPSES):
         try:
             bias = bias_of(node, shape)
         except ValueError as error:
-            raise InputError(f"{what} {error}") from error
+            raise InputError(f"{context} {error}") from error
         if np.any(bias):
             result.add(LinearForm(shape, {}, {0: bias}))
     return result
 
 
-def _matrix(form: LinearForm, node: nir.NIRNode, shape: Shape, what: str) -> csr_array:
+def _matrix(form: LinearForm, node: nir.NIRNode, shape: Shape, context: str) -> csr_array:
     if isinstance(node, POOLS):
         kernel = pair(node.kernel_size)
         factor = 1 / (kernel[0] * kernel[1]) if isinstance(node, nir.AvgPool2d) else 1.0
@@ -139,22 +141,22 @@ def _matrix(form: LinearForm, node: nir.NIRNode, shape: Shape, what: str) -> csr
         out = shape if len(shape) == 3 else (shape[0], 1, *shape[1:])
         if len(image) != 3 or weight.shape[1] * int(node.groups) != image[0]:
             raise InputError(
-                f"{what} has weights {weight.shape} and {node.groups} groups, but reads shape {form.shape}"
+                f"{context} has weights {weight.shape} and {node.groups} groups, but reads shape {form.shape}"
             )
         return conv_matrix(weight, node, image, out)
     if weight.ndim != 2 or weight.shape[1] != math.prod(form.shape):
-        raise InputError(f"{what} has weights of shape {weight.shape}, but reads shape {form.shape}")
+        raise InputError(f"{context} has weights of shape {weight.shape}, but reads shape {form.shape}")
     return csr_array(weight)
 
 
-def _sized(form: LinearForm, size: int, what: str) -> LinearForm:
+def _sized(form: LinearForm, size: int, context: str) -> LinearForm:
     if math.prod(form.shape) != size:
-        raise InputError(f"{what} has {size} elements, but reads shape {form.shape}; make them as many")
+        raise InputError(f"{context} has {size} elements, but reads shape {form.shape}; give both the same size")
     return form
 
 
-def _wanted(node: nir.NIRNode) -> str:
+def _accepted(node: nir.NIRNode) -> str:
     images = isinstance(node, (nir.Conv1d, nir.Conv2d, *POOLS))
     return (
-        "it takes images (channels, height, width) not smaller than its kernel" if images else "say its input's shape"
+        "it takes images (channels, height, width) not smaller than its kernel" if images else "state its input's shape"
     )

@@ -1,19 +1,19 @@
 """NIR graph -> the chip's normal form (FloatNetwork), once the passes have folded gains and resets.
 
-With decays d a step (exporter/lowering/discretize.py), forward Euler or exponential, r = w_in = 1 and v_reset = 0:
+With decays d per step (exporter/lowering/discretize.py), forward Euler or exponential, r = w_in = 1 and v_reset = 0:
 
     LI, LIF          v <- v (1 - d) + d (v_leak + I)
     CubaLI, CubaLIF  i <- i (1 - d_syn) + d_syn S;   v <- v (1 - d_mem) + d_mem (v_leak + i)
     I, IF            v <- v + I
     Threshold        v <- I
 
-IF's equation is dv/dt = r I, but the frameworks that export it (Sinabs, for one) mean one step of v += r I and
-know no seconds: its gain is r, not r dt, whatever the time step. v does not leak and there is no filter.
+IF's equation is dv/dt = r I, but the frameworks that export it (Sinabs, for one) mean v += r I per step, without
+seconds: its gain is r, not r dt, whatever the time step. v does not leak and there is no filter.
 
-The factor before I (or S) is folded into threshold and bias, which the chip holds a neuron: dividing u and v by it
-leaves every spike as it was and lets convolutions keep their shared kernel. Neurons that send their voltage keep it, so
-there the factor goes into the weights. An Affine's bias is added to v where there is no filter before it, and comes
-from a bias axon where there is, or where a Delay holds it back.
+The factor of I (or S) is folded into threshold and bias, which the chip stores per neuron: dividing u and v by it
+changes no spike and lets convolutions keep their shared kernel. Neurons that send their voltage must keep its unit, so
+their factor goes into the weights. An Affine's bias is added to v if no filter precedes it; after a filter or a Delay
+it comes from a bias axon.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from spikeport.exporter.program.chip_program import InputPort
 
 from .bias_axons import bias_axon
 from .discretize import decay
-from .incoming import Arriving, arriving_at, delay_notes
+from .incoming import Incoming, delay_notes, incoming_of
 
 
 @dataclass(frozen=True)
 class _Dynamics:
-    """A neuron's decays a step and the factor before its input, each (size,); passed: whether its input is filtered."""
+    """A neuron's decays per step and its input's factor, each (size,); filtered: whether its input is."""
 
     current_decay: Floats
     voltage_decay: Floats
@@ -55,11 +55,10 @@ class _Dynamics:
     filtered: bool
 
 
-def lower(graph: nir.NIRGraph, options: LoweringOptions, where: str = "graph") -> FloatNetwork:
-    """Lower a graph that the passes have been over; raises InputError for what the chip cannot hold.
+def lower(graph: nir.NIRGraph, options: LoweringOptions, context: str = "graph") -> FloatNetwork:
+    """Lower a graph after the passes; raises InputError for what the chip cannot represent.
 
-    What v leaks to is no part of the bias yet (exporter/lowering/fold_leak.py), and the connections' delays are not balanced
-    (exporter/lowering/balance_delays.py).
+    v_leak is not part of the bias yet (fold_leak.py), and the connections' delays are not balanced (balance_delays.py).
     """
     shapes = output_shapes(graph)
     inputs = tuple(InputPort(n, shapes[n]) for n, node in graph.nodes.items() if isinstance(node, nir.Input))
@@ -69,22 +68,22 @@ def lower(graph: nir.NIRGraph, options: LoweringOptions, where: str = "graph") -
         if isinstance(node, NEURONS):
             shape = shapes[name]
             if not math.prod(shape):
-                raise InputError(f"{where}: {name!r} has shape {shape}, which holds no neuron")
-            dynamics = _dynamics(name, node, math.prod(shape), options, where)
-            population = replace(_population(name, node, shape, dynamics, where), reset=options.reset)
-        elif isinstance(node, nir.Output) and _needs_readout(graph, name, where):
+                raise InputError(f"{context}: {name!r} has shape {shape}, which holds no neuron")
+            dynamics = _dynamics(name, node, math.prod(shape), options, context)
+            population = replace(_population(name, node, shape, dynamics, context), reset=options.reset)
+        elif isinstance(node, nir.Output) and _needs_readout(graph, name, context):
             shape = shapes.get(name, ())
             dynamics = _memoryless(math.prod(shape))
             population = _readout(name, shape)
         else:
             continue
-        arriving = arriving_at(graph, name, shapes, options.dt, where)
+        incoming = incoming_of(graph, name, shapes, options.dt, context)
         if population.sends == "voltage":
-            arriving = arriving.scaled(dynamics.gain)
-        added, found = _with_bias(population, arriving, dynamics, graph.nodes)
+            incoming = incoming.scaled(dynamics.gain)
+        added, links = _with_bias(population, incoming, dynamics, graph.nodes)
         populations += added
-        connections += found
-    outputs = _outputs(graph, where)
+        connections += links
+    outputs = _outputs(graph, context)
     notes = delay_notes(graph, options.dt)
     payloads = {port.name: largest_payload(graph.nodes[port.name]) for port in inputs}
     return FloatNetwork(
@@ -94,13 +93,13 @@ def lower(graph: nir.NIRGraph, options: LoweringOptions, where: str = "graph") -
 
 
 def _with_bias(
-    population: FloatPopulation, arriving: Arriving, dynamics: _Dynamics, taken: Mapping[str, nir.NIRNode]
+    population: FloatPopulation, incoming: Incoming, dynamics: _Dynamics, used: Mapping[str, nir.NIRNode]
 ) -> tuple[list[FloatPopulation], list[FloatConnection]]:
-    """The population with the bias that acts on v from the start; the rest comes from bias axons."""
+    """The population with the bias that acts on v from the start; other biases come from bias axons."""
     axons: list[FloatPopulation] = []
-    links = list(arriving.connections)
-    names = set(taken)
-    for steps, bias in sorted(arriving.biases.items()):
+    links = list(incoming.connections)
+    names = set(used)
+    for steps, bias in sorted(incoming.biases.items()):
         if steps == 0 and not dynamics.filtered:
             population = replace(population, bias=population.bias + bias)
         elif np.any(bias):
@@ -111,30 +110,30 @@ def _with_bias(
     return [*axons, population], links
 
 
-def _needs_readout(graph: nir.NIRGraph, name: str, where: str) -> bool:
-    """Whether an Output reads anything but one neuron, so that a population without memory must put the sum out."""
+def _needs_readout(graph: nir.NIRGraph, name: str, context: str) -> bool:
+    """Whether an Output reads anything but one neuron, so that a memoryless population must output the sum."""
     sources = predecessors(graph, name)
     for source in sources:
         if isinstance(graph.nodes[source], nir.Input):
             raise InputError(
-                f"{where}: output {name!r} reads input {source!r} directly; put a synapse and a neuron between"
+                f"{context}: output {name!r} reads input {source!r} directly; put a synapse and a neuron between"
             )
     return bool(sources) and not (len(sources) == 1 and isinstance(graph.nodes[sources[0]], NEURONS))
 
 
-def _outputs(graph: nir.NIRGraph, where: str) -> tuple[str, ...]:
+def _outputs(graph: nir.NIRGraph, context: str) -> tuple[str, ...]:
     names: list[str] = []
     for name, node in graph.nodes.items():
         if isinstance(node, nir.Output):
             sources = predecessors(graph, name)
             if sources:
-                names.append(name if _needs_readout(graph, name, where) else sources[0])
+                names.append(name if _needs_readout(graph, name, context) else sources[0])
     if not names:
-        raise InputError(f"{where}: no neuron leads to an Output node; add an edge from the last layer to an Output")
+        raise InputError(f"{context}: no neuron leads to an Output node; add an edge from the last layer to an Output")
     return tuple(dict.fromkeys(names))
 
 
-def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics, where: str) -> FloatPopulation:
+def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics, context: str) -> FloatPopulation:
     size = math.prod(shape)
     leak, bias = _field(node, "v_leak", size), np.zeros(size)
     start = np.broadcast_to(initial_voltage(node).reshape(-1), (size,)).copy()
@@ -145,13 +144,13 @@ def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics,
         )  # fmt: skip
     threshold = _field(node, "threshold" if isinstance(node, nir.Threshold) else "v_threshold", size)
     if isinstance(node, nir.Threshold):
-        # without memory, a bias moves input and threshold together
+        # without memory, a bias shifts input and threshold equally
         lift = np.where(threshold > 0, 0.0, 1 - threshold)
         threshold, bias = threshold + lift, bias + lift
     elif np.any(threshold <= 0):
         raise InputError(
-            f"{where}: {name!r} has a v_threshold of {threshold.min():g} above its v_reset; "
-            "it must be positive, for the chip's thresholds are: raise v_threshold or lower v_reset"
+            f"{context}: {name!r} has a v_threshold of {threshold.min():g} above its v_reset; "
+            "it must be positive, as the chip's thresholds are: raise v_threshold or lower v_reset"
         )
     gain = dynamics.gain
     return FloatPopulation(
@@ -160,9 +159,9 @@ def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics,
     )  # fmt: skip
 
 
-def _dynamics(name: str, node: nir.NIRNode, size: int, options: LoweringOptions, where: str) -> _Dynamics:
-    def share(field: str) -> Floats:
-        return decay(_field(node, field, size), options.dt, options.discretize, f"{where}: {name!r}, {field}")
+def _dynamics(name: str, node: nir.NIRNode, size: int, options: LoweringOptions, context: str) -> _Dynamics:
+    def decay_of(field: str) -> Floats:
+        return decay(_field(node, field, size), options.dt, options.discretize, f"{context}: {name!r}, {field}")
 
     one = np.ones(size)
     if isinstance(node, (nir.I, nir.IF)):
@@ -170,9 +169,9 @@ def _dynamics(name: str, node: nir.NIRNode, size: int, options: LoweringOptions,
     if isinstance(node, nir.Threshold):
         return _memoryless(size)
     if isinstance(node, FILTERED):
-        current, voltage = share("tau_syn"), share("tau_mem")
+        current, voltage = decay_of("tau_syn"), decay_of("tau_mem")
         return _Dynamics(current, voltage, current * voltage, True)
-    voltage = share("tau")
+    voltage = decay_of("tau")
     return _Dynamics(one, voltage, voltage, False)
 
 
@@ -181,7 +180,7 @@ def _memoryless(size: int) -> _Dynamics:
 
 
 def _readout(name: str, shape: Shape) -> FloatPopulation:
-    """Neurons that put out what reaches them in the step, for an Output that reads a synapse."""
+    """Neurons that output their input of the step, for an Output that reads a synapse."""
     size = math.prod(shape)
     one = np.ones(size)
     return FloatPopulation(name, shape, one, one, np.full(size, np.inf), np.zeros(size), sends="voltage")

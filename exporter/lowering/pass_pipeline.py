@@ -1,4 +1,4 @@
-"""The way from a NIR graph to the chip's normal form: named steps that can be listed, watched and written to files."""
+"""The named steps from a NIR graph to the chip's normal form; they can be listed, observed and dumped to files."""
 
 from __future__ import annotations
 
@@ -26,65 +26,65 @@ from .passes import PASSES, all_passes
 Watch = Callable[[str, "nir.NIRGraph | FloatNetwork"], None]
 
 
-def listed() -> dict[str, str]:
-    """Every step's name and what it does, in order: passes over the graph, then those to and over the normal form."""
-    said = {
-        # the pass of another package may share its module with others
-        name: _sentence((sys.modules[found.__module__].__doc__ if name in PASSES else found.__doc__) or "")
-        for name, found in all_passes().items()
+def describe_passes() -> dict[str, str]:
+    """Every step's name and description in order: passes over the graph, lowering, passes over the normal form."""
+    descriptions = {
+        # passes of other packages may share a module
+        name: _sentence((sys.modules[transform.__module__].__doc__ if name in PASSES else transform.__doc__) or "")
+        for name, transform in all_passes().items()
     }
-    return said | {
-        "lower": "neurons become compartments with decays, thresholds and biases a step, synapses connections",
+    return descriptions | {
+        "lower": "neurons become compartments with decays, thresholds and biases per step, synapses connections",
         "fold_leak": _sentence(sys.modules[fold_leak.__module__].__doc__ or ""),
-        "balance_delays": "branches that join wait for the longest, and a neuron hears itself exactly a step late",
+        "balance_delays": "joining branches wait for the longest; a neuron receives its own spikes a step later",
     }
 
 
-def run(graph: nir.NIRGraph, options: LoweringOptions, where: str, watch: Watch | None = None) -> FloatNetwork:
-    """All steps in order; `watch` is given each one's name and result. Raises InputError."""
-    seen: Watch = watch or (lambda _name, _result: None)
+def run(graph: nir.NIRGraph, options: LoweringOptions, context: str, on_pass: Watch | None = None) -> FloatNetwork:
+    """Run all steps in order; `on_pass` is called with each one's name and result. Raises InputError."""
+    report: Watch = on_pass or (lambda _name, _result: None)
     for name, transform in all_passes().items():
         graph = transform(graph)
-        seen(name, graph)
-    network = lower(graph, options, where)
-    seen("lower", network)
+        report(name, graph)
+    network = lower(graph, options, context)
+    report("lower", network)
     network = fold_leak(network)
     if options.sums == "graded":
         network = reserve_relay_step(network)
-    seen("fold_leak", network)
+    report("fold_leak", network)
     balanced = balance_delays(network)
-    seen("balance_delays", balanced)
+    report("balance_delays", balanced)
     return balanced
 
 
 def dump_to(folder: Path) -> Watch:
-    """A watch that writes NN_NAME.nir for each graph and NN_NAME.json for each network into a folder."""
+    """A callback that writes NN_NAME.nir for each graph and NN_NAME.json for each network into a folder."""
     make_folder(folder)
-    order = {name: index for index, name in enumerate(listed(), start=1)}
+    order = {name: index for index, name in enumerate(describe_passes(), start=1)}
 
     def write(name: str, result: nir.NIRGraph | FloatNetwork) -> None:
         path = folder / f"{order[name]:02d}_{name}"
         if isinstance(result, FloatNetwork):
-            write_text(path.with_suffix(".json"), json.dumps(network_parts(result), indent=2) + "\n")
+            write_text(path.with_suffix(".json"), json.dumps(network_dict(result), indent=2) + "\n")
         else:
             write_nir(result, path.with_suffix(".nir"))
 
     return write
 
 
-def network_parts(network: FloatNetwork) -> dict[str, Any]:
-    """A network for reading: what connects what, and each constant's lowest and highest value."""
+def network_dict(network: FloatNetwork) -> dict[str, Any]:
+    """A readable summary of a network: its connections, and each constant's lowest and highest value."""
     return {
         "dt": network.dt,
         "inputs": [asdict(port) for port in network.inputs],
-        "populations": [_population_parts(p) for p in network.populations],
-        "connections": [_connection_parts(c) for c in network.connections],
+        "populations": [_population_dict(p) for p in network.populations],
+        "connections": [_connection_dict(c) for c in network.connections],
         "outputs": list(network.outputs),
         "notes": list(network.notes),
     }
 
 
-def _population_parts(population: FloatPopulation) -> dict[str, Any]:
+def _population_dict(population: FloatPopulation) -> dict[str, Any]:
     fields = ("current_decay", "voltage_decay", "threshold", "bias", "v_leak", "v_initial")
     return {
         "name": population.name,
@@ -96,7 +96,7 @@ def _population_parts(population: FloatPopulation) -> dict[str, Any]:
     }
 
 
-def _connection_parts(connection: FloatConnection) -> dict[str, Any]:
+def _connection_dict(connection: FloatConnection) -> dict[str, Any]:
     dense = isinstance(connection.weights, np.ndarray)
     stored = np.asarray(connection.weights if dense else connection.weights.data)
     delays = connection.axonal_delays
@@ -116,7 +116,7 @@ def _connection_parts(connection: FloatConnection) -> dict[str, Any]:
 
 
 def _range(values: Floats) -> list[float | None]:
-    """Lowest and highest; None for infinity, which JSON has no word for."""
+    """Lowest and highest; None for infinity, which JSON cannot represent."""
     if not values.size:
         return [0.0, 0.0]
     return [float(v) if np.isfinite(v) else None for v in (values.min(), values.max())]

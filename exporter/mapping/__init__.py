@@ -1,4 +1,4 @@
-"""Which core of a chip holds which neurons of a program."""
+"""Mapping: which core of a chip holds which neurons of a program."""
 
 from spikeport.exporter.mapping.resources.counts import core_of, per_core
 from spikeport.exporter.mapping.resources.synapses import (

@@ -1,7 +1,8 @@
 """The board: the routers of all chips on one grid.
 
-Cores are numbered chip by chip, in a chip router by router, in squares that grow around a corner: cores of neighbouring
-numbers are neighbours, and however many are used lie close together. So do chips on the board.
+Cores are numbered chip by chip and, within a chip, router by router, in squares that grow around a corner: cores with
+consecutive numbers are neighbours, so any number of cores forms a compact region. Chips on the board are numbered the
+same way.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from spikeport.hardware_profiles.schema import Limits
 
 from .model import Core
 
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Board:
-    """What of a chip's profile says where cores lie."""
+    """The part of a chip's profile that defines the positions of cores."""
 
     cores_per_chip: int
     chips: int
@@ -32,7 +33,7 @@ class Board:
 
     @classmethod
     def of(cls, limits: Limits) -> Board:
-        """The board of a chip's profile; a mesh whose shape is not known is a square."""
+        """The board of a chip's profile; a mesh of unknown shape is a square."""
         cores, shared = int(limits.cores_per_chip), int(limits.cores_per_router or 1)
         columns = int(limits.mesh_columns or math.ceil(math.sqrt(cores / shared)))
         return cls(cores, int(limits.chips_per_board or 1), columns, shared)
@@ -47,38 +48,38 @@ class Board:
         """Rows of routers of a chip."""
         return math.ceil(math.ceil(self.cores_per_chip / self.cores_per_router) / self.columns)
 
-    def place(self, number: int) -> tuple[int, int, int]:
+    def position(self, number: int) -> tuple[int, int, int]:
         """(chip, x, y) of the router of a core by its number."""
         chip, within = divmod(number, self.cores_per_chip)
-        return chip, *squares(self.columns, self.rows)[within // self.cores_per_router]
+        return chip, *compact_order(self.columns, self.rows)[within // self.cores_per_router]
 
-    def places(self, cores: Iterable[Core]) -> Places:
+    def positions(self, cores: Iterable[Core]) -> Positions:
         """(chip, x, y) of cores, (cores, 3)."""
         return np.array([(c.chip, c.x, c.y) for c in cores], np.int64).reshape(-1, 3)
 
-    def ways(self, places: Places, to: Places) -> tuple[Places, Places]:
-        """Routers and chips from places to others, (..., 3): along rows and columns, as messages go, (...) each."""
-        here, there = _on_grid(places[..., 0]), _on_grid(to[..., 0])
-        chips = np.abs(here - there)
+    def distances(self, positions: Positions, others: Positions) -> tuple[Positions, Positions]:
+        """Distances in routers and in chips between positions (..., 3), along rows and columns; (...) each."""
+        chips_from, chips_to = _on_grid(positions[..., 0]), _on_grid(others[..., 0])
+        chips = np.abs(chips_from - chips_to)
         span = np.array([self.columns, self.rows])
-        routers = np.abs(here * span + places[..., 1:] - there * span - to[..., 1:])
+        routers = np.abs(chips_from * span + positions[..., 1:] - chips_to * span - others[..., 1:])
         return routers.sum(axis=-1), chips.sum(axis=-1)
 
 
 @lru_cache(maxsize=64)
-def squares(columns: int, rows: int) -> tuple[tuple[int, int], ...]:
-    """(x, y) of all places of a grid, each a neighbour of the one before, every first n * n of them a square."""
-    found: list[tuple[int, int]] = []
-    # shells are walked in turn this way and that, so that the last whole one ends where the rest of the grid begins
+def compact_order(columns: int, rows: int) -> tuple[tuple[int, int], ...]:
+    """(x, y) of all positions of a grid: consecutive ones are neighbours, the first n * n form a square."""
+    order: list[tuple[int, int]] = []
+    # shells alternate in direction, so that the last full one ends where the rest of the grid starts
     turned = (min(columns, rows) + (columns <= rows)) % 2
     for n in range(max(columns, rows)):
         shell = [(n, y) for y in range(n + 1)] + [(x, n) for x in reversed(range(n))]
         walked = shell if n % 2 == turned else reversed(shell)
-        found += [(x, y) for x, y in walked if x < columns and y < rows]
-    return tuple(found)
+        order += [(x, y) for x, y in walked if x < columns and y < rows]
+    return tuple(order)
 
 
-def _on_grid(chips: Places) -> Places:
+def _on_grid(chips: Positions) -> Positions:
     # an even side, so that the order is the same for every number of chips
     side = 2 * (math.isqrt(int(chips.max(initial=0))) // 2 + 1)
-    return np.array(squares(side, side), np.int64)[chips]
+    return np.array(compact_order(side, side), np.int64)[chips]

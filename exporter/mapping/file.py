@@ -1,8 +1,8 @@
-"""A mapping by hand: a TOML or JSON file that says which core holds which neurons.
+"""A manual mapping: a TOML or JSON file that assigns neurons to cores.
 
     [layers.conv1]
     tile = [24, 32, 4]                       # images: channels, rows and columns of a tile; left out: C order
-    slices = [[0, 3071, 0], [3072, 6143, 1]] # first and last neuron, as the layer is laid out, and core
+    slices = [[0, 3071, 0], [3072, 6143, 1]] # first and last neuron in layout order, and core
 
 Cores are numbered as on the board, see board.py.
 """
@@ -22,15 +22,15 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.hardware_profiles.toml_files import read_toml
 
 from .board import Board
-from .map_program import by_hand
+from .map_program import manual_mapping
 from .model import Slice, Tile
 from .result import Mapping
 
-Held = dict[int, list[Slice]]
+SlicesByCore = dict[int, list[Slice]]
 
 
 def write_map(mapping: Mapping, path: Path) -> None:
-    """Write a mapping as a file that `read_map` takes; raises InputError for another ending than .toml or .json."""
+    """Write a mapping as a file that `read_map` reads; raises InputError for an ending other than .toml or .json."""
     layers = {layer.name: _layer(layer.name, mapping) for layer in mapping.layers}
     if path.suffix == ".json":
         text = json.dumps({"layers": layers}, indent=1) + "\n"
@@ -42,41 +42,41 @@ def write_map(mapping: Mapping, path: Path) -> None:
 
 
 def read_map(path: Path, program: ChipProgram, chip: ChipProfile) -> Mapping:
-    """The mapping that a file says, with everything that does not fit among its reasons.
+    """The mapping in a file; its reasons() list everything that does not fit.
 
-    Raises InputError, in a sentence, for a file that is no mapping of this network on this board: a layer that is
-    unknown or missing, a neuron that is on two cores or on none, a core that the board does not have.
+    Raises InputError for a file that is not a mapping of this network on this board: an unknown or missing layer, a
+    neuron on two cores or on none, a core that the board does not have.
     """
     layers = _layers(path)
     known = [p.name for p in program.populations]
     for name in layers:
         if name not in known:
             raise InputError(
-                f"{path}: {name!r} is no layer of the network{nearest(name, known)}; it has {', '.join(known)}"
+                f"{path}: {name!r} is not a layer of the network{nearest(name, known)}; it has {', '.join(known)}"
             )
-    held: Held = {}
+    by_core: SlicesByCore = {}
     for population in program.populations:
         if population.name not in layers:
             raise InputError(f"{path}: layer {population.name!r} is missing; give its slices [first, last, core]")
-        where = f"{path}: layer {population.name!r}"
-        parts = _slices(where, layers[population.name], population, program)
-        _complete(where, parts, population.size)
+        context = f"{path}: layer {population.name!r}"
+        parts = _slices(context, layers[population.name], population, program)
+        _complete(context, parts, population.size)
         for part, core in parts:
             if not 0 <= core < Board.of(chip.limits).capacity:
                 raise InputError(
-                    f"{where} is on core {core}; the board has cores 0 to {Board.of(chip.limits).capacity - 1}"
+                    f"{context} is on core {core}; the board has cores 0 to {Board.of(chip.limits).capacity - 1}"
                 )
-            if any(other.layer == part.layer for other in held.get(core, [])):
-                raise InputError(f"{where} has two slices on core {core}; a core holds one slice of a layer")
-            held.setdefault(core, []).append(part)
-    return by_hand(program, chip, {core: tuple(parts) for core, parts in held.items()})
+            if any(other.layer == part.layer for other in by_core.get(core, [])):
+                raise InputError(f"{context} has two slices on core {core}; a core holds one slice of a layer")
+            by_core.setdefault(core, []).append(part)
+    return manual_mapping(program, chip, {core: tuple(parts) for core, parts in by_core.items()})
 
 
 def _layer(name: str, mapping: Mapping) -> dict[str, Any]:
-    held = sorted((part.first, part.last, core.number, part.tile)
+    slices = sorted((part.first, part.last, core.number, part.tile)
                   for core in mapping.placed for part in core.slices if part.layer == name)  # fmt: skip
-    content: dict[str, Any] = {"slices": [[first, last, core] for first, last, core, _ in held]}
-    tile = held[0][3]
+    content: dict[str, Any] = {"slices": [[first, last, core] for first, last, core, _ in slices]}
+    tile = slices[0][3]
     return content if tile is None else {"tile": list(tile), **content}
 
 
@@ -106,33 +106,33 @@ def _content(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({(error.strerror or str(error)).lower()}); check the path"
         ) from error
     except ValueError as error:
-        raise InputError(f"{path}: is not complete JSON ({error}); mend or complete the file there") from error
+        raise InputError(f"{path}: is not complete JSON ({error}); fix or complete the file there") from error
     return content if isinstance(content, dict) else {}
 
 
-def _slices(where: str, content: Any, population: Population, program: ChipProgram) -> list[tuple[Slice, int]]:
+def _slices(context: str, content: Any, population: Population, program: ChipProgram) -> list[tuple[Slice, int]]:
     if not isinstance(content, dict) or not set(content) <= {"tile", "slices"} or "slices" not in content:
-        raise InputError(f"{where} has other keys than tile and slices; give its slices [first, last, core]")
-    tile = _tile(where, content["tile"], population) if "tile" in content else None
+        raise InputError(f"{context} has other keys than tile and slices; give its slices [first, last, core]")
+    tile = _tile(context, content["tile"], population) if "tile" in content else None
     encodings = tuple(encoding(c, program) for c in program.into(population.name))
-    found = []
-    listed: list[Any] = content["slices"] if isinstance(content["slices"], list) else [content["slices"]]
-    for part in listed:
+    slices = []
+    entries: list[Any] = content["slices"] if isinstance(content["slices"], list) else [content["slices"]]
+    for part in entries:
         if not _whole(part, 3):
-            raise InputError(f"{where}: {part!r} is no slice; give three whole numbers, [first, last, core]")
+            raise InputError(f"{context}: {part!r} is not a slice; give three whole numbers, [first, last, core]")
         first, last, core = part
         if not 0 <= first <= last < population.size:
             raise InputError(
-                f"{where}: there are no neurons {first} to {last}; the layer has 0 to {population.size - 1}"
+                f"{context}: there are no neurons {first} to {last}; the layer has 0 to {population.size - 1}"
             )
-        found.append((Slice(population.name, first, last, encodings, tile), core))
-    return sorted(found, key=lambda pair: pair[0].first)
+        slices.append((Slice(population.name, first, last, encodings, tile), core))
+    return sorted(slices, key=lambda pair: pair[0].first)
 
 
-def _tile(where: str, tile: Any, population: Population) -> Tile:
+def _tile(context: str, tile: Any, population: Population) -> Tile:
     if len(population.shape) != 3 or not _whole(tile, 3) or min(tile) < 1:
         raise InputError(
-            f"{where}: {tile!r} is no tile of its shape {population.shape}; give [channels, rows, columns]"
+            f"{context}: {tile!r} is not a tile of its shape {population.shape}; give [channels, rows, columns]"
         )
     channels, rows, columns = tile
     return channels, rows, columns
@@ -142,18 +142,18 @@ def _whole(values: Any, count: int) -> bool:
     return isinstance(values, list) and len(values) == count and all(type(n) is int for n in values)
 
 
-def _complete(where: str, parts: list[tuple[Slice, int]], size: int) -> None:
-    """Whether every neuron is on one core; parts by first neuron."""
+def _complete(context: str, parts: list[tuple[Slice, int]], size: int) -> None:
+    """Raises InputError unless every neuron is on exactly one core; parts: by first neuron."""
     end, before = 0, -1
     for part, core in parts:
         if part.first < end:
             both = _neurons(part.first, min(end - 1, part.last))
-            raise InputError(f"{where}: {both} on core {before} and on core {core}; give each to one")
+            raise InputError(f"{context}: {both} on core {before} and on core {core}; give each to one")
         if part.first > end:
-            raise InputError(f"{where}: {_neurons(end, part.first - 1)} on no core; add a slice for it")
+            raise InputError(f"{context}: {_neurons(end, part.first - 1)} on no core; add a slice for it")
         end, before = part.last + 1, core
     if end < size:
-        raise InputError(f"{where}: {_neurons(end, size - 1)} on no core; add a slice for it")
+        raise InputError(f"{context}: {_neurons(end, size - 1)} on no core; add a slice for it")
 
 
 def _neurons(first: int, last: int) -> str:

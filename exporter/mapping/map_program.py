@@ -1,4 +1,4 @@
-"""From a program to its mapping: split, share cores, place."""
+"""Map a program: split layers, share cores, place cores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spikeport.exporter.mapping.resources.core_resources import Amounts, LayerDemand, capacities, fill, sends, together
+from spikeport.exporter.mapping.resources.core_resources import (
+    Amounts,
+    LayerDemand,
+    core_capacities,
+    fan_out_cores,
+    total,
+    utilisation,
+)
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 
@@ -14,7 +21,7 @@ from .advice import board_advice, core_advice, layer_advice
 from .board import Board
 from .model import Core, LimitName, Slice
 from .pack import packed
-from .placement import arranged
+from .placement import place_cores
 from .result import LayerMapping, Mapping
 from .split import neurons_of, split
 
@@ -22,41 +29,43 @@ Contents = Sequence[tuple[tuple[Slice, ...], Amounts]]
 
 
 def map_program(program: ChipProgram, chip: ChipProfile) -> Mapping:
-    """Split every population over the fewest cores at which no limit of a core is broken, and place the cores."""
-    held = _contents(program, chip)
-    order = arranged(program, chip, _numbered(held, Board.of(chip.limits)))
-    return assemble(program, chip, dict(enumerate(held[n] for n in order)))
+    """Split every population over the fewest cores that keep every limit, and place the cores."""
+    contents = _contents(program, chip)
+    order = place_cores(program, chip, _numbered(contents, Board.of(chip.limits)))
+    return assemble(program, chip, dict(enumerate(contents[n] for n in order)))
 
 
 def fits(program: ChipProgram, chip: ChipProfile) -> bool:
-    """Whether a program fits a chip's board: as `map_program`, without placing its cores well."""
+    """Whether a program fits a chip's board: like `map_program`, without optimising the placement."""
     return assemble(program, chip, dict(enumerate(_contents(program, chip)))).fits
 
 
 def _contents(program: ChipProgram, chip: ChipProfile) -> Contents:
-    """What every core holds and needs, in the order of the layers."""
+    """Slices and needs of every core, in the order of the layers."""
     parts = split(program, chip.limits)
     needed = needs(program, chip, parts)
     pairs = [pair for name in parts for pair in zip(parts[name], needed[name], strict=True)]
-    return packed(pairs, capacities(chip.limits))
+    return packed(pairs, core_capacities(chip.limits))
 
 
 def needs(program: ChipProgram, chip: ChipProfile, parts: Table[str, Sequence[Slice]]) -> dict[str, list[Amounts]]:
-    """What every slice needs."""
+    """The needs of every slice."""
     on_cores = {p.name: neurons_of(parts[p.name], p) for p in program.populations}
-    found = {}
+    by_layer = {}
     for p in program.populations:
-        demand, sent = LayerDemand.of(p, program, chip.limits), sends(program, p.name, on_cores)
-        found[p.name] = [demand.needs(part, program, sent) for part in parts[p.name]]
-    return found
+        demand, sent = LayerDemand.of(p, program, chip.limits), fan_out_cores(program, p.name, on_cores)
+        by_layer[p.name] = [demand.needs(part, program, sent) for part in parts[p.name]]
+    return by_layer
 
 
-def assemble(program: ChipProgram, chip: ChipProfile, held: Table[int, tuple[tuple[Slice, ...], Amounts]]) -> Mapping:
-    """The mapping of what cores hold and need, by their numbers on the board."""
-    board, has = Board.of(chip.limits), capacities(chip.limits)
-    numbers = sorted(held)
-    placed = tuple(Core(n, *board.place(n), held[n][0]) for n in numbers)
-    fills = tuple(fill(held[n][1], has) for n in numbers)
+def assemble(
+    program: ChipProgram, chip: ChipProfile, contents: Table[int, tuple[tuple[Slice, ...], Amounts]]
+) -> Mapping:
+    """The mapping, given the slices and needs of cores by their numbers on the board."""
+    board, capacities = Board.of(chip.limits), core_capacities(chip.limits)
+    numbers = sorted(contents)
+    placed = tuple(Core(n, *board.position(n), contents[n][0]) for n in numbers)
+    fills = tuple(utilisation(contents[n][1], capacities) for n in numbers)
     layers = tuple(_layer(p.name, placed, fills) for p in program.populations)
     advice = [layer_advice(layer, program, chip) for layer in layers if not layer.fits]
     if numbers[-1] >= board.capacity:
@@ -64,23 +73,23 @@ def assemble(program: ChipProgram, chip: ChipProfile, held: Table[int, tuple[tup
     return Mapping(layers, board, placed, fills, tuple(advice))
 
 
-def by_hand(program: ChipProgram, chip: ChipProfile, held: Table[int, tuple[Slice, ...]]) -> Mapping:
-    """The mapping that somebody says: slices by the number of their core, every neuron in one."""
+def manual_mapping(program: ChipProgram, chip: ChipProfile, slices_by_core: Table[int, tuple[Slice, ...]]) -> Mapping:
+    """A mapping chosen by the user: slices by the number of their core, every neuron in exactly one."""
     parts: dict[str, list[Slice]] = {p.name: [] for p in program.populations}
-    for slices in held.values():
+    for slices in slices_by_core.values():
         for part in slices:
             parts[part.layer].append(part)
     needed = needs(program, chip, parts)
     by_slice = {part: amounts for name in parts for part, amounts in zip(parts[name], needed[name], strict=True)}
-    used = {core: (slices, together(by_slice[part] for part in slices)) for core, slices in held.items()}
+    used = {core: (slices, total(by_slice[part] for part in slices)) for core, slices in slices_by_core.items()}
     mapping = assemble(program, chip, used)
     shares = zip(mapping.placed, mapping.fills, strict=True)
     broken = [core_advice(core, fills) for core, fills in shares if max(fills.values()) > 1]
     return replace(mapping, advice=tuple(broken))
 
 
-def _numbered(held: Contents, board: Board) -> tuple[Core, ...]:
-    return tuple(Core(n, *board.place(n), slices) for n, (slices, _) in enumerate(held))
+def _numbered(contents: Contents, board: Board) -> tuple[Core, ...]:
+    return tuple(Core(n, *board.position(n), slices) for n, (slices, _) in enumerate(contents))
 
 
 def _layer(name: str, placed: tuple[Core, ...], fills: tuple[Amounts, ...]) -> LayerMapping:
@@ -88,7 +97,7 @@ def _layer(name: str, placed: tuple[Core, ...], fills: tuple[Amounts, ...]) -> L
     most: dict[LimitName, float] = {}
     for number in own:
         for limit, share in fills[number].items():
-            # how many layers a core holds is no matter of how full it is
+            # the number of layers on a core is not a measure of how full it is
             if limit != "layers" or share > 1:
                 most[limit] = max(share, most.get(limit, 0.0))
     largest = max((part.size for n in own for part in placed[n].slices if part.layer == name), default=0)

@@ -1,8 +1,8 @@
-"""What a mapping says: which core holds which neurons of which population, and where the core lies.
+"""Slices and cores of a mapping: which core holds which neurons of which population, and the core's position.
 
-A population lies on cores in slices: neurons in a row, counted in the order in which the population is laid out. A
-vector is laid out in C order, an image tile by tile. Coordinates are those of the router that a core hangs on, within
-its chip; cores of one router share them.
+A population is split over cores in slices: consecutive neurons in the population's layout order. A vector is laid out
+in C order, an image tile by tile. Coordinates are those of a core's router within its chip; cores of one router share
+them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Tile = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Slice:
-    """Neurons `first` to `last` of a population, both included, as the population is laid out.
+    """Neurons `first` to `last` of a population, both included, in its layout order.
 
-    tile: None for C order; (channels, rows, columns) for an image that is laid out tile by tile, tiles in C order and
-    neurons within a tile, too. encodings: the format in which the core holds the synapses of each connection into the
-    population, in the order of `program.into(layer)`.
+    tile: None for C order; (channels, rows, columns) for an image that is laid out tile by tile, with tiles and the
+    neurons of each tile in C order. encodings: the format in which the core stores the synapses of each connection into
+    the population, in the order of `program.into(layer)`.
     """
 
     layer: str
@@ -62,13 +62,13 @@ class Slice:
 def laid_out(shape: tuple[int, ...], tile: Tile) -> NDArray[np.int64]:
     """Indices of all neurons of an image (channels, height, width), tile by tile, (size,)."""
     index = np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
-    found: NDArray[np.int64] = np.concatenate([index[box].reshape(-1) for box in tiles(shape, tile)])
-    found.setflags(write=False)
-    return found
+    order: NDArray[np.int64] = np.concatenate([index[box].reshape(-1) for box in tiles(shape, tile)])
+    order.setflags(write=False)
+    return order
 
 
 def tiles(shape: tuple[int, ...], tile: Tile) -> Iterator[tuple[slice, slice, slice]]:
-    """The places of every tile of an image, those at its far ends smaller, in C order."""
+    """The slices of every tile of an image in C order; those at its far ends are smaller."""
     starts = [range(0, length, step) for length, step in zip(shape, tile, strict=True)]
     for c in starts[0]:
         for y in starts[1]:
@@ -78,7 +78,7 @@ def tiles(shape: tuple[int, ...], tile: Tile) -> Iterator[tuple[slice, slice, sl
 
 @dataclass(frozen=True)
 class Core:
-    """One core: its number on the board, its chip, its router's place on that chip's mesh, and what it holds."""
+    """One core: its number on the board, its chip, its router's position on that chip's mesh, and its slices."""
 
     number: int
     chip: int
@@ -93,6 +93,6 @@ class Core:
 
 
 def slices_of(cores: tuple[Core, ...], layer: str) -> list[tuple[int, Slice]]:
-    """Every slice of a population with the place of its core among `cores`, by first neuron."""
-    found = [(number, part) for number, core in enumerate(cores) for part in core.slices if part.layer == layer]
-    return sorted(found, key=lambda pair: (pair[1].first, pair[0]))
+    """Every slice of a population with the index of its core in `cores`, by first neuron."""
+    slices = [(number, part) for number, core in enumerate(cores) for part in core.slices if part.layer == layer]
+    return sorted(slices, key=lambda pair: (pair[1].first, pair[0]))

@@ -1,4 +1,4 @@
-"""A mapping: every core of the board that is used, what fills it, and whether everything fits."""
+"""A mapping: every used core of the board, how full it is, and whether everything fits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .model import Core, LimitName
 
 @dataclass(frozen=True)
 class LayerMapping:
-    """One population on its cores; fill: the share of each limit that the fullest of them uses."""
+    """One population on its cores; fill: the largest fraction of each limit that one of them uses."""
 
     name: str
     cores: int
@@ -23,7 +23,7 @@ class LayerMapping:
 
     @property
     def limit(self) -> LimitName:
-        """The limit that is nearest or first broken."""
+        """The limit that is closest to being exceeded, or exceeded most."""
         return max(self.fill, key=lambda name: self.fill[name])
 
 
@@ -31,8 +31,8 @@ class LayerMapping:
 class Mapping:
     """All populations on the cores of a board.
 
-    placed: every core in use with what it holds, by number; fills: the share of each limit that it uses; advice: what
-    does not fit and the way out, a sentence each.
+    placed: every core in use with its slices, by number; fills: the fraction of each limit that it uses; advice: what
+    does not fit and the remedy, one sentence each.
     """
 
     layers: tuple[LayerMapping, ...]
@@ -43,7 +43,7 @@ class Mapping:
 
     @property
     def cores(self) -> int:
-        """Cores in all."""
+        """Number of cores."""
         return len(self.placed)
 
     @property
@@ -69,5 +69,5 @@ class Mapping:
         raise KeyError(name)
 
     def reasons(self) -> list[str]:
-        """What does not fit, a sentence each, with the nearest way out."""
+        """What does not fit, one sentence each, with the remedy."""
         return list(self.advice)

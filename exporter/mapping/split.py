@@ -1,8 +1,8 @@
-"""Layers split over cores: the fewest cores at which no limit of a core is broken.
+"""Split layers over the fewest cores that keep every limit.
 
-What leaves a core depends on how many cores the layers behind it take. So all layers are split by everything else
-first; then those whose output axons are too many are split again, given the others, until none is: slices only become
-smaller, so this ends. A limit that one neuron alone breaks is left out of account, and the layer does not fit.
+A core's output axons depend on the number of cores of the next layers. So all layers are first split by all other
+limits; then those with too many output axons are split again, given the others, until none has: slices only become
+smaller, so this ends. A limit that a single neuron exceeds is ignored, and the layer does not fit.
 """
 
 from __future__ import annotations
@@ -12,8 +12,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.mapping.resources.core_resources import Amounts, LayerDemand, Sends, capacities, sends
-from spikeport.exporter.mapping.resources.ranges import Ranges, evened
+from spikeport.exporter.mapping.resources.core_resources import (
+    Amounts,
+    FanOutCores,
+    LayerDemand,
+    core_capacities,
+    fan_out_cores,
+)
+from spikeport.exporter.mapping.resources.ranges import Ranges, equalised
 from spikeport.exporter.mapping.resources.synapses import encoding
 from spikeport.exporter.mapping.resources.tiling import boxes, candidates
 from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, Population
@@ -26,11 +32,11 @@ Parts = dict[str, list[Slice]]
 
 
 def split(program: ChipProgram, limits: Limits) -> Parts:
-    """Slices of every population, in the order in which it is laid out."""
-    has = capacities(limits)
+    """Slices of every population, in layout order."""
+    capacities = core_capacities(limits)
     demands = {p.name: LayerDemand.of(p, program, limits) for p in program.populations}
-    parts = {p.name: _cut(demands[p.name], program, limits, has, _nothing(p)) for p in program.populations}
-    if "output axons" not in has:
+    parts = {p.name: _cut(demands[p.name], program, limits, capacities, _no_fan_out(p)) for p in program.populations}
+    if "output axons" not in capacities:
         return parts
     on_cores = {p.name: neurons_of(parts[p.name], p) for p in program.populations}
     for _ in range(_ROUNDS):
@@ -52,13 +58,13 @@ def _narrowed(
     parts: Parts,
     on_cores: dict[str, list[NDArray[np.int64]]],
 ) -> bool:
-    """Split a layer again if its output axons are too many; whether it has changed."""
-    name, has = population.name, capacities(limits)
-    sent = sends(program, name, on_cores)
-    held = zip(parts[name], on_cores[name], strict=True)
-    if all(sent.axons(part, neurons) <= has["output axons"] for part, neurons in held):
+    """Split a layer again if it has too many output axons; returns whether it changed."""
+    name, capacities = population.name, core_capacities(limits)
+    fan_out = fan_out_cores(program, name, on_cores)
+    slices = zip(parts[name], on_cores[name], strict=True)
+    if all(fan_out.axons(part, neurons) <= capacities["output axons"] for part, neurons in slices):
         return False
-    again = _cut(demands[name], program, limits, has, sent)
+    again = _cut(demands[name], program, limits, capacities, fan_out)
     if len(again) <= len(parts[name]):
         return False
     parts[name] = again
@@ -66,21 +72,23 @@ def _narrowed(
     return True
 
 
-def _nothing(population: Population) -> Sends:
-    return Sends(np.zeros(population.size, np.int64))
+def _no_fan_out(population: Population) -> FanOutCores:
+    return FanOutCores(np.zeros(population.size, np.int64))
 
 
-def _cut(demand: LayerDemand, program: ChipProgram, limits: Limits, has: Amounts, sent: Sends) -> list[Slice]:
+def _cut(
+    demand: LayerDemand, program: ChipProgram, limits: Limits, capacities: Amounts, fan_out: FanOutCores
+) -> list[Slice]:
     population = demand.population
     encodings = tuple(encoding(c, program) for c in demand.incoming)
     images = [c for c in demand.incoming if isinstance(c, ConvConnection) and c.output_shape == population.shape]
     sending = [c for c in program.out_of(population.name) if isinstance(c, ConvConnection)]
     if images or any(c.input_shape == population.shape for c in sending):
-        return _tiled(demand, images, program, limits, has, sent, encodings)
-    ranges = Ranges(demand, program, has, sent)
+        return _tiled(demand, images, program, limits, capacities, fan_out, encodings)
+    ranges = Ranges(demand, program, capacities, fan_out)
     bounds = ranges.cut()
-    if ranges.all_fit(evened(bounds)):
-        bounds = evened(bounds)
+    if ranges.all_fit(equalised(bounds)):
+        bounds = equalised(bounds)
     return [Slice(population.name, first, last, encodings) for first, last in bounds]
 
 
@@ -89,8 +97,8 @@ def _tiled(
     images: list[ConvConnection],
     program: ChipProgram,
     limits: Limits,
-    has: Amounts,
-    sent: Sends,
+    capacities: Amounts,
+    fan_out: FanOutCores,
     encodings: tuple[Encoding, ...],
 ) -> list[Slice]:
     population = demand.population
@@ -100,8 +108,8 @@ def _tiled(
         return [Slice(population.name, a, b, encodings, tile) for a, b in boxes(population.shape, tile)]
 
     def broken(part: Slice) -> list[LimitName]:
-        needed = demand.needs(part, program, sent)
-        return [name for name, most in has.items() if name not in ignored and needed[name] > most]
+        needed = demand.needs(part, program, fan_out)
+        return [name for name, most in capacities.items() if name not in ignored and needed[name] > most]
 
     room = int(limits.compartments_per_core) // demand.compartments
     shapes = list(candidates(population, images, limits, room))

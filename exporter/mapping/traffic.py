@@ -1,4 +1,4 @@
-"""Messages between cores: every spike goes once to each core that has a synapse of it, connection by connection.
+"""Messages between cores: every spike goes once to each core with one of its synapses, per connection.
 
 Spikes of an input enter the mesh at the first router of the first chip.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.mapping.resources.axon_fan_in import heard
+from spikeport.exporter.mapping.resources.axon_fan_in import receives_from
 from spikeport.exporter.mapping.resources.counts import core_of
 from spikeport.exporter.program.chip_program import ChipProgram, Connection
 
@@ -25,10 +25,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Flow:
-    """Messages in the unit of the counts, and how far they go.
+    """Messages in the unit of the counts, and the distance they travel.
 
-    sent, received: (cores,) by core; entering: from the host. hops, chip_hops: steps of all of them from router to
-    router and from chip to chip.
+    sent, received: (cores,) by core; entering: from the host. hops, chip_hops: total steps from router to router and
+    from chip to chip.
     """
 
     sent: Floats
@@ -64,15 +64,15 @@ def flow(
     board: Board,
     counts: NDArray[Any],
 ) -> Flow:
-    """What one input or population sends, over all its connections; counts: spikes a neuron, its shape or (size,)."""
+    """What one input or population sends over all its connections; counts: spikes per neuron, its shape or (size,)."""
     total = Flow.none(len(cores))
-    places = board.places(cores)
+    positions = board.positions(cores)
     for connection in program.out_of(name):
         for target, arriving, entering in _arriving(connection, program, cores, counts):
-            routers, chips = board.ways(places, places[target])
+            routers, chips = board.distances(positions, positions[target])
             received = np.zeros(len(cores))
             received[target] = arriving.sum() + entering
-            from_host = board.ways(np.zeros((1, 3), np.int64), places[target])
+            from_host = board.distances(np.zeros((1, 3), np.int64), positions[target])
             total += Flow(
                 arriving,
                 received,
@@ -84,7 +84,7 @@ def flow(
 
 
 def axons_between(program: ChipProgram, cores: tuple[Core, ...]) -> tuple[Floats, Floats]:
-    """Source elements heard from core to core, (cores, cores), and from the host, (cores,)."""
+    """Source elements received from core to core, (cores, cores), and from the host, (cores,)."""
     between, entering = np.zeros((len(cores), len(cores))), np.zeros(len(cores))
     for connection in program.connections:
         ones = np.ones(program.source_size(connection.source))
@@ -97,14 +97,14 @@ def axons_between(program: ChipProgram, cores: tuple[Core, ...]) -> tuple[Floats
 def _arriving(
     connection: Connection, program: ChipProgram, cores: tuple[Core, ...], counts: NDArray[Any]
 ) -> Iterator[tuple[int, Floats, float]]:
-    """For every core of the target: its number, messages from each core (cores,), and from the host."""
+    """For every core of the target: its index, messages from each core (cores,), and from the host."""
     flat = np.asarray(counts, np.float64).reshape(-1)
     external = connection.source in {port.name for port in program.inputs}
     home = None if external else core_of(cores, connection.source, program.source_shape(connection.source))
     shape = program.population(connection.target).shape
     none = np.zeros(len(cores))
     for number, part in slices_of(cores, connection.target):
-        elements = heard(connection, program, part.neurons(shape))
+        elements = receives_from(connection, program, part.neurons(shape))
         if home is None:
             yield number, none, float(flat[elements].sum())
         else:

@@ -1,1 +1,1 @@
-"""lava-dl's network exchange files (.net, HDF5), in integers already: read into a ChipProgram."""
+"""lava-dl's network exchange files (.net, HDF5), already in integers: read into a ChipProgram and written from one."""

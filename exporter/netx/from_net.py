@@ -1,10 +1,10 @@
-"""A .net file -> ChipProgram, as lava-dl's netx would run it in Lava, in every integer.
+"""A .net file -> ChipProgram, identical in every integer to what lava-dl's netx would run in Lava.
 
-A network whose first layer has neurons (a block `input`) takes real numbers: x enters as the payload rint(weight * x),
-one axon a neuron, which on the chip takes the step that every connection takes.
+A network whose first layer has neurons (a block `input`) takes real numbers: x enters as the payload rint(weight * x)
+on one axon per neuron, which takes a step on the chip as every connection does.
 
-A layer's bias waits for the layer's first input, as in the training that made the file (slayer); netx itself lets it
-act from the first step on, unless its layers are reset one after the other.
+A layer's bias waits for the layer's first input, as in training with slayer; in netx itself it acts from the first
+step, unless its layers are reset one after the other.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from .neurons import population
 from .synapses import Image, convolution, dense, one_to_one
 
 INPUT = "input"
-# what a spike of 1.0 is in a block `input` that says no weight
+# value of a spike of 1.0 in a block `input` without a weight
 _UNIT = 64
-# no synapse, no neuron: the readout, or a change of shape that leaves every element in its place
+# no synapse, no neuron: the readout, or a change of shape that keeps the order of elements
 _STRUCTURE = ("flatten", "average")
 
 
 def compile_net(path: str | Path, chip: ChipProfile, dt: float | None = None) -> ChipProgram:
-    """Read and compile a .net file; dt in seconds, default 1e-3. Raises InputError for what the chip cannot hold."""
+    """Read and compile a .net file; dt in seconds, default 1e-3. Raises InputError for what the chip lacks."""
     layers = read_layers(path)
     builder = _Builder(chip.word_widths.fixed_point())
     for number, layer in enumerate(layers):
-        with naming(layer.where, "export the network again"):
+        with naming(layer.context, "export the network again"):
             builder.add(layer, f"layer{number}")
     if not builder.populations:
         raise InputError(f"{path}: holds no layer with neurons")
@@ -49,7 +49,7 @@ def compile_net(path: str | Path, chip: ChipProfile, dt: float | None = None) ->
 
 
 class _Builder:
-    """Collects populations and connections layer by layer; a chain, as the file is."""
+    """Collect populations and connections layer by layer: the file is a chain."""
 
     def __init__(self, widths: WordWidths) -> None:
         self.widths = widths
@@ -68,7 +68,7 @@ class _Builder:
             self._convolution(layer, name)
         elif layer.kind not in _STRUCTURE:
             known = ", ".join(("input", "dense", "dense_rec", "conv", "pool", *_STRUCTURE))
-            raise InputError(f"{layer.where} is of a type that is not compiled; known are {known}")
+            raise InputError(f"{layer.context} is of a type that is not compiled; known are {known}")
 
     def _input(self, layer: NetLayer, name: str) -> None:
         self._shape = layer.shape
@@ -87,7 +87,7 @@ class _Builder:
             weights = self._matrix(layer, part, shape[0])
             self._enter((weights.shape[1],))
             if weights.shape[1] != math.prod(self._shape):
-                raise InputError(f"{layer.where} takes {weights.shape[1]} inputs, but {self._shape} leads to it")
+                raise InputError(f"{layer.context} takes {weights.shape[1]} inputs, but {self._shape} leads to it")
             delays = self._delays(layer, weights.shape)
             self.connections += dense(layer, weights, self._source, name, delays, port)
         if layer.kind == "dense_rec":
@@ -97,7 +97,7 @@ class _Builder:
 
     def _convolution(self, layer: NetLayer, name: str) -> None:
         if "delay" in layer.arrays:
-            raise InputError(f"{layer.where} has delays, which netx leaves out of convolutions; use dense layers there")
+            raise InputError(f"{layer.context} has delays, which netx ignores in convolutions; use dense layers there")
         kernel = layer.integers("weight")
         kernel = kernel.reshape(kernel.shape[:4])
         groups = int(layer.integers("groups").reshape(-1)[0]) if "groups" in layer.arrays else 1
@@ -106,10 +106,10 @@ class _Builder:
             groups = layer.shape[0]
             kernel = np.ascontiguousarray(np.broadcast_to(kernel, (groups, 1, *kernel.shape[2:])))
         if not self._shape:
-            raise InputError(f"{layer.where} comes first, and the file does not say the shape of its input")
+            raise InputError(f"{layer.context} comes first, but the file does not state the shape of its input")
         self._enter(self._shape)
         if len(self._shape) != 3 or len(layer.shape) != 3:
-            raise InputError(f"{layer.where} joins shapes {self._shape} and {layer.shape}, but both must be images")
+            raise InputError(f"{layer.context} joins shapes {self._shape} and {layer.shape}, but both must be images")
         shapes: tuple[Image, Image] = (self._shape[0], self._shape[1], self._shape[2]), (*layer.shape,)
         self.connections += convolution(layer, kernel, groups, self._source, name, shapes)
         self._neurons(layer, name, layer.shape)
@@ -119,7 +119,7 @@ class _Builder:
         self._source, self._shape = name, shape
 
     def _enter(self, shape: tuple[int, ...]) -> None:
-        """Make the input port before the first synapse, where the file has no neurons before it."""
+        """Create the input port before the first synapse, if the file has no neurons before it."""
         if not self.inputs:
             self._shape = self._shape or shape
             self.inputs.append(InputPort(INPUT, self._shape))
@@ -127,7 +127,7 @@ class _Builder:
     def _matrix(self, layer: NetLayer, name: str, size: int) -> Integers:
         weights = layer.integers(name)
         if weights.size % max(size, 1) or not size:
-            raise InputError(f"{layer.where}, {name} has shape {weights.shape}, but {size} neurons follow")
+            raise InputError(f"{layer.context}, {name} has shape {weights.shape}, but {size} neurons follow")
         return weights.reshape(size, -1)
 
     def _delays(self, layer: NetLayer, shape: tuple[int, ...]) -> Integers | None:
@@ -138,8 +138,8 @@ class _Builder:
             delays = delays.reshape(-1)
             delays = np.repeat(delays, shape[0]) if len(delays) == 1 else delays
             if len(delays) not in shape:
-                raise InputError(f"{layer.where} has {len(delays)} delays, which fit neither end of weights {shape}")
-            # one a target neuron, or else one a source
+                raise InputError(f"{layer.context} has {len(delays)} delays, which fit neither end of weights {shape}")
+            # one per target neuron, or else one per source
             delays = delays[:, None] if len(delays) == shape[0] else delays[None, :]
             delays = np.broadcast_to(delays, shape)
         return np.clip(delays, 0, self.widths.delay_max).astype(np.int32)

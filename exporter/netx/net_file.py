@@ -1,4 +1,4 @@
-"""The layers of a .net file as they stand in it, checked.
+"""The layers of a .net file, checked but not converted.
 
 Source of the layout: lava-dl 0.6.0, lava/lib/dl/slayer/block/base.py, the export_hdf5 of each block.
 """
@@ -19,14 +19,14 @@ from spikeport.common.hdf5 import check_self_contained
 from spikeport.common.limits import LARGEST_LAYER
 
 NeuronFields = dict[str, float | str | NDArray[Any]]
-"""The neuron's fields: text, a number for the layer, or an array with one a neuron."""
+"""The neuron's fields: text, a number for the layer, or an array with one number per neuron."""
 
 
 @dataclass(frozen=True)
 class NetLayer:
-    """One layer: its type, shape, arrays by name, and the neuron's fields (None where the file has none)."""
+    """One layer: its type, shape, arrays by name, and the neuron's fields (None if the file has none)."""
 
-    where: str
+    context: str
     kind: str
     shape: tuple[int, ...]
     arrays: dict[str, NDArray[Any]]
@@ -35,15 +35,17 @@ class NetLayer:
     def integers(self, name: str) -> NDArray[np.int32]:
         """An array of whole numbers; raises InputError if it is missing or holds fractions, NaN or huge numbers."""
         if name not in self.arrays:
-            raise InputError(f"{self.where} has no {name!r}; export the network again")
-        with naming(f"{self.where}, {name}", "export the network again"):
+            raise InputError(f"{self.context} has no {name!r}; export the network again")
+        with naming(f"{self.context}, {name}", "export the network again"):
             values = np.asarray(self.arrays[name], np.float64)
         if (
             not np.isfinite(values).all()
             or np.any(values != np.rint(values))
             or np.abs(values).max(initial=0) > 1 << 24
         ):
-            raise InputError(f"{self.where}, {name} holds numbers that are no chip integers; export the network again")
+            raise InputError(
+                f"{self.context}, {name} holds numbers that are not chip integers; export the network again"
+            )
         return values.astype(np.int32)
 
     def pair(self, name: str, default: int) -> tuple[int, int]:
@@ -60,7 +62,7 @@ def read_layers(path: str | Path) -> list[NetLayer]:
     try:
         with h5py.File(path, "r") as file:
             if "layer" not in file:
-                raise InputError(f"{path}: is no .net file (it has no 'layer'); export the network with export_hdf5")
+                raise InputError(f"{path}: is not a .net file (it has no 'layer'); export the network with export_hdf5")
             check_self_contained(file, str(path))
             layers = file["layer"]
             missing = next((i for i in range(len(layers)) if str(i) not in layers), None)
@@ -73,7 +75,7 @@ def read_layers(path: str | Path) -> list[NetLayer]:
         raise InputError(f"{path}: cannot be read as .net ({reason(error)}); export the network again") from error
 
 
-def _layer(group: h5py.Group, where: str) -> NetLayer:
+def _layer(group: h5py.Group, context: str) -> NetLayer:
     arrays = {name: item[()] for name, item in group.items() if isinstance(item, h5py.Dataset)}
     if "weight" in group and isinstance(group["weight"], h5py.Group):
         arrays |= {f"weight/{part}": group["weight"][part][()] for part in group["weight"]}
@@ -83,8 +85,10 @@ def _layer(group: h5py.Group, where: str) -> NetLayer:
         neuron = {name: _value(item[()]) for name, item in group["neuron"].items()}
     shape = tuple(int(n) for n in np.asarray(arrays.pop("shape", ())).reshape(-1))
     if min(shape, default=1) < 1 or math.prod(shape) > LARGEST_LAYER:
-        raise InputError(f"{where} has shape {shape}, but a layer has 1 to {LARGEST_LAYER:,} neurons; export it again")
-    return NetLayer(f"{where} ({kind})", kind, shape, arrays, neuron)
+        raise InputError(
+            f"{context} has shape {shape}, but a layer has 1 to {LARGEST_LAYER:,} neurons; export it again"
+        )
+    return NetLayer(f"{context} ({kind})", kind, shape, arrays, neuron)
 
 
 def _value(value: Any) -> float | str | NDArray[Any]:

@@ -1,4 +1,4 @@
-"""A .net file's whole-number weights -> connections that hold every one of them exactly."""
+"""A .net file's integer weights -> connections that represent all of them exactly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def dense(
 ) -> list[Connection]:
     """All to all; delays: steps beyond the first, (shape of weights).
 
-    Where training delays what a layer sends, netx, and this, delay what reaches the layer: the same spikes.
+    Training delays what a layer sends; netx and this function delay what reaches the layer: the same spikes.
     """
 
     def make(values: Integers, exponent: int, mode: SignMode) -> Connection:
@@ -35,7 +35,7 @@ def dense(
             source, target, values, exponent, mode, 8, 1, synaptic_delays=delays, port=port, synapse=target
         )
 
-    return exact(layer.where, weights, make, shifts=True)
+    return exact(layer.context, weights, make, shifts=True)
 
 
 def convolution(
@@ -49,7 +49,7 @@ def convolution(
             source, target, values, exponent, mode, 8, 1, *shapes, stride, padding, dilation, groups, synapse=target
         )
 
-    return exact(layer.where, kernel, make, shifts=False)
+    return exact(layer.context, kernel, make, shifts=False)
 
 
 def one_to_one(source: str, target: str, size: int) -> Connection:
@@ -60,10 +60,11 @@ def one_to_one(source: str, target: str, size: int) -> Connection:
     )  # fmt: skip
 
 
-def exact(where: str, weights: Integers, make: Make, shifts: bool) -> list[Connection]:
-    """One connection, or two of one sign each where a mixed one would lose the lowest bit; raises InputError.
+def exact(context: str, weights: Integers, make: Make, shifts: bool) -> list[Connection]:
+    """One connection, or two of one sign each if a mixed one would lose the lowest bit; raises InputError.
 
-    shifts: whether the connection may have a negative exponent, which says odd weights of mixed sign up to 127.
+    shifts: whether the connection may have a negative exponent, which can represent odd weights of mixed sign up to
+    127.
     """
     mode = sign_mode(weights)
     # -256 is on the mixed grid alone
@@ -77,7 +78,7 @@ def exact(where: str, weights: Integers, make: Make, shifts: bool) -> list[Conne
         (np.maximum(weights, 0), "excitatory"), (np.minimum(weights, 0), "inhibitory")
     ]  # fmt: skip
     if not all(_holds(weight_grid(sign), part) for part, sign in parts):
-        raise InputError(f"{where} has weights of {weights.min()} to {weights.max()}, beyond 8 bit; train again")
+        raise InputError(f"{context} has weights of {weights.min()} to {weights.max()}, beyond 8 bit; train again")
     return [make(part, 0, sign) for part, sign in parts]
 
 

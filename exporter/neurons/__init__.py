@@ -1,4 +1,4 @@
-"""Neuron models by the name they have in files; a new one is one file here and one line below."""
+"""Neuron models by their names in files; a new one is one file here and one line below."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ NEURON_MODELS: dict[str, type[Population]] = {model.KIND: model for model in _MO
 """The neurons of this project."""
 
 
-def _as_neuron(name: str, found: object) -> type[Population]:
-    if not (isinstance(found, type) and issubclass(found, Population) and name == found.KIND):
+def _as_neuron(name: str, model: object) -> type[Population]:
+    if not (isinstance(model, type) and issubclass(model, Population) and name == model.KIND):
         raise InputError(f"must be a subclass of spikeport.exporter.neurons.Population with KIND = {name!r}")
-    return found
+    return model
 
 
 ALL_NEURONS: Registry[type[Population]] = Registry("spikeport.neurons", NEURON_MODELS, _as_neuron)
-"""Those and the ones of installed packages."""
+"""The neurons of this project and of installed packages."""
 
 __all__ = [
     "ALL_NEURONS",

@@ -1,4 +1,4 @@
-"""The contract of a neuron model: what a population of compartments holds, and how it computes a time step.
+"""The interface of a neuron model: the constants of a population of compartments, and its time step.
 
 A model is one file in this folder: a frozen dataclass whose fields are the chip's registers, with its step in NumPy
 (`plain_step`). Most models add a kernel (numba, a batch of samples at once) and, where lava.proc has one, the process
@@ -27,27 +27,27 @@ Limits = dict[str, tuple[int, int]]
 Step = Callable[[int, States, tuple[Integers, ...], NDArray[Any]], None]
 """(step, states, arriving, sent): a block of time steps of a population for a batch of samples.
 
-step is the block's first, from 0. `states`, (batch, size) each, advance by what arrives at each port, (steps, batch,
-size), which is then set to 0. What is sent goes to `sent`, (steps, batch, size): uint8 0/1, or int32 payloads where the
-model is GRADED. Sample by sample, so that the states of one stay in the processor's first cache.
+step is the block's first, from 0. `states`, (batch, size) each, advance by the input of each port, (steps, batch,
+size), which is then set to 0. The output goes to `sent`, (steps, batch, size): uint8 0/1, or int32 payloads if the
+model is GRADED. It runs sample by sample, so that the states of one stay in the L1 cache.
 """
 
 SpikeStep = Callable[[int, States, tuple[Integers, ...], NDArray[np.uint64], Integers], None]
-"""(step, states, arriving, words, total): the same for spikes without payloads, as they travel.
+"""(step, states, arriving, words, total): the same for spikes without payloads, packed into words.
 
-words: (steps, batch, words), where every bit is written, the first compartment's the lowest of its word and those
-beyond the last 0; total: spikes a compartment, (batch, size), to which the block's are added.
+words: (steps, batch, words). Every bit is written: the first compartment's is the lowest of its word, those beyond the
+last are 0. total: spikes per compartment, (batch, size), to which the block's are added.
 """
 
 
 @dataclass(frozen=True)
 class StockProcess:
-    """The process of lava.proc that is a population: where it is, its arguments, and its states' names there.
+    """The lava.proc process equivalent to a population: its module, its arguments, and its names of the states.
 
-    arguments: arrays of one number a compartment are reshaped to the process' shape; everything else goes as it is.
-    ports: Lava's in-port for each of the population's PORTS.
-    variables: start values of Vars that the constructor would scale, or would keep one a process; the models compute
-    elementwise. clocked_model: the process model whose time_step must count from a sample's start, "" for none.
+    arguments: arrays of one number per compartment are reshaped to the process' shape; others are passed unchanged.
+    ports: Lava's in-port for each of the population's PORTS. variables: start values of Vars that the constructor would
+    scale, or would reduce to one per process; the models compute elementwise. clocked_model: the process model whose
+    time_step must count from a sample's start, "" for none.
     """
 
     module: str
@@ -60,15 +60,15 @@ class StockProcess:
 
 
 HOOKS = ("plain_step", "stepper", "spike_stepper", "stock")
-"""Methods that compute a model's step; a model never takes them over from another model (Population)."""
+"""Methods that compute a model's step; a model never inherits them from another model (Population)."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """Compartments that share a neuron model; every constant is an int32 array of one integer a compartment.
+    """Compartments that share a neuron model; every constant is an int32 array of one integer per compartment.
 
     A model may be a subclass of another model, to share its constants and registers. The HOOKS are not inherited from
-    it: those that a model does not define itself are this class's, because another model's step is another step.
+    it, because models differ in their step: hooks that a model does not define itself are those of this class.
     """
 
     name: str
@@ -77,13 +77,13 @@ class Population:
     KIND: ClassVar[str] = ""
     """Name of the model in files."""
     STATES: ClassVar[tuple[str, ...]] = ()
-    """State variables, int32 each; what --record all keeps."""
+    """State variables, int32 each; --record all records them."""
     PORTS: ClassVar[tuple[str, ...]] = ("a_in",)
-    """Where synaptic input can arrive."""
+    """Ports for synaptic input."""
     GRADED: ClassVar[bool] = False
     """Whether spikes carry integer payloads."""
     TERNARY: ClassVar[bool] = False
-    """Whether payloads are -1, 0 and 1 only, so that synapses add and do not multiply."""
+    """Whether payloads are only -1, 0 and 1, so that synapses add and do not multiply."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -94,7 +94,7 @@ class Population:
 
     @property
     def payload_shift(self) -> Integers | None:
-        """Bits by which the voltage that is sent is shifted right, (size,); None where spikes are sent."""
+        """Bits by which the sent voltage is shifted right, (size,); None for spikes."""
         return None
 
     @property
@@ -103,13 +103,13 @@ class Population:
         return math.prod(self.shape)
 
     DEFAULTS: ClassVar[Mapping[str, int]] = {}
-    """Constants that `of` takes to be this where they are not given."""
+    """Defaults of constants in `of`."""
 
     @classmethod
     def of(cls, name: str, shape: tuple[int, ...], **constants: ArrayLike) -> Self:
         """A population from numbers: each constant one integer for all compartments, or one each, (*shape).
 
-        Raises InputError for a constant that is missing, unknown, no integer or of another shape.
+        Raises InputError for a constant that is missing, unknown, not an integer or of another shape.
         """
         given = {**cls.DEFAULTS, **constants}
         for constant in (*cls.constants(), *given):
@@ -131,7 +131,7 @@ class Population:
         raise NotImplementedError
 
     def contradiction(self) -> str | None:
-        """What is wrong with constants that are each in range, in half a sentence; None where they go together."""
+        """A contradiction between constants that are each in range, as half a sentence; None if there is none."""
         return None
 
     def start(self) -> dict[str, Integers]:
@@ -139,13 +139,13 @@ class Population:
         return {}
 
     def spike_stepper(self) -> SpikeStep | None:
-        """The kernel, bound to this population's constants, where it packs and counts spikes itself, else None."""
+        """The kernel, bound to this population's constants, if it packs and counts spikes itself, else None."""
         return None
 
     def stepper(self) -> Step:
         """The kernel, bound to this population's constants.
 
-        Made of the one that packs spikes where there is one, else of `plain_step`, which is slow.
+        Uses the kernel that packs spikes if there is one, else `plain_step`, which is slow.
         """
         packed = self.spike_stepper()
         if packed is None:
@@ -163,10 +163,12 @@ class Population:
 
         def step(number: int, states: States, arriving: tuple[Integers, ...], sent: NDArray[Any]) -> None:
             for sample in range(sent.shape[1]):
-                held = {name: values[sample].copy() for name, values in states.items()}
+                sample_states = {name: values[sample].copy() for name, values in states.items()}
                 for t in range(len(sent)):
-                    sent[t, sample] = self.plain_step(number + t, held, tuple(a[t, sample].copy() for a in arriving))
-                for name, values in held.items():
+                    sent[t, sample] = self.plain_step(
+                        number + t, sample_states, tuple(a[t, sample].copy() for a in arriving)
+                    )
+                for name, values in sample_states.items():
                     states[name][sample] = values
             for a in arriving:
                 a[:] = 0
@@ -174,33 +176,33 @@ class Population:
         return step
 
     def stock(self) -> StockProcess | None:
-        """The process of lava.proc that computes the same, None where there is none."""
+        """The process of lava.proc that computes the same, None if there is none."""
         return None
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:
-        """The step in NumPy, one sample, (size,) each: what the kernel is held against, and what runs without one.
+        """The step in NumPy for one sample, (size,) each: the kernel's reference, and the step without one.
 
-        Replaces `states` and returns what is sent.
+        Replaces `states` and returns the output.
         """
         raise NotImplementedError(f"{type(self).__name__} has no plain_step; write the neuron's step in NumPy")
 
 
-def _integers(what: str, values: ArrayLike, shape: tuple[int, ...]) -> Integers:
+def _integers(context: str, values: ArrayLike, shape: tuple[int, ...]) -> Integers:
     array = np.asarray(values)
     if array.dtype.kind not in "biu":
-        raise InputError(f"{what} is {array.dtype}, but a register holds integers; round it first")
+        raise InputError(f"{context} is {array.dtype}, but a register holds integers; round it first")
     if array.shape not in ((), shape):
-        raise InputError(f"{what} has shape {array.shape}; give one number, or one a compartment, {shape}")
+        raise InputError(f"{context} has shape {array.shape}; give one number, or one per compartment, {shape}")
     return np.broadcast_to(array, shape).reshape(-1).astype(np.int32)
 
 
 def unpacked(words: NDArray[np.uint64], size: int) -> NDArray[np.uint8]:
-    """A byte, 0 or 1, for each of the first `size` bits of every row of words."""
+    """The first `size` bits of every row of words as bytes, 0 or 1."""
     return np.unpackbits(words.view(np.uint8), axis=-1, count=size, bitorder="little")
 
 
 def one_value(values: Integers) -> int | None:
-    """The value that all compartments share, None where they differ."""
+    """The value that all compartments share, None if they differ."""
     return int(values[0]) if np.all(values == values[0]) else None
 
 

@@ -1,4 +1,4 @@
-"""Small questions about NIR graphs, and the check that comes before lowering."""
+"""Queries on NIR graphs, and the checks before lowering."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILTERED: tuple[type[nir.NIRNode], ...] = (nir.CubaLIF, nir.CubaLI)
 NEURONS: tuple[type[nir.NIRNode], ...] = (*SPIKING, nir.I, nir.LI, nir.CubaLI)
 SYNAPSES: tuple[type[nir.NIRNode], ...] = (nir.Affine, nir.Linear, nir.Conv2d)
 POOLS: tuple[type[nir.NIRNode], ...] = (nir.SumPool2d, nir.AvgPool2d)
-# nodes that hand on what they are given; Identity is in no release of nir up to 1.0.8
+# nodes that pass their input on; releases of nir up to 1.0.8 have no Identity
 WIRES: tuple[type[nir.NIRNode], ...] = (nir.Flatten, *((nir.Identity,) if hasattr(nir, "Identity") else ()))
 _KNOWN = (*NEURONS, *SYNAPSES, *POOLS, *WIRES, nir.Input, nir.Output, nir.Conv1d, nir.Scale, nir.Delay)
 
@@ -24,7 +24,7 @@ def predecessors(graph: nir.NIRGraph, name: str) -> list[str]:
 
 
 def shape_of(node: nir.NIRNode) -> tuple[int, ...]:
-    """Shape of what a node puts out."""
+    """Output shape of a node."""
     return tuple(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
 
 
@@ -34,35 +34,35 @@ def initial_voltage(node: nir.NIRNode) -> NDArray[np.float64]:
 
 
 def trained_threshold(node: nir.NIRNode) -> int | None:
-    """The chip's word for a population's largest threshold that training computed with: metadata "vth", if it is one.
+    """The chip's word for a population's largest threshold as used in training: valid metadata "vth", else None.
 
-    It is a wish: what is not whole at that scale is rounded as if it had not been there (exporter/quantisation/scale.py).
+    It is a hint: if a number is not an integer at that scale, it is ignored (exporter/quantisation/scale.py).
     """
     return _count(node, "vth")
 
 
 def largest_payload(node: nir.NIRNode) -> int:
-    """The largest integer that enters at an Input: metadata "payload", else a spike's 1."""
+    """The largest integer at an Input: metadata "payload", else a spike's 1."""
     return _count(node, "payload") or 1
 
 
 def _count(node: nir.NIRNode, key: str) -> int | None:
-    said = np.asarray(node.metadata.get(key, 0))
-    return int(said) if said.dtype.kind in "iu" and said.size == 1 and said > 0 else None
+    value = np.asarray(node.metadata.get(key, 0))
+    return int(value) if value.dtype.kind in "iu" and value.size == 1 and value > 0 else None
 
 
 def bias_of(synapse: nir.NIRNode, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """A synapse node's bias, one value an element of what it puts out; a convolution's is one a channel.
+    """A synapse node's bias, one value per element of its output; a convolution stores one per channel.
 
-    Raises ValueError where the bias has another size.
+    Raises ValueError if the bias has another size.
     """
     size = int(np.prod(shape))
     bias = np.asarray(getattr(synapse, "bias", 0.0), np.float64).reshape(-1)
-    wanted = len(synapse.weight) if np.ndim(synapse.weight) > 2 else size
-    if bias.size != wanted and not isinstance(synapse, nir.Linear):
-        raise ValueError(f"has a bias of shape {np.shape(synapse.bias)}, but {wanted} values are needed")
-    spread: NDArray[np.float64] = np.repeat(bias, size // bias.size)
-    return spread
+    expected = len(synapse.weight) if np.ndim(synapse.weight) > 2 else size
+    if bias.size != expected and not isinstance(synapse, nir.Linear):
+        raise ValueError(f"has a bias of shape {np.shape(synapse.bias)}, but {expected} values are needed")
+    bias_per_element: NDArray[np.float64] = np.repeat(bias, size // bias.size)
+    return bias_per_element
 
 
 def pair(value: object) -> tuple[int, int]:
@@ -71,20 +71,20 @@ def pair(value: object) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def check_known(graph: nir.NIRGraph, where: str) -> None:
-    """Raises InputError for a node that cannot be compiled, naming it and what can."""
+def check_known(graph: nir.NIRGraph, context: str) -> None:
+    """Raises InputError for a node that cannot be compiled, naming it and the types that can."""
     for name, node in graph.nodes.items():
         if isinstance(node, nir.NIRGraph):
-            check_known(node, f"{where}: subgraph {name!r}")
+            check_known(node, f"{context}: subgraph {name!r}")
         elif not isinstance(node, _KNOWN):
             known = ", ".join(cls.__name__ for cls in _KNOWN)
             raise InputError(
-                f"{where}: node {name!r} is a {type(node).__name__}, which is not compiled yet; known are {known}"
+                f"{context}: node {name!r} is a {type(node).__name__}, which is not compiled yet; known are {known}"
             )
 
 
 def check_reached(graph: nir.NIRGraph) -> None:
-    """Raises InputError for a graph that can give no answer: an Output without input, a cycle without a neuron."""
+    """Raises InputError for a graph without a result: an Output without input, a cycle without a neuron."""
     for source, target in graph.edges:
         if isinstance(graph.nodes[source], nir.Output) or isinstance(graph.nodes[target], nir.Input):
             raise InputError(f"the edge {source} -> {target} leaves an Output or enters an Input; remove it")
@@ -101,7 +101,7 @@ def check_reached(graph: nir.NIRGraph) -> None:
 
 
 def _check_cycles(graph: nir.NIRGraph) -> None:
-    """Nothing in a cycle without a neuron waits, so it has no meaning in time steps."""
+    """Raises InputError for a cycle without a neuron: nothing in it takes a time step, so it has no meaning."""
     stateless = {name for name, node in graph.nodes.items() if not isinstance(node, NEURONS)}
     waiting = {n: sum(t == n and s in stateless for s, t in graph.edges) for n in stateless}
     ready = [n for n in stateless if waiting[n] == 0]

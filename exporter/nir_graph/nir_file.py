@@ -1,7 +1,7 @@
-"""Reading and writing NIR files, with every fault named in one sentence.
+"""Read and write NIR files; every fault is named in one sentence.
 
-Files that nir itself refuses are read, with a NirWarning, where what they mean is beyond doubt: shapes that differ but
-have as many elements, convolutions that nir's types do not know, edges that name a node by another name.
+Files that nir itself rejects are read with a NirWarning if their meaning is clear: shapes that differ but have the same
+size, convolutions that nir's types do not know, edges that use another name for a node.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .shapes import misfit
 
 
 class NirWarning(UserWarning):
-    """A NIR file says something that nir refuses; the message says how it was read."""
+    """A NIR file contains something that nir rejects; the message states how it was read."""
 
 
 def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
-    """Write a graph; the file appears only when it is whole. Raises InputError if it cannot be written."""
-    # HDF5 itself does not survive a full disk, so it writes to memory
+    """Write a graph; the file appears only when it is complete. Raises InputError if it cannot be written."""
+    # HDF5 itself cannot handle a full disk, so it writes to memory
     content = BytesIO()
     nir.write(content, graph)
     write_bytes(path, content.getbuffer())
@@ -53,7 +53,7 @@ def read_nir(path: str | Path) -> nir.NIRGraph:
 
 
 def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
-    """The graph of a file's content, typed by nir where nir can, else as it stands if its shapes fit."""
+    """The graph of a file's content, typed by nir if possible, else untyped if its shapes fit."""
     if content.get("type") != "NIRGraph":
         raise InputError(
             f"{path}: holds a single {content.get('type')} node; wrap it in a NIRGraph with input and output"
@@ -75,47 +75,49 @@ def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
     return typed
 
 
-def check_graph(graph: nir.NIRGraph, where: str = "graph") -> nir.NIRGraph:
+def check_graph(graph: nir.NIRGraph, context: str = "graph") -> nir.NIRGraph:
     """Return the graph if its edges name nodes and its numbers are finite; raises InputError that names the culprit."""
     for source, target in graph.edges:
         for name in (source, target):
             if name not in graph.nodes:
                 hint = nearest(name, graph.nodes)
                 raise InputError(
-                    f"{where}: the edge {source} -> {target} names node {name!r}, which is not in the graph{hint}"
+                    f"{context}: the edge {source} -> {target} names node {name!r}, which is not in the graph{hint}"
                 )
     for name, node in graph.nodes.items():
         if isinstance(node, nir.NIRGraph):
-            check_graph(node, f"{where}: subgraph {name!r}")
+            check_graph(node, f"{context}: subgraph {name!r}")
         for field, value in vars(node).items():
             if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
                 raise InputError(
-                    f"{where}: node {name!r}, {field} holds {_first_not_finite(value)}; train or export it again"
+                    f"{context}: node {name!r}, {field} holds {_first_not_finite(value)}; train or export it again"
                 )
     return graph
 
 
-def time_step(graph: nir.NIRGraph, dt: float | None, where: str = "graph") -> float:
-    """The time step in seconds: `dt` if given, else the graph's metadata; raises InputError if neither says one."""
+def time_step(graph: nir.NIRGraph, dt: float | None, context: str = "graph") -> float:
+    """The time step in seconds: `dt` if given, else the graph's metadata; raises InputError if neither has one."""
     if dt is None:
         stated = graph.metadata.get("dt")
         if stated is None:
-            raise InputError(f"{where}: does not say its time step; give it with --dt SECONDS")
+            raise InputError(f"{context}: does not state its time step; give it with --dt SECONDS")
         try:
             dt = float(np.asarray(stated))
         except (TypeError, ValueError):
             raise InputError(
-                f"{where}: the time step is {stated!r}, but must be one number; give --dt SECONDS"
+                f"{context}: the time step is {stated!r}, but must be one number; give --dt SECONDS"
             ) from None
     if not np.isfinite(dt) or dt <= 0:
-        raise InputError(f"{where}: the time step is {dt}, but must be a positive number of seconds; give --dt SECONDS")
+        raise InputError(
+            f"{context}: the time step is {dt}, but must be a positive number of seconds; give --dt SECONDS"
+        )
     return dt
 
 
 def _check_file(file: h5py.File, path: str) -> None:
-    """Refuse what nir itself reads into the dark: links out of the file, huge arrays, edges to missing nodes."""
+    """Reject what nir itself reads unchecked: links out of the file, huge arrays, edges to missing nodes."""
     if "node" not in file or "version" not in file:
-        raise InputError(f"{path}: is no NIR file (it has no 'node' or no 'version'); write it with nir.write")
+        raise InputError(f"{path}: is not a NIR file (it has no 'node' or no 'version'); write it with nir.write")
 
     check_self_contained(file, path)
 

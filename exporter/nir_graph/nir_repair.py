@@ -1,4 +1,4 @@
-"""The content of a NIR file, as dictionaries, made such that nir can build the graph from it."""
+"""Repair the content of a NIR file, as dictionaries, so that nir can build the graph from it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 Content = dict[str, Any]
 
 
-def rename_dangling(content: Content, where: str = "the graph") -> list[str]:
-    """Edges that name one missing node where one node has no edges mean that one: rename it, in place.
+def rename_dangling(content: Content, context: str = "the graph") -> list[str]:
+    """If edges name exactly one missing node and exactly one node has no edges, rename it in the edges, in place.
 
-    Returns a sentence for each, subgraphs included. What is less clear stays, to be refused.
+    Returns a sentence for each, including subgraphs. Anything less clear stays, to be rejected.
     """
-    said = []
+    sentences = []
     nodes: Content = content.get("nodes", {})
     edges = [
         tuple(name.decode() if isinstance(name, bytes) else str(name) for name in edge) for edge in content["edges"]
@@ -22,15 +22,15 @@ def rename_dangling(content: Content, where: str = "the graph") -> list[str]:
     missing, loose = sorted(named - set(nodes)), sorted(set(nodes) - named)
     if len(missing) == len(loose) == 1:
         edges = [tuple(loose[0] if name == missing[0] else name for name in edge) for edge in edges]
-        said.append(
-            f"edges of {where} name node {missing[0]!r}, which is not there; node {loose[0]!r} has no edges and is "
-            "taken for it"
+        sentences.append(
+            f"edges of {context} name node {missing[0]!r}, which does not exist; node {loose[0]!r} has no edges and is "
+            "used instead"
         )
     content["edges"] = edges
     for name, node in nodes.items():
         if node.get("type") == "NIRGraph":
-            said += rename_dangling(node, f"subgraph {name!r}")
-    return said
+            sentences += rename_dangling(node, f"subgraph {name!r}")
+    return sentences
 
 
 def untyped(content: Content) -> Content:

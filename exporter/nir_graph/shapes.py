@@ -1,5 +1,6 @@
-"""Shapes of what NIR nodes put out, found from the inputs on, because nir's own types know no groups, no rectangular
-kernels, no pooling and no constants that stand for a whole layer.
+"""Output shapes of NIR nodes, inferred from the inputs on.
+
+nir's own types do not support groups, rectangular kernels, pooling, or one constant for a whole layer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from spikeport.common.errors import InputError, naming
 from spikeport.common.limits import LARGEST_LAYER
 
 Shape = tuple[int, ...]
-# the field whose shape is the neurons'
+# the field that has the neurons' shape
 _SHAPED_BY = {
     "IF": "v_threshold", "LIF": "v_threshold", "CubaLIF": "v_threshold", "I": "r", "LI": "v_leak", "CubaLI": "v_leak",
     "Threshold": "threshold", "Scale": "scale", "Delay": "delay",
@@ -22,35 +23,37 @@ _SHAPED_BY = {
 
 
 def output_shapes(graph: nir.NIRGraph) -> dict[str, Shape]:
-    """Shape of what each node of a graph without subgraphs puts out, where it can be told.
+    """Output shape of each node of a graph without subgraphs, where it can be inferred.
 
-    Constants of one element, or of one a channel (C, 1, 1), take the shape of what leads to them. Raises InputError for
-    a kernel or a pooling that does not fit its input.
+    Constants of one element, or of one per channel (C, 1, 1), take the shape of their input. Raises InputError for a
+    kernel or a pooling that does not fit its input.
     """
-    before: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    sources: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for source, target in graph.edges:
-        before[target].append(source)
-    found: dict[str, Shape] = {}
-    # a shape is told by the node itself or by any of those before it; with cycles, several rounds
+        sources[target].append(source)
+    shapes: dict[str, Shape] = {}
+    # a shape follows from the node itself or from any of its predecessors; cycles take several rounds
     changed = True
     while changed:
         changed = False
         for name, node in graph.nodes.items():
-            arriving = next((found[source] for source in before[name] if source in found), None)
+            input_shape = next((shapes[source] for source in sources[name] if source in shapes), None)
             with naming(f"node {name!r}", "export the network again"):
-                shape = _shape(name, node, arriving) if name not in found or arriving is not None else found[name]
+                shape = (
+                    _shape(name, node, input_shape) if name not in shapes or input_shape is not None else shapes[name]
+                )
             if shape is not None and math.prod(shape) > LARGEST_LAYER:
                 raise InputError(f"node {name!r} has shape {shape}, beyond {LARGEST_LAYER:,} elements; make it smaller")
-            if shape is not None and shape != found.get(name):
-                found[name], changed = shape, True
-    return found
+            if shape is not None and shape != shapes.get(name):
+                shapes[name], changed = shape, True
+    return shapes
 
 
 def misfit(graph: nir.NIRGraph) -> str | None:
     """A sentence on the first edge whose ends have different numbers of elements, None if all fit."""
     subgraphs = [node for node in graph.nodes.values() if isinstance(node, nir.NIRGraph)]
     if subgraphs:
-        # what leads through a subgraph is seen once it is inlined
+        # edges through a subgraph are checked once it is inlined
         return next((fault for fault in map(misfit, subgraphs) if fault is not None), None)
     shapes = output_shapes(graph)
     for source, target in graph.edges:
@@ -59,13 +62,13 @@ def misfit(graph: nir.NIRGraph) -> str | None:
     return None
 
 
-def _takes(node: nir.NIRNode, own: Shape | None, arriving: Shape) -> bool:
-    """Whether a node can read a shape, taking shapes of as many elements for the same."""
-    size = math.prod(arriving)
+def _takes(node: nir.NIRNode, own: Shape | None, input_shape: Shape) -> bool:
+    """Whether a node can read a shape; shapes of the same size count as equal."""
+    size = math.prod(input_shape)
     if isinstance(node, (nir.Affine, nir.Linear)):
         return size == np.shape(node.weight)[-1]
     if isinstance(node, (nir.Conv1d, nir.Conv2d)):
-        return own is not None and np.shape(node.weight)[1] * int(node.groups) == arriving[0]
+        return own is not None and np.shape(node.weight)[1] * int(node.groups) == input_shape[0]
     if isinstance(node, nir.Output):
         return size == math.prod(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
     return own is not None and (math.prod(own) == size or isinstance(node, (nir.SumPool2d, nir.AvgPool2d)))
@@ -80,86 +83,86 @@ def conv_output(
 
 
 def numbers(value: object, count: int) -> Shape:
-    """`count` whole numbers from one or as many."""
+    """`count` whole numbers from one or `count` of them."""
     return tuple(int(n) for n in np.broadcast_to(np.asarray(value, np.int64).reshape(-1), (count,)))
 
 
-def is_row(weight: Shape, arriving: Shape) -> bool:
-    """Whether a Conv2d of this weight shape reads a signal (channels, length): as an image of height 1."""
-    return len(weight) == 4 and weight[2] == 1 and len(arriving) == 2
+def is_row(weight: Shape, input_shape: Shape) -> bool:
+    """Whether a Conv2d of this weight shape reads a signal (channels, length), as an image of height 1."""
+    return len(weight) == 4 and weight[2] == 1 and len(input_shape) == 2
 
 
 def same_padding(kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
-    """Padding (before, behind) of each axis that keeps its size, as torch's padding="same"."""
+    """Padding (before, after) of each axis that keeps its size, as torch's padding="same"."""
     totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
     return [(total // 2, total - total // 2) for total in totals]
 
 
-def _shape(name: str, node: nir.NIRNode, arriving: Shape | None) -> Shape | None:
+def _shape(name: str, node: nir.NIRNode, input_shape: Shape | None) -> Shape | None:
     kind = type(node).__name__
     if kind == "Input":
         return tuple(int(n) for n in np.asarray(node.output_type["output"]).reshape(-1))
     if kind in _SHAPED_BY:
-        return _broadcast(np.shape(getattr(node, _SHAPED_BY[kind])), arriving)
+        return _broadcast(np.shape(getattr(node, _SHAPED_BY[kind])), input_shape)
     if kind in ("Affine", "Linear"):
         return (*np.shape(node.weight)[:-2], np.shape(node.weight)[-2])
     if kind in ("Conv1d", "Conv2d"):
-        return _convolved(name, node, arriving)
+        return _convolved(name, node, input_shape)
     if kind in ("SumPool2d", "AvgPool2d"):
-        return _pooled(node, arriving)
+        return _pooled(node, input_shape)
     if kind == "Flatten":
-        return None if arriving is None else _flattened(arriving, int(node.start_dim), int(node.end_dim))
-    return arriving  # Output, Identity
+        return None if input_shape is None else _flattened(input_shape, int(node.start_dim), int(node.end_dim))
+    return input_shape  # Output, Identity
 
 
-def _broadcast(own: Shape, arriving: Shape | None) -> Shape:
-    if arriving is None or math.prod(own) == math.prod(arriving):
+def _broadcast(own: Shape, input_shape: Shape | None) -> Shape:
+    if input_shape is None or math.prod(own) == math.prod(input_shape):
         return own
     if math.prod(own) == 1:
-        return arriving
+        return input_shape
     try:
-        together = np.broadcast_shapes(own, arriving)
+        broadcast = np.broadcast_shapes(own, input_shape)
     except ValueError:
         return own
-    return arriving if together == arriving and len(own) == len(arriving) else own
+    return input_shape if broadcast == input_shape and len(own) == len(input_shape) else own
 
 
-def _convolved(name: str, node: nir.NIRNode, arriving: Shape | None) -> Shape | None:
+def _convolved(name: str, node: nir.NIRNode, input_shape: Shape | None) -> Shape | None:
     weight = np.shape(node.weight)
     axes = len(weight) - 2
     if axes != (1 if isinstance(node, nir.Conv1d) else 2):
         return None
-    if arriving is None and node.input_shape is not None:
-        arriving = (weight[1] * int(node.groups), *numbers(node.input_shape, axes))
-    if arriving is not None and is_row(weight, arriving):
-        whole = _convolved(name, node, (arriving[0], 1, arriving[1]))
-        return None if whole is None or whole[1] != 1 else (whole[0], whole[2])
-    if arriving is None or len(arriving) != axes + 1:
+    if input_shape is None and node.input_shape is not None:
+        input_shape = (weight[1] * int(node.groups), *numbers(node.input_shape, axes))
+    if input_shape is not None and is_row(weight, input_shape):
+        as_image = _convolved(name, node, (input_shape[0], 1, input_shape[1]))
+        return None if as_image is None or as_image[1] != 1 else (as_image[0], as_image[2])
+    if input_shape is None or len(input_shape) != axes + 1:
         return None
     stride, dilation = numbers(node.stride, axes), numbers(node.dilation, axes)
     if isinstance(node.padding, str):
         if node.padding == "same" and set(stride) != {1}:
             raise InputError(f"node {name!r} has padding 'same' with stride {stride}; give the padding as numbers")
         inside = (
-            arriving[1:]
+            input_shape[1:]
             if node.padding == "same"
-            else conv_output(arriving[1:], weight[2:], stride, [0] * axes, dilation)
+            else conv_output(input_shape[1:], weight[2:], stride, [0] * axes, dilation)
         )
     else:
         if min(*stride, *dilation, int(node.groups)) < 1:
             return None
-        inside = conv_output(arriving[1:], weight[2:], stride, numbers(node.padding, axes), dilation)
+        inside = conv_output(input_shape[1:], weight[2:], stride, numbers(node.padding, axes), dilation)
     return None if min(inside) < 1 else (weight[0], *inside)
 
 
-def _pooled(node: nir.NIRNode, arriving: Shape | None) -> Shape | None:
-    if arriving is None or len(arriving) != 3:
+def _pooled(node: nir.NIRNode, input_shape: Shape | None) -> Shape | None:
+    if input_shape is None or len(input_shape) != 3:
         return None
     kernel, stride, padding = (numbers(getattr(node, key), 2) for key in ("kernel_size", "stride", "padding"))
     if min(*kernel, *stride) < 1 or min(padding) < 0:
         return None
-    inside = conv_output(arriving[1:], kernel, stride, padding, (1, 1))
-    return None if min(inside) < 1 else (arriving[0], *inside)
+    inside = conv_output(input_shape[1:], kernel, stride, padding, (1, 1))
+    return None if min(inside) < 1 else (input_shape[0], *inside)
 
 
 def _flattened(shape: Shape, start: int, end: int) -> Shape:

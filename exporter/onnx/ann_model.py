@@ -1,4 +1,4 @@
-"""The ANN twin as ONNX: built node by node, quantised by onnxruntime, run by onnxruntime.
+"""The ANN twin as ONNX: build, quantise and run it with onnxruntime.
 
 Operators (opset 17): Flatten, Gemm (y = x W^T + b), Conv, Relu, Sum, Add and AveragePool. Input "input"
 (N, *input_shape), output "logits" (N, classes), both float32; N is free.
@@ -29,7 +29,7 @@ from spikeport.common.files import replacing
 from spikeport.trainer.network.inference_layers import Geometry, TwinLayer
 
 OPSET = 17
-# the first that belongs to opset 17, so that older runtimes read the file, too
+# the first with opset 17, so that older runtimes can also read the file
 IR_VERSION = 8
 INPUT, OUTPUT = "input", "logits"
 RUN_BATCH = 512
@@ -85,7 +85,7 @@ def quantise_onnx(float_path: str | Path, int8_path: str | Path, calibration_x: 
     if len(samples) == 0 or not np.isfinite(samples).all():
         raise InputError(f"{float_path}: calibration needs at least one sample and finite values")
     with tempfile.TemporaryDirectory() as folder:
-        # the quantiser writes files beside its input
+        # the quantiser writes files next to its input
         prepared, quantised = Path(folder, "prepared.onnx"), Path(folder, "quantised.onnx")
         quant_pre_process(Path(float_path), prepared, skip_symbolic_shape=True)
         quantize_static(
@@ -116,7 +116,7 @@ def run_onnx(path: str | Path, x: Samples) -> NDArray[np.float32]:
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]
-    """Hands the quantiser one batch of samples after another."""
+    """Pass the quantiser one batch of samples after another."""
 
     def __init__(self, samples: NDArray[np.float32]) -> None:
         self._batches: Iterator[NDArray[np.float32]] = iter(np.array_split(samples, -(-len(samples) // RUN_BATCH)))
@@ -144,7 +144,7 @@ def _layer_nodes(layer: TwinLayer, values: Mapping[str, str], result: str) -> li
 
 
 def _read(layer: Geometry, name: str, values: Mapping[str, str]) -> tuple[str, list[onnx.NodeProto]]:
-    """What a synapse reads: its sources added, pooled, flattened; the value's name, and the nodes it takes."""
+    """A synapse's input: its sources added, pooled, flattened. Returns the value's name and the nodes."""
     nodes: list[onnx.NodeProto] = []
     value, *others = (values[source] for source in layer.sources)
     if others:
@@ -195,9 +195,9 @@ def _open(path: str | Path) -> ort.InferenceSession:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions have no common public base
     except Exception as error:
-        raise InputError(f"{path}: is truncated or no ONNX model; export it again") from error
+        raise InputError(f"{path}: is truncated or not an ONNX model; export it again") from error
     if [value.name for value in (*session.get_inputs(), *session.get_outputs())] != [INPUT, OUTPUT]:
-        raise InputError(f"{path}: is no ONNX model of an ANN twin (one input {INPUT!r}, one output {OUTPUT!r})")
+        raise InputError(f"{path}: is not an ONNX model of an ANN twin (one input {INPUT!r}, one output {OUTPUT!r})")
     return session
 
 

@@ -1,4 +1,4 @@
-"""What a ReLU network computes on sample input: its answers, and how far its ReLUs go; run by onnxruntime."""
+"""Answers and ReLU ranges of a ReLU network on sample input, computed with onnxruntime."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from spikeport.common.errors import InputError, reason
 from .relu_network import ReluNetwork
 
 RUN_BATCH = 64
-# numbers of a layer and a batch that percentiles are taken from
-_KEPT = 1 << 18
+# most values per layer and batch from which percentiles are computed
+_MAX_VALUES = 1 << 18
 
 
 @dataclass(frozen=True)
 class CalibrationStatistics:
     """On sample input: each ReLU's largest |input|, largest output and a percentile of its outputs above 0.
 
-    By the name of the tensor that the ReLU puts out. largest_input, largest_output: of the network.
+    By name of the ReLU's output tensor. largest_input, largest_output: of the network.
     """
 
     sums: dict[str, float]
@@ -35,46 +35,48 @@ class CalibrationStatistics:
 
 def answers(network: ReluNetwork, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """The network's output for x (N, *input shape), (N, classes); raises InputError."""
-    parts = [found[0] for found in _run(network, x, [network.output])]
+    parts = [outputs[0] for outputs in _run(network, x, [network.output])]
     return np.concatenate(parts).reshape(len(x), -1)
 
 
 def record(network: ReluNetwork, x: NDArray[np.float32], percentile: float = 99.9) -> CalibrationStatistics:
-    """Run x (N, *input shape) and look at every ReLU; raises InputError for another shape, none, or NaN."""
+    """Run x (N, *input shape) and record every ReLU; raises InputError for another shape, no samples, or NaN."""
     names = [name for relu in network.relus for name in (relu.before, relu.after)]
-    sums, outputs, kept = dict[str, float](), dict[str, float](), dict[str, list[NDArray[np.float32]]]()
+    sums, outputs, active_outputs = dict[str, float](), dict[str, float](), dict[str, list[NDArray[np.float32]]]()
     largest = 0.0
-    for answer, *found in _run(network, x, [network.output, *names]):
+    for answer, *tensors in _run(network, x, [network.output, *names]):
         largest = max(largest, float(np.abs(answer).max()))
-        for relu, before, after in zip(network.relus, found[::2], found[1::2], strict=True):
+        for relu, before, after in zip(network.relus, tensors[::2], tensors[1::2], strict=True):
             name = relu.after
             sums[name] = max(sums.get(name, 0.0), float(np.abs(before).max()))
             outputs[name] = max(outputs.get(name, 0.0), float(after.max()))
             above = after[after > 0]
-            kept.setdefault(name, []).append(above[:: max(1, above.size // _KEPT)])
+            active_outputs.setdefault(name, []).append(above[:: max(1, above.size // _MAX_VALUES)])
     percentiles = {
         name: float(np.percentile(np.concatenate(values), percentile)) if any(v.size for v in values) else 1.0
-        for name, values in kept.items()
+        for name, values in active_outputs.items()
     }
     return CalibrationStatistics(sums, outputs, percentiles, float(np.abs(x).max()), largest)
 
 
-def check_samples(network: ReluNetwork, x: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+def check_samples(network: ReluNetwork, x: NDArray[np.generic], context: str) -> NDArray[np.float32]:
     """Samples (N, *input shape) as float32; raises InputError."""
-    wanted = ", ".join(["N", *map(str, network.shape)])
+    expected = ", ".join(["N", *map(str, network.shape)])
     if x.dtype.kind not in "biuf" or x.ndim != len(network.shape) + 1 or x.shape[1:] != network.shape or not len(x):
-        raise InputError(f"{where}: has shape {x.shape}, but {network.where} takes ({wanted}), one sample a row")
+        raise InputError(
+            f"{context}: has shape {x.shape}, but {network.context} takes ({expected}), one sample per row"
+        )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise InputError(f"{where}: holds NaN or infinity; give the numbers that the network was trained on")
+        raise InputError(f"{context}: holds NaN or infinity; give the numbers that the network was trained on")
     return np.ascontiguousarray(x, np.float32)
 
 
 def _run(network: ReluNetwork, x: NDArray[np.float32], names: list[str]) -> Iterator[list[NDArray[np.float32]]]:
-    """The tensors of that name, batch after batch; a batch of the size that the model demands."""
+    """The tensors of these names, batch after batch; batches have the size that the model demands."""
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
-    there = {value.name for value in model.graph.output}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in there)
+    existing = {value.name for value in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in existing)
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -88,11 +90,11 @@ def _run(network: ReluNetwork, x: NDArray[np.float32], names: list[str]) -> Iter
             part = x[start : start + batch]
             missing = batch - len(part) if isinstance(fixed, int) else 0
             padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-            found = session.run(names, {network.input: np.ascontiguousarray(padded, np.float32)})
-            if not all(np.isfinite(values).all() for values in found):
-                raise InputError(f"{network.where}: puts out NaN or infinity on the samples; train or export it again")
-            yield [values[: len(part)] for values in found]
+            tensors = session.run(names, {network.input: np.ascontiguousarray(padded, np.float32)})
+            if not all(np.isfinite(values).all() for values in tensors):
+                raise InputError(f"{network.context}: outputs NaN or infinity on the samples; train or export it again")
+            yield [values[: len(part)] for values in tensors]
     except InputError:
         raise
     except Exception as error:  # onnxruntime's exceptions have no common public base
-        raise InputError(f"{network.where}: onnxruntime cannot run it ({reason(error)}); export it again") from error
+        raise InputError(f"{network.context}: onnxruntime cannot run it ({reason(error)}); export it again") from error

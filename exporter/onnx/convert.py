@@ -1,4 +1,4 @@
-"""An ONNX file and sample input -> a program for a chip, either way."""
+"""An ONNX file and sample input -> a program for a chip, rate-coded or sigma-delta."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .rate import compile_rate
 from .relu_network import ReluNetwork, open_network
 from .sigma_delta import compile_sigma_delta
 
-Way = Literal["rate", "sigma-delta"]
+Coding = Literal["rate", "sigma-delta"]
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The network that was read, what it did on sample input, and the program made of it."""
+    """A converted network, its statistics on sample input, and its program."""
 
     network: ReluNetwork
-    activity: CalibrationStatistics
+    statistics: CalibrationStatistics
     program: ChipProgram
 
 
@@ -33,22 +33,22 @@ def convert_onnx(
     path: str | Path,
     chip: ChipProfile,
     samples: NDArray[Any],
-    way: Way = "rate",
+    coding: Coding = "rate",
     steps: int = 32,
     *,
     precision: Precision = "normal",
-    where: str = "samples",
+    context: str = "samples",
 ) -> Converted:
-    """Convert a ReLU network; raises InputError that names the node at fault, or what is wrong with the samples.
+    """Convert a ReLU network; raises InputError that names the faulty node, or what is wrong with the samples.
 
-    samples: sample input (N, *input shape), as the network was trained on; steps: how long a sample will be shown,
-    which rate coding is calibrated for; where: what errors call the samples.
+    samples: sample input (N, *input shape), as the network was trained on; steps: how long a sample will be shown, for
+    which rate coding is calibrated; context: the samples' name in errors.
     """
     network = open_network(path)
-    x = check_samples(network, samples, where)
-    activity = record(network, x)
-    if way == "rate":
-        program = compile_rate(network, activity, chip, x, steps, precision=precision)
+    x = check_samples(network, samples, context)
+    statistics = record(network, x)
+    if coding == "rate":
+        program = compile_rate(network, statistics, chip, x, steps, precision=precision)
     else:
-        program = compile_sigma_delta(network, activity, chip)
-    return Converted(network, activity, program)
+        program = compile_sigma_delta(network, statistics, chip)
+    return Converted(network, statistics, program)

@@ -1,4 +1,4 @@
-"""Reading an ONNX file that somebody else wrote: whole, from its own folder only, executing nothing."""
+"""Read an untrusted ONNX file: with limits, from its own folder only, executing nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from onnx import external_data_helper
 
 from spikeport.common.errors import InputError, naming, reason
 
-# protobuf itself ends there; what lies in external data may not be more either
+# protobuf's own limit, also applied to external data
 LARGEST_BYTES = 1 << 31
 
 
 def read_onnx(path: str | Path) -> onnx.ModelProto:
     """The model with its weights in memory; raises InputError for a missing, truncated or foreign file.
 
-    Weights in files of their own are read where those lie in the model's folder, and nowhere else.
+    Weights in separate files are read only if those are in the model's folder.
     """
     file = Path(path)
     if not file.is_file():
@@ -27,14 +27,14 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
     try:
         model = onnx.load_model(str(file), load_external_data=False)
     except Exception as error:  # protobuf's errors have no common base with onnx's
-        raise InputError(f"{path}: is truncated or no ONNX model ({reason(error)}); export it again") from error
+        raise InputError(f"{path}: is truncated or not an ONNX model ({reason(error)}); export it again") from error
     with naming(str(path), "export it again"):
         _check_external_data(model, file)
     try:
         external_data_helper.load_external_data_for_model(model, str(file.parent))
         onnx.checker.check_model(model)
     except Exception as error:
-        raise InputError(f"{path}: is no valid ONNX model ({reason(error)}); export it again") from error
+        raise InputError(f"{path}: is not a valid ONNX model ({reason(error)}); export it again") from error
     return model
 
 
@@ -49,11 +49,13 @@ def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
         target = folder / location
         if not location or Path(location).is_absolute() or not target.resolve().is_relative_to(folder):
             raise InputError(
-                f"{path}: the weights {tensor.name!r} lie in {location!r}, outside the model's folder; save the model "
-                "with its weights beside it"
+                f"{path}: the weights {tensor.name!r} are in {location!r}, outside the model's folder; save the model "
+                "with its weights next to it"
             )
         if not target.is_file():
-            raise InputError(f"{path}: the weights {tensor.name!r} lie in {location!r}, which is not there; bring it")
+            raise InputError(
+                f"{path}: the weights {tensor.name!r} are in {location!r}, which does not exist; copy it there"
+            )
         total += target.stat().st_size if not entries.get("length", "").isdigit() else int(entries["length"])
         if total > LARGEST_BYTES:
             raise InputError(f"{path}: its weights are more than 2 GiB, more than can be read; use a smaller network")

@@ -1,13 +1,13 @@
-"""A ReLU network as sigma-delta neurons: each sends by how much its ReLU's output has changed, and is silent else.
+"""A ReLU network as sigma-delta neurons: each sends the change of its ReLU's output, and is otherwise silent.
 
-In integers, with p the unit of what a layer sends and q that of its sums:
+In integers, with p the unit of a layer's payloads and q that of its sums:
 
-    sum <- sum + W d;   a = max(sum + b, 0);   what is sent: a's change, in units of p = q 2**state_exp
+    sum <- sum + W d;   a = max(sum + b, 0);   payload: a's change, in units of p = q 2**state_exp
 
-W = weight p_before / q is rounded. The finer the weights, the more digits what is sent has more than what came (its
-state_exp takes 7 off), and at some depth the sums seen on sample input no longer fit their register. So all layers
-have the same largest |W|, the largest of at most 255 at which they all fit. A still image is answered exactly, but for
-that rounding, as soon as it has passed all layers.
+W = weight p_before / q is rounded. Finer weights add digits to the payloads from layer to layer (state_exp removes up
+to 7), and at some depth the sums on sample input no longer fit their register. So all layers have the same largest |W|:
+the largest value up to 255 at which all of them fit. The answer to a still image is exact, except for that rounding, as
+soon as it has passed all layers.
 
 Source: lava-nc 0.10.0, lava/proc/sdn; O'Connor & Welling 2016, arXiv 1611.02024.
 """
@@ -45,18 +45,18 @@ from .calibration_statistics import CalibrationStatistics
 from .relu_network import ReluNetwork
 
 INPUT_LEVELS = 255
-# what sums may reach beyond what was seen
+# factor by which sums may exceed those on sample input
 _MARGIN = 1.5
-# what is sent needs no more than so many levels; sums behind it have the rest of the register
+# most levels that payloads need; the next layer's sums have the rest of the register
 _SENT_LEVELS = 1023
 _LARGEST_SHIFT = 7
-# what the largest weight of every layer may be, tried one after the other
+# values of every layer's largest weight, tried one after the other
 _LARGEST_WEIGHTS = sorted({round(255 * 2.0 ** (-i / 4)) for i in range(32)}, reverse=True)
 
 
 @dataclass(frozen=True)
 class _Units:
-    """What 1 stands for: in sums, and in what is sent; shift: how many binary places the sums have more."""
+    """The value of 1 in sums and in payloads; shift: additional binary places of the sums."""
 
     sums: float
     sent: float
@@ -64,45 +64,45 @@ class _Units:
 
 
 def compile_sigma_delta(
-    network: ReluNetwork, activity: CalibrationStatistics, chip: ChipProfile, threshold: int = 0
+    network: ReluNetwork, statistics: CalibrationStatistics, chip: ChipProfile, threshold: int = 0
 ) -> ChipProgram:  # fmt: skip
-    """The program; real numbers enter, the answer is the last layer's sums in every step.
+    """The program; its input is real numbers, its answer the last layer's sums in every step.
 
-    threshold: a change below so many units of what is sent waits. Raises InputError for what sigma-delta neurons cannot
-    be, and for a chip whose spikes carry no payload.
+    threshold: changes below this many units of a payload wait. Raises InputError for what sigma-delta neurons cannot
+    compute, and for a chip whose spikes carry no payload.
     """
     for relu in network.relus:
         if math.isfinite(relu.ceiling):
             raise InputError(
-                f"{network.where}: {relu.after!r} is cut at {relu.ceiling:g}, which sigma-delta neurons do not do; "
-                "convert it rate-coded, or train with ReLU"
+                f"{network.context}: {relu.after!r} is clipped at {relu.ceiling:g}, which sigma-delta neurons cannot "
+                "do; convert it rate-coded, or train with ReLU"
             )
-    lowered = lower_graph(network.to_nir({}), where=network.where)
-    return _Builder(network, activity, lowered, chip, threshold).program()
+    lowered = lower_graph(network.to_nir({}), context=network.context)
+    return _Builder(network, statistics, lowered, chip, threshold).program()
 
 
 class _Builder:
-    """Rounds one population after another, from the input on."""
+    """Round one population after another, from the input on."""
 
     def __init__(
         self,
         network: ReluNetwork,
-        activity: CalibrationStatistics,
+        statistics: CalibrationStatistics,
         lowered: FloatNetwork,
         chip: ChipProfile,
         threshold: int,
     ) -> None:
-        self._network, self._activity, self._lowered, self._chip = network, activity, lowered, chip
+        self._network, self._statistics, self._lowered, self._chip = network, statistics, lowered, chip
         self._widths: WordWidths = chip.word_widths.fixed_point()
         self._threshold = threshold
         (self._port,) = lowered.inputs
-        self._scale = INPUT_LEVELS / (activity.largest_input or 1.0)
+        self._scale = INPUT_LEVELS / (statistics.largest_input or 1.0)
         self._encoder = f"{self._port.name}.delta"
         self._populations: list[Population] = []
         self._connections: list[Connection] = []
 
     def program(self) -> ChipProgram:
-        """The program, checked."""
+        """The validated program."""
         port = self._port
         self._populations.append(Delta.of(self._encoder, port.shape, vth=0))
         self._connections.append(one_to_one(port.name, self._encoder, port.size))
@@ -115,14 +115,14 @@ class _Builder:
         last = self._populations[-1]
         self._populations.append(Sigma(answer, last.shape))
         self._connections.append(one_to_one(last.name, answer, last.size))
-        made = ChipProgram(
+        program_of_all = ChipProgram(
             self._chip.name, self._widths, self._lowered.dt, (type(port)(port.name, port.shape, scale=self._scale),),
             tuple(self._populations), tuple(self._connections), (answer,),
         )  # fmt: skip
-        return validate(made, self._network.where)
+        return validate(program_of_all, self._network.context)
 
     def _plan(self, populations: Sequence[FloatPopulation]) -> dict[str, _Units]:
-        """Each population's units: weights as fine as all layers can have them."""
+        """Each population's units, with weights as fine as all layers allow."""
         for largest in _LARGEST_WEIGHTS:
             units = {self._port.name: _Units(1.0, 1 / self._scale, 0)}
             fits = True
@@ -150,7 +150,7 @@ class _Builder:
     def _units_of(
         self, population: FloatPopulation, units: Mapping[str, _Units], largest: int
     ) -> tuple[_Units, bool]:  # fmt: skip
-        """Units at which the largest weight is `largest`, or less where sums need the room, and whether they do not."""
+        """Units at which the largest weight is `largest`, or less if sums need the room; and whether they do not."""
         incoming = [c for c in self._lowered.connections if c.target == population.name]
         sums, sent = self._ranges()[population.name]
         weights = max((_largest(c) * units[c.source].sent for c in incoming), default=0.0) / largest
@@ -165,11 +165,13 @@ class _Builder:
 
     def _ranges(self) -> Mapping[str, tuple[float, float]]:
         """The largest |sum| and output of each population on sample input."""
-        found = {r.node: (self._activity.sums[r.after], self._activity.outputs[r.after]) for r in self._network.relus}
-        return {**found, READOUT: (self._activity.largest_output, self._activity.largest_output)}
+        of_relus = {
+            r.node: (self._statistics.sums[r.after], self._statistics.outputs[r.after]) for r in self._network.relus
+        }
+        return {**of_relus, READOUT: (self._statistics.largest_output, self._statistics.largest_output)}
 
     def _rounded(self, connection: FloatConnection, unit: float) -> list[Connection]:
-        """The connection's weights in units of `unit`, in one connection or one of each sign."""
+        """The connection's weights in units of `unit`, as one connection or as one of each sign."""
         source = self._encoder if connection.source == self._port.name else connection.source
         others: dict[str, Any] = {"axonal_delays": connection.axonal_delays, "synapse": connection.synapse}
         ends, geometry = (source, connection.target), connection.geometry
@@ -177,19 +179,19 @@ class _Builder:
         values = np.asarray(connection.weights if sparse is None else sparse.data)
 
         def make(weights: Integers, exponent: int, mode: SignMode) -> Connection:
-            held = (*ends, weights, exponent, mode, 8, connection.delay)
+            common = (*ends, weights, exponent, mode, 8, connection.delay)
             if geometry is not None:
                 return ConvConnection(
-                    *held, geometry.input_shape, geometry.output_shape, geometry.stride, geometry.padding,
+                    *common, geometry.input_shape, geometry.output_shape, geometry.stride, geometry.padding,
                     geometry.dilation, geometry.groups, **others,
                 )  # fmt: skip
             if sparse is not None:
                 indices, indptr = sparse.indices.astype(np.int32), sparse.indptr.astype(np.int64)
-                return SparseConnection(*held, indices, indptr, **others)
-            return DenseConnection(*held, **others)
+                return SparseConnection(*common, indices, indptr, **others)
+            return DenseConnection(*common, **others)
 
         integers = np.clip(np.rint(values / unit), -255, 255).astype(np.int32)
-        return exact(f"{self._network.where}: {connection.target!r}", integers, make, shifts=False)
+        return exact(f"{self._network.context}: {connection.target!r}", integers, make, shifts=False)
 
 
 def _largest(connection: FloatConnection) -> float:

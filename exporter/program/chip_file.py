@@ -4,8 +4,8 @@
 /inputs/<name>          attributes: shape, and scale where real numbers may enter
 /populations/<name>     attributes: shape, kind; a dataset for each of the neuron model's constants (int32)
 /connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, port, synapse, and
-                        for conv the geometry; datasets weights (int16), for sparse indices and indptr, and where there
-                        are any axonal_delays and synaptic_delays
+                        for conv the geometry; datasets weights (int16), for sparse indices and indptr, and, if there
+                        are any, axonal_delays and synaptic_delays
 /quantisation/<name>    attributes: what quantisation did to the population
 """
 
@@ -40,7 +40,7 @@ from .validate import validate
 
 FORMAT = "spikeport.chip"
 VERSION = 2
-# version 1 knew CUBA-LIF populations and dense and convolutional connections only, laid out alike
+# version 1 had only CUBA-LIF populations and dense and convolutional connections, in the same layout
 READ = (1, 2)
 
 _DELAYS = ("axonal_delays", "synaptic_delays")
@@ -53,9 +53,9 @@ _KINDS: dict[str, type[Connection]] = {
 
 
 def save_program(program: ChipProgram, path: str | Path) -> None:
-    """Write a program; the file appears only when it is whole. Raises InputError if it cannot be written."""
+    """Write a program; the file appears only when it is complete. Raises InputError if it cannot be written."""
     validate(program)
-    # HDF5 itself does not survive a full disk, so it writes to memory
+    # HDF5 itself cannot handle a full disk, so it writes to memory
     content = BytesIO()
     with h5py.File(content, "w", track_order=True) as file:
         _write(program, file)
@@ -73,7 +73,7 @@ def load_program(path: str | Path) -> ChipProgram:
     except InputError:
         raise
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-        raise InputError(f"{path}: is no whole .chip file ({reason(error)}); compile the model again") from error
+        raise InputError(f"{path}: is not a complete .chip file ({reason(error)}); compile the model again") from error
     return validate(program, str(path))
 
 
@@ -138,7 +138,7 @@ def _store(group: h5py.Group, name: str, values: Any) -> None:
 def _read(file: h5py.File, path: str) -> ChipProgram:
     check_self_contained(file, path)
     if file.attrs.get("format") != FORMAT:
-        raise InputError(f"{path}: is no {FORMAT} file; compile a model to make one")
+        raise InputError(f"{path}: is not a {FORMAT} file; compile a model to make one")
     version = int(file.attrs["version"])
     if version not in READ:
         raise InputError(

@@ -1,4 +1,4 @@
-"""ChipProgram: a network as one chip holds it, in integers. The joint between compiling and running.
+"""ChipProgram: a network in the chip's integers. The interface between compiling and running.
 
 Every connection takes at least one time step, as on the chip: a spike at step t reaches its targets' `a` at step
 t + delay. The words are those of lava-nc 0.10.0 (lava.proc.lif, lava.proc.dense, lava.proc.conv, lava.proc.sparse).
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 InputArrays = NDArray[Any] | Mapping[str, NDArray[Any]]
-"""What enters a network: one array (time, batch, *shape), or one by the name of each input."""
+"""Input of a network: one array (time, batch, *shape), or one for each input, by name."""
 
 
 @dataclass(frozen=True)
 class InputPort:
     """Where spikes (or integer payloads) enter: one axon per element of `shape`.
 
-    scale: real numbers may enter too, as the payload rint(scale * x); None: integers only.
+    scale: real numbers may also enter, as the payload rint(scale * x); None: integers only.
     """
 
     name: str
@@ -63,11 +63,11 @@ class InputPort:
 class Connection:
     """Synapses from one input or population to one population.
 
-    weights: integers after truncation by sign mode and weight_bits; what arrives is their sum * 2**weight_exp.
-    delay: time steps from spike to arrival, at least 1; axonal_delays: steps beyond it, one a source element (source
-    size,); synaptic_delays: steps beyond both, one a weight (shape of weights). port: where it arrives, one of the
-    target's PORTS. synapse: name of the network's synapse that it holds, or holds a part of: parts (by sign, by digit)
-    share it and add up.
+    weights: integers after truncation by sign mode and weight_bits; their sum * 2**weight_exp arrives. delay: time
+    steps from spike to arrival, at least 1; axonal_delays: steps beyond it, one per source element (source size,);
+    synaptic_delays: steps beyond both, one per weight (shape of weights). port: where it arrives, one of the target's
+    PORTS. synapse: name of the network's synapse of which it is the whole or a part: parts (by sign, by digit) share
+    the name and add up.
     """
 
     source: str
@@ -103,8 +103,8 @@ class DenseConnection(Connection):
 class SparseConnection(Connection):
     """A matrix (target size, source size) in compressed rows: weights (stored,), as scipy.sparse.csr_array.
 
-    indices: source element of every weight, (stored,); indptr: where each target's weights begin, (target size + 1,).
-    Indices are ascending within a row, none twice.
+    indices: source element of every weight, (stored,); indptr: where each target's weights start, (target size + 1,).
+    Indices are ascending and unique within a row.
     """
 
     indices: Integers
@@ -112,7 +112,7 @@ class SparseConnection(Connection):
 
 
 def delays_per_weight(connection: DenseConnection | SparseConnection) -> Integers:
-    """Steps beyond `delay`, axonal and synaptic together, one a weight (shape of weights)."""
+    """Axonal plus synaptic steps beyond `delay`, one per weight (shape of weights)."""
     delays = np.zeros(connection.weights.shape, np.int32)
     if connection.synaptic_delays is not None:
         delays += connection.synaptic_delays
@@ -126,7 +126,7 @@ def delays_per_weight(connection: DenseConnection | SparseConnection) -> Integer
 class ConvConnection(Connection):
     """Cross-correlation as torch and NIR define it: weights (out channels, in channels / groups, height, width).
 
-    Synaptic delays of a convolution are shared like its kernel: one an element of the kernel.
+    Synaptic delays of a convolution are shared like its kernel: one per kernel element.
     """
 
     input_shape: tuple[int, int, int]
@@ -141,9 +141,9 @@ class ConvConnection(Connection):
 class Quantisation:
     """What quantisation did to one population and its incoming weights (errors relative to the float values).
 
-    current_bound, voltage_bound: the largest |u| and |v| in parts of the register, found from `bound_basis`; v beyond 1
-    saturates. interval: steps between two spikes for which the rounding of the leak was made up (exporter/quantisation/compensation/leak.py), 0
-    where no sample said it.
+    current_bound, voltage_bound: the largest |u| and |v| as a fraction of the register, derived from `bound_basis`; v
+    beyond 1 saturates. interval: steps between two spikes for which the rounding of the leak was compensated
+    (exporter/quantisation/compensation/leak.py), 0 without a sample.
     """
 
     scale: float
@@ -201,17 +201,17 @@ class ChipProgram:
 
     @cached_property
     def latency(self) -> dict[str, int]:
-        """Steps by which each population runs behind the input (its first input can arrive at that step)."""
+        """Steps by which each population lags behind the input: the step at which its first input can arrive."""
         return arrival_steps(self.inputs, self.connections)
 
     @property
     def pipeline_steps(self) -> int:
-        """Steps a run must add to the input's length for all of its output to come out."""
+        """Steps that a run must add to the input's length to get all of its output."""
         return max((self.latency.get(name, 0) for name in self.outputs), default=0)
 
 
 class Edge(Protocol):
-    """What counts of a connection for timing, integer or float."""
+    """The fields of a connection that matter for timing, integer or float."""
 
     @property
     def source(self) -> str:

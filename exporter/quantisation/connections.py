@@ -1,4 +1,4 @@
-"""Rounded parts of a synapse as the chip's connections: dense, sparse where that takes less memory, convolutions."""
+"""The chip's connections for rounded parts of a synapse: dense, sparse if that takes less memory, or convolutions."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from spikeport.exporter.program.chip_program import (
 )
 from spikeport.hardware_profiles.fixed_point import SignMode, sign_mode, weight_grid
 
-from .weight_splitting import Part
+from .weight_splitting import WeightPart
 
 
 def connections_of(
-    connection: FloatConnection, name: str, held: Sequence[Part], weight_bits: int, targets: int
+    connection: FloatConnection, name: str, weight_parts: Sequence[WeightPart], weight_bits: int, targets: int
 ) -> list[Connection]:
     """The chip's connections for the parts of one synapse, all under its name."""
-    return [_connection(connection, name, part, weight_bits, targets, len(held) > 1) for part in held]
+    return [_connection(connection, name, part, weight_bits, targets, len(weight_parts) > 1) for part in weight_parts]
 
 
 def _connection(
-    connection: FloatConnection, name: str, part: Part, weight_bits: int, targets: int, one_of_many: bool
+    connection: FloatConnection, name: str, part: WeightPart, weight_bits: int, targets: int, one_of_many: bool
 ) -> Connection:
     ends = connection.source, connection.target
     others: dict[str, Any] = {"axonal_delays": connection.axonal_delays, "synapse": name}
@@ -55,8 +55,8 @@ def _connection(
     return DenseConnection(*ends, dense, part.exponent, mode, weight_bits, connection.delay, **others)
 
 
-def _mode(part: Part, weight_bits: int) -> SignMode:
-    """The sign mode of the integers, if its grid holds them: the lowest weight of a mixed grid is in no other."""
+def _mode(part: WeightPart, weight_bits: int) -> SignMode:
+    """The sign mode of the integers if its grid holds them: the lowest weight of a mixed grid is in no other grid."""
     mode = sign_mode(part.weights.data)
     grid = weight_grid(mode, weight_bits)
     low, high = int(part.weights.data.min(initial=0)), int(part.weights.data.max(initial=0))

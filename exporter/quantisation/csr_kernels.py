@@ -1,6 +1,6 @@
-"""Compressed rows gone through once: what quantisation does with every weight, without arrays in between.
+"""Single-pass kernels over compressed rows for quantisation, without temporary arrays.
 
-Each gives the very numbers of the NumPy or SciPy expression in its first line, in the same order of additions.
+Each gives the same numbers as the NumPy or SciPy expression in its first line, added in the same order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def times_rows(values, pointers, factors):
 
 @njit(cache=True)
 def row_sums(values, pointers):
-    """Sums of the values and of their magnitudes, a row: csr @ ones and abs(csr) @ ones."""
+    """Sums of the values and of their magnitudes per row: csr @ ones and abs(csr) @ ones."""
     signed, absolute = np.zeros(len(pointers) - 1), np.zeros(len(pointers) - 1)
     for row in range(len(signed)):
         total, size = 0.0, 0.0
@@ -40,17 +40,18 @@ def row_sums(values, pointers):
 
 
 @njit(cache=True)
-def chosen_rows(values, indices, pointers, chosen):
+def select_entries(values, indices, pointers, selected):
     """values[chosen], indices[chosen] and the pointers to them."""
-    number = 0
-    for flag in chosen:
-        number += flag
-    kept, where, begins = np.empty(number, values.dtype), np.empty(number, indices.dtype), np.zeros_like(pointers)
+    count = 0
+    for flag in selected:
+        count += flag
+    selected_values, selected_indices = np.empty(count, values.dtype), np.empty(count, indices.dtype)
+    row_starts = np.zeros_like(pointers)
     n = 0
     for row in range(len(pointers) - 1):
         for k in range(pointers[row], pointers[row + 1]):
-            if chosen[k]:
-                kept[n], where[n] = values[k], indices[k]
+            if selected[k]:
+                selected_values[n], selected_indices[n] = values[k], indices[k]
                 n += 1
-        begins[row + 1] = n
-    return kept, where, begins
+        row_starts[row + 1] = n
+    return selected_values, selected_indices, row_starts

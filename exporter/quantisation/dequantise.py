@@ -1,9 +1,9 @@
-"""What the chip holds as a FloatNetwork again, whole or one part at a time: to see what each rounding does.
+"""The chip's numbers as a FloatNetwork again, all or one kind at a time: shows the effect of each rounding.
 
-One unit of the float network is `scale` units of u and v (ChipProgram.quantisation). Where a rounded current decay
-changes the charge of a spike, the weights make up for it (exporter/quantisation/compensation/charge.py), and for a rounded leak the thresholds do
-(exporter/quantisation/compensation/leak.py). So "weights" and "thresholds" here are their rounding alone, and "decays" brings those corrections
-along. The parts that hold one synapse add up (Connection.synapse).
+One unit of the float network is `scale` units of u and v (ChipProgram.quantisation). Weights compensate for the
+rounding of the current decay (compensation/charge.py), thresholds for that of the leak (compensation/leak.py). Here
+"weights" and "thresholds" are their rounding alone, and "decays" includes those corrections. The parts of one synapse
+add up (Connection.synapse).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Part = Literal["weights", "decays", "thresholds", "biases", "delays"]
 PARTS: tuple[Part, ...] = get_args(Part)
 Weights: TypeAlias = "Floats | csr_array"
 
-# NIR files keep 32 bit: a number this near to the chip's is on its grid and counts as held exactly
+# NIR files store 32 bit: a number this close to the chip's is on its grid and counts as exact
 _EXACT = 1e-6
 
 
@@ -51,11 +51,11 @@ _EXACT = 1e-6
 class _Pair:
     """A population and its incoming synapses, in floating point and on the chip.
 
-    units: what sources' payloads mean; interval: see Quantisation.
+    units: the value of a source's payload of 1; interval: see Quantisation.
     """
 
-    wanted: FloatPopulation
-    held: Cuba
+    target: FloatPopulation
+    stored: Cuba
     connections: Sequence[tuple[FloatConnection, Weights, Connection]]
     scale: float
     units: Mapping[str, float]
@@ -63,17 +63,17 @@ class _Pair:
 
     @property
     def leak(self) -> Floats:
-        """The factors by which thresholds, or what is sent, were corrected for the rounding of the leak, (size,)."""
-        return leak_factors(self.wanted, self.held.dv, self.interval or None)
+        """The factors by which thresholds, or payloads, were corrected for the rounding of the leak, (size,)."""
+        return leak_factors(self.target, self.stored.dv, self.interval or None)
 
     def charge(self, rows: int) -> Floats:
         """The factors by which weights were corrected for the rounding of decays, (rows,)."""
-        factors = weight_factors(self.wanted, self.held.du, self.leak, rows)
+        factors = weight_factors(self.target, self.stored.du, self.leak, rows)
         return np.where(np.abs(factors - 1) > _EXACT, factors, 1.0)
 
 
-def exchange(network: FloatNetwork, program: ChipProgram, part: Part) -> FloatNetwork:
-    """The float network with one part replaced by what the chip holds; raises InputError if the two do not match."""
+def substitute_quantised(network: FloatNetwork, program: ChipProgram, part: Part) -> FloatNetwork:
+    """The float network with one part replaced by the chip's numbers; raises InputError if the two do not match."""
     pairs = _pairs(network, program)
     populations = tuple(_population(pair, part) for pair in pairs)
     connections = tuple(_connection(*synapse, pair, part) for pair in pairs for synapse in pair.connections)
@@ -81,9 +81,9 @@ def exchange(network: FloatNetwork, program: ChipProgram, part: Part) -> FloatNe
 
 
 def dequantised_network(program: ChipProgram) -> FloatNetwork:
-    """All that the chip holds, in units of its u and v, as a network of real numbers: only its dynamics are missing.
+    """The chip program as a network of real numbers, in units of its u and v: only its dynamics are missing.
 
-    A population that sends its voltage sends whole units of v here, undivided: the cut of its payload is dynamics.
+    A population that sends its voltage sends v itself here: shifting it to a payload is part of the dynamics.
     """
     program = split_delays(program)
     units = {name: 2.0**-shift for name, shift in _shifts(program).items()}
@@ -100,7 +100,7 @@ def dequantised_network(program: ChipProgram) -> FloatNetwork:
         for c in program.connections
     )
     starts = program.latency
-    populations = tuple(_held(cuba(p), starts.get(p.name, 0)) for p in program.populations)
+    populations = tuple(_dequantised_population(cuba(p), starts.get(p.name, 0)) for p in program.populations)
     return FloatNetwork(program.dt, program.inputs, populations, connections, program.outputs)
 
 
@@ -157,7 +157,7 @@ def _shifts(program: ChipProgram) -> dict[str, int]:
     return {name: int(shift[0]) for name, shift in shifts.items() if shift is not None}
 
 
-def _held(population: Cuba, start: int) -> FloatPopulation:
+def _dequantised_population(population: Cuba, start: int) -> FloatPopulation:
     bias = population.bias * 1.0
     word = population.threshold_word
     threshold = np.full(population.size, np.inf) if word is None else word * float(STATE_UNIT)
@@ -188,54 +188,56 @@ def _pairs(network: FloatNetwork, program: ChipProgram) -> list[_Pair]:
         raise InputError(f"the chip program holds no scale for population {missing[0]!r}; compile it again")
     units = {name: 2.0**shift / scales[name] for name, shift in _shifts(program).items()}
     pairs = []
-    for wanted, held in zip(network.populations, program.populations, strict=True):
-        incoming = [c for c in network.connections if c.target == wanted.name]
-        synapses, interval = _synapses(incoming, program, wanted), program.quantisation[wanted.name].interval
-        pairs.append(_Pair(wanted, cuba(held), synapses, scales[wanted.name], units, interval))
+    for target, stored in zip(network.populations, program.populations, strict=True):
+        incoming = [c for c in network.connections if c.target == target.name]
+        synapses, interval = _synapses(incoming, program, target), program.quantisation[target.name].interval
+        pairs.append(_Pair(target, cuba(stored), synapses, scales[target.name], units, interval))
     return pairs
 
 
 def _synapses(
-    incoming: Sequence[FloatConnection], program: ChipProgram, wanted: FloatPopulation
+    incoming: Sequence[FloatConnection], program: ChipProgram, target: FloatPopulation
 ) -> list[tuple[FloatConnection, Weights, Connection]]:
-    """Each synapse with the weights that its parts hold, and one of the parts: their delays are the same."""
+    """Each synapse with the summed weights of its parts, and one of the parts: their delays are the same."""
     parts: dict[tuple[str, str], list[Connection]] = {}
-    for connection in program.into(wanted.name):
+    for connection in program.into(target.name):
         parts.setdefault((connection.source, connection.synapse), []).append(connection)
     names = [(c.source, name) for c, name in zip(incoming, synapse_names(incoming), strict=True)]
-    held = [stored_weights(found, ends_of(found[0], program)) for found in parts.values()]
-    if list(parts) != names or [w.shape for w in held] != [c.weights.shape for c in incoming]:
-        raise InputError(f"population {wanted.name!r} has other synapses in the chip program; compile it again")
-    return list(zip(incoming, held, (found[0] for found in parts.values()), strict=True))
+    stored = [stored_weights(members, ends_of(members[0], program)) for members in parts.values()]
+    if list(parts) != names or [w.shape for w in stored] != [c.weights.shape for c in incoming]:
+        raise InputError(f"population {target.name!r} has other synapses in the chip program; compile it again")
+    return list(zip(incoming, stored, (members[0] for members in parts.values()), strict=True))
 
 
 def _population(pair: _Pair, part: Part) -> FloatPopulation:
-    wanted, held = pair.wanted, pair.held
+    target, stored = pair.target, pair.stored
     if part == "decays":
         return replace(
-            with_rounded_leak(wanted, pair.leak),
-            current_decay=_exact(decay_from_du(held.du), wanted.current_decay),
-            voltage_decay=_exact(decay_from_dv(held.dv), wanted.voltage_decay),
+            with_rounded_leak(target, pair.leak),
+            current_decay=_equal_or_stored_array(decay_from_du(stored.du), target.current_decay),
+            voltage_decay=_equal_or_stored_array(decay_from_dv(stored.dv), target.voltage_decay),
         )
-    if part == "thresholds" and held.threshold_word is not None:
-        threshold = held.threshold_word * (STATE_UNIT / pair.scale) / pair.leak
-        return replace(wanted, threshold=_exact(threshold, wanted.threshold))
+    if part == "thresholds" and stored.threshold_word is not None:
+        threshold = stored.threshold_word * (STATE_UNIT / pair.scale) / pair.leak
+        return replace(target, threshold=_equal_or_stored_array(threshold, target.threshold))
     if part == "biases":
-        corrected = pair.leak if wanted.sends == "voltage" else 1.0
-        return replace(wanted, bias=_exact(held.bias / pair.scale * corrected, wanted.bias))
-    return wanted
+        corrected = pair.leak if target.sends == "voltage" else 1.0
+        return replace(target, bias=_equal_or_stored_array(stored.bias / pair.scale * corrected, target.bias))
+    return target
 
 
-def _connection(wanted: FloatConnection, held: Weights, first: Connection, pair: _Pair, part: Part) -> FloatConnection:
+def _connection(
+    target: FloatConnection, stored: Weights, first: Connection, pair: _Pair, part: Part
+) -> FloatConnection:
     if part == "delays":
-        return replace(wanted, delay=first.delay, axonal_delays=first.axonal_delays)
+        return replace(target, delay=first.delay, axonal_delays=first.axonal_delays)
     if part not in ("weights", "decays"):
-        return wanted
-    charge = pair.charge(wanted.weights.shape[0])
+        return target
+    charge = pair.charge(target.weights.shape[0])
     if part == "decays":
-        return replace(wanted, weights=_scaled(wanted.weights, charge))
-    factors = 1 / (pair.scale * pair.units.get(wanted.source, 1.0) * charge)
-    return replace(wanted, weights=_nearly(_scaled(held, factors), wanted.weights))
+        return replace(target, weights=_scaled(target.weights, charge))
+    factors = 1 / (pair.scale * pair.units.get(target.source, 1.0) * charge)
+    return replace(target, weights=_equal_or_stored(_scaled(stored, factors), target.weights))
 
 
 def _scaled(weights: Weights, factors: Floats) -> Weights:
@@ -247,20 +249,22 @@ def _scaled(weights: Weights, factors: Floats) -> Weights:
     return weights * factors.reshape(-1, *([1] * (weights.ndim - 1)))
 
 
-def _nearly(held: Weights, wanted: Weights) -> Weights:
-    """What the chip holds, or what was wanted where the two are the same number; in the form of what was wanted."""
-    if isinstance(wanted, csr_array):
-        rows = csr_array(held)
+def _equal_or_stored(stored: Weights, target: Weights) -> Weights:
+    """The chip's weights, or the float ones where both are the same number; dense or sparse like the float ones."""
+    if isinstance(target, csr_array):
+        rows = csr_array(stored)
         rows.sort_indices()
-        same = csr_array(wanted)
+        same = csr_array(target)
         same.sum_duplicates()
         if np.array_equal(rows.indptr, same.indptr) and np.array_equal(rows.indices, same.indices):
-            return csr_array((_exact(rows.data, same.data), rows.indices, rows.indptr), shape=rows.shape)
+            return csr_array(
+                (_equal_or_stored_array(rows.data, same.data), rows.indices, rows.indptr), shape=rows.shape
+            )
         return rows
-    return _exact(held.toarray() if isinstance(held, csr_array) else held, wanted)
+    return _equal_or_stored_array(stored.toarray() if isinstance(stored, csr_array) else stored, target)
 
 
-def _exact(held: Floats, wanted: Floats) -> Floats:
-    """What the chip holds, or what was wanted where the two are the same number."""
-    result: Floats = np.where(np.isclose(held, wanted, rtol=_EXACT, atol=0), wanted, held)
+def _equal_or_stored_array(stored: Floats, target: Floats) -> Floats:
+    """The chip's numbers, or the float ones where the two are the same number."""
+    result: Floats = np.where(np.isclose(stored, target, rtol=_EXACT, atol=0), target, stored)
     return result

@@ -21,7 +21,7 @@ from spikeport.exporter.program.chip_program import (
 )
 from spikeport.exporter.quantisation.compensation.charge import weight_factors
 from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
-from spikeport.exporter.quantisation.compensation.start_voltage import acts_early, resting_voltage
+from spikeport.exporter.quantisation.compensation.start_voltage import bias_spikes_early, start_voltage
 from spikeport.hardware_profiles.fixed_point import (
     STATE_UNIT,
     WordWidths,
@@ -37,58 +37,60 @@ from .csr_kernels import times_rows
 from .payload import SPIKE, Payload
 from .scale import Rounded, ScaleSearch, threshold_words
 from .state_bounds import Decays, StateBounds, worst_case
-from .weight_splitting import WeightMatrix, by_magnitude, by_sign, doubled, parts, rows_of, whole
+from .weight_splitting import WeightMatrix, by_magnitude, by_sign, rows_of, to_parts, weight_matrix, with_low_digits
 
-Form = Literal["whole", "split", "digits", "doubled"]
-"""One connection a synapse; parts by sign and magnitude where they gain a bit; two digits a synapse where they do, in a
-high and a low connection of mixed sign, or in a high and a low one of each sign, which is a bit finer.
+WeightEncoding = Literal["whole", "split", "digits", "doubled"]
+"""How weights are split into connections.
+
+whole: one connection per synapse. split: by sign and magnitude. digits: a high and a low connection of mixed sign.
+doubled: a high and a low connection per sign, which is one bit finer. A finer encoding is used where it gains a bit.
 """
-COARSER: dict[Form, Form] = {"doubled": "digits", "digits": "split", "split": "whole"}
+COARSER_ENCODING: dict[WeightEncoding, WeightEncoding] = {"doubled": "digits", "digits": "split", "split": "whole"}
 
-# what a form must take off the squared error to be worth its connections, and its synapses
+# factor by which an encoding must reduce the squared error to be worth its connections, or its synapses
 _SPLIT, _DOUBLED = 2.0, 4.0
-# squared error, in parts of the weights', of numbers that are exact
+# squared error, as a fraction of the weights', below which numbers are exact
 EXACT = 1e-13
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A population in floating point, its incoming connections and the chip's step that is its first.
+class FloatLayer:
+    """A population in floating point, its incoming connections and its first step on the chip.
 
-    disturbed: whether something may arrive before that step, from layers that act early (exporter/quantisation/compensation/start_voltage.py).
+    receives_early_spikes: whether layers that may spike early (compensation/start_voltage.py) lead to it.
     """
 
     population: FloatPopulation
     incoming: tuple[FloatConnection, ...]
     start: int
-    disturbed: bool = False
+    receives_early_spikes: bool = False
 
 
 @dataclass(frozen=True)
-class Layer:
-    """The same on the chip; form: the finest that it took; loss: see scale.Rounded.
+class QuantisedLayer:
+    """A layer on the chip; form: its encoding; loss: see scale.Rounded.
 
-    early: whether it may send something before its first step, which disturbs the layers it leads to.
+    may_spike_early: whether it may send something before its first step, too early for the layers it leads to.
     """
 
     population: Cuba
     connections: tuple[Connection, ...]
     report: Quantisation
-    form: Form
+    form: WeightEncoding
     loss: float
     reach: StateBounds
-    early: bool
+    may_spike_early: bool
 
 
 @dataclass(frozen=True)
 class LayerOptions:
-    """How a layer may be rounded: the width of weights, the finest form, what u and v reach (None: the worst case).
+    """How a layer may be rounded: the width of weights, the finest encoding, bounds of u and v (None: the worst case).
 
-    interval: steps between two spikes of a neuron, or that v is read for; None where no sample says it.
+    interval: steps between two spikes of a neuron, or for which v is read; None without a sample.
     """
 
     weight_bits: int
-    form: Form = "split"
+    form: WeightEncoding = "split"
     reach: StateBounds | None = None
     largest_scale: float = np.inf
     interval: float | None = None
@@ -102,141 +104,155 @@ class _Constants:
     leak: Floats
 
 
-def quantise_layer(wanted: Wanted, payloads: Mapping[str, Payload], widths: WordWidths, options: LayerOptions) -> Layer:
+def quantise_layer(
+    float_layer: FloatLayer, payloads: Mapping[str, Payload], widths: WordWidths, options: LayerOptions
+) -> QuantisedLayer:
     """Round a layer; payloads: what voltage-sending sources send."""
-    population = wanted.population
+    population = float_layer.population
     du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
     leak = leak_factors(population, dv, options.interval)
     constants = _Constants(du, dv, Decays(decay_from_du(du), decay_from_dv(dv)), leak)
     population = with_rounded_leak(population, leak)
-    wanted = replace(wanted, population=population)
-    matrices = [_matrix(c, i, wanted, constants, payloads, options.weight_bits) for i, c in enumerate(wanted.incoming)]
+    float_layer = replace(float_layer, population=population)
+    matrices = [
+        _matrix(c, i, float_layer, constants, payloads, options.weight_bits) for i, c in enumerate(float_layer.incoming)
+    ]
     reach = options.reach or worst_case(population, matrices, constants.decays)
-    form, matrices, rounded = _finest(population, matrices, constants.decays, reach, widths, options)
+    form, matrices, rounded = _cheapest_good_encoding(population, matrices, constants.decays, reach, widths, options)
     search = ScaleSearch(population, matrices, constants.decays, reach, widths)
-    compiled, settled = _compiled(wanted, constants, rounded, widths)
-    report = _report(population, compiled, matrices, rounded, search.current_bound(rounded), reach, settled, widths)
+    compiled, bias_settles = _compiled(float_layer, constants, rounded, widths)
+    report = _report(
+        population, compiled, matrices, rounded, search.current_bound(rounded), reach, bias_settles, widths
+    )
     report = replace(report, interval=options.interval or 0.0)
-    connections = _connections(wanted, matrices, rounded, options.weight_bits)
+    connections = _connections(float_layer, matrices, rounded, options.weight_bits)
     word = compiled.threshold_word
-    early = wanted.disturbed or acts_early(compiled.bias, compiled.dv, word, compiled.v_initial, wanted.start)
-    return Layer(compiled, connections, report, form, rounded.loss, reach, early)
+    may_spike_early = float_layer.receives_early_spikes or bias_spikes_early(
+        compiled.bias, compiled.dv, word, compiled.v_initial, float_layer.start
+    )
+    return QuantisedLayer(compiled, connections, report, form, rounded.loss, reach, may_spike_early)
 
 
 def _matrix(
     connection: FloatConnection,
     index: int,
-    wanted: Wanted,
+    float_layer: FloatLayer,
     constants: _Constants,
     payloads: Mapping[str, Payload],
     bits: int,
 ) -> WeightMatrix:
     rows = rows_of(connection)
     payload = payloads.get(connection.source, SPIKE)
-    factors = weight_factors(wanted.population, constants.du, constants.leak, rows.shape[0])
+    factors = weight_factors(float_layer.population, constants.du, constants.leak, rows.shape[0])
     times_rows(rows.data, rows.indptr, factors * payload.unit)
-    return whole(rows, wanted.population.size // rows.shape[0], index, bits, payload.largest, payload.signed)
+    return weight_matrix(
+        rows, float_layer.population.size // rows.shape[0], index, bits, payload.largest, payload.signed
+    )
 
 
-def _finest(
+def _cheapest_good_encoding(
     population: FloatPopulation,
     matrices: list[WeightMatrix],
     decays: Decays,
     reach: StateBounds,
     widths: WordWidths,
     options: LayerOptions,
-) -> tuple[Form, list[WeightMatrix], Rounded]:
-    """The finest form that the options allow and that gains what its connections and synapses are worth."""
+) -> tuple[WeightEncoding, list[WeightMatrix], Rounded]:
+    """The finest encoding that the options allow and whose gain is worth its connections and synapses."""
 
     def search(candidates: list[WeightMatrix]) -> tuple[Rounded, list[float]]:
-        found = ScaleSearch(population, candidates, decays, reach, widths)
-        rounded = found.find(options.largest_scale)
-        return rounded, found.errors(rounded)
+        search_of = ScaleSearch(population, candidates, decays, reach, widths)
+        rounded = search_of.find(options.largest_scale)
+        return rounded, search_of.errors(rounded)
 
-    bits, wanted = options.weight_bits, matrices
-    form: Form = "whole"
+    bits, unsplit = options.weight_bits, matrices
+    form: WeightEncoding = "whole"
     best, errors = search(matrices)
     if options.form == "whole" or max(errors, default=0.0) < EXACT:
         return form, matrices, best
     inexact = {m.synapse for m, error in zip(matrices, errors, strict=True) if error >= EXACT}
     signed = [part for m in matrices for part in (by_sign(m, bits) if m.synapse in inexact else [m])]
-    found, errors = search(signed)
-    exponents = dict(zip(map(id, signed), found.exponents, strict=True))
+    candidate, errors = search(signed)
+    exponents = dict(zip(map(id, signed), candidate.exponents, strict=True))
     sized = [part for m in signed for part in (by_magnitude(m, exponents[id(m)]) if m.synapse in inexact else [m])]
-    finer = [(signed, found)] if len(signed) > len(matrices) else []
+    finer = [(signed, candidate)] if len(signed) > len(matrices) else []
     if len(sized) > len(signed):
         finer.append((sized, search(sized)[0]))
     for candidates, rounded in finer:
         if rounded.loss * _SPLIT < best.loss:
             form, matrices, best = "split", candidates, rounded
     if options.form in ("digits", "doubled"):
-        base = signed if options.form == "doubled" else wanted
-        twice = [doubled(m, bits) if m.synapse in inexact else m for m in base]
-        found, _ = search(twice)
-        if found.loss * _DOUBLED < best.loss:
-            form, matrices, best = options.form, twice, found
+        base = signed if options.form == "doubled" else unsplit
+        twice = [with_low_digits(m, bits) if m.synapse in inexact else m for m in base]
+        candidate, _ = search(twice)
+        if candidate.loss * _DOUBLED < best.loss:
+            form, matrices, best = options.form, twice, candidate
     return form, matrices, best
 
 
-def _compiled(wanted: Wanted, constants: _Constants, rounded: Rounded, widths: WordWidths) -> tuple[Cuba, bool]:
+def _compiled(
+    float_layer: FloatLayer, constants: _Constants, rounded: Rounded, widths: WordWidths
+) -> tuple[Cuba, bool]:
     """The population's registers, and whether its start voltage keeps the bias from acting before its first step."""
-    population = wanted.population
+    population = float_layer.population
     mantissa, exponent = split_bias(population.bias * rounded.scale, widths)
     final = np.clip(np.rint(population.v_initial * rounded.scale), -widths.state_max, widths.state_max)
     vth = None
     if population.sends == "spikes":
         vth = threshold_words(population.threshold, rounded.scale, widths)
-    rest, settled = resting_voltage(
-        mantissa << exponent, constants.dv, vth, wanted.start, widths, final.astype(np.int32)
+    rest, bias_settles = start_voltage(
+        mantissa << exponent, constants.dv, vth, float_layer.start, widths, final.astype(np.int32)
     )
     common: dict[str, Any] = {
         "du": constants.du, "dv": constants.dv, "bias_mant": mantissa, "bias_exp": exponent, "v_initial": rest
     }  # fmt: skip
     ends = population.name, population.shape
-    at_rest = settled and not wanted.disturbed
+    at_rest = bias_settles and not float_layer.receives_early_spikes
     if vth is None:
         return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), at_rest
     if population.reset == "zero" and (at_rest or np.any(final)):
         return CubaLIF(*ends, **common, vth=vth), at_rest
     if population.reset == "zero":
-        # no start voltage outlasts so large a bias, or what arrives too early: u and v are set to 0 once, before the
+        # no start voltage can absorb this bias, or what arrives too early: u and v are set to 0 once, just before the
         # population's first step
-        common |= LIFReset.once(population.size, wanted.start, widths)
+        common |= LIFReset.once(population.size, float_layer.start, widths)
         return LIFReset(*ends, **common, vth=vth), True
-    taken = vth.astype(np.int64) * STATE_UNIT
+    subtracted_by_spike = vth.astype(np.int64) * STATE_UNIT
     if population.reset == "subtract_after_decay":
-        taken = np.rint(population.subtracted * rounded.scale).astype(np.int64)
-    taken = np.clip(taken, 0, widths.state_max).astype(np.int32)
-    return CubaLIFSoftReset(*ends, **common, vth=vth, v_subtract=taken), at_rest
+        subtracted_by_spike = np.rint(population.subtracted * rounded.scale).astype(np.int64)
+    subtracted_by_spike = np.clip(subtracted_by_spike, 0, widths.state_max).astype(np.int32)
+    return CubaLIFSoftReset(*ends, **common, vth=vth, v_subtract=subtracted_by_spike), at_rest
 
 
 def _connections(
-    wanted: Wanted, matrices: Sequence[WeightMatrix], rounded: Rounded, weight_bits: int
+    float_layer: FloatLayer, matrices: Sequence[WeightMatrix], rounded: Rounded, weight_bits: int
 ) -> tuple[Connection, ...]:
-    found: list[Connection] = []
-    for index, (connection, name) in enumerate(zip(wanted.incoming, synapse_names(wanted.incoming), strict=True)):
-        held = [
+    connections: list[Connection] = []
+    for index, (connection, name) in enumerate(
+        zip(float_layer.incoming, synapse_names(float_layer.incoming), strict=True)
+    ):
+        weight_parts = [
             part
             for m, q, e in zip(matrices, rounded.integers, rounded.exponents, strict=True)
             if m.synapse == index
-            for part in parts(m, q, e)
+            for part in to_parts(m, q, e)
         ]
-        held = [part for part in held if part.weights.nnz] or held[:1]
-        found += connections_of(connection, name, held, weight_bits, wanted.population.size)
-    return tuple(found)
+        weight_parts = [part for part in weight_parts if part.weights.nnz] or weight_parts[:1]
+        connections += connections_of(connection, name, weight_parts, weight_bits, float_layer.population.size)
+    return tuple(connections)
 
 
 def synapse_names(incoming: Sequence[FloatConnection]) -> list[str]:
     """A name for each of a population's synapses; those of one source differ."""
     names: list[str] = []
-    taken: set[tuple[str, str]] = set()
+    used: set[tuple[str, str]] = set()
     for connection in incoming:
         name = base = connection.synapse or f"{connection.source} -> {connection.target}"
         number = 1
-        while (connection.source, name) in taken:
+        while (connection.source, name) in used:
             number += 1
             name = f"{base} {number}"
-        taken.add((connection.source, name))
+        used.add((connection.source, name))
         names.append(name)
     return names
 
@@ -248,11 +264,11 @@ def _report(
     rounded: Rounded,
     bound: float,
     reach: StateBounds,
-    settled: bool,
+    bias_settles: bool,
     widths: WordWidths,
 ) -> Quantisation:
     errors = [
-        q * (STATE_UNIT * 2.0 ** (e - m.spread(e)) / rounded.scale) - m.values
+        q * (STATE_UNIT * 2.0 ** (e - m.digit_shift(e)) / rounded.scale) - m.values
         for m, q, e in zip(matrices, rounded.integers, rounded.exponents, strict=True)
     ]
     count = sum(error.size for error in errors) or 1
@@ -273,23 +289,23 @@ def _report(
         vth_error=vth_error,
         bias_error=float(bias_error / unit),
         current_bound=bound / widths.state_max,
-        notes=tuple(_notes(rounded, settled)) + voltage_notes(voltage, reach.basis, compiled, widths),
+        notes=tuple(_notes(rounded, bias_settles)) + voltage_notes(voltage, reach.basis, compiled, widths),
         voltage_bound=voltage,
         bound_basis=reach.basis,
     )
 
 
-def _notes(rounded: Rounded, settled: bool) -> list[str]:
+def _notes(rounded: Rounded, bias_settles: bool) -> list[str]:
     notes = []
     if rounded.integers and max(int(np.abs(q).max(initial=0)) for q in rounded.integers) < 64:
         notes.append("weights fill less than a quarter of their range, because u could wrap at this fan-in")
-    if not settled:
+    if not bias_settles:
         notes.append("the negative bias acts before the first input can arrive and its start value would spike")
     return notes
 
 
 def voltage_notes(bound: float, basis: str, population: Cuba, widths: WordWidths) -> tuple[str, ...]:
-    """A sentence where v can go beyond its register; bound: how far, in parts of it."""
+    """A sentence if v can exceed its register; bound: its largest |v| as a fraction of the register."""
     if bound <= 1:
         return ()
     where = "the ends of its register"
@@ -299,5 +315,5 @@ def voltage_notes(bound: float, basis: str, population: Cuba, widths: WordWidths
     return (f"v can come to {bound:.1f} times its register ({basis}); it stays at {where} then",)
 
 
-def _relative(actual: Floats, wanted: Floats) -> float:
-    return float(np.max(np.abs(actual - wanted) / np.where(wanted == 0, 1, wanted)))
+def _relative(actual: Floats, target: Floats) -> float:
+    return float(np.max(np.abs(actual - target) / np.where(target == 0, 1, target)))

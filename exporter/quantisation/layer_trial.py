@@ -1,4 +1,4 @@
-"""One layer run alone on what its sources sent: how far u and v go, and what its integers make of the same input."""
+"""Run one layer alone on what its sources sent: bounds of u and v, and the spikes of its integer version."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 from .state_bounds import StateBounds
 
 Sent = Mapping[str, NDArray[Any]]
-"""What every input and population sent, (steps, batch, size) each."""
+"""What every input and population sent, each of shape (steps, batch, size)."""
 
 
 @dataclass(frozen=True)
 class LayerTrial:
     """A layer's integers on the float network's spikes.
 
-    error: sum over samples and neurons of |difference of spike counts|, in parts of the float network's spikes (where
-    voltages are sent: of the sums of them). current: the largest |u| before wrapping, in the chip's units. limited:
-    share of places (step, sample, neuron) at which v stands at an end of its register. sent: (steps, batch, size).
+    error: sum over samples and neurons of |difference of spike counts|, as a fraction of the float network's spikes (of
+    the sum of voltages where those are sent). current: the largest |u| before wrapping, in the chip's units. limited:
+    fraction of (step, sample, neuron) in which v is at an end of its register. sent: (steps, batch, size).
     """
 
     error: float
@@ -36,25 +36,25 @@ class LayerTrial:
     sent: NDArray[Any]
 
 
-def arrived(connection: FloatConnection, sent: NDArray[Any], step: int) -> NDArray[Any] | None:
-    """What of a source's (steps, batch, size) arrives in a step, (batch, size); None where that is nothing."""
+def arriving_at(connection: FloatConnection, sent: NDArray[Any], step: int) -> NDArray[Any] | None:
+    """What arrives in a step from a source's (steps, batch, size) array, (batch, size); None if nothing does."""
     delays = connection.axonal_delays
     if delays is None:
         past = step - connection.delay
-        found: NDArray[Any] | None = sent[past] if 0 <= past < len(sent) else None
-        return found
-    places = step - connection.delay - delays
-    there = (places >= 0) & (places < len(sent))
-    if not there.any():
+        arriving: NDArray[Any] | None = sent[past] if 0 <= past < len(sent) else None
+        return arriving
+    steps = step - connection.delay - delays
+    in_range = (steps >= 0) & (steps < len(sent))
+    if not in_range.any():
         return None
-    gathered: NDArray[Any] = np.where(there, sent[np.where(there, places, 0), :, np.arange(len(places))].T, 0)
+    gathered: NDArray[Any] = np.where(in_range, sent[np.where(in_range, steps, 0), :, np.arange(len(steps))].T, 0)
     return gathered
 
 
 def observed_bounds(
     population: FloatPopulation, incoming: Sequence[FloatConnection], sent: Sent, start: int
 ) -> StateBounds:
-    """How far u and v of the float network go, from its own recorded spikes; v before a reset."""
+    """Bounds of u and v (before a reset) of the float network, given its own recorded spikes."""
     own = sent[population.name]
     u = np.zeros(own.shape[1:])
     v = np.tile(population.v_initial, (own.shape[1], 1))
@@ -76,30 +76,30 @@ def run_trial(
 ) -> LayerTrial:
     """Run a layer's integers; incoming: its weights in units of `a`; sent: spikes, and payloads as the chip sends them.
 
-    What the population sends to itself is its own; unit: how much of the float network's one of its payloads is.
+    A recurrent population receives its own integers; unit: the value of one of its payloads in the float network.
     """
-    wanted = sent[population.name]
-    steps, batch, size = wanted.shape
+    float_sent = sent[population.name]
+    steps, batch, size = float_sent.shape
     feeds = [(c, SynapticInput(c)) for c in incoming]
     states = {name: np.zeros((batch, size), np.int32) for name in population.STATES}
     for name, values in population.start().items():
         states[name][:] = values
-    found = np.zeros((steps, batch, size), np.int32 if population.GRADED else np.uint8)
+    integer_sent = np.zeros((steps, batch, size), np.int32 if population.GRADED else np.uint8)
     step_kernel, keep = population.stepper(), keep_fraction(population.du + 1)
     peak, limited = 0.0, 0
-    # what it sends to itself is what its integers send
-    sent = {**sent, population.name: found}
+    # a recurrent connection carries what the integers send
+    sent = {**sent, population.name: integer_sent}
     for step in range(steps):
         total = _total(feeds, sent, step, (batch, size))
         wide = np.trunc(states["u"] * keep) + total * (1 << ACTIVATION_SHIFT)
         peak = max(peak, float(np.abs(wide).max(initial=0)))
-        # a sum beyond 32 bit would not fit the kernel; such a trial is refused for its peak
+        # the kernel takes 32-bit sums; a trial with a larger one is rejected for its peak
         a = np.clip(total, -(2.0**31), 2.0**31 - 1).astype(np.int32)
-        step_kernel(step, states, (a[None],), found[step : step + 1])
+        step_kernel(step, states, (a[None],), integer_sent[step : step + 1])
         limited += int(np.count_nonzero(np.abs(states["v"]) >= widths.state_max))
-    counts, expected = found.sum(axis=0, dtype=np.float64) * unit, wanted.sum(axis=0, dtype=np.float64)
+    counts, expected = integer_sent.sum(axis=0, dtype=np.float64) * unit, float_sent.sum(axis=0, dtype=np.float64)
     error = float(np.abs(counts - expected).sum()) / max(float(np.abs(expected).sum()), 1.0)
-    return LayerTrial(error, peak, limited / found.size, found)
+    return LayerTrial(error, peak, limited / integer_sent.size, integer_sent)
 
 
 def _total(
@@ -108,7 +108,7 @@ def _total(
     """What arrives from all connections in a step, (batch, size)."""
     total = np.zeros(shape)
     for connection, arrivals in feeds:
-        values = arrived(connection, sent[connection.source], step)
+        values = arriving_at(connection, sent[connection.source], step)
         if values is not None:
             arrivals(values, total)
     return total

@@ -1,4 +1,4 @@
-"""Graded spikes of populations that send their voltage: how many bits of it travel, and what one unit means."""
+"""Graded spikes of populations that send their voltage: how many bits of it are sent, and the value of one unit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .weight_splitting import rows_of
 
 @dataclass(frozen=True)
 class Payload:
-    """What a source sends: the network's units that one stands for, the largest |payload|, of both signs or not."""
+    """What a source sends: the value of 1 in the network's units, the largest |payload|, whether it can be negative."""
 
     unit: float
     largest: int
@@ -27,20 +27,20 @@ SPIKE = Payload(1.0, 1, signed=False)
 
 
 def senders_first(network: FloatNetwork) -> list[FloatPopulation]:
-    """Populations by their first step, and such that those which send voltages come before those that read them.
+    """Populations by their first step, senders of voltages before their readers.
 
-    Raises InputError where voltages run in a circle: their unit would depend on itself.
+    Raises InputError for a loop of voltages: their unit would depend on itself.
     """
     starts = network.starts
     waiting = sorted(network.populations, key=lambda p: starts[p.name])
     graded = {p.name for p in waiting if p.sends == "voltage"}
     ordered: list[FloatPopulation] = []
     while waiting:
-        open_ones = {p.name for p in waiting} & graded
-        ready = [p for p in waiting if not open_ones & {c.source for c in network.connections if c.target == p.name}]
+        unordered = {p.name for p in waiting} & graded
+        ready = [p for p in waiting if not unordered & {c.source for c in network.connections if c.target == p.name}]
         if not ready:
             raise InputError(
-                f"populations {', '.join(sorted(open_ones))} send their voltages in a circle, which the chip cannot "
+                f"populations {', '.join(sorted(unordered))} send their voltages in a circle, which the chip cannot "
                 "scale; put a spiking neuron (IF, LIF, CubaLIF) into the loop"
             )
         ordered += ready
@@ -52,11 +52,11 @@ def senders_first(network: FloatNetwork) -> list[FloatPopulation]:
 def payload_shift(
     population: FloatPopulation, network: FloatNetwork, widths: WordWidths, largest_voltage: float
 ) -> int:
-    """By how many bits a voltage (at most that large, in the chip's units) is cut before it is sent.
+    """By how many bits a voltage (at most `largest_voltage`, in the chip's units) is shifted right before it is sent.
 
-    What arrives is 64 * weight * payload, summed over the fan-in, and must stay in u's register: weights and payload
-    share its digits. An answer that nothing reads is cut as far as a message needs only. Raises InputError where the
-    chip's spikes carry no payload.
+    The input, 64 * weight * payload summed over the fan-in, must stay in u's register: weights and payload share its
+    digits. An output without readers is shifted only as far as a message needs. Raises InputError if the chip's spikes
+    carry no payload.
     """
     digits = math.ceil(math.log2(max(largest_voltage, 1) + 1))
     readers = [c for c in network.connections if c.source == population.name]
@@ -69,12 +69,12 @@ def payload_shift(
         )
     room = min(widths.state_bits - 1 - int(math.log2(STATE_UNIT)) - math.log2(_fan_in(c)) for c in readers)
     weight_digits = min(widths.weight_bits, math.ceil(room / 2))
-    wanted = max(1, min(math.floor(room) - weight_digits, widths.message_bits - 1))
-    return max(0, digits - wanted)
+    payload_digits = max(1, min(math.floor(room) - weight_digits, widths.message_bits - 1))
+    return max(0, digits - payload_digits)
 
 
 def _fan_in(connection: FloatConnection) -> float:
-    """How many weights as large as the largest a row comes to."""
+    """The largest row sum of |weights|, in units of the largest weight."""
     rows = abs(rows_of(connection))
     sums = rows @ np.ones(rows.shape[1])
     largest = float(rows.data.max(initial=0))

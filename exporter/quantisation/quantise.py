@@ -1,4 +1,4 @@
-"""FloatNetwork -> integers: one scale a population, weights on the chip's grid, thresholds exact where they can be."""
+"""FloatNetwork -> integers: one scale per population, weights on the chip's grid, thresholds exact if possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
 from .calibrate import Sample, calibrated_layer, run_sample
-from .layer import COARSER, Form, Layer, LayerOptions, Wanted, quantise_layer
+from .layer import COARSER_ENCODING, FloatLayer, LayerOptions, QuantisedLayer, WeightEncoding, quantise_layer
 from .payload import Payload, payload_shift, senders_first
 
 Fits = Callable[[ChipProgram], bool]
@@ -30,16 +30,16 @@ def quantise(
     *,
     fits: Fits | None = None,
 ) -> ChipProgram:
-    """Round a network to the chip's words; raises InputError for a network its registers cannot hold at all.
+    """Round a network to the chip's words; raises InputError if its registers cannot represent the network at all.
 
     Of the options, weight_bits, precision and calibration are used: precision "high" doubles the synapses of a layer
-    where that gains a bit or more (with calibration: where its spikes come nearer). fits: whether a program has room on
-    the chip; the layers that lose least are held in fewer connections until it has.
+    where that gains a bit or more (with calibration: where its spikes come closer). fits: whether a program fits the
+    chip; until it does, the layers that lose least fall back to fewer connections.
     """
     weight_bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
     if not 2 <= weight_bits <= widths.weight_bits:
-        raise InputError(f"weights of {weight_bits} bit: {chip} holds 2 to {widths.weight_bits} bit")
-    form: Form = "doubled" if options.precision == "high" else "split"
+        raise InputError(f"weights of {weight_bits} bit: {chip} stores 2 to {widths.weight_bits} bit")
+    form: WeightEncoding = "doubled" if options.precision == "high" else "split"
     if network.payloads and not widths.message_bits:
         raise InputError(
             f"input {next(iter(network.payloads))!r} takes integers, but {chip}'s spikes carry no payload; encode the "
@@ -63,31 +63,31 @@ def quantise_layers(
     widths: WordWidths,
     options: Mapping[str, LayerOptions],
     sample: Sample | None = None,
-    known: Mapping[str, Layer] = MappingProxyType({}),
-) -> dict[str, Layer]:
-    """Every population and its synapses, rounded as its options say; known: those that are rounded already."""
+    known: Mapping[str, QuantisedLayer] = MappingProxyType({}),
+) -> dict[str, QuantisedLayer]:
+    """Every population and its synapses, rounded by its options; known: those already rounded."""
     starts = network.starts
-    layers: dict[str, Layer] = {}
+    layers: dict[str, QuantisedLayer] = {}
     payloads = {name: Payload(1.0, largest, signed=False) for name, largest in network.payloads.items()}
     for population in senders_first(network):
         if population.name in known:
             layers[population.name] = known[population.name]
             continue
         incoming = tuple(c for c in network.connections if c.target == population.name)
-        disturbed = any(c.source in layers and layers[c.source].early for c in incoming)
-        wanted = Wanted(population, incoming, starts[population.name], disturbed)
+        receives_early_spikes = any(c.source in layers and layers[c.source].may_spike_early for c in incoming)
+        float_layer = FloatLayer(population, incoming, starts[population.name], receives_early_spikes)
         with naming(f"layer {population.name!r}", "scale its weights and thresholds to ordinary sizes"):
             if sample is None:
-                layer = quantise_layer(wanted, payloads, widths, options[population.name])
+                layer = quantise_layer(float_layer, payloads, widths, options[population.name])
             else:
-                layer, sample = calibrated_layer(wanted, payloads, widths, options[population.name], sample)
+                layer, sample = calibrated_layer(float_layer, payloads, widths, options[population.name], sample)
         if isinstance(layer.population, CubaLI):
             scale = layer.report.scale
             reach = max(layer.reach.lowest, layer.reach.highest) * scale
             shift = payload_shift(population, network, widths, reach)
             payloads[population.name] = Payload(2.0**shift / scale, widths.state_max >> shift)
-            held = replace(layer.population, shift=np.full(population.size, shift, np.int32))
-            layer = replace(layer, population=held)
+            with_shift = replace(layer.population, shift=np.full(population.size, shift, np.int32))
+            layer = replace(layer, population=with_shift)
             if sample is not None:
                 voltages = sample.chip[population.name]
                 sent = np.sign(voltages) * (np.abs(voltages) >> shift)
@@ -100,30 +100,30 @@ def _coarser(
     network: FloatNetwork,
     widths: WordWidths,
     options: Mapping[str, LayerOptions],
-    layers: Mapping[str, Layer],
+    layers: Mapping[str, QuantisedLayer],
     sample: Sample | None,
-) -> tuple[dict[str, LayerOptions], dict[str, Layer]] | None:
-    """The layers with one of them in the next coarser form; None if all are whole.
+) -> tuple[dict[str, LayerOptions], dict[str, QuantisedLayer]] | None:
+    """The layers with one of them in the next coarser encoding; None if all are whole.
 
-    It is the one that loses least of those in the finest form, which takes the most connections.
+    It is the one that loses least of those in the finest encoding, which takes the most connections.
     """
-    found: list[tuple[int, float, str, LayerOptions]] = []
+    candidates: list[tuple[int, float, str, LayerOptions]] = []
     for name, layer in layers.items():
         if layer.form != "whole":
-            changed = replace(options[name], form=COARSER[layer.form])
-            found.append((list(COARSER).index(layer.form), layer.loss, name, changed))
-    if not found:
+            changed = replace(options[name], form=COARSER_ENCODING[layer.form])
+            candidates.append((list(COARSER_ENCODING).index(layer.form), layer.loss, name, changed))
+    if not candidates:
         return None
-    _, _, name, changed = min(found, key=lambda item: item[:2])
+    _, _, name, changed = min(candidates, key=lambda item: item[:2])
     now = {**options, name: changed}
-    # what others send does not depend on how a spiking population is rounded
+    # how a spiking population is rounded does not change what others send
     graded = any(p.sends == "voltage" for p in network.populations)
     same = {} if graded else {key: layer for key, layer in layers.items() if key != name}
     return now, quantise_layers(network, widths, now, sample, same)
 
 
-def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: Mapping[str, Layer]) -> ChipProgram:
-    """The program that rounded layers are, checked."""
+def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: Mapping[str, QuantisedLayer]) -> ChipProgram:
+    """The validated program of rounded layers."""
     ordered = [layers[p.name] for p in network.populations]
     return validate(
         ChipProgram(

@@ -1,4 +1,4 @@
-"""The scale of one population: weights that lie on a grid are found again, and no input can make u wrap."""
+"""The scale of one population: weights that were on a grid stay on it, and no input can make u wrap."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 from .state_bounds import Decays, StateBounds, currents
 from .weight_splitting import WeightMatrix, smallest_exponent
 
-# thresholds tried below the highest, and over the octave below it
+# number of thresholds tried just below the highest, and over the octave below it
 _NEAR = 64
 _OCTAVE = 64
 _SAMPLE = 1 << 13
-# how far below 0 v has room at least, in thresholds, and the inhibition, in thresholds a step, that must last to take
-# it to an end of its register nearer than its worst case
+# the least room of v below 0, in thresholds; and the lasting inhibition, in thresholds per step, that v must have room
+# for if its worst case is larger
 _DEPTH, _INHIBITION = 128.0, 8.0
-# squared relative error of numbers that were kept in 32 bit
+# squared relative error of numbers stored in 32 bit, and their relative error
 _NOISE = 1e-14
-_KEPT = 1e-6
+_FLOAT32_ERROR = 1e-6
 
 
 @dataclass(frozen=True)
 class Rounded:
     """A population's weights at one scale: the reference threshold, an exponent and integers for each matrix.
 
-    loss: mean squared error over all weights, thresholds and biases, in parts of the mean square of the weights.
+    loss: mean squared error over all weights, thresholds and biases, as a fraction of the mean square of the weights.
     """
 
     scale: float
@@ -43,7 +43,7 @@ class Rounded:
 
 
 class ScaleSearch:
-    """Finds a population's scale and integer weights; the decays are fractions, rounded to the chip's words."""
+    """Find a population's scale and integer weights; the decays are fractions, rounded to the chip's words."""
 
     def __init__(
         self,
@@ -64,17 +64,17 @@ class ScaleSearch:
         squares = sum(float(np.square(m.values).sum()) for m in matrices)
         self._squares = squares or 1.0
 
-    def find(self, most: float = math.inf) -> Rounded:
-        """The scale, at most that, at which least is lost, and the weights at it; u cannot leave its register.
+    def find(self, largest: float = math.inf) -> Rounded:
+        """The scale, at most `largest`, with the lowest loss, and the weights at it; u cannot leave its register.
 
-        Where training has chosen one and everything is whole at it, it is that one, whatever `most` says.
+        A scale chosen in training wins if every number is an integer at it, whatever `largest` is.
         """
         trained = self._trained()
         if trained is not None:
             return trained
-        limit = min(most, self.limit())
-        found = sorted((self._loss(t), -t) for t in self._thresholds(limit))
-        for loss, negative in found:
+        limit = min(largest, self.limit())
+        losses = sorted((self._loss(t), -t) for t in self._thresholds(limit))
+        for loss, negative in losses:
             rounded = self._rounded(STATE_UNIT * -negative / self._threshold, -negative, loss)
             if self.current_bound(rounded) <= self._widths.state_max:
                 return rounded
@@ -83,9 +83,11 @@ class ScaleSearch:
     def limit(self) -> float:
         """The largest scale at which nothing can leave its register.
 
-        Exponents above 0 only refine v and leave room for it; at exponent 0 v may saturate (far from its threshold)
-        rather than the weights lose bits. Far below its threshold it may wherever it leaks (_voltage_room), and on
-        either side where synapses are doubled (_room_for_digits).
+        Exponents above 0 only refine v, so v always has room. At exponent 0 weights keep their bits, and v may saturate
+        far from its threshold:
+
+        - far below its threshold, where it leaks (_voltage_room);
+        - on either side, where synapses are doubled (_room_for_digits).
         """
         widths, reach = self._widths, self._reach
         limit = STATE_UNIT * widths.vth_max / self._threshold
@@ -103,22 +105,22 @@ class ScaleSearch:
         return min(limit, full * 2.0**widths.weight_exp_max)
 
     def _voltage_room(self) -> float:
-        """The largest scale at which v has room: for the worst case, or far enough below 0 where it leaks from there.
+        """The largest scale at which v has room for its worst case or, if it leaks, far enough below 0.
 
-        What every inhibitory synapse active in every step can cause is far beyond what happens; to hold all of it takes
-        the bits from below the threshold.
+        Every inhibitory synapse active in every step is far beyond what happens; room for it would cost bits near the
+        threshold.
         """
-        most, lowest, population = self._widths.state_max, self._reach.lowest, self._population
+        state_max, lowest, population = self._widths.state_max, self._reach.lowest, self._population
         if not self._reach.measured and np.all(self._decays.voltage > 0):
             depths = np.maximum(_DEPTH, _INHIBITION / self._decays.voltage) * population.threshold
             resting = np.maximum(-population.bias / self._decays.voltage, -population.v_initial)
             lowest = min(lowest, float(np.maximum(depths, resting).max(initial=0)))
-        return most / max(lowest, self._reach.highest)
+        return state_max / max(lowest, self._reach.highest)
 
     def _room_for_digits(self) -> float:
-        """The scale at which v ends `_DEPTH` thresholds from 0: what low digits of doubled synapses may take.
+        """The scale at which v saturates `_DEPTH` thresholds from 0: low digits of doubled synapses may go so far.
 
-        They lie below the grid's unit and would have no room where v does not leak, so that nothing bounds it.
+        They are below the grid's unit and would have no room if v does not leak, as v is then unbounded.
         """
         if not any(m.shift for m in self._matrices):
             return 0.0
@@ -130,51 +132,51 @@ class ScaleSearch:
         return min(ends, default=math.inf)
 
     def current_bound(self, rounded: Rounded) -> float:
-        """The largest |u| in the chip's units: what was measured, or what the rounded weights can cause."""
+        """The largest |u| in the chip's units: as measured, or as the rounded weights can cause."""
         if self._reach.measured:
             return self._reach.current * rounded.scale
         units = [
-            q * (STATE_UNIT * 2.0 ** (e - m.spread(e)))
+            q * (STATE_UNIT * 2.0 ** (e - m.digit_shift(e)))
             for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
         ]
         up, down = currents(self._matrices, units, self._decays)
         return float(np.maximum(up, down).max(initial=0))
 
     def errors(self, rounded: Rounded) -> list[float]:
-        """Mean squared error of each matrix' weights, in parts of their mean square (of a sample of large ones)."""
-        found = []
+        """Mean squared error of each matrix' weights, as a fraction of their mean square (large ones are sampled)."""
+        relative_errors = []
         for m, e, sample in zip(self._matrices, rounded.exponents, self._samples, strict=True):
-            unit = STATE_UNIT * 2.0 ** (e - m.spread(e)) / rounded.scale
+            unit = STATE_UNIT * 2.0 ** (e - m.digit_shift(e)) / rounded.scale
             error = float(np.square(m.rounded(rounded.scale, e, sample) * unit - sample).sum())
-            found.append(error / (float(np.square(sample).sum()) or 1.0))
-        return found
+            relative_errors.append(error / (float(np.square(sample).sum()) or 1.0))
+        return relative_errors
 
     def _thresholds(self, limit: float) -> list[int]:
-        """Integer thresholds below the limit, and those at which a largest weight is a whole grid step."""
-        # numbers kept in 32 bit are this much off; what they are off by is checked on the integers
-        highest = max(1, math.floor(limit * self._threshold / STATE_UNIT * (1 + _KEPT)))
+        """Integer thresholds below the limit, and those at which a matrix' largest weight is on its grid."""
+        # allow for the error of 32-bit numbers; its effect is checked on the integers
+        highest = max(1, math.floor(limit * self._threshold / STATE_UNIT * (1 + _FLOAT32_ERROR)))
         highest = min(highest, self._widths.vth_max)
         full = self.full()
         filled = highest
         if full < limit:
-            # where the largest weight fills its grid
-            filling = full * 2.0 ** math.floor(math.log2(limit / full) + _KEPT)
-            filled = min(highest, math.floor(filling * self._threshold / STATE_UNIT * (1 + _KEPT)))
-        found = {t for top in (highest, filled) for t in range(max(1, top - _NEAR), top + 1)}
-        found |= {round(highest * 2.0 ** -(i / _OCTAVE)) for i in range(_OCTAVE)}
+            # at which the largest weight fills its grid
+            filling = full * 2.0 ** math.floor(math.log2(limit / full) + _FLOAT32_ERROR)
+            filled = min(highest, math.floor(filling * self._threshold / STATE_UNIT * (1 + _FLOAT32_ERROR)))
+        thresholds = {t for top in (highest, filled) for t in range(max(1, top - _NEAR), top + 1)}
+        thresholds |= {round(highest * 2.0 ** -(i / _OCTAVE)) for i in range(_OCTAVE)}
         for matrix in self._matrices:
             largest = matrix.largest
             if largest > 0:
                 grid = matrix.grid
                 points = np.arange(grid.step, max(grid.high, -grid.low) + 1, grid.step)
                 scale = STATE_UNIT * points / largest
-                # twice the scale is the same integers at the next exponent: the largest that fits is the finest
-                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _KEPT) / scale)), 0))
-                found |= {round(t) for t in scale * self._threshold / STATE_UNIT}
-        return [t for t in found if 1 <= t <= highest]
+                # doubling the scale gives the same integers at the next exponent: the largest that fits is the finest
+                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _FLOAT32_ERROR) / scale)), 0))
+                thresholds |= {round(t) for t in scale * self._threshold / STATE_UNIT}
+        return [t for t in thresholds if 1 <= t <= highest]
 
     def _trained(self) -> Rounded | None:
-        """The scale at which training computed, if every number is whole at it, as kept in 32 bit, and u has room."""
+        """The scale used in training, if every number is an integer at it (to 32 bit) and u has room."""
         word, population = self._population.vth, self._population
         if word is None or not 1 <= word <= self._widths.vth_max:
             return None
@@ -182,14 +184,14 @@ class ScaleSearch:
         rounded = self._rounded(scale, word, self._loss(word))
         unit = STATE_UNIT / scale
         numbers = [
-            (m.values, q * (2.0 ** (e - m.spread(e)) * unit))
+            (m.values, q * (2.0 ** (e - m.digit_shift(e)) * unit))
             for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
         ]
         numbers += [
             (population.threshold, np.rint(population.threshold / unit) * unit),
             (population.bias, np.rint(population.bias * scale) / scale),
         ]
-        whole = all(np.abs(w - f).max(initial=0) <= _KEPT * np.abs(w).max(initial=0) for w, f in numbers)
+        whole = all(np.abs(w - f).max(initial=0) <= _FLOAT32_ERROR * np.abs(w).max(initial=0) for w, f in numbers)
         return rounded if whole and self.current_bound(rounded) <= self._widths.state_max else None
 
     def _rounded(self, scale: float, vth: int, loss: float) -> Rounded:
@@ -201,24 +203,24 @@ class ScaleSearch:
         return tuple(smallest_exponent(m, scale, self._widths) for m in self._matrices)
 
     def _loss(self, vth: int) -> float:
-        """Squared error of weights, thresholds and biases; exact numbers kept in 32 bit count as lost in nothing."""
+        """Squared error of weights, thresholds and biases; 32-bit rounding of exact numbers does not count."""
         scale = STATE_UNIT * vth / self._threshold
         error = 0.0
         for m, e, sample, share in zip(
             self._matrices, self._exponents(scale), self._samples, self._shares, strict=True
         ):
-            unit = STATE_UNIT * 2.0 ** (e - m.spread(e)) / scale
+            unit = STATE_UNIT * 2.0 ** (e - m.digit_shift(e)) / scale
             error += share * float(np.square(m.rounded(scale, e, sample) * unit - sample).sum())
         if self._population.sends == "spikes":
-            threshold, places = self._thresholds_that_differ
+            threshold, indices = self._thresholds_that_differ
             squares = np.square(np.rint(threshold * scale / STATE_UNIT) * (STATE_UNIT / scale) - threshold)
-            error += float(squares[places].sum())
-        bias, places = self._biases_that_differ
-        error += float(np.square(np.rint(bias * scale) / scale - bias)[places].sum())
+            error += float(squares[indices].sum())
+        bias, indices = self._biases_that_differ
+        error += float(np.square(np.rint(bias * scale) / scale - bias)[indices].sum())
         return max(error / self._squares, _NOISE)
 
     def _shrunk(self, scale: float) -> Rounded:
-        """A smaller scale at which rounding up takes u no further than its register; below 1 the threshold stays 1."""
+        """A smaller scale at which u stays in its register even after rounding up; a threshold below 1 becomes 1."""
         while True:
             vth = max(1, math.floor(scale * self._threshold / STATE_UNIT))
             exact = STATE_UNIT * vth / self._threshold
@@ -230,15 +232,15 @@ class ScaleSearch:
 
 
 def _different(values: Floats) -> tuple[Floats, Any]:
-    """The values that differ and which of them each neuron has, so that what neurons share is reckoned once."""
+    """The distinct values and each neuron's index among them, so that shared values are computed once."""
     if values.size and np.all(values == values[0]):
         return values[:1], np.broadcast_to(0, values.shape)
-    found, places = np.unique(values, return_inverse=True)
-    return (found, places) if 2 * found.size < values.size else (values, slice(None))
+    distinct, indices = np.unique(values, return_inverse=True)
+    return (distinct, indices) if 2 * distinct.size < values.size else (values, slice(None))
 
 
 def reference_threshold(population: FloatPopulation, reach: StateBounds) -> float:
-    """The number of the network's units that becomes an exact integer: the largest threshold, if there is one."""
+    """The value that becomes an exact integer, in the network's units: the largest threshold, if there is one."""
     if population.sends == "spikes":
         return float(population.threshold.max())
     return max(reach.highest, reach.lowest, reach.current) or 1.0

@@ -1,4 +1,4 @@
-"""How far u and v of a population can go, in the network's units: what the scale must leave room for."""
+"""Bounds of u and v of a population, in the network's units: the scale must leave room for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .weight_splitting import WeightMatrix, positive_and_negative
 class StateBounds:
     """The largest |u|, the largest -v and the largest v before a reset.
 
-    basis: what they were found from; measured: on sample input, with a margin, and not for all that could come.
+    basis: where they come from; measured: from sample input, with a margin, not for every possible input.
     """
 
     current: float
@@ -29,14 +29,14 @@ class StateBounds:
 
 @dataclass(frozen=True)
 class Decays:
-    """Fractions of u and v lost a step, as the chip's words hold them, (size,)."""
+    """Fractions of u and v lost per step, as stored in the chip's words, (size,)."""
 
     current: Floats
     voltage: Floats
 
 
 def currents(matrices: Sequence[WeightMatrix], values: Sequence[Floats], decays: Decays) -> tuple[Floats, Floats]:
-    """The largest u and the largest -u of each neuron that weights of these values can cause."""
+    """The largest u and the largest -u that weights of these values can cause in each neuron."""
     up, down = np.zeros(decays.current.shape), np.zeros(decays.current.shape)
     for matrix, weights in zip(matrices, values, strict=True):
         positive, negative = positive_and_negative(matrix.weights, weights)
@@ -49,10 +49,10 @@ def currents(matrices: Sequence[WeightMatrix], values: Sequence[Floats], decays:
 
 
 def worst_case(population: FloatPopulation, matrices: Sequence[WeightMatrix], decays: Decays) -> StateBounds:
-    """What any input of spikes can cause.
+    """Bounds for any input of spikes.
 
-    v without leak has no bound; a leak of one register unit a step is taken then. With reset by subtraction v can stay
-    above the threshold: what stays is found where a step's input and the threshold it loses are equal.
+    v without leak has no bound; a leak of one register unit per step is assumed for it. With reset by subtraction v can
+    stay above the threshold: its bound is where a step's input equals the threshold that it loses.
     """
     up, down = currents(matrices, [m.values for m in matrices], decays)
     leak = np.maximum(decays.voltage, 1 / DECAY_UNITY)
@@ -62,12 +62,12 @@ def worst_case(population: FloatPopulation, matrices: Sequence[WeightMatrix], de
     if population.sends == "voltage":
         highest = np.maximum(rising / leak, population.v_initial)
     elif population.reset != "zero":
-        threshold, taken = population.threshold, population.subtracted
-        highest = np.maximum(threshold + rising, (rising - (1 - leak) * taken) / leak)
-        # what is taken is a register, too, and leaves v that far below the threshold
-        highest, lowest = np.maximum(highest, taken), np.maximum(lowest, taken - threshold)
-    return StateBounds(_most(np.maximum(up, down)), _most(lowest), _most(highest))
+        threshold, subtracted_by_spike = population.threshold, population.subtracted
+        highest = np.maximum(threshold + rising, (rising - (1 - leak) * subtracted_by_spike) / leak)
+        # the subtracted amount is itself a register, and can leave v that far below the threshold
+        highest, lowest = np.maximum(highest, subtracted_by_spike), np.maximum(lowest, subtracted_by_spike - threshold)
+    return StateBounds(_largest(np.maximum(up, down)), _largest(lowest), _largest(highest))
 
 
-def _most(values: Floats) -> float:
+def _largest(values: Floats) -> float:
     return max(float(values.max(initial=0)), 0.0)

@@ -1,8 +1,8 @@
-"""Delays of single synapses: several connections that differ in their delay alone become one, and the other way round.
+"""Synaptic delays: join connections that differ only in their delay into one, and split it again.
 
-NIR says delays of synapses as synapses side by side, each behind a Delay of its own: NAME, NAME_1, NAME_4 for those of
-0, 1 and 4 steps (exporter/from_torch.py). On the chip one spike then would be a message to each. A connection with
-synaptic delays takes one message, and its targets are reached at the same steps.
+NIR expresses synaptic delays as parallel synapses, each behind a Delay of its own: NAME, NAME_1, NAME_4 for delays of
+0, 1 and 4 steps (exporter/from_torch.py). On the chip a spike would then be one message to each. A connection with
+synaptic delays takes one message, and its targets receive it at the same steps.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Matrix = DenseConnection | SparseConnection
 def join_delays(program: ChipProgram) -> ChipProgram:
     """Connections NAME, NAME_K, ... from one source to one target, K steps later each, as one with synaptic delays.
 
-    They are left as they are unless one exponent and one sign mode can hold them all exactly.
+    They stay separate unless one exponent and one sign mode can represent all of them exactly.
     """
-    # by what names the connection that all of a family are later than
+    # connections by the key of the earliest of their family
     families: dict[tuple[str, str, str, str], list[Matrix]] = {}
     for connection in program.connections:
         first = _first_of(connection, program)
@@ -39,12 +39,12 @@ def join_delays(program: ChipProgram) -> ChipProgram:
         if one is not None:
             done |= {id(part) for part in family}
         joined.append(connection if one is None else one)
-    kept = [c for c in joined if id(c) not in done]
-    return replace(program, connections=tuple(kept))
+    remaining = [c for c in joined if id(c) not in done]
+    return replace(program, connections=tuple(remaining))
 
 
 def split_delays(program: ChipProgram) -> ChipProgram:
-    """The program with synaptic delays as connections side by side, of one delay each, NAME and NAME_K."""
+    """The program with synaptic delays as parallel connections, NAME and NAME_K, of one delay each."""
     connections = [part for c in program.connections for part in _split(c)]
     return replace(program, connections=tuple(connections))
 
@@ -59,12 +59,12 @@ def _plain(connection: Connection) -> bool:
 
 
 def _first_of(connection: Connection, program: ChipProgram) -> Connection | None:
-    """The connection NAME that NAME_K belongs to, itself for NAME; None where it belongs to none."""
-    beside = [c for c in program.into(connection.target) if c.source == connection.source]
-    if not _plain(connection) or sum(c.synapse == connection.synapse for c in beside) > 1:
+    """The connection NAME that NAME_K belongs to, NAME itself for NAME; None without a family."""
+    siblings = [c for c in program.into(connection.target) if c.source == connection.source]
+    if not _plain(connection) or sum(c.synapse == connection.synapse for c in siblings) > 1:
         return None
     name, _, steps = connection.synapse.rpartition("_")
-    for first in beside:
+    for first in siblings:
         late = connection.delay - first.delay
         if first.synapse == name and _plain(first) and steps == str(late) and late > 0:
             return first
@@ -76,12 +76,12 @@ def _joined(first: Connection, family: list[Matrix], program: ChipProgram) -> Co
     exponent = max(part.weight_exp for part in family)
     weights, delays = np.zeros(size, np.int32), np.zeros(size, np.int32)
     for part in family:
-        held = _dense(part, size)
+        dense = _dense(part, size)
         shift = exponent - part.weight_exp
-        if np.any(held % (1 << shift)) or np.any(weights[held != 0]):
+        if np.any(dense % (1 << shift)) or np.any(weights[dense != 0]):
             return None
-        weights += held >> shift
-        delays[held != 0] = part.delay - first.delay
+        weights += dense >> shift
+        delays[dense != 0] = part.delay - first.delay
     mode = sign_mode(weights)
     grid = weight_grid(mode, first.weight_bits)
     if np.any(weights % grid.step) or weights.min() < grid.low or weights.max() > grid.high:
@@ -115,6 +115,6 @@ def _split(connection: Connection) -> list[Connection]:
 def _dense(connection: Matrix, size: tuple[int, int]) -> Integers:
     if isinstance(connection, DenseConnection):
         return connection.weights
-    held = csr_array((connection.weights, connection.indices, connection.indptr), shape=size)
-    dense: Integers = held.toarray().astype(np.int32)
+    rows = csr_array((connection.weights, connection.indices, connection.indptr), shape=size)
+    dense: Integers = rows.toarray().astype(np.int32)
     return dense

@@ -1,13 +1,13 @@
-"""Parts of a synapse: weights that share a grid and an exponent, so that small ones are not rounded like large ones.
+"""Split a synapse into connections of their own grid and exponent: small weights are not rounded like large ones.
 
-A connection has one sign mode and one exponent. A synapse of mixed weights is held more finely by several connections
-that add up:
+A connection has one sign mode and one exponent. Several connections that add up store a synapse of mixed weights more
+finely:
 
     by sign        an excitatory and an inhibitory part keep the lowest bit that mixed weights lose
     by magnitude   few large weights no longer set the step of the many small ones
     by digit       a doubled synapse: w = (high * 2**shift + low) * 2**(exponent - shift)
 
-Parts by sign and magnitude share no weight: each synapse is stored and accessed once. Parts by digit store it twice.
+Parts by sign and magnitude share no weight: each synapse is stored and accessed once. Digits store it twice.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from spikeport.exporter.float_network.float_network import FloatConnection, Floa
 from spikeport.exporter.program.chip_program import Integers
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, SignMode, WeightGrid, WordWidths, sign_mode, weight_grid
 
-from .csr_kernels import chosen_rows, on_grid, row_sums
+from .csr_kernels import on_grid, row_sums, select_entries
 
 # halvings of the largest weight that are tried as the border between large and small ones
 _BORDERS = range(1, 8)
-# weights of the other sign up to this part of the largest are noise of numbers kept in 32 bit; two digits of 8 bit
-# round them to 0, too
+# weights of the other sign up to this fraction of the largest are 32-bit rounding noise; two 8-bit digits also round
+# them to 0
 _NOISE = 1e-6
-# a split must take this much off the mean squared error: one bit
+# a split must reduce the mean squared error by this factor: one bit
 _ONE_BIT = 4.0
 
 
@@ -39,10 +39,9 @@ _ONE_BIT = 4.0
 class WeightMatrix:
     """Weights that share one grid and one exponent: an incoming connection, or a part of it.
 
-    weights: compressed rows, (rows, ...), stored ones only; row i reaches `repeat` neurons from i * repeat on.
-    synapse: index of the connection among the population's incoming ones. payload: the largest |payload| that arrives,
-    1 for spikes; signed: it can be negative, too. shift: digits of a doubled synapse's low half
-    at most, 0 for one that is not doubled.
+    weights: compressed rows, (rows, ...), stored ones only; row i targets `repeat` neurons from i * repeat on. synapse:
+    index of the connection among the population's incoming ones. payload: the largest |payload| that arrives, 1 for
+    spikes; signed: whether it can be negative. shift: digits of a doubled synapse's low half, else 0.
     """
 
     weights: csr_array
@@ -70,28 +69,28 @@ class WeightMatrix:
         """The largest |weight|."""
         return max(-self.ends[0], self.ends[1])
 
-    def spread(self, exponent: int) -> int:
+    def digit_shift(self, exponent: int) -> int:
         """Digits between the two halves of a doubled synapse whose high half has that exponent."""
         return min(self.shift, max(exponent, 0))
 
     def rounded(self, scale: float, exponent: int, values: Floats | None = None) -> Integers:
         """The integers nearest to the stored weights (or to `values`), in units of 2**(exponent - spread)."""
-        spread = self.spread(exponent)
-        fine, grid = 1 << spread, self.grid
+        digit_shift = self.digit_shift(exponent)
+        fine, grid = 1 << digit_shift, self.grid
         low, high = grid.low * fine, grid.high * fine
-        if spread and self.mode == "mixed":
+        if digit_shift and self.mode == "mixed":
             low, high = low - fine // 2 * grid.step, high + (fine // 2 - 1) * grid.step
-        elif spread:
+        elif digit_shift:
             low, high = (v + int(np.sign(v)) * (fine - 1) * grid.step for v in (low, high))
-        wanted = self.values if values is None else values
-        factor = scale / (STATE_UNIT * 2.0 ** (exponent - spread) * grid.step)
-        integers: Integers = on_grid(wanted, factor, float(grid.step), float(low), float(high))
+        target = self.values if values is None else values
+        factor = scale / (STATE_UNIT * 2.0 ** (exponent - digit_shift) * grid.step)
+        integers: Integers = on_grid(target, factor, float(grid.step), float(low), float(high))
         return integers
 
 
 @dataclass(frozen=True)
-class Part:
-    """Integers of one connection: what arrives is their sum * 2**exponent."""
+class WeightPart:
+    """Integers of one connection: a target receives their sum * 2**exponent."""
 
     weights: csr_array
     exponent: int
@@ -100,10 +99,10 @@ class Part:
 
 
 def rows_of(connection: FloatConnection) -> csr_array:
-    """A connection's weights as compressed rows: a target, or an output channel, a row."""
+    """A connection's weights as compressed rows: one row per target, or per output channel."""
     weights = connection.weights
     if isinstance(weights, csr_array):
-        # values are changed in place, places only where two weights share one or one is 0
+        # values are changed in place, indices only where two weights share one or one is 0
         rows = csr_array((weights.data.astype(np.float64), weights.indices, weights.indptr), shape=weights.shape)
         if not rows.has_canonical_format:
             rows = rows.copy()
@@ -113,7 +112,7 @@ def rows_of(connection: FloatConnection) -> csr_array:
     return _without_zeros(rows)
 
 
-def whole(
+def weight_matrix(
     rows: csr_array, repeat: int, synapse: int, bits: int, payload: int = 1, signed: bool = False
 ) -> WeightMatrix:
     """All weights of a connection on the grid of their sign mode."""
@@ -122,7 +121,7 @@ def whole(
 
 
 def _without_noise(weights: Floats) -> Floats:
-    """The weights with 0 where one is nothing beside the largest."""
+    """The weights, with 0 for those that are noise compared with the largest."""
     return np.where(np.abs(weights) > _NOISE * np.abs(weights).max(initial=0), weights, 0.0)
 
 
@@ -135,15 +134,15 @@ def by_sign(matrix: WeightMatrix, bits: int) -> list[WeightMatrix]:
         ("inhibitory", matrix.values < 0),
     )
     return [
-        replace(matrix, weights=_chosen(matrix.weights, chosen), mode=mode, grid=weight_grid(mode, bits))
-        for mode, chosen in signs
+        replace(matrix, weights=_select(matrix.weights, selected), mode=mode, grid=weight_grid(mode, bits))
+        for mode, selected in signs
     ]
 
 
 def by_magnitude(matrix: WeightMatrix, exponent: int) -> list[WeightMatrix]:
-    """Large and small weights apart, where the step of the small ones gains a bit on the whole; else as it is.
+    """Large and small weights in two matrices if that gains at least a bit overall; else the matrix unchanged.
 
-    exponent: what the large ones have: the small ones' can be lower by that much.
+    exponent: that of the large ones; the exponent of the small ones can be lower by that much.
     """
     size = np.abs(matrix.values)
     shares = [float(np.mean(size > matrix.largest / 2**k)) if size.size else 1.0 for k in _BORDERS]
@@ -155,40 +154,40 @@ def by_magnitude(matrix: WeightMatrix, exponent: int) -> list[WeightMatrix]:
     if costs[best] * _ONE_BIT > 1:
         return [matrix]
     large = size > matrix.largest / 2 ** _BORDERS[best]
-    return [replace(matrix, weights=_chosen(matrix.weights, chosen)) for chosen in (large, ~large)]
+    return [replace(matrix, weights=_select(matrix.weights, selected)) for selected in (large, ~large)]
 
 
-def doubled(matrix: WeightMatrix, bits: int) -> WeightMatrix:
+def with_low_digits(matrix: WeightMatrix, bits: int) -> WeightMatrix:
     """The same weights with a second half of digits."""
     return replace(matrix, shift=bits)
 
 
-def parts(matrix: WeightMatrix, integers: Integers, exponent: int) -> list[Part]:
-    """The connections that hold rounded weights: one, or the two halves of doubled synapses; zeros are not stored."""
-    spread = matrix.spread(exponent)
+def to_parts(matrix: WeightMatrix, integers: Integers, exponent: int) -> list[WeightPart]:
+    """The connections that store rounded weights: one, or the two halves of doubled synapses; zeros are not stored."""
+    digit_shift = matrix.digit_shift(exponent)
     rows = csr_array((integers, matrix.weights.indices, matrix.weights.indptr), shape=matrix.weights.shape)
-    if not spread:
+    if not digit_shift:
         return [_part(matrix, rows, exponent)]
-    found = []
-    halves = _halves(integers // matrix.grid.step, matrix.mode, spread)
-    for values, unit in zip(halves, (exponent, exponent - spread), strict=True):
+    connections = []
+    halves = _halves(integers // matrix.grid.step, matrix.mode, digit_shift)
+    for values, unit in zip(halves, (exponent, exponent - digit_shift), strict=True):
         half = csr_array(((values * matrix.grid.step).astype(np.int32), rows.indices, rows.indptr), shape=rows.shape)
         if np.any(values):
-            found.append(_part(matrix, half, unit))
-    return found or [_part(matrix, rows, exponent)]
+            connections.append(_part(matrix, half, unit))
+    return connections or [_part(matrix, rows, exponent)]
 
 
-def _halves(levels: Integers, mode: SignMode, spread: int) -> tuple[Integers, Integers]:
-    """High and low digits, levels = high * 2**spread + low: of the sign of the level, or of either in a mixed grid."""
+def _halves(levels: Integers, mode: SignMode, digit_shift: int) -> tuple[Integers, Integers]:
+    """High and low digits, levels = high * 2**digit_shift + low: of the level's sign; of any sign if mixed."""
     if mode == "mixed":
-        high = (levels + (1 << (spread - 1))) >> spread
-        return high, levels - (high << spread)
+        high = (levels + (1 << (digit_shift - 1))) >> digit_shift
+        return high, levels - (high << digit_shift)
     sign, size = np.sign(levels), np.abs(levels)
-    return sign * (size >> spread), sign * (size & ((1 << spread) - 1))
+    return sign * (size >> digit_shift), sign * (size & ((1 << digit_shift) - 1))
 
 
-def total(parts_of_synapse: Sequence[Part], shape: tuple[int, int]) -> csr_array:
-    """What the parts of one synapse add up to, in units of a."""
+def sum_of_parts(parts_of_synapse: Sequence[WeightPart], shape: tuple[int, int]) -> csr_array:
+    """The sum of the parts of one synapse, in units of a."""
     summed = csr_array(shape, dtype=np.float64)
     for part in parts_of_synapse:
         summed = summed + part.weights * 2.0**part.exponent
@@ -196,7 +195,7 @@ def total(parts_of_synapse: Sequence[Part], shape: tuple[int, int]) -> csr_array
 
 
 def positive_and_negative(weights: csr_array, values: NDArray[np.float64]) -> tuple[Floats, Floats]:
-    """Sums of the positive and of the |negative| values in each row; values stand where the weights are stored."""
+    """Sums of the positive and of the |negative| values in each row; one value per stored weight."""
     signed, absolute = row_sums(values, weights.indptr)
     return (absolute + signed) / 2, (absolute - signed) / 2
 
@@ -204,23 +203,24 @@ def positive_and_negative(weights: csr_array, values: NDArray[np.float64]) -> tu
 def smallest_exponent(matrix: WeightMatrix, scale: float, widths: WordWidths) -> int:
     """The smallest exponent (not negative: a right shift would floor the sum) at which the largest weight fits."""
     ends = (-matrix.ends[0], -matrix.grid.low), (matrix.ends[1], matrix.grid.high)
-    wanted = max(
-        (scale * most / (STATE_UNIT * (end + matrix.grid.step / 2)) for most, end in ends if most > 0), default=0.0
+    needed = max(
+        (scale * largest / (STATE_UNIT * (end + matrix.grid.step / 2)) for largest, end in ends if largest > 0),
+        default=0.0,
     )
-    if not wanted:
+    if not needed:
         return 0
-    return int(np.clip(np.ceil(np.log2(wanted) - 1e-9), 0, widths.weight_exp_max))
+    return int(np.clip(np.ceil(np.log2(needed) - 1e-9), 0, widths.weight_exp_max))
 
 
-def _part(matrix: WeightMatrix, rows: csr_array, exponent: int) -> Part:
-    return Part(_without_zeros(rows), exponent, matrix.mode, matrix.synapse)
+def _part(matrix: WeightMatrix, rows: csr_array, exponent: int) -> WeightPart:
+    return WeightPart(_without_zeros(rows), exponent, matrix.mode, matrix.synapse)
 
 
 def _without_zeros(rows: csr_array) -> csr_array:
     """The same rows with no zeros stored; new ones where there are any."""
-    return rows if np.all(rows.data) else _chosen(rows, rows.data != 0)
+    return rows if np.all(rows.data) else _select(rows, rows.data != 0)
 
 
-def _chosen(rows: csr_array, chosen: NDArray[np.bool_]) -> csr_array:
-    """Compressed rows with the chosen stored weights only."""
-    return csr_array(chosen_rows(rows.data, rows.indices, rows.indptr, chosen), shape=rows.shape)
+def _select(rows: csr_array, selected: NDArray[np.bool_]) -> csr_array:
+    """Compressed rows with the selected stored weights only."""
+    return csr_array(select_entries(rows.data, rows.indices, rows.indptr, selected), shape=rows.shape)

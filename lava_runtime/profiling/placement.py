@@ -86,7 +86,7 @@ class Placement:
         self, sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Routers and chips from parts to parts, along rows and columns, elementwise; input enters at the first."""
-        routers, chips = self.board.ways(self._places[sources], self._places[targets])
+        routers, chips = self.board.distances(self._places[sources], self._places[targets])
         return routers.astype(np.float64), chips.astype(np.float64)
 
     @cached_property
@@ -94,7 +94,7 @@ class Placement:
         """(chip, x, y) of the router of every part, (parts, 3)."""
         held = self.core_of != INPUT
         places = np.zeros((len(self.parts), 3), np.int64)
-        places[held] = self.board.places(self.placed)[self.core_of[held]]
+        places[held] = self.board.positions(self.placed)[self.core_of[held]]
         return places
 
 

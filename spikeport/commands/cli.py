@@ -166,9 +166,9 @@ def export(
 
 def _list_passes(wanted: bool) -> None:
     if wanted:
-        from spikeport.exporter.lowering.pass_pipeline import listed
+        from spikeport.exporter.lowering.pass_pipeline import describe_passes
 
-        steps = listed()
+        steps = describe_passes()
         width = max(map(len, steps)) + 2
         for name, sentence in steps.items():
             typer.echo(f"{name:{width}s}{sentence}")

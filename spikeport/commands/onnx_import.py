@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from spikeport.console.output import Output, progress, say
 
 if TYPE_CHECKING:
-    from spikeport.exporter.onnx.convert import Way
+    from spikeport.exporter.onnx.convert import Coding
 
 
 def import_onnx(
-    model: Path, chip: str, way: Way, calibrate: Path, steps: int, test: Path | None, labels: Path | None,
+    model: Path, chip: str, way: Coding, calibrate: Path, steps: int, test: Path | None, labels: Path | None,
     output: Path, said: Output,
 ) -> None:  # fmt: skip
     """Convert an ONNX network of ReLUs and say what is lost after how many steps."""
@@ -28,7 +28,7 @@ def import_onnx(
     classes = None if labels is None else load_input(labels)
     with locked_file(output):
         with said.console.status(f"{model}: converting"):
-            converted = convert_onnx(model, load_chip(chip), samples, way, steps, where=str(calibrate))
+            converted = convert_onnx(model, load_chip(chip), samples, way, steps, context=str(calibrate))
         with progress(f"{model}: answers", said.console) as done:
             found = measure(converted, way, seen, steps, classes, done, str(where))
         found.save(output)

@@ -69,7 +69,7 @@ def compile_onnx(path: Path, chip: str, options: CompileOptions) -> ChipProgram:
     where = "calibration" if options.sample_file is None else str(options.sample_file)
     from spikeport.exporter.onnx.convert import convert_onnx
 
-    return convert_onnx(path, load_chip(chip), sample, precision=options.precision, where=where).program
+    return convert_onnx(path, load_chip(chip), sample, precision=options.precision, context=where).program
 
 
 def compile_nir(

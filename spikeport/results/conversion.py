@@ -15,7 +15,7 @@ from spikeport.common.errors import InputError
 from spikeport.console.output import Done, say
 from spikeport.exporter.nir_graph.nir_file import write_nir
 from spikeport.exporter.onnx.calibration_statistics import answers, check_samples
-from spikeport.exporter.onnx.convert import Converted, Way
+from spikeport.exporter.onnx.convert import Coding, Converted
 from spikeport.exporter.onnx.rate import input_scale, rate_graph
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram
@@ -44,7 +44,7 @@ class Conversion(Shown):
     """
 
     converted: Converted
-    way: Way
+    way: Coding
     losses: tuple[Loss, ...]
     samples: int
     accuracy: float | None
@@ -56,12 +56,12 @@ class Conversion(Shown):
         if path.suffix == ".chip":
             save_program(self.converted.program, path)
         else:
-            write_nir(rate_graph(self.converted.network, self.converted.activity), path)
+            write_nir(rate_graph(self.converted.network, self.converted.statistics), path)
 
     def parts(self) -> dict[str, Any]:
         """The network, how it was converted, and the losses."""
         return {
-            "network": self.converted.network.where,
+            "network": self.converted.network.context,
             "chip": self.converted.program.chip,
             "as": self.way,
             "samples": self.samples,
@@ -92,10 +92,10 @@ class Conversion(Shown):
             f"{program.pipeline_steps} steps behind the input",
         )
         if self.way == "rate":
-            say(console, f"as .nir it takes whole numbers: rint({input_scale(self.converted.activity):.6g} * x)")
+            say(console, f"as .nir it takes whole numbers: rint({input_scale(self.converted.statistics):.6g} * x)")
 
 
-def check_ending(path: Path, way: Way) -> None:
+def check_ending(path: Path, way: Coding) -> None:
     """Raises InputError for a file that cannot hold a network converted that way."""
     if path.suffix not in (".chip", ".nir"):
         raise InputError(f"{path}: {path.suffix or 'no ending'} cannot be written; give -o a .chip or .nir file")
@@ -105,7 +105,7 @@ def check_ending(path: Path, way: Way) -> None:
 
 def measure(
     converted: Converted,
-    way: Way,
+    way: Coding,
     samples: NDArray[Any],
     steps: int,
     labels: NDArray[Any] | None = None,

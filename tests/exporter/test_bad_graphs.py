@@ -51,7 +51,7 @@ def refusal(nodes: Nodes, edges: Edges, metadata: dict[str, Any] | None = None) 
     meta = {"dt": DT} if metadata is None else metadata
     graph = nir.NIRGraph(nodes=nodes, edges=edges, metadata=meta, type_check=False)
     with pytest.raises(InputError) as caught:
-        compile_graph(graph, load_chip("loihi2"), where="model.nir")
+        compile_graph(graph, load_chip("loihi2"), context="model.nir")
     sentence = str(caught.value)
     assert "\n" not in sentence
     assert len(sentence) < 300

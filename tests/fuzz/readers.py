@@ -198,7 +198,7 @@ def _onnx(path: Path) -> object:
     samples = np.random.default_rng(5).uniform(0, 1, (2, *shape)).astype(np.float32)
     converted = convert_onnx(path, load_chip("loihi2"), samples)
     # what was read must be the network that onnxruntime runs
-    activity = converted.activity
+    activity = converted.statistics
     largest = max(*activity.sums.values(), activity.largest_output, activity.largest_input)
     difference = relu_answers(converted.network, samples).reshape(2, -1) - answers(converted.network, samples)
     assert np.abs(difference).max() <= 1e-2 * largest, "another network"

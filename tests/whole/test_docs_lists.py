@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 from places import ROOT
 
-from spikeport.exporter.lowering.pass_pipeline import listed
+from spikeport.exporter.lowering.pass_pipeline import describe_passes
 from spikeport.exporter.lowering.passes import PASSES
 from spikeport.exporter.neurons import NEURON_MODELS
 from spikeport.trainer.data import DATASETS
@@ -40,4 +40,4 @@ def test_every_entry_has_its_row(page: str, names: Iterable[str]) -> None:
 
 
 def test_the_passes_are_listed_in_their_order() -> None:
-    assert [name for name in first_cells("architecture.md") if name in listed()] == list(PASSES)
+    assert [name for name in first_cells("architecture.md") if name in describe_passes()] == list(PASSES)

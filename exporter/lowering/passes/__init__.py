@@ -31,7 +31,7 @@ PASSES: dict[str, Pass] = {
     "fold_scale": fold_scale,
     "merge_synapses": merge_synapses,
     "fold_pooling": fold_pooling,
-    # scales and synapses that stood next to a pooling stand next to a synapse now
+    # scales and synapses next to a folded pooling are next to a synapse now
     "fold_scale_again": fold_scale,
     "merge_synapses_again": merge_synapses,
     "unit_synapse": unit_synapse,
@@ -41,9 +41,9 @@ PASSES: dict[str, Pass] = {
 
 
 ALL_PASSES: Registry[Pass] = Registry("spikeport.passes", PASSES, as_pass)
-"""Those and the ones of installed packages."""
+"""The passes of this project and of installed packages."""
 
 
 def all_passes() -> dict[str, Pass]:
-    """All of them in the order in which they run; raises InputError."""
+    """All passes in the order in which they run; raises InputError."""
     return in_order(ALL_PASSES)

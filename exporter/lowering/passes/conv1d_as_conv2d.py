@@ -1,6 +1,6 @@
 """Pass: a Conv1d becomes a Conv2d over an image of height 1, because the chip's convolutions are over images.
 
-The signal keeps its shape (channels, length): an image (channels, 1, length) has the same elements at the same places.
+The signal keeps its shape (channels, length): an image (channels, 1, length) has the same elements in the same order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pass: remove nodes that change nothing: those that lead to no Output, and those that send nothing.
 
 A neuron sends nothing if nothing leads to it and neither its start nor its leak is above its threshold; a node without
-memory, if nothing leads to it and it has no bias. Inputs stay, as ports; what feeds an Output stays, too.
+memory, if nothing leads to it and it has no bias. Inputs stay, as ports; what feeds an Output also stays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def drop_dead(graph: nir.NIRGraph) -> nir.NIRGraph:
     """The graph without its dead nodes."""
     rewrite = Rewrite(graph)
     outputs = {name for name, node in graph.nodes.items() if isinstance(node, nir.Output)}
-    useful = _reach(outputs, rewrite)
+    useful = _leading_to(outputs, rewrite)
     for name, node in graph.nodes.items():
         if name not in useful and not isinstance(node, nir.Input):
             rewrite.remove(name)
@@ -34,19 +34,19 @@ def drop_dead(graph: nir.NIRGraph) -> nir.NIRGraph:
             rewrite.remove(name)
 
 
-def _reach(outputs: set[str], rewrite: Rewrite) -> set[str]:
-    """Nodes from which an output can be reached."""
-    found, waiting = set(outputs), list(outputs)
+def _leading_to(outputs: set[str], rewrite: Rewrite) -> set[str]:
+    """Nodes that lead to an output."""
+    reached, waiting = set(outputs), list(outputs)
     while waiting:
         for source in rewrite.before(waiting.pop()):
-            if source not in found:
-                found.add(source)
+            if source not in reached:
+                reached.add(source)
                 waiting.append(source)
-    return found
+    return reached
 
 
 def _sends_nothing(node: nir.NIRNode) -> bool:
-    """Whether a node without input puts out zeros for ever."""
+    """Whether a node without input outputs zeros forever."""
     if isinstance(node, nir.Input):
         return False
     if not isinstance(node, NEURONS):

@@ -1,6 +1,4 @@
-"""Pass: remove nodes that hand on what they are given: Flatten (in C order the same elements at the same places),
-Identity, and a Delay of 0 seconds.
-"""
+"""Pass: remove nodes that change nothing: Flatten (the same elements in C order), Identity, and Delays of 0 seconds."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Pass: a synapse of zeros is a constant, its bias, and becomes part of the synapse beside it.
+"""Pass: a synapse of zeros is a constant, its bias, and becomes part of a parallel synapse.
 
     (0 x + b) + (W y + c)  =  W y + (b + c)
 
-Without a bias it is nothing and is removed, unless it is all that feeds a node. What has no synapse of its own size
-beside it stays.
+Without a bias it is removed, unless nothing else feeds its target. Without a parallel synapse of the same size it
+stays.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def _absorbed(
     rewrite: Rewrite, name: str, target: str, bias: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     shapes: dict[str, tuple[int, ...]],
 ) -> bool:  # fmt: skip
-    """Whether a constant that reaches a neuron is nothing, or went into another synapse that feeds it alone."""
-    beside = [n for n in rewrite.before(target) if n != name]
+    """Whether a neuron's constant input is 0, or was absorbed by another synapse that feeds only this neuron."""
+    parallel = [n for n in rewrite.before(target) if n != name]
     if not np.any(bias):
-        return bool(beside)
-    for other in beside:
+        return bool(parallel)
+    for other in parallel:
         synapse = rewrite.nodes[other]
         if not isinstance(synapse, SYNAPSES) or rewrite.after(other) != [target] or other not in shapes:
             continue

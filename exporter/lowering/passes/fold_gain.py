@@ -1,12 +1,12 @@
-"""Pass: r and w_in become 1, because the chip's neurons have no gains; its thresholds and biases are a neuron's own.
+"""Pass: r and w_in become 1, because the chip's neurons have no gains but thresholds and biases per neuron.
 
-A neuron that spikes counts its voltage in units of g = r w_in, which leaves every spike as it was and lets convolutions
-keep their shared kernel:
+A spiking neuron's voltage is expressed in units of g = r w_in, which changes no spike and lets convolutions keep their
+shared kernel:
 
     v' = v / |g|:   v_threshold / |g|,   v_leak / |g|,   v_reset / |g|
 
-The sign of g, or a g of 0, goes before the neuron as a Scale, which the synapse takes up (fold_scale). One that sends
-its voltage must keep it, so there all of g goes before it.
+The sign of g, or a g of 0, becomes a Scale before the neuron, which the synapse absorbs (fold_scale). A neuron that
+sends its voltage must keep its unit, so all of g goes before it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def fold_gain(graph: nir.NIRGraph) -> nir.NIRGraph:
 
 
 def _in_units(node: nir.NIRNode, unit: Any) -> nir.NIRNode:
-    """The neuron with gain 1 and its voltage counted in `unit`."""
+    """The neuron with gain 1 and its voltage in units of `unit`."""
     ones = np.ones_like(unit)
     gains = {"r": ones, "w_in": ones} if isinstance(node, FILTERED) else {"r": ones}
     voltages = [field for field in ("v_threshold", "v_leak", "v_reset") if hasattr(node, field)]

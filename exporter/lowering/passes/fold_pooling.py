@@ -1,15 +1,15 @@
-"""Pass: SumPool2d and AvgPool2d become part of the synapse behind them, because the chip has no place that pools.
+"""Pass: SumPool2d and AvgPool2d become part of the next synapse, because the chip cannot pool.
 
     y[c, i, j] = sum of x[c, i s - p + di, j s - p + dj] over the kernel's (di, dj), divided by its area if it averages
 
-Padding counts as zeros in the average, as in torch (count_include_pad). What becomes of it:
+Padding counts as zeros in the average, as in torch (count_include_pad). What a pooling node becomes:
 
-- Before a convolution: one convolution whose kernel is the two kernels composed, K[ky s + di] = sum of k[ky], and whose
+- Before a convolution: one convolution whose kernel composes the two kernels, K[ky s + di] = sum of k[ky], and whose
   stride is the product of both, where the convolution does not pad, or where its padding meets no window that still
   holds a pixel.
-- Before a neuron or a Scale: a convolution of ones, a channel each.
+- Before a neuron or a Scale: a convolution of ones per channel.
 
-Elsewhere it stays, and lowering makes one matrix of it and the synapse behind it.
+Elsewhere it stays, and lowering makes one matrix of it and the next synapse.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Image = tuple[int, int, int]
 
 
 def fold_pooling(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph without the pooling nodes that one kernel can take up, the last ones first."""
+    """The graph without the pooling nodes that a kernel can absorb, the last ones first."""
     rewrite, shapes = Rewrite(graph), output_shapes(graph)
     waiting = [name for name, node in graph.nodes.items() if isinstance(node, POOLS)]
     while waiting:
@@ -42,7 +42,7 @@ def fold_pooling(graph: nir.NIRGraph) -> nir.NIRGraph:
 
 
 class _Window:
-    """A pooling node's numbers for an input of a known shape."""
+    """A pooling node's parameters for an input of a known shape."""
 
     def __init__(self, node: nir.NIRNode, shape: Image) -> None:
         self.shape = shape
@@ -52,7 +52,7 @@ class _Window:
         self.pooled: Image = (shape[0], *((n + 2 * p - k) // s + 1 for n, k, s, p in sizes))  # type: ignore[assignment]
 
     def as_convolution(self) -> nir.Conv2d:
-        """A convolution of ones, each channel by itself."""
+        """A convolution of ones, one group per channel."""
         channels = self.shape[0]
         weight = np.full((channels, 1, *self.kernel), self.factor)
         return nir.Conv2d(self.shape[1:], weight, self.stride, self.padding, (1, 1), channels, np.zeros(channels))
@@ -74,12 +74,12 @@ def _merged(synapse: nir.NIRNode, window: _Window) -> nir.NIRNode | None:
 
 
 def _composes(conv: nir.Conv2d, window: _Window) -> bool:
-    """Whether no pooled pixel that the convolution takes for 0 would hold one of the image."""
+    """Whether no pooled pixel in the convolution's padding would contain a pixel of the image."""
     axes = zip(
         pair(conv.padding), window.kernel, window.stride, window.padding, window.shape[1:], window.pooled[1:],
         strict=True,
     )  # fmt: skip
-    # the windows just before the first and just behind the last one
+    # the windows just before the first and just after the last one
     return all(
         padding == 0 or (kernel <= stride + around and pooled * stride - around >= size)
         for padding, kernel, stride, around, size, pooled in axes

@@ -1,10 +1,10 @@
-"""Pass: Scale nodes become part of the synapse behind or before them.
+"""Pass: Scale nodes become part of the synapse after or before them.
 
     W (s x) + b  = (W diag(s)) x + b        Scale before a synapse
     s (W x + b)  = (diag(s) W) x + s b      Scale behind one
 
-A convolution takes a scale that is the same everywhere in a channel. Between two neurons, or an input and a neuron, a
-Scale becomes a synapse of its own: a 1x1 convolution a channel, or a diagonal matrix. What is none of these stays.
+A convolution absorbs a scale that is uniform within each channel. Between two neurons, or an input and a neuron, a
+Scale becomes a synapse of its own: a depthwise 1x1 convolution, or a diagonal matrix. Other Scales stay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 def fold_scale(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph without the Scale nodes that a synapse can take up or replace."""
+    """The graph without the Scale nodes that a synapse can absorb or replace."""
     rewrite = Rewrite(graph)
     for name, node in graph.nodes.items():
         if isinstance(node, nir.Scale):
@@ -37,12 +37,12 @@ def fold_scale(graph: nir.NIRGraph) -> nir.NIRGraph:
             if name in rewrite.nodes and rewrite.before(name):
                 rewrite.fold_backward(name, lambda synapse, s=values: _behind(synapse, s))  # type: ignore[misc]
             if name in rewrite.nodes:
-                _stand_alone(rewrite, name, values)
+                _replace_by_synapse(rewrite, name, values)
     return rewrite.graph()
 
 
 def _join_scales(rewrite: Rewrite, name: str) -> None:
-    """Take up Scale nodes that this one alone feeds: one Scale with the product of the two."""
+    """Absorb Scale nodes that only this one feeds: one Scale with the product of the two."""
     while True:
         after = rewrite.after(name)
         behind = rewrite.nodes.get(after[0]) if len(after) == 1 else None
@@ -61,7 +61,7 @@ def _join_scales(rewrite: Rewrite, name: str) -> None:
 
 
 def _before(synapse: nir.NIRNode, scale: Floats) -> nir.NIRNode | None:
-    """The synapse that takes x where the given one takes scale * x."""
+    """The synapse that reads x where the given one reads scale * x."""
     weight = np.asarray(synapse.weight, np.float64)
     if isinstance(synapse, nir.Conv2d):
         channels = _per_channel(scale, weight.shape[1] * synapse.groups)
@@ -76,7 +76,7 @@ def _before(synapse: nir.NIRNode, scale: Floats) -> nir.NIRNode | None:
 
 
 def _behind(synapse: nir.NIRNode, scale: Floats) -> nir.NIRNode | None:
-    """The synapse that puts out scale * y where the given one puts out y."""
+    """The synapse that outputs scale * y where the given one outputs y."""
     weight = np.asarray(synapse.weight, np.float64)
     if isinstance(synapse, nir.Conv2d):
         channels = _per_channel(scale, len(weight))
@@ -97,7 +97,7 @@ def _with(synapse: nir.NIRNode, **fields: Floats) -> nir.NIRNode:
 
 
 def _per_channel(scale: Floats, channels: int) -> Floats | None:
-    """One factor a channel, or None if there is no such thing."""
+    """One factor per channel, or None if channels are not uniform."""
     if scale.size == 1:
         return np.full(channels, scale.item())
     if scale.ndim != 3 or len(scale) != channels or np.any(scale != scale[:, :1, :1]):
@@ -106,8 +106,8 @@ def _per_channel(scale: Floats, channels: int) -> Floats | None:
     return values
 
 
-def _stand_alone(rewrite: Rewrite, name: str, scale: Floats) -> None:
-    """Put a synapse in the place of a Scale between inputs or neurons and neurons."""
+def _replace_by_synapse(rewrite: Rewrite, name: str, scale: Floats) -> None:
+    """Replace a Scale between inputs or neurons and neurons by a synapse."""
     sources = [rewrite.nodes[source] for source in rewrite.before(name)]
     targets = [rewrite.nodes[target] for target in rewrite.after(name)]
     spiking = all(isinstance(s, (nir.Input, *NEURONS)) for s in sources)

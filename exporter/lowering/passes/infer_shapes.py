@@ -1,8 +1,8 @@
-"""Pass: every node says its shape in full, because the passes behind it compute with shapes.
+"""Pass: every node states its full shape, because later passes compute with shapes.
 
-A neuron's constants become one value a neuron, also where one stood for a channel or for all. A convolution's padding
-becomes two numbers: "valid" is none; "same" is (k - 1) d around in all, and where that is odd, as for even kernels, the
-kernel gets a leading row of zeros, so that both sides are padded alike.
+A neuron's constants become one value per neuron, also where the file has one per channel or one for all. A
+convolution's padding becomes two numbers: "valid" is none; "same" is (k - 1) d in total, and where that is odd, as for
+even kernels, the kernel gets a leading row of zeros, so that both sides are padded equally.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ELEMENTWISE = (*NEURONS, nir.Scale, nir.Delay)
 
 
 def infer_shapes(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph with input and output shapes on every node that has one; raises InputError where none fits."""
+    """The graph with input and output shapes on every node that has them; raises InputError if none fits."""
     rewrite, shapes = Rewrite(graph), output_shapes(graph)
     for name, node in graph.nodes.items():
         before = predecessors(graph, name)
@@ -32,32 +32,32 @@ def infer_shapes(graph: nir.NIRGraph) -> nir.NIRGraph:
     return rewrite.graph()
 
 
-def _complete(node: nir.NIRNode, shape: Shape | None, arriving: Shape | None) -> nir.NIRNode:
+def _complete(node: nir.NIRNode, shape: Shape | None, input_shape: Shape | None) -> nir.NIRNode:
     changed = copy.copy(node)
     if isinstance(node, _ELEMENTWISE) and shape is not None:
         for field in fields(node):
             value = getattr(node, field.name)
             if isinstance(value, (np.ndarray, float, int)) and np.shape(value) != shape:
-                setattr(changed, field.name, _spread(np.asarray(value), shape))
-        arriving = shape
+                setattr(changed, field.name, _broadcast(np.asarray(value), shape))
+        input_shape = shape
     if (
         isinstance(node, (nir.Conv1d, nir.Conv2d))
-        and arriving is not None
-        and np.ndim(node.weight) == len(arriving) + 1
+        and input_shape is not None
+        and np.ndim(node.weight) == len(input_shape) + 1
     ):
-        inside = arriving[1:]
+        inside = input_shape[1:]
         changed.input_shape = inside[0] if len(inside) == 1 else inside
         if isinstance(node.padding, str):
             _pad(changed, len(inside))
-    if arriving is not None and not isinstance(node, nir.Input):
-        changed.input_type = {"input": np.array(arriving)}
+    if input_shape is not None and not isinstance(node, nir.Input):
+        changed.input_type = {"input": np.array(input_shape)}
     if shape is not None:
         changed.output_type = {"output": np.array(shape)}
     return changed
 
 
-def _spread(value: NDArray[Any], shape: Shape) -> NDArray[Any]:
-    """A constant at full shape, left alone where it does not fit."""
+def _broadcast(value: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """A constant at full shape, or unchanged if it does not fit."""
     if value.size == 1:
         return np.full(shape, value.item())
     try:
@@ -81,9 +81,9 @@ def _pad(conv: nir.NIRNode, axes: int) -> None:
 
 
 def _undilated(weight: NDArray[Any], dilation: Shape) -> NDArray[Any]:
-    """The same kernel with its zeros written out."""
+    """The dilated kernel with explicit zeros."""
     sizes = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
-    whole = np.zeros((*weight.shape[:2], *sizes), weight.dtype)
-    places = (slice(None), slice(None), *(slice(None, None, d) for d in dilation))
-    whole[places] = weight
-    return whole
+    full = np.zeros((*weight.shape[:2], *sizes), weight.dtype)
+    taps = (slice(None), slice(None), *(slice(None, None, d) for d in dilation))
+    full[taps] = weight
+    return full

@@ -1,8 +1,8 @@
-"""Pass: a graph that stands as a node in another is put in its place, because the chip knows no nesting.
+"""Pass: graphs nested as nodes are inlined, because the chip knows no nesting.
 
-Node N of subgraph S is called S.N; the subgraph's Input and Output nodes vanish, and what led to or from S leads to or
-from what they were joined to. NIR's edges name nodes, not ports: where a subgraph has several inputs (or outputs), the
-edges into it (out of it) belong to them in the order in which both stand in the graph, so there must be as many.
+Node N of subgraph S becomes S.N; the subgraph's Input and Output nodes vanish, and edges to or from S lead to or from
+their neighbours. NIR's edges name nodes, not ports: if a subgraph has several inputs (or outputs), the edges into it
+(out of it) belong to them in order, so there must be one edge for each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .rewrite import Rewrite
 
 
 def inline_subgraphs(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph without nested graphs; raises InputError where edges do not say which input or output they mean."""
+    """The graph without nested graphs; raises InputError if the input or output that an edge means is unclear."""
     rewrite = Rewrite(graph)
     for name, node in graph.nodes.items():
         if isinstance(node, nir.NIRGraph):
@@ -25,19 +25,19 @@ def inline_subgraphs(graph: nir.NIRGraph) -> nir.NIRGraph:
 
 def _inline(rewrite: Rewrite, name: str, inner: Rewrite) -> None:
     entries, leaves = ([n for n, x in inner.nodes.items() if isinstance(x, kind)] for kind in (nir.Input, nir.Output))
-    arriving = _ports(name, "input", entries, rewrite.before(name))
-    leaving = _ports(name, "output", leaves, rewrite.after(name))
+    edges_in = _ports(name, "input", entries, rewrite.before(name))
+    edges_out = _ports(name, "output", leaves, rewrite.after(name))
     rewrite.remove(name)
     names = {n: rewrite.add(f"{name}.{n}", node) for n, node in inner.nodes.items() if n not in (*entries, *leaves)}
-    # where a node outside is found, seen from inside: sources before an Input, targets behind an Output
-    sources = {entry: [source for source, port in arriving if port == entry] for entry in entries}
-    targets = {leave: [target for target, port in leaving if port == leave] for leave in leaves}
+    # outer nodes as seen from inside: sources before an Input, targets after an Output
+    sources = {entry: [source for source, port in edges_in if port == entry] for entry in entries}
+    targets = {leave: [target for target, port in edges_out if port == leave] for leave in leaves}
     back = [
-        (leave, entry) for target, leave in leaving if target == name for source, entry in arriving if source == name
+        (leave, entry) for target, leave in edges_out if target == name for source, entry in edges_in if source == name
     ]
 
     def before(node: str, seen: tuple[str, ...] = ()) -> list[str]:
-        """The outer names of what a node inside stands for as a source."""
+        """The outer names of an inner source node."""
         if node in names:
             return [names[node]]
         outer = [source for source in sources[node] if source != name]
@@ -59,9 +59,9 @@ def _ports(name: str, kind: str, ports: list[str], others: list[str]) -> list[tu
     if len(ports) == 1:
         return [(other, ports[0]) for other in others]
     if len(ports) != len(others):
-        way = "to" if kind == "input" else "from"
+        direction = "to" if kind == "input" else "from"
         raise InputError(
-            f"subgraph {name!r} has {len(ports)} {kind}s, but {len(others)} edges lead {way} it; "
+            f"subgraph {name!r} has {len(ports)} {kind}s, but {len(others)} edges lead {direction} it; "
             "give it one edge for each, in their order"
         )
     return list(zip(others, ports, strict=True))

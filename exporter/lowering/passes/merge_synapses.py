@@ -1,10 +1,10 @@
-"""Pass: a synapse behind a synapse becomes one with it, batch normalisation behind a convolution among them.
+"""Pass: consecutive synapses merge into one, such as batch normalisation after a convolution.
 
     W2 (W1 x + b1) + b2  =  (W2 W1) x + (W2 b1 + b2)
 
-Two matrices merge always; two convolutions where one of them is 1x1 (a padded one behind a biased 1x1 does not: the
-padding has no bias); a convolution and a diagonal matrix where that is the same everywhere in a channel. What is none
-of these stays, and lowering makes a matrix of it.
+Two matrices always merge; two convolutions if one of them is 1x1 (but not a padded one after a biased 1x1: the padding
+has no bias); a convolution and a diagonal matrix if that is uniform within each channel. Others stay, and lowering
+makes a matrix of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def merge_synapses(graph: nir.NIRGraph) -> nir.NIRGraph:
     """The graph with fewer synapses that read synapses."""
     rewrite, shapes = Rewrite(graph), output_shapes(graph)
     for name in graph.nodes:
-        # what a merged synapse reads may be a synapse again: merge each into those behind it, whatever the order
+        # a merged synapse may read a synapse again: merge each into those after it, whatever the order
         node = rewrite.nodes[name]
         if isinstance(node, SYNAPSES) and name in shapes:
             for target in [t for t in rewrite.after(name) if isinstance(rewrite.nodes[t], SYNAPSES) and t != name]:
@@ -34,7 +34,7 @@ def merge_synapses(graph: nir.NIRGraph) -> nir.NIRGraph:
 
 
 def _merge(rewrite: Rewrite, name: str, target: str, shapes: dict[str, Shape]) -> None:
-    """One synapse into the one behind it; where that reads others, too, into a copy beside it that has no bias."""
+    """Merge a synapse into the one after it; if that also reads others, into a parallel copy without bias."""
     first, second, alone = rewrite.nodes[name], rewrite.nodes[target], rewrite.before(target) == [name]
     merged = _composed(first, second if alone else without_bias(second), shapes[name])
     if merged is None:
@@ -52,7 +52,7 @@ def _merge(rewrite: Rewrite, name: str, target: str, shapes: dict[str, Shape]) -
 
 
 def _composed(first: nir.NIRNode, second: nir.NIRNode, middle: Shape) -> nir.NIRNode | None:
-    """second(first(x)) as one node, None where there is none; middle: shape of what the first puts out."""
+    """second(first(x)) as one node, None if there is none; middle: the output shape of the first."""
     weight = np.asarray(second.weight, np.float64)
     if isinstance(second, nir.Conv2d):
         return _conv_after(first, second) if isinstance(first, nir.Conv2d) else None
@@ -65,7 +65,7 @@ def _composed(first: nir.NIRNode, second: nir.NIRNode, middle: Shape) -> nir.NIR
 
 
 def _normalised(conv: nir.Conv2d, weight: Floats, bias: Floats) -> nir.Conv2d | None:
-    """A diagonal matrix behind a convolution, as batch normalisation is: one factor and one bias a channel."""
+    """A diagonal matrix after a convolution, such as batch normalisation: one factor and one bias per channel."""
     scale = np.diagonal(weight)
     if weight.shape[0] != weight.shape[1] or np.count_nonzero(weight) != np.count_nonzero(scale):
         return None
@@ -114,7 +114,7 @@ def _like(
 
 
 def _grouped(kernel: Floats, groups: int) -> tuple[Floats, int]:
-    """The kernel in groups again if none reads another one's channels, else as it is."""
+    """The kernel in groups again if none reads another one's channels, else unchanged."""
     if len(kernel) % groups or kernel.shape[1] % groups:
         return kernel, 1
     parts = kernel.reshape(groups, len(kernel) // groups, groups, kernel.shape[1] // groups, *kernel.shape[2:])
@@ -128,8 +128,8 @@ def _ungrouped(conv: nir.Conv2d) -> Floats | None:
     if weight.ndim != 4 or groups < 1 or len(weight) % groups:
         return None
     out, channels = len(weight) // groups, weight.shape[1]
-    whole = np.zeros((len(weight), channels * groups, *weight.shape[2:]))
+    full = np.zeros((len(weight), channels * groups, *weight.shape[2:]))
     for group in range(groups):
         rows = slice(group * out, (group + 1) * out)
-        whole[rows, group * channels : (group + 1) * channels] = weight[rows]
-    return whole
+        full[rows, group * channels : (group + 1) * channels] = weight[rows]
+    return full

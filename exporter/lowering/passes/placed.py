@@ -1,4 +1,4 @@
-"""Passes of installed packages, each right after the pass that it names."""
+"""Passes of installed packages, each placed right after the pass that it names."""
 
 from __future__ import annotations
 
@@ -30,32 +30,33 @@ def runs_after(name: str) -> Callable[[Pass], Placed]:
 
 
 def in_order(known: Mapping[str, Pass]) -> dict[str, Pass]:
-    """Passes in the order in which they run; those with one place follow each other by name.
+    """Passes in the order in which they run; those after the same pass run in order of their names.
 
     Raises InputError for a pass that runs after an unknown one.
     """
     passes = dict(known)
-    waiting = {name: found for name, found in passes.items() if isinstance(found, Placed)}
+    waiting = {name: placed for name, placed in passes.items() if isinstance(placed, Placed)}
     order = [name for name in passes if name not in waiting]
     while waiting:
-        ready = [name for name, found in waiting.items() if found.after in order]
+        ready = [name for name, placed in waiting.items() if placed.after in order]
         if not ready:
-            name, found = next(iter(waiting.items()))
-            raise InputError(f"pass {name!r} runs after {found.after!r}, but the passes are {', '.join(order)}")
-        # the last one first, so that equal places end up by name
+            name, placed = next(iter(waiting.items()))
+            raise InputError(f"pass {name!r} runs after {placed.after!r}, but the passes are {', '.join(order)}")
+        # in reverse, so that passes after the same one end up sorted by name
         for name in reversed(ready):
             order.insert(order.index(waiting.pop(name).after) + 1, name)
     return {name: _transform(passes[name]) for name in order}
 
 
-def _transform(found: Pass) -> Pass:
-    return found.transform if isinstance(found, Placed) else found
+def _transform(transform: Pass) -> Pass:
+    return transform.transform if isinstance(transform, Placed) else transform
 
 
-def as_pass(_: str, found: object) -> Pass:
-    """An installed package's pass; raises InputError for one without a place."""
-    if not isinstance(found, Placed):
+def as_pass(_: str, item: object) -> Pass:
+    """An installed package's pass; raises InputError for one without the decorator."""
+    if not isinstance(item, Placed):
         raise InputError(
-            f"must be a function with the decorator spikeport.exporter.lowering.passes.runs_after, not {type(found).__name__}"
+            "must be a function with the decorator spikeport.exporter.lowering.passes.runs_after, "
+            f"not {type(item).__name__}"
         )
-    return found
+    return item

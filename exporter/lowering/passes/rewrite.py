@@ -1,4 +1,4 @@
-"""What the folding passes share: nodes and edges that change, and a stateless node merged into its neighbours."""
+"""Shared by the folding passes: editing nodes and edges, and merging a stateless node into its neighbours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Node = TypeVar("Node", bound=nir.NIRNode)
 
 
 class Rewrite:
-    """A copy of a graph's nodes and edges to be changed; the nodes themselves are replaced, never changed."""
+    """An editable copy of a graph's nodes and edges; nodes are replaced, never changed."""
 
     def __init__(self, graph: nir.NIRGraph) -> None:
         self.nodes: dict[str, nir.NIRNode] = dict(graph.nodes)
@@ -23,7 +23,7 @@ class Rewrite:
         self._metadata = dict(graph.metadata)
 
     def graph(self) -> nir.NIRGraph:
-        """The graph as it stands; without nir's type check, which knows no groups and no dropped Flatten."""
+        """The current graph, without nir's type check, which knows neither groups nor a dropped Flatten."""
         return nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata=self._metadata, type_check=False)
 
     def before(self, name: str) -> list[str]:
@@ -35,7 +35,7 @@ class Rewrite:
         return [target for source, target in self.edges if source == name]
 
     def add(self, name: str, node: nir.NIRNode) -> str:
-        """Add a node under that name, or the nearest that is free, which is returned."""
+        """Add a node under that name, or the nearest free one; returns the name."""
         while name in self.nodes:
             name += "_"
         self.nodes[name] = node
@@ -52,10 +52,10 @@ class Rewrite:
         self.remove(name)
         self.edges += [(source, target) for source in before for target in after if name not in (source, target)]
 
-    def insert_before(self, name: str, wanted: str, node: nir.NIRNode) -> None:
-        """Put a node on all edges into `name`, called as wanted or the nearest that is free."""
+    def insert_before(self, name: str, new_name: str, node: nir.NIRNode) -> None:
+        """Put a node on all edges into `name`, called `new_name` or the nearest free name."""
         if self.before(name):
-            added = self.add(wanted, node)
+            added = self.add(new_name, node)
             self.edges = [(source, added if target == name else target) for source, target in self.edges]
             self.edges.append((added, name))
 
@@ -67,8 +67,8 @@ class Rewrite:
     def fold_forward(self, name: str, merge: Callable[[nir.NIRNode], nir.NIRNode | None]) -> None:
         """Merge a node into each synapse it feeds: synapse(node(x)) becomes merge(synapse)(x), None where it cannot.
 
-        A synapse that reads others, too, stays as it is for them and keeps its bias; beside it a copy without bias
-        takes the merged path, because a synapse is linear: W (a + f b) + c = (W a + c) + (W f) b.
+        A synapse that also reads others stays for them and keeps its bias; a parallel copy without bias takes the
+        merged path, because a synapse is linear: W (a + f b) + c = (W a + c) + (W f) b.
         """
         for target in [t for t in self.after(name) if isinstance(self.nodes[t], SYNAPSES)]:
             merged = merge(self.nodes[target])
@@ -87,7 +87,7 @@ class Rewrite:
     def fold_backward(self, name: str, merge: Callable[[nir.NIRNode], nir.NIRNode | None]) -> None:
         """Merge a node into each synapse that feeds it: node(synapse(x)) becomes merge(synapse)(x).
 
-        A synapse that others read, too, stays for them, and a copy takes the merged path.
+        A synapse that others also read stays for them, and a copy takes the merged path.
         """
         for source in [s for s in self.before(name) if isinstance(self.nodes[s], SYNAPSES)]:
             merged = merge(self.nodes[source])

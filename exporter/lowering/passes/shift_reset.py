@@ -1,8 +1,8 @@
-"""Pass: a neuron that resets to v_reset becomes one that resets to 0, by counting its voltage from v_reset on.
+"""Pass: a neuron that resets to v_reset becomes one that resets to 0, by measuring its voltage from v_reset.
 
     v' = v - v_reset:   v_threshold - v_reset,   v_leak - v_reset,   v_reset = 0
 
-NIR's neurons start at v = 0, so this one starts at v' = -v_reset, which stands in its metadata as "v_initial".
+NIR's neurons start at v = 0, so this one starts at v' = -v_reset, stored in its metadata as "v_initial".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Pass: a neuron fed by an input or a neuron directly gets a synapse of ones between, because the chip has no wires.
+"""Pass: a neuron fed directly by an input or a neuron gets a synapse of ones, because the chip has no wires.
 
-y = I x        weight I; for images a 1x1 convolution a channel, which holds as many numbers as there are channels
+y = I x        weight I; for images a depthwise 1x1 convolution, which has one number per channel
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .rewrite import Rewrite
 
 
 def unit_synapse(graph: nir.NIRGraph) -> nir.NIRGraph:
-    """The graph with a synapse on every edge from an input or a neuron to a neuron of as many elements."""
+    """The graph with a synapse on every edge from an input or a neuron to a neuron of the same size."""
     rewrite = Rewrite(graph)
     for source, target in graph.edges:
         ends = graph.nodes[source], graph.nodes[target]
@@ -29,7 +29,7 @@ def unit_synapse(graph: nir.NIRGraph) -> nir.NIRGraph:
 
 
 def elementwise(scale: NDArray[np.float64], shapes: set[tuple[int, ...]]) -> nir.NIRNode:
-    """A synapse that multiplies each element, between ends of these shapes, which have the same number of elements."""
+    """A synapse that scales each element, between ends of these shapes, which have the same size."""
     shape = next(iter(shapes))
     if len(shapes) == 1 and len(shape) == 3:
         full = np.broadcast_to(scale if scale.size == 1 else scale.reshape(shape), shape)

@@ -1,16 +1,16 @@
-"""What a slice of a layer needs of a core, limit by limit, and what a core has.
+"""Resources of a core: what a slice of a layer needs, limit by limit, and what a core has.
 
-    compartments          one a neuron, more where the chip resets by subtraction with several
-    delay slots           2**b a compartment, b the bits that hold the longest delay into the layer beyond the one step
+    compartments          one per neuron, more if the chip's reset by subtraction takes several
+    delay slots           2**b per compartment; b: bits of the longest delay into the layer beyond one step
     synapse memory        bits, see encodings.py
-    input axons           axons that the slice hears, see reach.py
-    output axons          one an axon of the slice and core it sends to
+    input axons           axons from which the slice receives, see axon_fan_in.py
+    output axons          one per axon of the slice and core it sends to
     compartment configs   distinct sets of constants other than thresholds, biases and start voltages
     threshold configs     distinct thresholds
     synapse configs       distinct formats of the connections into the layer: width, exponent, sign mode, delays, list
     layers                one
 
-A limit that the chip's profile does not give is none. What a core holds in several slices adds up.
+A limit that the chip's profile leaves out does not apply. The needs of a core's slices add up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spikeport.exporter.mapping.model import LimitName, Slice
 from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, Population
 from spikeport.hardware_profiles.schema import Limits
 
-from .axon_fan_in import axons_in, cores_heard_by
+from .axon_fan_in import axons_in, cores_reached
 from .encodings import ListFormat, delay_bits, memory_bits
 from .synapses import encoding
 
@@ -45,70 +45,70 @@ _FIELDS: dict[LimitName, str] = {
 _OWN = frozenset({"bias_mant", "bias_exp", "v_initial"})
 
 
-def capacities(limits: Limits) -> Amounts:
-    """What a core has of everything that the chip's profile limits."""
-    found: Amounts = {}
+def core_capacities(limits: Limits) -> Amounts:
+    """What a core has of every resource that the chip's profile limits."""
+    amounts: Amounts = {}
     for name, key in _FIELDS.items():
         quantity = getattr(limits, key)
         if quantity is not None:
-            found[name] = quantity.value
-    found["layers"] = float(int(limits.layers_per_core or 1))
-    return found
+            amounts[name] = quantity.value
+    amounts["layers"] = float(int(limits.layers_per_core or 1))
+    return amounts
 
 
-def fill(needed: Mapping[LimitName, float], has: Mapping[LimitName, float]) -> Amounts:
-    """The share of each limit that is used."""
-    return {name: needed[name] / has[name] for name in has}
+def utilisation(needed: Mapping[LimitName, float], capacities: Mapping[LimitName, float]) -> Amounts:
+    """The used fraction of each limit."""
+    return {name: needed[name] / capacities[name] for name in capacities}
 
 
-def together(parts: Iterable[Mapping[LimitName, float]]) -> Amounts:
-    """What several slices on one core need."""
-    total: Amounts = {}
+def total(parts: Iterable[Mapping[LimitName, float]]) -> Amounts:
+    """The needs of several slices on one core."""
+    amounts: Amounts = {}
     for part in parts:
         for name, amount in part.items():
-            total[name] = total.get(name, 0.0) + amount
-    return total
+            amounts[name] = amounts.get(name, 0.0) + amount
+    return amounts
 
 
 @dataclass(frozen=True)
-class Sends:
-    """Cores that a layer's axons send to: `each` a neuron, (size,); `place` a place of an image, (height * width,).
+class FanOutCores:
+    """Cores to which axons send: `each` per neuron, (size,); `position` per image position, (height * width,).
 
-    A place sends for all channels at once where a slice is a tile of the image; other slices send neuron by neuron.
+    A position sends for all channels at once if the slice is a tile of the image; other slices send neuron by neuron.
     """
 
     each: NDArray[np.int64]
-    place: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    position: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def axons(self, part: Slice, neurons: NDArray[np.int64]) -> int:
         """Output axons of a slice."""
         total = int(self.each[neurons].sum())
-        if not len(self.place):
+        if not len(self.position):
             return total
-        places = neurons % len(self.place)
-        return total + int(self.place[places if part.tile is None else np.unique(places)].sum())
+        positions = neurons % len(self.position)
+        return total + int(self.position[positions if part.tile is None else np.unique(positions)].sum())
 
 
-def sends(program: ChipProgram, layer: str, on_cores: Mapping[str, list[NDArray[np.int64]]]) -> Sends:
-    """What a layer's axons send to, given the neurons of every layer core by core."""
+def fan_out_cores(program: ChipProgram, layer: str, on_cores: Mapping[str, list[NDArray[np.int64]]]) -> FanOutCores:
+    """The number of cores to which a layer's axons send, given the neurons of every layer core by core."""
     shape = program.source_shape(layer)
     each = np.zeros(program.source_size(layer), np.int64)
-    place = np.zeros(0, np.int64)
+    position = np.zeros(0, np.int64)
     for connection in program.out_of(layer):
-        reached = cores_heard_by(connection, program, on_cores[connection.target])
+        reached = cores_reached(connection, program, on_cores[connection.target])
         if isinstance(connection, ConvConnection) and connection.input_shape == tuple(shape):
             first = reached[: int(np.prod(shape[1:]))]
-            place = first if not len(place) else place + first
+            position = first if not len(position) else position + first
         else:
             each += reached
-    return Sends(each, place)
+    return FanOutCores(each, position)
 
 
 @dataclass(frozen=True)
 class LayerDemand:
-    """Everything about one layer that its slices' needs are computed from.
+    """The properties of one layer from which its slices' needs are computed.
 
-    compartments: of a neuron; slots: of a compartment; configs: the number of each neuron's among distinct ones.
+    compartments: per neuron; slots: per compartment; configs: the index of each neuron's among distinct ones.
     """
 
     population: Population
@@ -132,10 +132,10 @@ class LayerDemand:
             len(formats), _configs(population, limits),
         )  # fmt: skip
 
-    def needs(self, part: Slice, program: ChipProgram, sent: Sends) -> Amounts:
-        """What one slice needs."""
+    def needs(self, part: Slice, program: ChipProgram, sent: FanOutCores) -> Amounts:
+        """The needs of one slice."""
         neurons = part.neurons(self.population.shape)
-        found: Amounts = {
+        amounts: Amounts = {
             "compartments": len(neurons) * self.compartments,
             "delay slots": len(neurons) * self.compartments * self.slots,
             "synapse memory": sum(memory_bits(c, program, neurons, self.form) for c in self.incoming),
@@ -145,8 +145,8 @@ class LayerDemand:
             "layers": 1,
         }
         for name in ("compartment configs", "threshold configs"):
-            found[name] = len(np.unique(self.configs[name][neurons])) if name in self.configs else 1
-        return found
+            amounts[name] = len(np.unique(self.configs[name][neurons])) if name in self.configs else 1
+        return amounts
 
 
 def _compartments(population: Population, limits: Limits) -> int:
@@ -156,16 +156,16 @@ def _compartments(population: Population, limits: Limits) -> int:
 
 
 def _configs(population: Population, limits: Limits) -> dict[LimitName, NDArray[np.int64]]:
-    """Which distinct set of constants every neuron has, where the chip limits them."""
+    """The index of every neuron's set of constants among distinct ones, if the chip limits them."""
     names = [name for name in population.constants() if name not in _OWN]
     thresholds = [name for name in names if name.startswith("vth")]
     others = [name for name in names if name not in thresholds]
-    found: dict[LimitName, NDArray[np.int64]] = {}
+    configs: dict[LimitName, NDArray[np.int64]] = {}
     if limits.compartment_configs_per_core is not None:
-        found["compartment configs"] = _numbered(population, others)
+        configs["compartment configs"] = _numbered(population, others)
     if limits.threshold_configs_per_core is not None:
-        found["threshold configs"] = _numbered(population, thresholds)
-    return found
+        configs["threshold configs"] = _numbered(population, thresholds)
+    return configs
 
 
 def _numbered(population: Population, names: list[str]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""From counts a neuron to counts a core."""
+"""From counts per neuron to counts per core."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from spikeport.exporter.mapping.model import Core, slices_of
 
 
 def core_of(cores: tuple[Core, ...], layer: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Which of the cores holds each neuron of a population, (size,) in C order; -1 where none does."""
-    found = np.full(int(np.prod(shape)), -1, np.int64)
+    """The index of the core that holds each neuron of a population, (size,) in C order; -1 if none does."""
+    indices = np.full(int(np.prod(shape)), -1, np.int64)
     for number, part in slices_of(cores, layer):
-        found[part.neurons(shape)] = number
-    return found
+        indices[part.neurons(shape)] = number
+    return indices
 
 
 def per_core(values: NDArray[Any], cores: tuple[Core, ...], layer: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Sums of values a neuron (..., *shape) over the neurons of a population on each core, (..., cores)."""
+    """Sums of values per neuron (..., *shape) over the neurons of a population on each core, (..., cores)."""
     flat = values.reshape(*values.shape[: values.ndim - len(shape)], -1)
     summed: NDArray[Any] = np.zeros((*flat.shape[:-1], len(cores)), np.float64 if flat.dtype.kind == "f" else np.int64)
     for number, part in slices_of(cores, layer):

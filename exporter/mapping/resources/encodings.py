@@ -1,14 +1,15 @@
-"""Synaptic memory: bits that the synapses of a connection take in one core, by encoding.
+"""Synaptic memory: bits of a connection's synapses in one core, by encoding.
 
-Synapses that one axon drives in a core are a list: a header, then the synapses, in whole words of memory; a long list
-begins anew after a number of synapses (nengo-loihi, block.py, SynapseConfig.bits_per_axon; NxTF, data_structures.py).
+The synapses that one axon drives in a core form a list: a header, then the synapses, in whole words of memory; a long
+list starts anew after a number of synapses (nengo-loihi, block.py, SynapseConfig.bits_per_axon; NxTF,
+data_structures.py).
 
-    dense   a list a source element, of one weight for each neuron of the slice
-    sparse  a list a source element that drives any of them, of weights that are not 0, an index beside each
-    conv    a list an element of the kernel and input channel, of one weight for each output channel of the slice;
-            where the connection is one of several parts of a synapse, of those that are not 0, an index beside each
+    dense   a list per source element, of one weight for each neuron of the slice
+    sparse  a list per source element that drives any of them, of nonzero weights with their indices
+    conv    a list per kernel element and input channel, of one weight for each output channel of the slice;
+            if the connection is one of several parts of a synapse, of nonzero weights with their indices
 
-A synapse with a delay of its own holds that, too, in as many bits as the longest takes.
+A synapse with a delay of its own also stores that, in as many bits as the longest takes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .synapses import encoding, index_bits, is_list
 
 @dataclass(frozen=True)
 class ListFormat:
-    """How a core stores the synapses of one axon: word and header in bit, synapses a list at most."""
+    """How a core stores the synapses of one axon: bits of a word and of a header, most synapses per list."""
 
     word: int
     header: int
@@ -35,18 +36,18 @@ class ListFormat:
 
     @classmethod
     def of(cls, limits: Limits) -> ListFormat:
-        """A chip's format; what its profile does not say costs nothing."""
+        """A chip's format; what its profile leaves out costs nothing."""
         word, header, longest = limits.synapse_word_bits, limits.synapse_header_bits, limits.synapses_per_list
         return cls(int(word or 1), int(header or 0), int(longest or 1 << 30))
 
     def bits(self, counts: NDArray[np.int64], each: int) -> int:
-        """Bits of lists of so many synapses of `each` bit; an empty list takes none."""
+        """Bits of lists of `counts` synapses of `each` bit; an empty list takes none."""
         full, rest = np.divmod(counts, self.longest)
         begun = np.where(rest > 0, self._rounded(rest * each + self.header), 0)
         return int(full.sum()) * int(self._rounded(self.longest * each + self.header)) + int(begun.sum())
 
     def equal(self, lists: int, length: int, each: int) -> int:
-        """Bits of a number of lists of one length."""
+        """Bits of `lists` lists of one length."""
         return lists * self.bits(np.array([length], np.int64), each) if lists else 0
 
     def _rounded(self, bits: NDArray[np.int64] | int) -> NDArray[np.int64] | int:
@@ -54,18 +55,18 @@ class ListFormat:
 
 
 def delay_bits(steps: int) -> int:
-    """Bits that hold a number of steps."""
+    """Bits of a number of steps."""
     return int(steps).bit_length()
 
 
 def synapse_bits(connection: Connection) -> int:
-    """Bits of one synapse without its index: weight, and delay where synapses have their own."""
+    """Bits of one synapse without its index: weight, and delay if synapses have their own."""
     delays = connection.synaptic_delays
     return connection.weight_bits + (0 if delays is None else delay_bits(int(delays.max(initial=0))))
 
 
 def memory_bits(connection: Connection, program: ChipProgram, neurons: NDArray[np.int64], form: ListFormat) -> int:
-    """Bits that a core with these neurons of the target takes for the connection's synapses."""
+    """Bits of the connection's synapses in a core with these neurons of the target."""
     each = synapse_bits(connection)
     if isinstance(connection, ConvConnection):
         channels = np.unique(neurons // math.prod(connection.output_shape[1:]))
@@ -92,11 +93,11 @@ def kernel_bits(connection: ConvConnection, channels: NDArray[np.int64], listed:
 
 
 def sources_of(connection: Connection, neurons: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Source element of every synapse into some neurons that is not 0, of a matrix."""
+    """Source element of every nonzero synapse of a matrix into some neurons."""
     if not isinstance(connection, SparseConnection):
         return np.nonzero(connection.weights[neurons])[1].astype(np.int32)
-    begin, end = connection.indptr[neurons], connection.indptr[neurons + 1]
+    start, stop = connection.indptr[neurons], connection.indptr[neurons + 1]
     if len(neurons) and int(neurons[-1]) - int(neurons[0]) == len(neurons) - 1:
-        return connection.indices[begin[0] : end[-1]]
-    rows = [connection.indices[a:b] for a, b in zip(begin, end, strict=True)]
+        return connection.indices[start[0] : stop[-1]]
+    rows = [connection.indices[a:b] for a, b in zip(start, stop, strict=True)]
     return np.concatenate([np.zeros(0, np.int32), *rows])

@@ -1,7 +1,7 @@
-"""Vectors: a layer cut into ranges of neurons, each as long as every limit of a core allows.
+"""Split a layer of vectors into ranges of neurons, each as long as every limit of a core allows.
 
-A longer range needs no less of anything, so taking as many neurons as go in, from the first on, gives the fewest
-ranges. Where equal ones fit as well, they are taken: a step lasts as long as its slowest core.
+A longer range needs no less of anything, so filling each range greedily gives the fewest ranges. If equal ranges also
+fit, they are used: a step lasts as long as its slowest core.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from spikeport.exporter.mapping.model import LimitName
 from spikeport.exporter.program.chip_program import ChipProgram, Connection, SparseConnection
 
-from .core_resources import Amounts, LayerDemand, Sends
+from .core_resources import Amounts, FanOutCores, LayerDemand
 from .encodings import synapse_bits
-from .synapse_list_size import grown
+from .synapse_list_size import add_list_sizes
 from .synapses import encoding, index_bits
 
 Bounds = list[tuple[int, int]]
@@ -45,12 +45,14 @@ class _Lists:
 
 
 class Ranges:
-    """Finds how many neurons from a first one on fit a core; `ignored` limits do not count."""
+    """Find how many neurons from a first one on fit a core; `ignored` limits do not count."""
 
-    def __init__(self, demand: LayerDemand, program: ChipProgram, has: Mapping[LimitName, float], sent: Sends) -> None:
+    def __init__(
+        self, demand: LayerDemand, program: ChipProgram, capacities: Mapping[LimitName, float], fan_out: FanOutCores
+    ) -> None:
         self._demand, self._size = demand, demand.population.size
-        self._has, self._form = dict(has), demand.form
-        self._sent = np.concatenate([[0], np.cumsum(sent.each + _spread(sent.place, self._size))])
+        self._capacities, self._form = dict(capacities), demand.form
+        self._fan_out = np.concatenate([[0], np.cumsum(fan_out.each + _spread(fan_out.position, self._size))])
         self._dense = [
             (program.source_size(c.source), synapse_bits(c)) for c in demand.incoming if encoding(c, program) == "dense"
         ]
@@ -59,14 +61,14 @@ class Ranges:
 
     def cut(self) -> Bounds:
         """First and last neuron of every range."""
-        found: Bounds = []
+        bounds: Bounds = []
         first, window = 0, 64
         while first < self._size:
             count = self._fitting(first, window)
-            found.append((first, first + count - 1))
+            bounds.append((first, first + count - 1))
             window = max(64, 1 << (count - 1).bit_length())
             first += count
-        return found
+        return bounds
 
     def all_fit(self, bounds: Bounds) -> bool:
         """Whether every range keeps every limit."""
@@ -74,7 +76,9 @@ class Ranges:
 
     def _fits(self, first: int, count: int) -> bool:
         plain = all(amount <= self._limit(name) for name, amount in self._plain(count).items())
-        return plain and all(amounts[-1] <= self._limit(name) for name, amounts in self._held(first, count).items())
+        return plain and all(
+            amounts[-1] <= self._limit(name) for name, amounts in self._cumulative_needs(first, count).items()
+        )
 
     def _fitting(self, first: int, window: int) -> int:
         while True:
@@ -89,10 +93,10 @@ class Ranges:
             self._ignored.update(alone)
 
     def _limit(self, name: LimitName) -> float:
-        return np.inf if name in self._ignored else self._has.get(name, np.inf)
+        return np.inf if name in self._ignored else self._capacities.get(name, np.inf)
 
     def _plain(self, count: int) -> Amounts:
-        """What follows from the number of neurons alone."""
+        """The needs that follow from the number of neurons alone."""
         return {
             "compartments": count * self._demand.compartments,
             "delay slots": count * self._demand.compartments * self._demand.slots,
@@ -102,7 +106,7 @@ class Ranges:
         }
 
     def _closed_form(self) -> int:
-        """The most neurons that the limits allow as far as they follow from their number."""
+        """The most neurons that keep the limits that follow from their number."""
         low, high = 0, self._size
         while low < high:
             middle = (low + high + 1) // 2
@@ -111,54 +115,54 @@ class Ranges:
         return low
 
     def _counted(self, first: int, most: int, window: int) -> tuple[int, list[LimitName]]:
-        """Neurons that fit of at most `most`, and what one alone breaks."""
+        """Neurons that fit, of at most `most`, and the limits that a single one breaks."""
         while True:
             tried = min(window, most)
-            held = self._held(first, tried)
-            over = {name: amounts > self._limit(name) for name, amounts in held.items()}
+            needs = self._cumulative_needs(first, tried)
+            over = {name: amounts > self._limit(name) for name, amounts in needs.items()}
             fitting = min(int(np.argmax(o)) if o.any() else tried for o in over.values())
             if fitting == tried and tried < most:
                 window *= 2
             elif index_bits(fitting) == index_bits(tried) or fitting == tried:
-                # ranges a little shorter would have shorter indices; only within one width is the count exact
+                # slightly shorter ranges would have shorter indices; the count is exact only within one index width
                 return fitting, [name for name, o in over.items() if o[0]]
             else:
                 window = most = 1 << (index_bits(tried) - 1)
 
-    def _held(self, first: int, count: int) -> dict[LimitName, NDArray[Any]]:
-        """What 1 .. count neurons need, limit by limit."""
+    def _cumulative_needs(self, first: int, count: int) -> dict[LimitName, NDArray[Any]]:
+        """The needs of 1 .. count neurons, limit by limit."""
         lengths = np.arange(1, count + 1)
         bits, axons = np.zeros(count, np.int64), np.zeros(count, np.int64)
-        for held in self._lists:
-            each = held.each + index_bits(count)
+        for lists in self._lists:
+            each = lists.each + index_bits(count)
             form = self._form
-            grown(held.indptr, held.indices, first, count, each, form.word, form.header, form.longest, held.seen, bits,
-                  axons)  # fmt: skip
+            layout = form.word, form.header, form.longest
+            add_list_sizes(lists.indptr, lists.indices, first, count, each, *layout, lists.seen, bits, axons)
         if self._lists and self._dense:
             plain = [self._plain(int(n))["synapse memory"] for n in lengths]
             bits = bits + np.array(plain, np.int64)
-        found: dict[LimitName, NDArray[Any]] = {
-            "output axons": self._sent[first + 1 : first + count + 1] - self._sent[first],
+        needs: dict[LimitName, NDArray[Any]] = {
+            "output axons": self._fan_out[first + 1 : first + count + 1] - self._fan_out[first],
             "synapse memory": bits,
             "input axons": axons + sum(sources for sources, _ in self._dense),
         }
         for name, numbers in self._demand.configs.items():
             part = numbers[first : first + count]
-            _, begins = np.unique(part, return_index=True)
+            _, first_indices = np.unique(part, return_index=True)
             new = np.zeros(count, np.int64)
-            new[begins] = 1
-            found[name] = np.cumsum(new)
-        return found
+            new[first_indices] = 1
+            needs[name] = np.cumsum(new)
+        return needs
 
 
-def evened(bounds: Bounds) -> Bounds:
-    """As many ranges of sizes that differ by one at most, the larger ones first."""
+def equalised(bounds: Bounds) -> Bounds:
+    """The same number of ranges, with sizes that differ by at most one, the larger ones first."""
     count, size = len(bounds), bounds[-1][1] + 1
     length, larger = divmod(size, count)
-    begins = [n * length + min(n, larger) for n in range(count + 1)]
-    return [(a, b - 1) for a, b in pairwise(begins)]
+    starts = [n * length + min(n, larger) for n in range(count + 1)]
+    return [(a, b - 1) for a, b in pairwise(starts)]
 
 
-def _spread(place: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """What a place sends, for every neuron at it."""
-    return np.tile(place, size // len(place)) if len(place) else np.zeros(size, np.int64)
+def _spread(position: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """The value of a position for every neuron at it."""
+    return np.tile(position, size // len(position)) if len(position) else np.zeros(size, np.int64)

@@ -1,4 +1,4 @@
-"""How far a slice can grow, in numba: memory and axons of lists as neurons are added one after the other."""
+"""Synapse-list memory and input axons as neurons are added to a slice (numba)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def grown(indptr, indices, first, count, each, word, header, longest, seen, bits, axons):
-    """Bits and axons of the lists into neurons first .. first + n, (count,) each, added to what bits and axons hold.
+def add_list_sizes(indptr, indices, first, count, each, word, header, longest, seen, bits, axons):
+    """Add bits and axons of the lists into neurons first .. first + n to `bits` and `axons`, (count,) each.
 
-    seen: (source size,) zeros, and zeros again after; each: bits of a synapse with its index.
+    seen: (source size,) zeros, zeroed again at the end; each: bits of a synapse with its index.
     """
     full = -(-(longest * each + header) // word) * word
     total, reached = np.int64(0), np.int64(0)
     for n in range(count):
         for k in range(indptr[first + n], indptr[first + n + 1]):
             source = indices[k]
-            held = seen[source]
-            rest = held % longest
+            length = seen[source]
+            rest = length % longest
             before = 0 if rest == 0 else -(-(rest * each + header) // word) * word
             after = full if rest + 1 == longest else -(-((rest + 1) * each + header) // word) * word
             total += after - before
-            if held == 0:
+            if length == 0:
                 reached += 1
-            seen[source] = held + 1
+            seen[source] = length + 1
         bits[n] += total
         axons[n] += reached
     for k in range(indptr[first], indptr[first + count]):

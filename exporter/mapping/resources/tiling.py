@@ -1,8 +1,8 @@
-"""Images: a layer behind a convolution cut into tiles that every limit of a core allows.
+"""Split an image layer into tiles that keep every limit of a core.
 
-All tile shapes that the chip permits are ordered by the number of tiles, then by the axons that the tiles hear
-together; the first that fits is taken. Rows of neighbouring tiles that both hear a place, and tiles of other channels
-at the same place, make those axons more.
+All tile shapes that the chip permits are ordered by the number of tiles, then by the tiles' total input axons; the
+first that fits is used. A position counts once for every tile that receives input from it: neighbouring tiles and tiles
+of other channels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spikeport.exporter.mapping.model import Tile
 from spikeport.exporter.program.chip_program import ConvConnection, Population
 from spikeport.hardware_profiles.schema import Limits
 
-from .axon_fan_in import Mask, meets
+from .axon_fan_in import Mask, under_kernel
 
 
 def sizes(length: int) -> list[int]:
@@ -24,21 +24,21 @@ def sizes(length: int) -> list[int]:
 
 
 def halved(length: int, base: int) -> list[int]:
-    """A length divided by the powers of a number, rounded up, the largest first."""
-    found = [length]
-    while found[-1] > 1:
-        found.append(-(-found[-1] // base))
-    return found
+    """A length divided by the powers of `base`, rounded up, the largest first."""
+    lengths = [length]
+    while lengths[-1] > 1:
+        lengths.append(-(-lengths[-1] // base))
+    return lengths
 
 
 def powers(length: int, base: int) -> list[int]:
-    """All of a length, or a smaller power of a number, the largest first."""
+    """The whole length and the smaller powers of `base`, the largest first."""
     below = [base**n for n in range(length.bit_length()) if base**n < length]
     return [length, *reversed(below)]
 
 
 def candidates(population: Population, convolutions: list[ConvConnection], limits: Limits, room: int) -> Iterator[Tile]:
-    """Tile shapes of no more neurons than a core has room for, best first; every chip permits the smallest."""
+    """Tile shapes that fit a core's compartments, best first; every chip permits the smallest."""
     channels, height, width = population.shape
     base = int(limits.image_tile_base) if limits.image_tile_base is not None else 0
     of_channels, of_rows, of_columns = (
@@ -47,28 +47,28 @@ def candidates(population: Population, convolutions: list[ConvConnection], limit
         else (sizes(channels), sizes(height), sizes(width))
     )
     rows, columns = _along(convolutions, 0, of_rows), _along(convolutions, 1, of_columns)
-    found = []
+    ranked = []
     for c, h, w in product(of_channels, of_rows, of_columns):
         if c * h * w <= room or c * h * w == 1:
             blocks = -(-channels // c)
             count = blocks * -(-height // h) * -(-width // w)
             axons = sum(blocks * r[h] * k[w] for r, k in zip(rows, columns, strict=True))
-            found.append((count, axons, -c, -h, -w))
-    for _, _, c, h, w in sorted(found):
+            ranked.append((count, axons, -c, -h, -w))
+    for _, _, c, h, w in sorted(ranked):
         yield -c, -h, -w
 
 
 def _along(convolutions: list[ConvConnection], axis: int, lengths: list[int]) -> list[dict[int, int]]:
-    """Places along an axis that tiles of each length hear together, convolution by convolution."""
-    return [{length: _heard(meets(c, axis), length) for length in lengths} for c in convolutions]
+    """Total input positions along an axis of tiles of each length, per convolution."""
+    return [{length: _input_positions(under_kernel(c, axis), length) for length in lengths} for c in convolutions]
 
 
-def _heard(met: Mask, length: int) -> int:
+def _input_positions(met: Mask, length: int) -> int:
     return sum(int(met[:, at : at + length].any(axis=1).sum()) for at in range(0, met.shape[1], length))
 
 
 def boxes(shape: tuple[int, ...], tile: Tile) -> Iterator[tuple[int, int]]:
-    """First and last neuron of every tile in the order in which the image is laid out."""
+    """First and last neuron of every tile in layout order."""
     first = 0
     per_axis = [
         [min(step, length - at) for at in range(0, length, step)] for length, step in zip(shape, tile, strict=True)

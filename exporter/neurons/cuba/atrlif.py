@@ -6,7 +6,7 @@
     r <- toward_zero(r * (4096 - delta_r) / 4096)
     s <- v - r >= theta;   r[s] <- r + 2 theta;   theta[s] <- theta + (theta_step << 6)   32 bit, wrap
 
-v is not reset: the refractory state r holds it back.
+v is not reset: the refractory state r is subtracted from it instead.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ATRLIF(Population):
     """Leaky integrate-and-fire compartments with adaptive threshold.
 
     Source: lava-nc 0.10.0, lava/proc/atrlif/models.py, PyATRLIFModelFixed. There a decay is a fraction that the model
-    multiplies by 4096; delta_* here are the 12 bit integers that this gives.
+    multiplies by 4096; delta_* here are the resulting 12-bit integers.
     """
 
     delta_i: Integers
@@ -102,7 +102,7 @@ class ATRLIF(Population):
         return StockProcess("lava.proc.atrlif.process", "ATRLIF", {**decays, **others}, states, {"a_in": "a_in"})
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         i = plain_current(states["i"], self.delta_i, arriving[0])
         v = plain_voltage(states["v"], self.delta_v, i, self.bias)
         above = toward_zero(states["theta"] - self.base, DECAY_UNITY - self.delta_theta).astype(np.int32)
@@ -125,9 +125,9 @@ def _update(i, v, theta, r, a, keep_i, keep_v, keep_theta, keep_r, base, theta_s
                 voltage = next_voltage(v[b, n], keep_v[n], current, bias[n])
                 above = np.int32(theta[b, n] - base[n])
                 threshold = np.int32(np.int32(np.float64(above) * keep_theta[n]) + base[n])
-                held = np.int32(np.float64(r[b, n]) * keep_r[n])
-                spike = np.int32(voltage - held) >= threshold
+                refractory = np.int32(np.float64(r[b, n]) * keep_r[n])
+                spike = np.int32(voltage - refractory) >= threshold
                 i[b, n], v[b, n] = current, voltage
                 sent[t, b, n] = spike
-                r[b, n] = held + 2 * threshold if spike else held
+                r[b, n] = refractory + 2 * threshold if spike else refractory
                 theta[b, n] = threshold + theta_step[n] if spike else threshold

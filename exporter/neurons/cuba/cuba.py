@@ -1,4 +1,4 @@
-"""What the CUBA neurons share: a filtered current u, a leaky voltage v, a bias on v.
+"""Shared by the CUBA neurons: a filtered current u, a leaky voltage v, a bias on v.
 
 u <- toward_zero(u * (4096 - (du + 1)) / 4096) + (a << 6)        24 bit, wraps
 v <- toward_zero(v * (4096 -  dv     ) / 4096) + u + bias        24 bit, saturates
@@ -24,8 +24,8 @@ LIMIT = 1 << 23
 class Cuba(Population):
     """Compartments with u and v.
 
-    v_initial is the voltage at the start and after a reset between samples: chosen such that the bias, which acts from
-    the first step on, finds v = 0 when the first input can arrive.
+    v_initial is the voltage at the start and after a reset between samples: with the bias, which acts from the first
+    step on, v is 0 when the first input can arrive.
     """
 
     du: Integers
@@ -49,7 +49,7 @@ class Cuba(Population):
 
     @property
     def subtracted(self) -> Integers | None:
-        """What a spike takes from v, (size,); None where v becomes 0."""
+        """What a spike subtracts from v, (size,); None if v becomes 0."""
         return None
 
     @classmethod
@@ -68,7 +68,7 @@ class Cuba(Population):
         return {"v": self.v_initial}
 
     def voltage_at(self, step: int) -> Integers:
-        """v before the first input arrives, after `step` steps of leak and bias alone, (size,)."""
+        """v before the first input arrives, after `step` steps of only leak and bias, (size,)."""
         v = self.v_initial
         for _ in range(step):
             v = plain_voltage(v, self.dv, np.zeros_like(v), self.bias)
@@ -98,7 +98,7 @@ def next_voltage(v, keep_v, current, bias):
 
 
 def keep_fraction(decay: Integers) -> NDArray[np.float32]:
-    """The fraction kept a step, (4096 - decay) / 4096, exact in float32, which is half as much to read."""
+    """The fraction that remains per step, (4096 - decay) / 4096, exact in float32, which is half as much to read."""
     return (DECAY_UNITY - decay.astype(np.float32)) / np.float32(DECAY_UNITY)
 
 
@@ -124,5 +124,5 @@ def toward_zero(state: NDArray[np.signedinteger[Any]], keep: Integers) -> NDArra
 
 
 def _int32(values: NDArray[np.int64]) -> Integers:
-    """The low 32 bits, as the referee's int32 arithmetic leaves them."""
+    """The low 32 bits, as in the int32 arithmetic of the reference."""
     return values.astype(np.int32)

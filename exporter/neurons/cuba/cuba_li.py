@@ -1,8 +1,8 @@
-"""CUBA leaky integrator without a threshold: NIR's I, LI and CubaLI. Its voltage is its answer.
+"""CUBA leaky integrator without a threshold: NIR's I, LI and CubaLI. It outputs its voltage.
 
-    u, v as in exporter/neurons/cuba/cuba.py;   what is sent: toward_zero(v / 2**shift), a graded spike in every step
+    u, v as in exporter/neurons/cuba/cuba.py;   output: toward_zero(v / 2**shift), a graded spike in every step
 
-lava.proc has no process for it; Loihi 2's graded spikes carry it.
+lava.proc has no process for it; Loihi 2's graded spikes can carry v.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class CubaLI(Cuba):
         return step
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         states["u"] = plain_current(states["u"], self.du, arriving[0])
         states["v"] = plain_voltage(states["v"], self.dv, states["u"], self.bias)
         payload: Integers = (np.sign(states["v"]) * (np.abs(states["v"]) >> self.shift)).astype(np.int32)

@@ -47,7 +47,7 @@ class CubaLIF(Cuba):
 
     @property
     def step_constants(self) -> tuple[NDArray[np.float32], NDArray[np.float32], Integers, Integers]:
-        """What is kept of u and of v in a step, the bias and the threshold in units of v, (size,) each."""
+        """The fractions of u and v that remain per step, the bias and the threshold in units of v, (size,) each."""
         return keep_fraction(self.du + 1), keep_fraction(self.dv), self.bias, self.threshold
 
     @property
@@ -67,7 +67,7 @@ class CubaLIF(Cuba):
         return StockProcess("lava.proc.lif.process", "LIF", arguments, {"u": "u", "v": "v"}, {"a_in": "a_in"})
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         states["u"] = plain_current(states["u"], self.du, arriving[0])
         voltage = plain_voltage(states["v"], self.dv, states["u"], self.bias)
         spikes = voltage > self.threshold

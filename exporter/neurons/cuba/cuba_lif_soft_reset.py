@@ -1,4 +1,4 @@
-"""CUBA-LIF with reset by subtraction, which lava.proc has no process for; Loihi 2's programmable neurons can.
+"""CUBA-LIF with reset by subtraction. lava.proc has no process for it; Loihi 2's programmable neurons can compute it.
 
 u, v as in exporter/neurons/cuba/cuba.py;   s <- v > (vth << 6);   v[s] <- v - v_subtract
 """
@@ -21,7 +21,7 @@ from .cuba_vector import spike_and_subtract
 
 @dataclass(frozen=True)
 class CubaLIFSoftReset(CubaLIF):
-    """Leaky integrate-and-fire compartments from whose v a spike takes `v_subtract`, most often the threshold."""
+    """Leaky integrate-and-fire compartments whose spikes subtract `v_subtract` from v, usually the threshold."""
 
     v_subtract: Integers
 
@@ -34,7 +34,7 @@ class CubaLIFSoftReset(CubaLIF):
 
     @property
     def subtracted(self) -> Integers | None:
-        """What a spike takes from v."""
+        """What a spike subtracts from v."""
         return self.v_subtract
 
     def spike_stepper(self) -> SpikeStep | None:
@@ -49,7 +49,7 @@ class CubaLIFSoftReset(CubaLIF):
         return step
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         states["u"] = plain_current(states["u"], self.du, arriving[0])
         voltage = plain_voltage(states["v"], self.dv, states["u"], self.bias)
         spikes = voltage > self.threshold

@@ -1,8 +1,8 @@
-"""The equations of exporter/neurons/cuba/cuba.py on 64 compartments at once, spikes packed and counted as they come.
+"""The equations of cuba.py on 64 compartments at once, with spikes packed and counted in the same loop.
 
-u, v and the number of spikes stay in registers for a block of steps. A product of 32 bit that rounds toward zero is
-exact to the integer wherever the state is an integer of at most 24 bit; what is longer, which one wrap can leave, takes
-the product of 64 bit. All arrays are contiguous along their last axis.
+u, v and the number of spikes stay in registers for a block of steps. A 32-bit product that rounds toward zero gives the
+exact integer if the state has at most 24 bits; longer states, which one wrap can leave, take the 64-bit product. All
+arrays are contiguous along their last axis.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ def emit(
     builder: Any, lanes: Lanes, arrays: Sequence[Any], subtract: Any, steps: Any, sample: Any, first: Any,
     arriving: Callable[[Any], Any],
 ) -> None:  # fmt: skip
-    """Code of a block of steps of the lanes from compartment `first` on.
+    """Emit a block of steps of the lanes from compartment `first` on.
 
     arrays: u, v, total, words, keep_u, keep_v, bias, threshold, as `spike` takes them; subtract: v[s] <- v - subtract,
-    None where v[s] <- 0; arriving: emits what arrives in the step of that place in the block.
+    None for v[s] <- 0; arriving: emits the input of a step, given its index in the block.
     """
-    held = [place(builder, array, sample, first) for array in arrays[:3]]
-    u, v, total = (cgutils.alloca_once_value(builder, lanes.load(where)) for where in held)
+    addresses = [place(builder, array, sample, first) for array in arrays[:3]]
+    u, v, total = (cgutils.alloca_once_value(builder, lanes.load(address)) for address in addresses)
     keep_u, keep_v = (lanes.load(place(builder, array, first), FLOATS) for array in arrays[4:6])
     bias, threshold = (lanes.load(place(builder, array, first)) for array in arrays[6:8])
-    taken = None if subtract is None else lanes.load(place(builder, subtract, first))
+    subtracted = None if subtract is None else lanes.load(place(builder, subtract, first))
     current = cgutils.alloca_once(builder, INTEGERS)
     wide = cgutils.alloca_once_value(builder, _beyond(builder, lanes, builder.load(u)))
     word = builder.lshr(first, ir.Constant(_INT64, LANES.bit_length() - 1))
@@ -55,13 +55,13 @@ def emit(
         voltage = builder.add(builder.add(lanes.kept(builder.load(v), keep_v, True), now), bias)
         voltage = lanes.clamp(voltage, 1 - _RANGE, _RANGE - 1)
         spikes = lanes.there(builder.icmp_signed(">", voltage, threshold))
-        after = lanes.number(0) if taken is None else builder.sub(voltage, taken)
+        after = lanes.number(0) if subtracted is None else builder.sub(voltage, subtracted)
         builder.store(builder.select(spikes, after, voltage), v)
         builder.store(builder.sub(builder.load(total), builder.sext(spikes, INTEGERS)), total)
         target = builder.bitcast(place(builder, arrays[3], loop.index, sample, word), WORD.as_pointer())
         builder.store(lanes.word(spikes), target)
-    for values, where in zip((u, v, total), held, strict=True):
-        lanes.store(builder.load(values), where)
+    for values, address in zip((u, v, total), addresses, strict=True):
+        lanes.store(builder.load(values), address)
 
 
 def _beyond(builder: Any, lanes: Lanes, state: Any) -> Any:
@@ -72,7 +72,7 @@ def _beyond(builder: Any, lanes: Lanes, state: Any) -> Any:
 
 
 def _wrap(builder: Any, lanes: Lanes, current: Any, wide: Any) -> None:
-    """One wrap into 24 bit, exactly as exporter/neurons/cuba/cuba.py's next_current; `wide` says what it leaves beyond."""
+    """One wrap into 24 bit, exactly as in cuba.py's next_current; `wide`: whether values beyond remain."""
     values = builder.load(current)
     high = builder.icmp_signed(">", values, lanes.number(_RANGE))
     low = builder.icmp_signed("<=", values, lanes.number(-_RANGE))
@@ -88,7 +88,7 @@ def _wrap(builder: Any, lanes: Lanes, current: Any, wide: Any) -> None:
 def _advance(subtracts: bool, whole: bool) -> Any:
     """advance(..., sample, first, number): the lanes from compartment `first` on in all steps of a.
 
-    whole: all lanes are there, else `number` of them.
+    whole: all lanes are active, else `number` of them.
     """
 
     @intrinsic
@@ -123,7 +123,7 @@ _soft, _soft_rest = _advance(True, True), _advance(True, False)
 
 @njit(cache=True, nogil=True)
 def spike(u, v, a, keep_u, keep_v, bias, threshold, words, total):
-    """A block of steps of compartments that reset to 0; words: (steps, samples, words), each bit of which is set."""
+    """A block of steps of compartments that reset to 0; words: (steps, samples, words), every bit is written."""
     whole = u.shape[1] // LANES * LANES
     for b in range(u.shape[0]):
         for i in range(0, whole, LANES):
@@ -135,7 +135,7 @@ def spike(u, v, a, keep_u, keep_v, bias, threshold, words, total):
 
 @njit(cache=True, nogil=True)
 def spike_and_subtract(u, v, a, keep_u, keep_v, bias, threshold, subtract, words, total):
-    """The same for compartments from whose v a spike takes `subtract`."""
+    """The same for compartments whose spikes subtract `subtract` from v."""
     whole = u.shape[1] // LANES * LANES
     for b in range(u.shape[0]):
         for i in range(0, whole, LANES):

@@ -1,10 +1,10 @@
-"""CUBA-LIF with a refractory period: v stays at 0 for that many steps after a spike, lava.proc.lif's LIFRefractory.
+"""CUBA-LIF with a refractory period: v stays at 0 for a number of steps after a spike, lava.proc.lif's LIFRefractory.
 
-    u as in exporter/neurons/cuba/cuba.py;   v too where refractory_period_end < t, else unchanged
+    u as in exporter/neurons/cuba/cuba.py;   v also where refractory_period_end < t, else unchanged
     s <- v > (vth << 6);   v[s] <- 0;   refractory_period_end[s] <- t + refractory_period
 
-t = 1 in a sample's first step. lava.proc has this process in floating point only; the rule is that model's, the numbers
-are those of its fixed-point LIF.
+t = 1 in a sample's first step. lava.proc has this process in floating point only: the rule is from that model, the
+arithmetic from its fixed-point LIF.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class LIFRefractory(CubaLIF):
         return step
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         now, end = step + 1, states["refractory_period_end"]
         states["u"] = plain_current(states["u"], self.du, arriving[0])
         voltage = plain_voltage(states["v"], self.dv, states["u"], self.bias)

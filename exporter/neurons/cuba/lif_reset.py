@@ -1,4 +1,4 @@
-"""LIF that forgets: CUBA-LIF whose u and v are set to 0 at regular steps, lava.proc.lif's LIFReset.
+"""CUBA-LIF whose u and v are set to 0 at regular steps, lava.proc.lif's LIFReset.
 
     u, v <- 0   where (t - reset_offset) mod reset_interval = 0;   then as exporter/neurons/cuba/cuba_lif.py
 
@@ -41,7 +41,7 @@ class LIFReset(CubaLIF):
 
     @staticmethod
     def once(size: int, step: int, widths: WordWidths) -> dict[str, Integers]:
-        """The constants of one reset, before the step of that number from 0, and no other in a run's time."""
+        """The constants of a single reset, before step `step` (from 0), and no other within a run."""
         constants = {"reset_interval": widths.state_max, "reset_offset": step + 1}
         return {name: np.full(size, value, np.int32) for name, value in constants.items()}
 
@@ -58,8 +58,8 @@ class LIFReset(CubaLIF):
         def step(
             number: int, states: States, arriving: tuple[Integers, ...], words: NDArray[np.uint64], total: Integers
         ) -> None:
-            for begin, end in self._stretches(number, len(words), states):
-                update(number + begin, states, tuple(a[begin:end] for a in arriving), words[begin:end], total)
+            for start, stop in self._blocks(number, len(words), states):
+                update(number + start, states, tuple(a[start:stop] for a in arriving), words[start:stop], total)
 
         return step
 
@@ -67,16 +67,16 @@ class LIFReset(CubaLIF):
         """0: v is reset just before the first input arrives."""
         return np.zeros_like(self.v_initial)
 
-    def _stretches(self, number: int, steps: int, states: States) -> Iterator[tuple[int, int]]:
-        """The steps up to the next reset are one block, before which what is due is reset."""
+    def _blocks(self, number: int, steps: int, states: States) -> Iterator[tuple[int, int]]:
+        """Yields (start, stop) of blocks between resets, after resetting the compartments due before each."""
         dues = [self.due(number + t) for t in range(steps)]
-        for begin, end in pairwise([0, *(t for t in range(1, steps) if dues[t].any()), steps]):
-            states["u"][:, dues[begin]] = 0
-            states["v"][:, dues[begin]] = 0
-            yield begin, end
+        for start, stop in pairwise([0, *(t for t in range(1, steps) if dues[t].any()), steps]):
+            states["u"][:, dues[start]] = 0
+            states["v"][:, dues[start]] = 0
+            yield start, stop
 
     def stock(self) -> StockProcess | None:
-        """lava.proc.lif's LIFReset, which has one interval and offset a process."""
+        """lava.proc.lif's LIFReset, which has one interval and offset per process."""
         interval, offset = one_value(self.reset_interval), one_value(self.reset_offset)
         lif = super().stock()
         if interval is None or offset is None or lif is None:
@@ -87,7 +87,7 @@ class LIFReset(CubaLIF):
         )
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:
-        """The step once more in NumPy."""
-        kept = np.where(self.due(step), 0, 1).astype(np.int32)
-        states["u"], states["v"] = states["u"] * kept, states["v"] * kept
+        """The step in NumPy."""
+        keep = np.where(self.due(step), 0, 1).astype(np.int32)
+        states["u"], states["v"] = states["u"] * keep, states["v"] * keep
         return super().plain_step(step, states, arriving)

@@ -22,8 +22,8 @@ from .cuba import Cuba, keep_fraction, next_current, next_voltage, plain_current
 class TernaryLIF(Cuba):
     """Leaky integrate-and-fire compartments with an upper and a lower threshold.
 
-    Source: lava-nc 0.10.0, lava/proc/lif/models.py, PyTernLifModelFixed. Its thresholds have 24 bit, of which only
-    those of LIF's vth and a sign can be reached by v.
+    Source: lava-nc 0.10.0, lava/proc/lif/models.py, PyTernLifModelFixed. Its thresholds have 24 bits, of which v can
+    reach only those of LIF's vth and a sign.
     """
 
     vth_hi: Integers
@@ -65,7 +65,7 @@ class TernaryLIF(Cuba):
         )  # fmt: skip
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         states["u"] = plain_current(states["u"], self.du, arriving[0])
         voltage = plain_voltage(states["v"], self.dv, states["u"], self.bias)
         above, below = voltage > self.vth_hi * 64, voltage < self.vth_lo * 64

@@ -1,9 +1,9 @@
-"""Delta encoder: sends by how much its input has changed, once that is enough, lava.proc.sdn's Delta.
+"""Delta encoder: sends the change of its input once it reaches a threshold, lava.proc.sdn's Delta.
 
 act' = a << (spike_exp + state_exp)
 delta = act' - act + residue;   error <- error + delta where cum_error
 s = delta where |delta| >= vth (|error| >= vth where cum_error), else 0;   error[s != 0] <- 0
-residue <- delta - s;   act <- act';   what is sent: s >> state_exp             32 bit, wraps
+residue <- delta - s;   act <- act';   output: s >> state_exp                  32 bit, wraps
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spikeport.hardware_profiles.fixed_point import WordWidths
 
 @dataclass(frozen=True)
 class DeltaEncoding(Population):
-    """What Delta and SigmaDelta share. vth is in units of the states, act and residue."""
+    """Shared by Delta and SigmaDelta. vth is in units of the states, act and residue."""
 
     vth: Integers
     spike_exp: Integers
@@ -40,7 +40,7 @@ class DeltaEncoding(Population):
         return {"vth": (0, widths.state_max), "spike_exp": exponent, "state_exp": exponent, "cum_error": (0, 1)}
 
     def stock_variables(self) -> dict[str, Any] | None:
-        """Vars of the processes of lava.proc.sdn, which have one cum_error each; None where it differs."""
+        """Vars of the processes of lava.proc.sdn, which have one cum_error each; None if compartments differ."""
         if one_value(self.cum_error) is None:
             return None
         return {name: getattr(self, name) for name in ("vth", "spike_exp", "state_exp", "cum_error")}
@@ -71,7 +71,7 @@ class Delta(DeltaEncoding):
         cls, name: str, shape: tuple[int, ...], vth: float, *, cum_error: bool = False, spike_exp: int = 0,
         state_exp: int = 0,
     ) -> Self:  # fmt: skip
-        """As lava.proc.sdn's Delta is built: vth in units of the input, scaled to those of the states."""
+        """Build it like lava.proc.sdn's Delta: vth in units of the input, scaled to those of the states."""
         unit = 1 << (spike_exp + state_exp)
         return cls.of(name, shape, vth=round(vth * unit), cum_error=cum_error, spike_exp=spike_exp, state_exp=state_exp)
 
@@ -93,7 +93,7 @@ class Delta(DeltaEncoding):
         return StockProcess("lava.proc.sdn.process", "Delta", {"vth": 0}, states, {"a_in": "a_in"}, variables)
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         return self.plain_encoding(states, np.left_shift(arriving[0], self.spike_exp + self.state_exp))
 
 
@@ -105,7 +105,7 @@ def encode(new, act, residue, error, vth, cumulative):
     if cumulative:
         error = np.int32(error + delta)
         measured = error
-    # as in the referee, the lowest integer is its own absolute value
+    # as in the reference, the lowest integer is its own absolute value
     size = measured if measured >= 0 else np.int32(-measured)
     spike = delta if size >= vth else np.int32(0)
     if cumulative and spike != 0:

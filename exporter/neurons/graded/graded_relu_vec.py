@@ -1,4 +1,4 @@
-"""Sends what arrives on as a graded spike where it is above a threshold, lava.proc.graded's GradedReluVec.
+"""Passes its input on as a graded spike if it is above a threshold, lava.proc.graded's GradedReluVec.
 
 s <- a where a > vth, else 0                                               no state
 """
@@ -19,7 +19,7 @@ from .graded_vec import GradedVec
 
 @dataclass(frozen=True)
 class GradedReluVec(GradedVec):
-    """Relays of payloads that are positive.
+    """Relays of positive payloads.
 
     Source: lava-nc 0.10.0, lava/proc/graded/models.py, PyGradedReluVecModelFixed; its v is 0 between steps.
     """
@@ -40,7 +40,7 @@ class GradedReluVec(GradedVec):
         return StockProcess("lava.proc.graded.process", "GradedReluVec", {}, {}, {"a_in": "a_in"}, variables)
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         return np.where(arriving[0] > self.vth, arriving[0], 0).astype(np.int32)
 
 

@@ -1,4 +1,4 @@
-"""Sends what arrives on as a graded spike where it is large enough, lava.proc.graded's GradedVec.
+"""Passes its input on as a graded spike if it is large enough, lava.proc.graded's GradedVec.
 
 s <- a where |a| > vth, else 0                                             no state
 """
@@ -47,7 +47,7 @@ class GradedVec(Population):
         return StockProcess("lava.proc.graded.process", "GradedVec", {}, {}, {"a_in": "a_in"}, variables)
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         return np.where(np.abs(arriving[0]) > self.vth, arriving[0], 0).astype(np.int32)
 
 
@@ -57,7 +57,7 @@ def _update(a, vth, sent):
         for t in range(len(a)):
             for i in range(a.shape[2]):
                 value = a[t, b, i]
-                # as in the referee, the lowest integer is its own absolute value
+                # as in the reference, the lowest integer is its own absolute value
                 size = value if value >= 0 else np.int32(-value)
                 sent[t, b, i] = value if size > vth[i] else 0
                 a[t, b, i] = 0

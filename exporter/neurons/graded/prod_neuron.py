@@ -1,4 +1,4 @@
-"""Multiplies what arrives at its two ports, lava.proc.prodneuron's ProdNeuron.
+"""Multiplies the inputs of its two ports, lava.proc.prodneuron's ProdNeuron.
 
 v = (a_in1 * a_in2) >> exp;   s <- v where |v| > vth, else 0               32 bit, wraps; no state
 """
@@ -52,7 +52,7 @@ class ProdNeuron(Population):
         return StockProcess("lava.proc.prodneuron.process", "ProdNeuron", {}, {}, ports, variables)
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         v = (arriving[0] * arriving[1]) >> self.exp
         return np.where(np.abs(v) > self.vth, v, 0).astype(np.int32)
 
@@ -63,7 +63,7 @@ def _update(a, other, vth, exp, sent):
         for t in range(len(a)):
             for i in range(a.shape[2]):
                 v = np.int32(np.int32(a[t, b, i] * other[t, b, i]) >> exp[i])
-                # as in the referee, the lowest integer is its own absolute value
+                # as in the reference, the lowest integer is its own absolute value
                 size = v if v >= 0 else np.int32(-v)
                 sent[t, b, i] = v if size > vth[i] else 0
                 a[t, b, i], other[t, b, i] = 0, 0

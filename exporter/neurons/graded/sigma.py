@@ -1,4 +1,4 @@
-"""Sigma decoder: adds up what arrives and sends the sum in every step, lava.proc.sdn's Sigma.
+"""Sigma decoder: accumulates its input and sends the sum in every step, lava.proc.sdn's Sigma.
 
 sigma <- sigma + a;   s <- sigma                                           32 bit, wraps
 """
@@ -44,7 +44,7 @@ class Sigma(Population):
         return StockProcess("lava.proc.sdn.process", "Sigma", {}, {"sigma": "sigma"}, {"a_in": "a_in"})
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         states["sigma"] = states["sigma"] + arriving[0]
         return states["sigma"].copy()
 

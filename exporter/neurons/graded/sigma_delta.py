@@ -1,4 +1,4 @@
-"""Sigma-delta neuron: decodes changes, activates, encodes changes again, lava.proc.sdn's SigmaDelta.
+"""Sigma-delta neuron: decodes changes, applies its activation, encodes changes, lava.proc.sdn's SigmaDelta.
 
 sigma <- sigma + a;   act' = sigma + bias (act_mode 0, UNIT) or max(sigma + bias, 0) (act_mode 1, RELU)
 then as exporter/neurons/graded/delta.py from act' on                                        32 bit, wraps
@@ -42,7 +42,7 @@ class SigmaDelta(DeltaEncoding):
         cls, name: str, shape: tuple[int, ...], vth: float, *, bias: ArrayLike = 0,
         activation: Literal["unit", "relu"] = "relu", cum_error: bool = False, spike_exp: int = 0, state_exp: int = 0,
     ) -> Self:  # fmt: skip
-        """As lava.proc.sdn's SigmaDelta is built: vth and bias in units of spikes, scaled to those of the states."""
+        """Build it like lava.proc.sdn's SigmaDelta: vth and bias in units of spikes, scaled to those of the states."""
         unit = 1 << (spike_exp + state_exp)
         return cls.of(
             name, shape, vth=round(vth * unit), bias=np.rint(np.asarray(bias) * unit).astype(np.int64),
@@ -76,7 +76,7 @@ class SigmaDelta(DeltaEncoding):
         )  # fmt: skip
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         states["sigma"] = states["sigma"] + arriving[0]
         active = states["sigma"] + self.bias
         return self.plain_encoding(states, np.where(self.act_mode == RELU, np.maximum(active, 0), active))

@@ -26,7 +26,7 @@ LIMIT = (1 << 23) - 1
 
 @dataclass(frozen=True)
 class Resonator(Population):
-    """What RF and RF_IZ share: two states that turn and decay. vth is in units of the states."""
+    """Shared by RF and RF_IZ: two states that rotate and decay. vth is in units of the states."""
 
     sin_decay: Integers
     cos_decay: Integers
@@ -43,7 +43,7 @@ class Resonator(Population):
         cls, name: str, shape: tuple[int, ...], period: float, alpha: float, vth: float, *, state_exp: int = 0,
         decay_bits: int = 12,
     ) -> Self:  # fmt: skip
-        """As lava.proc.rf's RF is built: `period` in time steps, `alpha` lost a step, vth in units of the input."""
+        """Build it like lava.proc.rf's RF: `period` in time steps, `alpha` lost per step, vth in units of the input."""
         turn, unit = 2 * math.pi / period, 1 << decay_bits
         decays = {
             "sin_decay": int((1 - alpha) * math.sin(turn) * unit),
@@ -115,7 +115,7 @@ class RF(Resonator):
         return self.process("lava.proc.rf.process", "RF")
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         real, imag = self.plain_turn(states, arriving)
         spikes = (real >= self.vth) & (imag >= 0) & (states["imag"] < 0)
         states["real"], states["imag"] = real.astype(np.int32), imag.astype(np.int32)

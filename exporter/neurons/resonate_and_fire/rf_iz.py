@@ -1,4 +1,4 @@
-"""Resonate-and-fire after Izhikevich, which is reset by its spike, lava.proc.rf_iz's RF_IZ.
+"""Resonate-and-fire after Izhikevich, with reset by a spike, lava.proc.rf_iz's RF_IZ.
 
 real, imag as in exporter/neurons/resonate_and_fire/rf.py;   s <- imag >= vth;   real[s] <- 0;   imag[s] <- vth - 1
 """
@@ -40,7 +40,7 @@ class RFIZ(Resonator):
         return self.process("lava.proc.rf_iz.process", "RF_IZ")
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         real, imag = self.plain_turn(states, arriving)
         spikes = imag >= self.vth
         states["real"] = np.where(spikes, 0, real).astype(np.int32)

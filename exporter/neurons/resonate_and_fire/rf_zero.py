@@ -4,7 +4,7 @@
     v' = floor(v * lct / 2**15) + floor(u * lst / 2**15) + v_in
     s <- u' where u' > uth and v' >= 0 and v < 0, else 0
 
-Products have 32 bit and wrap, as in the referee: amplitudes stay below 2**16.
+Products have 32 bits and wrap, as in the reference: amplitudes stay below 2**16.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RFZero(Population):
         return StockProcess("lava.proc.resfire.process", "RFZero", arguments, {"u": "u", "v": "v"}, ports, variables)
 
     def plain_step(self, step: int, states: dict[str, Integers], arriving: tuple[Integers, ...]) -> Integers:  # noqa: ARG002
-        """The step once more in NumPy."""
+        """The step in NumPy."""
         u, v = states["u"], states["v"]
         new_u = np.right_shift(u * self.lct, _BITS) - np.right_shift(v * self.lst, _BITS) + arriving[0]
         new_v = np.right_shift(v * self.lct, _BITS) + np.right_shift(u * self.lst, _BITS) + arriving[1]

@@ -1,4 +1,4 @@
-"""What an ONNX operator declares: the attributes and inputs that are honoured. Whatever else a node has is refused."""
+"""Attributes that an ONNX operator declares and that are honoured; others are rejected."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LONGEST_VALUE = 60
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute that is known: its type, its value if absent, and the values that can be converted.
+    """A known attribute: its type, its default, and the values that can be converted.
 
-    accepted: None for all; of INTS it holds for each element. fix: what to do about any other value.
+    accepted: None for all; for INTS it applies to each element. fix: the remedy for any other value.
     """
 
     kind: int
@@ -35,7 +35,7 @@ FLAG = Attribute(INT, 0, (0, 1))
 
 
 def flag(default: int) -> Attribute:
-    """An attribute that is 0 or 1, both of which are honoured."""
+    """An attribute that is 0 or 1; both are honoured."""
     return Attribute(INT, default, (0, 1))
 
 
@@ -44,7 +44,7 @@ def checked(proto: onnx.NodeProto, declared: Mapping[str, Attribute], label: str
 
     Text as str, lists as tuples.
     """
-    found = {name: attribute.default for name, attribute in declared.items()}
+    values = {name: attribute.default for name, attribute in declared.items()}
     seen = set[str]()
     for given in proto.attribute:
         name = str(given.name)
@@ -56,8 +56,8 @@ def checked(proto: onnx.NodeProto, declared: Mapping[str, Attribute], label: str
                 f"{label}: has {name} twice, of another type or by reference; give it once, in its own type"
             )
         seen.add(name)
-        found[name] = _checked(given, declared[name], label)
-    return found
+        values[name] = _checked(given, declared[name], label)
+    return values
 
 
 def _checked(given: onnx.AttributeProto, declared: Attribute, label: str) -> Any:
@@ -72,7 +72,7 @@ def _checked(given: onnx.AttributeProto, declared: Attribute, label: str) -> Any
 
 
 def _shown(value: Any, kind: int) -> str:
-    """The value as messages show it; a tensor is not written out."""
+    """The value in messages; tensors are not shown."""
     if kind in (TENSOR, SPARSE_TENSOR, STRINGS):
         return ""
     text = str(tuple(value) if kind in (INTS, FLOATS) else value)

@@ -1,4 +1,4 @@
-"""What is done number by number: ONNX nodes -> sums, factors and neurons of a NIR graph."""
+"""Elementwise ONNX nodes -> sums, factors and neurons of a NIR graph."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from spikeport.common.errors import InputError
 from .node import Node, Relu
 from .values import Floats, Value
 
-# types that hold the network's numbers to 11 bits and more
+# types that store the network's numbers to 11 bits or more
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
-# what Clip cuts at where it does not cut: its default bound until opset 10
+# Clip's default bound until opset 10, which means none
 _UNBOUNDED = float(np.finfo(np.float32).max)
 
 
 def add(node: Node) -> Value:
-    """Add, or Sum of any number: signals of one shape, and constants that are one number or one a channel."""
+    """Add, or Sum of any number: signals of one shape, and constants that are one number or one per channel."""
     indices = range(len(node.proto.input))
     values = [node.value(i) for i in indices if not node.is_constant(i)]
     if len({value.shape for value in values}) > 1:
-        raise InputError(f"{node.label}: adds shapes {', '.join(str(v.shape) for v in values)}; make them alike")
+        raise InputError(f"{node.label}: adds shapes {', '.join(str(v.shape) for v in values)}; make them equal")
     merged: dict[str, float] = {}
     for name, factor in (term for value in values for term in value.terms):
         merged[name] = merged.get(name, 0.0) + factor
@@ -36,7 +36,7 @@ def add(node: Node) -> Value:
 
 
 def arithmetic(node: Node) -> Value:
-    """Sub, Mul and Div with a constant that is one number, or one a channel."""
+    """Sub, Mul and Div with a constant that is one number, or one per channel."""
     second = node.is_constant(1)
     if not second and not node.is_constant(0):
         raise InputError(f"{node.label}: reads the network's signal twice; one of the two must be a constant")
@@ -53,13 +53,13 @@ def arithmetic(node: Node) -> Value:
 
 
 def _per_channel(node: Node, constant: Floats, value: Value) -> Floats:
-    """The constant as one number or one a channel; with more axes than the signal it would add some to it."""
+    """The constant as one number or one per channel; more axes than the signal's would change its shape."""
     rank = len(value.shape) + 1
     # the constant has no axis for the batch, or one of length 1
     aligned = constant.reshape([1] * (rank - constant.ndim) + list(constant.shape))
     if aligned.ndim == rank and (aligned.size == 1 or aligned.size == aligned.shape[1] == value.shape[0]):
         return aligned.reshape(-1)
-    raise InputError(f"{node.label}: its constant {constant.shape} is not one number a channel of {value.shape}")
+    raise InputError(f"{node.label}: its constant {constant.shape} is not one number per channel of {value.shape}")
 
 
 def relu(node: Node) -> Value:
@@ -68,7 +68,7 @@ def relu(node: Node) -> Value:
 
 
 def clip(node: Node) -> Value:
-    """Neurons, where it cuts at 0; bounds are attributes until opset 10, inputs from 11 on."""
+    """Neurons, if the lower bound is 0; bounds are attributes until opset 10, inputs from 11 on."""
     low, high = _bound(node, "min", 1, -math.inf), _bound(node, "max", 2, math.inf)
     if low != 0 or not high > 0:
         raise InputError(f"{node.label}: clips to {low} to {high}; use Relu, or Clip from 0 on (ReLU6)")
@@ -86,18 +86,18 @@ def _bound(node: Node, name: str, index: int, default: float) -> float:
 def _neuron(node: Node, ceiling: float) -> Value:
     value, walk = node.value(0), node.walk
     threshold = min(walk.thresholds.get(node.name, 1.0), ceiling)
-    found = walk.builder.neuron(value, threshold, node.name)
-    walk.relus.append(Relu(str(node.proto.input[0]), node.name, found.terms[0][0], ceiling))
-    return found
+    neurons = walk.builder.neuron(value, threshold, node.name)
+    walk.relus.append(Relu(str(node.proto.input[0]), node.name, neurons.terms[0][0], ceiling))
+    return neurons
 
 
 def identity(node: Node) -> Value:
-    """The signal as it is."""
+    """The signal unchanged."""
     return node.value(0)
 
 
 def dropout(node: Node) -> Value:
-    """The signal as it is, in inference; ratio and seed have no effect there."""
+    """The signal unchanged, in inference; ratio and seed have no effect there."""
     node.constant(1, 0.0)
     if np.any(node.constant(2, 0.0) != 0):
         raise InputError(
@@ -107,7 +107,7 @@ def dropout(node: Node) -> Value:
 
 
 def cast(node: Node) -> Value:
-    """The signal as it is, where it goes to a type of floating point; saturate and round_mode are of 8-bit types."""
+    """The signal unchanged, for a floating-point type; saturate and round_mode only concern 8-bit types."""
     to = node.attributes["to"]
     if to not in _FLOATS:
         name = TensorProto.DataType.Name(to) if to in TensorProto.DataType.values() else to
@@ -122,16 +122,16 @@ def softmax(node: Node) -> Value:
     value, walk = node.value(0), node.walk
     rank = len(value.shape) + 1
     axis = node.attributes["axis"]
-    # until opset 12 the axes from there on are one
+    # until opset 12 this axis and those after it are merged
     merges = walk.opset < 13
     axis = (1 if merges else -1) if axis is None else axis
     if not -rank <= axis < rank:
         raise InputError(f"{node.label}: has axis {axis}, but its input has {rank} axes; export it again")
-    place = axis % rank
-    if place == 0 or (place != 1 if merges else value.shape[place - 1] != value.size):
+    index = axis % rank
+    if index == 0 or (index != 1 if merges else value.shape[index - 1] != value.size):
         raise InputError(
             f"{node.label}: has axis {axis} of (N, {', '.join(map(str, value.shape))}); only over all of a "
-            "sample's classes it can be left out"
+            "sample's classes can it be left out"
         )
     if node.name not in walk.ends:
         raise InputError(f"{node.label}: is not the end of the network; spikes cannot compute it, leave it out")

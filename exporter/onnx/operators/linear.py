@@ -11,18 +11,18 @@ from .values import Floats, Value
 
 
 def gemm(node: Node) -> Value:
-    """alpha A B + beta C with constant B and C; transA is refused by its declaration."""
+    """alpha A B + beta C with constant B and C; transA is rejected by its declaration."""
     weight = node.constant(1) * node.attributes["alpha"]
     weight = weight if node.attributes["transB"] else weight.T
     bias = node.constant(2, 0.0) * node.attributes["beta"]
-    # C is broadcast to (batch, outputs): a column would be a number a sample
+    # C is broadcast to (batch, outputs): a column would be a number per sample
     if bias.size != 1 and bias.shape not in ((len(weight),), (1, len(weight))):
-        raise InputError(f"{node.label}: its C {bias.shape} is not one number an output; export a plain Linear layer")
+        raise InputError(f"{node.label}: its C {bias.shape} is not one number per output; export a plain Linear layer")
     return _affine(node, weight, bias)
 
 
 def matmul(node: Node) -> Value:
-    """A constant matrix behind the signal."""
+    """The signal times a constant matrix."""
     return _affine(node, node.constant(1).T, np.zeros(1))
 
 
@@ -49,7 +49,7 @@ def conv(node: Node) -> Value:
     bias = node.constant(2, np.zeros(len(weight)))
     if bias.shape != (len(weight),):
         raise InputError(
-            f"{node.label}: its bias {bias.shape} is not one number a channel of {weight.shape}; export again"
+            f"{node.label}: its bias {bias.shape} is not one number per channel of {weight.shape}; export again"
         )
     return node.walk.builder.convolution(
         value, weight, bias, node.name, stride=node.pair("strides"), padding=_padding(node),
@@ -58,10 +58,12 @@ def conv(node: Node) -> Value:
 
 
 def batch_norm(node: Node) -> Value:
-    """Inference: scale (x - mean) / sqrt(variance + epsilon) + shift, a channel at a time."""
+    """Inference: scale (x - mean) / sqrt(variance + epsilon) + shift, per channel."""
     value, given = node.value(0), [node.constant(i) for i in range(1, 5)]
     if any(each.shape != value.shape[:1] for each in given):
-        raise InputError(f"{node.label}: its constants are not one number a channel of {value.shape}; export it again")
+        raise InputError(
+            f"{node.label}: its constants are not one number per channel of {value.shape}; export it again"
+        )
     scale, shift, mean, variance = given
     if np.any(variance < 0) or np.any(variance + node.attributes["epsilon"] <= 0):
         raise InputError(f"{node.label}: has a negative variance, or 0 without epsilon; export the network again")
@@ -70,7 +72,7 @@ def batch_norm(node: Node) -> Value:
 
 
 def average_pool(node: Node) -> Value:
-    """Means over windows that fit, without padding: its declaration refuses the rest."""
+    """Means over windows that fit, without padding: the declaration rejects the rest."""
     return node.walk.builder.average(node.image(), node.pair("kernel_shape"), node.pair("strides"), node.name)
 
 
@@ -85,9 +87,9 @@ def reduce_mean(node: Node) -> Value:
     """The mean over height and width, with or without those axes."""
     axes = node.axes(len(node.value(0).shape) + 1)
     if axes != (2, 3):
-        raise InputError(f"{node.label}: averages over axes {axes}; over height and width (2, 3) it can be done")
-    found = global_average(node)
-    return found if node.attributes["keepdims"] else node.walk.builder.flat(found, f"{node.name}_flat")
+        raise InputError(f"{node.label}: averages over axes {axes}; only height and width (2, 3) can be converted")
+    mean = global_average(node)
+    return mean if node.attributes["keepdims"] else node.walk.builder.flat(mean, f"{node.name}_flat")
 
 
 def _padding(node: Node) -> tuple[int, int]:
@@ -95,8 +97,10 @@ def _padding(node: Node) -> tuple[int, int]:
     if len(pads) != 4 or min(pads) < 0:
         raise InputError(f"{node.label}: has pads {pads}; give four numbers from 0: top, left, bottom, right")
     if node.attributes["auto_pad"] == "VALID" and any(pads):
-        raise InputError(f"{node.label}: has auto_pad VALID, which is no padding, and pads {pads}; give one of the two")
+        raise InputError(
+            f"{node.label}: has auto_pad VALID, which means no padding, and pads {pads}; give one of the two"
+        )
     top, left, bottom, right = pads
     if (top, left) != (bottom, right):
-        raise InputError(f"{node.label}: pads {(top, left)} before and {(bottom, right)} behind; pad both ends alike")
+        raise InputError(f"{node.label}: pads {(top, left)} before and {(bottom, right)} after; pad both ends equally")
     return top, left

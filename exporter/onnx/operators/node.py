@@ -1,4 +1,4 @@
-"""One ONNX node as a converter sees it, and the state of reading a graph."""
+"""An ONNX node as converters see it, and the state of reading a graph."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .attributes import Attribute, checked
 from .values import Floats, NirBuilder, Value
 
 Thresholds = Mapping[str, float]
-"""What a spike of each ReLU stands for, by the name of the tensor it puts out."""
+"""The value of a spike of each ReLU, by name of its output tensor."""
 
 
 @dataclass(frozen=True)
 class Relu:
-    """A ReLU: the tensor that it reads, the one that it puts out, its neurons in the NIR graph, and where it is cut."""
+    """A ReLU: its input and output tensors, its neurons in the NIR graph, and its upper bound."""
 
     before: str
     after: str
@@ -32,13 +32,13 @@ class Relu:
 
 @dataclass
 class Walk:
-    """The state of reading a graph: what each tensor is, in NIR nodes or as a constant.
+    """The state of reading a graph: each tensor as NIR nodes or as a constant.
 
-    readers: how many nodes read each tensor, an output of the graph counted as one more; ends: the tensors that are the
-    graph's output under another name; answer: the tensor that is converted as the output; batch: None where free.
+    readers: number of nodes that read each tensor, plus one for the graph's output; ends: tensors that are the graph's
+    output under another name; answer: the tensor that is converted as the output; batch: None if free.
     """
 
-    where: str
+    context: str
     thresholds: Thresholds
     readers: Mapping[str, int]
     ends: frozenset[str]
@@ -52,14 +52,14 @@ class Walk:
     notes: list[str] = field(default_factory=list)
 
     def put(self, name: str, value: Value) -> None:
-        """What a tensor is; its nodes may not be changed in place if several read the tensor, under whatever name."""
+        """Store a tensor's value; if several nodes read the tensor, its NIR nodes may not be changed in place."""
         self.values[name] = value
         if self.readers.get(name, 0) > 1:
             self.builder.shared.update(node for node, _ in value.terms)
 
 
 class Node:
-    """One ONNX node with its attributes, checked, and how messages call it."""
+    """An ONNX node with its checked attributes and its name in messages."""
 
     def __init__(self, proto: onnx.NodeProto, walk: Walk, declared: Mapping[str, Attribute]) -> None:
         self.proto, self.walk = proto, walk
@@ -72,13 +72,13 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The tensor it puts out."""
+        """Its output tensor."""
         return str(self.proto.output[0])
 
     @property
     def label(self) -> str:
         """The node in messages."""
-        return label(self.proto, self.walk.where)
+        return label(self.proto, self.walk.context)
 
     def has(self, index: int) -> bool:
         """Whether an input is given; one that is left out in the middle has an empty name."""
@@ -88,18 +88,18 @@ class Node:
         """An input that depends on the network's input; raises InputError for a constant."""
         name = self.proto.input[index]
         if name not in self.walk.values:
-            raise InputError(f"{self.label}: its input {name!r} is a constant, where the network's signal is wanted")
+            raise InputError(f"{self.label}: its input {name!r} is a constant, but must be the network's signal")
         return self.walk.values[name]
 
     def image(self) -> Value:
         """Input 0 as an image (channels, height, width); raises InputError for another shape."""
         value = self.value(0)
         if len(value.shape) != 3:
-            raise InputError(f"{self.label}: reads {value.shape}, but (channels, height, width) is wanted")
+            raise InputError(f"{self.label}: reads {value.shape}, but must read (channels, height, width)")
         return value
 
     def constant(self, index: int, default: Any = None) -> Floats:
-        """A constant input; raises InputError where it depends on the network's input."""
+        """A constant input; raises InputError if it depends on the network's input."""
         if not self.has(index):
             if default is None:
                 raise InputError(f"{self.label}: lacks its input {index}; export the network again")
@@ -109,10 +109,10 @@ class Node:
             raise InputError(
                 f"{self.label}: its input {name!r} is computed, but must be a constant; freeze the network"
             )
-        held = self.walk.constants[name]
-        if held.dtype.kind not in "fiub":
-            raise InputError(f"{self.label}: its constant {name!r} holds {held.dtype}, not numbers; export it again")
-        values = np.asarray(held, np.float64)
+        stored = self.walk.constants[name]
+        if stored.dtype.kind not in "fiub":
+            raise InputError(f"{self.label}: its constant {name!r} holds {stored.dtype}, not numbers; export it again")
+        values = np.asarray(stored, np.float64)
         if not np.isfinite(values).all() and self.kind != "Clip":
             raise InputError(f"{self.label}: its constant {name!r} holds NaN or infinity; train or export it again")
         return values
@@ -133,7 +133,7 @@ class Node:
         return int(values[0]), int(values[1])
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """The attribute or the input 1 of that name, counted from the front and sorted; () where it is left out."""
+        """The attribute `axes`, or input 1, counted from the front and sorted; () if it is left out."""
         given = self.attributes.get("axes")
         if given is None:
             given = self.integers(1) if self.has(1) else ()
@@ -147,7 +147,7 @@ Convert = Callable[[Node], Value]
 
 @dataclass(frozen=True)
 class Operator:
-    """How an operator is converted, and what it may have: inputs from fewest to most, and attributes.
+    """How an operator is converted, its allowed number of inputs, and its attributes.
 
     idle: the number of further outputs that a node may name as long as nothing reads them.
     """
@@ -159,23 +159,23 @@ class Operator:
     idle: int = 0
 
     def check(self, proto: onnx.NodeProto, walk: Walk) -> None:
-        """Raises InputError for inputs and outputs that would be passed over."""
-        said, inputs = label(proto, walk.where), list(proto.input)
+        """Raises InputError for inputs and outputs that would be ignored."""
+        name_in_messages, inputs = label(proto, walk.context), list(proto.input)
         if not self.fewest <= len(inputs) <= self.most:
             raise InputError(
-                f"{said}: has {len(inputs)} inputs, known are {self.fewest} to {self.most}; export it again"
+                f"{name_in_messages}: has {len(inputs)} inputs, known are {self.fewest} to {self.most}; export it again"
             )
         missing = next((i for i, name in enumerate(inputs[: self.fewest]) if not name), None)
         if missing is not None:
-            raise InputError(f"{said}: lacks its input {missing}; export the network again")
+            raise InputError(f"{name_in_messages}: lacks its input {missing}; export the network again")
         for number, name in enumerate(proto.output):
             if name and number and (number > self.idle or walk.readers.get(name, 0)):
                 raise InputError(
-                    f"{said}: puts out {name!r} as its output {number}, which is not converted; export the network in "
-                    "eval mode, with the first output alone"
+                    f"{name_in_messages}: has an output {number}, {name!r}, which is not converted; export the network "
+                    "in eval mode, with only the first output"
                 )
 
 
-def label(proto: onnx.NodeProto, where: str) -> str:
+def label(proto: onnx.NodeProto, context: str) -> str:
     """A node in messages."""
-    return f"{where}: {proto.op_type} node {(proto.name or ''.join(proto.output[:1]))!r}"
+    return f"{context}: {proto.op_type} node {(proto.name or ''.join(proto.output[:1]))!r}"

@@ -1,6 +1,6 @@
 """Each ONNX operator of a ReLU network, in eval mode: how it is converted, and which attributes it may have.
 
-Source: the ONNX operator schemas, opset 7 to 28, default domain. tests/exporter/onnx/test_attributes.py holds them against this.
+Source: the ONNX operator schemas, opset 7 to 28, default domain; tests/exporter/onnx/test_attributes.py compares them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OPERATORS: dict[str, Operator] = {
         {
             # momentum has no effect outside training
             "epsilon": Attribute(FLOAT, 1e-5), "momentum": Attribute(FLOAT, 0.9),
-            "spatial": Attribute(INT, 1, (1,), "use one mean and variance a channel"),
+            "spatial": Attribute(INT, 1, (1,), "use one mean and variance per channel"),
             "training_mode": Attribute(INT, 0, (0,), _EVAL),
         },
     ),
@@ -77,7 +77,7 @@ OPERATORS: dict[str, Operator] = {
     "LogSoftmax": _SOFTMAX,
 }  # fmt: skip
 
-# of Constant, which puts out no signal
+# of Constant, which outputs no signal
 CONSTANT: dict[str, Attribute] = {
     "value": Attribute(TENSOR), "value_float": Attribute(FLOAT), "value_floats": Attribute(FLOATS),
     "value_int": Attribute(INT), "value_ints": Attribute(INTS),
@@ -85,17 +85,17 @@ CONSTANT: dict[str, Attribute] = {
     "value_strings": Attribute(STRINGS, None, (), _NUMBERS),
 }  # fmt: skip
 
-# what leaves its input 0 as it is, under another name
+# operators that only rename their input 0
 ALIASES = ("Identity", "Dropout", "Cast")
 
-WAYS_OUT = {
-    "MaxPool": "a maximum of spike counts is no sum; train with average pooling or strided convolutions instead",
-    "GlobalMaxPool": "a maximum of spike counts is no sum; train with average pooling instead",
-    "Sigmoid": "spikes say what a ReLU says; train with ReLU instead",
-    "Tanh": "spikes say what a ReLU says; train with ReLU instead",
-    "LeakyRelu": "spikes say what a ReLU says; train with ReLU instead",
-    "Gelu": "spikes say what a ReLU says; train with ReLU instead",
-    "Pad": "give the padding to the convolution behind it",
-    "QuantizeLinear": "give the float network; the chip's integers are found here",
-    "DequantizeLinear": "give the float network; the chip's integers are found here",
+REMEDIES = {
+    "MaxPool": "a maximum of spike counts is not a sum; train with average pooling or strided convolutions instead",
+    "GlobalMaxPool": "a maximum of spike counts is not a sum; train with average pooling instead",
+    "Sigmoid": "spikes represent only a ReLU; train with ReLU instead",
+    "Tanh": "spikes represent only a ReLU; train with ReLU instead",
+    "LeakyRelu": "spikes represent only a ReLU; train with ReLU instead",
+    "Gelu": "spikes represent only a ReLU; train with ReLU instead",
+    "Pad": "give the padding to the convolution after it",
+    "QuantizeLinear": "give the float network; it is quantised here",
+    "DequantizeLinear": "give the float network; it is quantised here",
 }

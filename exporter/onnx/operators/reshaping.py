@@ -1,4 +1,4 @@
-"""ONNX nodes that only name axes anew: flattening, and what changes nothing."""
+"""ONNX nodes that only change axes: flattening, and nodes without effect."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def flatten(node: Node) -> Value:
     value = node.value(0)
     rank, axis = len(value.shape) + 1, node.attributes["axis"]
     if axis not in (1, 1 - rank):
-        raise InputError(f"{node.label}: has axis {axis}, which flattens the batch, too, or not all; use axis 1")
+        raise InputError(f"{node.label}: has axis {axis}, which also flattens the batch, or not all axes; use axis 1")
     return node.walk.builder.flat(value, node.name)
 
 
 def reshape(node: Node) -> Value:
-    """Flattens, or changes nothing; the batch must stay the first axis whatever its length."""
+    """Flattens, or changes nothing; the batch must stay the first axis, whatever its length."""
     value, batch = node.value(0), node.walk.batch
     given = node.integers(1)
     if min(given, default=-2) < -1:
@@ -28,7 +28,7 @@ def reshape(node: Node) -> Value:
     shape = list(given)
     if not node.attributes["allowzero"]:
         shape = [_copied(i, batch, value) if n == 0 else n for i, n in enumerate(shape)]
-    # -2 stands for a batch of any length
+    # -2 is a batch of any length
     first, others = (shape[0], shape[1:]) if shape else (0, [])
     known = math.prod(n for n in others if n != -1)
     if first in (-2, batch) and others.count(-1) == 1 and known > 0:
@@ -51,7 +51,7 @@ def _copied(index: int, batch: int | None, value: Value) -> int:
 
 
 def squeeze(node: Node) -> Value:
-    """(N, channels, 1, 1) -> (N, channels); without axes, a batch or a channel of one would go, too."""
+    """(N, channels, 1, 1) -> (N, channels); without axes, a batch or channel axis of length 1 would also go."""
     value, batch = node.image(), node.walk.batch
     axes = node.axes(4)
     if not axes and value.shape[0] != 1 and batch not in (None, 1):

@@ -1,7 +1,7 @@
-"""What flows between ONNX nodes, as nodes of a NIR graph that is being built.
+"""Values between ONNX nodes, as nodes of a NIR graph that is being built.
 
-A value is a sum of what NIR nodes put out, each times a factor: a spike of a neuron with threshold t stands for t, a
-whole number that enters stands for so many units of the input.
+A value is a sum of the outputs of NIR nodes, each times a factor: a spike of a neuron with threshold t represents t, an
+input integer n represents n units of the input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ READOUT = "readout"
 _LARGEST_DIAGONAL = 8192
 
 
-# fractions of its multiples lie as evenly between 0 and 1 as those of any number
+# the fractional parts of its multiples are spread evenly between 0 and 1
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -42,9 +42,9 @@ class Value:
 
 @dataclass
 class NirBuilder:
-    """A NIR graph as it grows; names are those of the ONNX graph's tensors.
+    """A NIR graph while it is built; names are those of the ONNX graph's tensors.
 
-    shared: the nodes that more than one reads, which stay as they are.
+    shared: nodes with several readers, which must not be changed.
     """
 
     nodes: dict[str, nir.NIRNode] = field(default_factory=dict)
@@ -52,11 +52,11 @@ class NirBuilder:
     shared: set[str] = field(default_factory=set)
 
     def graph(self, dt: float) -> nir.NIRGraph:
-        """What was built."""
+        """The graph built so far."""
         return nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata={"dt": dt}, type_check=False)
 
     def input(self, name: str, shape: Shape, unit: float) -> Value:
-        """Where the network begins; a 1 that enters stands for `unit`."""
+        """The network's input; an input of 1 represents `unit`."""
         node = self._add(name, nir.Input(input_type={"input": np.array(shape)}))
         return Value(((node, unit),), shape)
 
@@ -87,19 +87,19 @@ class NirBuilder:
         return Value(((node, factor),), (value.shape[0], *size))
 
     def neuron(self, value: Value, threshold: float, name: str) -> Value:
-        """ReLU as an integrate-and-fire neuron that starts half-way to its threshold: a spike stands for threshold.
+        """ReLU as an integrate-and-fire neuron that starts half-way to its threshold: a spike represents `threshold`.
 
-        The half makes the count of spikes round where it would cut off: Bu, Ding, Yu & Huang 2022, arXiv 2202.01440.
-        The first layer's neurons start anywhere between 0 and the threshold, half-way on average: what reaches them
-        never changes, so that those of an even background would spike in the same steps, a channel at once.
+        The start makes the spike count round instead of truncate: Bu, Ding, Yu & Huang 2022, arXiv 2202.01440. The
+        first layer's neurons start anywhere between 0 and the threshold, half-way on average: their input never
+        changes, so all those of a uniform background would otherwise spike in the same steps.
         """
         each = np.full(value.shape, threshold)
-        start = each * (0.5 if self._behind_neurons(value) else _spread(value.shape))
+        start = each * (0.5 if self._after_neurons(value) else _spread(value.shape))
         node = nir.IF(r=np.ones(value.shape), v_threshold=each, metadata={"v_initial": start})
-        return Value(((self._add(name, node, *self._as_it_is(value, name)), threshold),), value.shape)
+        return Value(((self._add(name, node, *self._unscaled(value, name)), threshold),), value.shape)
 
-    def _behind_neurons(self, value: Value) -> bool:
-        """Whether a neuron stands anywhere between the input and the value."""
+    def _after_neurons(self, value: Value) -> bool:
+        """Whether there is a neuron anywhere between the input and the value."""
         waiting, seen = [node for node, _ in value.terms], set[str]()
         while waiting:
             name = waiting.pop()
@@ -111,8 +111,8 @@ class NirBuilder:
         return False
 
     def readout(self, value: Value) -> None:
-        """The answer: what has arrived, added up, in neurons READOUT; then the end of the graph."""
-        node = self._add(READOUT, nir.I(r=np.ones(value.shape)), *self._as_it_is(value, READOUT), readout=True)
+        """Add the answer, neurons READOUT that accumulate their input, and the end of the graph."""
+        node = self._add(READOUT, nir.I(r=np.ones(value.shape)), *self._unscaled(value, READOUT), readout=True)
         self._add("output", nir.Output(output_type={"output": np.array(value.shape)}), node)
 
     def flat(self, value: Value, name: str) -> Value:
@@ -125,15 +125,15 @@ class NirBuilder:
         return Value(((node, factor),), (value.size,))
 
     def scaled(self, value: Value, gain: Floats, offset: Floats, name: str) -> Value:
-        """gain * value + offset, (channels,) or (1,) each; within the layer before it where nothing else reads that."""
+        """gain * value + offset, (channels,) or (1,) each; merged into the layer before if nothing else reads it."""
         channels = value.shape[0]
         gain, offset = np.broadcast_to(gain, channels), np.broadcast_to(offset, channels)
         node = value.terms[0][0]
-        held, alone = self.nodes[node], value.terms == ((node, 1.0),) and node not in self.shared
-        if alone and isinstance(held, (nir.Affine, nir.Conv2d)):
-            weight = np.asarray(held.weight) * gain.reshape(-1, *[1] * (held.weight.ndim - 1))
-            bias = np.asarray(held.bias) * gain + offset
-            self.nodes[node] = replace(held, weight=_finite(weight), bias=_finite(bias))
+        layer, alone = self.nodes[node], value.terms == ((node, 1.0),) and node not in self.shared
+        if alone and isinstance(layer, (nir.Affine, nir.Conv2d)):
+            weight = np.asarray(layer.weight) * gain.reshape(-1, *[1] * (layer.weight.ndim - 1))
+            bias = np.asarray(layer.bias) * gain + offset
+            self.nodes[node] = replace(layer, weight=_finite(weight), bias=_finite(bias))
             return value
         if len(value.shape) == 3:
             return self.convolution(value, gain.reshape(-1, 1, 1, 1).copy(), offset.copy(), name, groups=channels)
@@ -146,22 +146,22 @@ class NirBuilder:
         factors = {factor for _, factor in value.terms}
         if len(factors) == 1:
             return [node for node, _ in value.terms], factors.pop()
-        return self._as_it_is(value, reader), 1.0
+        return self._unscaled(value, reader), 1.0
 
-    def _as_it_is(self, value: Value, reader: str) -> list[str]:
-        """The nodes to read so that value = their sum: with a Scale behind those whose unit is another."""
-        found = []
+    def _unscaled(self, value: Value, reader: str) -> list[str]:
+        """The nodes to read so that value = their sum: with a Scale after those with another unit."""
+        sources = []
         for number, (node, factor) in enumerate(value.terms):
             if factor == 1:
-                found.append(node)
+                sources.append(node)
             else:
-                found.append(self._add(f"{reader}_unit{number}", nir.Scale(np.full(value.shape, factor)), node))
-        return found
+                sources.append(self._add(f"{reader}_unit{number}", nir.Scale(np.full(value.shape, factor)), node))
+        return sources
 
     def _add(self, name: str, node: nir.NIRNode, *sources: str, readout: bool = False) -> str:
         # a node's name is part of file names and paths
         base = name.replace("/", "_").strip("_.") or "node"
-        # the answer's neurons are found by their name, which a tensor may have, too
+        # the answer's neurons are found by their name, which a tensor may also have
         name, number = base, 1
         while name in self.nodes or (name == READOUT and not readout):
             number += 1
@@ -178,5 +178,5 @@ def _finite(values: Floats) -> Floats:
 
 
 def _spread(shape: Shape) -> Floats:
-    """Numbers between 0 and 1, evenly spread over any stretch of neighbours, 0.5 on average."""
+    """Numbers between 0 and 1, evenly spread over any run of neighbours, 0.5 on average."""
     return ((np.arange(math.prod(shape)) + 0.5) * _GOLDEN % 1).reshape(shape)

@@ -1,4 +1,4 @@
-"""What weights must make up for when decays are rounded: the charge a spike leaves, and how far it moves a voltage."""
+"""Weight correction for rounded decays: keeps the total charge of a spike and how far it moves a voltage."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from spikeport.hardware_profiles.fixed_point import decay_from_du
 
 
 def weight_factors(population: FloatPopulation, du: Integers, leak: Floats, rows: int) -> Floats:
-    """The factor for each row of weights, (rows,): a spike's charge in all is weight / decay.
+    """The factor for each row of weights, (rows,): a spike's total charge is weight / decay.
 
-    leak: see exporter/quantisation/compensation/leak.py; weights take it up where v is sent, thresholds elsewhere. A row that several neurons
-    share (a convolution's channel) takes their mean.
+    leak: see compensation/leak.py; weights absorb it where v is sent, thresholds elsewhere. A row that several neurons
+    share (a convolution's channel) uses their mean.
     """
     factors = decay_from_du(du) / population.current_decay
     if population.sends == "voltage":

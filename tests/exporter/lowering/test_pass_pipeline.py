@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from nir_strategies import any_graphs, spikes_for
 
 from spikeport.exporter.compile import compile_graph, lower_graph
-from spikeport.exporter.lowering.pass_pipeline import dump_to, listed
+from spikeport.exporter.lowering.pass_pipeline import describe_passes, dump_to
 from spikeport.exporter.lowering.passes import PASSES
 from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
 from spikeport.exporter.nir_simulator import simulate_nir
@@ -25,7 +25,11 @@ def test_every_pass_is_listed_with_one_line() -> None:
     result = spikeport("compile", "--passes")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [*PASSES, "lower", "fold_leak", "balance_delays"] == list(listed())
+    assert (
+        [line.split()[0] for line in lines]
+        == [*PASSES, "lower", "fold_leak", "balance_delays"]
+        == list(describe_passes())
+    )
     assert all(len(line.split()) > 3 for line in lines)
 
 
@@ -38,7 +42,9 @@ def test_dump_writes_the_network_after_each_pass(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     names = sorted(path.name for path in (tmp_path / "steps").iterdir())
     kinds = [*[".nir"] * len(PASSES), *[".json"] * 3]
-    assert names == [f"{i:02d}_{name}{kind}" for i, (name, kind) in enumerate(zip(listed(), kinds, strict=True), 1)]
+    assert names == [
+        f"{i:02d}_{name}{kind}" for i, (name, kind) in enumerate(zip(describe_passes(), kinds, strict=True), 1)
+    ]
     network = json.loads((tmp_path / "steps" / names[-1]).read_text())
     assert [c["delay"] for c in network["connections"]] == [1]
     assert network["populations"][0]["voltage_decay"] == [0.1, 0.1]
@@ -53,7 +59,7 @@ def test_a_dumped_graph_is_read_back_and_does_the_same(
     net: nir.NIRGraph, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("steps")
-    lower_graph(net, watch=dump_to(folder))
+    lower_graph(net, on_pass=dump_to(folder))
     inputs = spikes_for(net, 5, 1, 0, 0.4)
     wanted = simulate_nir(net, inputs)
     if wanted.nearest < 1e-6:
@@ -84,6 +90,6 @@ def test_a_delay_that_is_no_whole_number_of_steps_is_rounded_with_a_note() -> No
     net = graph()
     net.nodes["late"] = nir.Delay(np.full(6, 2.4e-3))
     net.edges[:] = [("input", "late"), ("late", "fc"), *net.edges[1:]]
-    with pytest.warns(NirWarning, match=r"Delay 'late' is no whole number of steps of 0.001 s.*0.4 steps"):
+    with pytest.warns(NirWarning, match=r"Delay 'late' is not a whole number of steps of 0.001 s.*0.4 steps"):
         program = compile_graph(net, load_chip("loihi2"))
     assert program.connections[0].delay == 2

@@ -16,7 +16,7 @@ from small_chips import chips, small_chip
 from strategies import chip_programs
 
 from spikeport.exporter.mapping import Slice, fan_out, map_program, synapse_count
-from spikeport.exporter.mapping.resources.core_resources import LayerDemand, Sends, capacities
+from spikeport.exporter.mapping.resources.core_resources import FanOutCores, LayerDemand, core_capacities
 from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, CubaLIF, CubaLIFSoftReset
 from spikeport.hardware_profiles import ChipProfile, load_chip
 
@@ -74,7 +74,7 @@ def test_a_vector_lies_on_the_fewest_cores(sizes: tuple[int, int], chip: ChipPro
     if not mapping.layer("layer1").fits:
         return
     demand = LayerDemand.of(program.populations[0], program, chip.limits)
-    has, nothing = capacities(chip.limits), Sends(np.zeros(sizes[1], np.int64))
+    has, nothing = core_capacities(chip.limits), FanOutCores(np.zeros(sizes[1], np.int64))
     fewest = [0] + [1000] * sizes[1]
     for end in range(1, sizes[1] + 1):
         for begin in range(end):
@@ -124,7 +124,7 @@ def test_a_matrix_of_zeros_that_no_core_holds_is_told_to_be_a_list() -> None:
     empty = dataclasses.replace(program, connections=(dataclasses.replace(program.connections[0], weights=few),))
     for limit in ("synapse_memory_bits_per_core", "input_axons_per_core"):
         chip = small_chip(**{limit: 32 * 50 if "memory" in limit else 50})
-        assert "as lists of the weights that are not 0" in map_program(empty, chip).reasons()[0]
+        assert "as lists of nonzero weights" in map_program(empty, chip).reasons()[0]
         assert "as lists" not in map_program(program, chip).reasons()[0]
 
 

@@ -14,8 +14,8 @@ from small_chips import chips, small_chip
 from strategies import chip_programs
 
 from spikeport.exporter.mapping import Board, Core, Slice, core_of, flow, map_program, per_core
-from spikeport.exporter.mapping.board import squares
-from spikeport.exporter.mapping.placement import exchanged
+from spikeport.exporter.mapping.board import compact_order
+from spikeport.exporter.mapping.placement import swap_cores
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import ChipProfile
 
@@ -72,23 +72,32 @@ def test_a_neuron_on_no_core_is_known_as_that() -> None:
 
 def test_cores_lie_in_growing_squares_and_chips_too() -> None:
     board = Board(cores_per_chip=6, chips=4, columns=3, cores_per_router=1)
-    assert [board.place(n)[1:] for n in range(6)] == [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]
-    assert board.place(6) == (1, 0, 0)
+    assert [board.position(n)[1:] for n in range(6)] == [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]
+    assert board.position(6) == (1, 0, 0)
     shared = Board(cores_per_chip=8, chips=1, columns=2, cores_per_router=2)
-    assert [shared.place(n)[1:] for n in range(8)] == [(0, 0), (0, 0), (1, 0), (1, 0), (1, 1), (1, 1), (0, 1), (0, 1)]
+    assert [shared.position(n)[1:] for n in range(8)] == [
+        (0, 0),
+        (0, 0),
+        (1, 0),
+        (1, 0),
+        (1, 1),
+        (1, 1),
+        (0, 1),
+        (0, 1),
+    ]
     # chips lie 0 1 / 3 2, each of 3 by 2 routers: from the first of chip 0 to the far corner of chip 2
-    routers, chips = board.ways(np.array([[0, 0, 0]]), np.array([2, 2, 1]))
+    routers, chips = board.distances(np.array([[0, 0, 0]]), np.array([2, 2, 1]))
     assert (int(routers[0]), int(chips[0])) == (8, 2)
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_all_places_of_a_grid_are_numbered_once_each_beside_the_one_before(columns: int, rows: int) -> None:
-    found = np.array(squares(columns, rows))
+    found = np.array(compact_order(columns, rows))
     assert sorted(map(tuple, found.tolist())) == [(x, y) for x in range(columns) for y in range(rows)]
     assert (np.abs(np.diff(found, axis=0)).sum(axis=1) == 1).all()
     for side in range(1, min(columns, rows) + 1):
         assert found[: side * side].max() == side - 1
-    np.testing.assert_array_equal(squares(8, 8)[:16], squares(4, 4))
+    np.testing.assert_array_equal(compact_order(8, 8)[:16], compact_order(4, 4))
 
 
 @SETTINGS
@@ -109,7 +118,7 @@ def test_messages_and_their_ways_are_those_counted_one_by_one(
         if number < 0:
             return 0, 0, 0, 0
         core = mapping.placed[number]
-        column, row = squares(2 * side, 2 * side)[core.chip]
+        column, row = compact_order(2 * side, 2 * side)[core.chip]
         return column * 2 + core.x, row * 3 + core.y, column, row
 
     for node in program.nodes:
@@ -144,7 +153,7 @@ def test_exchanging_places_never_makes_ways_longer(cores: int, seed: int) -> Non
     def cost(place: NDArray[np.int64]) -> float:
         return float((traffic * distance[np.ix_(place, place)]).sum() + entering @ first[place])
 
-    found = exchanged(traffic, entering, distance, first)
+    found = swap_cores(traffic, entering, distance, first)
     assert sorted(found) == list(range(cores))
     assert cost(found) <= cost(np.arange(cores)) + 1e-6
 
@@ -155,5 +164,5 @@ def test_a_chain_in_any_order_becomes_a_chain_again() -> None:
     traffic[[0, 3, 1], [3, 1, 2]] = 5
     place = np.arange(4)
     distance = np.abs(place[:, None] - place).astype(float)
-    found = exchanged(traffic, np.array([9.0, 0, 0, 0]), distance, place.astype(float))
+    found = swap_cores(traffic, np.array([9.0, 0, 0, 0]), distance, place.astype(float))
     assert found.tolist() == [0, 2, 3, 1]

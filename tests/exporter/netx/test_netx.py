@@ -148,8 +148,8 @@ def test_complex_weights_reach_both_parts_of_a_resonator(tmp_path: Path) -> None
 
 
 BAD: list[tuple[Callable[[], list[dict[str, Any]]], str]] = [
-    (lambda: [dense(np.array([[0.5]]))], "weight holds numbers that are no chip integers"),
-    (lambda: [dense(np.array([[np.nan]]))], "weight holds numbers that are no chip integers"),
+    (lambda: [dense(np.array([[0.5]]))], "weight holds numbers that are not chip integers"),
+    (lambda: [dense(np.array([[np.nan]]))], "weight holds numbers that are not chip integers"),
     (lambda: [dense(np.array([[300.0, -2.0]]))], "weights of -2 to 300, beyond 8 bit"),
     (lambda: [dense(np.ones((2, 3))), dense(np.ones((2, 3)))], r"takes 3 inputs, but \(2,\) leads to it"),
     (lambda: [{**dense(np.ones((1, 1))), "type": b"convT"}], "a type that is not compiled; known are input, dense"),

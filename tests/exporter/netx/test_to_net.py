@@ -21,7 +21,7 @@ from strategies import DT, nir_graphs
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
-from spikeport.exporter.netx.combined_weights import survives
+from spikeport.exporter.netx.combined_weights import weights_survive
 from spikeport.exporter.netx.compile_for_net import compile_for_net
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.netx.to_net import write_net as write_program
@@ -68,7 +68,7 @@ def test_what_was_read_is_written_and_read_again(drawn: tuple[Any, tuple[int, ..
     named = [[layer[k] for k in KEPT if k in layer] for layer in layers if layer["type"].startswith(b"dense")]
     joint = [[m.astype(np.int32) for m in held] for held in named if held]
     separate = [[m] for held in joint for m in held] if any("weight/real" in layer for layer in layers) else joint
-    assume(all(map(survives, separate)))
+    assume(all(map(weights_survive, separate)))
     with tempfile.TemporaryDirectory() as folder:
         program = compile_net(write_net(Path(folder) / "m.net", layers), LOIHI2)
     assert_same(program, written_and_read(program))
@@ -151,7 +151,7 @@ UNSAYABLE: list[tuple[Callable[[], ChipProgram], str]] = [
     (lambda: program(lif(bias_mant=5)), "'a': has a bias of 5, but a .net file's are multiples of 64; export the .nir"),
     (lambda: program(lif(v_initial=7)), "'a': starts at voltages of its own"),
     (lambda: program(TernaryLIF.of("a", (2,), du=0, dv=0, vth_lo=-5, vth_hi=5)), "neurons of kind ternary_lif"),
-    (lambda: program(CubaLI.of("a", (2,), du=0, dv=0, shift=6), lif("b")), "'a': hands its voltage on"),
+    (lambda: program(CubaLI.of("a", (2,), du=0, dv=0, shift=6), lif("b")), "'a': passes its voltage on"),
     (lambda: program(lif(), weights=((0, 0), (0, 0))), "weights of 0 to 0 that netx would change"),
     (lambda: looped(2), "is recurrent and has delays"),
     (lambda: waiting(70), "waits 70 steps, but a .net file's delays end at 62"),
@@ -182,7 +182,7 @@ def test_a_bias_that_passes_the_synaptic_filter_has_no_place() -> None:
     }
     graph = nir.NIRGraph(nodes, [("in", "w"), ("w", "a"), ("a", "out")], metadata={"dt": DT}, type_check=False)
     with pytest.raises(InputError, match="its bias passes the synaptic filter: leave it out, or use LIF neurons"):
-        compile_for_net(graph, LOIHI2, where="m.nir")
+        compile_for_net(graph, LOIHI2, context="m.nir")
 
 
 def test_a_reset_by_subtraction_is_refused_whatever_the_bias(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_netx_keeps_the_weights_that_are_written(data: st.DataObject) -> None:
         matrices = [factor * m for m in matrices]
     matrices = [m.astype(np.int32) for m in matrices]
     if any(m.any() for m in matrices):
-        assert survives(matrices) == kept_by_lava(matrices)
+        assert weights_survive(matrices) == kept_by_lava(matrices)
 
 
 def test_constants_of_each_neuron_stand_in_netx_order(tmp_path: Path) -> None:

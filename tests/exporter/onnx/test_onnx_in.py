@@ -21,7 +21,7 @@ from onnx_models import Model, relu_networks
 from spikeport.common.errors import InputError
 from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.onnx.calibration_statistics import answers, record
-from spikeport.exporter.onnx.convert import Way, convert_onnx
+from spikeport.exporter.onnx.convert import Coding, convert_onnx
 from spikeport.exporter.onnx.rate import input_scale, rate_graph
 from spikeport.exporter.onnx.relu_network import open_network
 from spikeport.hardware_profiles import load_chip
@@ -91,7 +91,7 @@ def small() -> Model:
 
 
 @pytest.mark.parametrize("way", ["rate", "sigma-delta"])
-def test_the_chip_answers_as_the_ann_and_better_with_time(way: Way, tmp_path: Path) -> None:
+def test_the_chip_answers_as_the_ann_and_better_with_time(way: Coding, tmp_path: Path) -> None:
     x = np.random.default_rng(0).uniform(0, 1, (60, 1, 6, 6)).astype(np.float32)
     model = small()
     found = measure(
@@ -170,7 +170,7 @@ def linear() -> Model:
 
 UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
     (lambda: with_node("MaxPool", kernel_shape=[2, 2]), "MaxPool node 't2': is not converted; a maximum of spike"),
-    (lambda: with_node("Sigmoid"), "Sigmoid node 't2': is not converted; spikes say what a ReLU says"),
+    (lambda: with_node("Sigmoid"), "Sigmoid node 't2': is not converted; spikes represent only a ReLU"),
     (lambda: with_node("Erf"), "Erf node 't2': is not converted; known are Gemm, MatMul, Conv"),
     (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "has pads (1, 1, 1, 1); use plain windows"),
     (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), pads=[0, 0, 1, 1]), "pads (0, 0) before and (1, 1) behind"),
@@ -178,7 +178,7 @@ UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
     (lambda: with_node("Clip", np.float32(-1), np.float32(6)), "clips to -1.0 to 6.0; use Relu"),
     (lambda: with_node("Reshape", np.array([0, 2, 2, 36])), "only flattening has a meaning here"),
     (lambda: with_node("Gemm", np.ones((4, 3))), "do not take a vector of (4, 6, 6); flatten first"),
-    (lambda: with_node("Add", np.ones((6, 6))), "its constant (6, 6) is not one number a channel"),
+    (lambda: with_node("Add", np.ones((6, 6))), "its constant (6, 6) is not one number per channel"),
     (lambda: with_node("Gemm", np.ones((5, 3)), shape=(6,)), "do not take a vector of (4,)"),
     (linear, "holds no Relu; a linear network needs no spikes"),
     (lambda: with_node("Relu", shape=(0,)), "its input has shape (N, 0)"),
@@ -198,7 +198,7 @@ def test_a_cut_relu_is_rate_coded_only(tmp_path: Path) -> None:
     model.dense(3)
     path = model.save(tmp_path / "m.onnx")
     assert convert_onnx(path, LOIHI2, SAMPLES, "rate").program.populations
-    with pytest.raises(InputError, match="is cut at 6, which sigma-delta neurons do not do"):
+    with pytest.raises(InputError, match="is clipped at 6, which sigma-delta neurons cannot do"):
         convert_onnx(path, LOIHI2, SAMPLES, "sigma-delta")
 
 
@@ -227,7 +227,7 @@ def test_weights_beside_the_model_are_read_and_others_are_not(tmp_path: Path) ->
     for location in (str(secret), "../weights.bin", "link.bin", "", "../in/../weights.bin"):
         with pytest.raises(InputError, match="outside the model's folder"):
             open_network(external(inside, location))
-    with pytest.raises(InputError, match=r"lie in 'none\.bin', which is not there"):
+    with pytest.raises(InputError, match=r"are in 'none\.bin', which does not exist"):
         open_network(external(inside, "none.bin"))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from spikeport.exporter.quantisation.csr_kernels import chosen_rows, on_grid, row_sums, times_rows
+from spikeport.exporter.quantisation.csr_kernels import on_grid, row_sums, select_entries, times_rows
 
 
 def drawn(seed: int, density: float) -> csr_array:
@@ -26,7 +26,7 @@ def test_rows_in_one_pass_equal_the_plain_expressions_to_the_last_bit(seed: int,
     times_rows(values, rows.indptr, factors)
     assert values.tobytes() == (rows.data * np.repeat(factors, np.diff(rows.indptr))).tobytes()
     chosen = rng.random(rows.nnz) < 0.5
-    kept, where, begins = chosen_rows(rows.data, rows.indices, rows.indptr, chosen)
+    kept, where, begins = select_entries(rows.data, rows.indices, rows.indptr, chosen)
     before = np.concatenate([[0], np.cumsum(chosen)])
     for found, wanted in ((kept, rows.data[chosen]), (where, rows.indices[chosen]), (begins, before[rows.indptr])):
         np.testing.assert_array_equal(found, wanted)

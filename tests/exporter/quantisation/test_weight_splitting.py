@@ -19,14 +19,14 @@ from spikeport.exporter.quantisation.dequantise import dequantised_network, stor
 from spikeport.exporter.quantisation.layer import LayerOptions
 from spikeport.exporter.quantisation.quantise import assemble, quantise, quantise_layers
 from spikeport.exporter.quantisation.weight_splitting import (
-    Part,
+    WeightPart,
     by_magnitude,
     by_sign,
-    doubled,
-    parts,
     smallest_exponent,
-    total,
-    whole,
+    sum_of_parts,
+    to_parts,
+    weight_matrix,
+    with_low_digits,
 )
 from spikeport.hardware_profiles.fixed_point import WordWidths, weight_grid
 
@@ -42,7 +42,7 @@ def matrix(seed: int, outliers: bool) -> csr_array:
     return csr_array(values * 10.0 ** rng.integers(-2, 3))
 
 
-def on_grid(part: Part, bits: int) -> bool:
+def on_grid(part: WeightPart, bits: int) -> bool:
     grid = weight_grid(part.mode, bits)
     values = part.weights.data
     return bool(np.all(values % grid.step == 0) and np.all(values >= grid.low) and np.all(values <= grid.high))
@@ -52,13 +52,13 @@ def on_grid(part: Part, bits: int) -> bool:
 @given(seed=seeds, bits=st.integers(2, 8), outliers=st.booleans(), scale=st.floats(1, 1e5))
 def test_parts_of_a_split_share_no_weight_and_all_are_there(seed: int, bits: int, outliers: bool, scale: float) -> None:
     rows = matrix(seed, outliers)
-    found = [p for m in by_sign(whole(rows, 1, 0, bits), bits) for p in by_magnitude(m, 7)]
+    found = [p for m in by_sign(weight_matrix(rows, 1, 0, bits), bits) for p in by_magnitude(m, 7)]
     together = sum((m.weights for m in found), csr_array(rows.shape))
     np.testing.assert_array_equal(together.toarray(), rows.toarray())
     assert sum(m.weights.nnz for m in found) == rows.nnz
     for m in found:
         exponent = smallest_exponent(m, scale, WIDTHS)
-        for part in parts(m, m.rounded(scale, exponent), exponent):
+        for part in to_parts(m, m.rounded(scale, exponent), exponent):
             assert on_grid(part, bits)
 
 
@@ -67,21 +67,21 @@ def test_parts_of_a_split_share_no_weight_and_all_are_there(seed: int, bits: int
 def test_digits_of_doubled_synapses_add_up_to_the_finer_rounded_whole(
     seed: int, bits: int, outliers: bool, scale: float
 ) -> None:
-    mixed = whole(matrix(seed, outliers), 1, 0, bits)
+    mixed = weight_matrix(matrix(seed, outliers), 1, 0, bits)
     for m in [mixed, *by_sign(mixed, bits)]:
         exponent = smallest_exponent(m, scale, WIDTHS)
-        twice = doubled(m, bits)
-        spread = twice.spread(exponent)
-        assert spread == min(bits, exponent)
+        twice = with_low_digits(m, bits)
+        digit_shift = twice.digit_shift(exponent)
+        assert digit_shift == min(bits, exponent)
         integers = twice.rounded(scale, exponent)
-        held = parts(twice, integers, exponent)
+        held = to_parts(twice, integers, exponent)
         assert len(held) <= 2 and all(on_grid(part, bits) for part in held)
         whole_matrix = csr_array((integers, m.weights.indices, m.weights.indptr), shape=m.weights.shape)
         np.testing.assert_array_equal(
-            total(held, m.weights.shape).toarray(), whole_matrix.toarray() * 2.0 ** (exponent - spread)
+            sum_of_parts(held, m.weights.shape).toarray(), whole_matrix.toarray() * 2.0 ** (exponent - digit_shift)
         )
         # each is as near as a step of the low digit, unless the register ends there
-        unit = 64 * 2.0 ** (exponent - spread) * m.grid.step / scale
+        unit = 64 * 2.0 ** (exponent - digit_shift) * m.grid.step / scale
         low, high = (end * scale / 64 / 2.0**exponent for end in m.ends)
         if m.grid.low <= low and high <= m.grid.high:
             assert np.abs(integers * unit / m.grid.step - m.values).max(initial=0) <= unit / 2 * (1 + 1e-9)
@@ -124,7 +124,7 @@ def test_weights_of_one_sign_but_for_noise_keep_their_lowest_bit(seed: int, sign
     weights = sign * rng.uniform(0.01, 0.1, (4, 6))
     noisy = weights.copy()
     noisy[rng.random(weights.shape) < 0.2] = -sign * noise * np.abs(weights).min()
-    found = whole(csr_array(noisy), 1, 0, bits)
+    found = weight_matrix(csr_array(noisy), 1, 0, bits)
     assert found.mode == ("excitatory" if sign > 0 else "inhibitory")
     integers = found.rounded(1e4, smallest_exponent(found, 1e4, WIDTHS))
     assert np.all(integers * sign >= 0) and not np.any(integers[np.sign(found.values) == -sign])
@@ -132,7 +132,7 @@ def test_weights_of_one_sign_but_for_noise_keep_their_lowest_bit(seed: int, sign
     assert [c.sign_mode for c in held] == [found.mode]
     # what is small, but no noise, is held
     noisy[0, 0] = -sign * 1e-5
-    assert whole(csr_array(noisy), 1, 0, bits).mode == "mixed"
+    assert weight_matrix(csr_array(noisy), 1, 0, bits).mode == "mixed"
 
 
 def test_doubled_synapses_have_a_fraction_of_the_error() -> None:

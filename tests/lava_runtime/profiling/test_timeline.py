@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
 from spikeport.exporter.mapping import encoding, is_list
-from spikeport.exporter.mapping.board import squares
+from spikeport.exporter.mapping.board import compact_order
 from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.schema import ChipProfile
@@ -79,7 +79,7 @@ def distance(placement: Placement, source: int, target: int) -> tuple[int, int]:
         if placement.parts[part].core < 0:
             return 0, 0, 0, 0
         core = placement.placed[placement.parts[part].core]
-        column, row = squares(30, 30)[core.chip]
+        column, row = compact_order(30, 30)[core.chip]
         return column * COLUMNS + core.x, row * ROWS + core.y, column, row
 
     (x, y, column, row), (other_x, other_y, other_column, other_row) = place(source), place(target)

@@ -55,7 +55,7 @@ def test_a_leak_in_the_bias_keeps_what_every_population_sends(graph: nir.NIRGrap
     inputs = spikes_for(graph, 8, 2, seed, 0.4)
     assume(simulate_nir(graph, inputs, reset=reset).nearest > 1e-6)  # type: ignore[arg-type]
     seen: dict[str, Any] = {}
-    lower_graph(graph, CompileOptions(reset=reset), watch=seen.__setitem__)  # type: ignore[arg-type]
+    lower_graph(graph, CompileOptions(reset=reset), on_pass=seen.__setitem__)  # type: ignore[arg-type]
     lowered, folded = (balance_delays(seen[name]) for name in ("lower", "fold_leak"))
     assert not any(p.v_leak.any() for p in folded.populations)
     flat = {name: x.reshape(*x.shape[:2], -1) for name, x in inputs.items()}

@@ -20,7 +20,7 @@ from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import ChipProgram, InputPort
 from spikeport.exporter.quantisation import layer
 from spikeport.exporter.quantisation.compensation.leak import leak_factors
-from spikeport.exporter.quantisation.dequantise import exchange
+from spikeport.exporter.quantisation.dequantise import substitute_quantised
 from spikeport.exporter.quantisation.layer import LayerOptions
 from spikeport.exporter.quantisation.quantise import assemble, quantise_layers
 from spikeport.hardware_profiles import load_chip
@@ -63,7 +63,7 @@ def test_a_rounded_leak_leaves_the_spikes_of_a_constant_input_in_their_steps(
     below, above = ((1 - (1 - decay) ** n) / decay for n in (steps - 1, steps))
     each = np.ones(1)
     network = one_layer(each * decay, each * (below + above) / 2, each * 0, reset, "spikes")
-    held = exchange(network, rounded(network, steps), "decays")
+    held = substitute_quantised(network, rounded(network, steps), "decays")
     wanted, found = (simulate_float(n, ones(2 * steps + 2), steps + 1).spikes["a"] for n in (network, held))
     assert np.flatnonzero(wanted[:, 0, 0]).tolist() == [steps]
     np.testing.assert_array_equal(found, wanted)
@@ -77,10 +77,12 @@ def test_a_voltage_that_is_sent_comes_to_the_same_height(decay: float, waits: fl
     # without a sample it is exact after a time constant
     for interval, after in ((float(steps), steps), (None, round(1 / decay))):
         program = rounded(network, interval)
-        held = exchange(network, program, "decays")
+        held = substitute_quantised(network, program, "decays")
         wanted, found = (simulate_float(n, ones(after + 1), after + 1).spikes["a"] for n in (network, held))
         np.testing.assert_allclose(found[-1], wanted[-1], rtol=1e-9 if interval else 1e-3)
-        np.testing.assert_allclose(exchange(network, program, "biases").populations[0].bias, bias, atol=1e-4)
+        np.testing.assert_allclose(
+            substitute_quantised(network, program, "biases").populations[0].bias, bias, atol=1e-4
+        )
 
 
 @settings(max_examples=100, deadline=None)
@@ -99,17 +101,17 @@ def test_a_leak_too_slow_for_the_chip_is_made_up_for_by_the_threshold() -> None:
     steps = 7000
     program = rounded(network, steps)
     assert program.population("a").dv[0] == 0
-    held = exchange(network, program, "decays")
+    held = substitute_quantised(network, program, "decays")
     assert held.populations[0].threshold[0] == pytest.approx(5000 * steps * 1e-4 / -np.expm1(steps * np.log1p(-1e-4)))
     # what rounding the threshold's word adds is less than a word
-    words = exchange(network, program, "thresholds").populations[0].threshold
+    words = substitute_quantised(network, program, "thresholds").populations[0].threshold
     assert abs(words[0] / 5000 - 1) < 1 / program.population("a").vth[0]
 
 
 def test_without_a_sample_thresholds_stay() -> None:
     each = np.ones(2)
     network = one_layer(np.array([1.3e-3, 0.7]), each * 20, each * 0, "zero", "spikes")
-    held = exchange(network, rounded(network, None), "decays")
+    held = substitute_quantised(network, rounded(network, None), "decays")
     np.testing.assert_array_equal(held.populations[0].threshold, each * 20)
 
 

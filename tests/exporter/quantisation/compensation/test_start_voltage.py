@@ -17,7 +17,7 @@ from strategies import DT, grid_networks, lif, seeds
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.neurons import LIFReset
-from spikeport.exporter.quantisation.compensation.start_voltage import resting_voltage
+from spikeport.exporter.quantisation.compensation.start_voltage import start_voltage
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
@@ -32,8 +32,8 @@ def test_updates_from_the_start_voltage_end_at_exactly_zero(seed: int, steps: in
     rng = np.random.default_rng(seed)
     bias = rng.integers(-20_000, 20_000, 50, dtype=np.int32)
     dv, vth = rng.integers(0, 4096, 50, dtype=np.int32), np.full(50, WIDTHS.vth_max, np.int32)
-    start, _ = resting_voltage(bias, dv, vth, steps, WIDTHS)
-    alone = [resting_voltage(bias[i : i + 1], dv[i : i + 1], vth[i : i + 1], steps, WIDTHS)[1] for i in range(50)]
+    start, _ = start_voltage(bias, dv, vth, steps, WIDTHS)
+    alone = [start_voltage(bias[i : i + 1], dv[i : i + 1], vth[i : i + 1], steps, WIDTHS)[1] for i in range(50)]
     v, spiked = start.astype(np.int64), np.zeros(50, bool)
     for _ in range(steps):
         v = np.clip(naive.toward_zero(v, dv.astype(np.int64)) + bias, -WIDTHS.state_max, WIDTHS.state_max)
@@ -44,8 +44,8 @@ def test_updates_from_the_start_voltage_end_at_exactly_zero(seed: int, steps: in
 
 def test_a_start_that_would_spike_is_held_and_told() -> None:
     low = np.array([-50_000], np.int32)
-    start, settled = resting_voltage(low, np.array([100]), np.array([10]), 3, WIDTHS)
-    assert not settled
+    start, bias_settles = start_voltage(low, np.array([100]), np.array([10]), 3, WIDTHS)
+    assert not bias_settles
     v = start.astype(np.int64)
     for _ in range(3):
         v = naive.toward_zero(v, np.array([100])) + low
