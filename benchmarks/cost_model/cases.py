@@ -1,0 +1,185 @@
+"""Measured networks, rebuilt as counts: what a publication says ran, what was measured, and what we would have said.
+
+    dynamic energy = events * constants
+    energy         = dynamic energy + (static power - baseline) * time
+    power          = dynamic energy / time + static power - baseline
+    step time      = barrier + slowest core + host                         (spikeport.lava_runtime.cost_model.timing)
+                     + host_seconds / steps
+
+time is steps * step_seconds where the source gives it (a throttled or host-fed run), else steps * step time. baseline:
+the watts that the authors subtracted. host_seconds: what processors beside the cores do alone between two inferences,
+such as resetting every neuron and loading the next input, where that was measured. supply_factor: (supply voltage / the
+profile's)^2, on all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import model_validator
+
+from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Section, Text
+from spikeport.hardware_profiles.schema import ChipCosts
+from spikeport.hardware_profiles.toml_files import read_toml, validated
+from spikeport.lava_runtime.cost_model.energy import dynamic_energy, optional, static_power
+from spikeport.lava_runtime.cost_model.estimate import Estimate
+from spikeport.lava_runtime.cost_model.events import Events
+from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
+
+Kind = Literal["dynamic energy", "energy", "power", "static power", "step time"]
+UNITS: dict[Kind, str] = {
+    "dynamic energy": "J",
+    "energy": "J",
+    "power": "W",
+    "static power": "W",
+    "step time": "s",
+}
+
+
+class Counts(Section):
+    """Events of one inference, see `Events`; what is missing is zero."""
+
+    UNIT = "1/inference"
+
+    synops_dense: Quantity | None = None
+    synops_sparse: Quantity | None = None
+    synops_conv: Quantity | None = None
+    updates_active: Quantity | None = None
+    updates_inactive: Quantity | None = None
+    spikes: Quantity | None = None
+    messages: Quantity | None = None
+    hops: Quantity | None = None
+    chip_hops: Quantity | None = None
+    host_messages: Quantity | None = None
+
+    def events(self) -> Events:
+        """The counts as ranges."""
+        return Events(**{name: optional(getattr(self, name)) for name in Counts.model_fields})
+
+
+class CoreCounts(Counts):
+    """Events of the busiest core in one step, and the messages that it receives."""
+
+    UNIT = "1/step"
+
+    received: Quantity | None = None
+
+
+class Setting(Section):
+    """How it ran. clock: cycles a second of a clocked chip, in place of the profile's."""
+
+    UNITS: ClassVar[dict[str, str]] = {
+        "steps": "step/inference",
+        "step_seconds": "s",
+        "host_seconds": "s/inference",
+        "chips": "chip",
+        "cores": "core",
+        "host_messages": "1/step",
+        "supply_factor": "1",
+        "clock": "Hz",
+    }
+
+    steps: Quantity
+    chips: Quantity
+    cores: Quantity
+    step_seconds: Quantity | None = None
+    host_seconds: Quantity | None = None
+    host_messages: Quantity | None = None
+    supply_factor: Quantity | None = None
+    clock: Quantity | None = None
+
+
+class Point(Model):
+    """One measured number; reason: why the estimate misses it, where it does."""
+
+    kind: Kind
+    measured: Quantity
+    baseline: Quantity | None = None
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _unit(self) -> Point:
+        if self.measured.unit != UNITS[self.kind]:
+            raise ValueError(f"a measured {self.kind} has the unit {UNITS[self.kind]}, not {self.measured.unit}")
+        return self
+
+
+class Case(Model):
+    """A network that ran on a chip, with the counts that its description gives."""
+
+    name: Name
+    title: Text
+    chip: Name
+    publication: Text
+    description: Text
+    setting: Setting
+    counts: Counts
+    core: CoreCounts | None = None
+    points: dict[str, Point]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One point of one case."""
+
+    case: Case
+    name: str
+
+    @property
+    def point(self) -> Point:
+        """What was measured."""
+        return self.case.points[self.name]
+
+    @property
+    def label(self) -> str:
+        """CASE.POINT, as fits and tables name it."""
+        return f"{self.case.name}.{self.name}"
+
+
+def load_cases(folder: Path) -> list[Case]:
+    """Every case of a folder, in the order of file names; raises InputError as a profile's reader does."""
+    return [validated(path, Case, read_toml(path)) for path in sorted(folder.glob("*.toml"))]
+
+
+def measurements(cases: Iterable[Case]) -> list[Measurement]:
+    """Every point of every case."""
+    return [Measurement(case, name) for case in cases for name in case.points]
+
+
+def estimate(measurement: Measurement, chip: ChipCosts) -> Estimate:
+    """What the model says for a measured point, in the point's unit, with a chip's constants."""
+    case, point = measurement.case, measurement.point
+    setting = case.setting
+    chip = chip if setting.clock is None else _with_clock(chip, setting.clock)
+    factor = Estimate.exact(1.0) if setting.supply_factor is None else Estimate.of(setting.supply_factor)
+    dynamic = dynamic_energy(case.counts.events(), chip.energy).times(factor)
+    static = static_power(chip, setting.chips.value, setting.cores.value).times(factor)
+    step = predicted_step(case, chip) if setting.step_seconds is None else Estimate.of(setting.step_seconds)
+    if point.kind == "step time":
+        return predicted_step(case, chip)
+    if point.kind == "dynamic energy":
+        return dynamic
+    if point.kind == "static power":
+        return static
+    time = step.times(Estimate.of(setting.steps))
+    net = static + optional(point.baseline) * -1
+    if point.kind == "energy":
+        return dynamic + net.times(time)
+    return dynamic.over(time) + net
+
+
+def predicted_step(case: Case, chip: ChipCosts) -> Estimate:
+    """Seconds of a step by the model, whether or not the source gives them."""
+    core, setting = case.core, case.setting
+    slowest = (
+        Estimate.zero() if core is None else core_time(CoreStep(core.events(), optional(core.received)), chip.time)
+    )
+    between = optional(setting.host_seconds) * (1 / setting.steps.value)
+    return step_time(slowest, optional(setting.host_messages), chip.time) + between
+
+
+def _with_clock(chip: ChipCosts, clock: Quantity) -> ChipCosts:
+    return chip.model_copy(update={"time": chip.time.model_copy(update={"clock": clock})})
