@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import page
+from benchmarks.cost_model.cases import Measurement, load_cases, measurements
+from benchmarks.cost_model.validation import Checked, check, factor, fit, load_fitted
 from spikeport.common.files import write_text
 from spikeport.hardware_profiles import constants, load_costs
-from spikeport.lava_runtime.cost_model.cases import Measurement, load_cases, measurements
-from spikeport.lava_runtime.cost_model.validation import Checked, check, factor, fit, load_fitted
 from spikeport.report.units import quantity
 
 HERE = Path(__file__).resolve().parent

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.synaptic_operations import synaptic_operations
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions, Precision, Reset
 from spikeport.exporter.float_network.float_network import FloatNetwork
@@ -37,7 +38,6 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.dequantise import dequantised_network
 from spikeport.hardware_profiles import load_chip
-from spikeport.lava_runtime.profiling.activity import synaptic_operations
 from spikeport.lava_runtime.simulate import simulate
 
 ROOT = Path(__file__).resolve().parent.parent

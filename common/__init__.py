@@ -1,1 +1,1 @@
-"""What every package stands on: errors, atomic files, arrays, locks and limits."""
+"""Shared by all packages: errors, atomic files, arrays, locks and limits."""

@@ -26,22 +26,22 @@ class Blocks:
     pieces: Callable[[], Iterable[NDArray[Any]]]
 
 
-# takes a fifth of the time of the sixth; counts come out a third larger, states alike
+# a fifth of the time of level 6; spike counts get a third larger, states stay as large
 _LEVEL = 1
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any] | Blocks], threads: int = 1) -> None:
     """Write an .npz file at once; raises InputError if it cannot be written.
 
-    The same numbers give the same bytes, whatever the number of threads that compress them.
-    numpy.savez leaves a broken archive open when the disk is full, which then complains again while it is discarded.
+    The same numbers give the same bytes for any number of compressing threads.
+    Not numpy.savez: on a full disk it leaves a broken archive open, which raises again when it is discarded.
     """
     with replacing(path) as temporary, deflating(threads) as pool:
         archive = ZipFile(temporary, "w", ZIP_DEFLATED)
         try:
             for name, values in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    # zipfile has no other way to be given a compressor
+                    # zipfile offers no other way to set a compressor
                     member._compressor = Deflate(pool, threads, _LEVEL)  # type: ignore[attr-defined]
                     _write(member, values)
             archive.close()
@@ -64,7 +64,7 @@ def _write(member: IO[bytes], values: NDArray[Any] | Blocks) -> None:
 
 
 def read_arrays(path: str | Path, *names: str) -> dict[str, NDArray[Any]]:
-    """The arrays of these names in an .npz file; raises InputError if it is missing, truncated or lacks one."""
+    """Read the named arrays of an .npz file; raises InputError if it is missing, truncated or lacks one."""
     try:
         return read_npz(path, names)
     except KeyError as error:
@@ -72,4 +72,4 @@ def read_arrays(path: str | Path, *names: str) -> dict[str, NDArray[Any]]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: does not exist; check the path") from error
     except (OSError, NotWholeError) as error:
-        raise InputError(f"{path}: is truncated or no .npz file ({reason(error)}); fetch it again") from error
+        raise InputError(f"{path}: is truncated or not an .npz file ({reason(error)}); fetch it again") from error

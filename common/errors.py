@@ -1,4 +1,4 @@
-"""The errors that every room raises for a person to read."""
+"""Errors with messages for the user, and helpers to write them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# libraries put into their messages what a file holds
+# messages of libraries may quote a file's content
 _LONGEST_REASON = 300
 
 
 class InputError(ValueError):
-    """The input or the call is wrong: one clear sentence that names the culprit and the way out (exit code 2)."""
+    """The input or the call is wrong: one sentence that names the cause and the remedy (exit code 2)."""
 
     def __init__(self, sentence: object = "") -> None:
-        # what a file holds may break a line where it is named
+        # names from a file may contain line breaks
         super().__init__(re.sub(r"\s*\n\s*", " ", str(sentence)))
 
 
 class BackendError(RuntimeError):
-    """A backend could not run or did not finish: one clear sentence that names the layer at fault (exit code 2)."""
+    """A backend could not run or did not finish: one sentence that names the failed layer (exit code 2)."""
 
 
 @contextmanager
-def naming(what: str, remedy: str) -> Iterator[None]:
-    """Say what the numbers of `what` make fail in here as an InputError that names it; others pass as they are."""
+def naming(context: str, remedy: str) -> Iterator[None]:
+    """Turn an arithmetic or type error in this block into an InputError that names `context`."""
     try:
         yield
     except InputError:
         raise
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-        raise InputError(f"{what} holds numbers that do not fit together ({reason(error)}); {remedy}") from error
+        raise InputError(f"{context} holds numbers that do not fit together ({reason(error)}); {remedy}") from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -42,22 +42,22 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def check_choice(option: str, value: object, allowed: Iterable[str]) -> None:
-    """Raise InputError, naming the allowed values and the nearest, for a value that an option does not have."""
+    """Raise InputError for a value that is not allowed; the message lists the allowed values and the nearest."""
     known = list(allowed)
     if value not in known:
         raise InputError(f"{option} {value!r} is unknown; known are {', '.join(known)}{nearest(str(value), known)}")
 
 
 def nearest_file(path: str | Path) -> str:
-    """The hint for the file beside `path` whose name is nearest to its name, or an empty string."""
+    """The hint for the most similar file name in the folder of `path`, or an empty string."""
     try:
-        return nearest(Path(path).name, (found.name for found in Path(path).parent.iterdir()))
+        return nearest(Path(path).name, (entry.name for entry in Path(path).parent.iterdir()))
     except OSError:
         return ""
 
 
 def reason(error: BaseException) -> str:
-    """The first line of an error's text, for use inside a sentence of our own."""
+    """The first line of an error's text, for use inside a message."""
     lines = str(error).strip().splitlines()
     first = lines[0] if lines else type(error).__name__
     return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]} ..."

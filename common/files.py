@@ -1,8 +1,8 @@
-"""Writing files so that a reader never meets half of one, and nothing but a plain file is ever replaced.
+"""Atomic file writing: readers never see half a file, and only plain files are replaced.
 
-A plain file is replaced by renaming a temporary one beside it: its permissions and, where that is allowed, its owner
-stay. Another name of the same file (a hard link) keeps the old content. A link is followed and stays a link. A pipe or
-device is written to. A folder, a socket, a disk and a loop of links are refused.
+A plain file is replaced by renaming a temporary one from the same folder; it keeps its permissions and, where allowed,
+its owner. Other hard links keep the old content. A symbolic link is followed and stays a link. A pipe or device is
+written to. Folders, sockets, disks and loops of links are refused.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import InputError, reason
-from .overwriting import refuse_kept
+from .overwriting import refuse_protected
 
-# bytes of the target's name in a temporary one: file systems take 255 in all
+# bytes of the target's name in a temporary name; file systems allow 255 in all
 _NAME_BYTES = 100
 _LONGEST_NAME = 255
 _LONGEST_ENDING = 16
@@ -33,10 +33,10 @@ _MOST_LINKS = 40
 
 @dataclass(frozen=True)
 class Target:
-    """Where a file that is written ends up.
+    """Where a written file ends up.
 
-    path: with links resolved; plain: whether it is, or will be, a plain file; descriptor: an open file of this process
-    that the path stands for, as /dev/stdout does; before: the plain file that is there.
+    path: with links resolved; plain: whether it is, or will be, a plain file; descriptor: the open file of this
+    process that the path refers to, as /dev/stdout does; before: the existing plain file.
     """
 
     path: Path
@@ -46,28 +46,28 @@ class Target:
 
 
 def target_of(path: str | Path) -> Target:
-    """Where a file written to `path` ends up; raises InputError for what cannot be written to."""
+    """Where a file written to `path` ends up; raises InputError if it cannot be written."""
     descriptor = _descriptor(path)
     if descriptor is not None:
         return Target(Path(path), False, descriptor)
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except FileNotFoundError:
-        # a link that leads nowhere makes what it leads to
+        # writing through a dangling link creates its target
         return Target(Path(os.path.realpath(path)), True)
     except OSError as error:
         raise InputError(_cannot_write(path, error)) from error
-    if stat.S_ISREG(found.st_mode):
-        return Target(Path(os.path.realpath(path)), True, before=found)
-    if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
+    if stat.S_ISREG(status.st_mode):
+        return Target(Path(os.path.realpath(path)), True, before=status)
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
         return Target(Path(path), False)
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a disk"}
-    kind = kinds.get(stat.S_IFMT(found.st_mode), "no file")
+    kind = kinds.get(stat.S_IFMT(status.st_mode), "not a file")
     raise InputError(f"{path}: cannot be written (it is {kind}); give the name of a file")
 
 
 def is_standard_output(path: str | Path) -> bool:
-    """Whether the path stands for this process's standard output, as /dev/stdout does."""
+    """Whether the path refers to this process's standard output, as /dev/stdout does."""
     return _descriptor(path) == 1
 
 
@@ -75,16 +75,16 @@ def is_standard_output(path: str | Path) -> bool:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path; on success it becomes `path`, or is written to the pipe or device there.
 
-    Raises InputError if the folder cannot be written, the disk is full, `path` cannot be replaced or is an input that
-    is kept (`overwriting.keeping`); what stood there stays as it was.
+    Raises InputError if the folder cannot be written, the disk is full, `path` cannot be replaced or is a
+    protected input (`overwriting.keeping`); the old content then stays.
     """
-    refuse_kept(path)
+    refuse_protected(path)
     target = target_of(path)
     try:
         if target.plain:
             target.path.parent.mkdir(parents=True, exist_ok=True)
         name, ending = shortened(target.path.name, _NAME_BYTES), target.path.suffix
-        handle, made = tempfile.mkstemp(
+        handle, temporary_name = tempfile.mkstemp(
             prefix=f".{name}.",
             suffix=ending if len(os.fsencode(ending)) <= _LONGEST_ENDING else "",
             dir=target.path.parent if target.plain else None,
@@ -92,7 +92,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.close(handle)
     except OSError as error:
         raise InputError(_cannot_write(path, error)) from error
-    temporary = Path(made)
+    temporary = Path(temporary_name)
     try:
         yield temporary
         _deliver(temporary, path)
@@ -115,7 +115,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Make a folder and those above it, if they are not there; raises InputError if it cannot be made."""
+    """Create a folder and its parents if missing; raises InputError if that fails."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -125,14 +125,14 @@ def make_folder(path: str | Path) -> None:
 
 
 def beside(path: str | Path, prefix: str = "", ending: str = "") -> Path:
-    """The path with more before and behind its name; a name too long for a file system is cut, with a digest of it."""
+    """A sibling of `path`: its name with a prefix and an ending; too long a name is cut and gets a digest."""
     path = Path(path)
     room = _LONGEST_NAME - len(os.fsencode(prefix + ending))
     return path.with_name(prefix + shortened(path.name, room) + ending)
 
 
 def shortened(name: str, longest: int) -> str:
-    """A name of at most that many bytes: itself, or its beginning with a digest of it."""
+    """The name, or if it is longer than `longest` bytes, its start with a digest."""
     raw = os.fsencode(name)
     if len(raw) <= longest:
         return name
@@ -142,7 +142,7 @@ def shortened(name: str, longest: int) -> str:
 
 
 def _deliver(temporary: Path, path: str | Path) -> None:
-    # looked at again: what is there may have been made meanwhile
+    # checked again: the target may have been created in the meantime
     target = target_of(path)
     if not target.plain:
         _pour(temporary, target)
@@ -169,16 +169,16 @@ def _pour(temporary: Path, target: Target) -> None:
 
 
 def _descriptor(path: str | Path) -> int | None:
-    """The number of the open file of this process that a path stands for, by itself or through links."""
-    # resolving would lead to what is open, and past its number
-    place = os.path.abspath(path)  # noqa: PTH100
+    """The descriptor of this process that a path refers to, directly or through links."""
+    # resolving the whole path would skip the descriptor's number
+    current = os.path.abspath(path)  # noqa: PTH100
     for _ in range(_MOST_LINKS):
-        found = _OPEN_FILE.fullmatch(place)
-        if found is not None:
-            number = found["own"] or (found["other"] if found["process"] in _own_names() else None)
+        match = _OPEN_FILE.fullmatch(current)
+        if match is not None:
+            number = match["own"] or (match["other"] if match["process"] in _own_names() else None)
             return None if number is None else int(number)
         try:
-            place = os.path.normpath(os.path.join(os.path.dirname(place), os.readlink(place)))  # noqa: PTH115, PTH118, PTH120
+            current = os.path.normpath(os.path.join(os.path.dirname(current), os.readlink(current)))  # noqa: PTH115, PTH118, PTH120
         except (OSError, ValueError):
             return None
     return None
@@ -198,8 +198,8 @@ def _umask() -> int:
 def _cannot_write(path: str | Path, error: OSError) -> str:
     why = error.strerror or reason(error)
     advice = {
-        errno.ELOOP: "remove the links that lead in a circle, or choose another name",
+        errno.ELOOP: "remove the loop of links, or choose another name",
         errno.ENAMETOOLONG: "choose a shorter name",
-        errno.EPIPE: "what reads there has ended",
+        errno.EPIPE: "the process that reads it has ended",
     }.get(error.errno or 0, "free some space or choose another folder with --out or -o")
     return f"{path}: cannot be written ({why}); {advice}"

@@ -1,4 +1,4 @@
-"""What is too large to be meant: a file that says so is refused before memory is asked for."""
+"""Upper bounds on layer size; larger values in a file are rejected before allocating memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One process at a time writes an output: a lock beside it, which the system releases when its process ends.
+"""Output locks: one process at a time writes an output, and the lock ends with its process.
 
-The lock is the system's (flock; msvcrt on Windows) on a small file that says who holds it: a process that is killed
-leaves the file, but no lock. Where the file system has no locks, the file's process is looked for instead.
+A small file next to the output carries a system lock (flock; msvcrt on Windows) and records its holder: a killed
+process leaves the file, but no lock. On a file system without locks, the recorded process is looked up instead.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from pathlib import Path
 from .errors import InputError, reason
 from .files import beside, make_folder, target_of
 
-# no other program takes such a name
+# no other program uses such a name
 _FOLDER_LOCK = ".spikeport.lock"
 _ENDING = ".spikeport.lock"
 _LONGEST_COMMAND = 120
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-# where Windows locks a byte: beyond what anybody reads
+# offset of the byte that Windows locks: beyond all content
 _WINDOWS_BYTE = 1 << 30
 _TRIES, _PAUSE_SECONDS = 20, 0.05
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock."""
+    """The process that holds a lock."""
 
     process: int
     host: str
     command: str
 
     def __str__(self) -> str:
-        where = "" if self.host == platform.node() else f" on {self.host}"
-        return f"process {self.process}{where} ({self.command})"
+        suffix = "" if self.host == platform.node() else f" on {self.host}"
+        return f"process {self.process}{suffix} ({self.command})"
 
 
 @contextmanager
 def locked_file(path: str | Path, option: str = "-o") -> Iterator[None]:
-    """While this lasts, no other process that asks writes the file; pipes and devices are shared.
+    """Lock a file against other processes of spikeport while the context lasts; pipes and devices are not locked.
 
-    Raises InputError that names the process that has it; option: what names the output on the command line.
+    Raises InputError that names the holder; option: the command-line option of the output.
     """
     target = target_of(path)
     if not target.plain:
@@ -62,53 +62,53 @@ def locked_file(path: str | Path, option: str = "-o") -> Iterator[None]:
 
 @contextmanager
 def locked_folder(path: str | Path, option: str = "--out") -> Iterator[None]:
-    """The same for a folder, which is made if it is not there, and removed again if nothing comes into it."""
+    """The same for a folder, which is created if missing, and removed again if it stays empty."""
     with _locked(Path(path) / _FOLDER_LOCK, path, option):
         yield
 
 
 @contextmanager
 def _locked(file: Path, output: str | Path, option: str) -> Iterator[None]:
-    made = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]
+    created = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]
     make_folder(file.parent)
-    handle = _take(file, output, option)
+    handle = _acquire(file, output, option)
     try:
         yield
     finally:
         _release(handle, file)
         with contextlib.suppress(OSError):
-            for folder in made:
+            for folder in created:
                 folder.rmdir()
 
 
-def _take(file: Path, output: str | Path, option: str) -> int:
-    """The open file with the lock on it; raises InputError."""
+def _acquire(file: Path, output: str | Path, option: str) -> int:
+    """Open and lock the file; raises InputError."""
     while True:
         try:
-            # in a folder that others write to, too, a link there would be a trap
+            # in a folder that others can write to, a link would be a trap
             handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise InputError(f"{file}: is a link; remove it, or choose another {option}") from error
             why = error.strerror or reason(error)
             raise InputError(f"{output}: cannot be written ({why}); choose another {option}") from error
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode) or about.st_nlink > 1:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             os.close(handle)
-            raise InputError(f"{file}: is no lock of {output}; remove it, or choose another {option}")
-        taken = _lock(handle)
-        holder = None if taken else _holder(file)
-        if taken is False or (taken is None and _runs(holder)):
+            raise InputError(f"{file}: is not a lock of {output}; remove it, or choose another {option}")
+        locked = _lock(handle)
+        holder = None if locked else _holder(file)
+        if locked is False or (locked is None and _runs(holder)):
             os.close(handle)
-            holder = _named(file) if taken is False else holder
+            holder = _current_holder(file) if locked is False else holder
             by = str(holder) if holder is not None else "another process"
             raise InputError(f"{output}: {by} is writing there; wait until it ends, or choose another {option}")
         if _still(handle, file):
             break
-        # the one that had it removed the file after we had opened it
+        # the previous holder removed the file after it was opened here
         os.close(handle)
     note = json.dumps(asdict(Holder(os.getpid(), platform.node(), _command())))
-    # a full disk keeps the note out, not the lock
+    # on a full disk the note is missing, but the lock holds
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
         os.write(handle, note.encode())
@@ -116,7 +116,7 @@ def _take(file: Path, output: str | Path, option: str) -> int:
 
 
 def _lock(handle: int) -> bool | None:
-    """Whether the lock was free and is ours now; None where the file system has none."""
+    """Whether the lock was acquired; None where the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -134,7 +134,7 @@ def _lock(handle: int) -> bool | None:
 
 
 def _release(handle: int, file: Path) -> None:
-    # removed while it is held, so that nobody takes a lock on a file that is about to go; Windows removes no open file
+    # removed while locked, so that no process locks a file that is about to vanish; Windows removes no open file
     if os.name == "nt":
         os.close(handle)
     with contextlib.suppress(OSError):
@@ -144,15 +144,15 @@ def _release(handle: int, file: Path) -> None:
 
 
 def _still(handle: int, file: Path) -> bool:
-    """Whether the file is the one that was opened."""
+    """Whether the path still names the opened file."""
     try:
         return os.path.samestat(os.fstat(handle), file.stat())
     except OSError:
         return False
 
 
-def _named(file: Path) -> Holder | None:
-    """Who holds a lock that is taken: it may be writing its name just now, over that of one that is gone."""
+def _current_holder(file: Path) -> Holder | None:
+    """The holder of a lock; tried repeatedly, because it may just be replacing the note of a previous holder."""
     holder = None
     for _ in range(_TRIES):
         holder = _holder(file)
@@ -164,14 +164,14 @@ def _named(file: Path) -> Holder | None:
 
 def _holder(file: Path) -> Holder | None:
     try:
-        found = Holder(**json.loads(file.read_text(encoding="utf-8")))
+        holder = Holder(**json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    return found if isinstance(found.process, int) and found.process > 0 else None
+    return holder if isinstance(holder.process, int) and holder.process > 0 else None
 
 
 def _runs(holder: Holder | None) -> bool:
-    """Whether the process may still run: on another host nobody can tell."""
+    """Whether the process may still run, which is unknown and assumed on another host."""
     if holder is None or holder.process == os.getpid():
         return False
     if holder.host != platform.node():

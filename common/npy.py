@@ -1,6 +1,6 @@
-"""Reading .npy files and archives of them that others wrote: what their heads promise is checked before it is believed.
+"""Reads untrusted .npy and .npz files: the size in a header is checked against the file first.
 
-numpy takes a head at its word, and asks for as much memory as it says.
+numpy would allocate whatever memory a header states.
 """
 
 from __future__ import annotations
@@ -16,55 +16,55 @@ from numpy.typing import NDArray
 
 from .errors import reason
 
-# of an archive that enters a network: its arrays are packed, so a small file may hold more than any memory
+# limit of an input archive: its arrays are compressed, so a small file may expand beyond any memory
 LARGEST_BYTES = 1 << 31
 _HEADS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _KINDS = "biufcSU"
 
 
 class NotWholeError(ValueError):
-    """What is wrong with an array file, for use inside a sentence."""
+    """An array file is damaged; the message is a clause for use inside a sentence."""
 
 
 def map_npy(path: str | Path) -> NDArray[Any]:
-    """Map an .npy file, read as it is used; raises NotWholeError for anything else, OSError if it is missing."""
+    """Map an .npy file, read on access; raises NotWholeError for anything else, OSError if it is missing."""
     with Path(path).open("rb") as file:
-        shape, fortran, dtype = _head(file)
-        begin = file.tell()
+        shape, fortran, dtype = _header(file)
+        start = file.tell()
         size = _size(shape, dtype)
-        held = Path(path).stat().st_size - begin
-    if held < size:
-        raise NotWholeError(f"its head promises {size} bytes, the file holds {held}")
+        available = Path(path).stat().st_size - start
+    if available < size:
+        raise NotWholeError(f"its header promises {size} bytes, the file holds {available}")
     order = "F" if fortran else "C"
     if size == 0:
         # an array without elements cannot be mapped
         return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", begin, shape, order)  # type: ignore[call-overload,no-any-return,unused-ignore]
+    return np.memmap(path, dtype, "r", start, shape, order)  # type: ignore[call-overload,no-any-return,unused-ignore]
 
 
 def read_npz(
     path: str | Path, names: Iterable[str] | None = None, largest: float = math.inf
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file, all or those of these names; largest: bytes that they may take.
+    """Read the arrays of an .npz file, all or those in `names`; largest: bytes that they may take.
 
-    Raises NotWholeError for anything else, KeyError for a name that is not there, OSError if the file is missing.
+    Raises NotWholeError for anything else, KeyError for a missing name, OSError if the file is missing.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            chosen = list(members) if names is None else list(names)
-            if sum(members[name].file_size for name in chosen) > largest:
+            selected = list(members) if names is None else list(names)
+            if sum(members[name].file_size for name in selected) > largest:
                 raise NotWholeError("it holds too much for memory; an .npy file is read as it is used")
-            return {name: _member(archive, members[name]) for name in chosen}
+            return {name: _member(archive, members[name]) for name in selected}
     except (NotWholeError, OSError, KeyError):
         raise
-    except Exception as error:  # zipfile, zlib, lzma and bz2 have each their own, NotImplementedError and RuntimeError
+    except Exception as error:  # zipfile, zlib, lzma and bz2 raise their own, NotImplementedError and RuntimeError
         raise NotWholeError(reason(error)) from error
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(info) as file:
-        shape, fortran, dtype = _head(file)
+        shape, fortran, dtype = _header(file)
         size = _size(shape, dtype)
         if size > info.file_size:
             raise NotWholeError(f"{info.filename} promises {size} bytes and holds {info.file_size}")
@@ -75,15 +75,15 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     return values.reshape(shape, order="F" if fortran else "C")
 
 
-def _head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether in Fortran's order, and type of the numbers that follow; raises NotWholeError."""
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, Fortran order and type from the header; raises NotWholeError."""
     try:
         version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call,unused-ignore]
         shape, fortran, dtype = _HEADS[version](file)  # type: ignore[no-untyped-call,unused-ignore]
     except OSError:
         raise
-    except Exception as error:  # it is parsed as Python's literals, which has errors of its own
-        raise NotWholeError(f"its head cannot be read: {reason(error)}") from error
+    except Exception as error:  # a Python literal, whose parser has errors of its own
+        raise NotWholeError(f"its header cannot be read: {reason(error)}") from error
     if dtype.hasobject:
         raise NotWholeError("it holds Python objects, which are not read, because they could run code")
     if dtype.kind not in _KINDS:

@@ -1,4 +1,4 @@
-"""Inputs that are kept: no command and no result writes over a file that it was made from."""
+"""Protects inputs: no command or result overwrites a file that it was made from."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from .errors import InputError
 
-_kept: ContextVar[tuple[Path, ...]] = ContextVar("kept", default=())
+_protected: ContextVar[tuple[Path, ...]] = ContextVar("protected", default=())
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether two paths are one file that exists: by links, hard links, or names that the file system takes as one."""
+    """Whether two paths are one existing file: by links, hard links, or names that the file system treats as equal."""
     try:
         return Path(one).samefile(other)
     except (OSError, ValueError):
@@ -21,24 +21,24 @@ def same_file(one: str | Path, other: str | Path) -> bool:
 
 
 def refuse_inputs(output: str | Path, inputs: Iterable[str | Path], option: str = "") -> None:
-    """Raise InputError if the output is one of the inputs; option: what names the output on the command line."""
+    """Raise InputError if the output is one of the inputs; option: the command-line option of the output."""
     for path in inputs:
         if same_file(output, path):
-            named = f"{option} {output}" if option else f"{output}"
+            label = f"{option} {output}" if option else f"{output}"
             also = "" if str(path) == str(output) else f" (as {path})"
-            raise InputError(f"{named}: is an input{also} and would be overwritten; choose another name")
+            raise InputError(f"{label}: is an input{also} and would be overwritten; choose another name")
 
 
 @contextmanager
 def keeping(inputs: Iterable[str | Path]) -> Iterator[None]:
-    """While this lasts, `files.replacing` refuses to write over these inputs."""
-    before = _kept.set((*_kept.get(), *map(Path, inputs)))
+    """While the context lasts, `files.replacing` refuses to overwrite these inputs."""
+    before = _protected.set((*_protected.get(), *map(Path, inputs)))
     try:
         yield
     finally:
-        _kept.reset(before)
+        _protected.reset(before)
 
 
-def refuse_kept(output: str | Path) -> None:
-    """Raise InputError if the output is an input that is kept."""
-    refuse_inputs(output, _kept.get())
+def refuse_protected(output: str | Path) -> None:
+    """Raise InputError if the output is a protected input."""
+    refuse_inputs(output, _protected.get())

@@ -1,7 +1,7 @@
 """Neurons, passes, chips, data sets and training methods of other installed packages, found by their entry points.
 
-A package lists them in its pyproject.toml, [project.entry-points."spikeport.neurons"] NAME = "module:object". Nothing
-is looked for before a name is asked for, and a module is imported when its own name is.
+A package lists them in its pyproject.toml, [project.entry-points."spikeport.neurons"] NAME = "module:object". Entry
+points are looked up on the first request, and a module is imported when its own name is requested.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GROUPS = {
 class Registry(Mapping[str, T], Generic[T]):
     """The entries of this project by name, then those of installed packages; shipped: the project's own.
 
-    accept: (name, object) -> entry, raises InputError in half a sentence that starts with "must" for another object.
+    accept: (name, object) -> entry; raises InputError with a clause that starts with "must" for any other object.
     Every look-up raises InputError for a package whose entry cannot be loaded or whose name is taken.
     """
 
@@ -66,22 +66,24 @@ class Registry(Mapping[str, T], Generic[T]):
 
 def installed(group: str, taken: Mapping[str, object]) -> dict[str, EntryPoint]:
     """The entry points of a group by name, sorted; raises InputError for a name that is taken."""
-    found: dict[str, EntryPoint] = {}
+    by_name: dict[str, EntryPoint] = {}
     for entry in _entries(group):
-        other = package_of(found[entry.name]) if entry.name in found else "spikeport" if entry.name in taken else None
+        other = (
+            package_of(by_name[entry.name]) if entry.name in by_name else "spikeport" if entry.name in taken else None
+        )
         if other is not None:
             raise InputError(
                 f"{describe(entry)} has a name that {other} has already; rename it there or uninstall the package"
             )
-        found[entry.name] = entry
-    return found
+        by_name[entry.name] = entry
+    return by_name
 
 
 def load(entry: EntryPoint) -> object:
-    """What an entry point names; raises InputError if it cannot be imported."""
+    """Import the object of an entry point; raises InputError if that fails."""
     try:
         loaded: object = entry.load()
-    # whatever another package's code raises
+    # another package's code may raise anything
     except Exception as error:
         why = f"{type(error).__name__}: {reason(error)}"
         raise InputError(
@@ -91,20 +93,20 @@ def load(entry: EntryPoint) -> object:
 
 
 def describe(entry: EntryPoint) -> str:
-    """An entry point in words: its package, what it is, its name."""
+    """An entry point for a message: package, kind and name."""
     return f"package {package_of(entry)!r}: the {GROUPS[entry.group]} {entry.name!r}"
 
 
 def package_of(entry: EntryPoint) -> str:
-    """The name of the installed package that an entry point is of."""
+    """The name of the package that defines an entry point."""
     return entry.dist.name if entry.dist is not None else "?"
 
 
 @cache
 def _entries(group: str) -> tuple[EntryPoint, ...]:
-    # imported here: it takes longer than all of `import spikeport` may
+    # imported here, because it is slower than `import spikeport` may be
     from importlib.metadata import entry_points
 
-    # a package on two folders of the path is found twice
-    found = {(entry.name, entry.value): entry for entry in entry_points(group=group)}
-    return tuple(found[key] for key in sorted(found))
+    # a package in two folders of sys.path is listed twice
+    unique = {(entry.name, entry.value): entry for entry in entry_points(group=group)}
+    return tuple(unique[key] for key in sorted(unique))

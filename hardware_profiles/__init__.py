@@ -1,4 +1,4 @@
-"""What a chip or a device is: word widths, limits and costs, each number with its source."""
+"""Profiles of chips and devices: word widths, limits and costs, each number with its source."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ One time step of a compartment, the order and rounding of lava-nc 0.10.0's PyLif
     v <- toward_zero(v * (4096 -  dv     ) / 4096) + u + bias        24 bit, saturates
     s <- v > (vth << 6);  v[s] <- 0
 
-A *scale* says how many integer units of u and v stand for one unit of the float network:
+A *scale* is the number of integer units of u and v per unit of the float network:
 u_chip = scale * u_float, vth * 64 = scale * vth_float, weight * 2**weight_exp * 64 = scale * weight_float.
 """
 
@@ -56,7 +56,7 @@ class WordWidths:
 
     @property
     def bias_max(self) -> int:
-        """Largest bias that mantissa and exponent can say, in units of v."""
+        """Largest bias that mantissa and exponent can express, in units of v."""
         return ((1 << (self.bias_mant_bits - 1)) - 1) << ((1 << self.bias_exp_bits) - 1)
 
 
@@ -70,7 +70,7 @@ class WeightGrid:
 
     def round(self, values: NDArray[np.float64]) -> NDArray[np.int32]:
         """The nearest grid points (ties to even), clipped to the grid."""
-        # in place: memory for every one of these costs more than its arithmetic
+        # in place: allocating a result for each of these costs more than the arithmetic
         points = values / self.step
         np.rint(points, out=points)
         points *= self.step
@@ -80,7 +80,7 @@ class WeightGrid:
 
 @dataclass(frozen=True)
 class ConnectionRange:
-    """What a scale must leave room for: one incoming connection's largest weight and its grid."""
+    """One incoming connection's largest weight and its grid, which bound the scale."""
 
     max_weight: float
     grid: WeightGrid
@@ -96,7 +96,7 @@ class PopulationScale:
 
 
 def sign_mode(weights: ArrayLike) -> SignMode:
-    """Sign mode of a weight array as lava.utils.weightutils.determine_sign_mode finds it."""
+    """Sign mode of a weight array as lava.utils.weightutils.determine_sign_mode computes it."""
     array = np.asarray(weights)
     if array.size == 0 or array.min() >= 0:
         return "excitatory"
@@ -113,26 +113,26 @@ def weight_grid(mode: SignMode, bits: int = 8) -> WeightGrid:
 
 
 def du_from_decay(decay: ArrayLike) -> NDArray[np.int32]:
-    """du of a current decay (fraction lost a step, 0..1): u keeps (4096 - (du + 1)) / 4096."""
+    """du of a current decay (fraction lost per step, 0..1): u keeps (4096 - (du + 1)) / 4096."""
     fraction = np.asarray(decay, dtype=np.float64)
     du: NDArray[np.int32] = np.clip(np.rint(fraction * DECAY_UNITY) - 1, 0, DECAY_UNITY - 1).astype(np.int32)
     return du
 
 
 def dv_from_decay(decay: ArrayLike) -> NDArray[np.int32]:
-    """dv of a voltage decay (fraction lost a step, 0..1): v keeps (4096 - dv) / 4096."""
+    """dv of a voltage decay (fraction lost per step, 0..1): v keeps (4096 - dv) / 4096."""
     fraction = np.asarray(decay, dtype=np.float64)
     dv: NDArray[np.int32] = np.clip(np.rint(fraction * DECAY_UNITY), 0, DECAY_UNITY - 1).astype(np.int32)
     return dv
 
 
 def decay_from_du(du: ArrayLike) -> NDArray[np.float64]:
-    """The fraction of u that is lost in a step."""
+    """The fraction of u that is lost per step."""
     return (np.asarray(du, dtype=np.float64) + 1) / DECAY_UNITY
 
 
 def decay_from_dv(dv: ArrayLike) -> NDArray[np.float64]:
-    """The fraction of v that is lost in a step."""
+    """The fraction of v that is lost per step."""
     return np.asarray(dv, dtype=np.float64) / DECAY_UNITY
 
 
@@ -160,19 +160,20 @@ def largest_input(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def lowest_voltage(
     current: NDArray[np.float64], bias: NDArray[np.float64], voltage_decay: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How far below 0 v can be brought, a neuron: by the largest current and a negative bias, against the leak.
+    """How far below 0 the largest current and a negative bias can move v against the leak, per neuron.
 
-    Without leak there is no bound; a leak of one register unit a step is taken then.
+    Without a leak there is no bound; a leak of one register unit per step is assumed then.
     """
     bound: NDArray[np.float64] = (current + np.maximum(-bias, 0)) / np.maximum(voltage_decay, 1 / DECAY_UNITY)
     return bound
 
 
 def lowest_bias(vth: NDArray[np.float64], voltage_decay: NDArray[np.float64], arrival: int) -> float:
-    """The most negative bias that can be kept from acting before a layer's first input arrives, `arrival` steps in.
+    """The most negative bias that a start voltage can cancel until a layer's first input, after `arrival` steps.
 
-    The chip adds bias from its first step on. A start voltage makes up for it, sum of |bias| / keep**i for i = 1 to
-    arrival - 1 after the first update, and must not spike there: -vth over that sum, with a margin for rounding.
+    The chip adds the bias from its first step on. The start voltage cancels the sum of |bias| / keep**i for i = 1 to
+    arrival - 1 after the first update, and must not spike there: the bound is -vth over that sum of 1 / keep**i, with a
+    margin for rounding.
     """
     keep = np.maximum(1 - voltage_decay, 1 / DECAY_UNITY)
     lead = sum(keep**-i for i in range(1, arrival))
@@ -190,10 +191,10 @@ def choose_scale(
     """The largest scale at which nothing can leave its register.
 
     vth: the largest threshold (float units); max_current: the largest |u| that any input can cause;
-    max_bias: the largest |bias|; max_voltage: how far below 0 any input can bring v. The scale is such that the largest
-    weight fills its grid, the threshold is an exact integer, u can never wrap and the bias fits its registers; if even
+    max_bias: the largest |bias|; max_voltage: how far below 0 any input can bring v. At this scale the largest
+    weight fills its grid, the threshold is an exact integer, u cannot wrap and the bias fits its registers; if even
     exponent 0 is too much, the grid is not filled. Exponents above 0, which only refine v, also leave room for v; at
-    exponent 0 v may saturate (it is far below threshold there) rather than the weights lose bits.
+    exponent 0 v may saturate (far below the threshold), so that the weights keep their bits.
     """
     limit = STATE_UNIT * widths.vth_max / vth
     if max_current > 0:
@@ -229,5 +230,5 @@ def _exponent(connection: ConnectionRange, scale: float, widths: WordWidths) -> 
     if connection.max_weight == 0:
         return 0
     largest = connection.grid.high or -connection.grid.low
-    wanted = scale * connection.max_weight / (STATE_UNIT * (largest + connection.grid.step / 2))
-    return int(np.clip(math.ceil(math.log2(wanted) - 1e-9), 0, widths.weight_exp_max))
+    ratio = scale * connection.max_weight / (STATE_UNIT * (largest + connection.grid.step / 2))
+    return int(np.clip(math.ceil(math.log2(ratio) - 1e-9), 0, widths.weight_exp_max))

@@ -18,7 +18,7 @@ _MODELS: dict[str, type[ChipProfile] | type[CostProfile] | type[DeviceProfile]] 
     "costs": CostProfile,
     "device": DeviceProfile,
 }
-_WHAT = {
+_DESCRIPTIONS = {
     "chip": "a chip",
     "costs": "the costs of a chip alone",
     "device": "a device for the ANN",
@@ -31,7 +31,7 @@ def shipped() -> dict[str, Path]:
 
 
 def available() -> list[str]:
-    """Names of all profiles, chips, costs and devices, those of installed packages as well, sorted."""
+    """Names of all profiles, chips, costs and devices, including those of installed packages, sorted."""
     return sorted(profiles())
 
 
@@ -40,16 +40,16 @@ def profiles() -> Registry[Path]:
     return Registry("spikeport.chips", shipped(), _as_file)
 
 
-def _as_file(_: str, found: object) -> Path:
-    if not isinstance(found, str | Path) or not str(found).endswith(".toml"):
-        raise InputError(f"must be the path of a .toml file, not {type(found).__name__}")
-    return Path(found)
+def _as_file(_: str, value: object) -> Path:
+    if not isinstance(value, str | Path) or not str(value).endswith(".toml"):
+        raise InputError(f"must be the path of a .toml file, not {type(value).__name__}")
+    return Path(value)
 
 
 def load_profile(name_or_path: str | Path) -> ChipProfile | CostProfile | DeviceProfile:
     """Read a shipped profile by name, or a user's own file by a path that ends in .toml.
 
-    A file that says extends = "NAME" is that shipped profile with its own keys and tables put over it.
+    A file with extends = "NAME" overrides keys and tables of that shipped profile.
     Raises InputError in one sentence for an unknown name, an unreadable or truncated file, an unknown key,
     and a number without source, kind or date or out of order.
     """
@@ -67,7 +67,9 @@ def load_chip(name_or_path: str | Path) -> ChipProfile:
     profile = load_profile(name_or_path)
     if isinstance(profile, ChipProfile):
         return profile
-    raise InputError(f"{name_or_path} describes {_WHAT[profile.kind]}, not a chip; choose one of {_names('chip')}")
+    raise InputError(
+        f"{name_or_path} describes {_DESCRIPTIONS[profile.kind]}, not a chip; choose one of {_names('chip')}"
+    )
 
 
 def load_costs(name_or_path: str | Path) -> ChipCosts:
@@ -75,7 +77,7 @@ def load_costs(name_or_path: str | Path) -> ChipCosts:
     profile = load_profile(name_or_path)
     if isinstance(profile, DeviceProfile):
         known = f"{_names('chip')}, {_names('costs')}"
-        raise InputError(f"{name_or_path} describes {_WHAT['device']}, not a chip; choose one of {known}")
+        raise InputError(f"{name_or_path} describes {_DESCRIPTIONS['device']}, not a chip; choose one of {known}")
     return profile
 
 
@@ -84,8 +86,10 @@ def load_device(name_or_path: str | Path) -> DeviceProfile:
     profile = load_profile(name_or_path)
     if isinstance(profile, DeviceProfile):
         return profile
-    said = _WHAT[profile.kind]
-    raise InputError(f"{name_or_path} describes {said}, not a device for the ANN; choose one of {_names('device')}")
+    description = _DESCRIPTIONS[profile.kind]
+    raise InputError(
+        f"{name_or_path} describes {description}, not a device for the ANN; choose one of {_names('device')}"
+    )
 
 
 def _names(kind: str) -> str:
@@ -93,7 +97,7 @@ def _names(kind: str) -> str:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """What a file says, over what the profile it extends says."""
+    """A file's content, over that of the profile it extends."""
     own = read_toml(path)
     if "extends" not in own:
         return own
@@ -102,13 +106,13 @@ def _content(path: Path) -> dict[str, Any]:
     if base not in known or path == known[base]:
         hint = nearest(str(base), known)
         raise InputError(
-            f"{path}: extends = {base!r} is no shipped profile{hint}; the known ones are {', '.join(sorted(known))}"
+            f"{path}: extends = {base!r} is not a shipped profile{hint}; the known ones are {', '.join(sorted(known))}"
         )
     return _over(_content(known[base]), own)
 
 
 def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merged key by key, numbers (tables with a value) and text replaced whole."""
+    """Merge tables key by key; numbers (tables with a value) and text are replaced whole."""
     merged = dict(base)
     for key, value in own.items():
         below = base.get(key)
@@ -135,5 +139,7 @@ def _kind(path: Path, content: Mapping[str, Any]) -> str:
     kind = content.get("kind")
     if isinstance(kind, str) and kind in _MODELS:
         return kind
-    said = "kind is missing" if kind is None else f"kind {kind!r} is unknown"
-    raise InputError(f'{path}: {said}; write kind = "chip", kind = "costs" or kind = "device" at the top of the file')
+    problem = "kind is missing" if kind is None else f"kind {kind!r} is unknown"
+    raise InputError(
+        f'{path}: {problem}; write kind = "chip", kind = "costs" or kind = "device" at the top of the file'
+    )

@@ -1,7 +1,6 @@
 """A number with its source, and tables of such numbers with common rules.
 
-Every number of a profile is a `Quantity`. One without source, kind and date does not validate, and there is no other
-place in a profile where a number could stand.
+Every number of a profile is a `Quantity`, which does not validate without source, kind and date.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Model(BaseModel):
 class Quantity(Model):
     """One number in SI units: typical value, optional range, and where it comes from.
 
-    Raises pydantic's ValidationError if low <= value <= high does not hold, if a number is not finite, or if
+    Raises pydantic's ValidationError unless low <= value <= high, if a number is not finite, or if
     source, kind or date is missing.
     """
 
@@ -46,15 +45,15 @@ class Quantity(Model):
     @classmethod
     def _date_of_source(cls, date: str) -> str:
         if not _DATE.fullmatch(date):
-            raise ValueError(f'{date!r} is no date; write the year of the source, or year-month, such as "2018-01"')
+            raise ValueError(f'{date!r} is not a date; write the year of the source, or year-month, such as "2018-01"')
         return date
 
     @model_validator(mode="after")
     def _ordered(self) -> Quantity:
         if self.low is not None and self.low > self.value:
-            raise ValueError(f"low {self.low:g} lies above value {self.value:g}; order them low <= value <= high")
+            raise ValueError(f"low {self.low:g} is above value {self.value:g}; order them low <= value <= high")
         if self.high is not None and self.high < self.value:
-            raise ValueError(f"high {self.high:g} lies below value {self.value:g}; order them low <= value <= high")
+            raise ValueError(f"high {self.high:g} is below value {self.value:g}; order them low <= value <= high")
         return self
 
     @property
@@ -93,11 +92,11 @@ class Section(Model):
         if quantity.unit != unit:
             raise ValueError(f'unit {quantity.unit!r} is not {unit!r}; convert the numbers and write unit = "{unit}"')
         if cls.RANGED and (quantity.low is None or quantity.high is None):
-            raise ValueError("the range is missing; give low and high, for this number carries an uncertainty")
+            raise ValueError("the range is missing; give low and high, because this number is uncertain")
         numbers = [n for n in (quantity.low, quantity.value, quantity.high) if n is not None]
         if name not in cls.SIGNED and min(numbers) < 0:
             raise ValueError(f"{min(numbers):g} is negative; give a number that is not below zero")
         if name in cls.POSITIVE and min(numbers) <= 0:
-            raise ValueError("zero is no rate; give a number above zero")
+            raise ValueError("zero is not a rate; give a number above zero")
         if cls.WHOLE and any(n != int(n) for n in numbers):
             raise ValueError("a count or a width is a whole number; give value, low and high without a fraction")

@@ -1,4 +1,4 @@
-"""What a profile file may say: a chip, a chip's costs alone, a device for the ANN side."""
+"""Schema of profile files: a chip, a chip's costs alone, a device for the ANN."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class WordWidths(Section):
 
 
 class Limits(Section):
-    """What one core, one chip and one board can hold; None where no figure is published (one chip to a board).
+    """Capacity of one core, chip and board; None where no figure is published (chips_per_board: one chip).
 
-    Synapses of one axon in one core are a list: synapse_header_bits, then the synapses, in whole words of
-    synapse_word_bits; a list longer than synapses_per_list begins anew. delay_slots_per_core: accumulators, of which a
-    compartment takes 2**bits, bits those that hold its longest delay. compartments_per_soft_reset: of a neuron that is
-    reset by subtraction, else 1. image_tile_base: an image is cut into tiles
-    whose columns are a power of it, or all of them, and whose rows and channels are all divided by a power of it; any
-    tile where it is None. Cores hang on routers, cores_per_router each, in rows of mesh_columns routers.
+    The synapses of one axon in one core form a list: synapse_header_bits, then the synapses, in whole words of
+    synapse_word_bits; after synapses_per_list synapses a new list starts. delay_slots_per_core: accumulators; a
+    compartment uses 2**bits of them, where its longest delay fits in that many bits. compartments_per_soft_reset: of a
+    neuron that is reset by subtraction, else 1. image_tile_base: images are cut into tiles whose columns are a power of
+    it, or all columns, and whose rows and channels are those of the image divided by a power of it; None: any tile.
+    cores_per_router cores share a router; mesh_columns routers form a row.
     """
 
     UNITS: ClassVar[dict[str, str]] = {
@@ -92,12 +92,12 @@ class Limits(Section):
 
 
 class ChipEnergy(Section):
-    """Joules per event; an optional one that is missing falls back as said beside it.
+    """Joules per event; a missing optional value falls back as stated.
 
     synop: one weight read and added, dense format; synop_sparse, synop_conv: in those formats, else as synop.
     spike: what a spike costs at its source; message: each copy that leaves for a core, else contained in spike.
     hop: a message from one router to the next; chip_hop: from one chip to the next, else nothing.
-    host_message: a spike that a processor outside the cores puts in or takes out, else nothing.
+    host_message: a spike that a processor outside the cores injects or reads, else nothing.
     """
 
     UNIT = "J"
@@ -116,10 +116,10 @@ class ChipEnergy(Section):
 
 
 class ChipPower(Section):
-    """Watts drawn whatever the activity, while a network is loaded.
+    """Watts drawn while a network is loaded, regardless of activity.
 
     chips * (static_per_chip + host_per_chip + clock_per_hertz * time.clock) + cores in use * static_per_core;
-    host_per_chip: the processors beside the cores and the links, where a source tells them apart, else 0.
+    host_per_chip: the links and the processors outside the cores, where a source lists them separately, else 0.
     """
 
     UNITS: ClassVar[dict[str, str]] = {"clock_per_hertz": "W/Hz"}
@@ -135,8 +135,8 @@ class ChipPower(Section):
 class ChipTime(Section):
     """Seconds: the shortest step (its barrier), and the serial work of one core per event.
 
-    A missing optional one falls back: synop_sparse, synop_conv to synop, neuron_update_active to neuron_update; spike,
-    message, message_in, host_message to nothing. clock: cycles a second of a clocked chip.
+    A missing optional value falls back: synop_sparse, synop_conv to synop, neuron_update_active to neuron_update;
+    spike, message, message_in, host_message to nothing. clock: cycles per second of a clocked chip.
     """
 
     UNITS: ClassVar[dict[str, str]] = {"clock": "Hz"}
@@ -169,7 +169,7 @@ class DeviceEnergy(Section):
 
 
 class DevicePower(Section):
-    """Watts: `idle` always; `active` on top while an inference is in flight, beside operations."""
+    """Watts: `idle` always; `active` in addition while an inference runs, without its operations."""
 
     UNIT = "W"
     RANGED = True
@@ -179,7 +179,7 @@ class DevicePower(Section):
 
 
 class DeviceTime(Section):
-    """Sustained rates at batch 1 (operations or bytes a second), and seconds of overhead per call."""
+    """Sustained rates at batch 1 (operations or bytes per second), and seconds of overhead per call."""
 
     UNITS: ClassVar[dict[str, str]] = {
         "macs_per_second_float32": "MAC/s",
@@ -211,7 +211,7 @@ class ChipProfile(Model):
 
 
 class CostProfile(Model):
-    """A chip of which only the costs are known here: counted events can be priced, nothing is compiled for it."""
+    """A chip with known costs only: counted events can be priced, but nothing is compiled for it."""
 
     kind: Literal["costs"]
     name: Name
@@ -229,7 +229,7 @@ class DeviceProfile(Model):
     """A conventional device for the ANN: energy, power and time at batch 1, each number with its source.
 
     One inference takes overhead + max(macs / macs_per_second, bytes / bytes_per_second) and costs
-    macs * mac + bytes * memory_byte + time * active, and time * idle beside it as the static share.
+    macs * mac + bytes * memory_byte + time * active, plus time * idle as the static share.
     """
 
     kind: Literal["device"]
@@ -247,11 +247,11 @@ def constants(profile: ChipCosts | DeviceProfile) -> list[tuple[str, Quantity]]:
 
 
 def _walk(model: BaseModel, prefix: str) -> list[tuple[str, Quantity]]:
-    found: list[tuple[str, Quantity]] = []
+    quantities: list[tuple[str, Quantity]] = []
     for field in type(model).model_fields:
         value: Any = getattr(model, field)
         if isinstance(value, Quantity):
-            found.append((prefix + field, value))
+            quantities.append((prefix + field, value))
         elif isinstance(value, BaseModel):
-            found.extend(_walk(value, f"{prefix}{field}."))
-    return found
+            quantities.extend(_walk(value, f"{prefix}{field}."))
+    return quantities

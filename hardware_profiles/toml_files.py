@@ -1,4 +1,4 @@
-"""TOML files of sourced numbers: read, validated, and refused in one sentence that says what to mend."""
+"""Reads and validates TOML files of sourced numbers; each error is one message that states the fix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The file's content; raises InputError if it cannot be read or is no complete TOML."""
+    """The file's content; raises InputError if it cannot be read or is not complete TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -53,22 +53,22 @@ def validated(path: Path, model: type[M], content: Mapping[str, Any]) -> M:
 
 
 def _sentence(path: Path, model: type[BaseModel], errors: list[ErrorDetails]) -> str:
-    """One sentence on the error that explains most: a mistyped key, before the key it leaves missing."""
+    """One message on the most telling error: a mistyped key, before the key that it leaves missing."""
     first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     more = f" (and {len(errors) - 1} more to mend in this file)" if len(errors) > 1 else ""
-    where = [str(part) for part in first["loc"]]
-    return f"{path}: {_what(model, where, first)}{more}"
+    keys = [str(key) for key in first["loc"]]
+    return f"{path}: {_problem(model, keys, first)}{more}"
 
 
-def _what(model: type[BaseModel], where: list[str], error: ErrorDetails) -> str:
-    dotted, kind = ".".join(where), error["type"]
+def _problem(model: type[BaseModel], keys: list[str], error: ErrorDetails) -> str:
+    dotted, kind = ".".join(keys), error["type"]
     if kind == "extra_forbidden":
-        known = sorted(_model_at(model, where[:-1]).model_fields)
-        return f"{dotted} is an unknown key{nearest(where[-1], known)}; the keys there are {', '.join(known)}"
+        known = sorted(_model_at(model, keys[:-1]).model_fields)
+        return f"{dotted} is an unknown key{nearest(keys[-1], known)}; the keys there are {', '.join(known)}"
     if kind == "missing":
-        return _missing(_model_at(model, where[:-1]), where)
+        return _missing(_model_at(model, keys[:-1]), keys)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return _bare(_model_at(model, where), dotted, error["input"])
+        return _bare(_model_at(model, keys), dotted, error["input"])
     message = error["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return f"{dotted}: {message}"
@@ -76,26 +76,26 @@ def _what(model: type[BaseModel], where: list[str], error: ErrorDetails) -> str:
     return f"{dotted} = {error['input']!r} is refused: {message[:1].lower()}{message[1:]}{hint}"
 
 
-def _missing(parent: type[BaseModel], where: list[str]) -> str:
-    field = where[-1]
+def _missing(parent: type[BaseModel], keys: list[str]) -> str:
+    field = keys[-1]
     if parent is Quantity:
-        number = ".".join(where[:-1])
+        number = ".".join(keys[:-1])
         return f"{number} has no {field}; a number needs value, unit, source, kind and date; add {field} = ..."
-    if len(where) == 1 and _table_at(parent, field) is None:
+    if len(keys) == 1 and _table_at(parent, field) is None:
         return f'{field} is missing; write {field} = "..." at the top of the file'
-    return f"{'.'.join(where)} is missing; add the table [{'.'.join(where)}]"
+    return f"{'.'.join(keys)} is missing; add the table [{'.'.join(keys)}]"
 
 
 def _bare(model: type[BaseModel], dotted: str, value: object) -> str:
     if model is Quantity:
         table = "write it as a table with value, unit, source, kind and date"
         return f"{dotted} = {value!r} is a bare number without a source; {table}"
-    return f"{dotted} = {value!r} is no table; give it the keys {', '.join(model.model_fields)}"
+    return f"{dotted} = {value!r} is not a table; give it the keys {', '.join(model.model_fields)}"
 
 
-def _model_at(model: type[BaseModel], where: Iterable[str]) -> type[BaseModel]:
-    for part in where:
-        model = _table_at(model, part) or model
+def _model_at(model: type[BaseModel], keys: Iterable[str]) -> type[BaseModel]:
+    for key in keys:
+        model = _table_at(model, key) or model
     return model
 
 

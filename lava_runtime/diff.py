@@ -1,7 +1,7 @@
-"""Float against fixed point: where the two part, layer by layer, and which rounding is to blame.
+"""Float against fixed point: where the two differ, layer by layer, and which rounding causes it.
 
-The float network runs with the chip's timing (exporter/float_network/simulator.py), the program in the emulator, and step t of
-one is held against step t of the other. Long runs are cut into groups of samples, so that memory stays bounded.
+The float network runs with the chip's timing (exporter/float_network/simulator.py), the program in the emulator, and
+equal steps of both are compared. Long runs are split into groups of samples to bound memory.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from spikeport.exporter.quantisation.layer_trial import arriving_at
 from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, WordWidths
 from spikeport.lava_runtime.emulator.emulator import emulate
 
-from .inputs import check_input, extent
+from .inputs import check_input, steps_and_samples
 from .result import SimulationResult
 
 Inputs = Mapping[str, NDArray[np.int32]]
 Sent = Mapping[str, NDArray[Any]]
-"""Spikes (bool), or voltages in the network's units, (steps, batch, size) a population."""
+"""Spikes (bool), or voltages in the network's units, (steps, batch, size) per population."""
 Cause = Literal["weights", "decays", "thresholds", "biases", "delays", "dynamics"]
 CAUSES: tuple[Cause, ...] = (*PARTS, "dynamics")
 
-# numbers of u, v and s a group of samples may hold
+# limit of u, v and s values per group of samples
 _GROUP = 1 << 24
-# voltages differ where they are further apart than this part of the layer's largest
+# voltages differ if they are apart by more than this fraction of the layer's largest
 _APART = 0.01
-# u lives in (-limit, limit], v in [1 - limit, limit - 1] (lava_runtime/kernels.py)
+# u lives in (-limit, limit], v in [1 - limit, limit - 1] (exporter/neurons/cuba/cuba.py)
 _LIMIT = WordWidths().state_max + 1
 
 
@@ -52,7 +52,7 @@ _LIMIT = WordWidths().state_max + 1
 class Divergence:
     """The first spike that only one side has; neuron is an index into the population's shape.
 
-    chip_spikes: whether it is the chip's (of voltages: whether the chip's is the larger).
+    chip_spikes: True if the chip spikes (for voltages: if the chip's is larger).
     """
 
     step: int
@@ -65,10 +65,10 @@ class Divergence:
 class LayerDifference:
     """One population: counts over all of (sample, neuron, step), and how full its registers were.
 
-    differing: places where one side spikes and the other does not, or their voltages are more than 1 % of the layer's
-    largest apart; float_spikes, chip_spikes: spikes, or sums of |voltage|; u_peak: largest |u| before wrapping, in
-    parts of the register; u_beyond: places where u left the register and wrapped; v_limited: places where v stands at
-    its limit (below: at the upper one it spikes and is reset).
+    differing: values where only one side spikes, or whose voltages are apart by more than 1 % of the layer's largest;
+    float_spikes, chip_spikes: spikes, or sums of |voltage|; u_peak: largest |u| before wrapping, as a fraction of the
+    register; u_beyond: values of u that left the register and wrapped; v_limited: values of v at the lower limit (at
+    the upper one it spikes and is reset).
     """
 
     name: str
@@ -84,7 +84,7 @@ class LayerDifference:
 
     @property
     def share(self) -> float:
-        """Share of the compared places at which the two differ."""
+        """Fraction of the compared values that differ."""
         return self.differing / self.compared
 
     @property
@@ -99,9 +99,9 @@ class LayerDifference:
 class DiffReport:
     """Float against fixed point on a batch.
 
-    compared, differing: places and differing places of the outputs. causes: output places that differ from the float
-    network's when one thing alone is the chip's; dynamics: fixed point against real numbers with all the chip's
-    constants, which leaves rounding toward zero, wrapping and saturation.
+    compared, differing: values of the outputs. causes: output values that differ from the float network's if one thing
+    alone is the chip's; dynamics: fixed point against real numbers with all the chip's constants, which leaves rounding
+    toward zero, wrapping and saturation.
     """
 
     chip: str
@@ -120,58 +120,58 @@ class DiffReport:
 
     @property
     def same_winner(self) -> float:
-        """Share of the samples with the same winner: the neuron of the first output with most spikes."""
+        """Fraction of the samples with the same winner: the neuron of the first output with most spikes."""
         return self.same_winners / self.samples
 
     def share(self, cause: Cause) -> float:
-        """A cause's part of the sum of all causes, 0 if nothing differs."""
+        """A cause's fraction of the sum of all causes, 0 if nothing differs."""
         return self.causes[cause] / (sum(self.causes.values()) or 1)
 
     @property
     def first_layer(self) -> LayerDifference | None:
         """The layer that differs first: at the earliest step, the first of equals; None if nothing differs."""
-        found = [layer for layer in self.layers if layer.first is not None]
-        return min(found, key=lambda layer: layer.first.step if layer.first else 0, default=None)
+        differing = [layer for layer in self.layers if layer.first is not None]
+        return min(differing, key=lambda layer: layer.first.step if layer.first else 0, default=None)
 
 
 def diff(
     network: FloatNetwork,
     program: ChipProgram,
     x: InputArrays,
-    where: str = "input",
+    context: str = "input",
     progress: Callable[[int, int], None] | None = None,
 ) -> DiffReport:
     """Compare a network with the program compiled from it on x (time, batch, *input shape).
 
-    Runs as many steps as it takes for all answers to come out. progress: is told how many runs of a sample are done,
-    of how many: one in floating point, one on the chip, and one for each cause. Raises InputError for a bad input, or
-    a program that was not compiled from this network.
+    Runs until all answers are complete. progress: called with the finished and total runs of a sample: one in floating
+    point, one on the chip, and one per cause. Raises InputError for a bad input, or a program that was not compiled
+    from this network.
     """
     program = without_relays(program, {p.name for p in network.populations})
-    inputs = check_input(program, x, where)
+    inputs = check_input(program, x, context)
     variants: dict[Cause, FloatNetwork] = {part: substitute_quantised(network, program, part) for part in PARTS}
-    length, batch = extent(x)
+    length, batch = steps_and_samples(x)
     steps = length + program.pipeline_steps
-    places = steps * sum(p.size for p in program.populations)
-    size = max(1, _GROUP // places)
+    values = steps * sum(p.size for p in program.populations)
+    size = max(1, _GROUP // values)
     report: DiffReport | None = None
-    done = _Done(progress, batch * (2 + len(CAUSES)))
-    for begin in range(0, batch, size):
-        group = {name: np.ascontiguousarray(values[:, begin : begin + size]) for name, values in inputs.items()}
-        found = _diff_group(network, program, variants, group, steps, begin, done)
-        report = found if report is None else _joined(report, found)
+    done = _Progress(progress, batch * (2 + len(CAUSES)))
+    for start in range(0, batch, size):
+        group = {name: np.ascontiguousarray(values[:, start : start + size]) for name, values in inputs.items()}
+        group_report = _diff_group(network, program, variants, group, steps, start, done)
+        report = group_report if report is None else _joined(report, group_report)
     assert report is not None  # check_input refuses an empty batch
     return report
 
 
-class _Done:
-    """Adds up what is done for the progress display."""
+class _Progress:
+    """Counts finished runs for the progress display."""
 
     def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0
 
     def add(self, samples: int) -> None:
-        """Another run of so many samples is done."""
+        """Count another run of that many samples as done."""
         self._done += samples
         if self._progress is not None:
             self._progress(self._done, self._total)
@@ -183,32 +183,34 @@ def _diff_group(
     variants: Mapping[Cause, FloatNetwork],
     inputs: dict[str, NDArray[np.int32]],
     steps: int,
-    begin: int,
-    done: _Done,
+    start: int,
+    done: _Progress,
 ) -> DiffReport:
-    wanted = simulate_float(network, inputs, steps)
+    target = simulate_float(network, inputs, steps)
     batch = next(iter(inputs.values())).shape[1]
     done.add(batch)
     result = emulate(program, inputs, steps, "all")
     done.add(batch)
-    found = {p.name: _sent(program, result, p) for p in program.populations}
-    held = dequantised_network(program)
-    layers = tuple(_layer(p, program, wanted, result, found, inputs, begin) for p in program.populations)
+    sent = {p.name: _sent(program, result, p) for p in program.populations}
+    dequantised = dequantised_network(program)
+    layers = tuple(_layer(p, program, target, result, sent, inputs, start) for p in program.populations)
     causes: dict[Cause, int] = {}
     for cause, variant in variants.items():
-        causes[cause] = _outputs_differ(program, simulate_float(variant, inputs, steps).spikes, wanted.spikes)
+        causes[cause] = _outputs_differ(program, simulate_float(variant, inputs, steps).spikes, target.spikes)
         done.add(batch)
-    causes["dynamics"] = _outputs_differ(program, found, _in_units(simulate_float(held, inputs, steps).spikes, program))
+    causes["dynamics"] = _outputs_differ(
+        program, sent, _in_units(simulate_float(dequantised, inputs, steps).spikes, program)
+    )
     done.add(batch)
     first = program.outputs[0]
-    winners = found[first].sum(axis=0).argmax(axis=1) == wanted.counts[first].argmax(axis=1)
+    winners = sent[first].sum(axis=0).argmax(axis=1) == target.counts[first].argmax(axis=1)
     return DiffReport(
         chip=program.chip,
         samples=batch,
         steps=steps,
         same_winners=int(winners.sum()),
         compared=steps * batch * sum(program.source_size(name) for name in program.outputs),
-        differing=_outputs_differ(program, found, wanted.spikes),
+        differing=_outputs_differ(program, sent, target.spikes),
         layers=layers,
         causes=causes,
     )
@@ -219,7 +221,7 @@ def _outputs_differ(program: ChipProgram, ours: Sent, theirs: Sent) -> int:
 
 
 def differs(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where one side spikes and the other does not; voltages: where they are clearly apart."""
+    """Where only one side spikes; for voltages, where they are clearly apart."""
     if ours.dtype == np.bool_:
         different: NDArray[np.bool_] = ours != theirs
     else:
@@ -237,7 +239,7 @@ def _sent(program: ChipProgram, result: SimulationResult, population: Population
 
 
 def _in_units(sent: Sent, program: ChipProgram) -> Sent:
-    """What the held network sent, voltages in the network's units."""
+    """What the dequantised network sent, voltages in the network's units."""
     graded = {p.name for p in program.populations if p.payload_shift is not None}
     return {
         name: values / program.quantisation[name].scale if name in graded else values for name, values in sent.items()
@@ -253,13 +255,13 @@ def _state(result: SimulationResult, letter: str, population: Population) -> NDA
 def _layer(
     population: Population,
     program: ChipProgram,
-    wanted: FloatResult,
+    target: FloatResult,
     result: SimulationResult,
-    found: Sent,
+    sent: Sent,
     inputs: Inputs,
-    begin: int,
+    start: int,
 ) -> LayerDifference:
-    ours, theirs = found[population.name], wanted.spikes[population.name]
+    ours, theirs = sent[population.name], target.spikes[population.name]
     different = differs(ours, theirs)
     payloads = {p.name: _state(result, "s", p) for p in program.populations}
     peak, beyond = current_peak(population, program, _state(result, "u", population), {**inputs, **payloads})
@@ -267,7 +269,7 @@ def _layer(
         name=population.name,
         neurons=population.size,
         compared=different.size,
-        first=first_divergence(ours, theirs, population.shape, begin),
+        first=first_divergence(ours, theirs, population.shape, start),
         differing=int(np.count_nonzero(different)),
         float_spikes=_amount(theirs),
         chip_spikes=_amount(ours),
@@ -283,29 +285,29 @@ def _amount(sent: NDArray[Any]) -> float:
 
 
 def first_divergence(
-    chip: NDArray[Any], wanted: NDArray[Any], shape: tuple[int, ...], begin: int = 0
+    chip: NDArray[Any], target: NDArray[Any], shape: tuple[int, ...], start: int = 0
 ) -> Divergence | None:
     """The first step, then sample, then neuron at which two arrays (steps, batch, size) differ, or None.
 
-    begin: number of the first sample.
+    start: index of the first sample.
     """
-    different = differs(chip, wanted)
+    different = differs(chip, target)
     if not different.any():
         return None
-    place = np.unravel_index(int(different.argmax()), different.shape)
-    step, sample, neuron = (int(i) for i in place)
-    index = tuple(int(i) for i in np.unravel_index(neuron, shape))
-    larger = bool(chip[step, sample, neuron] > wanted[step, sample, neuron])
-    return Divergence(step, begin + sample, index, larger)
+    index = np.unravel_index(int(different.argmax()), different.shape)
+    step, sample, neuron = (int(i) for i in index)
+    position = tuple(int(i) for i in np.unravel_index(neuron, shape))
+    larger = bool(chip[step, sample, neuron] > target[step, sample, neuron])
+    return Divergence(step, start + sample, position, larger)
 
 
 def current_peak(
     population: Population, program: ChipProgram, u: NDArray[np.int32], sent: Mapping[str, NDArray[Any]]
 ) -> tuple[float, int]:
-    """The largest |u| before wrapping, in parts of 2**23, and how often it went beyond.
+    """The largest |u| before wrapping, as a fraction of 2**23, and how often it exceeded it.
 
-    A wrapped u does not show that it was: so each step is computed once more from the recorded u before it and what was
-    sent, (steps, batch, size) a node, which doubles hold exactly.
+    A recorded u does not show whether it wrapped, so each step is recomputed from the u before it and what was sent,
+    (steps, batch, size) per node, exactly in double precision.
     """
     keep = (DECAY_UNITY - 1 - cuba(population).du.astype(np.float64)) / DECAY_UNITY
     incoming = [
@@ -333,7 +335,7 @@ def current_peak(
 
 
 def _joined(first: DiffReport, second: DiffReport) -> DiffReport:
-    """Two groups of samples as one."""
+    """Two reports on groups of samples as one."""
     return replace(
         first,
         samples=first.samples + second.samples,
@@ -346,12 +348,12 @@ def _joined(first: DiffReport, second: DiffReport) -> DiffReport:
 
 
 def _joined_layer(a: LayerDifference, b: LayerDifference) -> LayerDifference:
-    met = [found for found in (a.first, b.first) if found is not None]
+    divergences = [first for first in (a.first, b.first) if first is not None]
     return LayerDifference(
         name=a.name,
         neurons=a.neurons,
         compared=a.compared + b.compared,
-        first=min(met, key=lambda d: (d.step, d.sample), default=None),
+        first=min(divergences, key=lambda d: (d.step, d.sample), default=None),
         differing=a.differing + b.differing,
         float_spikes=a.float_spikes + b.float_spikes,
         chip_spikes=a.chip_spikes + b.chip_spikes,

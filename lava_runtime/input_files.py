@@ -1,4 +1,4 @@
-"""Input of every kind that a network can be run on, from one file: X.npy, X.npz, or NIR's data (X.h5)."""
+"""Reads the input of a run from one file: X.npy, X.npz, or NIR's data (X.h5)."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _RANDOM = "random:"
 _RANDOM_STEPS, _RANDOM_SAMPLES = 32, 4
 
 
-class Entered(Protocol):
-    """What input is given to: a ChipProgram or a FloatNetwork."""
+class HasInputs(Protocol):
+    """A network that takes input: a ChipProgram or a FloatNetwork."""
 
     @property
     def inputs(self) -> tuple[InputPort, ...]:
-        """Where it enters."""
+        """The input ports."""
 
     @property
     def dt(self) -> float:
-        """Seconds a step."""
+        """Seconds per step."""
 
 
-def open_input(path: Path, program: Entered) -> InputArrays:
-    """What enters a program: one array (time, batch, *shape), or one by the name of each of several inputs.
+def open_input(path: Path, program: HasInputs) -> InputArrays:
+    """Read a program's input: one array (time, batch, *shape), or one per input by name if there are several.
 
-    .npy holds the one, .npz one a name, a .h5 or .hdf5 file NIR's data by node; `random:RATE` stands for spikes drawn
-    from a fixed seed, to try a network before there are data. Raises InputError.
+    .npy holds a single array, .npz one per name, .h5 or .hdf5 NIR's data by node; `random:RATE` draws spikes from a
+    fixed seed, to try a network before there is data. Raises InputError.
     """
     if str(path).startswith(_RANDOM):
         return _random_spikes(str(path).removeprefix(_RANDOM), program)
@@ -47,7 +47,7 @@ def open_input(path: Path, program: Entered) -> InputArrays:
         try:
             arrays = read_npz(path, largest=LARGEST_BYTES)
         except (OSError, NotWholeError) as error:
-            raise InputError(f"{path}: is no whole .npz file ({reason(error)}); save it with numpy.savez") from error
+            raise InputError(f"{path}: is not a whole .npz file ({reason(error)}); save it with numpy.savez") from error
     else:
         arrays = read_spikes(path, program.dt)
     shapes = {port.name: port.shape for port in program.inputs}
@@ -57,24 +57,24 @@ def open_input(path: Path, program: Entered) -> InputArrays:
         arrays, missing = {missing[0]: next(iter(arrays.values()))}, []
     if missing:
         raise InputError(f"{path}: has no array for input {missing[0]!r}; it holds {', '.join(arrays) or 'none'}")
-    chosen = {name: arrays[name] for name in shapes}
+    arrays_by_input = {name: arrays[name] for name in shapes}
     if path.suffix in ENDINGS:
-        # NIR's data know no shape but the number of neurons
-        for name, values in chosen.items():
+        # NIR's data has no shape but the number of neurons
+        for name, values in arrays_by_input.items():
             if values.shape[2:] == (int(np.prod(shapes[name])),):
-                chosen[name] = values.reshape(*values.shape[:2], *shapes[name])
-    return next(iter(chosen.values())) if len(chosen) == 1 else chosen
+                arrays_by_input[name] = values.reshape(*values.shape[:2], *shapes[name])
+    return next(iter(arrays_by_input.values())) if len(arrays_by_input) == 1 else arrays_by_input
 
 
-def _random_spikes(rate: str, program: Entered) -> InputArrays:
-    """0/1 spikes at a rate a step, the same at every call: 4 samples of 32 steps."""
+def _random_spikes(rate: str, program: HasInputs) -> InputArrays:
+    """0/1 spikes at a rate per step, the same in every call: 4 samples of 32 steps."""
     try:
         chance = float(rate)
     except ValueError:
         chance = -1.0
     if not 0 <= chance <= 1:
-        raise InputError(f"--input {_RANDOM}{rate}: a rate is a share of the steps; give {_RANDOM}0.1, or a file")
+        raise InputError(f"--input {_RANDOM}{rate}: a rate is a fraction of the steps; give {_RANDOM}0.1, or a file")
     rng = np.random.default_rng(0)
     shape = (_RANDOM_STEPS, _RANDOM_SAMPLES)
-    drawn = {p.name: (rng.random((*shape, *p.shape)) < chance).astype(np.uint8) for p in program.inputs}
-    return next(iter(drawn.values())) if len(drawn) == 1 else drawn
+    spikes = {p.name: (rng.random((*shape, *p.shape)) < chance).astype(np.uint8) for p in program.inputs}
+    return next(iter(spikes.values())) if len(spikes) == 1 else spikes

@@ -1,4 +1,4 @@
-"""Input to a simulation: reading X.npy and refusing what no axon could carry."""
+"""Input to a simulation: reads X.npy and rejects what the chip cannot receive."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from spikeport.common.npy import NotWholeError, map_npy
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays, InputPort
 
 
-def by_name(x: InputArrays) -> Mapping[str, NDArray[Any]]:
-    """The arrays that were given, one alone under the name ""."""
+def as_dict(x: InputArrays) -> Mapping[str, NDArray[Any]]:
+    """The input arrays by name; a single array gets the name ""."""
     return {"": x} if isinstance(x, np.ndarray) else x
 
 
-def extent(x: InputArrays) -> tuple[int, int]:
-    """Time steps and samples of what was given, 0 where it has no such axis."""
-    first = next(iter(by_name(x).values()), np.zeros(0))
+def steps_and_samples(x: InputArrays) -> tuple[int, int]:
+    """Number of time steps and samples, 0 where an axis is missing."""
+    first = next(iter(as_dict(x).values()), np.zeros(0))
     return (first.shape[0] if first.ndim else 0), (first.shape[1] if first.ndim > 1 else 0)
 
 
-def slice_samples(x: InputArrays, begin: int, end: int) -> InputArrays:
-    """Samples `begin` to `end` - 1 of what was given, not copied."""
+def slice_samples(x: InputArrays, start: int, stop: int) -> InputArrays:
+    """Samples `start` to `stop` - 1 of the input, not copied."""
     if isinstance(x, np.ndarray):
-        return x[:, begin:end]
-    return {name: values[:, begin:end] for name, values in x.items()}
+        return x[:, start:stop]
+    return {name: values[:, start:stop] for name, values in x.items()}
 
 
 def load_input(path: str | Path) -> NDArray[Any]:
     """Map an .npy file into memory without executing code; raises InputError for a missing, truncated or object file.
 
-    It is read from disk as it is used.
+    It is read from disk on access.
     """
     if not Path(path).is_file():
         hint = nearest_file(path)
@@ -43,62 +43,66 @@ def load_input(path: str | Path) -> NDArray[Any]:
     try:
         return map_npy(path)
     except (OSError, NotWholeError) as error:
-        raise InputError(f"{path}: is no whole .npy array ({reason(error)}); save it again with numpy.save") from error
+        raise InputError(
+            f"{path}: is not a whole .npy array ({reason(error)}); save it again with numpy.save"
+        ) from error
 
 
-def check_input(program: ChipProgram, x: InputArrays, where: str = "input") -> dict[str, NDArray[Any]]:
-    """The values entering each input port, integers (time, batch, size), from x (time, batch, *shape) or one a port.
+def check_input(program: ChipProgram, x: InputArrays, context: str = "input") -> dict[str, NDArray[Any]]:
+    """The integer values of each input port (time, batch, size), from x (time, batch, *shape) or one array per port.
 
     Integers are not copied: x may be larger than the memory.
-    Raises InputError for a wrong shape, an empty batch, NaN, a number that is no integer, or a payload that the chip's
-    spikes cannot carry.
+    Raises InputError for a wrong shape, an empty batch, NaN, a number that is not an integer, or a payload that the
+    chip's spikes cannot carry.
     """
     ports = {port.name: port for port in program.inputs}
     if isinstance(x, np.ndarray):
         if len(ports) > 1:
             raise InputError(
-                f"{where}: the network has several inputs ({', '.join(ports)}); one array cannot feed them all: "
+                f"{context}: the network has several inputs ({', '.join(ports)}); one array cannot feed them all: "
                 "give a .npz file with one array for each"
             )
-        return {name: _checked(program, port, x, where) for name, port in ports.items()}
+        return {name: _checked(program, port, x, context) for name, port in ports.items()}
     if set(x) != set(ports):
-        raise InputError(f"{where}: holds {', '.join(x) or 'nothing'}, but the inputs are {', '.join(ports)}")
-    found = {name: _checked(program, port, x[name], f"{where}: {name}") for name, port in ports.items()}
-    if len({values.shape[:2] for values in found.values()}) > 1:
-        raise InputError(f"{where}: its arrays have different numbers of time steps or samples; make them alike")
-    return found
+        raise InputError(f"{context}: holds {', '.join(x) or 'nothing'}, but the inputs are {', '.join(ports)}")
+    values = {name: _checked(program, port, x[name], f"{context}: {name}") for name, port in ports.items()}
+    if len({array.shape[:2] for array in values.values()}) > 1:
+        raise InputError(f"{context}: its arrays have different numbers of time steps or samples; make them the same")
+    return values
 
 
-def _checked(program: ChipProgram, port: InputPort, x: NDArray[Any], where: str) -> NDArray[Any]:
+def _checked(program: ChipProgram, port: InputPort, x: NDArray[Any], context: str) -> NDArray[Any]:
     if x.dtype.kind not in "biuf":
-        raise InputError(f"{where}: holds {x.dtype}, but spikes are 0/1 or integer payloads; save it as uint8 or int32")
+        raise InputError(
+            f"{context}: holds {x.dtype}, but spikes are 0/1 or integer payloads; save it as uint8 or int32"
+        )
     expected = ", ".join(["time", "batch", *map(str, port.shape)])
     if x.ndim < 2 or x.shape[2:] != port.shape:
-        raise InputError(f"{where}: has shape {x.shape}, but input {port.name!r} takes ({expected})")
+        raise InputError(f"{context}: has shape {x.shape}, but input {port.name!r} takes ({expected})")
     if x.shape[0] == 0 or x.shape[1] == 0:
-        raise InputError(f"{where}: has shape {x.shape}, which holds no samples or no time steps; give at least one")
+        raise InputError(f"{context}: has shape {x.shape}, which holds no samples or no time steps; give at least one")
     if x.dtype.kind == "f":
         if not np.isfinite(x).all():
             raise InputError(
-                f"{where}: holds NaN or infinity at {_first(~np.isfinite(x))}; give 0/1 spikes or integers"
+                f"{context}: holds NaN or infinity at {_first(~np.isfinite(x))}; give 0/1 spikes or integers"
             )
         if port.scale is not None:
             x = np.rint(x * port.scale)
         if np.any(x != np.rint(x)):
             raise InputError(
-                f"{where}: holds {x[x != np.rint(x)].flat[0]} at {_first(x != np.rint(x))}, which is no integer; "
+                f"{context}: holds {x[x != np.rint(x)].flat[0]} at {_first(x != np.rint(x))}, which is not an integer; "
                 "encode real values as spikes first"
             )
     low, high = float(x.min()), float(x.max())
     if (low < 0 or high > 1) and program.widths.message_bits == 0:
         raise InputError(
-            f"{where}: holds payloads from {low:.0f} to {high:.0f}, but spikes of {program.chip} carry none; "
+            f"{context}: holds payloads from {low:.0f} to {high:.0f}, but spikes of {program.chip} carry none; "
             "give 0/1 spikes or compile for a chip with graded spikes"
         )
     limit = 2.0 ** max(program.widths.message_bits - 1, 0)
     if low < -limit or high > max(limit - 1, 1):
         raise InputError(
-            f"{where}: holds {low:.0f} to {high:.0f}, but payloads of {program.chip} have "
+            f"{context}: holds {low:.0f} to {high:.0f}, but payloads of {program.chip} have "
             f"{program.widths.message_bits} bit; scale the input"
         )
     flat = x.reshape(*x.shape[:2], port.size)
@@ -117,5 +121,5 @@ def graded_nodes(program: ChipProgram, inputs: Mapping[str, NDArray[Any]]) -> se
     }
 
 
-def _first(where: NDArray[np.bool_]) -> list[int]:
-    return [int(i) for i in np.argwhere(where)[0]]
+def _first(mask: NDArray[np.bool_]) -> list[int]:
+    return [int(i) for i in np.argwhere(mask)[0]]

@@ -1,4 +1,4 @@
-"""What a simulation gives back, and its file (.npz)."""
+"""The result of a simulation, and its file (.npz)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.program.chip_program import ChipProgram, Population
 
 Record = Literal["spikes", "layers", "all"]
-"""What is kept step by step: the outputs' spikes, every layer's, or every layer's and all states."""
+"""Recorded per step: the outputs' spikes, every layer's, or every layer's and all states."""
 
 Allocator = Callable[[str, tuple[int, ...], type], NDArray[Any]]
-"""(name, shape, integer type): an array of zeros for what is recorded under that name."""
+"""(name, shape, integer type): allocates zeros for what is recorded under that name."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SimulationResult:
     neuron_counts: input or population name -> int32 (batch, *shape), spikes over the whole run.
     states: "s/NAME" as spikes, where record is "layers" or "all", and "STATE/NAME" int32 for every state of the neuron
     model (u, v), where it is "all"; each (steps, batch, *shape).
-    seconds: what the run took ("build", "run").
+    seconds: duration of the run ("build", "run").
     """
 
     spikes: Mapping[str, NDArray[Any]]
@@ -53,13 +53,13 @@ class SimulationResult:
         return {name: n.reshape(len(n), -1).sum(axis=1, dtype=np.int64) for name, n in self.neuron_counts.items()}
 
     def output_counts(self, window: slice = slice(None)) -> NDArray[np.int64]:
-        """Output spikes a class over a window of steps, (batch, classes)."""
+        """Output spikes per class over a window of steps, (batch, classes)."""
         spikes = self.output[window]
         counts: NDArray[np.int64] = spikes.reshape(*spikes.shape[:2], -1).sum(axis=0, dtype=np.int64)
         return counts
 
     def winners(self) -> NDArray[np.int64]:
-        """The output neuron with the most spikes, a sample (the first of equals)."""
+        """The output neuron with the most spikes per sample (the first of equals)."""
         return np.asarray(self.output_counts().argmax(axis=1), dtype=np.int64)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -68,58 +68,58 @@ class SimulationResult:
         named: dict[str, NDArray[Any]] = {"spikes": self.spikes[first]}
         named |= {f"spikes/{name}": self.spikes[name] for name in others}
         named |= {f"counts/{name}": values for name, values in self.counts().items()}
-        # a neuron spikes at most once a step, which says how many bytes a count takes
+        # a neuron spikes at most once per step, which bounds the bytes of a count
         kind = next(k for k in (np.uint8, np.uint16, np.int32) if self.steps <= np.iinfo(k).max)
         named |= {f"neuron_counts/{name}": values.astype(kind) for name, values in self.neuron_counts.items()}
         return named | dict(self.states)
 
     def save(self, path: str | Path) -> None:
-        """Write OUT.npz; it appears only when it is whole. Raises InputError if it cannot be written."""
+        """Write OUT.npz, which appears only when complete. Raises InputError if it cannot be written."""
         save_arrays(path, self.arrays())
 
 
 def load_result(path: str | Path, program: ChipProgram) -> SimulationResult:
     """Read OUT.npz, the run of this program; raises InputError if it is broken, or of another program."""
-    with np.load(_whole(path), allow_pickle=False) as file:
-        held = set(file.files)
+    with np.load(_readable(path), allow_pickle=False) as file:
+        stored = set(file.files)
     first, *others = program.outputs
     outputs = {first: "spikes"} | {name: f"spikes/{name}" for name in others}
     counts = {node.name: f"neuron_counts/{node.name}" for node in program.nodes}
-    states = [f"{s}/{p.name}" for p in program.populations for s in ("s", *p.STATES) if f"{s}/{p.name}" in held]
-    if missing := sorted({*outputs.values(), *counts.values()} - held):
-        raise InputError(f"{path}: has no array {missing[0]!r}, so it is no run of this network; give its OUT.npz")
-    found = read_arrays(path, *outputs.values(), *counts.values(), *states)
+    states = [f"{s}/{p.name}" for p in program.populations for s in ("s", *p.STATES) if f"{s}/{p.name}" in stored]
+    if missing := sorted({*outputs.values(), *counts.values()} - stored):
+        raise InputError(f"{path}: has no array {missing[0]!r}, so it is not a run of this network; give its OUT.npz")
+    arrays = read_arrays(path, *outputs.values(), *counts.values(), *states)
     shapes = {array: program.source_shape(name) for name, array in (outputs | counts).items()}
     shapes |= {array: program.source_shape(array.split("/", 1)[1]) for array in states}
     for array, shape in shapes.items():
-        if found[array].shape[1 if array in counts.values() else 2 :] != shape:
+        if arrays[array].shape[1 if array in counts.values() else 2 :] != shape:
             raise InputError(
-                f"{path}: array {array!r} has shape {found[array].shape}, but the network's layer has {shape}; "
+                f"{path}: array {array!r} has shape {arrays[array].shape}, but the network's layer has {shape}; "
                 "give a run of this network"
             )
-    spikes = {name: found[array] for name, array in outputs.items()}
+    spikes = {name: arrays[array] for name, array in outputs.items()}
     return SimulationResult(
         spikes,
-        {name: found[array].astype(np.int32) for name, array in counts.items()},
+        {name: arrays[array].astype(np.int32) for name, array in counts.items()},
         len(spikes[first]),
-        {array: found[array] for array in states},
+        {array: arrays[array] for array in states},
     )
 
 
-def _whole(path: str | Path) -> str | Path:
-    # says what is wrong with a file that is none
+def _readable(path: str | Path) -> str | Path:
+    # raises with the reason if the file is broken
     read_arrays(path)
     return path
 
 
 def zeros_in_memory(_: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
-    """Room in memory."""
+    """An array of zeros in memory."""
     return np.zeros(shape, kind)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What is kept of one population as it runs: n counts spikes (batch, size), s and states (steps, batch, size)."""
+    """The arrays recorded for one population: n counts spikes (batch, size), s and states (steps, batch, size)."""
 
     n: NDArray[np.int32]
     s: NDArray[Any] | None
@@ -132,41 +132,41 @@ class Recording:
         times: tuple[int, int],
         output: bool,
         record: Record,
-        room: Allocator = zeros_in_memory,
+        allocate: Allocator = zeros_in_memory,
     ) -> Recording:
-        """Room for (steps, batch) spikes of an output or where layers are asked for, for states where all is."""
+        """Allocate for times (steps, batch): spikes of outputs or if layers are recorded, states if all are."""
         everything = record == "all"
         shape = (*times, population.size)
         spikes = np.int32 if population.GRADED else np.uint8
         return cls(
             np.zeros(shape[1:], np.int32),
-            room(f"s/{population.name}", shape, spikes) if output or record != "spikes" else None,
-            {n: room(f"{n}/{population.name}", shape, np.int32) for n in population.STATES} if everything else {},
+            allocate(f"s/{population.name}", shape, spikes) if output or record != "spikes" else None,
+            {n: allocate(f"{n}/{population.name}", shape, np.int32) for n in population.STATES} if everything else {},
         )
 
     def of(self, group: slice) -> Recording:
-        """The part of a group of samples, sharing memory."""
+        """The slice of a group of samples, sharing memory."""
         spikes = None if self.s is None else self.s[:, group]
         return Recording(self.n[group], spikes, {name: values[:, group] for name, values in self.states.items()})
 
     def part(self, compartments: slice) -> Recording:
-        """The part of some compartments, sharing memory."""
+        """The slice of some compartments, sharing memory."""
         spikes = None if self.s is None else self.s[..., compartments]
         states = {name: values[..., compartments] for name, values in self.states.items()}
         return Recording(self.n[:, compartments], spikes, states)
 
     @property
     def nbytes(self) -> int:
-        """What it holds."""
+        """Size of all arrays in bytes."""
         return sum(values.nbytes for values in (self.n, self.s, *self.states.values()) if values is not None)
 
-    def take(self, steps: slice, sent: NDArray[Any] | None, states: Mapping[str, NDArray[np.int32]]) -> None:
-        """Keep what is kept of these steps, of a single one where states are; sent: (steps, batch, size)."""
+    def write(self, steps: slice, spikes: NDArray[Any] | None, states: Mapping[str, NDArray[np.int32]]) -> None:
+        """Record these steps, a single one if states are recorded; spikes: (steps, batch, size)."""
         if self.s is not None:
-            assert sent is not None
-            self.s[steps] = sent
-        for name, kept in self.states.items():
-            kept[steps] = states[name]
+            assert spikes is not None
+            self.s[steps] = spikes
+        for name, values in self.states.items():
+            values[steps] = states[name]
 
 
 def collect(
@@ -177,32 +177,32 @@ def collect(
     seconds: Mapping[str, float],
     record: Record,
 ) -> SimulationResult:
-    """Put a run's arrays into the shapes of the network."""
+    """Build the result: a run's arrays in the shapes of the network."""
 
     def shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         return values.reshape(*values.shape[:-1], *shape)
 
-    counts, states, spikes = {}, {}, {}
+    counts, states, output_spikes = {}, {}, {}
     for port in program.inputs:
         counts[port.name] = shaped(_entered(inputs[port.name][:steps]), port.shape)
     for population in program.populations:
-        kept = recordings[population.name]
-        counts[population.name] = shaped(kept.n, population.shape)
-        if record != "spikes" and kept.s is not None:
-            states[f"s/{population.name}"] = shaped(kept.s, population.shape)
-        for name, values in kept.states.items():
+        recording = recordings[population.name]
+        counts[population.name] = shaped(recording.n, population.shape)
+        if record != "spikes" and recording.s is not None:
+            states[f"s/{population.name}"] = shaped(recording.s, population.shape)
+        for name, values in recording.states.items():
             states[f"{name}/{population.name}"] = shaped(values, population.shape)
-        if population.name in program.outputs and kept.s is not None:
-            spikes[population.name] = shaped(kept.s, population.shape)
-    ordered = {name: spikes[name] for name in program.outputs}
+        if population.name in program.outputs and recording.s is not None:
+            output_spikes[population.name] = shaped(recording.s, population.shape)
+    ordered = {name: output_spikes[name] for name in program.outputs}
     return SimulationResult(ordered, counts, steps, states, seconds)
 
 
 def _entered(values: NDArray[Any]) -> NDArray[np.int32]:
-    """Spikes of an input, (batch, size), a few steps at a time: it may be larger than the memory."""
+    """Spikes of an input, (batch, size), a few steps at a time, because it may exceed memory."""
     total = np.zeros(values.shape[1:], np.int32)
-    for begin in range(0, len(values), 64):
-        total += np.count_nonzero(values[begin : begin + 64], axis=0).astype(np.int32)
+    for start in range(0, len(values), 64):
+        total += np.count_nonzero(values[start : start + 64], axis=0).astype(np.int32)
     return total
 
 

@@ -1,8 +1,8 @@
-"""Parts of a run on disk: samples cut into chunks, each chunk's arrays in a folder, all of them one OUT.npz in the end.
+"""The chunks of a run on disk: samples are split into chunks with a folder each, joined into OUT.npz at the end.
 
-FOLDER/run.json            what is run, by digest: a folder that holds another run is not taken for this one
-FOLDER/00000-00128/        the arrays of samples 0 to 127, written under another name and renamed when whole;
-                           chunk.json: their names and digest, those of the run and of the input that gave them
+FOLDER/run.json            digest of the run, so that another run's folder is not mistaken for this one's
+FOLDER/00000-00128/        the arrays of samples 0 to 127, written under another name and renamed when complete;
+                           chunk.json: their names, and the digests of the arrays, the run and the input
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
-from .inputs import by_name, extent
+from .inputs import as_dict, steps_and_samples
 from .result import Record
 
 _RUN = "run.json"
 _NOTE = "chunk.json"
-# a chunk's recorded arrays and input; more samples a chunk make the kernels faster up to about 128
+# a chunk's recorded arrays and input; the kernels get faster with up to about 128 samples per chunk
 _CHUNK_BYTES = 256 << 20
 _CHUNK_SAMPLES = 128
 
@@ -46,14 +46,14 @@ class ChunkStore:
 
     @classmethod
     def open(cls, folder: Path, digest: str) -> ChunkStore:
-        """The folder of the run of that digest, emptied of another run's chunks; raises InputError if it is no such.
+        """The folder of the run with that digest, emptied of another run's chunks; raises InputError for other folders.
 
-        To be called by the one process that holds the output's lock.
+        Only the process that holds the output's lock may call it.
         """
         note = folder / _RUN
         if folder.exists():
             if not note.is_file():
-                raise InputError(f"{folder}: is in the way of a run's parts; move it, or choose another -o")
+                raise InputError(f"{folder}: is in the way of a run's chunks; move it, or choose another -o")
             if _read_note(note).get("digest") != digest:
                 shutil.rmtree(folder)
         write_text(note, json.dumps({"digest": digest}))
@@ -61,41 +61,41 @@ class ChunkStore:
 
     def has(self, chunk: Chunk) -> bool:
         """Whether a chunk is done."""
-        return self._place(chunk).is_dir()
+        return self._folder_of(chunk).is_dir()
 
     def keep_only(self, inputs: Mapping[Chunk, str]) -> None:
-        """Delete the chunks that another run or another input gave; inputs: each one's digest."""
+        """Delete the chunks of another run or another input; inputs: the digest of each chunk's input."""
         for chunk, digest in inputs.items():
             if self.has(chunk) and not self._is_of(chunk, digest):
-                shutil.rmtree(self._place(chunk))
+                shutil.rmtree(self._folder_of(chunk))
 
     def put(self, chunk: Chunk, digest: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep a chunk's arrays, which the input of that digest gave; it is there only when it is whole."""
-        place = self._place(chunk)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=self.folder))
+        """Store a chunk's arrays, computed from the input with that digest; it appears only when complete."""
+        target = self._folder_of(chunk)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=self.folder))
         for index, values in enumerate(arrays.values()):
             np.save(temporary / f"{index}.npy", values, allow_pickle=False)
         note = {"names": list(arrays), "run": self.digest, "input": digest, "arrays": _digest(arrays)}
         (temporary / _NOTE).write_text(json.dumps(note), encoding="utf-8")
         try:
-            temporary.replace(place)
+            temporary.replace(target)
         except OSError:
-            # the same chunk was run elsewhere, too, and is there; whose it is is looked at when it is taken
-            if not place.is_dir():
+            # another worker has stored the same chunk; `drop_wrong` checks it before it is used
+            if not target.is_dir():
                 raise
             shutil.rmtree(temporary)
 
     def drop_wrong(self, inputs: Mapping[Chunk, str]) -> list[Chunk]:
-        """Delete the chunks that are damaged, or that another run or another input gave; returns them."""
+        """Delete and return the chunks that are damaged or belong to another run or another input."""
         wrong = [chunk for chunk, digest in inputs.items() if not self._is_whole(chunk, digest)]
         for chunk in wrong:
-            shutil.rmtree(self._place(chunk), ignore_errors=True)
+            shutil.rmtree(self._folder_of(chunk), ignore_errors=True)
         return wrong
 
     def get(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
         """A chunk's arrays by name, mapped from disk."""
-        place, names = self._place(chunk), self._note(chunk)["names"]
-        return {name: np.load(place / f"{i}.npy", mmap_mode="r", allow_pickle=False) for i, name in enumerate(names)}
+        target, names = self._folder_of(chunk), self._note(chunk)["names"]
+        return {name: np.load(target / f"{i}.npy", mmap_mode="r", allow_pickle=False) for i, name in enumerate(names)}
 
     def remove(self) -> None:
         """Delete the folder."""
@@ -112,14 +112,14 @@ class ChunkStore:
             return False
 
     def _note(self, chunk: Chunk) -> dict[str, Any]:
-        return _read_note(self._place(chunk) / _NOTE)
+        return _read_note(self._folder_of(chunk) / _NOTE)
 
-    def _place(self, chunk: Chunk) -> Path:
+    def _folder_of(self, chunk: Chunk) -> Path:
         return self.folder / f"{chunk[0]:05d}-{chunk[1]:05d}"
 
 
 def _read_note(path: Path) -> dict[str, Any]:
-    """What a note says; nothing, if it is not whole."""
+    """The content of a note, empty if it is damaged."""
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -128,62 +128,62 @@ def _read_note(path: Path) -> dict[str, Any]:
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Of arrays by name, with their types and shapes, in order."""
-    found = hashlib.sha256()
+    """Digest of arrays in order, with their names, types and shapes."""
+    hasher = hashlib.sha256()
     for name, values in arrays.items():
-        found.update(repr((name, values.dtype.str, values.shape)).encode())
-        found.update(np.ascontiguousarray(values).data if values.size else b"")
-    return found.hexdigest()
+        hasher.update(repr((name, values.dtype.str, values.shape)).encode())
+        hasher.update(np.ascontiguousarray(values).data if values.size else b"")
+    return hasher.hexdigest()
 
 
-def save_joined(parts: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int) -> None:
-    """Write the chunks' arrays as one .npz file, the very one that the whole run at once would save."""
-    save_arrays(path, {name: _joined([part[name] for part in parts], name) for name in parts[0]}, threads)
+def save_joined(chunks: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int) -> None:
+    """Write the chunks' arrays as one .npz file, identical to that of an undivided run."""
+    save_arrays(path, {name: _joined([chunk[name] for chunk in chunks], name) for name in chunks[0]}, threads)
 
 
-def _joined(parts: list[NDArray[Any]], name: str) -> Blocks:
-    """Parts along the samples' axis: the first of counts, the second of arrays that begin with time."""
+def _joined(chunks: list[NDArray[Any]], name: str) -> Blocks:
+    """Chunks joined along the samples' axis: the first of counts, the second of arrays whose first axis is time."""
     axis = 0 if name.startswith(("counts/", "neuron_counts/")) else 1
-    shape = list(parts[0].shape)
-    shape[axis] = sum(part.shape[axis] for part in parts)
+    shape = list(chunks[0].shape)
+    shape[axis] = sum(chunk.shape[axis] for chunk in chunks)
 
     def pieces() -> Iterable[NDArray[Any]]:
         if axis == 0:
-            yield from parts
+            yield from chunks
         else:
             for step in range(shape[0]):
-                yield np.concatenate([part[step] for part in parts])
+                yield np.concatenate([chunk[step] for chunk in chunks])
 
-    return Blocks(tuple(shape), parts[0].dtype, pieces)
+    return Blocks(tuple(shape), chunks[0].dtype, pieces)
 
 
 def split_samples(program: ChipProgram, x: InputArrays, steps: int, record: Record) -> list[Chunk]:
-    """Cut the samples into chunks: alike for any number of workers, at least 16 where there are as many samples."""
-    batch = extent(x)[1]
-    entering = sum(values.nbytes for values in by_name(x).values())
-    a_sample = recorded_bytes(program, steps, record) + entering // batch
-    size = max(1, min(_CHUNK_SAMPLES, -(-batch // 16), _CHUNK_BYTES // max(a_sample, 1)))
-    return [(begin, min(begin + size, batch)) for begin in range(0, batch, size)]
+    """Split the samples into chunks: the same for any number of workers, at least 16 if there are as many samples."""
+    batch = steps_and_samples(x)[1]
+    input_bytes = sum(values.nbytes for values in as_dict(x).values())
+    bytes_per_sample = recorded_bytes(program, steps, record) + input_bytes // batch
+    size = max(1, min(_CHUNK_SAMPLES, -(-batch // 16), _CHUNK_BYTES // max(bytes_per_sample, 1)))
+    return [(start, min(start + size, batch)) for start in range(0, batch, size)]
 
 
 def recorded_bytes(program: ChipProgram, steps: int, record: Record) -> int:
-    """What is kept of one sample, about."""
+    """Approximate bytes recorded per sample."""
     if record == "spikes":
         return 4 * steps * sum(program.source_size(name) for name in program.outputs)
     return 4 * steps * sum(p.size * (1 + (len(p.STATES) if record == "all" else 0)) for p in program.populations)
 
 
 def digest_of(x: InputArrays, *others: object) -> str:
-    """What tells one input, and what else is given, from another."""
-    arrays = by_name(x)
-    found = hashlib.sha256(repr((array_forms(x), others)).encode())
+    """Digest of an input and of further values."""
+    arrays = as_dict(x)
+    hasher = hashlib.sha256(repr((array_forms(x), others)).encode())
     for name in sorted(arrays):
         for values in arrays[name]:
-            found.update(np.ascontiguousarray(values).data)
-    return found.hexdigest()
+            hasher.update(np.ascontiguousarray(values).data)
+    return hasher.hexdigest()
 
 
 def array_forms(x: InputArrays) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and type of each array."""
-    arrays = by_name(x)
+    arrays = as_dict(x)
     return [(name, arrays[name].shape, arrays[name].dtype.str) for name in sorted(arrays)]

@@ -1,4 +1,4 @@
-"""One function for all three backends."""
+"""Runs a program on any of the three backends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.lava_backend.child import run_lava
 
-from .inputs import check_input, extent
+from .inputs import check_input, steps_and_samples
 from .result import Allocator, Record, SimulationResult, zeros_in_memory
 
 Backend = Literal["lava", "stock", "emulator"]
@@ -20,8 +20,8 @@ DEFAULT_LIMIT_SECONDS = 600.0
 
 
 def answer_steps(program: ChipProgram, x: InputArrays) -> int:
-    """Steps of the chip until the answers to all of x are out: those of x, and the pipeline's."""
-    return extent(x)[0] + program.pipeline_steps
+    """Chip steps until all answers to x are complete: the steps of x and those of the pipeline."""
+    return steps_and_samples(x)[0] + program.pipeline_steps
 
 
 def simulate(
@@ -32,23 +32,23 @@ def simulate(
     record: Record = "spikes",
     limit_seconds: float = DEFAULT_LIMIT_SECONDS,
     progress: Callable[[int, int], None] | None = None,
-    where: str = "input",
+    context: str = "input",
     threads: int | None = None,
-    room: Allocator = zeros_in_memory,
+    allocate: Allocator = zeros_in_memory,
 ) -> SimulationResult:
-    """Run a program on x (time, batch, *input shape), one a name for several inputs, of 0/1 spikes or payloads.
+    """Run a program on 0/1 spikes or payloads x (time, batch, *input shape), one array per name for several inputs.
 
-    steps: time steps of the chip, default as many as it takes for every answer to come out (`answer_steps`). threads
-    and room: see spikeport.lava_runtime.emulator.emulator.emulate; the other backends have their own processes and files. All backends
-    give equal arrays. Raises InputError for bad input and BackendError if Lava is missing, fails or takes longer than
-    limit_seconds.
+    steps: time steps of the chip, by default enough for every answer (`answer_steps`). threads and allocate: see
+    `emulator.emulator.emulate`; the other backends have their own processes and files. All backends give equal arrays.
+    context: names the input in errors. Raises InputError for bad input and BackendError if Lava is missing, fails or
+    takes longer than limit_seconds.
     """
     check_choice("backend", backend, BACKENDS)
     check_choice("record", record, RECORDS)
     if steps is not None and steps < 1:
         raise InputError(f"steps is {steps}, but a run takes at least one time step")
-    inputs = check_input(program, x, where)
+    inputs = check_input(program, x, context)
     length = steps if steps is not None else answer_steps(program, x)
     if backend == "emulator":
-        return emulate(program, inputs, length, record, progress, threads, room)
+        return emulate(program, inputs, length, record, progress, threads, allocate)
     return run_lava(program, inputs, length, backend, record, limit_seconds, progress)

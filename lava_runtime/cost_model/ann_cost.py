@@ -1,12 +1,12 @@
-"""What one inference of the ANN twin costs on a conventional device, by the same rules: estimates with ranges.
+"""Cost of one inference of the ANN twin on a conventional device, by the same rules: estimates with ranges.
 
     call    = overhead + max(batch * macs / macs_per_second, moved / bytes_per_second)
     moved   = bytes of weights once + batch * bytes of activations
     dynamic = macs * mac + moved / batch * memory_byte + call / batch * active      of one inference
     static  = call / batch * idle
 
-bytes: every weight once a call and every activation written and read once, at the precision's width. At batch 1 a call
-is one inference; in a batch an answer waits for the whole call.
+bytes: every weight once per call and every activation written and read once, at the precision's width. At batch 1 a
+call is one inference; in a batch an answer waits for the whole call.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BYTES: dict[Precision, int] = {"float32": 4, "int8": 1}
 
 @dataclass(frozen=True)
 class TwinLayerSize:
-    """What counts of one layer: multiply-accumulates, weights and biases, inputs and outputs."""
+    """Size of one layer: multiply-accumulates, weights and biases, inputs and outputs."""
 
     macs: int
     parameters: int
@@ -58,7 +58,7 @@ class DeviceCost:
 
     @property
     def seconds(self) -> Estimate:
-        """Seconds of the device for one inference: the inverse of its throughput."""
+        """Seconds per inference: the inverse of the throughput."""
         return self.latency * (1 / self.batch)
 
 

@@ -1,9 +1,9 @@
-"""Joules: events times constants (dynamic), power times time (static), apart.
+"""Joules: events times constants (dynamic) and power times time (static), separately.
 
     dynamic = sum over kinds of event of count * constant
     static  = (chips * (static_per_chip + host_per_chip + clock_per_hertz * clock) + cores * static_per_core) * time
 
-The ends of a range are sums of ends, as if all errors pointed one way: wide, and on the safe side.
+The ends of a range are sums of ends, as if all errors had the same sign: wide, and on the safe side.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .estimate import Estimate
 from .events import Events
 
 
-def dynamic_parts(events: Events, energy: ChipEnergy) -> dict[str, Estimate]:
+def dynamic_energy_by_event(events: Events, energy: ChipEnergy) -> dict[str, Estimate]:
     """Joules by kind of event: synops, neuron updates, spikes, messages, hops, host."""
     synops = (
         events.synops_dense.times(Estimate.of(energy.synop))
@@ -36,11 +36,11 @@ def dynamic_parts(events: Events, energy: ChipEnergy) -> dict[str, Estimate]:
 
 def dynamic_energy(events: Events, energy: ChipEnergy) -> Estimate:
     """Joules that the events cost."""
-    return sum(dynamic_parts(events, energy).values(), Estimate.zero())
+    return sum(dynamic_energy_by_event(events, energy).values(), Estimate.zero())
 
 
-def static_parts(chip: ChipCosts, chips: float, cores: float) -> dict[str, Estimate]:
-    """Watts while a network is loaded, by what draws them: leakage, host, clock."""
+def static_power_by_source(chip: ChipCosts, chips: float, cores: float) -> dict[str, Estimate]:
+    """Watts while a network is loaded, by source: leakage, host, clock."""
     power = chip.power
     clock = optional(power.clock_per_hertz).times(optional(chip.time.clock))
     return {
@@ -51,10 +51,10 @@ def static_parts(chip: ChipCosts, chips: float, cores: float) -> dict[str, Estim
 
 
 def static_power(chip: ChipCosts, chips: float, cores: float) -> Estimate:
-    """Watts while a network is loaded, whatever it does."""
-    return sum(static_parts(chip, chips, cores).values(), Estimate.zero())
+    """Watts while a network is loaded, independent of activity."""
+    return sum(static_power_by_source(chip, chips, cores).values(), Estimate.zero())
 
 
 def optional(quantity: Quantity | None) -> Estimate:
-    """A constant's range; a missing one is nothing."""
+    """A constant's range, zero if it is missing."""
     return Estimate.zero() if quantity is None else Estimate.of(quantity)

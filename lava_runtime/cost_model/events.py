@@ -1,4 +1,4 @@
-"""What happens in one inference, counted: everything that a chip's constants are multiplied with."""
+"""Event counts of one inference, which a chip's constants are multiplied with."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NOTHING = Estimate.zero()
 class Events:
     """Counts of one inference, over all its steps; a count that is not known exactly is a range.
 
-    synops_*: synaptic operations by the format in which the core holds the synapse. updates_active: neuron updates
+    synops_*: synaptic operations by the format in which the core stores the synapse. updates_active: neuron updates
     with input in that step. messages: copies of spikes that leave for a core. hops, chip_hops: steps of a message
-    from router to router, from chip to chip. host_messages: spikes put in or taken out by processors beside the cores.
+    from router to router, from chip to chip. host_messages: spikes injected or read by processors outside the cores.
     """
 
     synops_dense: Estimate = NOTHING

@@ -43,5 +43,5 @@ def core_time(core: CoreStep, time: ChipTime) -> Estimate:
 
 
 def step_time(slowest: Estimate, host_messages: Estimate, time: ChipTime) -> Estimate:
-    """Seconds of a step: barrier, slowest core, and what the host puts in and takes out."""
+    """Seconds of a step: barrier, slowest core, and the host's injected and read spikes."""
     return Estimate.of(time.step_minimum) + slowest + host_messages.times(optional(time.host_message))

@@ -1,4 +1,4 @@
-"""The emulator backend: the chip's integers without Lava, on any current Python, on all cores."""
+"""The emulator backend: the chip's integer arithmetic without Lava, on all cores."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from spikeport.lava_runtime.result import Allocator, Record, Recording, Simulati
 
 from .neuron_parallel import NeuronParallelRun, can_split_neurons
 from .population_state import synapses_of
-from .sample_parallel import GroupRunner, cut
-from .update_order import UpdateGroup, stages
+from .sample_parallel import GroupRunner, partition
+from .update_order import UpdateGroup, update_order
 
-# elements from which two threads gain, in circles a step: 2.3e5 (784-512-512-10, 128 samples) do not, 7.2e5 do by 1.45
+# elements from which two threads are faster, per step in recurrent networks: not at 2.3e5 (784-512-512-10, 128
+# samples), by 1.45 at 7.2e5
 _SHARED_FROM = 500_000
-# bytes read and recorded from which a run goes through all samples step by step, not through all steps group by group
+# bytes read and recorded from which all samples advance step by step, instead of group by group through all steps
 _STREAMED_FROM = 1 << 28
 
 Progress = Callable[[int, int], None]
@@ -40,28 +41,28 @@ def emulate(
     record: Record = "spikes",
     progress: Progress | None = None,
     threads: int | None = None,
-    room: Allocator = zeros_in_memory,
+    allocate: Allocator = zeros_in_memory,
 ) -> SimulationResult:
     """Run a program for `steps` time steps; inputs are (input steps, batch, size), silent after their end.
 
-    Samples do not see each other, so the batch is cut into one group a thread: by default a core, but one in all where
-    a step is so little work that handing over between threads costs more than it saves. One sample of a large network
-    is cut by compartments instead. Inputs are read a step at a time, as they lie on disk where they are mapped from
-    there; `room` says where what is recorded goes.
+    Samples are independent, so the batch is split over threads: by default one per core, but a single one if a step is
+    so little work that threads cost more than they save. One sample of a large network is split by neurons instead.
+    Inputs are read step by step, also if mapped from disk; `allocate` provides the arrays that are recorded.
     """
-    begin = time.perf_counter()
+    start = time.perf_counter()
     warm_up({p.KIND: p for p in program.populations}.values())
     batch = next(iter(inputs.values())).shape[1]
     graded = graded_nodes(program, inputs)
     recordings = {
-        p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record, room) for p in program.populations
+        p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record, allocate)
+        for p in program.populations
     }
-    report, order = _Report(progress, steps, batch), stages(program)
+    report, order = _Report(progress, steps, batch), update_order(program)
     cores = threads or os.cpu_count() or 1
     if threads is None and batch > 1 and not _worth_threads(program, order, steps, batch):
         cores = 1
     if batch == 1 and cores > 1 and can_split_neurons(program):
-        jobs = _parts(program, inputs, graded, steps, recordings, report, cores)
+        jobs = _groups_of_neurons(program, inputs, graded, steps, recordings, report, cores)
     else:
         jobs = _groups_of_samples(program, order, inputs, graded, steps, recordings, report, cores)
     built = time.perf_counter()
@@ -71,13 +72,13 @@ def emulate(
         except BaseException:
             report.stop()
             raise
-    seconds = {"build": built - begin, "run": time.perf_counter() - built}
+    seconds = {"build": built - start, "run": time.perf_counter() - built}
     return collect(program, inputs, steps, recordings, seconds, record)
 
 
 def _worth_threads(program: ChipProgram, order: Sequence[UpdateGroup], steps: int, batch: int) -> bool:
-    """Whether there is enough, counted in elements, to be shared: in the whole run, where circles are in each step."""
-    at_once = 1 if any(stage.circular for stage in order) else steps
+    """Whether there is enough work for threads, in elements: of the whole run, or per step if it is recurrent."""
+    at_once = 1 if any(group.recurrent for group in order) else steps
     return at_once * batch * sum(node.size for node in program.nodes) >= _SHARED_FROM
 
 
@@ -85,55 +86,55 @@ def _groups_of_samples(
     program: ChipProgram, order: Sequence[UpdateGroup], inputs: Inputs, graded: set[str], steps: int,
     recordings: dict[str, Recording], report: _Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
-    """One job a thread, which takes one group of samples after the other."""
+    """One job per thread, which takes one group of samples after the other."""
     synapses = synapses_of(program, program.connections, graded)
     batch = next(iter(inputs.values())).shape[1]
     streamed = sum(x.nbytes for x in inputs.values()) + sum(r.nbytes for r in recordings.values()) > _STREAMED_FROM
-    made = cut(program, order, steps, batch, min(cores, batch), streamed)
-    waiting = iter(made.groups)
+    split = partition(program, order, steps, batch, min(cores, batch), streamed)
+    remaining = iter(split.groups)
 
     def run() -> None:
-        runner = GroupRunner(program, order, synapses, graded, made.steps)
-        for group in waiting:
+        runner = GroupRunner(program, order, synapses, graded, split.steps)
+        for group in remaining:
             if report.stopped:
                 return
-            mine = {name: x[:, group] for name, x in inputs.items()}
-            kept = {name: recording.of(group) for name, recording in recordings.items()}
+            group_inputs = {name: x[:, group] for name, x in inputs.items()}
+            group_recordings = {name: recording.of(group) for name, recording in recordings.items()}
 
             def proceed(steps: int, samples: int = group.stop - group.start) -> bool:
                 report.advance(steps * samples)
                 return not report.stopped
 
-            runner.run(mine, steps, kept, proceed)
+            runner.run(group_inputs, steps, group_recordings, proceed)
 
-    return [run] * min(cores, len(made.groups))
+    return [run] * min(cores, len(split.groups))
 
 
-def _parts(
+def _groups_of_neurons(
     program: ChipProgram, inputs: Inputs, graded: set[str], steps: int, recordings: dict[str, Recording],
     report: _Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
-    """One job a part of the compartments."""
+    """One job per part of the neurons."""
 
     def enter(name: str, step: int, active: SpikeEvents) -> None:
-        _enter(inputs[name], step, active, name in graded)
+        _read_step(inputs[name], step, active, name in graded)
 
     shared = NeuronParallelRun(program, cores, graded, {name: partial(enter, name) for name in inputs})
 
     def run(thread: int) -> None:
-        kept = {name: recordings[name].part(part) for name, part in shared.parts[thread].items()}
+        group_recordings = {name: recordings[name].part(part) for name, part in shared.parts[thread].items()}
 
         def proceed() -> bool:
             report.advance(1 if thread == 0 else 0)
             return not report.stopped
 
-        shared.run(thread, steps, kept, proceed)
+        shared.run(thread, steps, group_recordings, proceed)
 
     return [partial(run, thread) for thread in range(cores)]
 
 
 class _Report:
-    """Adds up the steps of all groups for the progress display, and tells groups to stop."""
+    """Counts the steps of all groups for the progress display, and tells groups to stop."""
 
     def __init__(self, progress: Progress | None, steps: int, batch: int) -> None:
         self._progress, self._total, self._done = progress, steps * batch, 0
@@ -150,7 +151,7 @@ class _Report:
         self.stopped = True
 
 
-def _enter(x: NDArray[Any], step: int, active: SpikeEvents, graded: bool) -> None:
+def _read_step(x: NDArray[Any], step: int, active: SpikeEvents, graded: bool) -> None:
     if step >= len(x):
         active.begin[:] = 0
     elif graded:

@@ -1,8 +1,7 @@
-"""Connections that can be delivered as one: the parts into which a synapse was split keep its bits, not its speed.
+"""Fuses connections that can be delivered as one, such as the parts into which a synapse was split.
 
-What arrives from each is (sum of weights) * 2**exponent in 32 bit, so weights of one exponent can be added up, and
-those of a higher one shifted to it. A convolution's sum is cut to 24 bit, and is merged only where it cannot come that
-far.
+Each delivers (sum of weights) * 2**exponent in 32 bit, so weights of equal exponent can be added, and those of a higher
+exponent shifted first. The sum of a convolution is cut to 24 bit, so it is fused only if it cannot become that large.
 """
 
 from __future__ import annotations
@@ -15,27 +14,27 @@ from scipy.sparse import csr_array
 
 from spikeport.exporter.program.chip_program import Connection, ConvConnection, DenseConnection, SparseConnection
 
-# larger ones would make the kernels' sums in 16 bit short, and a sparse synapse longer than a word
+# larger weights would shorten the kernels' 16-bit sums and make a sparse synapse longer than a word
 _LARGEST_WEIGHT = 1023
 _CUT = 1 << 23
 
 
-def merged(connections: Iterable[Connection], graded: set[str]) -> tuple[Connection, ...]:
-    """Connections that deliver the same, as few as there need be; graded: the sources that send payloads."""
-    found: list[Connection] = []
+def fuse_connections(connections: Iterable[Connection], graded: set[str]) -> tuple[Connection, ...]:
+    """The fewest connections that deliver the same; graded: the sources that send payloads."""
+    fused: list[Connection] = []
     for connection in sorted(connections, key=lambda c: c.weight_exp):
-        for place, other in enumerate(found):
-            one = _one(other, connection, connection.source in graded)
-            if one is not None:
-                found[place] = one
+        for index, other in enumerate(fused):
+            combined = _fused(other, connection, connection.source in graded)
+            if combined is not None:
+                fused[index] = combined
                 break
         else:
-            found.append(connection)
-    return tuple(found)
+            fused.append(connection)
+    return tuple(fused)
 
 
-def _one(low: Connection, high: Connection, graded: bool) -> Connection | None:
-    """Both as one connection with the first one's exponent, the lower; None where that is not the same."""
+def _fused(low: Connection, high: Connection, graded: bool) -> Connection | None:
+    """Both as one connection with the lower exponent, the first's; None if the result would differ."""
     if type(low) is not type(high) or _ends(low) != _ends(high) or low.weight_exp < 0 or _delayed(low, high):
         return None
     shift = high.weight_exp - low.weight_exp
@@ -47,8 +46,8 @@ def _one(low: Connection, high: Connection, graded: bool) -> Connection | None:
         indices, indptr = total.indices.astype(np.int32, copy=False), total.indptr.astype(np.int64)
         return replace(low, weights=total.data, indices=indices, indptr=indptr)
     if isinstance(low, ConvConnection):
-        longest = _longest(low) + (_longest(high) << shift)
-        if graded or longest << low.weight_exp >= _CUT:
+        largest_sum = _largest_sum(low) + (_largest_sum(high) << shift)
+        if graded or largest_sum << low.weight_exp >= _CUT:
             return None
     assert isinstance(low, (DenseConnection, ConvConnection))
     return replace(low, weights=low.weights + (high.weights << shift))
@@ -69,8 +68,8 @@ def _largest(c: Connection) -> int:
     return int(np.abs(c.weights).max(initial=0))
 
 
-def _longest(c: Connection) -> int:
-    """The largest magnitude of an output channel's sum, every source active."""
+def _largest_sum(c: Connection) -> int:
+    """The largest magnitude of an output channel's sum with every source active."""
     return int(np.abs(c.weights).sum(axis=(1, 2, 3)).max(initial=0))
 
 

@@ -1,7 +1,7 @@
-"""Populations and connections with their state, ready to step: what the emulator and the Lava processes are made of.
+"""Populations and connections with their state, the building blocks of the emulator and of the Lava processes.
 
-All work on blocks of time steps. What a population sends in a block reaches others after it, for a connection takes a
-step at least; so nothing but what populations send in a circle makes a block shorter than its reader likes.
+All work on blocks of time steps. A connection takes at least one step, so only recurrent loops between populations
+force shorter blocks.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from spikeport.lava_runtime.kernels.spike_events import SpikeEvents, pack, words
 from spikeport.lava_runtime.kernels.tiles import Tiles, tile_stepper
 from spikeport.lava_runtime.result import Recording
 
-from .fuse_connections import merged
+from .fuse_connections import fuse_connections
 from .synapses import delivery_parts
 
 
 @dataclass(frozen=True)
 class _DeferredInput:
-    """What arrives in steps first to last - 1; active: a row a step and sample."""
+    """Input that arrives in steps start to stop - 1; active: one row per step and sample."""
 
     tiles: Tiles
     active: SpikeEvents
-    first: int
-    last: int
+    start: int
+    stop: int
 
 
 class PopulationState:
     """States, pending input and the spikes of a block of steps, of one population for some samples.
 
-    message: what was sent in each step of the block as it travels: payloads, (steps, samples, size), or where spikes
-    carry none a bit a neuron, (steps, samples, words); active: the same listed, a row a step and sample. total: spikes
+    message: what was sent in each step of the block: payloads, (steps, samples, size), or for spikes without payload
+    one bit per neuron, (steps, samples, words); active: the same as lists, one row per step and sample. total: spikes
     since the start, (samples, size).
     """
 
@@ -56,14 +56,14 @@ class PopulationState:
         # pending[port][t % ring] is the synaptic input that arrives there at step t
         self._ring = steps + longest_delay(incoming)
         self.pending = {port: np.empty((self._ring, *shape), np.int32) for port in population.PORTS}
-        # of each place in the ring: whether it holds numbers at all (memory is touched where it is used only), and
-        # whether something was added since it was last taken
+        # per slot of the ring: whether it is initialised (memory is touched on use only), and whether it holds
+        # unused input
         self._ready, self._filled = [False] * self._ring, [False] * self._ring
         self._tile_step = tile_stepper(population)
-        self._lent: _DeferredInput | None = None
+        self._deferred: _DeferredInput | None = None
         self._spike_step = population.spike_stepper()
         self._step = population.stepper()
-        # spikes of a kernel that does not pack them itself
+        # spikes of a kernel that does not pack its own
         self._bytes: NDArray[np.uint8] | None = None
         if self._spike_step is None and not graded:
             self._bytes = np.zeros((steps, *shape), np.uint8)
@@ -76,32 +76,32 @@ class PopulationState:
             self.states[name][:] = start
 
     def reset(self) -> None:
-        """Begin with other samples."""
+        """Start over with other samples."""
         self._start()
         self.total[:] = 0
-        # what is left there is set to 0 when it is used
+        # remaining input is set to 0 on use
         self._ready = [r and not f for r, f in zip(self._ready, self._filled, strict=True)]
         self._filled = [False] * self._ring
-        self._lent = None
+        self._deferred = None
 
-    def update(self, step: int, first: int, last: int) -> None:
-        """Advance every compartment from place `first` of the block to place last - 1; step: the time at `first`."""
-        place = first
-        while place < last:
-            now = step + place - first
-            slot, length = now % self._ring, self._alike(now, last - place)
-            message, lent = self.message[place : place + length], self._lent_rows(now, length)
+    def update(self, step: int, start: int, stop: int) -> None:
+        """Advance all compartments from step `start` to stop - 1 of the block; step: the time at `start`."""
+        position = start
+        while position < stop:
+            now = step + position - start
+            slot, length = now % self._ring, self._uniform_steps(now, stop - position)
+            message, deferred_input = self.message[position : position + length], self._deferred_rows(now, length)
             arriving = tuple(pending[slot : slot + length] for pending in self.pending.values())
-            if lent is not None and self._tile_step is not None and not self._filled[slot]:
-                self._tile_step(lent[0], lent[1], self.states, message, self.total)
+            if deferred_input is not None and self._tile_step is not None and not self._filled[slot]:
+                self._tile_step(deferred_input[0], deferred_input[1], self.states, message, self.total)
             else:
                 self._make_ready(slot, slot + length)
-                if lent is not None:
-                    lent[0].deliver(lent[1], arriving[0].reshape(-1, self.population.size))
-                self._advance(now, place, message, arriving)
+                if deferred_input is not None:
+                    deferred_input[0].deliver(deferred_input[1], arriving[0].reshape(-1, self.population.size))
+                self._advance(now, position, message, arriving)
             self._filled[slot : slot + length] = [False] * length
-            place += length
-        rows, flat = self.rows(first, last), self.message[first:last].reshape(-1, self.message.shape[2])
+            position += length
+        rows, flat = self.rows(start, stop), self.message[start:stop].reshape(-1, self.message.shape[2])
         if self.population.GRADED:
             rows.read_payloads(flat)
         else:
@@ -109,112 +109,116 @@ class PopulationState:
         if self._spike_step is None:
             rows.count_into(self.total)
 
-    def _advance(self, now: int, place: int, message: NDArray[Any], arriving: tuple[NDArray[np.int32], ...]) -> None:
+    def _advance(self, now: int, position: int, message: NDArray[Any], arriving: tuple[NDArray[np.int32], ...]) -> None:
         if self._spike_step is not None:
             self._spike_step(now, self.states, arriving, message, self.total)
         elif self._bytes is None:
             self._step(now, self.states, arriving, message)
         else:
-            sent = self._bytes[place : place + len(message)]
-            self._step(now, self.states, arriving, sent)
-            pack(sent.reshape(-1, self.population.size), message.reshape(-1, message.shape[2]))
+            spikes = self._bytes[position : position + len(message)]
+            self._step(now, self.states, arriving, spikes)
+            pack(spikes.reshape(-1, self.population.size), message.reshape(-1, message.shape[2]))
 
-    def _make_ready(self, first: int, last: int) -> None:
-        """Put zeros into places of the ring that hold no numbers yet."""
-        for slot in range(first, last):
+    def _make_ready(self, start: int, stop: int) -> None:
+        """Set slots of the ring that are not initialised to zero."""
+        for slot in range(start, stop):
             if not self._ready[slot]:
                 for pending in self.pending.values():
                     pending[slot] = 0
                 self._ready[slot] = True
 
-    def _alike(self, now: int, most: int) -> int:
-        """How many steps from `now` on, side by side in the ring, are alike in what is filled and what is lent."""
+    def _uniform_steps(self, now: int, limit: int) -> int:
+        """Number of adjacent steps in the ring from `now` that agree on having pending and deferred input."""
         slot = now % self._ring
-        most = min(most, self._ring - slot)
-        if self._lent is not None:
-            for edge in (self._lent.first, self._lent.last):
+        limit = min(limit, self._ring - slot)
+        if self._deferred is not None:
+            for edge in (self._deferred.start, self._deferred.stop):
                 if now < edge:
-                    most = min(most, edge - now)
+                    limit = min(limit, edge - now)
         filled = self._filled[slot]
-        for length in range(1, most):
+        for length in range(1, limit):
             if self._filled[slot + length] != filled:
                 return length
-        return most
+        return limit
 
-    def defer_input(self, tiles: Tiles, active: SpikeEvents, first: int) -> int:
-        """Take in what arrives from step `first` on only when these steps are updated, if that is faster.
+    def defer_input(self, tiles: Tiles, active: SpikeEvents, start: int) -> int:
+        """Keep input from step `start` on as events until these steps are updated, if that is faster.
 
-        active: a row a step and sample, unchanged until then. How many steps are taken in thus, 0 or all.
+        active: one row per step and sample, unchanged until then. Returns the number of deferred steps, 0 or all.
         """
         steps = active.rows // self.samples
-        if self._tile_step is None or steps == 0 or (self._lent is not None and self._lent.last > first):
+        if self._tile_step is None or steps == 0 or (self._deferred is not None and self._deferred.stop > start):
             return 0
-        self._lent = _DeferredInput(tiles, active, first, first + steps)
+        self._deferred = _DeferredInput(tiles, active, start, start + steps)
         return steps
 
-    def _lent_rows(self, now: int, length: int) -> tuple[Tiles, SpikeEvents] | None:
-        lent = self._lent
-        if lent is None or not lent.first <= now < lent.last:
+    def _deferred_rows(self, now: int, length: int) -> tuple[Tiles, SpikeEvents] | None:
+        deferred_input = self._deferred
+        if deferred_input is None or not deferred_input.start <= now < deferred_input.stop:
             return None
-        begin = (now - lent.first) * self.samples
-        return lent.tiles, lent.active.part(begin, begin + length * self.samples)
+        start = (now - deferred_input.start) * self.samples
+        return deferred_input.tiles, deferred_input.active.part(start, start + length * self.samples)
 
-    def record(self, kept: Recording, step: int, first: int, last: int) -> None:
-        """Keep what is kept of these places of the block, a single one where states are; step: the time at `first`."""
-        sent = None
-        if kept.s is not None:
-            message = self.message[first:last]
-            sent = message if self.population.GRADED else unpacked(message, self.population.size)
-        kept.take(slice(step, step + last - first), sent, self.states)
+    def record(self, recording: Recording, step: int, start: int, stop: int) -> None:
+        """Record these steps of the block, a single one if states are recorded; step: the time at `start`."""
+        spikes = None
+        if recording.s is not None:
+            message = self.message[start:stop]
+            spikes = message if self.population.GRADED else unpacked(message, self.population.size)
+        recording.write(slice(step, step + stop - start), spikes, self.states)
 
-    def rows(self, first: int, last: int) -> SpikeEvents:
-        """What was sent in these places of the block."""
-        return self.active.part(first * self.samples, last * self.samples)
+    def rows(self, start: int, stop: int) -> SpikeEvents:
+        """What was sent in these steps of the block."""
+        return self.active.part(start * self.samples, stop * self.samples)
 
     def arrivals(self, port: str, step: int, steps: int) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
-        """Where what arrives from `step` on is added up: (first row, last row, (rows, size)) of one piece or more."""
-        for begin, end, slot in self._stretches(step, steps):
-            place = self.pending[port][slot : slot + end - begin].reshape(-1, self.population.size)
-            self._make_ready(slot, slot + end - begin)
-            self._filled[slot : slot + end - begin] = [True] * (end - begin)
-            yield begin * self.samples, end * self.samples, place
+        """Sums of pending input from `step` on, in one or more pieces: (first row, end row, (rows, size))."""
+        for start, stop, slot in self._segments(step, steps):
+            rows = self.pending[port][slot : slot + stop - start].reshape(-1, self.population.size)
+            self._make_ready(slot, slot + stop - start)
+            self._filled[slot : slot + stop - start] = [True] * (stop - start)
+            yield start * self.samples, stop * self.samples, rows
 
-    def _stretches(self, step: int, steps: int) -> Iterator[tuple[int, int, int]]:
-        """Steps that lie side by side in the ring: (first, last, slot), counted from `step`."""
-        begin = 0
-        while begin < steps:
-            slot = (step + begin) % self._ring
-            end = min(steps, begin + self._ring - slot)
-            yield begin, end, slot
-            begin = end
+    def _segments(self, step: int, steps: int) -> Iterator[tuple[int, int, int]]:
+        """Runs of steps that are adjacent in the ring: (start, stop, slot), counted from `step`."""
+        start = 0
+        while start < steps:
+            slot = (step + start) % self._ring
+            stop = min(steps, start + self._ring - slot)
+            yield start, stop, slot
+            start = stop
 
 
 class Synapses:
-    """One connection's weights, laid out for the kernels, a part for every delay."""
+    """One connection's weights, laid out for the kernels, one part per delay."""
 
     def __init__(self, connection: Connection, source_size: int, graded: bool) -> None:
         self.connection = connection
         self._parts = delivery_parts(connection, source_size, graded)
 
     def deliver(self, active: SpikeEvents, target: PopulationState, step: int) -> None:
-        """Add what was sent from `step` on to where it arrives, `delay` steps on; active: a row a step and sample."""
+        """Deliver what was sent from `step` on, `delay` steps later; active: one row per step and sample."""
         steps = active.rows // target.samples
         for part in self._parts:
-            lent = 0
+            deferred = 0
             if part.tiles is not None and steps > part.delay:
-                # what arrives after this block of steps has its place to wait
+                # input after this block goes to the ring of pending input
                 rows = active.part(0, (steps - part.delay) * target.samples)
-                lent = target.defer_input(part.tiles, rows, step + part.delay)
-            rest = active.part(lent * target.samples, active.rows)
-            for first, last, place in target.arrivals(self.connection.port, step + part.delay + lent, steps - lent):
-                part.deliver(rest.part(first, last), place)
+                deferred = target.defer_input(part.tiles, rows, step + part.delay)
+            rest = active.part(deferred * target.samples, active.rows)
+            for start, stop, pending in target.arrivals(
+                self.connection.port, step + part.delay + deferred, steps - deferred
+            ):
+                part.deliver(rest.part(start, stop), pending)
 
 
 def synapses_of(program: ChipProgram, connections: Iterable[Connection], graded: set[str]) -> list[Synapses]:
-    """What delivers these connections; graded: the sources that send payloads."""
-    return [Synapses(c, program.source_size(c.source), c.source in graded) for c in merged(connections, graded)]
+    """Synapses of these connections, fused where possible; graded: the sources that send payloads."""
+    return [
+        Synapses(c, program.source_size(c.source), c.source in graded) for c in fuse_connections(connections, graded)
+    ]
 
 
 def longest_delay(connections: Sequence[Connection]) -> int:
-    """Steps from a spike to its latest arrival, 1 where nothing leads anywhere."""
+    """Steps from a spike to its latest arrival, 1 without connections."""
     return max((c.longest_delay for c in connections), default=1)

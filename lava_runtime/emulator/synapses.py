@@ -1,4 +1,4 @@
-"""Connections laid out for the kernels: one part for every delay, each with the function that delivers it."""
+"""Lays out connections for the kernels: one part per delay, each with the function that delivers it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from spikeport.lava_runtime.kernels.tiles import Tiles
 Deliver = Callable[[SpikeEvents, Integers], None]
 """(active, target): adds to target (batch, size) what the active sources send."""
 
-# the share of weights other than 0 from which whole rows are faster: a vector of 16 against one at a time
+# fraction of nonzero weights from which whole rows are faster: 16 at a time instead of one
 WHOLE_FROM = 0.08
 
 
 @dataclass(frozen=True)
 class DeliveryPart:
-    """The synapses of one delay, in steps; tiles: what delivers them, where it can move the target on at once."""
+    """The synapses of one delay, in steps; tiles: what delivers them if it can also update the target."""
 
     delay: int
     deliver: Deliver
@@ -42,8 +42,7 @@ class DeliveryPart:
 def delivery_parts(connection: Connection, source_size: int, graded: bool) -> list[DeliveryPart]:
     """Split a connection by delay, and choose the kernel for each part.
 
-    What arrives in one step is one sum before it is shifted or cut, so every delay is one part, whichever of the axon's
-    and the synapse's delays it is made of.
+    All input of one step is summed before it is shifted or cut, so each total delay of axon and synapse is one part.
     """
     if isinstance(connection, ConvConnection):
         return list(_convolutions(connection, source_size, graded))
@@ -56,7 +55,7 @@ def delivery_parts(connection: Connection, source_size: int, graded: bool) -> li
 def _whole_or_sparse(
     delay: int, matrix: NDArray[np.int16] | csr_array, connection: Connection, graded: bool
 ) -> DeliveryPart:
-    """`matrix`: a source element a row, (source size, target size)."""
+    """`matrix`: one row per source element, (source size, target size)."""
     wide = isinstance(connection, DenseConnection) and connection.longest_delay > 1
     stored = matrix.nnz if isinstance(matrix, csr_array) else int(np.count_nonzero(matrix))
     if stored >= WHOLE_FROM * matrix.shape[0] * matrix.shape[1]:
@@ -82,8 +81,8 @@ def _by_delay(connection: DenseConnection | SparseConnection, source_size: int) 
     weight = connection.weights.reshape(-1).astype(np.int16)
     delay = connection.delay + delays_per_weight(connection).reshape(-1)
     for steps in np.unique(delay[weight != 0]):
-        chosen = delay == steps
-        part = coo_array((weight[chosen], (source[chosen], target[chosen])), shape=shape)
+        selected = delay == steps
+        part = coo_array((weight[selected], (source[selected], target[selected])), shape=shape)
         yield int(steps), _without_zeros(part)
 
 
@@ -109,10 +108,10 @@ def _convolutions(c: ConvConnection, source_size: int, graded: bool) -> Iterator
     axonal = np.zeros(source_size, np.int32) if c.axonal_delays is None else c.axonal_delays
     of_weights, of_axons = (np.unique(delays) for delays in (synaptic, axonal))
     kernels = {int(delay): np.where(synaptic == delay, c.weights, 0).astype(np.int32) for delay in of_weights}
-    for beyond in np.unique(np.add.outer(of_weights, of_axons)):
-        pairs = [(kernels[int(beyond - a)], a) for a in of_axons if int(beyond - a) in kernels]
+    for extra_delay in np.unique(np.add.outer(of_weights, of_axons)):
+        pairs = [(kernels[int(extra_delay - a)], a) for a in of_axons if int(extra_delay - a) in kernels]
         classes = np.full(source_size, -1, np.int32)
         for number, (_, a) in enumerate(pairs):
             classes[axonal == a] = number
-        chosen = [kernel for kernel, _ in pairs]
-        yield DeliveryPart(c.delay + int(beyond), ConvSynapses(c, chosen, classes, graded).deliver)
+        selected = [kernel for kernel, _ in pairs]
+        yield DeliveryPart(c.delay + int(extra_delay), ConvSynapses(c, selected, classes, graded).deliver)

@@ -1,4 +1,4 @@
-"""Compiles every kernel of a run before threads and forked processes share them."""
+"""Kernels of the runtime, compiled before threads and forked processes share them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import convolution, dense, sparse, spike_events, tiles
 
 
 def warm_up(populations: Iterable[Population]) -> None:
-    """Compile, or load from the cache, every kernel that the populations and any connection need."""
+    """Compile, or load from the cache, all kernels for these populations and any connection."""
     _warm_up_synapses()
     for population in populations:
         states = {name: np.zeros((1, population.size), np.int32) for name in population.STATES}

@@ -1,4 +1,4 @@
-"""What LLVM says of 64 bits at once and Numba does not: which bytes are set, how many bits, where the first is."""
+"""LLVM bit operations that Numba lacks: nonzero bytes as a mask, population count, trailing zeros."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _WORD = ir.IntType(64)
 
 @intrinsic
 def set_bytes(_context, array, _index):
-    """set_bytes(array, index): bit j says whether byte index + j of a contiguous array of bytes is not 0."""
+    """set_bytes(array, index): bit j is set if byte index + j of a contiguous array of bytes is not 0."""
 
     def generate(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        place = builder.bitcast(builder.gep(data, [arguments[1]]), _BYTES.as_pointer())
-        values = builder.load(place, align=1)
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), _BYTES.as_pointer())
+        values = builder.load(address, align=1)
         return builder.bitcast(builder.icmp_unsigned("!=", values, ir.Constant(_BYTES, [0] * 64)), _WORD)
 
     return types.uint64(array, types.intp), generate
@@ -26,7 +26,7 @@ def set_bytes(_context, array, _index):
 
 @intrinsic
 def number_of_bits(_context, _word):
-    """How many bits of a word are set."""
+    """The number of bits of a word that are set."""
 
     def generate(_, builder, __, arguments):
         return builder.ctpop(arguments[0])
@@ -36,7 +36,7 @@ def number_of_bits(_context, _word):
 
 @intrinsic
 def first_bit(_context, _word):
-    """The place of a word's lowest bit that is set, 64 where none is."""
+    """The index of the lowest bit that is set, 64 if none is."""
 
     def generate(_, builder, __, arguments):
         function = cgutils.get_or_insert_function(

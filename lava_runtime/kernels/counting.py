@@ -1,4 +1,4 @@
-"""Counts for the profiler: spikes by part of a core, synapses that spikes find, the parts that an element reaches."""
+"""Counts for the profiler: spikes by part of a core, synapses accessed, the parts that an element reaches."""
 
 from __future__ import annotations
 
@@ -11,66 +11,66 @@ _WORD = 64
 
 
 @njit(cache=True, nogil=True)
-def count_bytes(values, first, begins, ends, slots, counted):
-    """Add what is not 0 in values (steps, all samples, size) to counted (steps, parts, samples), `first` its first one.
+def count_bytes(values, first, starts, stops, slots, counted):
+    """Count nonzero values (steps, all samples, size) from sample `first` on into counted (steps, parts, samples).
 
-    values: bytes, one row behind the other. Elements [begin, end) of a run lie on one part.
+    values: bytes, row after row. Elements [start, stop) of a run are on one part.
     """
     _, samples, size = values.shape
-    every = values.reshape(-1)
+    flat = values.reshape(-1)
     for t in range(min(len(values), len(counted))):
         for b in range(counted.shape[2]):
             row = (t * samples + first + b) * size
-            for r in range(len(begins)):
-                place, end, total = row + begins[r], row + ends[r], 0
-                while place < end and place + _WORD <= len(every):
-                    word = set_bytes(every, place)
-                    if end - place < _WORD:
-                        # what stands behind the run is no part of it
-                        word &= (np.uint64(1) << np.uint64(end - place)) - np.uint64(1)
+            for r in range(len(starts)):
+                position, stop, total = row + starts[r], row + stops[r], 0
+                while position < stop and position + _WORD <= len(flat):
+                    word = set_bytes(flat, position)
+                    if stop - position < _WORD:
+                        # mask bytes after the run
+                        word &= (np.uint64(1) << np.uint64(stop - position)) - np.uint64(1)
                     total += int(number_of_bits(word))
-                    place += _WORD
-                for i in range(place, end):
-                    total += every[i] != 0
+                    position += _WORD
+                for i in range(position, stop):
+                    total += flat[i] != 0
                 counted[t, slots[r], b] += total
 
 
 @njit(cache=True, nogil=True)
-def count_payloads(values, first, begins, ends, slots, counted):
-    """The same with payloads, which take more than a byte."""
+def count_payloads(values, first, starts, stops, slots, counted):
+    """The same for payloads, which take more than a byte."""
     for t in range(min(len(values), len(counted))):
         for b in range(counted.shape[2]):
             row = values[t, first + b]
-            for r in range(len(begins)):
+            for r in range(len(starts)):
                 total = 0
-                for i in range(begins[r], ends[r]):
+                for i in range(starts[r], stops[r]):
                     total += row[i] != 0
                 counted[t, slots[r], b] += total
 
 
 @njit(cache=True, nogil=True)
-def add_numbers(values, first, begins, ends, slots, counted):
-    """The same with numbers of spikes: their sums."""
+def add_numbers(values, first, starts, stops, slots, counted):
+    """The same for numbers of spikes: their sums."""
     for t in range(len(counted)):
         for b in range(counted.shape[2]):
             row = values[t, first + b]
-            for r in range(len(begins)):
+            for r in range(len(starts)):
                 total = 0
-                for i in range(begins[r], ends[r]):
+                for i in range(starts[r], stops[r]):
                     total += row[i]
                 counted[t, slots[r], b] += total
 
 
 @njit(cache=True, nogil=True)
-def bound_active(spikes, own, feeding, moves, sizes, bounds):
+def bound_active(spikes, own, feeding, self_driven, sizes, bounds):
     """Write bounds (3, steps, parts, samples) of active updates for the parts own[0] to own[1] (excluded).
 
-    From those that spike to all sizes, typically all; none in a sample in which no part that is `feeding` (parts,)
-    spikes, unless the population moves by itself.
+    From those that spike to all, typically all; none in a sample in which no `feeding` part (parts,) spikes, unless the
+    population is driven by its own bias or start voltage.
     """
     steps, parts, samples = spikes.shape
-    moved = np.full(samples, 1.0 if moves else 0.0)
-    if not moves:
+    moved = np.full(samples, 1.0 if self_driven else 0.0)
+    if not self_driven:
         for t in range(steps):
             for p in range(parts):
                 if feeding[p]:
@@ -87,9 +87,9 @@ def bound_active(spikes, own, feeding, moves, sizes, bounds):
 def follow_spikes(
     values, first, numbers, indptr, targets, synapses, slots, hops, chip_hops, synops, received, sent, hopped, crossed
 ):
-    """Follow what is not 0 in values (steps, all samples, size) to the parts it reaches; numbers: of spikes, not 0/1.
+    """Count the effects of nonzero values (steps, all samples, size) on the parts reached; numbers: of spikes, not 0/1.
 
-    The last five are (steps, parts, samples), `first` their first sample.
+    The last five are (steps, parts, samples), from sample `first` on.
     """
     for t in range(min(len(values), len(synops))):
         for b in range(synops.shape[2]):
@@ -98,11 +98,11 @@ def follow_spikes(
                 if row[i] == 0:
                     continue
                 spikes = row[i] if numbers else 1
-                begin, end = indptr[i], indptr[i + 1]
-                for p in range(begin, end):
+                start, stop = indptr[i], indptr[i + 1]
+                for p in range(start, stop):
                     synops[t, targets[p], b] += spikes * synapses[p]
                     received[t, targets[p], b] += spikes
-                sent[t, slots[i], b] += spikes * (end - begin)
+                sent[t, slots[i], b] += spikes * (stop - start)
                 hopped[t, slots[i], b] += spikes * hops[i]
                 crossed[t, slots[i], b] += spikes * chip_hops[i]
 
@@ -111,9 +111,9 @@ def follow_spikes(
 def reached_by_convolution(
     stored, input_shape, output_shape, stride, padding, dilation, slots, tally, indptr, targets, synapses
 ):
-    """Fill indptr (source size + 1,), and, where there is room, the parts that each element reaches and how often.
+    """Fill indptr (source size + 1,), and, if they are not empty, the parts that each element reaches and how often.
 
-    stored: which of the kernel's elements are kept, as its weights; slots: the part of every output element; tally:
+    stored: which kernel elements are stored, shaped as the weights; slots: the part of every output element; tally:
     zeros, as many as parts.
     """
     channels, height, width = input_shape
@@ -123,10 +123,10 @@ def reached_by_convolution(
     touched = tally.copy()
     entry = 0
     for source in range(channels * height * width):
-        channel, place = divmod(source, height * width)
-        row, column = divmod(place, width)
+        channel, position = divmod(source, height * width)
+        row, column = divmod(position, width)
         group, c = divmod(channel, inside)
-        found = 0
+        reached = 0
         for i in range(stored.shape[2]):
             y, rest = divmod(row + padding[0] - i * dilation[0], stride[0])
             if rest != 0 or y < 0 or y >= rows:
@@ -139,13 +139,13 @@ def reached_by_convolution(
                     if stored[o, c, i, j]:
                         slot = slots[(o * rows + y) * columns + x]
                         if tally[slot] == 0:
-                            touched[found] = slot
-                            found += 1
+                            touched[reached] = slot
+                            reached += 1
                         tally[slot] += 1
-        for t in range(found):
+        for t in range(reached):
             if len(targets) > 0:
                 targets[entry + t] = touched[t]
                 synapses[entry + t] = tally[touched[t]]
             tally[touched[t]] = 0
-        entry += found
+        entry += reached
         indptr[source + 1] = entry

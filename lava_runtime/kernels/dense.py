@@ -1,8 +1,8 @@
-"""Synapses held as a whole matrix: rows of the active sources are added, or where many are active, BLAS multiplies.
+"""Synapses as a dense matrix: rows of the active sources are added, or multiplied by BLAS if many are active.
 
-What arrives is (sum of weight * payload) * 2**exponent in 32 bit, a negative exponent shifting right. Additions and
-left shifts may wrap at any time, the low 32 bits stay right. What is shifted right is, as in lava.proc, the sum of
-products of 32 bit, in 32 bit, or where it is `wide` (DelayDense) in 64.
+The result is (sum of weight * payload) * 2**exponent in 32 bit; a negative exponent shifts right. Additions and left
+shifts may wrap at any time, the low 32 bits stay correct. As in lava.proc, a right shift applies to the sum of 32-bit
+products, in 32 bit, or if `wide` (DelayDense) in 64.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from .spike_events import Integers, SpikeEvents
 
-# the shares of active sources from which the matrix product is faster: estimates, they decide speed alone
+# fractions of active sources from which the matrix product is faster: estimates that affect only speed
 PRODUCT_FROM_SPIKES = 0.6
 PRODUCT_FROM_PAYLOADS = 0.25
 _INT16_MAX = 32767
 _INT32_LIMIT = 1 << 31
-# floating point adds integers exactly as long as no sum leaves the significand
+# floating point adds integers exactly as long as sums fit the significand
 _EXACT: tuple[tuple[type[np.floating[Any]], int], ...] = ((np.float32, 1 << 24), (np.float64, 1 << 53))
 
 
@@ -32,7 +32,7 @@ class DenseSynapses:
         self._weights: NDArray[np.int16] = np.ascontiguousarray(weights, dtype=np.int16)
         self._exponent, self._graded = exponent, graded
         self._total = np.int64 if wide else np.int32
-        # so many rows are summed in 16 bit before the sum moves on to 32
+        # number of rows that are summed in 16 bit before the sum is added in 32 bit
         self._rows = _INT16_MAX // max(int(np.abs(self._weights).max(initial=0)), 1)
         self._floats: dict[type[np.floating[Any]], NDArray[Any]] = {}
 
@@ -41,7 +41,7 @@ class DenseSynapses:
         if active.density >= (PRODUCT_FROM_PAYLOADS if self._graded else PRODUCT_FROM_SPIKES):
             largest = largest_payload(active.begin, active.payload) if self._graded else 1
             for kind, limit in _EXACT:
-                if largest * self._longest_sum < (limit if self._exponent >= 0 else min(limit, _INT32_LIMIT)):
+                if largest * self._largest_sum < (limit if self._exponent >= 0 else min(limit, _INT32_LIMIT)):
                     self._multiply(active, target, kind)
                     return
         if not self._graded:
@@ -55,21 +55,21 @@ class DenseSynapses:
             )
 
     @cached_property
-    def _longest_sum(self) -> int:
-        """The largest magnitude that a target's sum has if every source sends 1 or -1."""
+    def _largest_sum(self) -> int:
+        """The largest magnitude of a target's sum if every source sends 1 or -1."""
         return int(np.abs(self._weights).sum(axis=0, dtype=np.int64).max(initial=0))
 
     def _multiply(self, active: SpikeEvents, target: Integers, kind: type[np.floating[Any]]) -> None:
         if kind not in self._floats:
             self._floats[kind] = self._weights.astype(kind)
         values = np.zeros((active.rows, active.size), kind)
-        spread(active.index, active.begin, active.payload, values)
+        scatter(active.index, active.begin, active.payload, values)
         add_shifted(values @ self._floats[kind], self._exponent, target)
 
 
 @njit(cache=True, nogil=True)
 def add_rows(weights, rows, exponent, index, begin, target):
-    """Add the rows of the active sources, eight at a time and `rows` of them in 16 bit, then move the sum to 32 bit."""
+    """Add the rows of the active sources, eight at a time and `rows` of them in 16 bit, then add the sum in 32 bit."""
     size = weights.shape[1]
     part = np.zeros(size, np.int16)
     total = np.zeros(size, np.int32)
@@ -77,8 +77,8 @@ def add_rows(weights, rows, exponent, index, begin, target):
     for b in range(target.shape[0]):
         first = begin[b]
         while first < begin[b + 1]:
-            end = min(begin[b + 1], first + rows)
-            eights = first + (end - first) // 8 * 8
+            stop = min(begin[b + 1], first + rows)
+            eights = first + (stop - first) // 8 * 8
             for k in range(first, eights, 8):
                 row0, row1 = weights[index[k]], weights[index[k + 1]]
                 row2, row3 = weights[index[k + 2]], weights[index[k + 3]]
@@ -88,11 +88,11 @@ def add_rows(weights, rows, exponent, index, begin, target):
                     part[j] = np.int16(
                         part[j] + row0[j] + row1[j] + row2[j] + row3[j] + row4[j] + row5[j] + row6[j] + row7[j]
                     )
-            for k in range(eights, end):
+            for k in range(eights, stop):
                 row = weights[index[k]]
                 for j in range(size):
                     part[j] = np.int16(part[j] + row[j])
-            first = end
+            first = stop
             sums = target[b] if exponent >= 0 else total
             for j in range(size):
                 sums[j] += np.int32(np.int32(part[j]) * factor)
@@ -139,8 +139,8 @@ def largest_payload(begin, payload):
 
 
 @njit(cache=True, nogil=True)
-def spread(index, begin, payload, values):
-    """Put the payloads where they belong in a matrix of zeros, (batch, source size)."""
+def scatter(index, begin, payload, values):
+    """Scatter the payloads into a matrix of zeros, (batch, source size)."""
     for b in range(values.shape[0]):
         for k in range(begin[b], begin[b + 1]):
             values[b, index[k]] = payload[min(k, len(payload) - 1)]
@@ -156,7 +156,7 @@ def add_shifted(sums, exponent, target):
 
 
 def warm_up() -> None:
-    """Compile, or load from the cache, the kernels of this file."""
+    """Compile, or load from the cache, the kernels of this module."""
     target = np.zeros((1, 1), np.int32)
     for graded, exponent, wide in ((False, 0, False), (True, 0, False), (True, -1, False), (True, -1, True)):
         synapses = DenseSynapses(np.ones((1, 1)), exponent, graded, wide)

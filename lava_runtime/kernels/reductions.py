@@ -1,4 +1,4 @@
-"""Sums along rows of samples, in an order that does not depend on how wide a processor's vectors are."""
+"""Sums along rows of samples, in an order that does not depend on the vector width of the processor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_product(into, row, factor):
 
 @njit(cache=True, nogil=True)
 def total(row):
-    """The sum of a row, in eight parts that do not wait for each other."""
+    """The sum of a row, as eight independent partial sums."""
     whole = len(row) // 8 * 8
     a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(0, whole, 8):

@@ -1,4 +1,4 @@
-"""Synapses held as a sparse matrix, a source a row: every stored weight of an active source is added on its own."""
+"""Synapses as a sparse matrix, one row per source: every stored weight of an active source is added by itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from spikeport.common.prefetch import prefetch
 
 from .spike_events import Integers, SpikeEvents
 
-# rows of active sources lie anywhere in memory: so many are asked for ahead, and so much of each, and where they lie,
-# earlier still (together 2 x as fast)
+# prefetch of scattered rows: rows ahead, synapses of each, and row pointers ahead (together 2 x as fast)
 _AHEAD = 4
 _FIRST = 512
 _POINTERS_AHEAD = 16
@@ -39,7 +38,7 @@ class SparseSynapses:
 
 
 def _packed(matrix: csr_array) -> tuple[Any, int]:
-    """A synapse in one word: its target in the low bits, whose number is given back, above them its weight and sign."""
+    """Synapses as words, the target in the low bits and the signed weight above; with the number of low bits."""
     largest, bits = int(np.abs(matrix.data).max(initial=0)), max(1, (matrix.shape[1] - 1).bit_length())
     words: Any = matrix.data.astype(np.int32 if bits + largest.bit_length() < 32 else np.int64)
     words <<= bits
@@ -49,16 +48,16 @@ def _packed(matrix: csr_array) -> tuple[Any, int]:
 
 @njit(cache=True, nogil=True)
 def add_each(pointers, synapses, bits, exponent, index, begin, payload, target):
-    """Add weight * payload * 2**exponent; the low 32 bits of a sum do not mind when it wraps."""
+    """Add weight * payload * 2**exponent; the low 32 bits of a sum stay correct when it wraps."""
     last, mask = len(payload) - 1, (1 << bits) - 1
     for b in range(target.shape[0]):
         sums = target[b]
         for k in range(begin[b], begin[b + 1]):
-            _ask_ahead(pointers, synapses, index, k, begin[b + 1])
+            _prefetch_ahead(pointers, synapses, index, k, begin[b + 1])
             source = index[k]
             factor = np.int32(np.int64(payload[min(k, last)]) << exponent)
             for synapse in synapses[pointers[source] : pointers[source + 1]]:
-                # unsigned: no index counts from the end
+                # unsigned, so that Numba does not wrap negative indices
                 sums[np.uint32(synapse & mask)] += np.int32(np.int32(synapse >> bits) * factor)
 
 
@@ -68,7 +67,7 @@ def add_each_shifted_right(pointers, synapses, bits, exponent, total, index, beg
     last, mask = len(payload) - 1, (1 << bits) - 1
     for b in range(target.shape[0]):
         for k in range(begin[b], begin[b + 1]):
-            _ask_ahead(pointers, synapses, index, k, begin[b + 1])
+            _prefetch_ahead(pointers, synapses, index, k, begin[b + 1])
             source, factor = index[k], payload[min(k, last)]
             for synapse in synapses[pointers[source] : pointers[source + 1]]:
                 total[np.uint32(synapse & mask)] += np.int32(np.int32(synapse >> bits) * factor)
@@ -79,7 +78,7 @@ def add_each_shifted_right(pointers, synapses, bits, exponent, total, index, beg
 
 
 @njit(cache=True, inline="always")
-def _ask_ahead(pointers, synapses, index, k, last):
+def _prefetch_ahead(pointers, synapses, index, k, last):
     if k + _POINTERS_AHEAD < last:
         prefetch(pointers, index[k + _POINTERS_AHEAD])
     if k + _AHEAD < last:
@@ -90,7 +89,7 @@ def _ask_ahead(pointers, synapses, index, k, last):
 
 
 def warm_up() -> None:
-    """Compile, or load from the cache, the kernels of this file."""
+    """Compile, or load from the cache, the kernels of this module."""
     for targets in (1, 1 << 20):
         # words of 32 and of 64 bit
         matrix = csr_array((np.full(1, 1 << 14, np.int16), [0], [0, 1]), shape=(1, targets))

@@ -1,7 +1,7 @@
-"""Lists of the elements that are active, and the kernels that make them from spikes, bits and payloads.
+"""Lists of active elements (spike events), and the kernels that build them from spikes, bits and payloads.
 
-The kernels run without threads of their own and release the interpreter's lock: the emulator runs groups of samples in
-threads, the Lava processes run beside each other.
+The kernels are single-threaded and release the interpreter's lock, because the emulator runs groups of samples in
+threads and the Lava processes run in parallel.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from .bits import first_bit, number_of_bits, set_bytes
 Integers = NDArray[np.int32]
 
 WORD = 64
-# so many bits of a word are listed without asking how many are set
-_AT_ONCE = 8
+# bits of a word that are listed without checking how many are set
+_UNCONDITIONAL = 8
 
 
 @dataclass
 class SpikeEvents:
-    """Which elements are active, a row (one sample in one step) after the other.
+    """The active elements, row (one sample in one step) after row.
 
-    index: the active elements of all rows, (room,); payload: theirs, (room,), or a single 1 where spikes carry none;
-    begin: where in both each row begins, (rows + 1,).
+    index: active elements of all rows, (capacity,); payload: of each, (capacity,), or a single 1 for spikes without
+    payload; begin: start of each row in both, (rows + 1,).
     """
 
     index: Integers
@@ -37,10 +37,10 @@ class SpikeEvents:
 
     @classmethod
     def empty(cls, rows: int, size: int, graded: bool) -> SpikeEvents:
-        """No element active; only as much memory is touched as is listed."""
-        room = rows * size + _AT_ONCE
-        payload = np.empty(room, np.int32) if graded else np.ones(1, np.int32)
-        return cls(np.empty(room, np.int32), payload, np.zeros(rows + 1, np.int64), size)
+        """No active elements; memory is touched only as elements are listed."""
+        capacity = rows * size + _UNCONDITIONAL
+        payload = np.empty(capacity, np.int32) if graded else np.ones(1, np.int32)
+        return cls(np.empty(capacity, np.int32), payload, np.zeros(rows + 1, np.int64), size)
 
     @property
     def rows(self) -> int:
@@ -49,37 +49,37 @@ class SpikeEvents:
 
     @property
     def density(self) -> float:
-        """The share of elements that are active."""
+        """The fraction of elements that are active."""
         return float(self.begin[-1] - self.begin[0]) / max(self.rows * self.size, 1)
 
     def part(self, first: int, last: int) -> SpikeEvents:
-        """Rows first to last - 1, sharing memory; the first part is read before those behind it."""
+        """Rows first to last - 1, sharing memory; earlier parts are filled before later ones."""
         return SpikeEvents(self.index, self.payload, self.begin[first : last + 1], self.size)
 
     def read_words(self, words: NDArray[np.uint64]) -> None:
-        """Take in spikes packed as `pack` does, (rows, words)."""
+        """Read spikes packed by `pack`, (rows, words)."""
         list_bits(words, self.index, self.begin)
 
     def read_spikes(self, spikes: NDArray[Any]) -> None:
-        """Take in bytes other than 0, (rows, size)."""
+        """Read spikes as bytes other than 0, (rows, size)."""
         self.read_words(packed(spikes))
 
     def read_payloads(self, values: NDArray[Any]) -> None:
-        """Take in a payload an element, 0 for none, (rows, size)."""
+        """Read one payload per element, 0 for none, (rows, size)."""
         list_payloads(values, self.index, self.begin, self.payload)
 
     def count_into(self, total: Integers) -> None:
-        """Add one to `total`, (samples, size), for every active element; row r is one of sample r % samples."""
+        """Add one to `total`, (samples, size), for every active element; row r belongs to sample r % samples."""
         count_active(self.index, self.begin, total)
 
 
 def words_of(size: int) -> int:
-    """Words that a row of so many bits takes."""
+    """Words per row of `size` bits."""
     return -(-size // WORD)
 
 
 def packed(spikes: NDArray[Any]) -> NDArray[np.uint64]:
-    """A bit an element: (rows, size) bytes to (rows, words), the first element in the lowest bit."""
+    """One bit per element: (rows, size) bytes to (rows, words), the first element in the lowest bit."""
     words = np.empty((len(spikes), words_of(spikes.shape[1])), np.uint64)
     pack(spikes, words)
     return words
@@ -102,7 +102,7 @@ def pack(spikes, words):
 
 @njit(cache=True, nogil=True)
 def list_bits(words, index, begin):
-    """Collect the places of the bits that are set, a row: eight at a time, of which those that count stay."""
+    """List the indices of set bits per row; eight are written at a time, and surplus ones are overwritten."""
     k = begin[0]
     for r in range(words.shape[0]):
         for n in range(words.shape[1]):
@@ -110,10 +110,10 @@ def list_bits(words, index, begin):
             if word == 0:
                 continue
             number = np.int64(number_of_bits(word))
-            for j in range(_AT_ONCE):
+            for j in range(_UNCONDITIONAL):
                 index[k + j] = np.int32(64 * n) + np.int32(first_bit(word))
                 word &= word - np.uint64(1)
-            for j in range(_AT_ONCE, number):
+            for j in range(_UNCONDITIONAL, number):
                 index[k + j] = np.int32(64 * n) + np.int32(first_bit(word))
                 word &= word - np.uint64(1)
             k += number
@@ -122,7 +122,7 @@ def list_bits(words, index, begin):
 
 @njit(cache=True, nogil=True)
 def list_payloads(values, index, begin, payload):
-    """Collect the indices and payloads of the elements that are not zero, a row."""
+    """List the indices and payloads of nonzero elements per row."""
     k = begin[0]
     for r in range(values.shape[0]):
         for i in range(values.shape[1]):
@@ -139,17 +139,17 @@ def count_active(index, begin, total):
     for r in range(len(begin) - 1):
         counts = total[r % len(total)]
         for k in range(begin[r], begin[r + 1]):
-            # unsigned: no index counts from the end
+            # unsigned, so that Numba does not wrap negative indices
             counts[np.uint32(index[k])] += 1
 
 
 def warm_up() -> None:
-    """Compile, or load from the cache, the kernels of this file."""
+    """Compile, or load from the cache, the kernels of this module."""
     active = SpikeEvents.empty(1, 8, True)
     active.read_spikes(np.ones((1, 8), np.uint8))
     active.count_into(np.zeros((1, 8), np.int32))
     active.read_payloads(np.ones((1, 8), np.int32))
-    # what is mapped from disk cannot be written to, which is another type
+    # arrays mapped from disk are read-only, which is another type
     mapped = np.ones((1, 8), np.uint8)
     mapped.flags.writeable = False
     active.read_spikes(mapped)

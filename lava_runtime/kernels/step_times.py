@@ -1,6 +1,6 @@
-"""Seconds of every step from counts of events: what each core does, and which one all others wait for.
+"""Seconds of every step from counts of events: the work of each core, and the slowest one.
 
-Samples lie side by side, so that the compiler takes several of them at a time.
+Samples are the innermost axis, so that the compiler vectorises over them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .reductions import add_product, total
 
 @njit(cache=True, nogil=True)
 def core_seconds(exact, active, sizes, core_of, factors, with_input, without, events, updates, summed, summed_active):
-    """Write to events and updates, (3, steps, cores, samples), what the parts on each core take; add up the samples.
+    """Write to events and updates, (3, steps, cores, samples), the seconds of the parts on each core; sum over samples.
 
     exact: counts of N kinds (N, steps, parts, samples), at factors (3, N); active: active updates (3, steps, parts,
     samples) at with_input, the rest of sizes (parts,) at without, (3,) each. core_of: (parts,), negative for inputs.
@@ -25,9 +25,9 @@ def core_seconds(exact, active, sizes, core_of, factors, with_input, without, ev
         for p in range(parts):
             core = core_of[p]
             for kind in range(kinds):
-                found = total(exact[kind, t, p])
-                summed[kind, t, p] += found
-                if found != 0 and core >= 0:
+                count_sum = total(exact[kind, t, p])
+                summed[kind, t, p] += count_sum
+                if count_sum != 0 and core >= 0:
                     for bound in range(3):
                         add_product(events[bound, t, core], exact[kind, t, p], factors[bound, kind])
             if core < 0:
@@ -40,10 +40,10 @@ def core_seconds(exact, active, sizes, core_of, factors, with_input, without, ev
 
 
 @njit(cache=True, nogil=True)
-def add_steps(events, updates, least, work, step, slowest, chosen):
+def add_steps(events, updates, least, work, step, slowest, slowest_core):
     """Sum over samples: busy seconds work (3, steps, cores), step (3, steps) with least (3,), slowest (cores,).
 
-    chosen: the core that takes longest by the second bound, (steps, samples).
+    slowest_core: by the second bound, (steps, samples).
     """
     bounds, steps, cores, samples = events.shape
     most, busy = np.empty((2, samples))
@@ -57,51 +57,51 @@ def add_steps(events, updates, least, work, step, slowest, chosen):
                 work[bound, t, core] += total(busy)
                 if bound == 1:
                     for b in range(samples):
-                        chosen[t, b] = core if busy[b] > most[b] else chosen[t, b]
+                        slowest_core[t, b] = core if busy[b] > most[b] else slowest_core[t, b]
                 for b in range(samples):
                     most[b] = max(most[b], busy[b])
             step[bound, t] += total(most) + least[bound] * samples
             if bound == 1:
                 for b in range(samples):
-                    slowest[chosen[t, b]] += 1
+                    slowest[slowest_core[t, b]] += 1
 
 
 @njit(cache=True, nogil=True)
-def add_shares(exact, updates, begins, parts_of, factors, chosen, shares):
-    """Sum over samples what the chosen cores spend on each of N kinds and on updates: shares (N + 1, steps).
+def add_shares(exact, updates, starts, parts_of, factors, slowest_core, shares):
+    """Sum over samples the time of the slowest cores on each of N kinds and on updates: shares (N + 1, steps).
 
-    Core c holds parts_of[begins[c] : begins[c + 1]].
+    Core c has parts_of[starts[c] : starts[c + 1]].
     """
     kinds, steps, _, samples = exact.shape
     for t in range(steps):
         for b in range(samples):
-            core = chosen[t, b]
+            core = slowest_core[t, b]
             shares[kinds, t] += updates[t, core, b]
-            for n in range(begins[core], begins[core + 1]):
+            for n in range(starts[core], starts[core + 1]):
                 for kind in range(kinds):
                     shares[kind, t] += factors[kind] * exact[kind, t, parts_of[n], b]
 
 
 @njit(cache=True, nogil=True)
 def pipelined_seconds(events, updates, period, least, step):
-    """Seconds from answer to answer, (3,), summed over samples, each `period` steps behind the one before it.
+    """Seconds between answers, (3,), summed over samples, each `period` steps after the previous one.
 
-    In every one of these steps the tails of earlier samples run beside it: their events add up, updates happen once.
-    step: seconds of every step by itself, (3, steps), summed over samples: those beside which no other sample runs.
+    In each of these steps the tails of earlier samples run concurrently: their events add up, updates happen once.
+    step: seconds of every step alone, (3, steps), summed over samples; used where no other sample runs.
     """
     bounds, steps, cores, samples = events.shape
-    found = np.zeros(bounds)
+    seconds = np.zeros(bounds)
     most, busy, updating = np.empty((3, samples))
     for bound in range(bounds):
         for t in range(period):
             if t + period >= steps:
-                found[bound] += step[bound, t]
+                seconds[bound] += step[bound, t]
                 continue
             most[:] = 0.0
             for core in range(cores):
                 busy[:], updating[:] = events[bound, t, core], updates[bound, t, core]
                 for turn in range(1, (steps - t + period - 1) // period):
-                    # the sample `turn` before each; before the first comes the last
+                    # the sample `turn` before each, cyclically
                     late, behind = t + turn * period, turn % samples
                     for b in range(samples):
                         before = b - behind if b >= behind else b - behind + samples
@@ -109,5 +109,5 @@ def pipelined_seconds(events, updates, period, least, step):
                         updating[b] = max(updating[b], updates[bound, late, core, before])
                 for b in range(samples):
                     most[b] = max(most[b], busy[b] + updating[b])
-            found[bound] += total(most) + least[bound] * samples
-    return found
+            seconds[bound] += total(most) + least[bound] * samples
+    return seconds

@@ -1,11 +1,10 @@
-"""A whole matrix of weights that take a byte each, in tiles of 64 targets whose sums stay in registers.
+"""A dense matrix of one-byte weights, in tiles of 64 targets whose sums stay in registers.
 
-A tile's weights are few enough for the processor's first cache. Two lie in a word of 16 bit, low + 256 * high: the
-words of the active sources are added up as they are and once more without their low halves, so that the second sum is
-that of high, and the first - 256 * the second that of low. What is held of a weight is what it is above the lowest one,
-0 to 255.
+A tile's weights fit the L1 cache. Two are packed in a word of 16 bit, low + 256 * high: the words of the active sources
+are summed as they are, and again without their low halves, so that the second sum is that of high, and the first - 256
+* the second that of low. Weights are stored relative to the lowest one, as 0 to 255.
 
-A `TileStep` goes on with what arrived to CUBA-LIF compartments (exporter/neurons/cuba/cuba_vector.py) in the same registers.
+A `TileStep` passes the sums to CUBA-LIF compartments (exporter/neurons/cuba/cuba_vector.py) in the same registers.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from spikeport.exporter.neurons.cuba.lanes import INT32, INTEGERS, LANES, Lanes,
 from .spike_events import Integers, SpikeEvents
 
 _LARGEST = 255
-# so many words can be added in 16 bit
+# number of words that can be added in 16 bit
 _ROWS = 256
 _HALF = LANES // 2
 _INT16, _INT64 = ir.IntType(16), ir.IntType(64)
@@ -35,7 +34,7 @@ _SHORTS = ir.VectorType(_INT16, _HALF)
 
 
 class Tiles:
-    """matrix: (source size, target size), such that `fits` says so."""
+    """matrix: (source size, target size), for which `fits` is true."""
 
     def __init__(self, matrix: NDArray[np.int16], exponent: int) -> None:
         factor = _common_factor(matrix)
@@ -50,7 +49,7 @@ class Tiles:
 
     @staticmethod
     def fits(matrix: NDArray[np.int16]) -> bool:
-        """Whether the weights, but for the zeros that all of them end in, span no more than a byte."""
+        """Whether the weights, without their common trailing zeros, span at most a byte."""
         return int(matrix.max(initial=0)) - int(matrix.min(initial=0)) >> _common_factor(matrix) <= _LARGEST
 
     def deliver(self, active: SpikeEvents, target: Integers) -> None:
@@ -59,14 +58,14 @@ class Tiles:
 
 
 TileStep = Callable[[Tiles, SpikeEvents, States, NDArray[np.uint64], Integers], None]
-"""(tiles, active, states, words, total): a SpikeStep by what the active sources, a row a step and sample, send."""
+"""(tiles, active, states, words, total): a SpikeStep on the input from active sources, one row per step and sample."""
 
 
 def tile_stepper(population: Population) -> TileStep | None:
-    """The kernel bound to a population's constants, None where there is none for its neuron model."""
+    """The kernel bound to a population's constants, None if its neuron model has none."""
     kernel: Callable[..., None]
     constants: tuple[NDArray[Any], ...]
-    # the very models: another made of them has a rule of its own
+    # exactly these classes: subclasses may have other rules
     if type(population) is CubaLIF:
         kernel, constants = spike_tiles, (*population.step_constants,)
     elif type(population) is CubaLIFSoftReset:
@@ -81,7 +80,7 @@ def tile_stepper(population: Population) -> TileStep | None:
 
 
 def _common_factor(matrix: NDArray[np.int16]) -> int:
-    """How many zeros all weights end in, in binary."""
+    """The number of trailing zero bits that all weights share."""
     bits = int(np.bitwise_or.reduce(matrix, axis=None)) if matrix.size else 0
     return (bits & -bits).bit_length() - 1 if bits else 0
 
@@ -126,7 +125,7 @@ def _row(builder: Any, begin: Any, row: Any) -> tuple[Any, Any]:
 
 
 def _add(whole: bool) -> Any:
-    """add(..., tile, row, first, number): what row `row` sends to the targets from `first` on, all 64 or `number`."""
+    """add(..., tile, row, first, number): adds the input of a row to targets from `first` on, all 64 or `number`."""
 
     @intrinsic
     def add(_context, words, index, begin, target, lowest, shift, tile, row, first, number):
@@ -201,7 +200,7 @@ def add_tiles(words, lowest, shift, index, begin, target):
 def spike_tiles(words, lowest, shift, index, begin, u, v, keep_u, keep_v, bias, threshold, message, total):
     """A block of steps of compartments that reset to 0, as exporter/neurons/cuba/cuba_vector.py's `spike`.
 
-    index, begin: what the sources send, a row a step and sample of the block.
+    index, begin: the sources' spikes, one row per step and sample of the block.
     """
     steps, samples, size = len(message), u.shape[0], u.shape[1]
     whole = size // LANES
@@ -223,7 +222,7 @@ def spike_tiles(words, lowest, shift, index, begin, u, v, keep_u, keep_v, bias, 
 def spike_and_subtract_tiles(
     words, lowest, shift, index, begin, u, v, keep_u, keep_v, bias, threshold, subtract, message, total
 ):
-    """The same for compartments from whose v a spike takes `subtract`."""
+    """The same for compartments that reset by subtracting `subtract` from v."""
     steps, samples, size = len(message), u.shape[0], u.shape[1]
     whole = size // LANES
     for tile in range(whole):
@@ -241,7 +240,7 @@ def spike_and_subtract_tiles(
 
 
 def warm_up() -> None:
-    """Compile, or load from the cache, the kernels of this file."""
+    """Compile, or load from the cache, the kernels of this module."""
     active = SpikeEvents.empty(1, 1, False)
     active.read_spikes(np.ones((1, 1), np.uint8))
     tiles = Tiles(np.ones((1, 1), np.int16), 0)

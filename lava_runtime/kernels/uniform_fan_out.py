@@ -1,4 +1,4 @@
-"""Connections whose source elements are all alike: what their spikes take, without counting messages one by one."""
+"""Times of connections with uniform fan-out, from spike counts per part, without enumerating messages."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .reductions import add_product
 
 @njit(cache=True, nogil=True)
 def add_uniform(spikes, ranges, own_price, target_price, core_of, events, totals):
-    """Add to events (3, steps, cores, samples) what spikes (steps, parts, samples) take where they leave and arrive.
+    """Add the seconds of spikes (steps, parts, samples) at source and target to events (3, steps, cores, samples).
 
-    ranges: the parts of every connection's source, and of its target, begin and end (excluded), (connections, 4).
-    own_price: seconds a spike of a part, (3, parts); target_price: seconds a spike of the source on a part of the
-    target, (3, connections, parts). totals: written, spikes of the source, (connections, steps, samples).
+    ranges: the parts of every connection's source, and of its target, start and stop (excluded), (connections, 4).
+    own_price: seconds per spike of a part, (3, parts); target_price: seconds per source spike on a part of the target,
+    (3, connections, parts). totals: written, spikes of the source, (connections, steps, samples).
     """
     for t in range(spikes.shape[0]):
         for p in range(spikes.shape[1]):
@@ -31,22 +31,22 @@ def add_uniform(spikes, ranges, own_price, target_price, core_of, events, totals
 
 
 @njit(cache=True, nogil=True)
-def add_alike_shares(spikes, totals, ranges, own_share, target_share, begins, parts_of, chosen, left, arrived):
-    """Sum over samples what the chosen cores (steps, samples) spend on these connections.
+def add_uniform_shares(spikes, totals, ranges, own_share, target_share, starts, parts_of, slowest, left, arrived):
+    """Sum over samples the time of the slowest cores (steps, samples) on these connections.
 
-    Core c holds parts_of[begins[c] : begins[c + 1]]. own_share: seconds a spike by kind, (kinds, parts), added to left
-    (kinds, steps); target_share: seconds a synapse list, and a message received, (2, connections, parts), added to
+    Core c has parts_of[starts[c] : starts[c + 1]]. own_share: seconds per spike by kind, (kinds, parts), added to left
+    (kinds, steps); target_share: seconds per synapse list and per received message, (2, connections, parts), added to
     arrived (2, connections, steps).
     """
     for t in range(spikes.shape[0]):
         for b in range(spikes.shape[2]):
-            core = chosen[t, b]
-            for n in range(begins[core], begins[core + 1]):
+            core = slowest[t, b]
+            for n in range(starts[core], starts[core + 1]):
                 p = parts_of[n]
-                found = spikes[t, p, b]
-                if found != 0:
+                count = spikes[t, p, b]
+                if count != 0:
                     for kind in range(len(own_share)):
-                        left[kind, t] += own_share[kind, p] * found
+                        left[kind, t] += own_share[kind, p] * count
                 for c in range(len(ranges)):
                     if ranges[c, 2] <= p < ranges[c, 3]:
                         arrived[0, c, t] += target_share[0, c, p] * totals[c, t, b]

@@ -1,1 +1,1 @@
-"""The only place that imports lava. Everything here runs in a child process started by spikeport.lava_runtime.lava_backend.child."""
+"""The only package that imports lava; `child` starts a process in which everything else here runs."""

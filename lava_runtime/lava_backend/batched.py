@@ -1,7 +1,7 @@
 """The `lava` network: this project's Lava processes, in which one message carries a whole batch of samples.
 
-A population and the synapses that lead into it are one process. Spikes travel packed, a bit a neuron and sample, and a
-block of time steps at once (schedule.py); payloads as 32-bit integers. The step inside is the emulator's kernel.
+A population and its incoming synapses are one process. Spikes are sent as one bit per neuron and sample, payloads as
+32-bit integers, a block of time steps per message (schedule.py). Steps are computed by the emulator's kernels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .schedule import Schedule, plan
 
 
 class SpikeSource(AbstractProcess):
-    """Sends an input's values of a whole batch, a block of steps in each of Lava's."""
+    """Sends an input's values of a whole batch, one block of steps per Lava step."""
 
     def __init__(self, port: InputPort, index: int, job: Job, graded: bool, schedule: Schedule) -> None:
         super().__init__(name=port.name, index=index, job=job, graded=graded, schedule=schedule)
@@ -40,11 +40,11 @@ class SpikeSource(AbstractProcess):
 
 
 class BatchedPopulation(AbstractProcess):
-    """Synapses and compartments of one population for a whole batch; ports in0, in1, ... one a node that feeds it."""
+    """Synapses and compartments of one population for a whole batch; ports in0, in1, ... per node that feeds it."""
 
     def __init__(self, population: Population, index: int, job: Job, graded: set[str], schedule: Schedule) -> None:
         program, batch = job.program, job.request.batch
-        # what a population sends itself stays within
+        # what a population sends to itself stays inside the process
         self.feeding = [s for s in dict.fromkeys(c.source for c in program.into(population.name))
                         if s != population.name]  # fmt: skip
         super().__init__(name=population.name, index=index, job=job, graded=graded, schedule=schedule,
@@ -78,13 +78,13 @@ class BatchedNetwork:
 
     def models(self) -> dict[AbstractProcess, type[PyLoihiProcessModel]]:
         """The process model of each process."""
-        chosen: dict[AbstractProcess, type[PyLoihiProcessModel]] = {}
+        models: dict[AbstractProcess, type[PyLoihiProcessModel]] = {}
         for source in self.sources.values():
-            chosen[source] = GradedSourceModel if source.proc_params["graded"] else SpikeSourceModel
+            models[source] = GradedSourceModel if source.proc_params["graded"] else SpikeSourceModel
         for name, population in self.populations.items():
             graded: set[str] = population.proc_params["graded"]
-            chosen[population] = population_model([s in graded for s in population.feeding], name in graded)
-        return chosen
+            models[population] = population_model([s in graded for s in population.feeding], name in graded)
+        return models
 
 
 class _SourceModel(PyLoihiProcessModel):
@@ -95,7 +95,7 @@ class _SourceModel(PyLoihiProcessModel):
         self._length: int = proc_params["schedule"].length
 
     def _block(self) -> NDArray[Any]:
-        """This block's values, (steps, batch, size); after the input's end fewer or none."""
+        """This block's values, (steps, batch, size); fewer or none after the input's end."""
         first = (self.time_step - 1) * self._length
         return self._values[first : first + self._length]
 
@@ -112,9 +112,9 @@ class SpikeSourceModel(_SourceModel):
         message = np.zeros(self.s_out._shape, np.uint8)
         block = self._block()
         if len(block):
-            sent = np.ascontiguousarray(block, dtype=np.uint8)
-            words = packed(sent.reshape(-1, sent.shape[2]))
-            message[: len(block)] = words.reshape(*sent.shape[:2], -1).view(np.uint8)
+            spikes = np.ascontiguousarray(block, dtype=np.uint8)
+            words = packed(spikes.reshape(-1, spikes.shape[2]))
+            message[: len(block)] = words.reshape(*spikes.shape[:2], -1).view(np.uint8)
         self.s_out.send(message)
 
 
@@ -134,11 +134,10 @@ class GradedSourceModel(_SourceModel):
 
 
 class BatchedPopulationModel(PyLoihiProcessModel):
-    """One block of steps: take in what was sent to it, update, then send all spikes.
+    """One block of steps: receive, update, then send all spikes.
 
-    What those that work ahead have sent is there before it, what those of its own depth send is waited for. In a circle
-    a block is one step, what is sent in it arrives one later, and sending before receiving keeps the circle from
-    waiting for itself.
+    Messages from processes of lower depth have already arrived; those of the same depth are waited for. In a recurrent
+    loop a block is one step whose spikes arrive one step later, and sending before receiving avoids a deadlock.
     """
 
     def __init__(self, proc_params: Any) -> None:
@@ -151,72 +150,72 @@ class BatchedPopulationModel(PyLoihiProcessModel):
         graded: set[str] = proc_params["graded"]
         schedule: Schedule = proc_params["schedule"]
         self._length, self._depth = schedule.length, schedule.depth[population.name]
-        self._circular = schedule.circular
+        self._recurrent = schedule.recurrent
         self._state = PopulationState(population, batch, self._length, incoming)
-        made = synapses_of(program, incoming, graded)
-        self._own = [s for s in made if s.connection.source == population.name]
+        synapses = synapses_of(program, incoming, graded)
+        self._own = [s for s in synapses if s.connection.source == population.name]
         self._feeds = [
             _Feed(
-                schedule.depth[name], name in graded, [s for s in made if s.connection.source == name],
+                schedule.depth[name], name in graded, [s for s in synapses if s.connection.source == name],
                 SpikeEvents.empty(self._length * batch, program.source_size(name), name in graded),
             )
             for name in proc_params["feeding"]
         ]  # fmt: skip
         shape = message_shape(schedule.length, batch, population.size, population.GRADED)
         self._message = np.zeros(shape, np.int32 if population.GRADED else np.uint8)
-        kept = job.arrays(index)
-        states = {name: kept[name] for name in population.STATES if name in kept}
-        self._kept = Recording(kept["n"], kept.get("s"), states)
+        arrays = job.arrays(index)
+        states = {name: arrays[name] for name in population.STATES if name in arrays}
+        self._recording = Recording(arrays["n"], arrays.get("s"), states)
         self._steps = job.request.steps
         self._progress = shared_progress(job.folder) if index == len(program.populations) - 1 else None
 
     def run_spk(self) -> None:
-        """One of Lava's time steps: a block of the chip's."""
+        """One Lava step: a block of chip steps."""
         lava_step = self.time_step - 1
-        begin = (lava_step - self._depth) * self._length
-        steps = min(self._length, self._steps - begin) if begin >= 0 else 0
-        if not self._circular:
+        start = (lava_step - self._depth) * self._length
+        steps = min(self._length, self._steps - start) if start >= 0 else 0
+        if not self._recurrent:
             self._receive(lava_step, [feed.depth == self._depth for feed in self._feeds])
-            self._deliver(begin, steps)
+            self._deliver(start, steps)
         if steps > 0:
-            self._advance(begin, steps)
+            self._advance(start, steps)
             self._message[:steps] = self._state.message[:steps].view(self._message.dtype)
         self.s_out.send(self._message)
-        self._receive(lava_step, [self._circular or feed.depth < self._depth for feed in self._feeds])
-        if self._circular:
-            self._deliver(begin, steps)
+        self._receive(lava_step, [self._recurrent or feed.depth < self._depth for feed in self._feeds])
+        if self._recurrent:
+            self._deliver(start, steps)
         if self._progress is not None:
-            self._progress[0] = min(max(begin + self._length, 0), self._steps)
+            self._progress[0] = min(max(start + self._length, 0), self._steps)
 
-    def _receive(self, lava_step: int, chosen: list[bool]) -> None:
-        """Take in the messages of the chosen feeds."""
+    def _receive(self, lava_step: int, selected: list[bool]) -> None:
+        """Receive the messages of the selected feeds."""
         for number, feed in enumerate(self._feeds):
-            if chosen[number]:
+            if selected[number]:
                 message = getattr(self, f"in{number}").recv()
-                # a source that waits for its own first block has sent nothing
+                # a source that has not reached its first block sends nothing
                 if lava_step >= feed.depth:
                     feed.blocks.append(message)
 
-    def _deliver(self, begin: int, steps: int) -> None:
+    def _deliver(self, start: int, steps: int) -> None:
         if steps > 0:
             for feed in self._feeds:
-                feed.deliver(self._state, begin, steps)
+                feed.deliver(self._state, start, steps)
 
-    def _advance(self, begin: int, steps: int) -> None:
-        piece = 1 if self._own or self._kept.states else steps
+    def _advance(self, start: int, steps: int) -> None:
+        piece = 1 if self._own or self._recording.states else steps
         for first in range(0, steps, piece):
             last = first + piece
-            self._state.update(begin + first, first, last)
+            self._state.update(start + first, first, last)
             for synapses in self._own:
-                synapses.deliver(self._state.rows(first, last), self._state, begin + first)
-            self._state.record(self._kept, begin + first, first, last)
-        if begin + steps == self._steps:
-            self._kept.n[:] = self._state.total
+                synapses.deliver(self._state.rows(first, last), self._state, start + first)
+            self._state.record(self._recording, start + first, first, last)
+        if start + steps == self._steps:
+            self._recording.n[:] = self._state.total
 
 
 @dataclass
 class _Feed:
-    """What a node has sent and was not yet taken in, a block each; depth: its own."""
+    """Messages of a source node that are not yet delivered, one per block; depth: of the source."""
 
     depth: int
     graded: bool
@@ -224,8 +223,8 @@ class _Feed:
     active: SpikeEvents
     blocks: deque[NDArray[Any]] = field(default_factory=deque)
 
-    def deliver(self, target: PopulationState, begin: int, steps: int) -> None:
-        """Add what the next block's spikes send, of which that many steps from `begin` on are run."""
+    def deliver(self, target: PopulationState, start: int, steps: int) -> None:
+        """Deliver the spikes of the next block, of which `steps` steps from `start` on are run."""
         message = self.blocks.popleft()[:steps]
         active = self.active.part(0, steps * message.shape[1])
         flat = message.reshape(active.rows, -1)
@@ -234,13 +233,13 @@ class _Feed:
         else:
             active.read_words(flat.view(np.uint64))
         for synapses in self.synapses:
-            synapses.deliver(active, target, begin)
+            synapses.deliver(active, target, start)
 
 
 def population_model(graded: list[bool], sends_payloads: bool) -> type[PyLoihiProcessModel]:
-    """The process model with one in-port a node that feeds it."""
-    sent = np.int32 if sends_payloads else np.uint8
-    ports: dict[str, LavaPyType] = {"s_out": LavaPyType(PyOutPort.VEC_DENSE, sent)}
+    """The process model with one in-port per node that feeds it."""
+    kind = np.int32 if sends_payloads else np.uint8
+    ports: dict[str, LavaPyType] = {"s_out": LavaPyType(PyOutPort.VEC_DENSE, kind)}
     for number, flag in enumerate(graded):
         ports[f"in{number}"] = LavaPyType(PyInPort.VEC_DENSE, np.int32 if flag else np.uint8)
     members = {**ports, "__annotations__": dict.fromkeys(ports, Any)}
@@ -249,5 +248,5 @@ def population_model(graded: list[bool], sends_payloads: bool) -> type[PyLoihiPr
 
 
 def message_shape(steps: int, batch: int, size: int, graded: bool) -> tuple[int, int, int]:
-    """Shape of one block's message: a payload a neuron, or the bytes of its packed words."""
+    """Shape of one block's message: one payload per neuron, or the bytes of its packed words."""
     return (steps, batch, size) if graded else (steps, batch, WORD // 8 * words_of(size))

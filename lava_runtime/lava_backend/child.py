@@ -1,4 +1,4 @@
-"""Runs Lava in a child process: with a time limit, progress, and nothing left behind."""
+"""Runs Lava in a child process with a time limit and progress, and cleans up after it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run_lava(
     limit_seconds: float,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulationResult:
-    """Run a program on backend `stock` or `lava`; raises BackendError with the layer at fault."""
+    """Run a program on backend `stock` or `lava`; raises BackendError that names the failed layer."""
     missing = lava_missing()
     if missing:
         raise BackendError(f"backend {backend}: {missing}")
@@ -82,9 +82,12 @@ def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dic
 
 
 def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Callable[[int, int], None] | None) -> int:
-    # the folder that holds the package: not resolved, for in a checkout spikeport/lava_runtime is a link
-    here, known = str(Path(__file__).absolute().parents[3]), os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, known] if known else [here])}
+    # the folder of the package: not resolved, because in a checkout spikeport/lava_runtime is a link
+    package_folder, python_path = str(Path(__file__).absolute().parents[3]), os.environ.get("PYTHONPATH")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([package_folder, python_path] if python_path else [package_folder]),
+    }
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.supervisor", str(folder), tag, str(limit)],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -98,7 +101,7 @@ def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Calla
             time.sleep(_POLL_SECONDS)
         return supervisor.returncode
     finally:
-        # closing its input tells the supervisor to end everything; if it is gone itself, end everything here
+        # closing its input makes the supervisor end all processes; if it is gone, they are ended here
         if supervisor.stdin is not None:
             supervisor.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -124,7 +127,7 @@ def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
     log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = f" ({log[-1]})" if log else ""
     return (
-        f"backend {backend}: the Lava process ended with status {status}{last}; nothing was left behind, run it again"
+        f"backend {backend}: the Lava process ended with status {status}{last}; everything was cleaned up, run it again"
     )
 
 

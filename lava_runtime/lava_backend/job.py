@@ -1,4 +1,4 @@
-"""What the parent and the Lava child process tell each other: a folder with a program, inputs and result arrays."""
+"""The folder that the parent and the Lava child process share: a program, inputs and result arrays."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Job:
     program: ChipProgram
 
     def input(self, index: int) -> NDArray[Any]:
-        """Input port's values (input steps, batch, size), uint8 or, payloads, int32; read from disk as needed."""
+        """Input port's values (input steps, batch, size), uint8, or int32 for payloads; read from disk on access."""
         values: NDArray[Any] = np.load(self.folder / f"input{index}.npy", mmap_mode="r", allow_pickle=False)
         return values
 
     def arrays(self, index: int) -> dict[str, NDArray[Any]]:
-        """The arrays that are kept of a population, by name: n (batch, size), s and states (steps, batch, size)."""
+        """The recorded arrays of a population, by name: n (batch, size), s and states (steps, batch, size)."""
         names = recorded_names(self.program, index, self.request)
         return {name: np.load(_path(self.folder, name, index), mmap_mode="r+", allow_pickle=False) for name in names}
 
@@ -57,16 +57,16 @@ def shared_progress(folder: Path) -> NDArray[np.int64]:
 
 
 def recorded_names(program: ChipProgram, index: int, request: Request) -> tuple[str, ...]:
-    """Which arrays are kept of a population: n always, s for outputs, s and all states where asked for."""
+    """Names of the arrays recorded for a population: n always, s for outputs, s and all states where asked for."""
     population = program.populations[index]
     if request.record == "all":
         return "n", "s", *population.STATES
-    # the stock backend's probe needs no counts array of its own, but an output's spikes are always kept
+    # the stock backend's probe needs no counts array of its own, but an output's spikes are always recorded
     return ("n", "s") if population.name in program.outputs or request.record == "layers" else ("n",)
 
 
 def create_arrays(folder: Path, request: Request, program: ChipProgram) -> None:
-    """Lay out the result arrays, all zeros (sparse files until written)."""
+    """Create the result arrays, all zeros (sparse files until written)."""
     np.save(folder / "progress.npy", np.zeros(1, np.int64))
     for index, population in enumerate(program.populations):
         for name in recorded_names(program, index, request):
@@ -95,7 +95,7 @@ def load_job(folder: Path) -> Job:
 
 
 def write_fault(folder: Path, layer: str, message: str) -> None:
-    """Say which layer failed and why; the first fault wins."""
+    """Record which layer failed and why; the first fault is kept."""
     target = folder / FAULT
     temporary = folder / f"{FAULT}.{layer.replace('/', '_')}"
     temporary.write_text(json.dumps({"layer": layer, "message": message}), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Plain processes for what lava.proc has none for: NumPy, one sample, Lava's ports, apart from the shared kernels.
+"""Plain processes where lava.proc has none: NumPy, one sample, Lava's ports, independent of the shared kernels.
 
-A population steps by its model's `plain_step`; a convolution with delays multiplies one sparse matrix a delay.
+A population steps by its model's `plain_step`; a convolution with delays multiplies one sparse matrix per delay.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from spikeport.exporter.program.chip_program import ConvConnection, Population
 
 
 class PlainPopulation(AbstractProcess):
-    """Compartments of a model that lava.proc has no process for; a Var for every state, an in-port for every PORT.
+    """Compartments of a model that lava.proc has no process for; one Var per state and one in-port per PORT.
 
-    steps: time steps a sample takes.
+    steps: time steps per sample.
     """
 
     def __init__(self, population: Population, shape: tuple[int, ...], image: bool, steps: int) -> None:
@@ -56,10 +56,10 @@ class PlainPopulationModel(PyLoihiProcessModel):
         population = self._population
         arriving = tuple(self._ours(getattr(self, port).recv()).astype(np.int32) for port in population.PORTS)
         states = {name: self._ours(getattr(self, name)) for name in population.STATES}
-        sent = population.plain_step((self.time_step - 1) % self._steps, states, arriving)
+        spikes_out = population.plain_step((self.time_step - 1) % self._steps, states, arriving)
         for name, values in states.items():
             getattr(self, name)[:] = self._theirs(values)
-        self.s_out.send(self._theirs(sent))
+        self.s_out.send(self._theirs(spikes_out))
 
     def _ours(self, values: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(values, -1, 0).reshape(-1) if self._image else values.reshape(-1)
@@ -69,7 +69,7 @@ class PlainPopulationModel(PyLoihiProcessModel):
 
 
 class PlainConvolution(AbstractProcess):
-    """A convolution with delays; orders: our element at each place of the process' ports."""
+    """A convolution with delays; orders: our element at each position of the process' ports."""
 
     def __init__(self, connection: ConvConnection, source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
         super().__init__(name=connection.label, connection=connection, orders=(source, target))
@@ -81,7 +81,7 @@ class PlainConvolution(AbstractProcess):
 @implements(proc=PlainConvolution, protocol=LoihiProtocol)
 @requires(CPU)
 class PlainConvolutionModel(PyLoihiProcessModel):
-    """Sends what is due, then takes in this step's spikes; a_buff[d - 1] is sent d steps later."""
+    """Sends what is due, then receives this step's spikes; a_buff[d - 1] is sent d steps later."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
@@ -104,41 +104,41 @@ class PlainConvolutionModel(PyLoihiProcessModel):
         spikes = self.s_in.recv().astype(np.int64)
         for delay, matrix in self._matrices:
             arrived = (np.asarray(matrix @ spikes) << self._exponent).astype(np.int32).astype(np.int64)
-            # lava.proc.conv keeps 24 bit
+            # lava.proc.conv computes in 24 bit
             self.a_buff[delay - 1] += (((arrived + (1 << 23)) & ((1 << 24) - 1)) - (1 << 23)).astype(np.int32)
 
 
 def _by_delay(connection: ConvConnection, shape: tuple[int, int]) -> Iterable[tuple[int, csr_array]]:
     """A matrix (target size, source size) for each delay."""
-    target, source, place = _conv_synapses(connection)
-    weight = connection.weights.reshape(-1)[place].astype(np.int64)
+    target, source, position = _conv_synapses(connection)
+    weight = connection.weights.reshape(-1)[position].astype(np.int64)
     delay = np.full(len(weight), connection.delay)
     if connection.axonal_delays is not None:
         delay += connection.axonal_delays[source]
     if connection.synaptic_delays is not None:
-        delay += connection.synaptic_delays.reshape(-1)[place]
+        delay += connection.synaptic_delays.reshape(-1)[position]
     for steps in np.unique(delay):
-        chosen = delay == steps
-        yield int(steps), csr_array((weight[chosen], (target[chosen], source[chosen])), shape=shape)
+        selected = delay == steps
+        yield int(steps), csr_array((weight[selected], (target[selected], source[selected])), shape=shape)
 
 
 def _conv_synapses(c: ConvConnection) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Target element, source element and place in the kernel of every synapse of a convolution."""
+    """Target element, source element and kernel position of every synapse of a convolution."""
     out, rows, columns = c.output_shape
-    inside = c.weights.shape[1]
-    o, y, x, i, ky, kx = np.indices((out, rows, columns, inside, *c.weights.shape[2:]), sparse=True)
+    per_group = c.weights.shape[1]
+    o, y, x, i, ky, kx = np.indices((out, rows, columns, per_group, *c.weights.shape[2:]), sparse=True)
     row = y * c.stride[0] - c.padding[0] + ky * c.dilation[0]
     column = x * c.stride[1] - c.padding[1] + kx * c.dilation[1]
-    channel = o // (out // c.groups) * inside + i
+    channel = o // (out // c.groups) * per_group + i
     height, width = c.input_shape[1:]
-    there = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    inside_image = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     source = (channel * height + row) * width + column
     target = (o * rows + y) * columns + x
-    place = ((o * inside + i) * c.weights.shape[2] + ky) * c.weights.shape[3] + kx
-    full = np.broadcast_shapes(source.shape, target.shape, place.shape, there.shape)
-    chosen = np.broadcast_to(there, full)
-    found = tuple(np.broadcast_to(values, full)[chosen] for values in (target, source, place))
-    return found[0], found[1], found[2]
+    position = ((o * per_group + i) * c.weights.shape[2] + ky) * c.weights.shape[3] + kx
+    full = np.broadcast_shapes(source.shape, target.shape, position.shape, inside_image.shape)
+    valid = np.broadcast_to(inside_image, full)
+    synapses = tuple(np.broadcast_to(values, full)[valid] for values in (target, source, position))
+    return synapses[0], synapses[1], synapses[2]
 
 
 def to_image(values: NDArray[Any], shape: tuple[int, ...], image: bool) -> NDArray[Any]:
@@ -148,7 +148,7 @@ def to_image(values: NDArray[Any], shape: tuple[int, ...], image: bool) -> NDArr
 
 def plain_models(processes: Iterable[AbstractProcess]) -> dict[AbstractProcess, Any]:
     """The process model of every plain population."""
-    found: dict[AbstractProcess, Any] = {}
+    models: dict[AbstractProcess, Any] = {}
     for process in processes:
         if isinstance(process, PlainPopulation):
             population: Population = process.proc_params["population"]
@@ -157,5 +157,5 @@ def plain_models(processes: Iterable[AbstractProcess]) -> dict[AbstractProcess, 
             members |= {state: LavaPyType(np.ndarray, np.int32) for state in population.STATES}
             members["__annotations__"] = dict.fromkeys(members, Any)
             model = type("PlainModel", (PlainPopulationModel,), members)
-            found[process] = implements(proc=PlainPopulation, protocol=LoihiProtocol)(requires(CPU)(model))
-    return found
+            models[process] = implements(proc=PlainPopulation, protocol=LoihiProtocol)(requires(CPU)(model))
+    return models

@@ -1,7 +1,7 @@
-"""One process that listens to a whole stock network: records its spikes and states, and resets it between samples.
+"""One process that records the spikes and states of a whole stock network, and resets it between samples.
 
-lava.proc.monitor hands its data over number by number (about 40 us each); this probe writes into shared files, and
-between two samples it sets u, v and every synapse's buffer back through Lava's own RefPorts.
+lava.proc.monitor transfers its data number by number (about 40 us each); this probe writes into shared files, and
+between samples resets u, v and the synapses' buffers through Lava's own RefPorts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Probe(AbstractProcess):
 
 
 class ProbeModel(PyLoihiProcessModel):
-    """What the probe does in a step; `probe_model` adds the ports of a given network."""
+    """One step of the probe; `probe_model` adds the ports of a given network."""
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
@@ -71,11 +71,11 @@ class ProbeModel(PyLoihiProcessModel):
         self._progress[0] = self.time_step
 
     def post_guard(self) -> bool:
-        """States are read after every step where asked for, and set after each sample's last step."""
+        """States are read after every step if requested, and reset after each sample's last step."""
         return self._job.request.record == "all" or self.time_step % self._job.request.steps == 0
 
     def run_post_mgmt(self) -> None:
-        """Record the states; after a sample's last step set them back."""
+        """Record the states; after a sample's last step reset them."""
         sample, step = divmod(self.time_step - 1, self._job.request.steps)
         if self._job.request.record == "all":
             for index, population in enumerate(self._job.program.populations):
@@ -92,7 +92,7 @@ class ProbeModel(PyLoihiProcessModel):
                 port = getattr(self, f"{state}{index}")
                 values = start.get(state, np.zeros(population.size, np.int32))
                 port.write(to_lava(values, population.shape, self._images[index]).astype(np.int32))
-                # a read waits until the write has been taken
+                # a read waits until the write is complete
                 port.wait()
         for index in range(len(self._job.program.connections)):
             buffer = getattr(self, f"b{index}")
@@ -101,7 +101,7 @@ class ProbeModel(PyLoihiProcessModel):
 
 
 def probe_model(network: StockNetwork) -> type[ProbeModel]:
-    """The process model with one Lava port a population, state and synapse of this network."""
+    """The process model with one Lava port per population, state and synapse of this network."""
     ports: dict[str, LavaPyType] = {}
     for index, neuron in enumerate(network.neurons.values()):
         ports[f"s{index}"] = LavaPyType(PyInPort.VEC_DENSE, np.int32)

@@ -1,9 +1,9 @@
-"""Which of the chip's time steps each process of the batched network works on in each of Lava's.
+"""Schedule of the batched network: the chip steps that each process computes in each Lava step.
 
-Handing over costs Lava about a millisecond a step, whatever is handed over, so a message carries a block of chip steps.
-Processes whose work is long take turns in a pipeline: one works a block behind those that feed it, so that they work at
-the same time. Where the work is short, one waits for the block within Lava's step instead, which spares a hand-over.
-Where populations feed each other in a circle a block is one step, and all work on the same one.
+A Lava step costs about a millisecond for any message, so a message carries a block of chip steps. Processes with much
+work form a pipeline: each runs one block behind those that feed it, so that they work in parallel. With little work, a
+process waits for the block within the same Lava step instead, which saves a hand-over. In recurrent loops a block is
+one step, and all processes compute the same one.
 """
 
 from __future__ import annotations
@@ -14,27 +14,26 @@ from graphlib import CycleError, TopologicalSorter
 
 from spikeport.exporter.program.chip_program import ChipProgram
 
-# estimates, in seconds: what Lava takes a step, a compartment with its share of synapses, an element of the input; they
-# decide speed alone
+# estimates that affect only speed, in seconds: a Lava step, a compartment with its share of synapses, an input element
 _HAND_OVER = 8e-4
 _COMPARTMENT = 1.5e-9
 _ELEMENT = 1e-10
 _LARGEST_MESSAGE = 1 << 22
-# so many times the longest work of one process can those take that wait for each other within a step
+# limit of the work of processes that wait for each other within a step, in multiples of the longest single one
 _TOGETHER = 1.25
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """length: chip steps a block; depth: blocks by which a process runs behind the input; lava_steps: time steps.
+    """length: chip steps per block; depth: blocks by which a process lags behind the input; lava_steps: time steps.
 
-    circular: processes of one depth send before they receive; else one waits for those of its depth that feed it.
+    recurrent: processes of equal depth send before they receive; else each waits for those of its depth that feed it.
     """
 
     length: int
     depth: Mapping[str, int]
     lava_steps: int
-    circular: bool
+    recurrent: bool
 
 
 def plan(program: ChipProgram, steps: int, batch: int) -> Schedule:
@@ -56,7 +55,7 @@ def plan(program: ChipProgram, steps: int, batch: int) -> Schedule:
 
 
 def _order(program: ChipProgram) -> dict[str, list[str]] | None:
-    """Every node behind all that feed it, and which these are; None where several populations feed each other."""
+    """The nodes in order, each with the sources that precede it; None if several populations feed each other."""
     before: dict[str, list[str]] = {node.name: [] for node in program.nodes}
     for connection in program.connections:
         if connection.source != connection.target:
@@ -68,15 +67,15 @@ def _order(program: ChipProgram) -> dict[str, list[str]] | None:
 
 
 def _depths(order: Mapping[str, list[str]], work: Mapping[str, float]) -> tuple[dict[str, int], float]:
-    """The depth of every node, and the seconds that a chip step takes those that wait for each other, at most."""
+    """The depth of every node, and the longest time per chip step of nodes that wait for each other."""
     limit = _TOGETHER * max(work.values())
     depth: dict[str, int] = {}
-    # when a node has done a chip step, counted from the begin of Lava's step
+    # when a node finishes a chip step, from the start of the Lava step
     done: dict[str, float] = {}
     for name, sources in order.items():
         depth[name] = max((depth[source] for source in sources), default=0)
-        begin = max((done[source] for source in sources if depth[source] == depth[name]), default=0.0)
-        if sources and begin + work[name] > limit:
-            depth[name], begin = depth[name] + 1, 0.0
-        done[name] = begin + work[name]
+        start = max((done[source] for source in sources if depth[source] == depth[name]), default=0.0)
+        if sources and start + work[name] > limit:
+            depth[name], start = depth[name] + 1, 0.0
+        done[name] = start + work[name]
     return depth, max(done.values())

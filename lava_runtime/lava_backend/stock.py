@@ -1,10 +1,10 @@
 """The `stock` network: lava.proc's own processes, one sample after the other, as a Loihi board would run it.
 
-Where lava.proc has none (a neuron model, a convolution with delays) a plain process of ours stands in, written in NumPy
-apart from the kernels that the other backends share (lava_runtime/lava_backend/plain.py).
+Where lava.proc has no process (some neuron models, convolutions with delays) a plain one replaces it, written in NumPy
+independently of the kernels of the other backends (lava_runtime/lava_backend/plain.py).
 
-Lava orders images (width, height, channels) and convolves with flipped kernels; here an image is handed over as
-(height, width, channels), the same thing with the two axes renamed, and put back in order when it is recorded.
+Lava orders images (width, height, channels) and convolves with flipped kernels; here an image is passed as (height,
+width, channels), the same with two axes renamed, and reordered when it is recorded.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _SIGN_MODES = {
 
 @dataclass(frozen=True)
 class StockNeuron:
-    """A population's process, Lava's names of its in-ports and states by ours, whether it holds an image, and its
-    process model where that is not the one Lava finds.
+    """A population's process; ports, states: Lava's names by ours; image: whether it is an image; model: its process
+    model if Lava finds another.
     """
 
     process: AbstractProcess
@@ -60,7 +60,7 @@ class StockNeuron:
 
 @dataclass(frozen=True)
 class StockNetwork:
-    """The processes by name of what they stand for; synapses in the order of the program's connections."""
+    """The processes by node name; synapses in the order of the program's connections."""
 
     sources: dict[str, RingBuffer]
     neurons: dict[str, StockNeuron]
@@ -68,8 +68,8 @@ class StockNetwork:
 
     def models(self) -> dict[AbstractProcess, Any]:
         """The process models that Lava cannot find by itself."""
-        chosen = {n.process: n.model for n in self.neurons.values() if n.model is not None}
-        return chosen | plain_models([*(n.process for n in self.neurons.values()), *self.synapses])
+        models = {n.process: n.model for n in self.neurons.values() if n.model is not None}
+        return models | plain_models([*(n.process for n in self.neurons.values()), *self.synapses])
 
 
 def build(job: Job) -> StockNetwork:
@@ -120,7 +120,7 @@ def from_lava(values: NDArray[Any], image: bool) -> NDArray[Any]:
 
 
 def _timeline(values: NDArray[np.int32], steps: int, shape: tuple[int, ...], image: bool) -> NDArray[np.int32]:
-    """(input steps, batch, size) -> (*lava_shape, batch * steps): the samples one after the other, time last."""
+    """(input steps, batch, size) -> (*lava_shape, batch * steps): samples concatenated, time last."""
     padded = np.zeros((steps, *values.shape[1:]), np.int32)
     used = min(steps, len(values))
     padded[:used] = values[:used]
@@ -139,16 +139,16 @@ def _neuron(population: Population, image: bool, steps: int) -> StockNeuron:
     def argument(values: Any) -> Any:
         if not isinstance(values, np.ndarray):
             return values
-        # many parameters are documented as one number a process, but the models compute elementwise
+        # many parameters are documented as one number per process, but the models compute elementwise
         if values.size and np.all(values == values[0]):
             return values[0].item()
         return to_lava(values, population.shape, image).copy()
 
     arguments = {name: argument(values) for name, values in stock.arguments.items()}
-    made = getattr(importlib.import_module(stock.module), stock.name)(shape=shape, **arguments)
-    made.name = population.name
+    neuron_process = getattr(importlib.import_module(stock.module), stock.name)(shape=shape, **arguments)
+    neuron_process.name = population.name
     for name, values in stock.variables.items():
-        variable, start = getattr(made, name), argument(values)
+        variable, start = getattr(neuron_process, name), argument(values)
         variable.init = start
         if isinstance(start, np.ndarray):
             variable.shape = shape
@@ -156,17 +156,17 @@ def _neuron(population: Population, image: bool, steps: int) -> StockNeuron:
     if stock.clocked_model:
         models = importlib.import_module(stock.module.replace(".process", ".models"))
         model = _counting_from_each_sample(getattr(models, stock.clocked_model), steps)
-    return StockNeuron(made, stock.ports, stock.states, image, model)
+    return StockNeuron(neuron_process, stock.ports, stock.states, image, model)
 
 
 def _counting_from_each_sample(model: Any, steps: int) -> Any:
-    """The process model with a time_step that starts again with every sample; Lava's runs on."""
+    """The process model with a time_step that restarts with every sample; Lava's continues."""
 
     def run_spk(self: Any) -> None:
-        run_on = self.time_step
-        self.time_step = (run_on - 1) % steps + 1
+        lava_time = self.time_step
+        self.time_step = (lava_time - 1) % steps + 1
         model.run_spk(self)
-        self.time_step = run_on
+        self.time_step = lava_time
 
     return type(f"Counting{model.__name__}", (model,), {"run_spk": run_spk})
 
@@ -186,7 +186,7 @@ def _synapse(connection: Connection, program: ChipProgram, images: set[str], mes
             num_message_bits=message_bits,
             name=connection.label,
         )
-    # where a node holds an image for Lava, its elements come in Lava's order
+    # elements of a node that is an image for Lava are in Lava's order
     orders = [_lava_order(program.source_shape(n), n in images) for n in (connection.source, connection.target)]
     common: dict[str, Any] = {
         "weight_exp": connection.weight_exp,
@@ -199,7 +199,7 @@ def _synapse(connection: Connection, program: ChipProgram, images: set[str], mes
         weights = connection.weights[orders[1]][:, orders[0]]
         if connection.longest_delay == 1:
             return Dense(weights=weights, **common)
-        # DelayDense counts its delays beyond the step that every connection takes
+        # DelayDense counts delays in addition to the step that every connection takes
         delays = _delays_beyond_first(connection)[orders[1]][:, orders[0]]
         return DelayDense(weights=weights, delays=delays, max_delay=int(delays.max()), **common)
     if isinstance(connection, SparseConnection):
@@ -213,7 +213,7 @@ def _synapse(connection: Connection, program: ChipProgram, images: set[str], mes
         if connection.longest_delay == 1:
             return Sparse(weights=weights, **common)
         delays = matrix(_delays_beyond_first(connection))
-        # what is not stored in the matrix of delays has none
+        # entries missing from the matrix of delays have none
         delays.eliminate_zeros()
         return DelaySparse(weights=weights, delays=delays, max_delay=connection.longest_delay - 1, **common)
     assert isinstance(connection, ConvConnection)
@@ -221,10 +221,10 @@ def _synapse(connection: Connection, program: ChipProgram, images: set[str], mes
 
 
 def _delays_beyond_first(connection: DenseConnection | SparseConnection) -> NDArray[np.int64]:
-    """Steps beyond the one that every connection takes, one a weight."""
+    """Steps beyond the one that every connection takes, one per weight."""
     return connection.delay - 1 + delays_per_weight(connection).astype(np.int64)
 
 
 def _lava_order(shape: tuple[int, ...], image: bool) -> NDArray[np.int64]:
-    """Our element at each place of Lava's order."""
+    """Our element at each position of Lava's order."""
     return to_lava(np.arange(int(np.prod(shape))), shape, image).reshape(-1)

@@ -1,10 +1,10 @@
-"""Stands between the caller and the Lava processes, so that nothing is left behind whoever dies first.
+"""Supervises the Lava processes: whichever process dies first, all processes and shared memory are cleaned up.
 
     python -m spikeport.lava_runtime.lava_backend.supervisor FOLDER TAG SECONDS
 
-It starts the worker in a session of its own and waits until the worker ends, a layer reports a fault, the time limit
-passes, or its own standard input closes (the caller is gone). Then it kills the whole session and unlinks shared
-memory of this tag. Imports nothing heavy.
+Starts the worker in its own session and waits until the worker ends, a layer reports a fault, the time limit passes, or
+its own standard input closes (the caller is gone). Then kills the whole session and unlinks shared memory of this tag.
+Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIMED_OUT = 124
 
 
 def main(folder: Path, tag: str, limit: float) -> int:
-    """Run the worker to its end; its exit status, 1 after a fault, 124 when the time limit passed."""
+    """Run the worker to its end; returns its exit status, 1 after a fault, 124 after the time limit."""
     with (folder / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.worker", str(folder)],
@@ -49,7 +49,7 @@ def end_session(session: int) -> None:
 
 
 def unlink_shared_memory(tag: str) -> None:
-    """Remove what a killed run left in shared memory."""
+    """Remove shared memory that a killed run left."""
     for path in Path("/dev/shm").glob(f"*{tag}*"):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
@@ -69,15 +69,15 @@ def _wait(worker: subprocess.Popen[bytes], folder: Path, deadline: float) -> int
 
 
 def _members(session: int) -> list[int]:
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 # "pid (name) state ppid pgrp session ..."; the name may hold spaces
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 if int(fields[3]) == session:
-                    found.append(int(entry.name))
-    return found
+                    pids.append(int(entry.name))
+    return pids
 
 
 if __name__ == "__main__":

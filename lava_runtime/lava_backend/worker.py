@@ -1,4 +1,4 @@
-"""The Lava child process: reads a job's folder, builds the network, runs it, writes what it took.
+"""The Lava child process: reads a job's folder, builds and runs the network, writes the times.
 
 python -m spikeport.lava_runtime.lava_backend.worker FOLDER
 """
@@ -15,7 +15,7 @@ from multiprocessing import process, shared_memory
 from pathlib import Path
 from typing import Any
 
-# messages that a channel holds: all are taken within the step in which they are sent
+# capacity of a channel in messages: all are received in the step in which they are sent
 CHANNEL_MESSAGES = 4
 
 
@@ -26,7 +26,7 @@ def main(folder: Path) -> int:
     job = load_job(folder)
     name_shared_memory(job.request.tag)
     logging.disable(logging.WARNING)
-    begin = time.perf_counter()
+    start = time.perf_counter()
     try:
         from lava.magma.core.run_conditions import RunSteps
         from lava.magma.core.run_configs import Loihi2SimCfg
@@ -46,12 +46,12 @@ def main(folder: Path) -> int:
     except Exception as error:
         write_fault(folder, "network", f"{type(error).__name__}: {error}")
         return 1
-    (folder / SECONDS).write_text(json.dumps({"build": built - begin, "run": done - built}), encoding="utf-8")
+    (folder / SECONDS).write_text(json.dumps({"build": built - start, "run": done - built}), encoding="utf-8")
     return 0
 
 
 def name_shared_memory(tag: str) -> None:
-    """Give all shared memory and semaphores of this process a name by which the parent can find what is left."""
+    """Tag the names of this process's shared memory and semaphores, so that the parent can find what is left."""
     shared_memory._SHM_NAME_PREFIX = f"/{tag}_"  # type: ignore[attr-defined]
     # the default of 14 characters is macOS' limit; Linux takes 255
     shared_memory._SHM_SAFE_NAME_LENGTH = len(tag) + 18  # type: ignore[attr-defined]
@@ -59,7 +59,7 @@ def name_shared_memory(tag: str) -> None:
 
 
 def report_faults(folder: Path, names: dict[int, str]) -> None:
-    """Make every process model say which layer it is when it fails: Lava itself only counts exceptions, then waits."""
+    """Make every process model report its layer when it fails: Lava itself only counts exceptions, then waits."""
     from lava.magma.core.model.py.model import AbstractPyProcessModel
 
     from .job import write_fault
@@ -77,7 +77,7 @@ def report_faults(folder: Path, names: dict[int, str]) -> None:
 
 
 def watch_actors(folder: Path, runtime: Any) -> None:
-    """Report a Lava process that dies without a word (out of memory, killed): the others would wait for it forever."""
+    """Report a Lava process that dies silently (out of memory, killed): the others would wait for it forever."""
     from .job import write_fault
 
     names = [process.name for process in runtime._executable.proc_builders]
@@ -97,9 +97,9 @@ def watch_actors(folder: Path, runtime: Any) -> None:
 
 
 def exit_status(pid: int) -> int | None:
-    """A child's exit status (negative: the signal that killed it), None while it runs or once it was waited for.
+    """A child's exit status (negative: the signal that killed it), None while it runs or after it was reaped.
 
-    The child is left to be waited for: Lava joins its processes itself.
+    The child is not reaped here: Lava joins its processes itself.
     """
     try:
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)

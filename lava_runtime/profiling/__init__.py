@@ -1,1 +1,1 @@
-"""What a recorded run did and cost, by time step, core and layer."""
+"""Profiles of recorded runs: events and costs by time step, core and layer."""

@@ -1,4 +1,4 @@
-"""Which parts a source element reaches, and with how many synapses: what a spike costs, worked out once a program."""
+"""The parts that a source element reaches and its synapses there, computed once per program."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class UniformFanOut:
 
 @dataclass(frozen=True)
 class PerSourceFanOut:
-    """A connection whose source elements reach parts of their own: rows of a matrix (source size, parts), compressed.
+    """A connection whose source elements reach different parts: a compressed matrix (source size, parts).
 
-    synapses: of an element on a part; targets: the part; indptr: where each element's entries begin (source size + 1,);
+    synapses: of an element on a part; targets: the part; indptr: start of each element's entries, (source size + 1,);
     hops, chip_hops: of all of an element's messages, (source size,).
     """
 
@@ -53,15 +53,15 @@ FanOut = UniformFanOut | PerSourceFanOut
 
 
 def fan_out(connection: Connection, program: ChipProgram, placement: Placement) -> FanOut:
-    """The synapses of every source element by part; zeros count where the core stores them."""
-    how = encoding(connection, program)
+    """The synapses of every source element by part; zeros count if the core stores them."""
+    format_ = encoding(connection, program)
     slots = placement.slots[connection.target]
     listed = is_list(connection, program)
     if not isinstance(connection, (ConvConnection, SparseConnection)) and not listed:
         targets, own = placement.of(connection.target), placement.of(connection.source)
-        ways = placement.hops(np.arange(own.start, own.stop)[:, None], np.arange(targets.start, targets.stop))
-        hops, chip_hops = (way.sum(axis=1) for way in ways)
-        return UniformFanOut(connection.source, how, targets, placement.sizes[targets], hops, chip_hops)
+        distances = placement.hops(np.arange(own.start, own.stop)[:, None], np.arange(targets.start, targets.stop))
+        hops, chip_hops = (distance.sum(axis=1) for distance in distances)
+        return UniformFanOut(connection.source, format_, targets, placement.sizes[targets], hops, chip_hops)
     shape = (program.source_size(connection.source), len(placement.parts))
     if isinstance(connection, ConvConnection):
         matrix = _convolved(connection, slots, shape, zeros=not listed)
@@ -73,10 +73,10 @@ def fan_out(connection: Connection, program: ChipProgram, placement: Placement) 
     indptr, targets = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
     elements = np.repeat(np.arange(shape[0]), np.diff(indptr))
     hops, chip_hops = (
-        np.bincount(elements, way, shape[0]).astype(np.float64)
-        for way in placement.hops(placement.slots[connection.source][elements], targets)
+        np.bincount(elements, distance, shape[0]).astype(np.float64)
+        for distance in placement.hops(placement.slots[connection.source][elements], targets)
     )
-    return PerSourceFanOut(connection.source, how, indptr, targets, matrix.data.astype(np.int64), hops, chip_hops)
+    return PerSourceFanOut(connection.source, format_, indptr, targets, matrix.data.astype(np.int64), hops, chip_hops)
 
 
 def _listed(elements: NDArray[Any], reached: NDArray[np.int64], shape: tuple[int, int]) -> Any:
@@ -85,7 +85,7 @@ def _listed(elements: NDArray[Any], reached: NDArray[np.int64], shape: tuple[int
 
 
 def _convolved(connection: ConvConnection, slots: NDArray[np.int64], shape: tuple[int, int], zeros: bool) -> Any:
-    """The same of a convolution, whose synapses are too many to be listed."""
+    """The same for a convolution, which has too many synapses to list."""
     stored = np.ones(connection.weights.shape, np.bool_) if zeros else connection.weights != 0
     geometry = (
         stored, connection.input_shape, connection.output_shape, connection.stride, connection.padding,

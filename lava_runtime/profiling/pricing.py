@@ -1,4 +1,4 @@
-"""A chip's constants as factors of counts: what one event of a kind costs in joules, and in seconds of its core."""
+"""A chip's constants as factors of counts: joules, and seconds of its core, per event of each kind."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def joules(chip: ChipCosts) -> Factors:
 
 def seconds(chip: ChipCosts) -> Factors:
     """Serial work of a core on one event of every kind."""
-    found = _factors(lambda events: core_time(CoreStep(events), chip.time))
-    return found | {RECEIVED: core_time(CoreStep(Events(), Estimate.exact(1)), chip.time)}
+    factors = _factors(lambda events: core_time(CoreStep(events), chip.time))
+    return factors | {RECEIVED: core_time(CoreStep(Events(), Estimate.exact(1)), chip.time)}
 
 
 def _factors(price: Callable[[Events], Estimate]) -> Factors:
@@ -44,7 +44,7 @@ def bounds(value: Estimate) -> tuple[float, float, float]:
 
 
 def of_events(exact: dict[str, Floats], factors: Factors) -> Floats:
-    """What all events but neuron updates cost: (3, *shape of the counts)."""
+    """Cost of all events but neuron updates: (3, *shape of the counts)."""
     total = np.zeros((3, *next(iter(exact.values())).shape))
     for name, counted in exact.items():
         for bound, factor in enumerate(bounds(factors.get(name, Estimate.zero()))):
@@ -54,7 +54,7 @@ def of_events(exact: dict[str, Floats], factors: Factors) -> Floats:
 
 
 def of_updates(active: Floats, placement: Placement, factors: Factors) -> Floats:
-    """What neuron updates cost, active (3, ..., parts) and the rest: (3, ..., parts)."""
+    """Cost of neuron updates, of which active (3, ..., parts) are active: (3, ..., parts)."""
     total = np.empty_like(active)
     for bound, (with_input, without) in enumerate(zip(bounds(factors[ACTIVE]), bounds(factors[INACTIVE]), strict=True)):
         total[bound] = with_input * active[bound] + without * (placement.sizes - active[bound])

@@ -1,8 +1,8 @@
-"""What one inference costs on the chip: spikes, synaptic operations, energy, time. Counts are exact, costs estimates.
+"""Cost of one inference on the chip: spikes, synaptic operations, energy, time. Counts are exact, costs estimates.
 
-Events are counted here and priced by `spikeport.lava_runtime.cost_model`: dynamic energy by event, static energy by time, the
-time of a step by the slowest core. How far the estimates lie from measurements: docs/energy.md. What the host needs to
-put spikes in stands apart (`host_latency`), for a sensor on the chip's own links needs none of it.
+Events are counted here and priced by `spikeport.lava_runtime.cost_model`: dynamic energy by event, static energy by
+time, the time of a step by the slowest core. Accuracy of the estimates: docs/energy.md. The time in which a host
+injects spikes is separate (`host_latency`), because a sensor on the chip's own links does not need it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,32 @@ from spikeport.exporter.mapping import Mapping as CoreMapping
 from spikeport.exporter.mapping import map_program, synapse_count
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.cost_model.energy import dynamic_energy, dynamic_parts, optional, static_parts, static_power
+from spikeport.lava_runtime.cost_model.energy import (
+    dynamic_energy,
+    dynamic_energy_by_event,
+    optional,
+    static_power,
+    static_power_by_source,
+)
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
-from spikeport.lava_runtime.inputs import check_input, extent
+from spikeport.lava_runtime.inputs import check_input, steps_and_samples
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
 
 from .counts import Counter
 from .fan_out import UniformFanOut, fan_out
-from .placement import Placement, place
+from .placement import Placement, placement_of
 from .timeline import StepTimes, Sums, Timeline, added
 from .workload import Workload, sends_payloads, workload_of
 
-# samples that are simulated at a time; samples of a group, or fewer where one count of it, (steps, samples, parts), has
-# more elements than this; elements of the groups that threads work on at a time
+# samples simulated at a time; samples per group, or fewer if one of its counts, (steps, samples, parts), exceeds this
+# many elements; elements of all groups that threads work on at a time
 _BLOCK = 1024
 _GROUP = 64
 _ELEMENTS = 1_000_000
-_TOGETHER = 4 * _ELEMENTS
+_CONCURRENT = 4 * _ELEMENTS
 
 Neurons = dict[str, NDArray[np.int64]]
 """Spikes of every neuron of a node, (size,), by name."""
@@ -67,7 +73,7 @@ class LayerProfile:
 class Profile:
     """Means over the samples of a run, per inference; silent: energy of the same steps without a spike.
 
-    timeline: the same by step and core. power: watts while the network is loaded, by what draws them.
+    timeline: the same by step and core. power: watts while the network is loaded, by source.
     """
 
     chip: str
@@ -91,17 +97,17 @@ class Profile:
 
     @property
     def unpipelined(self) -> Estimate:
-        """Inferences a second, one after the other."""
+        """Inferences per second, one after the other."""
         return Estimate.exact(1).over(self.latency)
 
     @property
     def pipelined(self) -> Estimate:
-        """Inferences a second where the next sample enters behind the last input step of the one before."""
+        """Inferences per second if each sample enters after the last input step of the previous one."""
         return Estimate.exact(1).over(self.timeline.period)
 
     def dynamic_by_event(self, chip: ChipProfile) -> dict[str, Estimate]:
         """Dynamic joules by kind of event."""
-        return dynamic_parts(self.events, chip.energy)
+        return dynamic_energy_by_event(self.events, chip.energy)
 
     @property
     def dynamic(self) -> Estimate:
@@ -113,9 +119,9 @@ class Profile:
         """Dynamic and static energy in joules."""
         return self.dynamic + self.static
 
-    def total(self, what: str) -> float:
+    def total(self, field: str) -> float:
         """Sum of spikes, synops, neuron_updates or messages over the layers."""
-        return float(sum(getattr(layer, what) for layer in self.layers))
+        return float(sum(getattr(layer, field) for layer in self.layers))
 
 
 def profile_run(
@@ -126,21 +132,22 @@ def profile_run(
     mapping: CoreMapping | None = None,
     threads: int | None = None,
 ) -> Profile:
-    """Profile a recorded run; nothing is simulated again.
+    """Profile a recorded run without simulating again.
 
-    x: what entered, as it was given to `simulate`. With it, and every layer's spikes recorded, steps are told apart;
-    else the run is taken for as many equal steps. mapping: where the neurons lie, by default as `map_program` lays
-    them. threads: by default one a processor; the profile is the same with any number.
+    x: the input of `simulate`. With it, and every layer's spikes recorded, steps are resolved; otherwise all steps are
+    assumed equal. mapping: placement of the neurons, by default from `map_program`. threads: by default one per
+    processor; the profile does not depend on it.
     """
-    if x is not None and extent(x)[1] != result.batch:
+    if x is not None and steps_and_samples(x)[1] != result.batch:
         raise InputError(
-            f"the input holds {extent(x)[1]} samples, but the run has {result.batch}; give the input that it was run on"
+            f"the input holds {steps_and_samples(x)[1]} samples, but the run has {result.batch}; "
+            "give the input of that run"
         )
-    fed = max(1, result.steps - program.pipeline_steps) if x is None else extent(x)[0]
+    fed = max(1, result.steps - program.pipeline_steps) if x is None else steps_and_samples(x)[0]
     sent = None if x is None else _sent(program, result, x)
     profiler = Profiler(program, chip, result.steps, fed, sent is not None, mapping, threads)
-    for begin in range(0, result.batch, _BLOCK):
-        profiler.add(result, sent, slice(begin, min(begin + _BLOCK, result.batch)))
+    for start in range(0, result.batch, _BLOCK):
+        profiler.add(result, sent, slice(start, min(start + _BLOCK, result.batch)))
     return profiler.finish()
 
 
@@ -148,30 +155,30 @@ def profile_simulated(
     program: ChipProgram,
     x: InputArrays,
     chip: ChipProfile,
-    where: str = "input",
+    context: str = "input",
     progress: Callable[[int, int], None] | None = None,
     mapping: CoreMapping | None = None,
 ) -> Profile:
-    """Simulate in the emulator to the last answer and profile, a group of samples at a time: nothing is kept.
+    """Simulate in the emulator to the last answer and profile, a group of samples at a time; nothing is stored.
 
-    progress: is told how many samples are done, of how many; mapping as in `profile_run`. Raises InputError.
+    progress: called with the finished and total samples; mapping as in `profile_run`. Raises InputError.
     """
-    inputs = check_input(program, x, where)
-    fed, batch = extent(x)
+    inputs = check_input(program, x, context)
+    fed, batch = steps_and_samples(x)
     profiler = Profiler(program, chip, fed + program.pipeline_steps, fed, True, mapping)
-    for begin in range(0, batch, _BLOCK):
-        some = {p.name: inputs[p.name][:, begin : begin + _BLOCK].reshape(fed, -1, *p.shape) for p in program.inputs}
-        result = simulate(program, some, "emulator", profiler.steps, "layers", where=where)
+    for start in range(0, batch, _BLOCK):
+        some = {p.name: inputs[p.name][:, start : start + _BLOCK].reshape(fed, -1, *p.shape) for p in program.inputs}
+        result = simulate(program, some, "emulator", profiler.steps, "layers", context=context)
         profiler.add(result, _sent(program, result, some), slice(0, result.batch))
         if progress is not None:
-            progress(min(begin + _BLOCK, batch), batch)
+            progress(min(start + _BLOCK, batch), batch)
     return profiler.finish()
 
 
 class Profiler:
     """Profiles a run a block of samples at a time; fed: steps in which input enters; recorded: see Timeline.
 
-    A block is cut into groups whose counts stay near the processor; threads take one group after the other.
+    A block is split into groups whose counts fit the cache; threads take one group after the other.
     """
 
     def __init__(
@@ -187,33 +194,33 @@ class Profiler:
         self.steps = steps
         self._program, self._chip = program, chip
         self._mapping = mapping or map_program(program, chip)
-        self._placement = place(program, self._mapping, chip.limits)
+        self._placement = placement_of(program, self._mapping, chip.limits)
         fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
-        alikes = [one for one in fan_outs if isinstance(one, UniformFanOut)]
+        uniform = [one for one in fan_outs if isinstance(one, UniformFanOut)]
         rows = steps if recorded else 1
 
         def tools() -> tuple[Counter, StepTimes]:
             counter = Counter(program, self._placement, fan_outs, rows, not recorded)
-            return counter, StepTimes(self._placement, chip, steps, min(fed, steps), recorded, counter.names, alikes)
+            return counter, StepTimes(self._placement, chip, steps, min(fed, steps), recorded, counter.names, uniform)
 
         self._tools = tools
-        # those that no thread works with at the moment
+        # those that no thread uses at the moment
         self._idle = [tools()]
         count = rows * len(self._placement.parts)
         self._group = max(1, min(_GROUP, _ELEMENTS // count))
-        self._threads = min(threads or os.cpu_count() or 1, max(1, _TOGETHER // (self._group * count)))
+        self._threads = min(threads or os.cpu_count() or 1, max(1, _CONCURRENT // (self._group * count)))
         self._graded: set[str] = set()
         self._neurons: Neurons = {}
         self._sums: Sums = {}
 
     def add(self, result: SimulationResult, sent: Mapping[str, NDArray[Any]] | None, block: slice) -> None:
-        """Take in these samples of a run; sent: what every node sent, step by step, where that was recorded."""
+        """Add these samples of a run; sent: what every node sent, step by step, if that was recorded."""
         rows = sent or {name: n.reshape(1, len(n), -1) for name, n in result.neuron_counts.items()}
         states = result.states if sent else {}
-        begins = range(block.start, block.stop, self._group)
-        groups = [slice(begin, min(begin + self._group, block.stop)) for begin in begins]
+        starts = range(block.start, block.stop, self._group)
+        groups = [slice(start, min(start + self._group, block.stop)) for start in starts]
 
-        def taken(samples: slice) -> tuple[Sums, Neurons]:
+        def count(samples: slice) -> tuple[Sums, Neurons]:
             try:
                 tools = self._idle.pop()
             except IndexError:
@@ -227,25 +234,25 @@ class Profiler:
             return sums, self._spikes(result, samples)
 
         with ThreadPoolExecutor(min(self._threads, len(groups))) as pool:
-            # added in the order of the groups, whichever thread is first: sums of floats depend on it
-            for sums, neurons in pool.map(taken, groups):
+            # added in the order of the groups, because sums of floats depend on it
+            for sums, neurons in pool.map(count, groups):
                 self._sums = added(self._sums, sums)
                 self._neurons = {name: values + self._neurons.get(name, 0) for name, values in neurons.items()}
 
     def _spikes(self, result: SimulationResult, samples: slice) -> Neurons:
         """Spikes of every neuron in these samples."""
-        # a sum in 32 bit takes a third of the time, and is exact for a group of so few steps
+        # a sum in 32 bit takes a third of the time, and is exact with so few steps
         kind = np.int32 if self.steps * _GROUP < 1 << 31 else np.int64
         counts = {node.name: result.neuron_counts[node.name][samples] for node in self._program.nodes}
         return {name: n.reshape(len(n), -1).sum(axis=0, dtype=kind).astype(np.int64) for name, n in counts.items()}
 
     def finish(self) -> Profile:
-        """The profile of all samples that were taken in."""
+        """The profile of all added samples."""
         program, chip, mapping = self._program, self._chip, self._mapping
         _, times = self._idle[0]
         timeline = times.timeline(self._sums)
         layers = tuple(self._layer(node.name, node.size, timeline) for node in program.nodes)
-        power = static_parts(chip, mapping.chips, mapping.cores)
+        power = static_power_by_source(chip, mapping.chips, mapping.cores)
         entering = sum(layer.messages for layer in layers if layer.cores == 0)
         neurons = {name: (values / timeline.samples)[None] for name, values in self._neurons.items()}
         return Profile(
@@ -283,22 +290,22 @@ class Profiler:
 
 
 def _sent(program: ChipProgram, result: SimulationResult, x: InputArrays) -> dict[str, NDArray[Any]] | None:
-    """What every node sent, (steps, batch, size), or None where a layer's spikes were not recorded."""
-    given = {program.inputs[0].name: x} if isinstance(x, np.ndarray) else dict(x)
-    if any(v.dtype.kind == "f" for v in given.values()) or any(
-        port.name not in given or given[port.name].shape[2:] != port.shape for port in program.inputs
+    """What every node sent, (steps, batch, size), or None if a layer's spikes were not recorded."""
+    sent_by_node = {program.inputs[0].name: x} if isinstance(x, np.ndarray) else dict(x)
+    if any(v.dtype.kind == "f" for v in sent_by_node.values()) or any(
+        port.name not in sent_by_node or sent_by_node[port.name].shape[2:] != port.shape for port in program.inputs
     ):
-        given = check_input(program, x)
+        sent_by_node = check_input(program, x)
     for population in program.populations:
         recorded = result.states.get(f"s/{population.name}", result.spikes.get(population.name))
         if recorded is None:
             return None
-        given[population.name] = recorded
-    return {name: np.ascontiguousarray(v).reshape(*v.shape[:2], -1) for name, v in given.items()}
+        sent_by_node[population.name] = recorded
+    return {name: np.ascontiguousarray(v).reshape(*v.shape[:2], -1) for name, v in sent_by_node.items()}
 
 
 def _silent(placement: Placement, steps: int, chip: ChipProfile) -> Estimate:
-    """Energy of the same steps without a spike: every update inactive, the slowest core the fullest."""
+    """Energy of the same steps without a spike: every update inactive, the fullest core the slowest."""
     updates = Events(updates_inactive=Estimate.exact(float(placement.sizes.sum()) * steps))
     fullest = float(placement.by_core(placement.sizes.astype(np.float64)).max(initial=0))
     core = CoreStep(Events(updates_inactive=Estimate.exact(fullest)))

@@ -1,9 +1,9 @@
-"""A run by time step and core: means over its samples, built up a group of samples at a time.
+"""A run by time step and core: means over its samples, accumulated a group of samples at a time.
 
-A step lasts until its slowest core has done its work and the barrier has closed, sample by sample; means are taken
-after that. Samples one after the other take the whole run each (unpipelined). Pipelined, the next sample enters behind
-the last input step, and the tail of one overlaps with the head of the next: no network state may then need a reset
-between samples that its own neurons do not do.
+A step lasts until its slowest core has finished and the barrier has closed, per sample; means are taken afterwards.
+Unpipelined, each sample takes the whole run. Pipelined, the next sample enters after the last input step, and the tail
+of one sample overlaps with the head of the next: that needs networks whose neurons require no external reset between
+samples.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .uniform_events import UniformEvents
 BARRIER = "barrier"
 
 Sums = dict[str, Floats]
-"""What is added up over samples, by name."""
+"""Sums over samples, by name."""
 
 
 @dataclass(frozen=True)
 class Timeline:
     """Means over samples. exact: counts by name, (rows, parts); active: active updates low to high, (3, rows, parts).
 
-    rows: time steps where the run was recorded step by step (`recorded`), else one row that stands for the mean step.
-    work: busy seconds of the cores, (3, rows, cores); step: seconds of a step, (3, rows); shares: what the slowest core
-    spent them on, typical, by name, (rows,); slowest: share of steps in which each core was it, (cores,).
-    latency: seconds of the whole run; period: seconds between two answers when samples follow each other pipelined.
+    rows: time steps where the run was recorded step by step (`recorded`), else one row, the mean step. work: busy
+    seconds of the cores, (3, rows, cores); step: seconds of a step, (3, rows); shares: the slowest core's seconds by
+    name, typical, (rows,); slowest: fraction of steps in which each core was the slowest, (cores,). latency: seconds of
+    the whole run; period: seconds between two answers of pipelined samples.
     """
 
     placement: Placement
@@ -55,7 +55,7 @@ class Timeline:
 
     @property
     def repeats(self) -> int:
-        """Steps that a row stands for."""
+        """Steps per row."""
         return 1 if self.recorded else self.steps
 
     def events(self, layer: str) -> Events:
@@ -78,8 +78,8 @@ class Timeline:
 class StepTimes:
     """Times of groups of samples, one group after the other.
 
-    steps: of the chip; input_steps: those in which input enters. recorded: whether counts come step by step or, else,
-    as one row of sums over all steps. names: of the counts; alikes: connections whose events follow from spikes.
+    steps: of the chip; input_steps: those in which input enters. recorded: whether counts are step by step, or one row
+    of sums over all steps. names: of the counts; uniform: connections whose events follow from spike counts.
     """
 
     def __init__(
@@ -90,42 +90,45 @@ class StepTimes:
         input_steps: int,
         recorded: bool,
         names: tuple[str, ...],
-        alikes: Sequence[UniformFanOut],
+        uniform: Sequence[UniformFanOut],
     ) -> None:
         self._placement, self._steps, self._input_steps, self._recorded = placement, steps, input_steps, recorded
         self._names, factors = names, {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
         self._factors = np.stack([factors[name] for name in names], axis=1)
-        self._alike = UniformEvents.of(alikes, placement, factors)
+        self._uniform = UniformEvents.of(uniform, placement, factors)
         self._update = factors[ACTIVE], factors[INACTIVE]
-        self._least = np.array(bounds(Estimate.of(chip.time.step_minimum)))
-        self._room = np.empty((0, 0, 0, 0, 0))
+        self._barrier = np.array(bounds(Estimate.of(chip.time.step_minimum)))
+        self._seconds = np.empty((0, 0, 0, 0, 0))
 
     def sums(self, counts: Counts) -> Sums:
         """Sums over a group of samples."""
-        exact, active = self._a_step(counts)
-        place = self._placement
+        exact, active = self._per_step(counts)
+        placement = self._placement
         kinds, rows, parts, samples = exact.shape
-        if self._room.shape != (2, 3, rows, place.cores, samples):
-            self._room = np.empty((2, 3, rows, place.cores, samples))
-        events, updates = self._room
+        if self._seconds.shape != (2, 3, rows, placement.cores, samples):
+            self._seconds = np.empty((2, 3, rows, placement.cores, samples))
+        events, updates = self._seconds
         summed, summed_active = np.zeros((kinds, rows, parts)), np.zeros((3, rows, parts))
-        work, step, slowest = np.zeros((3, rows, place.cores)), np.zeros((3, rows)), np.zeros(place.cores)
-        chosen, shares = np.zeros((rows, samples), np.int64), np.zeros((kinds + 1, rows))
+        work, step, slowest = np.zeros((3, rows, placement.cores)), np.zeros((3, rows)), np.zeros(placement.cores)
+        slowest_core, shares = np.zeros((rows, samples), np.int64), np.zeros((kinds + 1, rows))
         core_seconds(
-            exact, active, place.sizes, place.core_of, self._factors, *self._update,
+            exact, active, placement.sizes, placement.core_of, self._factors, *self._update,
             events, updates, summed, summed_active,
         )  # fmt: skip
-        totals = self._alike.add_seconds(exact[0], place.core_of, events)
-        add_steps(events, updates, self._least, work, step, slowest, chosen)
-        add_shares(exact, updates[1], *place.held, self._factors[1], chosen, shares)
-        found = {"work": work, "step": step, "slowest": slowest, "active": summed_active}
-        found["period"], found["samples"] = self._pipelined(events, updates, step), np.array(float(samples))
+        totals = self._uniform.add_seconds(exact[0], placement.core_of, events)
+        add_steps(events, updates, self._barrier, work, step, slowest, slowest_core)
+        add_shares(exact, updates[1], *placement.parts_by_core, self._factors[1], slowest_core, shares)
+        sums = {"work": work, "step": step, "slowest": slowest, "active": summed_active}
+        sums["period"], sums["samples"] = self._pipelined(events, updates, step), np.array(float(samples))
         named = [(f"exact {name}", values) for name, values in zip(self._names, summed, strict=True)]
         named += [(f"share {name}", row) for name, row in zip((*self._names, "neuron_updates"), shares, strict=True)]
-        named += [(f"share {name}", row) for name, row in self._alike.shares(exact[0], totals, place.held, chosen)]
+        named += [
+            (f"share {name}", row)
+            for name, row in self._uniform.shares(exact[0], totals, placement.parts_by_core, slowest_core)
+        ]
         for name, values in named:
-            found[name] = found[name] + values if name in found else values
-        return found
+            sums[name] = sums[name] + values if name in sums else values
+        return sums
 
     def timeline(self, sums: Sums) -> Timeline:
         """Means over all samples."""
@@ -133,7 +136,7 @@ class StepTimes:
         rows, repeats = mean["step"].shape[1], 1 if self._recorded else self._steps
         shares = {name: values for name, values in _named(mean, "share ").items() if values.any()}
         exact = _named(mean, "exact ")
-        for name, values in self._alike.events(exact["spikes"]):
+        for name, values in self._uniform.events(exact["spikes"]):
             exact[name] = exact[name] + values if name in exact else values
         return Timeline(
             self._placement,
@@ -144,27 +147,27 @@ class StepTimes:
             mean["active"],
             mean["work"],
             mean["step"],
-            {BARRIER: np.full(rows, self._least[1]), **shares},
+            {BARRIER: np.full(rows, self._barrier[1]), **shares},
             mean["slowest"] / rows,
             Estimate(*(mean["step"].sum(axis=1) * repeats)),
             Estimate(*mean["period"]),
         )
 
-    def _a_step(self, counts: Counts) -> tuple[Floats, Floats]:
-        """Counts and bounds of active updates, of the mean step where they were sums over all."""
+    def _per_step(self, counts: Counts) -> tuple[Floats, Floats]:
+        """Counts and bounds of active updates per step, of the mean step if they are sums."""
         if self._recorded:
             return counts.exact, counts.active
         low = counts.active[:1] / self._steps
         return counts.exact / self._steps, np.concatenate([low, counts.active[1:]])
 
     def _pipelined(self, events: Floats, updates: Floats, step: Floats) -> Floats:
-        """Seconds from answer to answer, summed over the samples: every sample follows the one before in its group."""
+        """Seconds between answers, summed over the samples, each following the previous one of its group."""
         if self._recorded:
-            found: Floats = pipelined_seconds(events, updates, self._input_steps, self._least, step)
-            return found
-        # the mean step: the work of all steps in those in which input enters
+            period: Floats = pipelined_seconds(events, updates, self._input_steps, self._barrier, step)
+            return period
+        # the mean step: the work of all steps, done in the steps in which input enters
         busy = events[:, 0] * (self._steps / self._input_steps) + updates[:, 0]
-        slowest = self._least + busy.max(axis=1).mean(axis=1)
+        slowest = self._barrier + busy.max(axis=1).mean(axis=1)
         mean: Floats = slowest * float(self._input_steps) * events.shape[3]
         return mean
 
@@ -175,4 +178,4 @@ def added(sums: Sums, more: Sums) -> Sums:
 
 
 def _named(values: Sums, prefix: str) -> Sums:
-    return {name.removeprefix(prefix): found for name, found in values.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}

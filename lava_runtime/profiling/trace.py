@@ -1,4 +1,4 @@
-"""A profile as a trace that Perfetto and chrome://tracing show: a track a core, steps, counters.
+"""A profile as a trace for Perfetto and chrome://tracing: one track per core, steps, counters.
 
 Trace Event Format (Google, "Trace Event Format", document 1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU):
 complete events "X" with ts and dur in microseconds, counters "C", names of tracks as metadata "M". Times are the
@@ -35,11 +35,11 @@ def write_trace(profile: Profile, chip: ChipProfile, path: str | Path) -> None:
 
 
 def trace(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
-    """The trace of the mean sample: process 0 the whole network, then a process a chip with a thread a core."""
+    """The trace of the mean sample: process 0 the whole network, then one process per chip, one thread per core."""
     line = profile.timeline
     placement, energy = line.placement, line.energy(joules(chip))[1].sum(axis=1)
     lengths = line.step[1] * _MICRO
-    begins = np.concatenate([[0.0], np.cumsum(lengths)])
+    starts = np.concatenate([[0.0], np.cumsum(lengths)])
     counted = {
         "spikes": line.exact["spikes"],
         "synops": summed(line, SYNOPS),
@@ -49,16 +49,16 @@ def trace(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
     on_cores = {name: placement.by_core(values) for name, values in counted.items()}
     layers = _layers(profile)
     events = _tracks(profile, layers)
-    for row, (begin, length) in enumerate(zip(begins, lengths, strict=False)):
+    for row, (start, length) in enumerate(zip(starts, lengths, strict=False)):
         name = f"step {row}" if line.recorded else "mean step"
-        events.append(_complete(name, "step", _NETWORK, 0, begin, length, {}))
+        events.append(_complete(name, "step", _NETWORK, 0, start, length, {}))
         totals = {name: float(values[row].sum()) for name, values in counted.items()}
         watts = {"dynamic power": float(energy[row] / line.step[1][row])}
-        events += [_counter(name, begin, {name: value}) for name, value in (totals | watts).items()]
-        for core, place in enumerate(placement.placed):
+        events += [_counter(name, start, {name: value}) for name, value in (totals | watts).items()]
+        for core, position in enumerate(placement.placed):
             busy = float(line.work[1][row, core]) * _MICRO
             done = {name: float(values[row, core]) for name, values in on_cores.items()}
-            events.append(_complete(layers[core], "core", place.chip + 1, core, begin, busy, done))
+            events.append(_complete(layers[core], "core", position.chip + 1, core, start, busy, done))
     return {
         "traceEvents": events,
         "displayTimeUnit": "ns",
@@ -67,21 +67,21 @@ def trace(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
 
 
 def _layers(profile: Profile) -> list[str]:
-    held: list[list[str]] = [[] for _ in profile.timeline.placement.placed]
+    by_core: list[list[str]] = [[] for _ in profile.timeline.placement.placed]
     for part in profile.timeline.placement.parts:
         if part.core != INPUT:
-            held[part.core].append(part.layer)
-    return [" + ".join(names) for names in held]
+            by_core[part.core].append(part.layer)
+    return [" + ".join(names) for names in by_core]
 
 
 def _tracks(profile: Profile, layers: list[str]) -> list[Event]:
     """Names of processes and threads, and their order."""
-    found = [_name("process_name", _NETWORK, 0, profile.chip), _name("thread_name", _NETWORK, 0, "steps")]
+    events = [_name("process_name", _NETWORK, 0, profile.chip), _name("thread_name", _NETWORK, 0, "steps")]
     chips = sorted({core.chip for core in profile.timeline.placement.placed})
-    found += [_name("process_name", chip + 1, 0, f"{profile.chip}, chip {chip}") for chip in chips]
-    for number, (core, held) in enumerate(zip(profile.timeline.placement.placed, layers, strict=True)):
-        found.append(_name("thread_name", core.chip + 1, number, f"core {number} ({core.x}, {core.y}): {held}"))
-    return found
+    events += [_name("process_name", chip + 1, 0, f"{profile.chip}, chip {chip}") for chip in chips]
+    for number, (core, layer) in enumerate(zip(profile.timeline.placement.placed, layers, strict=True)):
+        events.append(_name("thread_name", core.chip + 1, number, f"core {number} ({core.x}, {core.y}): {layer}"))
+    return events
 
 
 def _name(kind: str, process: int, thread: int, name: str) -> Event:
@@ -89,11 +89,11 @@ def _name(kind: str, process: int, thread: int, name: str) -> Event:
 
 
 def _complete(
-    name: str, category: str, process: int, thread: int, begin: float, length: float, counts: dict[str, float]
+    name: str, category: str, process: int, thread: int, start: float, length: float, counts: dict[str, float]
 ) -> Event:
-    times = {"ts": float(begin), "dur": float(length)}
+    times = {"ts": float(start), "dur": float(length)}
     return {"name": name, "cat": category, "ph": "X", **times, "pid": process, "tid": thread, "args": counts}
 
 
-def _counter(name: str, begin: float, value: dict[str, float]) -> Event:
-    return {"name": name, "ph": "C", "ts": float(begin), "pid": _NETWORK, "tid": 0, "args": value}
+def _counter(name: str, start: float, value: dict[str, float]) -> Event:
+    return {"name": name, "ph": "C", "ts": float(start), "pid": _NETWORK, "tid": 0, "args": value}

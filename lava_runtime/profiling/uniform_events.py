@@ -1,4 +1,4 @@
-"""Events of connections whose source elements are all alike: they follow from the spikes of the source's parts."""
+"""Events of connections with uniform fan-out, computed from the spike counts of the source's parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.lava_runtime.kernels.uniform_fan_out import add_alike_shares, add_uniform
+from spikeport.lava_runtime.kernels.uniform_fan_out import add_uniform, add_uniform_shares
 
 from .counts import RECEIVED, Floats
 from .fan_out import UniformFanOut
@@ -19,7 +19,7 @@ LEAVING = ("messages", "hops", "chip_hops")
 
 @dataclass(frozen=True)
 class UniformEvents:
-    """What a spike of every part causes in such connections.
+    """The effects of one spike of every part in such connections.
 
     kinds: of synaptic operations, by connection; ranges: parts of source and target, (connections, 4). leaving:
     messages, hops and chip hops, (3 kinds, parts); synops and reached: synaptic operations and messages received on
@@ -38,18 +38,18 @@ class UniformEvents:
     target_share: Floats
 
     @classmethod
-    def of(cls, alikes: Sequence[UniformFanOut], placement: Placement, factors: dict[str, Floats]) -> UniformEvents:
+    def of(cls, fan_outs: Sequence[UniformFanOut], placement: Placement, factors: dict[str, Floats]) -> UniformEvents:
         """The tables; factors: seconds of an event, (3,), by kind."""
         parts = len(placement.parts)
-        ranges, kinds = np.zeros((len(alikes), 4), np.int64), []
+        ranges, kinds = np.zeros((len(fan_outs), 4), np.int64), []
         leaving = np.zeros((len(LEAVING), parts))
-        synops, reached = np.zeros((2, len(alikes), parts))
-        for number, alike in enumerate(alikes):
-            own, targets = placement.of(alike.source), alike.targets
+        synops, reached = np.zeros((2, len(fan_outs), parts))
+        for number, fan_out in enumerate(fan_outs):
+            own, targets = placement.of(fan_out.source), fan_out.targets
             ranges[number] = own.start, own.stop, targets.start, targets.stop
-            kinds.append(f"synops_{alike.encoding}")
-            leaving[:, own] += [np.full(own.stop - own.start, len(alike.synapses)), alike.hops, alike.chip_hops]
-            synops[number, targets], reached[number, targets] = alike.synapses, 1.0
+            kinds.append(f"synops_{fan_out.encoding}")
+            leaving[:, own] += [np.full(own.stop - own.start, len(fan_out.synapses)), fan_out.hops, fan_out.chip_hops]
+            synops[number, targets], reached[number, targets] = fan_out.synapses, 1.0
         each = np.array([factors[kind] for kind in kinds]).reshape(-1, 3).T[:, :, None]
         leave = np.stack([factors[kind] for kind in LEAVING], axis=1)
         arrive = np.stack([each * synops, factors[RECEIVED][:, None, None] * reached])
@@ -68,22 +68,22 @@ class UniformEvents:
         self,
         spikes: Floats,
         totals: Floats,
-        held: tuple[NDArray[np.int64], NDArray[np.int64]],
-        chosen: NDArray[np.int64],
+        by_core: tuple[NDArray[np.int64], NDArray[np.int64]],
+        slowest: NDArray[np.int64],
     ) -> list[tuple[str, Floats]]:
-        """Seconds that the chosen cores spend, (steps,) by kind; held: see `Placement.held`."""
+        """Seconds of the slowest cores, (steps,) by kind; by_core: see `Placement.parts_by_core`."""
         left, arrived = np.zeros((len(LEAVING), len(spikes))), np.zeros((2, len(self.kinds), len(spikes)))
-        add_alike_shares(
-            spikes, totals, self.ranges, self.own_share, self.target_share, *held, chosen, left, arrived
+        add_uniform_shares(
+            spikes, totals, self.ranges, self.own_share, self.target_share, *by_core, slowest, left, arrived
         )  # fmt: skip
         received = [(RECEIVED, row) for row in arrived[1]]
         return [*zip(LEAVING, left, strict=True), *zip(self.kinds, arrived[0], strict=True), *received]
 
     def events(self, spikes: Floats) -> list[tuple[str, Floats]]:
         """Events of all these connections by kind, (steps, parts), from spikes (steps, parts)."""
-        found = [(kind, spikes * each) for kind, each in zip(LEAVING, self.leaving, strict=True)]
+        counts = [(kind, spikes * each) for kind, each in zip(LEAVING, self.leaving, strict=True)]
         for number, kind in enumerate(self.kinds):
-            begin, end = self.ranges[number, :2]
-            total = spikes[:, begin:end].sum(axis=1)[:, None]
-            found += [(kind, total * self.synops[number]), (RECEIVED, total * self.reached[number])]
-        return found
+            start, stop = self.ranges[number, :2]
+            total = spikes[:, start:stop].sum(axis=1)[:, None]
+            counts += [(kind, total * self.synops[number]), (RECEIVED, total * self.reached[number])]
+        return counts

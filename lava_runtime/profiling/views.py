@@ -1,7 +1,7 @@
 """A profile as plain values, for reports and other programs: time, energy, power, memory, activity, traffic.
 
-By step, by layer and by core; means over the samples, typical values where it does not say low and high.
-docs/profiler.md says what every field holds.
+By step, by layer and by core; means over the samples, typical values unless low and high are given.
+docs/profiler.md describes every field.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SYNOPS = ("synops_dense", "synops_sparse", "synops_conv")
 
 
 def views(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
-    """All views of a profile, which was made for this chip."""
+    """All views of a profile of this chip."""
     line = profile.timeline
     energy = line.energy(joules(chip))
     return {
@@ -56,7 +56,7 @@ def summed(line: Timeline, names: tuple[str, ...]) -> NDArray[np.float64]:
 
 
 def by_layer(line: Timeline, values: NDArray[np.float64]) -> dict[str, list[float]]:
-    """Values by row and part as one list a node."""
+    """Values by row and part as one list per node."""
     return {name: _short(values[:, line.placement.of(name)].sum(axis=1)) for name in _nodes(line)}
 
 
@@ -65,12 +65,12 @@ def _nodes(line: Timeline) -> list[str]:
 
 
 def _cores(line: Timeline) -> list[dict[str, Any]]:
-    held: list[dict[str, int]] = [{} for _ in line.placement.placed]
+    neurons_by_core: list[dict[str, int]] = [{} for _ in line.placement.placed]
     for part in line.placement.parts:
         if part.core != INPUT:
-            held[part.core][part.layer] = held[part.core].get(part.layer, 0) + part.size
-    places = zip(line.placement.placed, held, strict=True)
-    return [{"chip": core.chip, "x": core.x, "y": core.y, "neurons": neurons} for core, neurons in places]
+            neurons_by_core[part.core][part.layer] = neurons_by_core[part.core].get(part.layer, 0) + part.size
+    placed_cores = zip(line.placement.placed, neurons_by_core, strict=True)
+    return [{"chip": core.chip, "x": core.x, "y": core.y, "neurons": neurons} for core, neurons in placed_cores]
 
 
 def _time(profile: Profile) -> dict[str, Any]:
@@ -115,14 +115,14 @@ def _memory(profile: Profile) -> dict[str, Any]:
 
 
 def _by(line: Timeline, names: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    by_view: dict[str, Any] = {}
     for view, counted in names.items():
         values = summed(line, counted)
-        found[view] = {
+        by_view[view] = {
             "layers": by_layer(line, values),
             "cores": [_short(row) for row in line.placement.by_core(values)],
         }
-    return found
+    return by_view
 
 
 def _active(line: Timeline) -> dict[str, Any]:
@@ -137,5 +137,5 @@ def _bounds(values: NDArray[np.float64]) -> dict[str, list[float]]:
 
 
 def _short(values: NDArray[np.float64]) -> list[float]:
-    """Six digits: more than an estimate has."""
+    """Rounded to six digits, more than an estimate has."""
     return [float(f"{value:.6g}") for value in values.tolist()]

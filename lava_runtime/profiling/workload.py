@@ -2,8 +2,8 @@
 
 As NeuroBench 2.3 computes them: connection sparsity over the weights of all synapses, activation sparsity over all
 neurons and steps, effective operations only where input and weight are not zero (multiply-accumulates where the source
-sends payloads, else accumulates), dense operations all of them; biases count nowhere, and a synapse that the chip holds
-in parts counts once. Power proxy: (synaptic operations + 10 * neuron updates) a second of real time (Timcheck et al.
+sends payloads, else accumulates), dense operations all of them; biases count nowhere, and a synapse that is split on
+the chip counts once. Power proxy: (synaptic operations + 10 * neuron updates) per second of real time (Timcheck et al.
 2023, arXiv 2303.09503); power-delay product: proxy * latency of the network.
 """
 
@@ -32,7 +32,7 @@ UPDATE_WEIGHT = 10
 
 @dataclass(frozen=True)
 class Workload:
-    """Operations are means per inference; proxies are operations a second, and operations."""
+    """Operations are means per inference; proxies are operations per second, and operations."""
 
     footprint_bytes: float
     connection_sparsity: float
@@ -46,7 +46,7 @@ class Workload:
 
 
 def workload(program: ChipProgram, result: SimulationResult, graded: Collection[str] = ()) -> Workload:
-    """The metrics of a run whose steps follow each other in real time, dt apart; graded: inputs that send payloads."""
+    """The metrics of a run whose steps run in real time, dt apart; graded: inputs that send payloads."""
     return workload_of(program, result.neuron_counts, result.steps, graded)
 
 
@@ -56,7 +56,7 @@ def workload_of(
     """The same from the spikes of every neuron, (batch, *shape) or means (1, *shape), by input and population."""
     synapses = whole_synapses(program)
     weights = sum(stored_weights(c, program) for c in synapses)
-    held = sum(int(np.count_nonzero(c.weights)) for c in synapses)
+    nonzero_weights = sum(int(np.count_nonzero(c.weights)) for c in synapses)
     neurons = sum(p.size for p in program.populations)
     spikes = sum(float(counts[p.name].sum()) / len(counts[p.name]) for p in program.populations)
     payloads = {*graded, *(p.name for p in program.populations if p.GRADED and not p.TERNARY)}
@@ -68,7 +68,7 @@ def workload_of(
     proxy = power_proxy(accumulated + multiplied, updates, steps * program.dt)
     return Workload(
         footprint_bytes=footprint(program),
-        connection_sparsity=round(1 - held / weights, 4) if weights else 0.0,
+        connection_sparsity=round(1 - nonzero_weights / weights, 4) if weights else 0.0,
         activation_sparsity=1 - spikes / updates,
         effective_acs=float(accumulated),
         effective_macs=float(multiplied),
@@ -80,12 +80,12 @@ def workload_of(
 
 
 def sends_payloads(values: NDArray[Any]) -> bool:
-    """Whether some of what is sent is other than -1, 0 and 1, as NeuroBench tells multiply-accumulates apart."""
+    """Whether some values are not -1, 0 or 1, NeuroBench's criterion for multiply-accumulates."""
     return bool(values.size) and bool(values.max() > 1 or (values.dtype.kind not in "ub" and values.min() < -1))
 
 
 def whole_synapses(program: ChipProgram) -> list[Connection]:
-    """The network's synapses: parts into which one was split (by sign, by digit) are one again, of ones and zeros."""
+    """The network's synapses: split ones (by sign, by digit) are rejoined, with weights of ones and zeros."""
     groups: dict[tuple[str, str, str], list[Connection]] = {}
     for number, connection in enumerate(program.connections):
         name = connection.synapse or f"connection {number}"
@@ -98,8 +98,8 @@ def _whole(parts: list[Connection], program: ChipProgram) -> Connection:
     if all(type(c) is type(first) and c.weights.shape == first.weights.shape for c in parts) and not isinstance(
         first, SparseConnection
     ):
-        held = np.any([c.weights != 0 for c in parts], axis=0)
-        return replace(first, weights=held.astype(np.int32))
+        nonzero_weights = np.any([c.weights != 0 for c in parts], axis=0)
+        return replace(first, weights=nonzero_weights.astype(np.int32))
     matrices = [abs(_matrix(c, program)) for c in parts]
     union = csr_array(sum(matrices[1:], start=matrices[0]) != 0)
     union.sort_indices()
@@ -119,12 +119,12 @@ def _matrix(connection: Connection, program: ChipProgram) -> csr_array:
 
 
 def power_proxy(synops: float, neuron_updates: float, seconds: float) -> float:
-    """Operations a second of real time, a neuron update for ten synaptic operations."""
+    """Operations per second of real time; a neuron update counts as ten synaptic operations."""
     return (synops + UPDATE_WEIGHT * neuron_updates) / seconds
 
 
 def footprint(program: ChipProgram) -> float:
-    """Bytes that the program holds: weights at their width, two states and six constants a compartment at theirs."""
+    """Bytes of the program: weights at their width, two states and six constants per compartment at theirs."""
     widths = program.widths
     constants = widths.du_bits + widths.dv_bits + widths.vth_bits + widths.bias_mant_bits + widths.bias_exp_bits
     neurons = sum(p.size for p in program.populations)
@@ -160,14 +160,14 @@ def effective_fan_out(connection: Connection) -> NDArray[np.int64]:
     if isinstance(connection, DenseConnection):
         columns: NDArray[np.int64] = np.count_nonzero(connection.weights, axis=0).astype(np.int64)
         return columns
-    raise TypeError(f"{connection.label}: no fan-out is known of a {type(connection).__name__}")
+    raise TypeError(f"{connection.label}: no fan-out is known for a {type(connection).__name__}")
 
 
 def _effective_conv(connection: ConvConnection) -> NDArray[np.int64]:
     outs, _, rows, columns = connection.weights.shape
     channels, height, width = connection.input_shape
     per_group = channels // connection.groups
-    found = np.zeros(connection.input_shape, np.int64)
+    fan_outs = np.zeros(connection.input_shape, np.int64)
     for channel in range(channels):
         group, inner = divmod(channel, per_group)
         members = slice(group * outs // connection.groups, (group + 1) * outs // connection.groups)
@@ -176,15 +176,15 @@ def _effective_conv(connection: ConvConnection) -> NDArray[np.int64]:
             ys = _reached(connection, 0, row, height)
             for column in range(columns):
                 xs = _reached(connection, 1, column, width)
-                found[channel][np.ix_(ys, xs)] += int(taps[row, column])
-    return found.reshape(-1)
+                fan_outs[channel][np.ix_(ys, xs)] += int(taps[row, column])
+    return fan_outs.reshape(-1)
 
 
 def _reached(connection: ConvConnection, axis: int, tap: int, length: int) -> NDArray[np.int64]:
-    """Input places along an axis that an element of the kernel meets."""
+    """Input positions along an axis that a kernel element reaches."""
     outputs = np.arange(connection.output_shape[1 + axis], dtype=np.int64)
-    places = outputs * connection.stride[axis] - connection.padding[axis] + tap * connection.dilation[axis]
-    return places[(places >= 0) & (places < length)]
+    positions = outputs * connection.stride[axis] - connection.padding[axis] + tap * connection.dilation[axis]
+    return positions[(positions >= 0) & (positions < length)]
 
 
 def _counted(counts: NDArray[Any], per_element: NDArray[np.int64]) -> float:

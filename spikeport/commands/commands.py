@@ -20,7 +20,7 @@ from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
 from spikeport.hardware_profiles.schema import Quantity, constants
 from spikeport.lava_runtime.input_files import open_input
-from spikeport.lava_runtime.inputs import extent
+from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.nir_data import ENDINGS
 from spikeport.lava_runtime.workers import simulate_to_file
 from spikeport.network.choices import given
@@ -142,7 +142,7 @@ def simulate_file(
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
     network = open_network(model, chip, options)
     values = open_input(x, network.program)
-    with progress(f"{how.backend}: {extent(values)[1]} samples", said.console) as done:
+    with progress(f"{how.backend}: {steps_and_samples(values)[1]} samples", said.console) as done:
         if how.workers is None and how.cluster is None:
             with locked_file(output):
                 found = network.simulate(
@@ -168,7 +168,7 @@ def _simulate_in_chunks(
         program, values, output, how.backend, how.steps, how.record, how.time_limit, done, str(x), how.workers or 1,
         how.cluster,
     )  # fmt: skip
-    missing = max(0, extent(values)[0] + program.pipeline_steps - written.steps)
+    missing = max(0, steps_and_samples(values)[0] + program.pipeline_steps - written.steps)
     return simulation_parts(how.backend, written.samples, written.steps, missing, written.output_spikes, written.means)
 
 

@@ -23,7 +23,7 @@ from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.input_files import open_input
-from spikeport.lava_runtime.inputs import extent
+from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
 from spikeport.lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
@@ -83,7 +83,7 @@ class Network(Shown):
         """
         values, where = self._input(x, where)
         result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where)
-        return Simulation(self.program, result, backend, extent(values)[0], self.chip, values, self._read(x))
+        return Simulation(self.program, result, backend, steps_and_samples(values)[0], self.chip, values, self._read(x))
 
     def profile(
         self,

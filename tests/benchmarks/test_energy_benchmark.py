@@ -9,7 +9,7 @@ import pytest
 from places import ROOT
 from scripts import script
 
-from spikeport.lava_runtime.cost_model.validation import Checked, factor
+from benchmarks.cost_model.validation import Checked, factor
 
 ENERGY, GROWTH = script("energy"), script("energy_growth")
 POINTS: list[Checked] = ENERGY.checked()

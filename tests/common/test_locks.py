@@ -211,8 +211,8 @@ def test_an_input_that_changes_while_it_is_run_is_refused(tmp_path: Path) -> Non
         if done >= 8:
             x[:, -1] = 1
 
-    with pytest.raises(InputError, match=r"x.npy, samples 30 to 31: changed while it was run; run it again"):
-        simulate_to_file(program, x, tmp_path / "out.npz", progress=change, where="x.npy")
+    with pytest.raises(InputError, match=r"x.npy, samples 30 to 31: changed during the run; run it again"):
+        simulate_to_file(program, x, tmp_path / "out.npz", progress=change, context="x.npy")
     assert not (tmp_path / "out.npz").exists()
     # what was run of the old input and is the new one's, too, is kept
     simulate_to_file(program, x, tmp_path / "out.npz")

@@ -41,7 +41,7 @@ from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_profile
 from spikeport.lava_runtime.input_files import open_input
-from spikeport.lava_runtime.inputs import extent
+from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.network.network import compile_network, open_network
 from spikeport.run.recipe import load_recipe
@@ -96,7 +96,7 @@ def _small() -> Any:
 
 def _input(path: Path) -> object:
     values: InputArrays = open_input(path, _small())
-    return simulate(_small(), values, steps=min(_LONGEST, max(1, extent(values)[0])), threads=1)
+    return simulate(_small(), values, steps=min(_LONGEST, max(1, steps_and_samples(values)[0])), threads=1)
 
 
 def _toml(path: Path) -> object:

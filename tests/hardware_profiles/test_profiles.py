@@ -141,7 +141,7 @@ def test_a_profile_extends_another(tmp_path: Path) -> None:
 
 
 def test_extending_what_does_not_exist_is_refused(tmp_path: Path) -> None:
-    assert "extends = 'loihi7' is no shipped profile; did you mean" in refusal(tmp_path, 'extends = "loihi7"\n')
+    assert "extends = 'loihi7' is not a shipped profile; did you mean" in refusal(tmp_path, 'extends = "loihi7"\n')
 
 
 def test_costs_alone_are_read_but_are_no_chip(tmp_path: Path) -> None:
@@ -265,8 +265,8 @@ def test_a_typo_inside_a_number_names_the_nearest_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("^low = .*$", "low = 1.0", "low 1 lies above value"),
-        ("^high = .*$", "high = 1e-15", "high 1e-15 lies below value"),
+        ("^low = .*$", "low = 1.0", "low 1 is above value"),
+        ("^high = .*$", "high = 1e-15", "high 1e-15 is below value"),
         ("^value = .*$", "value = nan", "finite"),
         ("^high = .*$", "high = inf", "finite"),
         ("^low = .*$", "low = -1e-12", "-1e-12 is negative"),
@@ -275,8 +275,8 @@ def test_a_typo_inside_a_number_names_the_nearest_key(tmp_path: Path) -> None:
         ("^value = .*$", 'value = "23"', "energy.synop.value = '23' is refused"),
         ("^unit = .*$", 'unit = "pJ"', "unit 'pJ' is not 'J'"),
         ("^kind = .*$", 'kind = "guessed"', "energy.synop.kind = 'guessed' is refused"),
-        ("^date = .*$", 'date = "lately"', "'lately' is no date"),
-        ("^date = .*$", 'date = "2018-13"', "'2018-13' is no date"),
+        ("^date = .*$", 'date = "lately"', "'lately' is not a date"),
+        ("^date = .*$", 'date = "2018-13"', "'2018-13' is not a date"),
     ],
 )
 def test_a_wrong_number_is_refused(tmp_path: Path, old: str, new: str, why: str) -> None:
@@ -291,7 +291,7 @@ def test_a_broken_count_is_refused(tmp_path: Path) -> None:
 
 def test_a_rate_of_zero_is_refused(tmp_path: Path) -> None:
     text = re.sub(r"(\[time\.bytes_per_second\]\nvalue = .*\nlow = ).*", r"\g<1>0.0", shipped("server_cpu"))
-    assert "time.bytes_per_second: zero is no rate" in refusal(tmp_path, text)
+    assert "time.bytes_per_second: zero is not a rate" in refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize("line", ['kind = "board"\n', ""])

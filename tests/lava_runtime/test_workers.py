@@ -74,7 +74,7 @@ def test_several_inputs_are_cut_alike(tmp_path: Path) -> None:
         (x["left"], "several inputs"),
     ):
         with pytest.raises(InputError, match=words):
-            simulate_to_file(program, given, tmp_path / "out.npz", where="x.npz")
+            simulate_to_file(program, given, tmp_path / "out.npz", context="x.npz")
 
 
 def test_one_of_several_inputs_that_changed_is_run_again(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_run_that_was_ended_goes_on_where_it_was(tmp_path: Path, monkeypatch: 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out.npz.parts").mkdir()
-    with pytest.raises(InputError, match="is in the way of a run's parts"):
+    with pytest.raises(InputError, match="is in the way of a run's chunks"):
         simulate_to_file(dense((5, 5), 1), spikes((4, 2, 5), 0.5, 1), tmp_path / "out.npz")
 
 
@@ -153,7 +153,7 @@ def test_bad_input_names_the_samples_before_anything_runs(tmp_path: Path) -> Non
     program, x = dense((5, 5), 1), spikes((4, 40, 5), 0.5, 1).astype(float)
     x[2, 33, 1] = np.nan
     with pytest.raises(InputError, match=r"x.npy, samples 33 to 35: holds NaN"):
-        simulate_to_file(program, x, tmp_path / "out.npz", where="x.npy")
+        simulate_to_file(program, x, tmp_path / "out.npz", context="x.npy")
     with pytest.raises(InputError, match="workers is 0"):
         simulate_to_file(program, x, tmp_path / "out.npz", workers=0)
     with pytest.raises(InputError, match="holds no samples"):

@@ -1,4 +1,4 @@
-"""Connections merged for delivery: the same sums from fewer of them, and only where they are the same."""
+"""Connections fused for delivery: the same sums from fewer of them, and only where they are the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from strategies import geometries, kernel_shape, kernel_size
 from synapse_sums import activity, delivered, expected
 
 from spikeport.exporter.program.chip_program import Connection, ConvConnection, DenseConnection
-from spikeport.lava_runtime.emulator.fuse_connections import merged
+from spikeport.lava_runtime.emulator.fuse_connections import fuse_connections
 
 
 def total(connections: tuple[Connection, ...], sent: np.ndarray, graded: bool, size: int) -> dict[int, np.ndarray]:
@@ -26,7 +26,7 @@ def total(connections: tuple[Connection, ...], sent: np.ndarray, graded: bool, s
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), density=st.sampled_from([0.1, 0.5, 1.0]), largest=st.sampled_from([1, 1, 1000, 2**31 - 1]))
-def test_merged_connections_deliver_the_same(data: st.DataObject, density: float, largest: int) -> None:
+def test_fused_connections_deliver_the_same(data: st.DataObject, density: float, largest: int) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     kind, sources, size = data.draw(st.sampled_from(["dense", "sparse", "conv"])), 13, 9
     geometry = None
@@ -50,7 +50,7 @@ def test_merged_connections_deliver_the_same(data: st.DataObject, density: float
             values = weights((size, sources), mode, bits, rng)
             parts.append(DenseConnection("a", "b", values, exponent, mode, bits, delay))
     sent = activity((3, sources), density, largest, rng)
-    found = merged(parts, {"a"} if largest > 1 else set())
+    found = fuse_connections(parts, {"a"} if largest > 1 else set())
     wanted = total(tuple(parts), sent, largest > 1, size)
     result = total(found, sent, largest > 1, size)
     for delay in {*wanted, *result}:
@@ -63,22 +63,22 @@ def test_parts_by_sign_and_exponent_become_one_and_others_stay() -> None:
     up, down = (weights((4, 5), mode, 8, rng) for mode in ("excitatory", "inhibitory"))
     one = DenseConnection("a", "b", up, 1, "excitatory", 8, 1)
     two = DenseConnection("a", "b", down, 2, "inhibitory", 8, 1)
-    (both,) = merged([two, one], set())
+    (both,) = fuse_connections([two, one], set())
     np.testing.assert_array_equal(both.weights, up + 2 * down)
     assert both.weight_exp == 1
     later, elsewhere, far = replace(one, delay=2), replace(one, port="other"), replace(two, weight_exp=7)
     delayed = replace(one, axonal_delays=np.ones(5, np.int32))
     right = replace(one, weight_exp=-1)
-    assert len(merged([one, later, elsewhere, far, delayed, right, replace(right)], set())) == 7
+    assert len(fuse_connections([one, later, elsewhere, far, delayed, right, replace(right)], set())) == 7
 
 
 @pytest.mark.parametrize(("value", "number"), [(100, 1), (200, 2)])
-def test_a_convolution_that_is_cut_to_24_bit_is_not_merged(value: int, number: int) -> None:
+def test_a_convolution_that_is_cut_to_24_bit_is_not_fused(value: int, number: int) -> None:
     # 2 x 128 weights << 8: 200 goes beyond 2^23, 100 does not
     kernel = np.full((1, 128, 1, 1), value, np.int32)
     c = ConvConnection("a", "b", kernel, 8, "mixed", 8, 1, (128, 2, 2), (1, 2, 2), (1, 1), (0, 0), (1, 1), 1)
-    assert len(merged([c, replace(c)], set())) == number
-    assert len(merged([c, replace(c)], {"a"})) == 2
+    assert len(fuse_connections([c, replace(c)], set())) == number
+    assert len(fuse_connections([c, replace(c)], {"a"})) == 2
 
 
 def test_a_sparse_matrix_of_many_targets_and_large_weights_takes_longer_words() -> None:
@@ -95,4 +95,4 @@ def test_a_sparse_matrix_of_many_targets_and_large_weights_takes_longer_words() 
 
 def test_every_connection_of_a_program_without_parts_stays() -> None:
     program = dense((5, 4, 3), 0)
-    assert merged(program.connections, set()) == program.connections
+    assert fuse_connections(program.connections, set()) == program.connections

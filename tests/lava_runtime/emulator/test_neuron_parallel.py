@@ -66,7 +66,7 @@ def test_payloads_and_delays_are_shared_too(sharing: Callable[[int], None]) -> N
     assert whole.counts()["li"].sum() > 0 and whole.counts()["conv"].sum() > 0
     sharing(3)
     assert shared.can_split_neurons(program)
-    parts = shared.cut(program, 3)
+    parts = shared.split_neurons(program, 3)
     assert [part["conv"] for part in parts] == [slice(0, 20), slice(20, 40), slice(40, 80)]
     assert [set(part) for part in parts] == [{"conv", "li", "fc"}, {"conv", "li"}, {"conv", "li"}]
     assert differences(whole, run(program, x, 40)) == []

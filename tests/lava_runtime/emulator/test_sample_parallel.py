@@ -13,7 +13,7 @@ from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime.emulator import emulator, sample_parallel
 from spikeport.lava_runtime.emulator.emulator import emulate
-from spikeport.lava_runtime.emulator.update_order import UpdateGroup, stages
+from spikeport.lava_runtime.emulator.update_order import UpdateGroup, update_order
 from spikeport.lava_runtime.inputs import check_input
 from spikeport.lava_runtime.result import SimulationResult, differences
 
@@ -85,20 +85,20 @@ def test_stages_come_behind_all_that_feed_them() -> None:
         "loihi2", WordWidths(), 1e-3, (InputPort("in", (2,)),), tuple(population(n, (2,), rng) for n in names),
         tuple(DenseConnection(s, t, one, 0, "mixed", 8, 1) for s, t in edges), ("d",),
     )  # fmt: skip
-    found = stages(program)
-    assert {frozenset(stage.populations): stage.circular for stage in found} == {
+    found = update_order(program)
+    assert {frozenset(stage.populations): stage.recurrent for stage in found} == {
         frozenset("a"): False, frozenset("bc"): True, frozenset("d"): False, frozenset({"alone"}): True,
     }  # fmt: skip
     order = [stage.populations for stage in found]
     assert order.index(("a",)) < order.index(("c", "b")) < order.index(("d",))
-    assert stages(dense((4, 3, 2), 0)) == (UpdateGroup(("layer1",), False), UpdateGroup(("layer2",), False))
+    assert update_order(dense((4, 3, 2), 0)) == (UpdateGroup(("layer1",), False), UpdateGroup(("layer2",), False))
 
 
 def test_cuts_give_every_thread_as_many_groups_and_hold_every_sample_once() -> None:
     program = dense((784, 512, 512, 10), 0)
     for batch, threads in ((128, 2), (7, 2), (1, 1), (1000, 3)):
-        made = sample_parallel.cut(program, stages(program), 25, batch, threads, False)
+        made = sample_parallel.partition(program, update_order(program), 25, batch, threads, False)
         assert [b for group in made.groups for b in range(batch)[group]] == list(range(batch))
         assert len(made.groups) % threads == 0
         assert made.steps * max(g.stop - g.start for g in made.groups) * 512 * 4 <= sample_parallel._BLOCK_BYTES
-    assert len(sample_parallel.cut(program, stages(program), 25, 128, 2, streamed=True).groups) == 2
+    assert len(sample_parallel.partition(program, update_order(program), 25, 128, 2, streamed=True).groups) == 2

@@ -59,13 +59,13 @@ def test_short_work_waits_within_a_step() -> None:
     made = plan(waiting(), 25, 600)
     assert made.depth == {"input": 0, "layer1": 0, "layer2": 1, "layer3": 1}
     assert made.lava_steps == -(-25 // made.length) + 1
-    assert not made.circular
+    assert not made.recurrent
 
 
 @pytest.mark.parametrize("program", [every_kind(1), beyond_stock(1)])
 def test_a_circle_of_populations_goes_step_by_step(program: ChipProgram) -> None:
     made = plan(program, 30, 4)
-    assert (made.length, made.lava_steps, set(made.depth.values()), made.circular) == (1, 30, {0}, True)
+    assert (made.length, made.lava_steps, set(made.depth.values()), made.recurrent) == (1, 30, {0}, True)
 
 
 def test_blocks_are_short_where_steps_are_long_and_never_longer_than_the_run() -> None:

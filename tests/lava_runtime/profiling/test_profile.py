@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
+from benchmarks.synaptic_operations import synaptic_operations
 from spikeport.exporter.mapping import encoding
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.cost_model.estimate import Estimate
-from spikeport.lava_runtime.profiling.activity import synaptic_operations
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate

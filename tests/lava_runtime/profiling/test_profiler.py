@@ -141,7 +141,7 @@ def test_a_run_of_another_network_or_input_is_refused(program: ChipProgram, tmp_
     with pytest.raises(InputError, match=r"neuron_counts/layer1.*\(41,\).*\(40,\)|layer1.* has shape"):
         load_result(tmp_path / "other.npz", program)
     np.savez(tmp_path / "x.npz", spikes=np.zeros(3))
-    with pytest.raises(InputError, match="no run of this network"):
+    with pytest.raises(InputError, match="not a run of this network"):
         load_result(tmp_path / "x.npz", program)
     (tmp_path / "half.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"half.npz: is truncated"):

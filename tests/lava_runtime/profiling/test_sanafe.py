@@ -18,11 +18,11 @@ import pytest
 from numpy.typing import NDArray
 from places import ROOT
 
+from benchmarks.cost_model.validation import with_constants
 from spikeport.exporter.program.chip_program import ChipProgram, CubaLIF, DenseConnection, InputPort
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths
-from spikeport.lava_runtime.cost_model.validation import with_constants
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
 

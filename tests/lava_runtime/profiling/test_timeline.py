@@ -224,7 +224,7 @@ def test_what_is_not_0_is_counted_run_by_run_in_every_type(kind: type, size: int
     runs, counted = Runs.of(slots), np.zeros((3, 4, 2))
     count = count_bytes if values.itemsize == 1 else count_payloads
     # the last samples: behind them nothing may be read
-    count(values, 3, runs.begins, runs.ends, runs.slots, counted)
+    count(values, 3, runs.starts, runs.stops, runs.slots, counted)
     wanted = [[[np.count_nonzero(v[slots == p]) for v in row[3:]] for p in range(4)] for row in values]
     assert counted.tolist() == wanted
 

@@ -86,7 +86,7 @@ def test_all_backends_write_the_same_arrays(work: Path) -> None:
     ("x", "words"),
     [
         (np.zeros((10, 3, 7)), ("shape (10, 3, 7)", "(time, batch, 6)")),
-        (np.full((10, 3, 6), 0.5), ("0.5", "no integer")),
+        (np.full((10, 3, 6), 0.5), ("0.5", "not an integer")),
         (np.full((10, 3, 6), np.nan), ("NaN",)),
         (np.zeros((10, 0, 6)), ("no samples",)),
         (np.zeros((10, 3, 6), complex), ("complex128",)),

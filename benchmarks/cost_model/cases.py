@@ -1,4 +1,4 @@
-"""Measured networks, rebuilt as counts: what a publication says ran, what was measured, and what we would have said.
+"""Measured networks, rebuilt as counts: what a publication ran, what it measured, and what the model estimates.
 
     dynamic energy = events * constants
     energy         = dynamic energy + (static power - baseline) * time
@@ -7,8 +7,8 @@
                      + host_seconds / steps
 
 time is steps * step_seconds where the source gives it (a throttled or host-fed run), else steps * step time. baseline:
-the watts that the authors subtracted. host_seconds: what processors beside the cores do alone between two inferences,
-such as resetting every neuron and loading the next input, where that was measured. supply_factor: (supply voltage / the
+the watts that the authors subtracted. host_seconds: work of processors outside the cores between two inferences, such
+as resetting every neuron and loading the next input, where that was measured. supply_factor: (supply voltage / the
 profile's)^2, on all of it.
 """
 
@@ -24,11 +24,10 @@ from pydantic import model_validator
 from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Section, Text
 from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
-
-from .energy import dynamic_energy, optional, static_power
-from .estimate import Estimate
-from .events import Events
-from .timing import CoreStep, core_time, step_time
+from spikeport.lava_runtime.cost_model.energy import dynamic_energy, optional, static_power
+from spikeport.lava_runtime.cost_model.estimate import Estimate
+from spikeport.lava_runtime.cost_model.events import Events
+from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
 
 Kind = Literal["dynamic energy", "energy", "power", "static power", "step time"]
 UNITS: dict[Kind, str] = {
@@ -41,7 +40,7 @@ UNITS: dict[Kind, str] = {
 
 
 class Counts(Section):
-    """Events of one inference, see `Events`; what is missing is zero."""
+    """Events of one inference, see `Events`; missing counts are zero."""
 
     UNIT = "1/inference"
 
@@ -70,7 +69,7 @@ class CoreCounts(Counts):
 
 
 class Setting(Section):
-    """How it ran. clock: cycles a second of a clocked chip, in place of the profile's."""
+    """How it ran. clock: cycles per second of a clocked chip, instead of the profile's."""
 
     UNITS: ClassVar[dict[str, str]] = {
         "steps": "step/inference",
@@ -141,7 +140,7 @@ class Measurement:
 
 
 def load_cases(folder: Path) -> list[Case]:
-    """Every case of a folder, in the order of file names; raises InputError as a profile's reader does."""
+    """Every case of a folder, in the order of file names; raises InputError as `load_profile` does."""
     return [validated(path, Case, read_toml(path)) for path in sorted(folder.glob("*.toml"))]
 
 
@@ -151,7 +150,7 @@ def measurements(cases: Iterable[Case]) -> list[Measurement]:
 
 
 def estimate(measurement: Measurement, chip: ChipCosts) -> Estimate:
-    """What the model says for a measured point, in the point's unit, with a chip's constants."""
+    """The model's estimate of a measured point, in the point's unit, with a chip's constants."""
     case, point = measurement.case, measurement.point
     setting = case.setting
     chip = chip if setting.clock is None else _with_clock(chip, setting.clock)

@@ -1,9 +1,9 @@
-"""How wrong the estimates are: constants fitted where no source exists, and every point estimated without itself.
+"""Accuracy of the estimates: constants fitted where no source exists, and every point estimated without itself.
 
 A fit minimises the sum of log(estimate / measured)^2 over its points. Left out means: constants are fitted again
-without the point and without all others of its publication (one publication, one board, one error); where that leaves
-fewer points than constants, without the point alone; where that leaves too few, the fit's `without` values stand. A
-median of boards is taken again without the publication's own, and a choice that its measurement decided is undone.
+without the point and all others of its publication (one publication, one board, one error); if that leaves fewer points
+than constants, without the point alone; if that leaves too few, the fit's `without` values are used. A median of boards
+is recomputed without the publication's own, and a choice that its measurement decided is undone.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.optimize import least_squares
 
+from benchmarks.cost_model.cases import Measurement, estimate
 from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Text
 from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
-
-from .cases import Measurement, estimate
-from .estimate import Estimate
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 
 Load = Callable[[str], ChipCosts]
 
@@ -39,14 +38,14 @@ class Fit(Model):
 
 
 class Board(Model):
-    """What one board draws at rest."""
+    """Idle power of one board."""
 
     publication: Text
     power: Quantity
 
 
 class Median(Model):
-    """Constants of one chip whose sum is the median of what boards draw."""
+    """Constants of one chip whose sum is the median of the boards' power."""
 
     chip: Name
     constants: list[Text]
@@ -64,7 +63,7 @@ class Choice(Model):
 
 
 class Fitted(Model):
-    """Every constant that stands on measured points."""
+    """All constants that are based on measured points."""
 
     fits: list[Fit]
     medians: list[Median]
@@ -73,9 +72,9 @@ class Fitted(Model):
 
 @dataclass(frozen=True)
 class Checked:
-    """A measured point beside the estimate, and beside the estimate that did not know its publication.
+    """A measured point with its estimate, and the estimate without its publication.
 
-    left_out is None where no constant of the estimate stands on the point or its publication.
+    left_out is None if no constant of the estimate is based on the point or its publication.
     """
 
     measurement: Measurement
@@ -84,28 +83,28 @@ class Checked:
 
     @property
     def ratio(self) -> float:
-        """Typical estimate by measured value."""
+        """Typical estimate divided by the measured value."""
         return self.estimate.typical / self.measurement.point.measured.value
 
     @property
     def left_out_ratio(self) -> float:
-        """The same for the estimate that did not know the point; equal to `ratio` where it never did."""
-        found = self.estimate if self.left_out is None else self.left_out
-        return found.typical / self.measurement.point.measured.value
+        """The same for the estimate without the point; equal to `ratio` if that is not based on it."""
+        unseen = self.estimate if self.left_out is None else self.left_out
+        return unseen.typical / self.measurement.point.measured.value
 
     @property
     def inside(self) -> bool:
-        """Whether the measured value lies in the estimate's range."""
+        """Whether the measured value is in the estimate's range."""
         return self.estimate.low <= self.measurement.point.measured.value <= self.estimate.high
 
 
 def load_fitted(path: Path) -> Fitted:
-    """Which constants are fitted to which points; raises InputError as a profile's reader does."""
+    """Which constants are fitted to which points; raises InputError as `load_profile` does."""
     return validated(path, Fitted, read_toml(path))
 
 
 def check(points: Sequence[Measurement], fitted: Fitted, load: Load) -> list[Checked]:
-    """Every point estimated with the shipped constants and without knowing its publication."""
+    """Every point estimated with the shipped constants and without its publication."""
     return [Checked(m, estimate(m, load(m.case.chip)), _left_out(m, points, fitted, load(m.case.chip))) for m in points]
 
 
@@ -138,7 +137,7 @@ def with_constants(chip: ChipCosts, values: dict[str, float]) -> ChipCosts:
 
 
 def factor(ratio: float) -> float:
-    """By what factor a ratio misses 1, whichever way."""
+    """The factor by which a ratio differs from 1, in either direction."""
     return max(ratio, 1 / ratio)
 
 
@@ -160,8 +159,8 @@ def _left_out(
         named = _named(one.points, points)
         if one.chip == measurement.case.chip and any(m.case.publication == own for m in named):
             rest = _rest(measurement, named, len(one.constants))
-            found = fit(one.constants, rest, moved) if rest else one.without
-            moved = with_constants(moved, dict(zip(one.constants, found, strict=True)))
+            values = fit(one.constants, rest, moved) if rest else one.without
+            moved = with_constants(moved, dict(zip(one.constants, values, strict=True)))
     return None if moved is chip else estimate(measurement, moved)
 
 
@@ -181,7 +180,7 @@ def _named(labels: Iterable[str], points: Sequence[Measurement]) -> list[Measure
 
 def _constant(chip: ChipCosts, name: str) -> Quantity:
     section, field = name.split(".")
-    found = getattr(getattr(chip, section), field)
-    if not isinstance(found, Quantity):
+    quantity = getattr(getattr(chip, section), field)
+    if not isinstance(quantity, Quantity):
         raise ValueError(f"{chip.name} has no constant {name}")
-    return found
+    return quantity
