@@ -89,7 +89,7 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
 def page_from(template: str, **values: Any) -> str:
     """A template of this package as a page with our style and our script, which the page's policy knows by its hash."""
     environment = Environment(
-        loader=PackageLoader("spikeport.report", "."),
+        loader=PackageLoader("spikeport.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -98,7 +98,7 @@ def page_from(template: str, **values: Any) -> str:
     environment.filters.update(
         {"si": units.si, "percent": units.percent, "plain": units.plain, "count": units.count, "seconds": units.seconds}
     )
-    script = resources.files("spikeport.report").joinpath("page.js").read_text(encoding="utf-8")
+    script = resources.files("spikeport.report").joinpath("templates/page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # the script is a file of ours: nothing of a run goes into it
     return environment.get_template(template).render(script=Markup(script), script_hash=f"sha256-{digest}", **values)
