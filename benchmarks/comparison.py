@@ -31,8 +31,8 @@ from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si
 from spikeport.report.verdict import Outcome
-from spikeport.results.ann_comparison import Row, rows
-from spikeport.results.comparison_table import break_even_said
+from spikeport.results.ann_comparison import ComparisonRow, comparison_rows
+from spikeport.results.comparison_table import break_even_label
 from spikeport.run import stages
 from spikeport.run.compile_recipe import compile_recipe
 from spikeport.run.recipe import load_recipe
@@ -57,7 +57,7 @@ class Contest:
     chip: str
     found: Summary
     profile: Profile
-    rows: list[Row]
+    rows: list[ComparisonRow]
 
     @property
     def name(self) -> str:
@@ -103,7 +103,7 @@ def contests(folder: RunFolder) -> list[Contest]:
                 "workload": build.workload_of(profile),
             }
         )
-        found.append(Contest(recipe.dataset, recipe.training.method, name, parsed, profile, rows(parsed)))
+        found.append(Contest(recipe.dataset, recipe.training.method, name, parsed, profile, comparison_rows(parsed)))
     return found
 
 
@@ -157,7 +157,7 @@ def sentence(contest: Contest) -> str:
     return f"**{name}**: " + "; ".join(parts) + "."
 
 
-def _titles(some: Sequence[Row], result: Outcome) -> list[str]:
+def _titles(some: Sequence[ComparisonRow], result: Outcome) -> list[str]:
     """Devices of that outcome; with the precision if the other one has another outcome."""
     found: dict[str, list[str]] = {}
     for row in some:
@@ -208,7 +208,7 @@ def tables(all_contests: Sequence[Contest]) -> Iterable[str]:
             yield _line(f"**{c.found.chip_title}**", *costs, *([""] * len(heads)))
         for same_device in zip(*(c.rows for c in some), strict=True):
             row = same_device[0]
-            judged = [cell for r in same_device for cell in (_WORDS[r.outcome], break_even_said(r))]
+            judged = [cell for r in same_device for cell in (_WORDS[r.outcome], break_even_label(r))]
             yield _line(row.name, *_costs(row.energy, row.latency, row.energy_delay), *judged)
         yield ""
 

@@ -6,7 +6,7 @@
     network.check().fits
     network.simulate(x).profile()
 
-What a name needs is loaded when it is first used, so that `import spikeport` takes no time.
+Each name is loaded on first use, so that `import spikeport` is fast.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spikeport.common.errors import BackendError, InputError
     from spikeport.exporter.compile_options import CompileOptions
-    from spikeport.network.finished_run import Run
+    from spikeport.network.finished_run import FinishedRun, Run
     from spikeport.network.network import Network
     from spikeport.results.cost import ProfileReport
     from spikeport.results.difference import Difference
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_WHERE = {
+_MODULES = {
     **dict.fromkeys(("chips", "compile", "doctor", "load", "open_run", "run_recipe"), "spikeport.api"),
     **dict.fromkeys(("BackendError", "InputError"), "spikeport.common.errors"),
     "CompileOptions": "spikeport.exporter.compile_options",
     "Difference": "spikeport.results.difference",
     "Doctor": "spikeport.doctor",
+    **dict.fromkeys(("FinishedRun", "Run"), "spikeport.network.finished_run"),
     "Fit": "spikeport.results.fit",
     "Network": "spikeport.network.network",
     "ProfileReport": "spikeport.results.cost",
-    "Run": "spikeport.network.finished_run",
     "Simulation": "spikeport.results.simulation",
 }
 
@@ -47,6 +47,7 @@ __all__ = [
     "CompileOptions",
     "Difference",
     "Doctor",
+    "FinishedRun",
     "Fit",
     "InputError",
     "Network",
@@ -64,11 +65,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _WHERE:
+    if name not in _MODULES:
         raise AttributeError(f"module 'spikeport' has no attribute {name!r}")
-    found: object = getattr(import_module(_WHERE[name]), name)
-    globals()[name] = found
-    return found
+    value: object = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""`python -m spikeport` is `spikeport`."""
+"""`python -m spikeport` is the same as `spikeport`."""
 
 from spikeport.commands.cli import main
 

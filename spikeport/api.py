@@ -14,12 +14,12 @@ from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Discret
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile, CostProfile, DeviceProfile
-from spikeport.network.finished_run import Run
+from spikeport.network.finished_run import FinishedRun
 from spikeport.network.network import Network, compile_network, open_network
 from spikeport.run.claim import new_folder
 from spikeport.run.run_folder import RunFolder
 
-from .doctor import Doctor, examine
+from .doctor import Doctor, run_checks
 
 
 def compile(
@@ -38,30 +38,32 @@ def compile(
 ) -> Network:
     """Compile a network to a chip's integers, as `spikeport compile`; raises InputError.
 
-    graph: a NIR graph, or a .nir or .net file; chip: a name or a profile file; dt: seconds a step, where the graph does
-    not say it; framework: the one that wrote the graph (`--from`); calibrate: sample input, one array
-    a name for several inputs, by whose spikes scales are chosen; sums: "graded" adds the layers that a synapse sums
-    once, as payloads. options: all of these in one value; what is given by name goes before it.
+    graph: a NIR graph, or a .nir or .net file; chip: a name or a profile file; dt: seconds per step, if the
+    graph does not state it; framework: the one that wrote the graph (`--from`); calibrate: sample input whose spikes
+    determine the scales, one array per name for several inputs; sums: "graded" adds the layers that a connection sums
+    once, as payloads. options: all of these in one value; arguments given by name take precedence.
     """
     named: dict[str, Any] = {
         "dt": dt, "weight_bits": weight_bits, "framework": framework, "discretize": discretize, "reset": reset,
         "precision": precision, "calibration": calibrate, "sums": sums,
     }  # fmt: skip
-    chosen = replace(options, **{name: value for name, value in named.items() if value is not None})
+    selected = replace(options, **{name: value for name, value in named.items() if value is not None})
     model = Path(graph) if isinstance(graph, str) else graph
-    return compile_network(model, str(chip), chosen)
+    return compile_network(model, str(chip), selected)
 
 
 def load(path: str | Path, chip: str | Path | None = None) -> Network:
-    """Open a compiled network, MODEL.chip; chip: its profile's file, where it is a user's own. Raises InputError."""
+    """Open a compiled network, MODEL.chip; chip: its profile's file, if it is not a shipped one. Raises InputError."""
     if Path(path).suffix != ".chip":
-        raise InputError(f"{path}: is no compiled network; spikeport.compile takes .nir and .net files and NIR graphs")
+        raise InputError(
+            f"{path}: is not a compiled network; spikeport.compile takes .nir and .net files and NIR graphs"
+        )
     return open_network(Path(path), None if chip is None else str(chip))
 
 
 def run_recipe(
     recipe: str | Path, out: str | Path | None = None, *, overwrite: bool = False, resume: bool = False
-) -> Run:
+) -> FinishedRun:
     """Train, export, compile, simulate, profile, compare and report, as `spikeport run`; raises InputError.
 
     recipe: a shipped recipe by name, or a .toml file.
@@ -74,21 +76,21 @@ def run_recipe(
     path = find_recipe(recipe)
     folder = new_folder(None if out is None else Path(out), load_recipe(path).name, overwrite, resume)
     whole_run.run_recipe(path, folder, resume, Console(), overwrite)
-    return Run(folder)
+    return FinishedRun(folder)
 
 
-def open_run(folder: str | Path) -> Run:
+def open_run(folder: str | Path) -> FinishedRun:
     """Open a finished run's folder; raises InputError if it holds none."""
-    found = Run(RunFolder(Path(folder)))
-    _ = found.summary  # what is wrong with it is said now
-    return found
+    run = FinishedRun(RunFolder(Path(folder)))
+    _ = run.summary  # raises now if it is missing or broken
+    return run
 
 
 def chips() -> dict[str, ChipProfile | CostProfile | DeviceProfile]:
-    """The shipped profiles by name, every number with its source."""
+    """The shipped profiles by name; every number has its source."""
     return {name: load_profile(name) for name in available()}
 
 
 def doctor() -> Doctor:
-    """What is installed, which backends work, and the way out of what does not."""
-    return examine()
+    """Check what is installed and which backends work, with a fix for whatever does not."""
+    return run_checks()

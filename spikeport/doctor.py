@@ -1,4 +1,4 @@
-"""`spikeport doctor`: what is installed, what works, and for what does not, the way out."""
+"""`spikeport doctor`: what is installed, what works, and a fix for whatever does not."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from spikeport.common.plugins import Registry, package_of
 from spikeport.results.shown import Shown
 
 State = Literal["works", "left out", "broken"]
-_SAID = {"works": "[green]works[/green]", "left out": "left out", "broken": "[red]broken[/red]"}
-# package -> what it is for, and the extra that brings it (none: it comes with spikeport)
+_STATE_MARKUP = {"works": "[green]works[/green]", "left out": "left out", "broken": "[red]broken[/red]"}
+# package -> what it is for, and the extra that brings it (empty: comes with spikeport)
 _PACKAGES = {
     "numpy": ("arrays", ""),
     "numba": ("the emulator's kernels", ""),
@@ -43,7 +43,7 @@ _FREE_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: how it is, in detail, and the way out where it does not work."""
+    """One check: its state, details, and a fix if it does not work."""
 
     name: str
     state: State
@@ -53,37 +53,37 @@ class Finding:
 
 @dataclass(frozen=True, repr=False)
 class Doctor(Shown):
-    """All that was looked at."""
+    """The findings of all checks."""
 
     findings: tuple[Finding, ...]
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is broken; what is left out by choice is no fault."""
+        """Whether nothing is broken; optional packages may be missing."""
         return all(finding.state != "broken" for finding in self.findings)
 
-    def parts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Every finding in plain values."""
         return {
             "healthy": self.healthy,
-            "findings": [{**asdict(found), "way_out": found.remedy} for found in self.findings],
+            "findings": [{**asdict(finding), "way_out": finding.remedy} for finding in self.findings],
         }
 
     def show(self, console: Console) -> None:
-        """A table of what works, then the way out of everything that does not."""
+        """Print a table of all checks, then a fix for whatever does not work."""
         table = Table("", "", "detail")
         for finding in self.findings:
-            table.add_row(escape(finding.name), _SAID[finding.state], escape(finding.detail))
+            table.add_row(escape(finding.name), _STATE_MARKUP[finding.state], escape(finding.detail))
         console.print(table)
         for finding in self.findings:
             if finding.remedy:
                 console.print(f"[bold]{escape(finding.name)}[/bold]: {escape(finding.remedy)}", highlight=False)
-        console.print("All that is installed works." if self.healthy else "Something is broken: see above.")
+        console.print("Everything installed works." if self.healthy else "Something is broken: see above.")
 
 
-def examine() -> Doctor:
-    """Look at the installation; the backends and the cache are tried, not believed."""
-    looked: tuple[Callable[[], Iterator[Finding]], ...] = (
+def run_checks() -> Doctor:
+    """Check the installation; backends and cache are tested by using them."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
         _packages,
         _profiles,
@@ -94,7 +94,7 @@ def examine() -> Doctor:
         _cores,
         _disk,
     )
-    return Doctor(tuple(finding for look in looked for finding in look()))
+    return Doctor(tuple(finding for check in checks for finding in check()))
 
 
 def _python() -> Iterator[Finding]:
@@ -135,7 +135,7 @@ def _profiles() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    """What other packages add; each is loaded, those of training where it is installed."""
+    """Plug-ins of other packages; each is loaded, those for training only if training is installed."""
     for registry in _registries():
         try:
             known = registry.added
@@ -166,17 +166,17 @@ def _registries() -> Iterator[Registry[Any]]:
 
 
 def _kernels() -> Iterator[Finding]:
-    """Whether numba can keep what it compiles: beside the code, or in its cache folder."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    places = [Path(chosen)] if chosen else [Path(__file__).resolve().parent, Path.home() / ".cache" / "numba"]
-    place = next((p for p in places if _writable(p)), None)
-    if place is None:
+    """Whether numba can store compiled kernels: next to the code, or in its cache folder."""
+    configured = os.environ.get("NUMBA_CACHE_DIR")
+    folders = [Path(configured)] if configured else [Path(__file__).resolve().parent, Path.home() / ".cache" / "numba"]
+    folder = next((p for p in folders if _writable(p)), None)
+    if folder is None:
         yield Finding(
-            "numba cache", "broken", f"{places[-1]} cannot be written: kernels are compiled at every start",
+            "numba cache", "broken", f"{folders[-1]} cannot be written: kernels are compiled at every start",
             "set NUMBA_CACHE_DIR to a folder that can be written",
         )  # fmt: skip
         return
-    yield Finding("numba cache", "works", f"{place}" + ("" if chosen else " (NUMBA_CACHE_DIR would move it)"))
+    yield Finding("numba cache", "works", f"{folder}" + ("" if configured else " (NUMBA_CACHE_DIR would move it)"))
 
 
 def _writable(folder: Path) -> bool:
@@ -215,7 +215,7 @@ def _lava() -> Iterator[Finding]:
 
 
 def _try(backend: Any) -> None:
-    """Two steps of two neurons; raises whatever hinders it, and BackendError where it does not spike as it must."""
+    """Two steps of two neurons; raises any error, and RuntimeError if the spikes are wrong."""
     import nir
 
     from spikeport.network.network import compile_network
@@ -229,9 +229,9 @@ def _try(backend: Any) -> None:
     }
     edges = [("input", "fc"), ("fc", "lif"), ("lif", "output")]
     graph = nir.NIRGraph(nodes=nodes, edges=edges, metadata={"dt": 1e-3})
-    found = compile_network(graph, "loihi2").simulate(np.ones((1, 1, 2), np.uint8), backend=backend, limit_seconds=120)
-    if found.spikes.sum() != 2:
-        raise RuntimeError(f"{found.spikes.sum()} spikes where 2 are right")
+    run = compile_network(graph, "loihi2").simulate(np.ones((1, 1, 2), np.uint8), backend=backend, limit_seconds=120)
+    if run.spikes.sum() != 2:
+        raise RuntimeError(f"{run.spikes.sum()} spikes instead of 2")
 
 
 def _cores() -> Iterator[Finding]:
@@ -239,7 +239,7 @@ def _cores() -> Iterator[Finding]:
 
     total = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
-    yield Finding("cores", "works", f"{usable} of {total} usable, numba takes {numba.config.NUMBA_NUM_THREADS}")
+    yield Finding("cores", "works", f"{usable} of {total} usable, numba uses {numba.config.NUMBA_NUM_THREADS}")
 
 
 def _disk() -> Iterator[Finding]:
@@ -249,8 +249,8 @@ def _disk() -> Iterator[Finding]:
         free = shutil.disk_usage(folder).free
         detail = f"{folder}: {free / 1e9:.1f} GB free"
         if not _writable(folder):
-            yield Finding(name, "broken", f"{folder} cannot be written", "go to a folder of yours, or set TMPDIR")
+            yield Finding(name, "broken", f"{folder} cannot be written", "change to a folder of yours, or set TMPDIR")
         elif free < _FREE_BYTES:
-            yield Finding(name, "broken", detail, "free some space there, or set TMPDIR to another folder")
+            yield Finding(name, "broken", detail, "free some space, or set TMPDIR to another folder")
         else:
             yield Finding(name, "works", detail)

@@ -1,4 +1,4 @@
-"""What the commands do, each from files to files or to a table on the terminal."""
+"""Implementation of the commands: each reads files and writes files or a table on the terminal."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ from spikeport.network.choices import given
 from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
 from spikeport.network.network import Network, compile_network, open_network
 from spikeport.report.units import quantity
-from spikeport.results.comparison_table import comparison_parts, print_comparison
+from spikeport.results.comparison_table import comparison_dicts, print_comparison
 from spikeport.results.difference import check_picture
-from spikeport.results.simulation import said as run_said
-from spikeport.results.simulation import show_missing, simulation_parts
+from spikeport.results.simulation import run_sentence, show_missing, simulation_dict
 from spikeport.run.run_folder import RunFolder
 from spikeport.summary import read_summary
 
 
-def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, overwrite: bool = False) -> None:
-    """Train the network and its twin into a folder; where torchrun started several processes, the first one writes."""
+def train(recipe_path: Path, folder: RunFolder, resume: bool, streams: Output, overwrite: bool = False) -> None:
+    """Train the network and its twin into a folder; with several processes (torchrun) the first one writes."""
     from spikeport.run import stages
     from spikeport.run.claim import claimed, joined
     from spikeport.run.recipe import load_recipe
@@ -44,29 +43,31 @@ def train(recipe_path: Path, folder: RunFolder, resume: bool, said: Output, over
 
     recipe = load_recipe(recipe_path)
     first = this_process().first
-    with claimed(folder, resume, overwrite) if first else nullcontext(joined(folder, overwrite)) as place:
+    with claimed(folder, resume, overwrite) if first else nullcontext(joined(folder, overwrite)) as target:
         data = stages.dataset_of(recipe)
-        begin = partial(place.begin, recipe_path) if first else None
-        method = stages.begin_and_train(recipe, place, data, resume, begin)
-        stages.train_twin(recipe, place, data, progress=True)
+        on_start = partial(target.begin, recipe_path) if first else None
+        method = stages.begin_and_train(recipe, target, data, resume, on_start)
+        stages.train_twin(recipe, target, data, progress=True)
     if not first:
         return
     accuracy = float(np.mean(method.predict(data.x_test) == data.y_test))
-    say(said.console, f"{folder.network}: accuracy {accuracy:.4f} on {len(data.y_test)} test samples")
+    say(streams.console, f"{folder.network}: accuracy {accuracy:.4f} on {len(data.y_test)} test samples")
     written = {"network": str(folder.network), "twin": str(folder.twin)}
-    said.figures({"written": written, "accuracy": accuracy, "test_samples": len(data.y_test)})
+    streams.write_json({"written": written, "accuracy": accuracy, "test_samples": len(data.y_test)})
 
 
-def export(source: Path, output: Path, chip: str | None, options: CompileOptions, said: Output) -> None:
+def export(source: Path, output: Path, chip: str | None, options: CompileOptions, streams: Output) -> None:
     """Export a run's network as NIR or .net or its ANN twin as ONNX, or a model file as .net, by the ending."""
     folder = RunFolder(source)
-    late = ([] if chip is None else ["--chip"]) + given(options)
-    if output.suffix != ".net" and late:
-        raise InputError(f"{output}: {', '.join(late)} are for .net files; leave them out")
+    net_only = ([] if chip is None else ["--chip"]) + given(options)
+    if output.suffix != ".net" and net_only:
+        raise InputError(f"{output}: {', '.join(net_only)} are for .net files; leave them out")
     if output.suffix == ".net":
-        _export_net(source, output, chip, options, said)
+        _export_net(source, output, chip, options, streams)
     elif source.is_file():
-        raise InputError(f"{output}: of a model file, .net is written; give -o a file that ends in .net, or a folder")
+        raise InputError(
+            f"{output}: a model file can only be exported as .net; give -o a .net file, or give a run's folder"
+        )
     elif output.suffix == ".nir":
         from spikeport.exporter.from_torch import network_to_nir
         from spikeport.exporter.nir_graph.nir_file import write_nir
@@ -82,49 +83,51 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
     else:
         ending = output.suffix or "no ending"
         raise InputError(f"{output}: {ending} cannot be written; give -o a file that ends in .nir, .net or .onnx")
-    say(said.console, f"{output}: written")
-    said.figures({"written": str(output)})
+    say(streams.console, f"{output}: written")
+    streams.write_json({"written": str(output)})
 
 
-def _export_net(source: Path, output: Path, chip: str | None, options: CompileOptions, said: Output) -> None:
+def _export_net(source: Path, output: Path, chip: str | None, options: CompileOptions, streams: Output) -> None:
     from spikeport.exporter.netx.to_net import write_net
 
     program = open_for_net(source, chip, options)
     write_net(program, output, str(source))
     for name, report in program.quantisation.items():
-        say(said.console, f"{name}: weight error rms {report.weight_error_rms:.2%}, threshold {report.vth_error:.2%}")
+        say(
+            streams.console, f"{name}: weight error rms {report.weight_error_rms:.2%}, threshold {report.vth_error:.2%}"
+        )
 
 
 def compile_model(
-    model: Path, chip: str, options: CompileOptions, dump: Path | None, output: Path, said: Output
+    model: Path, chip: str, options: CompileOptions, dump: Path | None, output: Path, streams: Output
 ) -> None:
-    """Compile a .nir or .net file and say what rounding did to every layer."""
+    """Compile a .nir or .net file and report the rounding errors of every layer."""
     if dump is not None:
         with locked_folder(dump, "--dump"):
             dump_passes(model, options, dump)
     with locked_file(output):
         network = compile_network(model, chip, options)
         network.save(output)
-    network.show(said.console)
-    say(said.console, f"{output}: written")
-    said.figures({**network.parts(), "written": str(output)})
+    network.show(streams.console)
+    say(streams.console, f"{output}: written")
+    streams.write_json({**network.to_dict(), "written": str(output)})
 
 
 def check(
-    model: Path, chip: str, options: CompileOptions, by_hand: Path | None, dump: Path | None, said: Output
+    model: Path, chip: str, options: CompileOptions, by_hand: Path | None, dump: Path | None, streams: Output
 ) -> bool:
-    """Whether a network fits a chip, with a table of what fills the cores; the mapping from and to a file."""
-    found = open_network(model, chip, options).check(chip, by_hand)
+    """Whether a network fits a chip, with a table of core use; by_hand, dump: files with the mapping."""
+    fit = open_network(model, chip, options).check(chip, by_hand)
     if dump is not None:
-        found.write(dump)
-    found.show(said.console)
-    said.figures(found.parts())
-    return found.fits
+        fit.write(dump)
+    fit.show(streams.console)
+    streams.write_json(fit.to_dict())
+    return fit.fits
 
 
 @dataclass(frozen=True)
 class HowToRun:
-    """How a simulation is run, as the command line says it; steps None: until every answer is out."""
+    """Simulation settings of the command line; steps None: until every answer is out."""
 
     backend: Any
     steps: int | None
@@ -135,27 +138,27 @@ class HowToRun:
 
 
 def simulate_file(
-    model: Path, x: Path, output: Path, chip: str | None, options: CompileOptions, how: HowToRun, said: Output
+    model: Path, x: Path, output: Path, chip: str | None, options: CompileOptions, how: HowToRun, streams: Output
 ) -> None:
     """Run a model on spikes from a file into OUT.npz, at once or in chunks by worker processes."""
     if how.workers is not None and how.cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
     network = open_network(model, chip, options)
     values = open_input(x, network.program)
-    with progress(f"{how.backend}: {steps_and_samples(values)[1]} samples", said.console) as done:
+    with progress(f"{how.backend}: {steps_and_samples(values)[1]} samples", streams.console) as done:
         if how.workers is None and how.cluster is None:
             with locked_file(output):
-                found = network.simulate(
+                simulation = network.simulate(
                     values, backend=how.backend, steps=how.steps, record=how.record, limit_seconds=how.time_limit,
                     progress=done, where=str(x),
                 )  # fmt: skip
-                found.save(output)
-            parts = found.parts()
+                simulation.save(output)
+            run = simulation.to_dict()
         else:
-            parts = _simulate_in_chunks(network, values, x, output, how, done)
-    say(said.console, f"{output}: {run_said(parts['samples'], parts['steps'], parts['output_spikes'])}")
-    show_missing(parts["missing_steps"], parts["steps"], said.console)
-    said.figures({**parts, "written": str(output)})
+            run = _simulate_in_chunks(network, values, x, output, how, done)
+    say(streams.console, f"{output}: {run_sentence(run['samples'], run['steps'], run['output_spikes'])}")
+    show_missing(run["missing_steps"], run["steps"], streams.console)
+    streams.write_json({**run, "written": str(output)})
 
 
 def _simulate_in_chunks(
@@ -169,24 +172,24 @@ def _simulate_in_chunks(
         how.cluster,
     )  # fmt: skip
     missing = max(0, steps_and_samples(values)[0] + program.pipeline_steps - written.steps)
-    return simulation_parts(how.backend, written.samples, written.steps, missing, written.output_spikes, written.means)
+    return simulation_dict(how.backend, written.samples, written.steps, missing, written.output_spikes, written.means)
 
 
 def diff_file(
-    model: Path, x: Path, chip: str | None, options: CompileOptions, picture: Path | None, said: Output
+    model: Path, x: Path, chip: str | None, options: CompileOptions, picture: Path | None, streams: Output
 ) -> bool:
-    """Whether float and fixed point spike alike, with a table, and JSON and a picture if asked for."""
+    """Whether float and fixed point spike identically, with a table, and a picture if requested."""
     check_comparable(model, chip)
     if picture is not None:
         check_picture(picture)
     network = open_network(model, chip, options)
-    with progress("float and fixed point", said.console) as done:
-        found = network.diff(x, progress=done)
+    with progress("float and fixed point", streams.console) as done:
+        difference = network.diff(x, progress=done)
     if picture is not None:
-        found.draw(picture)
-    found.show(said.console)
-    said.figures(found.parts())
-    return found.equal
+        difference.draw(picture)
+    difference.show(streams.console)
+    streams.write_json(difference.to_dict())
+    return difference.equal
 
 
 def profile_file(
@@ -198,46 +201,48 @@ def profile_file(
     run: Path | None,
     trace: Path | None,
     by_hand: Path | None,
-    said: Output,
+    streams: Output,
 ) -> None:
-    """Profile a recorded run, or one in the emulator; costs: chips whose constants price the same events, by comma.
+    """Profile a recorded run, or one in the emulator; costs: profiles that also price the events, comma-separated.
 
-    by_hand: a file that says which core holds which neurons.
+    by_hand: a file with the neurons of each core.
     """
     names = tuple(name.strip() for name in (costs or "").split(",") if name.strip())
     for name in names:
         load_costs(name)  # refused before anything runs
     network = open_network(model, chip, options)
-    with progress("emulator", said.console) as done:
-        found = network.profile(x, run=run, costs=names, by_hand=by_hand, progress=done)
-    found.show(said.console)
-    if not found.profile.timeline.recorded:
-        say(said.console, "steps are not told apart: record the run with --record layers, or leave --run out")
+    with progress("emulator", streams.console) as done:
+        report = network.profile(x, run=run, costs=names, by_hand=by_hand, progress=done)
+    report.show(streams.console)
+    if not report.profile.timeline.recorded:
+        say(streams.console, "steps are not resolved: record the run with --record layers, or omit --run")
     if trace is not None:
-        found.save_trace(trace)
-        say(said.console, f"{trace}: written; open it in ui.perfetto.dev")
-    said.figures(found.parts())
+        report.save_trace(trace)
+        say(streams.console, f"{trace}: written; open it in ui.perfetto.dev")
+    streams.write_json(report.to_dict())
 
 
-def sweep(recipe: Path, over: list[str], folder: Path, workers: int | None, cluster: str | None, said: Output) -> None:
-    """A recipe over a grid of its keys: a table, and sweep.json, sweep.csv and pareto.svg in the folder."""
+def sweep(
+    recipe: Path, over: list[str], folder: Path, workers: int | None, cluster: str | None, streams: Output
+) -> None:
+    """Run a recipe over a grid of its keys; prints a table, writes sweep.json, sweep.csv and pareto.svg."""
     from spikeport.sweep import Grid, run_sweep
     from spikeport.sweep.result import show_sweep
 
     if workers is not None and cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
     grid = Grid.parse(over)
-    trained = "trained for each value: " + (", ".join(grid.retrained) or "nothing, one training serves all points")
-    say(said.console, f"{len(grid.points)} point{'s' if len(grid.points) > 1 else ''}; {trained}")
-    with progress("sweep", said.console) as done:
-        found = run_sweep(recipe, grid, folder, workers or 1, cluster, done)
-    show_sweep(found, said.console)
-    say(said.console, f"{folder}: sweep.json, sweep.csv and pareto.svg written")
-    said.figures(found.parts())
+    trained = "trained for each value: " + (", ".join(grid.retrained) or "nothing, all points share one training")
+    say(streams.console, f"{len(grid.points)} point{'s' if len(grid.points) > 1 else ''}; {trained}")
+    with progress("sweep", streams.console) as done:
+        points = run_sweep(recipe, grid, folder, workers or 1, cluster, done)
+    show_sweep(points, streams.console)
+    say(streams.console, f"{folder}: sweep.json, sweep.csv and pareto.svg written")
+    streams.write_json(points.to_dict())
 
 
-def compare(folder_path: Path, devices: str | None, said: Output) -> None:
-    """The finished run's network on the chip beside its ANN twin."""
+def compare(folder_path: Path, devices: str | None, streams: Output) -> None:
+    """Compare the finished run's network on the chip with its ANN twin."""
     folder = RunFolder(folder_path)
     summary = read_summary(folder.summary)
     if devices is not None:
@@ -249,43 +254,43 @@ def compare(folder_path: Path, devices: str | None, said: Output) -> None:
         twin = AnnTwin.load(folder.twin)
         sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
         summary = summary.model_copy(update={"ann": ann_of(stages.compare_devices(sizes, names))})
-    print_comparison(summary, said.console)
-    found = summary.to_dict()
-    kept = {name: found[name] for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
-    said.figures({**kept, "rows": comparison_parts(summary)})
+    print_comparison(summary, streams.console)
+    values = summary.to_dict()
+    shown = {name: values[name] for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
+    streams.write_json({**shown, "rows": comparison_dicts(summary)})
 
 
-def report(folder: Path, other: Path | None, output: Path | None, said: Output) -> None:
-    """A run's page from its files, or a page with two runs side by side."""
+def report(folder: Path, other: Path | None, output: Path | None, streams: Output) -> None:
+    """Write a run's page from its files, or a page with two runs side by side."""
     from spikeport.report import print_pair, read_pair, write_pair, write_report
 
     if output is not None and output.suffix != ".html":
-        raise InputError(f"{output}: the page is a .html file; give -o a name that ends so")
+        raise InputError(f"{output}: the page is a .html file; give -o a name that ends in .html")
     if other is None:
         page = write_report(folder, output)
-        say(said.console, f"Report: {page}")
-        said.figures({"report": str(page)})
+        say(streams.console, f"Report: {page}")
+        streams.write_json({"report": str(page)})
         return
     pair = read_pair(folder, other)
     page = write_pair(pair, output or folder / f"beside-{other.resolve().name}.html")
-    print_pair(pair, said.console)
-    say(said.console, f"Report: {page}")
-    said.figures({"report": str(page), **pair.parts()})
+    print_pair(pair, streams.console)
+    say(streams.console, f"Report: {page}")
+    streams.write_json({"report": str(page), **pair.to_dict()})
 
 
-def chips(name: str | None, said: Output) -> None:
-    """All profiles, or every constant of one with its source."""
+def chips(name: str | None, streams: Output) -> None:
+    """Print all profiles, or every constant of one profile with its source."""
     if name is None:
         profiles = [load_profile(known) for known in available()]
         table = Table("name", "what it is", "kind")
         for profile in profiles:
             table.add_row(profile.name, profile.title, profile.kind)
-        said.console.print(table)
-        said.figures({"profiles": [{"name": p.name, "title": p.title, "kind": p.kind} for p in profiles]})
+        streams.console.print(table)
+        streams.write_json({"profiles": [{"name": p.name, "title": p.title, "kind": p.kind} for p in profiles]})
         return
     profile = load_profile(name)
-    # piped or captured output must not cut a source short
-    console = said.console
+    # piped or captured output must not truncate a source
+    console = streams.console
     wide = console if console.is_terminal else Console(stderr=console.stderr, width=400)
     wide.print(f"[bold]{profile.title}[/bold]", highlight=False)
     wide.print(profile.summary, highlight=False)
@@ -293,25 +298,25 @@ def chips(name: str | None, said: Output) -> None:
     for key, number in constants(profile):
         table.add_row(key, quantity(number.value, number.unit), _range(number), number.kind, number.source, number.date)
     wide.print(table)
-    said.figures(_profile_parts(profile))
+    streams.write_json(_profile_dict(profile))
 
 
-def validate_profile(path: Path, said: Output) -> None:
-    """Check a profile file and say what it holds; raises InputError if it is refused."""
+def validate_profile(path: Path, streams: Output) -> None:
+    """Check a profile file and summarise it; raises InputError if it is invalid."""
     if path.suffix != ".toml":
         raise InputError(f"{path}: a profile is a TOML file, and its name ends in .toml")
     profile = load_profile(path)
     numbers = constants(profile)
     estimated = sum(number.kind == "estimated" for _, number in numbers)
     say(
-        said.console,
+        streams.console,
         f"{path}: {profile.title}, a {profile.kind} profile of {len(numbers)} numbers, {estimated} of them estimated, "
         "each with source, kind and date.",
     )
-    said.figures(_profile_parts(profile))
+    streams.write_json(_profile_dict(profile))
 
 
-def _profile_parts(profile: Any) -> dict[str, Any]:
+def _profile_dict(profile: Any) -> dict[str, Any]:
     about = {"name": profile.name, "title": profile.title, "kind": profile.kind, "summary": profile.summary}
     return {**about, "constants": {key: number.model_dump() for key, number in constants(profile)}}
 

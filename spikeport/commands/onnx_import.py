@@ -1,4 +1,4 @@
-"""What `spikeport import` does, from files to a file and a table."""
+"""Implementation of `spikeport import`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def import_onnx(
     model: Path, chip: str, way: Coding, calibrate: Path, steps: int, test: Path | None, labels: Path | None,
-    output: Path, said: Output,
+    output: Path, streams: Output,
 ) -> None:  # fmt: skip
-    """Convert an ONNX network of ReLUs and say what is lost after how many steps."""
+    """Convert an ONNX network of ReLUs and report the accuracy lost per number of steps."""
     from spikeport.common.locks import locked_file
     from spikeport.exporter.onnx.convert import convert_onnx
     from spikeport.hardware_profiles.loader import load_chip
@@ -24,14 +24,14 @@ def import_onnx(
 
     check_ending(output, way)
     samples = load_input(calibrate)
-    seen, where = (samples, calibrate) if test is None else (load_input(test), test)
+    tested, source = (samples, calibrate) if test is None else (load_input(test), test)
     classes = None if labels is None else load_input(labels)
     with locked_file(output):
-        with said.console.status(f"{model}: converting"):
+        with streams.console.status(f"{model}: converting"):
             converted = convert_onnx(model, load_chip(chip), samples, way, steps, context=str(calibrate))
-        with progress(f"{model}: answers", said.console) as done:
-            found = measure(converted, way, seen, steps, classes, done, str(where))
-        found.save(output)
-    found.show(said.console)
-    say(said.console, f"{output}: written")
-    said.figures({**found.parts(), "written": str(output)})
+        with progress(f"{model}: answers", streams.console) as done:
+            conversion = measure(converted, way, tested, steps, classes, done, str(source))
+        conversion.save(output)
+    conversion.show(streams.console)
+    say(streams.console, f"{output}: written")
+    streams.write_json({**conversion.to_dict(), "written": str(output)})

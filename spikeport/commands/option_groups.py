@@ -1,4 +1,4 @@
-"""Options that several commands share, written once: a parameter annotated with a group stands for all its options."""
+"""Groups of options shared by several commands: a parameter annotated with a group expands to all its options."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ C = TypeVar("C", bound=Callable[..., None])
 
 @dataclass(frozen=True)
 class Group:
-    """options: parameter name -> (annotation, default), as typer reads them; make: one value of all of them."""
+    """options: parameter name -> (annotation, default), as typer reads them; make: builds one value from them."""
 
     options: Mapping[str, tuple[Any, Any]]
     make: Callable[..., Any]
 
 
 def grouped(command: C) -> C:
-    """The command with the options of its groups in the place of the parameters that are annotated with a group."""
+    """The command with each parameter that is annotated with a group replaced by the options of that group."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Group] = {}
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        group = next((found for found in get_args(parameter.annotation) if isinstance(found, Group)), None)
+        group = next((argument for argument in get_args(parameter.annotation) if isinstance(argument, Group)), None)
         if group is None:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
             continue
@@ -51,20 +51,20 @@ def grouped(command: C) -> C:
             values[name] = group.make(**{option: values.pop(option) for option in group.options})
             if isinstance(values[name], Output):
                 paths.check(values[name].to_standard_output)
-                values[name] = replace(values[name], words_aside=bool(paths.to_standard_output))
+                values[name] = replace(values[name], text_to_stderr=bool(paths.to_standard_output))
         with keeping(paths.read):
             command(**values)
 
-    found: Any = called
-    del found.__wrapped__
-    found.__signature__ = inspect.Signature(parameters)
-    found.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return found  # type: ignore[no-any-return]
+    wrapper: Any = called
+    del wrapper.__wrapped__
+    wrapper.__signature__ = inspect.Signature(parameters)
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper  # type: ignore[no-any-return]
 
 
 def _choice(option: str, text: str) -> tuple[Any, Any]:
     """An option's annotation and default, as typer reads them, with the values that CompileOptions allows."""
-    make: Any = Enum  # mypy knows enums of written values alone
+    make: Any = Enum  # mypy only accepts enums with literal values
     kind = make(option, {value: value for value in compiling.CHOICES[option]}, type=str)
     default = getattr(compiling.DEFAULTS, option)
     # typer on Python 3.10 reads the annotation at run time
@@ -85,12 +85,15 @@ CompileOptions = Annotated[
             "weight_bits": (WeightBitsOption, None),
             "framework": (FromOption, None),
             "discretize": _choice(
-                "discretize", "Decay a step: euler, dt/tau (default), or exponential, 1 - exp(-dt/tau)."
+                "discretize", "Decay per step: euler, dt/tau (default), or exponential, 1 - exp(-dt/tau)."
             ),
-            "reset": _choice("reset", "After a spike v is 0 (default), or less by the threshold: NIR does not say."),
-            "precision": _choice("precision", "high: two synapses a weight where that is needed."),
+            "reset": _choice(
+                "reset",
+                "Reset mode after a spike (not recorded in NIR): to 0 (default), or by subtracting the threshold.",
+            ),
+            "precision": _choice("precision", "high: two synapses per weight where needed."),
             "calibrate": (CalibrateOption, None),
-            "sums": _choice("sums", "graded: layers that a synapse sums are added once, as payloads."),
+            "sums": _choice("sums", "graded: layers that a connection sums are added once and sent as payloads."),
         },
         _compile_options,
     ),
@@ -99,4 +102,4 @@ CompileOptions = Annotated[
 --sums."""
 
 OutputOption = Annotated[Output, Group({"json_file": (JsonOption, None)}, lambda json_file: Output(json_file))]
-"""Where words and figures go: --json."""
+"""Where text and JSON results go: --json."""

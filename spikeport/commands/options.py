@@ -1,4 +1,4 @@
-"""The options and arguments that commands share, as typer reads them."""
+"""Options and arguments shared by several commands, as typer reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class BackendName(str, Enum):
-    """What runs a program."""
+    """Simulators of a program."""
 
     lava = "lava"
     stock = "stock"
@@ -18,14 +18,14 @@ class BackendName(str, Enum):
 
 
 class WayName(str, Enum):
-    """What becomes of a ReLU."""
+    """Conversion modes of a ReLU."""
 
     rate = "rate"
     sigma_delta = "sigma-delta"
 
 
 class RecordName(str, Enum):
-    """What a simulation keeps."""
+    """What a simulation records."""
 
     spikes = "spikes"
     layers = "layers"
@@ -48,8 +48,8 @@ InputOption = Annotated[
     Path,
     typer.Option(
         "--input",
-        help="Spikes (time, batch, *input shape), 0/1 or payloads; .npz: an array a port name; .h5: NIR's data; "
-        "random:0.1: drawn at that rate, to try a network.",
+        help="Spikes (time, batch, *input shape), 0/1 or payloads; .npz: one array per port name; .h5: NIR's data; "
+        "random:0.1: random spikes at that rate.",
         metavar="X.npy",
     ),
 ]
@@ -60,27 +60,27 @@ OptionalChip = Annotated[
 ]
 MapOption = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--map", help="A mapping by hand, .toml or .json: which core holds what.", metavar="FILE"),
+    typer.Option("--map", help="A manual mapping of neurons to cores, .toml or .json.", metavar="FILE"),
 ]
 DtOption = Annotated[
     Optional[float],  # noqa: UP045
-    typer.Option("--dt", help="Time step in seconds, where the graph does not say it.", metavar="SECONDS"),
+    typer.Option("--dt", help="Time step in seconds, if the graph does not state it.", metavar="SECONDS"),
 ]
 WeightBitsOption = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--weight-bits", help="Bits of a weight, default all the chip has.", metavar="N"),
+    typer.Option("--weight-bits", help="Bits per weight; default: all the chip has.", metavar="N"),
 ]
 FromOption = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--from", help="The framework that wrote the .nir file, and what it means by it.", metavar="NAME"),
+    typer.Option("--from", help="The framework that wrote the .nir file, for its conventions.", metavar="NAME"),
 ]
 CalibrateOption = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--calibrate", help="Sample input by whose spikes the scales are chosen.", metavar="X.npy"),
+    typer.Option("--calibrate", help="Sample input whose spikes determine the scales.", metavar="X.npy"),
 ]
 JsonOption = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--json", help="Write the figures as JSON, to F or to standard output.", metavar="[F]"),
+    typer.Option("--json", help="Write results as JSON, to F or to standard output.", metavar="[F]"),
 ]
 OutOption = Annotated[
     Optional[Path],  # noqa: UP045
@@ -89,7 +89,7 @@ OutOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the run in --out, once the new one is complete.")
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Resume from the checkpoint in the folder.")]
 WorkersOption = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--workers", help="Processes that run the samples in chunks.", metavar="N", min=1),

@@ -1,4 +1,4 @@
-"""Which files a command reads and which it writes: none is both, and what cannot be written is refused at once."""
+"""Files a command reads and writes: no file may be both, and an output that cannot be written is refused at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from spikeport.common.files import is_standard_output, target_of
 from spikeport.common.overwriting import refuse_inputs, same_file
 from spikeport.console.bare_json import NO_JSON, STANDARD_OUTPUT
 
-# parameters of commands by what they name; a test holds every path of every command to be in one of these
+# parameters of commands by what they name; a test checks that every path of every command is listed
 READ = ("recipe", "source", "model", "calibrate", "test", "labels", "x", "by_hand", "run", "folder", "other",
         "validate", "chip", "costs", "devices", "name")  # fmt: skip
 FILES = {"output": "-o", "picture": "--picture", "trace": "--trace", "dump_map": "--dump-map", "json_file": "--json"}
 FOLDERS = {"out": "--out", "dump": "--dump"}
 
-# what a run folder holds that commands read; report.html and what `export` writes are made anew at will
+# files of a run folder that commands read; report.html and files written by `export` may be replaced
 _OF_A_RUN = ("recipe.toml", "network.*", "ann.pt", "ann.safetensors", "checkpoint.*", "summary.json", "raster.npz",
              "sparsity.json", "test_input.npy", "result.npz")  # fmt: skip
 
@@ -49,23 +49,23 @@ class Paths:
         return [option for option, path in self.files.items() if is_standard_output(path)]
 
     def check(self, bare_json: bool = False) -> None:
-        """Raise InputError for an output that is an input, that another output is, or that cannot be written.
+        """Raise InputError for an output that is an input or another output, or that cannot be written.
 
-        bare_json: whether figures go to standard output.
+        bare_json: whether JSON results go to standard output.
         """
         for option, path in self.files.items():
             if str(path) == STANDARD_OUTPUT:
                 raise InputError(f"{option} -: names no file; give a name, or {option} /dev/stdout for standard output")
             if option == "--json" and path.suffix in NO_JSON:
                 raise InputError(
-                    f"--json {path}: figures are JSON, but {path.suffix} files are not; give --json a .json file, "
+                    f"--json {path}: results are JSON, but {path.suffix} files are not; give --json a .json file, "
                     "or put it last for standard output"
                 )
             target_of(path)
             refuse_inputs(path, self.read, option)
             parts = Path(f"{path}.parts")
             if option == "-o" and any(_within(read, parts) for read in self.read):
-                raise InputError(f"{parts}: is the place of parts of {path}, and an input lies there; move the input")
+                raise InputError(f"{parts}: holds the parts of {path} and also an input; move the input")
         for option, path in self.folders.items():
             if path.exists() and not path.is_dir():
                 raise InputError(f"{path}: is a file; give a folder with {option}")
@@ -79,7 +79,7 @@ class Paths:
                     raise InputError(f"{other} {again} and {option} {path}: are one file; choose another name for one")
 
 
-def kept_in(folder: Path) -> Iterator[Path]:
+def files_read_in(folder: Path) -> Iterator[Path]:
     """The files of a run folder that its commands read."""
     for pattern in _OF_A_RUN:
         yield from folder.glob(pattern)
@@ -90,7 +90,7 @@ def _read_by(value: Any) -> Iterator[Path]:
     for text in str(value).split(",") if isinstance(value, str) else (value,):
         path = Path(str(text).strip())
         if path.is_dir():
-            yield from kept_in(path)
+            yield from files_read_in(path)
         elif path.exists():
             yield path
 

@@ -1,8 +1,8 @@
-"""`--json` without a file: what follows is its file only if it can be one.
+"""`--json` without a file: the next argument is its file only if it can be one.
 
-What follows is left to the command where it is an option, a folder, an argument that the command would otherwise lack
-(unless it ends in .json), a model's or an array's file that it could take, or a profile's name behind `chips`; figures
-then go to standard output.
+The next argument is left to the command if it is an option, a folder, an argument that the command would otherwise
+lack (unless it ends in .json), a model or array file that the command could take, or a profile's name after `chips`;
+results then go to standard output.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 
 STANDARD_OUTPUT = "-"
 NO_JSON = (".nir", ".net", ".onnx", ".chip", ".npy", ".npz", ".toml", ".h5", ".hdf5", ".pt", ".safetensors")
-"""Endings of files that figures are not written to."""
+"""File endings that JSON results are not written to."""
 _JSON = "--json"
 
 
 def with_bare_json(arguments: list[str], commands: Any = None) -> list[str]:
-    """The arguments with `--json -` for a --json that no file follows; commands: what typer made of them, by name."""
-    found: list[str] = []
-    for place, argument in enumerate(arguments):
-        found.append(argument)
-        following = arguments[place + 1] if place + 1 < len(arguments) else None
-        if argument == _JSON and not _is_file(following, arguments[:place], arguments[place + 2 :], commands):
-            found.append(STANDARD_OUTPUT)
-    return found
+    """The arguments with `--json -` for a --json without a file; commands: typer's commands by name."""
+    completed: list[str] = []
+    for index, argument in enumerate(arguments):
+        completed.append(argument)
+        following = arguments[index + 1] if index + 1 < len(arguments) else None
+        if argument == _JSON and not _is_file(following, arguments[:index], arguments[index + 2 :], commands):
+            completed.append(STANDARD_OUTPUT)
+    return completed
 
 
-def _is_file(following: str | None, before: list[str], behind: list[str], commands: Any) -> bool:
+def _is_file(following: str | None, before: list[str], after: list[str], commands: Any) -> bool:
     if following is None or (following.startswith("-") and following != STANDARD_OUTPUT):
         return False
     if following == STANDARD_OUTPUT or following.endswith(".json"):
@@ -39,7 +39,7 @@ def _is_file(following: str | None, before: list[str], behind: list[str], comman
     command = (commands or {}).get(name)
     if command is None:
         return True
-    given = _positionals(command, [*before[before.index(str(name)) + 1 :], *behind])
+    given = _positionals(command, [*before[before.index(str(name)) + 1 :], *after])
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     if given < sum(p.required for p in arguments):
         return False
@@ -61,7 +61,7 @@ def _positionals(command: Any, arguments: Sequence[str]) -> int:
         elif argument == "--":
             ended = True
         else:
-            # an option with its value behind "=" takes no more
+            # an option with its value after "=" takes no further argument
             skipped = argument in valued and argument != _JSON
     return count
 

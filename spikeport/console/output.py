@@ -1,4 +1,4 @@
-"""Where a command's words and figures go: words to the terminal, figures as JSON to a file or to standard output."""
+"""Output of a command: text to the terminal, results as JSON to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Done = Callable[[int, int], None]
-"""Is told how much is done, and of how much."""
+"""Called with the amount done and the total."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """json: the file that figures are written to, `-` for standard output, None where nobody asked for them.
+    """json: the file that results are written to, `-` for standard output, None if not requested.
 
-    words_aside: whether standard output takes a file.
+    text_to_stderr: whether a file is written to standard output, so that text must not be.
     """
 
     json: Path | None = None
-    words_aside: bool = False
+    text_to_stderr: bool = False
 
     @cached_property
     def console(self) -> Console:
-        """Where words go: standard output, or standard error where figures or a file go to standard output."""
+        """Where text goes: standard output, or standard error if results or a file go to standard output."""
         from rich.console import Console
 
-        return Console(stderr=self.to_standard_output or self.words_aside)
+        return Console(stderr=self.to_standard_output or self.text_to_stderr)
 
-    def figures(self, parts: Mapping[str, Any]) -> None:
-        """Write plain values as JSON, where they were asked for; raises InputError if the file cannot be written."""
+    def write_json(self, values: Mapping[str, Any]) -> None:
+        """Write plain values as JSON if requested; raises InputError if the file cannot be written."""
         if self.json is None:
             return
-        text = json.dumps(parts, indent=2) + "\n"
+        text = json.dumps(values, indent=2) + "\n"
         if self.to_standard_output:
             sys.stdout.write(text)
             return
@@ -52,21 +52,21 @@ class Output:
 
     @property
     def to_standard_output(self) -> bool:
-        """Whether figures go to standard output."""
+        """Whether results go to standard output."""
         return str(self.json) == STANDARD_OUTPUT
 
 
 @contextmanager
-def progress(what: str, console: Console) -> Iterator[Done]:
-    """A bar with the time left on a terminal, nothing elsewhere; yields what to call as the work proceeds."""
+def progress(description: str, console: Console) -> Iterator[Done]:
+    """A progress bar on a terminal, nothing elsewhere; yields the function to call as the work proceeds."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def say(console: Console, text: str) -> None:
-    """Print a sentence as it is: no markup, no colours for numbers, no line broken."""
+    """Print text unchanged: no markup, no coloured numbers, no line breaks."""
     console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""Which compile options a user set, as they are called on the command line."""
+"""Compile options that a user set, by their names on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FLAGS = {"framework": "from", "calibration": "calibrate"}
 
 
 def given(options: CompileOptions) -> list[str]:
-    """The options that differ from the defaults, as they are called on the command line."""
+    """The options that differ from the defaults, by their names on the command line."""
     return [
         f"--{_FLAGS.get(field.name, field.name).replace('_', '-')}"
         for field in fields(options)
@@ -20,10 +20,10 @@ def given(options: CompileOptions) -> list[str]:
 
 
 def late(options: CompileOptions) -> list[str]:
-    """The options that are of no use for a network in integers already."""
+    """The options set by the user that have no effect on a network already in integers."""
     return [name for name in given(options) if name != "--dt"]
 
 
 def _differs(value: Any, default: Any) -> bool:
-    # an array has no single truth
+    # an array has no single truth value
     return value is not None and (default is None or value != default)

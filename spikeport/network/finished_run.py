@@ -21,20 +21,20 @@ from .network import Network
 
 
 @dataclass(frozen=True, repr=False)
-class Run(Shown):
-    """What `spikeport run` wrote."""
+class FinishedRun(Shown):
+    """The results of `spikeport run`."""
 
     folder: RunFolder
 
     @property
     def network(self) -> Network:
-        """The network as it was compiled, model.chip, with the graph it was made from; raises InputError."""
+        """The compiled network, model.chip, with the graph it was compiled from; raises InputError."""
         summary = self.summary
         program, source = load_program(self.folder.chip), read_nir(self.folder.nir)
         if summary.compiled is not None:
             chip, options = summary.compiled.profile, summary.compiled.options
         else:
-            # older runs state in their recipe alone what changes the steps at which layers run
+            # older runs record only in the recipe what changes the steps at which layers run
             sums: Any = recipe_of(self.folder.path).get("sums", DEFAULTS.sums)
             chip, options = summary.chip, CompileOptions(sums=sums)
         return Network(program, str(self.folder.nir), chip, source, options)
@@ -44,14 +44,18 @@ class Run(Shown):
         """summary.json; raises InputError if there is none, or it is truncated or lacks a field."""
         return read_summary(self.folder.summary)
 
-    def parts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """summary.json in plain values; raises InputError as `summary` does."""
         return self.summary.to_dict()
 
     def report(self) -> Path:
-        """Write report.html anew from summary.json and raster.npz; returns where it lies."""
+        """Rebuild report.html from summary.json and raster.npz; returns its path."""
         return write_report(self.folder.path)
 
     def show(self, console: Console) -> None:
-        """The verdict and a table."""
+        """Print the verdict and a table."""
         print_summary(self.summary, console)
+
+
+Run = FinishedRun
+"""An alias."""

@@ -1,4 +1,4 @@
-"""Opening a model file of any kind that can be run."""
+"""Opens model files of any kind that can be run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .choices import given, late
 def open_model(path: Path, chip: str | None = None, options: CompileOptions = DEFAULTS) -> ChipProgram:
     """A .chip file as it is, or a .nir, .net or .onnx file compiled for `chip`; raises InputError.
 
-    A .chip file was compiled for one chip; asking for another one is refused, and so are options that come too late.
+    A .chip file was compiled for one chip; another chip is refused, and so are options that have no effect any more.
     """
     if path.suffix == ".chip":
         program = load_program(path)
@@ -49,7 +49,7 @@ def open_model(path: Path, chip: str | None = None, options: CompileOptions = DE
     if path.suffix == ".net":
         unused = late(options)
         if unused:
-            raise InputError(f"{path}: a .net file holds the chip's integers; it has no use for {', '.join(unused)}")
+            raise InputError(f"{path}: a .net file holds the chip's integers; it does not use {', '.join(unused)}")
         return compile_net(path, load_chip(chip), options.dt)
     if path.suffix == ".onnx":
         return compile_onnx(path, chip, options)
@@ -66,23 +66,23 @@ def compile_onnx(path: Path, chip: str, options: CompileOptions) -> ChipProgram:
         raise InputError(
             f"{path}: thresholds are balanced on sample input; give it with --calibrate X.npy, (N, *shape)"
         )
-    where = "calibration" if options.sample_file is None else str(options.sample_file)
+    context = "calibration" if options.sample_file is None else str(options.sample_file)
     from spikeport.exporter.onnx.convert import convert_onnx
 
-    return convert_onnx(path, load_chip(chip), sample, precision=options.precision, context=where).program
+    return convert_onnx(path, load_chip(chip), sample, precision=options.precision, context=context).program
 
 
 def compile_nir(
-    graph: nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS, where: str = "graph"
+    graph: nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS, context: str = "graph"
 ) -> ChipProgram:
-    """Compile a graph for a chip, by name or path, calibrated on a file where one is named; raises InputError."""
-    return compile_graph(graph, load_chip(chip), _with_sample(options, graph, where), where)
+    """Compile a graph for a chip, by name or path; calibrates if a file is given. Raises InputError."""
+    return compile_graph(graph, load_chip(chip), _with_sample(options, graph, context), context)
 
 
 def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULTS) -> ChipProgram:
-    """What a .net file can say of a model: a .chip or .net file as it is; a .nir file or a run's network rounded.
+    """A model as a .net file can hold it: a .chip or .net file unchanged; a .nir file or a run's network rounded.
 
-    Raises InputError; chip: whose words the numbers must fit, default loihi2.
+    Raises InputError; chip: the numbers must fit its number formats; default loihi2.
     """
     if path.suffix in (".chip", ".net"):
         return open_model(path, chip if path.suffix == ".chip" else chip or "loihi2", options)
@@ -94,9 +94,11 @@ def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULT
     elif path.suffix == ".nir":
         graph = read_nir(path)
     else:
-        raise InputError(f"{path}: .net files are written of a run's folder, a .chip or a .nir file; give one of those")
-    where = str(path)
-    return compile_for_net(graph, load_chip(chip or "loihi2"), _with_sample(options, graph, where), where)
+        raise InputError(
+            f"{path}: .net files are written from a run's folder, a .chip or a .nir file; give one of those"
+        )
+    context = str(path)
+    return compile_for_net(graph, load_chip(chip or "loihi2"), _with_sample(options, graph, context), context)
 
 
 def check_comparable(path: Path, chip: str | None) -> None:
@@ -106,7 +108,7 @@ def check_comparable(path: Path, chip: str | None) -> None:
     if path.suffix != ".nir":
         raise InputError(f"{path}: {path.suffix or 'files without an ending'} cannot be compared; give a .nir file")
     if chip is None:
-        raise InputError(f"{path}: is compiled to be compared; name a chip with --chip")
+        raise InputError(f"{path}: must be compiled for the comparison; name a chip with --chip")
 
 
 def dump_passes(path: Path, options: CompileOptions, folder: Path) -> None:
@@ -117,17 +119,17 @@ def dump_passes(path: Path, options: CompileOptions, folder: Path) -> None:
 
 
 def _sample_images(options: CompileOptions) -> NDArray[Any] | None:
-    """An ANN's sample input, read where it is a file; raises InputError."""
+    """An ANN's sample input, read if it is a file; raises InputError."""
     sample = options.sample if options.sample_file is None else load_input(options.sample_file)
     if isinstance(sample, Mapping):
         raise InputError(f"calibration input holds {', '.join(sample) or 'nothing'}, but an ANN takes one array")
     return sample
 
 
-def _with_sample(options: CompileOptions, graph: nir.NIRGraph, where: str) -> CompileOptions:
-    """The options with the sample input read where it is a file, of any kind that a run takes; raises InputError."""
+def _with_sample(options: CompileOptions, graph: nir.NIRGraph, context: str) -> CompileOptions:
+    """The options with the sample input read if it is a file; raises InputError."""
     file = options.sample_file
     if file is None:
         return options
-    sample = load_input(file) if file.suffix == ".npy" else open_input(file, lower_graph(graph, options, where))
+    sample = load_input(file) if file.suffix == ".npy" else open_input(file, lower_graph(graph, options, context))
     return replace(options, calibration=sample)

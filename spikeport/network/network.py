@@ -1,4 +1,4 @@
-"""A compiled network and its verbs, shared by command line and Python: check, simulate, profile, diff, save."""
+"""A compiled network and its methods, shared by command line and Python: check, simulate, profile, diff, save."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from spikeport.results.simulation import Simulation
 from .graph_loader import compile_nir, open_model
 
 Spikes = InputArrays | str | Path
-"""An array (time, batch, *input shape), one by the name of each input, or a file of either (.npy, .npz, .h5)."""
-_ENDS = (".nir", ".net", ".onnx")
+"""An array (time, batch, *input shape), a dict of arrays by input name, or a file of either (.npy, .npz, .h5)."""
+_ENDINGS = (".nir", ".net", ".onnx")
 
 
 @dataclass(frozen=True, repr=False)
 class Network(Shown):
     """A network compiled for one chip.
 
-    name: what errors call it; chip: the profile, by name or path; source: the graph it was compiled from, where that
-    is known; options: how it was compiled; read: the files it was made from, which no result is written over.
+    name: used in errors; chip: the profile, by name or path; source: the graph it was compiled from, if known; options:
+    the compile options; read: the files it was made from, which no result overwrites.
     """
 
     program: ChipProgram
@@ -56,9 +56,9 @@ class Network(Shown):
     read: tuple[Path, ...] = ()
 
     def check(self, chip: str | Path | None = None, by_hand: str | Path | None = None) -> Fit:
-        """What fits the chip (default: the one it was compiled for) and what does not, core by core.
+        """Check what fits the chip (default: the one it was compiled for), core by core.
 
-        by_hand: a file that says which core holds which neurons.
+        by_hand: a file with the neurons of each core.
         """
         profile = load_chip(self.chip if chip is None else chip)
         mapping = None if by_hand is None else Path(by_hand)
@@ -77,9 +77,8 @@ class Network(Shown):
     ) -> Simulation:
         """Run on x (time, batch, *input shape) of 0/1 spikes or payloads; raises InputError and BackendError.
 
-        steps: time steps of the chip, default as many as it takes for every answer to come out; record "layers" keeps
-        every layer's spikes, "all" every state, too; limit_seconds: when a Lava run is stopped; where: what errors
-        call x.
+        steps: time steps of the chip, default until every answer is out; record: "layers" records every layer's spikes,
+        "all" also every state; limit_seconds: time limit of a Lava run; where: the name of x in errors.
         """
         values, where = self._input(x, where)
         result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where)
@@ -94,10 +93,9 @@ class Network(Shown):
         by_hand: str | Path | None = None,
         progress: Done | None = None,
     ) -> ProfileReport:
-        """What one inference costs, in a recorded run on x (OUT.npz) or, without one, in the emulator's.
+        """The cost of one inference, from a recorded run on x (OUT.npz) or else simulated in the emulator.
 
-        costs: profiles whose constants price the same events; by_hand: a file that says which core holds which neurons.
-        Raises InputError.
+        costs: profiles that also price the events; by_hand: a file with the neurons of each core. Raises InputError.
         """
         others = tuple(load_costs(name) for name in costs)
         chip = load_chip(self.chip)
@@ -106,13 +104,13 @@ class Network(Shown):
             raise InputError(f"{by_hand}: {mapping.reasons()[0]}")
         values, where = self._input(x)
         if run is None:
-            found = profile_simulated(self.program, values, chip, where, progress, mapping)
+            profile = profile_simulated(self.program, values, chip, where, progress, mapping)
         else:
-            found = profile_run(self.program, load_result(run, self.program), chip, values, mapping)
-        return ProfileReport(self.program, found, chip, others, self._read(x, run, by_hand))
+            profile = profile_run(self.program, load_result(run, self.program), chip, values, mapping)
+        return ProfileReport(self.program, profile, chip, others, self._read(x, run, by_hand))
 
     def diff(self, x: Spikes, *, progress: Done | None = None) -> Difference:
-        """Float against fixed point on x, layer by layer; raises InputError where the graph is not known."""
+        """Compare float and fixed point on x, layer by layer; raises InputError if the graph is unknown."""
         if self.source is None:
             raise InputError(f"{self.name}: holds the chip's integers only; compile the graph it was made from")
         values, where = self._input(x)
@@ -120,12 +118,12 @@ class Network(Shown):
         return Difference(diff(network, self.program, values, where, progress), self._read(x))
 
     def save(self, path: str | Path) -> None:
-        """Write the program, MODEL.chip; raises InputError if it cannot be written, or was made from that file."""
+        """Write the program, MODEL.chip; raises InputError if it cannot be written or is an input of the network."""
         refuse_inputs(path, self.read)
         save_program(self.program, path)
 
-    def parts(self) -> dict[str, Any]:
-        """Chip, time step, ports, and what rounding did to every layer."""
+    def to_dict(self) -> dict[str, Any]:
+        """Chip, time step, ports, and the rounding errors of every layer."""
         program = self.program
         return {
             "network": self.name,
@@ -146,24 +144,24 @@ class Network(Shown):
         }
 
     def show(self, console: Console) -> None:
-        """What rounding did to every layer."""
-        columns = ("layer", "neurons", "weight error rms", "largest", "du", "dv", "vth", "u reaches at most")
+        """Print the rounding errors of every layer."""
+        columns = ("layer", "neurons", "weight error rms", "largest", "du", "dv", "vth", "largest u")
         table = Table(*columns, title=escape(f"{self.name} for {self.program.chip}"))
         for population in self.program.populations:
             report = self.program.quantisation.get(population.name)
-            found = [] if report is None else [
+            errors = [] if report is None else [
                 report.weight_error_rms, report.weight_error_max, report.du_error, report.dv_error, report.vth_error
             ]  # fmt: skip
             bound = [] if report is None else [f"{report.current_bound:.0%}"]
-            table.add_row(escape(population.name), str(population.size), *(f"{e:.2%}" for e in found), *bound)
+            table.add_row(escape(population.name), str(population.size), *(f"{e:.2%}" for e in errors), *bound)
         console.print(table)
         for name, report in self.program.quantisation.items():
             for note in report.notes:
                 say(console, f"{name}: {note}")
-        say(console, f"answers run {self.program.pipeline_steps} steps behind the input")
+        say(console, f"answers lag the input by {self.program.pipeline_steps} steps")
 
     def _read(self, *more: object) -> tuple[Path, ...]:
-        """The files of the network and of what a result was made from, too."""
+        """The files of the network, and those that a result was made from."""
         return (*self.read, *(Path(path) for path in more if isinstance(path, (str, Path))))
 
     def _input(self, x: Spikes, where: str = "input") -> tuple[InputArrays, str]:
@@ -172,26 +170,26 @@ class Network(Shown):
 
 def compile_network(model: Path | nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS) -> Network:
     """Compile a graph, a .nir, .net or .onnx file; raises InputError."""
-    if isinstance(model, Path) and model.suffix not in _ENDS:
+    if isinstance(model, Path) and model.suffix not in _ENDINGS:
         ending = model.suffix or "files without an ending"
         raise InputError(f"{model}: {ending} cannot be compiled; give a .nir, .net or .onnx file")
     if isinstance(model, Path) and model.suffix in (".net", ".onnx"):
         return Network(
             open_model(model, chip, options), str(model), chip, read=_files(model, chip, options.calibration)
         )
-    graph, where = (read_nir(model), str(model)) if isinstance(model, Path) else (model, "graph")
+    graph, context = (read_nir(model), str(model)) if isinstance(model, Path) else (model, "graph")
     read = _files(model, chip, options.calibration)
-    return Network(compile_nir(graph, chip, options, where), where, chip, graph, options, read)
+    return Network(compile_nir(graph, chip, options, context), context, chip, graph, options, read)
 
 
 def open_network(path: Path, chip: str | None = None, options: CompileOptions = DEFAULTS) -> Network:
-    """A .chip file as it is, or a .nir, .net or .onnx file compiled for `chip`; raises InputError."""
+    """A .chip file unchanged, or a .nir, .net or .onnx file compiled for `chip`; raises InputError."""
     if path.suffix == ".nir" and chip is not None:
         return compile_network(path, chip, options)
     program = open_model(path, chip, options)
     return Network(program, str(path), chip or program.chip, read=_files(path, chip, options.calibration))
 
 
-def _files(*given: object) -> tuple[Path, ...]:
-    """Those that are paths, and profiles by path."""
-    return tuple(Path(p) for p in given if isinstance(p, Path) or (isinstance(p, str) and p.endswith(".toml")))
+def _files(*sources: object) -> tuple[Path, ...]:
+    """The sources that are paths, including profiles given by path."""
+    return tuple(Path(p) for p in sources if isinstance(p, Path) or (isinstance(p, str) and p.endswith(".toml")))

@@ -1,4 +1,4 @@
-"""The report of a run: one page and one terminal table, made from summary.json and raster.npz; and of two runs."""
+"""The report of a run, or of two: a page and a terminal table, made from summary.json and raster.npz."""
 
 from .page import write_report
 from .run_comparison_page import print_pair, read_pair, write_pair

@@ -55,23 +55,23 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
         network=network_picture(summary.network) if summary.network.nodes else None,
         steps=None if raster is None else _steps(summary, raster),
         accuracy=charts.accuracy_picture(summary.accuracy, summary.test_samples),
-        right=tables.answers_right(summary),
+        accuracy_rows=tables.accuracy_rows(summary),
         fidelity=[] if difference is None else fidelity_panels(difference),
         fidelity_rows=tables.fidelity(summary),
         rounding=tables.rounding(summary),
         notes=[(layer.name, n) for layer in summary.layers if layer.quantisation for n in layer.quantisation.notes],
         energy=charts.energy_picture(summary.layers) if summary.layers else None,
         layers=tables.layers(summary),
-        contests=[
+        cost_charts=[
             (name, picture)
             for name, picture in (
-                ("Energy", _contest(summary, "energy", "J", lambda cost: cost.energy)),
-                ("Latency", _contest(summary, "latency", "s", lambda cost: cost.latency)),
+                ("Energy", _cost_chart(summary, "energy", "J", lambda cost: cost.energy)),
+                ("Latency", _cost_chart(summary, "latency", "s", lambda cost: cost.latency)),
             )
             if picture is not None
         ],
-        contest_key=[(charts.key("chip"), "spiking network, on the chip"), (charts.key("ann"), "ANN, on a device")],
-        contest_rows=tables.contest(summary),
+        cost_key=[(charts.key("chip"), "spiking network, on the chip"), (charts.key("ann"), "ANN, on a device")],
+        cost_rows=tables.cost_rows(summary),
         mapping=mapping,
         meshes=[] if mapping is None else core_map.core_meshes(mapping, summary.core_map),
         limits=[] if summary.core_map is None else core_map.limit_meshes(summary.core_map),
@@ -87,9 +87,9 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
 
 
 def page_from(template: str, **values: Any) -> str:
-    """A template of this package as a page with our style and our script, which the page's policy knows by its hash."""
+    """Render a template as a page with our style and our script; the page's policy allows the script by its hash."""
     environment = Environment(
-        loader=PackageLoader("spikeport.report", "."),
+        loader=PackageLoader("spikeport.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -98,9 +98,9 @@ def page_from(template: str, **values: Any) -> str:
     environment.filters.update(
         {"si": units.si, "percent": units.percent, "plain": units.plain, "count": units.count, "seconds": units.seconds}
     )
-    script = resources.files("spikeport.report").joinpath("page.js").read_text(encoding="utf-8")
+    script = resources.files("spikeport.report").joinpath("templates/page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    # the script is a file of ours: nothing of a run goes into it
+    # the script is our own file: it contains nothing of a run
     return environment.get_template(template).render(script=Markup(script), script_hash=f"sha256-{digest}", **values)
 
 
@@ -113,14 +113,13 @@ def _steps(summary: Summary, raster: Raster) -> Any:
     return step_pictures(raster, outputs, summary.steps, shapes)
 
 
-def _contest(
-    summary: Summary, what: str, unit: str, cost: Callable[[PerInference | DeviceCost], Estimate]
+def _cost_chart(
+    summary: Summary, quantity: str, unit: str, cost: Callable[[PerInference | DeviceCost], Estimate]
 ) -> Markup | None:
     rows = []
     if chip := summary.per_inference:
-        rows.append(charts.Competitor(summary.chip_title, "chip integers", True, cost(chip)))
+        rows.append(charts.CostRow(summary.chip_title, "chip integers", True, cost(chip)))
     rows += [
-        charts.Competitor(device.title, entry.precision, False, cost(entry))
-        for device, entry in tables.entries(summary)
+        charts.CostRow(device.title, entry.precision, False, cost(entry)) for device, entry in tables.entries(summary)
     ]
-    return charts.contest_picture(what, unit, rows) if rows else None
+    return charts.cost_picture(quantity, unit, rows) if rows else None

@@ -35,19 +35,19 @@ def read_raster(path: Path) -> Raster | None:
             int(arrays["sample"]), int(arrays["label"]), _spikes(arrays["input"]), layers, arrays.get("image")
         )
     except KeyError as error:
-        raise InputError(f"{path}: has no array {error}; run the recipe again to write it anew") from error
+        raise InputError(f"{path}: has no array {error}; run the recipe again to rebuild it") from error
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path}: is truncated or no raster ({reason(error)}); run the recipe again to write it anew"
+            f"{path}: is truncated or not a raster ({reason(error)}); run the recipe again to rebuild it"
         ) from error
     if len({len(a) for a in (raster.input, *layers.values())}) != 1:
-        raise InputError(f"{path}: its arrays differ in steps; run the recipe again to write it anew")
+        raise InputError(f"{path}: its arrays differ in steps; run the recipe again to rebuild it")
     return raster
 
 
 def _spikes(array: NDArray[Any]) -> NDArray[Any]:
     if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"an array of shape {array.shape} where (steps, neurons) belongs")
+        raise ValueError(f"an array of shape {array.shape} instead of (steps, neurons)")
     return array
 
 
@@ -57,11 +57,11 @@ def winner(output: NDArray[Any], steps: int) -> int:
 
 
 def grouped(spikes: NDArray[Any], rows: int, columns: int) -> NDArray[np.bool_]:
-    """Spikes drawn in at most `rows` neurons and `columns` steps: a place is set if any spike falls into it."""
-    found = np.asarray(spikes, dtype=bool)
+    """Spikes drawn in at most `rows` neurons and `columns` steps: a cell is set if any spike falls into it."""
+    cells = np.asarray(spikes, dtype=bool)
     for axis, limit in ((0, columns), (1, rows)):
-        size = found.shape[axis]
+        size = cells.shape[axis]
         if size > limit:
             bounds = np.unique(np.arange(limit) * size // limit)
-            found = np.logical_or.reduceat(found, bounds, axis=axis)
-    return found
+            cells = np.logical_or.reduceat(cells, bounds, axis=axis)
+    return cells

@@ -1,4 +1,4 @@
-"""Two runs side by side as rows of words: what differs in the recipe, and what came of it."""
+"""Compares two runs row by row: recipe, answers, cost, activity, size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 
 @dataclass(frozen=True)
 class Row:
-    """One thing in both runs; change: from the first to the second, in words; empty where there is none to say."""
+    """One value of both runs; change: from the first to the second, in words, or empty."""
 
     name: str
     first: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether the two runs say different things."""
+        """Whether the two runs differ."""
         return self.first != self.second or bool(self.change)
 
 
@@ -46,41 +46,41 @@ class Group:
 
 
 def recipe_of(folder: Path) -> dict[str, str]:
-    """The recipe a run keeps, its keys with dots; empty where it keeps none, raises InputError if it cannot be read."""
+    """The recipe stored in a run, keys with dots; empty if there is none. Raises InputError if it cannot be read."""
     path = folder / "recipe.toml"
     if not path.exists():
         return {}
     try:
         return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        why = f"{path}: is no whole recipe ({reason(error)}); run the recipe again to write it anew"
+        why = f"{path}: is not a complete recipe ({reason(error)}); run the recipe again to rebuild it"
         raise InputError(why) from error
 
 
-def _flat(values: Any, where: str = "") -> Iterator[tuple[str, str]]:
+def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(values, Mapping):
         for key, value in values.items():
-            yield from _flat(value, f"{where}.{key}" if where else key)
+            yield from _flat(value, f"{prefix}.{key}" if prefix else key)
     elif isinstance(values, Sequence) and not isinstance(values, str):
         if any(isinstance(value, Mapping) for value in values):
             for index, value in enumerate(values, start=1):
-                yield where + f" {index}", _said(value)
+                yield prefix + f" {index}", _in_words(value)
         else:
-            yield where, ", ".join(map(str, values))
+            yield prefix, ", ".join(map(str, values))
     else:
-        yield where, _said(values)
+        yield prefix, _in_words(values)
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_said(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {_in_words(one)}" for key, one in value.items())
     return str(value)
 
 
 def groups(first: Summary, second: Summary, recipes: tuple[Mapping[str, str], Mapping[str, str]]) -> list[Group]:
-    """Recipe, answers, cost, activity, size, surroundings; each row says whether the two differ."""
+    """Recipe, answers, cost, activity, size, environment; each row states whether the two differ."""
     both = (first, second)
     return [
         Group("Recipe", tuple(_texts(recipes))),
@@ -88,7 +88,7 @@ def groups(first: Summary, second: Summary, recipes: tuple[Mapping[str, str], Ma
         Group("Cost of one inference, estimates", tuple(_costs(both))),
         Group("Activity, means per inference", tuple(_activity(both))),
         Group("Size", tuple(_sizes(both))),
-        Group("Surroundings", tuple(_texts((_surroundings(first), _surroundings(second))))),
+        Group("Environment", tuple(_texts((_environment(first), _environment(second))))),
     ]
 
 
@@ -96,24 +96,24 @@ def _texts(both: tuple[Mapping[str, str], Mapping[str, str]]) -> Iterator[Row]:
     first, second = both
     names = list(dict.fromkeys([*first, *second]))
     tables = list(dict.fromkeys(name.split(".")[0] for name in names))
-    # what only the second has stands with its table
+    # keys of the second run only are listed with their table
     for name in sorted(names, key=lambda name: tables.index(name.split(".")[0])):
         yield Row(name, first.get(name, NONE), second.get(name, NONE))
 
 
-def _surroundings(summary: Summary) -> dict[str, str]:
+def _environment(summary: Summary) -> dict[str, str]:
     return {"Python": summary.python or NONE, **summary.versions}
 
 
 def _shares(both: tuple[Summary, Summary]) -> Iterator[Row]:
-    wanted: list[tuple[str, Callable[[Summary], float | None]]] = [
-        ("Right on chip integers", lambda s: s.accuracy.fixed),
-        ("Right in float", lambda s: s.accuracy.float),
-        ("Right, ANN int8", lambda s: s.accuracy.ann_int8),
-        ("Right, ANN float32", lambda s: s.accuracy.ann),
-        ("Float and integers alike", lambda s: s.agreement),
+    quantities: list[tuple[str, Callable[[Summary], float | None]]] = [
+        ("Accuracy, chip integers", lambda s: s.accuracy.fixed),
+        ("Accuracy, float", lambda s: s.accuracy.float),
+        ("Accuracy, ANN int8", lambda s: s.accuracy.ann_int8),
+        ("Accuracy, ANN float32", lambda s: s.accuracy.ann),
+        ("Same answer in float and integers", lambda s: s.agreement),
     ]
-    for name, get in wanted:
+    for name, get in quantities:
         first, second = (get(summary) for summary in both)
         change = ""
         if first is not None and second is not None and first != second:
@@ -124,15 +124,15 @@ def _shares(both: tuple[Summary, Summary]) -> Iterator[Row]:
 
 def _costs(both: tuple[Summary, Summary]) -> Iterator[Row]:
     costs = [summary.per_inference for summary in both]
-    wanted: list[tuple[str, str, Callable[[PerInference], Estimate]]] = [
+    quantities: list[tuple[str, str, Callable[[PerInference], Estimate]]] = [
         ("Energy", "J", lambda c: c.energy),
         ("Dynamic", "J", lambda c: c.dynamic_j.range),
         ("Static", "J", lambda c: c.static_j.range),
         ("Latency", "s", lambda c: c.latency),
     ]
-    for name, unit, get in wanted:
+    for name, unit, get in quantities:
         first, second = (None if cost is None else get(cost) for cost in costs)
-        words = [NONE if found is None else estimate(found, unit) for found in (first, second)]
+        words = [NONE if value is None else estimate(value, unit) for value in (first, second)]
         change = "" if first is None or second is None else times(first.typical, second.typical)
         yield Row(name, words[0], words[1], change)
 
@@ -146,19 +146,19 @@ def _activity(both: tuple[Summary, Summary]) -> Iterator[Row]:
         ("Messages", "messages"),
         ("Chip steps", "steps"),
     ):
-        found = [None if cost is None else float(getattr(cost, field)) for cost in costs]
-        yield _counted(name, found[0], found[1])
+        counts = [None if cost is None else float(getattr(cost, field)) for cost in costs]
+        yield _counted(name, counts[0], counts[1])
 
 
 def _sizes(both: tuple[Summary, Summary]) -> Iterator[Row]:
-    wanted: list[tuple[str, Callable[[Summary], float | None]]] = [
+    quantities: list[tuple[str, Callable[[Summary], float | None]]] = [
         ("Cores", lambda s: None if s.mapping is None else s.mapping.cores),
         ("Chips", lambda s: None if s.mapping is None else s.mapping.chips),
         ("Neurons", lambda s: sum(layer.neurons for layer in s.layers if layer.kind != "input")),
         ("Synapses", lambda s: sum(layer.synapses for layer in s.layers)),
         ("Layers", lambda s: sum(layer.kind != "input" for layer in s.layers)),
     ]
-    for name, get in wanted:
+    for name, get in quantities:
         first, second = (get(summary) for summary in both)
         yield _counted(name, first, second)
 
@@ -169,32 +169,32 @@ def _counted(name: str, first: float | None, second: float | None) -> Row:
 
 
 def times(first: float, second: float) -> str:
-    """How many times as much the second is; empty where they are the same or there is nothing to relate it to."""
+    """The second as a multiple of the first; empty if they are equal or the first is not positive."""
     if first == second or first <= 0:
         return ""
     factor = second / first
-    said = significant(factor, 3) if factor < 100 else plain(round(factor))
-    return f"{said}{TIMES}"
+    number = significant(factor, 3) if factor < 100 else plain(round(factor))
+    return f"{number}{TIMES}"
 
 
 def sentence(first: Summary, second: Summary) -> str:
-    """The difference that matters, and how sure it is, in one sentence."""
+    """The main differences, and how certain they are, in one sentence."""
     return f"{_answers(first, second)}; {_energy(first, second)}."
 
 
 def _answers(first: Summary, second: Summary) -> str:
     a, b = first.accuracy.fixed, second.accuracy.fixed
     if a is None or b is None:
-        return "the two cannot be told apart by accuracy on chip integers, which was not run in both"
+        return "the accuracies on chip integers cannot be compared: not run in both"
     if first.dataset != second.dataset:
-        where = f"({second.dataset}), A {percent(a)} ({first.dataset})"
-        return f"B answers {percent(b)} right on chip integers {where}"
-    said = f"B answers {percent(b)} right on chip integers, A {percent(a)}"
+        sets = f"({second.dataset}), A {percent(a)} ({first.dataset})"
+        return f"B reaches {percent(b)} accuracy on chip integers {sets}"
+    accuracies = f"B reaches {percent(b)} accuracy on chip integers, A {percent(a)}"
     if a == b:
-        return said
+        return accuracies
     low, high = wilson(a, max(1, first.test_samples)), wilson(b, max(1, second.test_samples))
     apart = low[1] < high[0] or high[1] < low[0]
-    return f"{said}, {'more than' if apart else 'which is within what'} tests of this size leave open"
+    return f"{accuracies}, a difference {'beyond' if apart else 'within'} the uncertainty of tests of this size"
 
 
 def _energy(first: Summary, second: Summary) -> str:
@@ -202,13 +202,13 @@ def _energy(first: Summary, second: Summary) -> str:
     if a is None or b is None:
         return "energy was not estimated in both"
     if first.chip != second.chip:
-        found = outcome(b.energy, a.energy)
-        if found is Outcome.APART:
-            return "by estimate the energy of B and A cannot be told apart, as the ranges of the two chips overlap"
-        return f"by estimate B needs {'less' if found is Outcome.CHIP_LESS else 'more'} energy than A"
+        result = outcome(b.energy, a.energy)
+        if result is Outcome.APART:
+            return "the estimated energies of B and A cannot be distinguished, as the ranges of the two chips overlap"
+        return f"by estimate B needs {'less' if result is Outcome.CHIP_LESS else 'more'} energy than A"
     pairs = [(a.energy.low, b.energy.low), (a.energy.typical, b.energy.typical), (a.energy.high, b.energy.high)]
     if any(low <= 0 for low, _ in pairs):
-        return "the energy of A is estimated as nothing"
+        return "the energy of A is estimated as zero"
     factors = sorted(y / x for x, y in pairs)
     if factors[0] == factors[-1] == 1:
         return "both need the same energy by estimate"
@@ -216,5 +216,5 @@ def _energy(first: Summary, second: Summary) -> str:
     between = f"{DASH.join(ends)}{TIMES}"
     return (
         f"by estimate B needs {between} the energy of A, with the chip's constants at their low, typical and high "
-        f"values alike"
+        "values"
     )

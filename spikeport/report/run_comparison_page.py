@@ -18,13 +18,13 @@ from spikeport.summary import Summary, read_summary
 
 from .page import page_from
 from .run_comparison import Group, groups, recipe_of, sentence
-from .terminal import said
+from .terminal import escape_for_console
 from .verdict import verdict
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run as the page calls it."""
+class NamedRun:
+    """A run with its letter and name on the page."""
 
     letter: str
     name: str
@@ -43,10 +43,10 @@ class Pair:
 
     @property
     def sentence(self) -> str:
-        """The difference that matters."""
+        """The main differences in one sentence."""
         return sentence(self.first, self.second)
 
-    def parts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
             "sentence": self.sentence,
@@ -79,7 +79,7 @@ def render_pair(pair: Pair) -> str:
         runs=[_run("A", pair.first, chip), _run("B", pair.second, chip)],
         sentence=pair.sentence,
         differing=_with(pair.groups, differs=True),
-        alike=_with(pair.groups, differs=False),
+        same=_with(pair.groups, differs=False),
         accuracy=accuracy_pair(pair.first, pair.second),
         costs=cost_pair(pair.first, pair.second),
     )
@@ -87,22 +87,29 @@ def render_pair(pair: Pair) -> str:
 
 def print_pair(pair: Pair, console: Console) -> None:
     """Print what differs, and the sentence."""
-    table = Table("", f"A: {said(pair.first.recipe, console)}", f"B: {said(pair.second.recipe, console)}", "A to B")
+    table = Table(
+        "",
+        f"A: {escape_for_console(pair.first.recipe, console)}",
+        f"B: {escape_for_console(pair.second.recipe, console)}",
+        "A to B",
+    )
     for group in _with(pair.groups, differs=True):
         table.add_section()
         for row in group.rows:
-            table.add_row(*(said(cell, console) for cell in (row.name, row.first, row.second, row.change)))
+            table.add_row(
+                *(escape_for_console(cell, console) for cell in (row.name, row.first, row.second, row.change))
+            )
     console.print(table)
-    console.print(said(pair.sentence, console), highlight=False)
+    console.print(escape_for_console(pair.sentence, console), highlight=False)
 
 
-def _run(letter: str, summary: Summary, chip: str) -> Run:
+def _run(letter: str, summary: Summary, chip: str) -> NamedRun:
     network = network_picture(summary.network) if summary.network.nodes else None
-    # one chip for both is said once, in the heading
+    # a common chip is named once, in the heading
     name = summary.recipe if chip else f"{summary.recipe} on {summary.chip_title}"
-    return Run(letter, name, mark(letter == "B"), verdict(summary).sentence, network)
+    return NamedRun(letter, name, mark(letter == "B"), verdict(summary).sentence, network)
 
 
-def _with(found: Sequence[Group], differs: bool) -> list[Group]:
-    kept = [replace(group, rows=tuple(row for row in group.rows if row.differs == differs)) for group in found]
-    return [group for group in kept if group.rows]
+def _with(groups: Sequence[Group], differs: bool) -> list[Group]:
+    selected = [replace(group, rows=tuple(row for row in group.rows if row.differs == differs)) for group in groups]
+    return [group for group in selected if group.rows]

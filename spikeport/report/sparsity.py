@@ -1,12 +1,12 @@
-"""sparsity.json: what fewer spikes cost in accuracy and save in energy, drawn as a curve beside a table.
+"""sparsity.json: accuracy and energy at several spike penalties, as a curve and a table.
 
-The file lies in the run's folder where a recipe was trained at several costs of a spike:
+The file is in the run's folder if its recipe was trained at several spike penalties:
 
     {"test_samples": 360, "points": [{"penalty": 0.001, "target": [], "accuracy": 0.97, "spikes": 400.0,
       "energy_j": 1e-5, "energy_low_j": 3e-6, "energy_high_j": 6e-5}, ...]}
 
-penalty, target: what a spike cost and which rates were asked for in training (trainer/loop/spike_penalty.py); accuracy: share of
-the test samples answered right on chip integers; spikes and energy: of one inference. This run may be among the points.
+penalty, target: spike penalty and target rates in training (trainer/loop/spike_penalty.py); accuracy: on the test
+samples, in chip integers; spikes and energy: of one inference. This run may be one of the points.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ class SparsityPoint(Energy):
     spikes: Amount
 
     @property
-    def asked(self) -> str:
-        """What training asked for, in words."""
+    def settings(self) -> str:
+        """Penalty and target rates of training, in words."""
         rates = ", ".join(significant(rate, 2) for rate in self.target)
-        said = [f"penalty {self.penalty:g}"] if self.penalty else []
-        said += [f"rate {rates}"] if rates else []
-        return ", ".join(said) or "nothing"
+        words = [f"penalty {self.penalty:g}"] if self.penalty else []
+        words += [f"rate {rates}"] if rates else []
+        return ", ".join(words) or "none"
 
 
 class SparsityCurve(Model):
-    """Trainings of one network at several costs of a spike, on the same test samples."""
+    """Trainings of one network at several spike penalties, on the same test samples."""
 
     test_samples: Count
     points: tuple[SparsityPoint, ...]
@@ -60,37 +60,37 @@ class SparsityCurve(Model):
 
 
 def read_sparsity(path: Path) -> SparsityCurve | None:
-    """The curve, None where there is none; raises InputError if the file is truncated or lacks a field."""
+    """The curve, None if there is none; raises InputError if the file is truncated or lacks a field."""
     if not path.exists():
         return None
     try:
-        found = SparsityCurve.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        curve = SparsityCurve.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
-        raise InputError(f"{path}: field {field}: {error.errors()[0]['msg']}; make the curve again") from error
+        raise InputError(f"{path}: field {field}: {error.errors()[0]['msg']}; create the curve again") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is truncated or no JSON ({reason(error)}); make the curve again") from error
-    return found if found.points else None
+        raise InputError(f"{path}: is truncated or not JSON ({reason(error)}); create the curve again") from error
+    return curve if curve.points else None
 
 
-def sparsity_picture(found: SparsityCurve) -> Markup:
-    """Accuracy against energy on a logarithmic axis, a dot a training, with what training asked for."""
-    points = found.ordered
-    spans = [wilson(p.accuracy, found.test_samples or 1) for p in points]
+def sparsity_picture(curve: SparsityCurve) -> Markup:
+    """Accuracy against energy on a logarithmic axis, one dot per training, with its settings."""
+    points = curve.ordered
+    spans = [wilson(p.accuracy, curve.test_samples or 1) for p in points]
     across = logarithmic((v for p in points for v in (p.energy.low, p.energy.typical, p.energy.high)), "J")
     up = shares(min(low for low, _ in spans))
 
     def x(value: float) -> str:
-        return length(_LEFT + (1 - _LEFT) * across.place(value))
+        return length(_LEFT + (1 - _LEFT) * across.position(value))
 
     def y(value: float) -> float:
-        return _TOP + _HEIGHT * (1 - up.place(value))
+        return _TOP + _HEIGHT * (1 - up.position(value))
 
     marks = []
     for value, label in up.ticks:
         marks += [line(length(_LEFT), y(value), "100%", y(value), "grid"), text(0, y(value) + 4, label, "small soft")]
     for value, label in across.ticks:
-        anchor = "end" if math.isclose(across.place(value), 1) else "middle"
+        anchor = "end" if math.isclose(across.position(value), 1) else "middle"
         marks += [line(x(value), _TOP, x(value), _TOP + _HEIGHT, "grid"),
                   text(x(value), _TOP + _HEIGHT + 16, label, "small soft", anchor)]  # fmt: skip
     marks += [
@@ -105,14 +105,14 @@ def sparsity_picture(found: SparsityCurve) -> Markup:
             dot(at, level, 5.5, "point chip"),
         ]
     marks.append(text("100%", _TOP + _HEIGHT + 34, "energy of one inference, estimate", "small", "end"))
-    words = "; ".join(f"{p.asked}: {percent(p.accuracy)} right at {estimate(p.energy, 'J')}" for p in points)
-    return chart(f"Accuracy against energy, by what spikes cost in training: {words}.", _TOP + _HEIGHT + _FOOT, marks)
+    words = "; ".join(f"{p.settings}: accuracy {percent(p.accuracy)} at {estimate(p.energy, 'J')}" for p in points)
+    return chart(f"Accuracy against energy, by spike penalty in training: {words}.", _TOP + _HEIGHT + _FOOT, marks)
 
 
-def sparsity_rows(found: SparsityCurve) -> list[list[str]]:
-    """One row a training, from few spikes to many."""
+def sparsity_rows(curve: SparsityCurve) -> list[list[str]]:
+    """One row per training, from few spikes to many."""
     return [
-        [p.asked, count(p.spikes), percent(p.accuracy), interval(p.accuracy, found.test_samples),
+        [p.settings, count(p.spikes), percent(p.accuracy), interval(p.accuracy, curve.test_samples),
          estimate(p.energy, "J")]
-        for p in found.ordered
+        for p in curve.ordered
     ]  # fmt: skip

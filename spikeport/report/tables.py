@@ -1,4 +1,4 @@
-"""The rows of the page's tables, every number already said in words."""
+"""The rows of the page's tables, with every number formatted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ConstantRow:
 
 
 def what_ran(summary: Summary) -> list[tuple[str, str]]:
-    """What was run, as names and words; what the summary does not say is left out."""
+    """What was run, as names and words; values missing in the summary are omitted."""
     rows = [
         ("Recipe", summary.recipe),
         ("Data", f"{summary.dataset}, {plural(summary.test_samples, 'test sample')}"),
@@ -54,7 +54,7 @@ def what_ran(summary: Summary) -> list[tuple[str, str]]:
     ]
     if training := summary.training:
         trained = f"{training.method}, {plural(training.epochs, 'epoch')}, seed {training.seed}"
-        rows += [("Neurons", f"{training.neuron}, input encoded as {training.encoding}"), ("Training", trained)]
+        rows += [("Neurons", f"{training.neuron}; encoding: {training.encoding}"), ("Training", trained)]
     model_step = "" if summary.dt is None else f", {si(summary.dt, 's').replace('.00', '')} each in the model's time"
     rows += [
         ("Steps", f"{plain(summary.steps)} of input, {plain(summary.chip_steps)} on the chip{model_step}"),
@@ -70,8 +70,8 @@ def _size(summary: Summary) -> str:
     return f"{plural(len(layers), 'layer')}, {plural(neurons, 'neuron')}, {plural(synapses, 'synapse')}"
 
 
-def answers_right(summary: Summary) -> list[list[str]]:
-    """One row for each of the four networks: what, share answered right, 95 % interval."""
+def accuracy_rows(summary: Summary) -> list[list[str]]:
+    """One row for each of the four networks: name, accuracy, 95 % interval."""
     return [
         [f"{name}, {detail}", percent(share), interval(share, summary.test_samples) or NONE]
         for name, detail, share, _ in answers(summary.accuracy)
@@ -79,17 +79,17 @@ def answers_right(summary: Summary) -> list[list[str]]:
 
 
 def fidelity(summary: Summary) -> list[list[str]]:
-    """One row a layer: spikes in float and on the chip, their relative difference, what differs and from when on."""
-    found = summary.difference
-    return [] if found is None else [_fidelity(layer) for layer in found.layers]
+    """One row per layer: spikes in float and on the chip, relative difference, share and first step that differ."""
+    difference = summary.difference
+    return [] if difference is None else [_fidelity(layer) for layer in difference.layers]
 
 
 def _fidelity(layer: LayerFidelity) -> list[str]:
     first = NONE
     if layer.first is not None:
-        where = f"step {plain(layer.first.step)}, sample {layer.first.sample}, neuron "
-        first = f"{where}{', '.join(map(str, layer.first.neuron))}: "
-        first += "the chip spikes alone" if layer.first.chip_spikes else "float spikes alone"
+        position = f"step {plain(layer.first.step)}, sample {layer.first.sample}, neuron "
+        first = f"{position}{', '.join(map(str, layer.first.neuron))}: "
+        first += "only the chip spikes" if layer.first.chip_spikes else "only float spikes"
     rate = NONE
     if layer.rate_error is not None:
         sign = "+" if layer.rate_error > 0 else MINUS if layer.rate_error < 0 else ""
@@ -101,16 +101,16 @@ def _fidelity(layer: LayerFidelity) -> list[str]:
 
 
 def rounding(summary: Summary) -> list[tuple[str, list[str]]]:
-    """One row a rounded layer: scale, then the relative errors."""
+    """One row per rounded layer: scale, then the relative errors."""
     return [(layer.name, _rounded(layer.quantisation)) for layer in summary.layers if layer.quantisation is not None]
 
 
 def layers(summary: Summary) -> list[tuple[Layer, str, str]]:
-    """One row a layer: the layer, its shape, its estimated dynamic energy."""
+    """One row per layer: the layer, its shape, its estimated dynamic energy."""
     return [(layer, shape(layer.shape), estimate(layer.energy, "J")) for layer in summary.layers]
 
 
-def contest(summary: Summary) -> list[list[str]]:
+def cost_rows(summary: Summary) -> list[list[str]]:
     """One row for the chip and one for each device and precision."""
     chip = summary.per_inference
     rows = []
@@ -120,10 +120,10 @@ def contest(summary: Summary) -> list[list[str]]:
         rows.append([summary.chip_title, "SNN, chip integers", operations, *_costs(*costs), DASH])
     for device, entry in batched_entries(summary):
         costs = (entry.energy, entry.dynamic_j.range, entry.static_j.range, entry.latency)
-        judged = DASH if chip is None else against(chip.energy, entry.energy)
+        verdict = DASH if chip is None else against(chip.energy, entry.energy)
         batch = "" if entry.batch == 1 else f", batch {plain(entry.batch)}"
         rows.append(
-            [device.title, f"ANN, {entry.precision}{batch}", f"{count(entry.macs)} MACs", *_costs(*costs), judged]
+            [device.title, f"ANN, {entry.precision}{batch}", f"{count(entry.macs)} MACs", *_costs(*costs), verdict]
         )
     return rows
 
@@ -137,7 +137,7 @@ def entries(summary: Summary) -> Iterator[tuple[Device, DeviceCost]]:
 
 
 def batched_entries(summary: Summary) -> Iterator[tuple[Device, DeviceCost]]:
-    """Every device at every precision, at batch 1 and at the batch that costs least, where that is another."""
+    """Every device at every precision, at batch 1 and at the cheapest batch if that differs."""
     for device in summary.ann.values():
         for entry in (device, device.int8):
             if entry is not None:
@@ -147,9 +147,9 @@ def batched_entries(summary: Summary) -> Iterator[tuple[Device, DeviceCost]]:
 
 
 def constants(summary: Summary) -> tuple[list[tuple[str, list[ConstantRow]]], list[str]]:
-    """Constants by profile, and the sources they point at by number from one."""
+    """Constants by profile, and the sources they refer to, numbered from one."""
     sources = list(dict.fromkeys(constant.source for constant in summary.constants))
-    places = {source: index for index, source in enumerate(sources, start=1)}
+    numbers = {source: index for index, source in enumerate(sources, start=1)}
     titles = {summary.chip: summary.chip_title} | {name: device.title for name, device in summary.ann.items()}
     tables = []
     for profile, group in groupby(summary.constants, key=lambda constant: constant.profile):
@@ -160,7 +160,7 @@ def constants(summary: Summary) -> tuple[list[tuple[str, list[ConstantRow]]], li
                 _bounds(c.low, c.high, c.unit),
                 c.kind,
                 c.date,
-                places[c.source],
+                numbers[c.source],
                 c.note,
             )
             for c in group
@@ -172,7 +172,7 @@ def constants(summary: Summary) -> tuple[list[tuple[str, list[ConstantRow]]], li
 def stages(summary: Summary) -> list[tuple[str, str]]:
     """Wall-clock time by stage, and the sum."""
     rows = [(name, seconds(value)) for name, value in summary.seconds.items()]
-    return [*rows, ("together", seconds(total_seconds(summary)))]
+    return [*rows, ("total", seconds(total_seconds(summary)))]
 
 
 def total_seconds(summary: Summary) -> float:
@@ -180,10 +180,10 @@ def total_seconds(summary: Summary) -> float:
     return sum(value for value in summary.seconds.values() if value is not None)
 
 
-def _rounded(found: Rounding) -> list[str]:
-    scale = NONE if found.scale is None else significant(found.scale, 3)
-    shares = (getattr(found, name) for name in _ROUNDED)
-    current = NONE if found.current_bound is None else percent(found.current_bound)
+def _rounded(rounding: Rounding) -> list[str]:
+    scale = NONE if rounding.scale is None else significant(rounding.scale, 3)
+    shares = (getattr(rounding, name) for name in _ROUNDED)
+    current = NONE if rounding.current_bound is None else percent(rounding.current_bound)
     return [scale, *(NONE if share is None else _small_percent(share) for share in shares), current]
 
 
@@ -199,7 +199,7 @@ def _costs(*ranges: Estimate) -> Sequence[str]:
 def _bounds(low: float | None, high: float | None, unit: str) -> str:
     if low is None and high is None:
         return ""
-    # a bound that is missing equals the value and is not repeated
+    # a missing bound equals the value and is not repeated
     if low is None or high is None:
         known = low if high is None else high
         return f"{'from' if high is None else 'up to'} {quantity(known or 0.0, unit)}"

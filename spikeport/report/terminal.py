@@ -18,18 +18,22 @@ _PLAIN = str.maketrans({NARROW: " "})
 _ASCII = str.maketrans({DASH: "-", MINUS: "-", TIMES: "x", "µ": "u"})
 
 
-def print_summary(found: Summary, console: Console) -> None:
+def print_summary(summary: Summary, console: Console) -> None:
     """Print the verdict and a table."""
-    table = Table(title=said(f"{found.recipe} on {found.chip_title}", console), title_justify="left", show_header=False)
+    table = Table(
+        title=escape_for_console(f"{summary.recipe} on {summary.chip_title}", console),
+        title_justify="left",
+        show_header=False,
+    )
     table.add_column(style="bold")
     table.add_column()
-    for index, section in enumerate(_sections(found)):
+    for index, section in enumerate(_sections(summary)):
         if index:
             table.add_section()
         for name, value in section:
-            table.add_row(said(name, console), said(value, console))
+            table.add_row(escape_for_console(name, console), escape_for_console(value, console))
     console.print(table)
-    console.print(said(verdict(found).sentence, console))
+    console.print(escape_for_console(verdict(summary).sentence, console))
 
 
 def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
@@ -37,18 +41,21 @@ def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
     answers = [
         ("accuracy, ANN", f"{percent(accuracy.ann)} float32, {percent(accuracy.ann_int8)} int8"),
         ("accuracy, SNN", f"{percent(accuracy.float)} float, {percent(accuracy.fixed)} chip integers"),
-        ("float and integers alike", f"{percent(summary.agreement)} of {plural(summary.test_samples, 'test sample')}"),
-        ("Lava equals emulator", yes_no(summary.lava_equals_emulator)),
-        ("stock Lava equals emulator", yes_no(summary.stock_equals_emulator)),
+        (
+            "same answer in float and integers",
+            f"{percent(summary.agreement)} of {plural(summary.test_samples, 'test sample')}",
+        ),
+        ("matches Lava", yes_no(summary.lava_equals_emulator)),
+        ("matches stock Lava", yes_no(summary.stock_equals_emulator)),
     ]
     energy = [(f"energy, {short_title(summary.chip_title)}", NOT_RUN if chip is None else estimate(chip.energy, "J"))]
     for device, entry in tables.entries(summary):
-        judged = "" if chip is None else f": {against(chip.energy, entry.energy)}"
+        comparison = "" if chip is None else f": {against(chip.energy, entry.energy)}"
         name = f"energy, {short_title(device.title)}, {entry.precision}"
-        energy.append((name, f"{estimate(entry.energy, 'J')}{judged}"))
+        energy.append((name, f"{estimate(entry.energy, 'J')}{comparison}"))
     rest = [
         ("cores", _cores(summary)),
-        ("latency", NOT_RUN if chip is None else f"{estimate(chip.latency, 's')} without host input and output"),
+        ("latency", NOT_RUN if chip is None else f"{estimate(chip.latency, 's')} excluding host input and output"),
         ("time of this run", seconds(tables.total_seconds(summary))),
     ]
     return [answers, [(name, f"{value}" if value == NOT_RUN else f"estimate {value}") for name, value in energy], rest]
@@ -62,8 +69,8 @@ def _cores(summary: Summary) -> str:
     return f"{plain(mapping.cores)} of {plain(mapping.cores_per_chip)}, {fits}"
 
 
-def said(text: str, console: Console) -> str:
-    """Text that this console can show, its square brackets kept from being read as markup."""
+def escape_for_console(text: str, console: Console) -> str:
+    """Text that this console can show, with square brackets escaped."""
     shown = text.translate(_PLAIN)
     if not console.encoding.lower().startswith("utf"):
         shown = shown.translate(_ASCII).encode("ascii", "replace").decode()

@@ -1,4 +1,4 @@
-"""Numbers as people read them: SI prefixes, ranges, shares, counts."""
+"""Formats numbers: SI prefixes, ranges, shares, counts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def si(value: float, unit: str, digits: int = 3) -> str:
 
 
 def si_range(low: float, high: float, unit: str, digits: int = 2) -> str:
-    """A range, the prefix said once where both ends share it: 0.4–3.1 µJ, 410 nJ – 3.1 mJ."""
+    """A range, with one prefix if both ends share it: 0.4–3.1 µJ, 410 nJ – 3.1 mJ."""
     if low == high:
         return si(low, unit, digits)
     top = _exponent(high, digits)
@@ -62,14 +62,14 @@ def quantity(value: float, unit: str) -> str:
 
 
 def plain(value: float) -> str:
-    """Plain digits, thousands set apart: 8 192."""
+    """Plain digits, thousands separated: 8 192."""
     if value == int(value):
         return f"{int(value):,}".replace(",", NARROW).replace("-", MINUS)
     return significant(value, 3)
 
 
 def count(value: float) -> str:
-    """A mean count: whole from ten up, else with one decimal."""
+    """A mean count: whole from ten, else with one decimal."""
     if value >= 10 or value == int(value):
         return plain(round(value))
     return f"{value:.1f}"
@@ -118,7 +118,7 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 
 
 def short_title(title: str) -> str:
-    """A title without what stands in brackets."""
+    """A title without the part in brackets."""
     return title.split(" (")[0]
 
 

@@ -1,4 +1,4 @@
-"""Does it fit, do the backends agree, does it pay: one sentence, and what it rests on."""
+"""The verdict in one sentence: fit, agreement of the backends, energy compared with the ANN."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .units import TIMES, percent, plain, plural, short_title, significant
 
 
 class Outcome(Enum):
-    """Energy of one inference, chip against ANN; ranges that touch or overlap decide nothing."""
+    """Energy of one inference, chip compared with ANN; ranges that touch or overlap decide nothing."""
 
     ANN_LESS = "the ANN needs less"
     APART = "cannot be told apart"
     CHIP_LESS = "the chip needs less"
 
 
-_GRAVITY = (Outcome.ANN_LESS, Outcome.APART, Outcome.CHIP_LESS)
+_WORST_FIRST = (Outcome.ANN_LESS, Outcome.APART, Outcome.CHIP_LESS)
 
 
 @dataclass(frozen=True)
-class Duel:
-    """The chip against one device at the precision that is hardest on the chip."""
+class DeviceComparison:
+    """The chip compared with one device, at the precision least favourable to the chip."""
 
     device: str
     title: str
@@ -37,7 +37,7 @@ class Duel:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The three answers as clauses, and the sentence they make."""
+    """The three results as clauses of one sentence."""
 
     fits: str
     agrees: str
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def outcome(chip: Estimate, ann: Estimate) -> Outcome:
-    """Which of two ranges lies wholly below the other."""
+    """Which of two ranges is entirely below the other."""
     if chip.high < ann.low:
         return Outcome.CHIP_LESS
     if ann.high < chip.low:
@@ -60,17 +60,17 @@ def outcome(chip: Estimate, ann: Estimate) -> Outcome:
 
 
 def factor(chip: Estimate, ann: Estimate) -> float | None:
-    """By how much the lower one is lower at least; None where the ranges touch or the lower one is zero."""
-    found = outcome(chip, ann)
-    if found is Outcome.CHIP_LESS:
+    """The least factor between the two; None if the ranges touch or the lower one is zero."""
+    result = outcome(chip, ann)
+    if result is Outcome.CHIP_LESS:
         return ann.low / chip.high if chip.high else None
-    if found is Outcome.ANN_LESS:
+    if result is Outcome.ANN_LESS:
         return chip.low / ann.high if ann.high else None
     return None
 
 
-def duels(summary: Summary) -> list[Duel]:
-    """The chip against every device; none where the chip was not profiled."""
+def device_comparisons(summary: Summary) -> list[DeviceComparison]:
+    """The chip compared with every device; empty if the chip was not profiled."""
     if summary.per_inference is None:
         return []
     chip = summary.per_inference.energy
@@ -78,9 +78,9 @@ def duels(summary: Summary) -> list[Duel]:
 
 
 def against(chip: Estimate, ann: Estimate) -> str:
-    """Outcome in words, with the least factor where there is one."""
-    found, times = outcome(chip, ann), factor(chip, ann)
-    return found.value if times is None else f"{found.value}, at least {_at_least(times)}{TIMES}"
+    """Outcome in words, with the least factor if there is one."""
+    result, times = outcome(chip, ann), factor(chip, ann)
+    return result.value if times is None else f"{result.value}, at least {_at_least(times)}{TIMES}"
 
 
 def _at_least(times: float) -> str:
@@ -90,18 +90,18 @@ def _at_least(times: float) -> str:
 
 
 def verdict(summary: Summary) -> Verdict:
-    """What the summary's numbers say, and no more."""
+    """The verdict that follows from the summary's numbers."""
     return Verdict(
         _fits(summary.mapping, summary.chip_title),
         _agrees(summary),
-        _pays(duels(summary), summary.per_inference is not None),
+        _pays(device_comparisons(summary), summary.per_inference is not None),
     )
 
 
-def _hardest(chip: Estimate, name: str, device: Device) -> Duel:
+def _hardest(chip: Estimate, name: str, device: Device) -> DeviceComparison:
     entries: list[DeviceCost] = [device] if device.int8 is None else [device, device.int8]
-    worst = min(entries, key=lambda e: (_GRAVITY.index(outcome(chip, e.energy)), e.energy.typical, e.energy.low))
-    return Duel(
+    worst = min(entries, key=lambda e: (_WORST_FIRST.index(outcome(chip, e.energy)), e.energy.typical, e.energy.low))
+    return DeviceComparison(
         name, short_title(device.title), worst.precision, outcome(chip, worst.energy), factor(chip, worst.energy)
     )
 
@@ -120,9 +120,9 @@ def _obstacle(mapping: Mapping) -> str:
     for layer in mapping.layers:
         if layer.fill > 1:
             return (
-                f"layer {layer.name} breaks the limit of {layer.limit} on a core ({significant(layer.fill, 2)}{TIMES})"
+                f"layer {layer.name} exceeds the limit of {layer.limit} per core ({significant(layer.fill, 2)}{TIMES})"
             )
-    return f"it takes {plural(mapping.cores, 'core')} where one chip has {plain(mapping.cores_per_chip)}"
+    return f"it needs {plural(mapping.cores, 'core')}, one chip has {plain(mapping.cores_per_chip)}"
 
 
 def _agrees(summary: Summary) -> str:
@@ -130,7 +130,7 @@ def _agrees(summary: Summary) -> str:
         rounding = "float and chip integers were not compared here"
     else:
         rounding = (
-            f"float and chip integers answer alike on {percent(summary.agreement)} "
+            f"float and chip integers give the same answer on {percent(summary.agreement)} "
             f"of {plural(summary.test_samples, 'test sample')}"
         )
     return f"{rounding}, and {_backends(summary.lava_equals_emulator, summary.stock_equals_emulator)}"
@@ -153,13 +153,13 @@ def _backends(lava: bool | None, stock: bool | None) -> str:
     return ", ".join(clauses)
 
 
-def _pays(found: Sequence[Duel], profiled: bool) -> str:
+def _pays(comparisons: Sequence[DeviceComparison], profiled: bool) -> str:
     if not profiled:
         return "its energy was not estimated here"
-    if not found:
+    if not comparisons:
         return "its estimated energy was not compared with an ANN here"
-    groups = {o: [d.title for d in found if d.outcome is o] for o in Outcome}
-    total = len(found)
+    groups = {o: [c.title for c in comparisons if c.outcome is o] for o in Outcome}
+    total = len(comparisons)
 
     def on(titles: list[str]) -> str:
         share = "every device" if len(titles) == total > 1 else f"{len(titles)} of {plural(total, 'device')}"
@@ -169,10 +169,10 @@ def _pays(found: Sequence[Duel], profiled: bool) -> str:
     if titles := groups[Outcome.CHIP_LESS]:
         clauses.append(f"the chip needs less than the ANN on {on(titles)}")
     if titles := groups[Outcome.APART]:
-        clauses.append(f"chip and ANN cannot be told apart on {on(titles)}")
+        clauses.append(f"the ranges of chip and ANN overlap on {on(titles)}")
     if titles := groups[Outcome.ANN_LESS]:
-        clauses.append(f"the ANN wins on {on(titles)}")
-    return f"in energy per inference, by estimate, {_and(clauses, comma=True)}"
+        clauses.append(f"the ANN needs less on {on(titles)}")
+    return f"in estimated energy per inference, {_and(clauses, comma=True)}"
 
 
 def _and(items: Sequence[str], comma: bool = False) -> str:
@@ -182,5 +182,5 @@ def _and(items: Sequence[str], comma: bool = False) -> str:
 
 
 def _verb(subjects: Sequence[str], one: str, many: str) -> str:
-    # each subject is a plural or a name; only stock Lava alone takes the singular
+    # every subject is plural except stock Lava alone
     return one if list(subjects) == ["stock Lava"] else many

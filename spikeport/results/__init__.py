@@ -1,1 +1,1 @@
-"""What the verbs find: results as NumPy arrays, shown on a terminal and in a notebook, written as plain values."""
+"""Results of the commands: NumPy arrays, shown on a terminal and in a notebook, written as plain values."""

@@ -1,4 +1,4 @@
-"""The spiking network on its chip beside the ANN twin on every device, row by row, and who needs less energy where."""
+"""The spiking network on its chip compared with the ANN twin on every device, row by row, by energy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spikeport.summary import Summary
 
 NEVER, ALWAYS = "never", "always"
 
-_SAID = {
+_OUTCOME_STARTS = {
     Outcome.ANN_LESS: "The ANN needs less energy on",
     Outcome.APART: "The ranges overlap on",
     Outcome.CHIP_LESS: "The chip needs less energy than",
@@ -23,12 +23,12 @@ _SAID = {
 
 
 @dataclass(frozen=True)
-class Row:
-    """One inference of the ANN on one device, in a call of `batch`; energy_delay: joule seconds, typical.
+class ComparisonRow:
+    """One inference of the ANN on one device in a batch of `batch`; energy_delay: joule seconds, typical.
 
-    outcome: None where the chip was not profiled. break_even: the activation sparsity at which the spiking network
-    needs what this row does, by typical values: NEVER, if it needs more without a spike, ALWAYS, if less in any case,
-    None where that is not known.
+    outcome: None if the chip was not profiled. break_even: the activation sparsity at which the spiking network needs
+    as much energy as this row, by typical values; NEVER if it needs more even without a spike, ALWAYS if it needs less
+    at any sparsity, None if unknown.
     """
 
     title: str
@@ -44,10 +44,10 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Device and precision, and the batch where it is not one."""
+        """Device and precision, and the batch if it is not 1."""
         return f"{self.title}, {self.precision}" + ("" if self.batch == 1 else f" in batches of {self.batch}")
 
-    def parts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The row in plain values."""
         return {
             "title": self.title,
@@ -63,11 +63,11 @@ class Row:
         }
 
 
-def rows(summary: Summary) -> list[Row]:
-    """Every device in every precision, at batch 1 and at the batch that costs least."""
+def comparison_rows(summary: Summary) -> list[ComparisonRow]:
+    """Every device in every precision, at batch 1 and at the cheapest batch."""
     chip = summary.per_inference
     return [
-        Row(
+        ComparisonRow(
             device.title,
             cost.precision,
             cost.batch,
@@ -83,14 +83,14 @@ def rows(summary: Summary) -> list[Row]:
     ]
 
 
-def winners(found: Sequence[Row]) -> list[str]:
-    """One sentence for each outcome: where the ANN needs less, where the chip does, where nothing can be said."""
+def outcome_sentences(rows: Sequence[ComparisonRow]) -> list[str]:
+    """One sentence per outcome: where the ANN needs less, where the ranges overlap, where the chip needs less."""
     names: Mapping[Outcome, list[str]] = {
-        result: [row.name for row in found if row.outcome is result] for result in _SAID
+        result: [row.name for row in rows if row.outcome is result] for result in _OUTCOME_STARTS
     }
     return [
-        f"{said} {plural(len(names[result]), 'row')}: {'; '.join(names[result])}."
-        for result, said in _SAID.items()
+        f"{start} {plural(len(names[result]), 'row')}: {'; '.join(names[result])}."
+        for result, start in _OUTCOME_STARTS.items()
         if names[result]
     ]
 
@@ -99,7 +99,7 @@ def _break_even(summary: Summary, opponent: float) -> float | str | None:
     chip, workload = summary.per_inference, summary.workload
     if chip is None or chip.silent_j is None or workload is None:
         return None
-    needed = break_even_sparsity(chip.silent_j.typical, chip.energy.typical, opponent, workload.activation_sparsity)
-    if needed is None:
+    sparsity = break_even_sparsity(chip.silent_j.typical, chip.energy.typical, opponent, workload.activation_sparsity)
+    if sparsity is None:
         return NEVER
-    return ALWAYS if needed == 0 else needed
+    return ALWAYS if sparsity == 0 else sparsity

@@ -1,4 +1,4 @@
-"""`spikeport import`: a ReLU network as spiking neurons, and what that costs, by the steps that a sample is shown."""
+"""`spikeport import`: a ReLU network as spiking neurons, and the accuracy lost per number of steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN = (8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Loss:
-    """After so many steps of a sample: the share of samples answered as the ANN does, and rightly (None: no labels)."""
+    """After `steps` steps: the share of samples with the ANN's answer, and with the right one (None: no labels)."""
 
     steps: int
     agreement: float
@@ -40,7 +40,7 @@ class Loss:
 class Conversion(Shown):
     """A converted network with the loss at several lengths.
 
-    accuracy: the ANN's own, None without labels; messages: of the neurons, a sample in all the steps.
+    accuracy: the ANN's own, None without labels; messages: sent by neurons per sample over all steps.
     """
 
     converted: Converted
@@ -51,15 +51,15 @@ class Conversion(Shown):
     messages: float
 
     def save(self, path: Path) -> None:
-        """Write MODEL.chip or MODEL.nir; raises InputError as check_ending does."""
+        """Write MODEL.chip or MODEL.nir; raises InputError like check_ending."""
         check_ending(path, self.way)
         if path.suffix == ".chip":
             save_program(self.converted.program, path)
         else:
             write_nir(rate_graph(self.converted.network, self.converted.statistics), path)
 
-    def parts(self) -> dict[str, Any]:
-        """The network, how it was converted, and the losses."""
+    def to_dict(self) -> dict[str, Any]:
+        """The network, its conversion mode, and the losses."""
         return {
             "network": self.converted.network.context,
             "chip": self.converted.program.chip,
@@ -73,30 +73,30 @@ class Conversion(Shown):
         }
 
     def show(self, console: Console) -> None:
-        """The table of losses, and how to feed the network."""
+        """Print the table of losses, and how to encode the input."""
         labelled = self.accuracy is not None
-        table = Table("steps", "same answer as the ANN", *(["right"] if labelled else []))
+        table = Table("steps", "same answer as the ANN", *(["accuracy"] if labelled else []))
         for loss in self.losses:
             right = [] if loss.accuracy is None else [f"{loss.accuracy:.2%}"]
             table.add_row(str(loss.steps), f"{loss.agreement:.2%}", *right)
         console.print(table)
         if self.accuracy is not None:
             say(console, f"the ANN itself: {self.accuracy:.2%} of {self.samples} samples")
-        say(console, f"{self.messages:.0f} messages a sample in {self.losses[-1].steps} steps")
+        say(console, f"{self.messages:.0f} messages per sample in {self.losses[-1].steps} steps")
         for note in self.converted.network.notes:
             say(console, note)
         program = self.converted.program
         say(
             console,
-            "a sample enters as it is in every step; its answer is the largest value of the last step, "
-            f"{program.pipeline_steps} steps behind the input",
+            "the sample is the input at every step; its answer is the largest value of the last step, "
+            f"{program.pipeline_steps} steps after the input",
         )
         if self.way == "rate":
-            say(console, f"as .nir it takes whole numbers: rint({input_scale(self.converted.statistics):.6g} * x)")
+            say(console, f"as .nir its input is whole numbers: rint({input_scale(self.converted.statistics):.6g} * x)")
 
 
 def check_ending(path: Path, way: Coding) -> None:
-    """Raises InputError for a file that cannot hold a network converted that way."""
+    """Raises InputError for a file that cannot hold a network of this conversion mode."""
     if path.suffix not in (".chip", ".nir"):
         raise InputError(f"{path}: {path.suffix or 'no ending'} cannot be written; give -o a .chip or .nir file")
     if path.suffix == ".nir" and way == "sigma-delta":
@@ -110,38 +110,40 @@ def measure(
     steps: int,
     labels: NDArray[Any] | None = None,
     progress: Done | None = None,
-    where: str = "samples",
+    context: str = "samples",
 ) -> Conversion:
-    """Run samples (N, *input shape) for `steps` steps on the chip's integers and look at the answers on the way.
+    """Run samples (N, *input shape) for `steps` steps on the chip's integers; compare answers at several lengths.
 
     labels: (N,) class numbers. Raises InputError.
     """
-    x = check_samples(converted.network, samples, where)
+    x = check_samples(converted.network, samples, context)
     if steps < 1:
-        raise InputError(f"{steps} steps: a sample is shown for at least one")
+        raise InputError(f"{steps} steps: a sample needs at least one")
     if labels is not None and (labels.shape != (len(x),) or labels.dtype.kind not in "iu"):
-        raise InputError(f"labels have shape {labels.shape} and type {labels.dtype}, but {len(x)} class numbers fit")
-    wanted = answers(converted.network, x).argmax(axis=1)
+        raise InputError(
+            f"labels have shape {labels.shape} and type {labels.dtype}, but must be {len(x)} class numbers"
+        )
+    ann_answers = answers(converted.network, x).argmax(axis=1)
     lengths = sorted({n for n in _SHOWN if n < steps} | {steps})
-    found = np.zeros((len(lengths), len(x)), np.int64)
-    sent = 0
+    winners = np.zeros((len(lengths), len(x)), np.int64)
+    total_messages = 0
     for start in range(0, len(x), _BATCH):
         part = slice(start, start + _BATCH)
-        found[:, part], messages = _answers_at(converted.program, x[part], lengths)
-        sent += messages
+        winners[:, part], messages = _answers_at(converted.program, x[part], lengths)
+        total_messages += messages
         if progress is not None:
             progress(min(start + _BATCH, len(x)), len(x))
-    right = None if labels is None else (found == labels).mean(axis=1)
+    right = None if labels is None else (winners == labels).mean(axis=1)
     losses = tuple(
-        Loss(n, float((found[i] == wanted).mean()), None if right is None else float(right[i]))
+        Loss(n, float((winners[i] == ann_answers).mean()), None if right is None else float(right[i]))
         for i, n in enumerate(lengths)
     )
-    own = None if labels is None else float((wanted == labels).mean())
-    return Conversion(converted, way, losses, len(x), own, sent / len(x))
+    own = None if labels is None else float((ann_answers == labels).mean())
+    return Conversion(converted, way, losses, len(x), own, total_messages / len(x))
 
 
 def _answers_at(program: ChipProgram, x: NDArray[np.float32], lengths: list[int]) -> tuple[NDArray[np.int64], int]:
-    """The class with the largest value after each length, (lengths, samples), and how many messages were sent."""
+    """The class with the largest value after each length, (lengths, samples), and the number of messages."""
     behind = program.pipeline_steps
     shown = np.broadcast_to(x, (lengths[-1], *x.shape))
     result = simulate(program, shown)

@@ -1,4 +1,4 @@
-"""`spikeport profile`: what one inference costs."""
+"""`spikeport profile`: the cost of one inference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.lava_runtime.profiling.trace import write_trace
 from spikeport.lava_runtime.profiling.views import views
 from spikeport.report.units import estimate, si
-from spikeport.summary.build import profile_parts
+from spikeport.summary.build import profile_dict
 
 from .shown import Shown
 
@@ -32,7 +32,7 @@ from .shown import Shown
 class ProfileReport(Shown):
     """Counts (exact) and estimates of one inference, means over the samples.
 
-    others: what prices the same events; read: the files it was made from.
+    others: profiles that also price the events; read: the files it was made from.
     """
 
     program: ChipProgram
@@ -49,17 +49,17 @@ class ProfileReport(Shown):
     @property
     def spikes(self) -> NDArray[np.float64]:
         """Spikes of each layer."""
-        return self._each("spikes")
+        return self._per_layer("spikes")
 
     @property
     def synops(self) -> NDArray[np.float64]:
         """Synaptic operations of each layer."""
-        return self._each("synops")
+        return self._per_layer("synops")
 
     @property
     def neuron_updates(self) -> NDArray[np.float64]:
         """Neuron updates of each layer."""
-        return self._each("neuron_updates")
+        return self._per_layer("neuron_updates")
 
     @property
     def energy_j(self) -> Estimate:
@@ -76,51 +76,51 @@ class ProfileReport(Shown):
         """Dynamic energy of each layer in joules, (layers, 3): low, typical, high (estimates)."""
         return np.array([(e.low, e.typical, e.high) for e in (layer.energy for layer in self.profile.layers)])
 
-    def parts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """per_inference, layers, mapping and workload, as in summary.json, and views: the same by step and core."""
-        return {**self._parts, "views": views(self.profile, self.chip)}
+        return {**self._dict, "views": views(self.profile, self.chip)}
 
     def save_trace(self, path: str | Path) -> None:
-        """Write a time line of steps and cores that Perfetto and chrome://tracing show; raises InputError."""
+        """Write a timeline of steps and cores for Perfetto or chrome://tracing; raises InputError."""
         refuse_inputs(path, self.read)
         write_trace(self.profile, self.chip, path)
 
     def show(self, console: Console) -> None:
-        """A table of the layers, energy and latency of one inference, and what others would charge."""
-        _show(self.program, self._parts, self.profile, console)
+        """Print a table of the layers, energy and latency of one inference, and its price on other profiles."""
+        _show(self.program, self._dict, self.profile, console)
         if self.others:
             _show_others(self, console)
 
     @cached_property
-    def _parts(self) -> dict[str, Any]:
-        return profile_parts(self.program, self.profile)
+    def _dict(self) -> dict[str, Any]:
+        return profile_dict(self.program, self.profile)
 
-    def _each(self, what: str) -> NDArray[np.float64]:
-        return np.array([getattr(layer, what) for layer in self.profile.layers], np.float64)
+    def _per_layer(self, field: str) -> NDArray[np.float64]:
+        return np.array([getattr(layer, field) for layer in self.profile.layers], np.float64)
 
 
-def _show(program: ChipProgram, parts: dict[str, Any], profile: Profile, console: Console) -> None:
+def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, console: Console) -> None:
     table = Table("layer", "neurons", "spikes", "synops", "updates", "messages", "dynamic energy (estimate)")
-    for layer in parts["layers"]:
+    for layer in values["layers"]:
         counts = [f"{layer[key]:,.1f}" for key in ("spikes", "synops", "neuron_updates", "messages")]
         table.add_row(escape(layer["name"]), str(layer["neurons"]), *counts, _spread(layer, "energy", "j", "J"))
     console.print(table)
-    one = parts["per_inference"]
-    say(console, f"mean of {profile.samples} samples on {program.chip}, {parts['mapping']['cores']} cores; estimates:")
+    one = values["per_inference"]
+    say(console, f"mean of {profile.samples} samples on {program.chip}, {values['mapping']['cores']} cores; estimates:")
     for reason in profile.mapping.reasons():
-        say(console, f"  it does not fit, so these hold for as many cores and chips as it takes: {reason}")
+        say(console, f"  it does not fit, so these assume as many cores and chips as needed: {reason}")
     say(console, f"  energy per inference {_spread(one, 'energy', 'j', 'J')}")
     dynamic, static = (si(one[key]["typical"], "J") for key in ("dynamic_j", "static_j"))
     say(console, f"  of which dynamic {dynamic}, static {static}")
     say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
     busiest = max(profile.timeline.shares, key=lambda name: profile.timeline.shares[name].sum())
     say(console, f"  of which the slowest core spends most on {busiest.replace('_', ' ')}")
-    apart, piped = (rate.typical for rate in (profile.unpipelined, profile.pipelined))
-    say(console, f"  {apart:,.3g} inferences a second one after the other, {piped:,.3g} pipelined")
-    host, work = one["host_latency_s"]["typical"], parts["workload"]
+    sequential, piped = (rate.typical for rate in (profile.unpipelined, profile.pipelined))
+    say(console, f"  {sequential:,.3g} inferences per second one after the other, {piped:,.3g} pipelined")
+    host, work = one["host_latency_s"]["typical"], values["workload"]
     effective = work["effective_acs"] + work["effective_macs"]
     if host > 0:
-        say(console, f"  if the host feeds the spikes, about {si(host, 's')} more")
+        say(console, f"  if the host sends the input spikes, about {si(host, 's')} more")
     say(
         console,
         f"workload: activation sparsity {work['activation_sparsity']:.2%}, connection sparsity "
@@ -130,16 +130,16 @@ def _show(program: ChipProgram, parts: dict[str, Any], profile: Profile, console
 
 
 def _show_others(report: ProfileReport, console: Console) -> None:
-    table = Table("the same events priced on", "dynamic energy (estimate)", "drawn at rest by a chip")
+    table = Table("the same events priced on", "dynamic energy (estimate)", "idle power per chip")
     for chip in report.others:
         rest = static_power(chip, 1, 1)
         table.add_row(
             chip.title, estimate(dynamic_energy(report.profile.events, chip.energy), "J"), estimate(rest, "W")
         )
     console.print(table)
-    say(console, "How the network would lie on these, and how long it would take there, is not in these figures.")
+    say(console, "These figures do not include the mapping and the latency on these chips.")
 
 
-def _spread(values: dict[str, Any], name: str, suffix: str, unit: str) -> str:
-    low, typical, high = (values[f"{name}{bound}_{suffix}"] for bound in ("_low", "", "_high"))
+def _spread(row: dict[str, Any], name: str, suffix: str, unit: str) -> str:
+    low, typical, high = (row[f"{name}{bound}_{suffix}"] for bound in ("_low", "", "_high"))
     return estimate(Estimate(low, typical, high), unit)

@@ -1,4 +1,4 @@
-"""Float against fixed point as JSON and as a table on the terminal."""
+"""Differences between float and fixed point, as JSON and as a table on the terminal."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from spikeport.common.files import write_text
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.report.pictures.difference_picture import difference_picture
-from spikeport.report.terminal import said
+from spikeport.report.terminal import escape_for_console
 from spikeport.report.units import MINUS, NONE, percent, plain
 
 from .shown import Shown
 
-_SAID = {
+_CAUSE_LABELS = {
     "weights": "weights rounded",
     "decays": "decays rounded",
     "thresholds": "thresholds rounded",
@@ -34,7 +34,7 @@ _SAID = {
 
 @dataclass(frozen=True, repr=False)
 class Difference(Shown):
-    """Float against fixed point on a batch; arrays have one value a layer; read: the files it was made from."""
+    """Float compared with fixed point on a batch; arrays have one value per layer; read: the files it was made from."""
 
     report: DiffReport
     read: tuple[Path, ...] = ()
@@ -66,37 +66,37 @@ class Difference(Shown):
 
     @property
     def u_peak(self) -> NDArray[np.float64]:
-        """Largest |u| in parts of the register."""
+        """Largest |u| as a fraction of the register."""
         return np.array([layer.u_peak for layer in self.report.layers])
 
     @property
     def causes(self) -> dict[str, float]:
-        """What is to blame -> its share of the output spikes that differ."""
+        """Cause -> its share of the output spikes that differ."""
         return {cause: self.report.share(cause) for cause in CAUSES}
 
-    def parts(self) -> dict[str, Any]:
-        """Shares of one, spikes a sample, steps of the chip from 0 on."""
+    def to_dict(self) -> dict[str, Any]:
+        """Fractions, spikes per sample, steps of the chip from 0."""
         return difference_of(self.report).to_dict()
 
     def show(self, console: Console) -> None:
-        """Where the two part, how full the registers are, and what is to blame."""
+        """Print the first differences, the use of the registers, and the causes."""
         print_difference(self.report, console)
 
     def draw(self, path: str | Path) -> None:
-        """Write a picture (.svg); raises InputError for another ending or where it cannot be written."""
+        """Write a picture (.svg); raises InputError for another ending or if it cannot be written."""
         check_picture(path)
         refuse_inputs(path, self.read)
         write_text(path, str(difference_picture(self.report)) + "\n")
 
 
 def check_picture(path: str | Path) -> None:
-    """Raises InputError for a picture of another kind."""
+    """Raises InputError for a picture that is not .svg."""
     if Path(path).suffix != ".svg":
-        raise InputError(f"{path}: pictures are .svg files; give --picture a name that ends so")
+        raise InputError(f"{path}: pictures are .svg files; give --picture a name that ends in .svg")
 
 
 def difference_of(report: DiffReport) -> summary.Difference:
-    """The report as in summary.json: shares of one, spikes a sample, steps of the chip from 0 on."""
+    """The report as in summary.json: fractions, spikes per sample, steps of the chip from 0."""
     return summary.Difference(
         chip=report.chip,
         samples=report.samples,
@@ -112,7 +112,7 @@ def difference_of(report: DiffReport) -> summary.Difference:
 
 
 def print_difference(report: DiffReport, console: Console) -> None:
-    """Print where the two part, how full the registers are, and what is to blame."""
+    """Print the first differences, the use of the registers, and the causes."""
     table = Table("layer", "first difference", "differ", "rate error", "u at most", "v at limit")
     for layer in report.layers:
         row = [
@@ -123,16 +123,16 @@ def print_difference(report: DiffReport, console: Console) -> None:
             _register(layer),
             _share(layer.v_limited / layer.compared),
         ]
-        table.add_row(*(said(cell, console) for cell in row))
+        table.add_row(*(escape_for_console(cell, console) for cell in row))
     console.print(table)
     for sentence in _sentences(report):
-        console.print(said(sentence, console), highlight=False, soft_wrap=True)
+        console.print(escape_for_console(sentence, console), highlight=False, soft_wrap=True)
     if report.equal:
         return
-    blame = Table("only this is the chip's", "output spikes that differ", "share")
+    blame = Table("only these rounded", "output spikes that differ", "share")
     for cause in CAUSES:
-        row = [_SAID[cause], plain(report.causes[cause]), _share(report.share(cause), 1)]
-        blame.add_row(*(said(cell, console) for cell in row))
+        row = [_CAUSE_LABELS[cause], plain(report.causes[cause]), _share(report.share(cause), 1)]
+        blame.add_row(*(escape_for_console(cell, console) for cell in row))
     console.print(blame)
 
 
@@ -141,7 +141,7 @@ def _share(share: float, decimals: int = 3) -> str:
 
 
 def _signed(error: float | None) -> str:
-    """A relative error with its sign, or a dash where there is nothing to relate it to."""
+    """A relative error with its sign, or a dash if there is no reference."""
     if error is None:
         return NONE
     return f"{'+' if error > 0 else MINUS if error < 0 else ''}{_share(abs(error))}"
@@ -155,18 +155,18 @@ def _register(layer: LayerDifference) -> str:
 def _sentences(report: DiffReport) -> list[str]:
     if report.equal:
         return [f"every spike of every layer is the same, on {plain(report.samples)} samples of {report.steps} steps"]
-    found = [
+    sentences = [
         f"same winner on {percent(report.same_winner)} of {plain(report.samples)} samples; of "
-        f"{plain(report.compared)} output places (sample, neuron, step) {plain(report.differing)} differ"
+        f"{plain(report.compared)} output positions (sample, neuron, step) {plain(report.differing)} differ"
     ]
     layer = report.first_layer
     if layer is not None and layer.first is not None:
-        who = "the chip spikes alone" if layer.first.chip_spikes else "the float network spikes alone"
-        found.append(f"the first to differ is {layer.name}, {_place(layer.first)}: {who}")
-    return found
+        who = "only the chip spikes" if layer.first.chip_spikes else "only the float network spikes"
+        sentences.append(f"the first to differ is {layer.name}, {_position(layer.first)}: {who}")
+    return sentences
 
 
-def _place(first: Divergence) -> str:
+def _position(first: Divergence) -> str:
     return f"step {first.step}, sample {first.sample}, neuron {_neuron(first)}"
 
 

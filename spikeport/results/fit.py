@@ -1,4 +1,4 @@
-"""`spikeport check`: what a network fills of a chip's cores."""
+"""`spikeport check`: the use of a chip's cores by a network."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.summary.build import mapping_of
 
-from .cores import alike, numbers
+from .cores import group_cores, numbers
 from .shown import Shown
 
-# a limit that no core uses a tenth of is not worth a column
+# a limit of which every core uses less than a tenth gets no column
 _SHOWN = 0.1
 
 
@@ -48,14 +48,14 @@ class Fit(Shown):
         by_hand: Path | None = None,
         read: tuple[Path, ...] = (),
     ) -> Fit:
-        """Lay a program on a chip's cores; by_hand: as a file says, see `spikeport.exporter.mapping.read_map`."""
+        """Map a program to a chip's cores; by_hand: a mapping file, see `spikeport.exporter.mapping.read_map`."""
         mapping = map_program(program, chip) if by_hand is None else read_map(by_hand, program, chip)
         sizes = [program.population(layer.name).size for layer in mapping.layers]
         return cls(name, chip.title, mapping, np.array(sizes, np.int64), one_each(program, mapping), read)
 
     @property
     def fits(self) -> bool:
-        """Whether all of it fits the board."""
+        """Whether the whole network fits the board."""
         return self.mapping.fits
 
     @property
@@ -70,13 +70,13 @@ class Fit(Shown):
 
     @property
     def fill(self) -> Dictionary[str, NDArray[np.float64]]:
-        """Limit -> the share of it that the fullest core of each layer uses."""
+        """Limit -> share used by the fullest core of each layer."""
         names = self.mapping.layers[0].fill if self.mapping.layers else {}
         return {name: np.array([layer.fill[name] for layer in self.mapping.layers]) for name in names}
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What does not fit, a sentence each."""
+        """What does not fit, one sentence each."""
         return tuple(self.mapping.reasons())
 
     def write(self, path: Path) -> None:
@@ -84,12 +84,12 @@ class Fit(Shown):
         refuse_inputs(path, self.read)
         write_map(self.mapping, path)
 
-    def parts(self) -> dict[str, Any]:
-        """The mapping as in summary.json, every core, how far messages go, and what does not fit."""
+    def to_dict(self) -> dict[str, Any]:
+        """The mapping as in summary.json, every core, message hops, and what does not fit."""
         cores = zip(self.mapping.placed, self.mapping.fills, strict=True)
         return {
             **mapping_of(self.mapping).to_dict(),
-            "placed": [_core_parts(core, fill) for core, fill in cores],
+            "placed": [_core_dict(core, fill) for core, fill in cores],
             "axons": {"messages": self.axons.messages, "hops": self.axons.hops, "chip_hops": self.axons.chip_hops},
             "network": self.network,
             "chip": self.chip,
@@ -97,21 +97,21 @@ class Fit(Shown):
         }
 
     def show(self, console: Console) -> None:
-        """A table of the cores, alike ones in one line, how far messages go, what does not fit, and the verdict."""
-        groups = alike(self.mapping)
+        """Print a table of the cores (equal ones in one line), message hops, what does not fit, and the verdict."""
+        groups = group_cores(self.mapping)
         shares = {name: max(group.fill.get(name, 0.0) for group in groups) for name in self.mapping.fills[0]}
         limits = [name for name, share in shares.items() if share >= _SHOWN]
         title = escape(f"{self.network} on {self.chip}")
         table = Table("cores", "numbers", "neurons", *(name.replace(" ", "\n") for name in limits), title=title)
         for group in groups:
             filled = [f"{group.fill[name]:.0%}" if name in group.fill else "" for name in limits]
-            held = ", ".join(f"{neurons} of {escape(layer)}" for layer, neurons in group.holds)
-            table.add_row(str(len(group.numbers)), numbers(group.numbers), held, *filled)
+            contents = ", ".join(f"{neurons} of {escape(layer)}" for layer, neurons in group.holds)
+            table.add_row(str(len(group.numbers)), numbers(group.numbers), contents, *filled)
         console.print(table)
         flowing, links = self.axons, ""
         if self.mapping.chips > 1:
             links = f", and {flowing.chip_hops / max(flowing.messages, 1):.2g} times to another chip"
-        say(console, f"a spike of every neuron: {flowing.messages:,.0f} messages, each passed on from router to router "
+        say(console, f"one spike per neuron: {flowing.messages:,.0f} messages, each forwarded between routers "
                      f"{flowing.hops / max(flowing.messages, 1):.2g} times{links}")  # fmt: skip
         for sentence in self.reasons:
             say(console, sentence)
@@ -121,8 +121,8 @@ class Fit(Shown):
         say(console, f"{verdict}: {self.mapping.cores} of {board.capacity} cores{chips}")
 
 
-def _core_parts(core: Core, fill: Dictionary[LimitName, float]) -> dict[str, Any]:
-    """One core: where it lies, what it holds, and the share of each limit that it uses."""
+def _core_dict(core: Core, fill: Dictionary[LimitName, float]) -> dict[str, Any]:
+    """One core: its position, its neurons, and the share of each limit that it uses."""
     return {
         "number": core.number,
         "chip": core.chip,

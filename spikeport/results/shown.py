@@ -1,4 +1,4 @@
-"""What every result has in common: it is shown once, for the terminal, a notebook and `print` alike."""
+"""Base class of results: shown the same way on the terminal, in a notebook and by `print`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ _PAGE = '<pre style="white-space:pre;line-height:1.2;overflow-x:auto;font-family
 
 
 class Shown(ABC):
-    """A result that is shown on a console and given as plain values; subclasses say how."""
+    """A result that can be shown on a console and converted to plain values."""
 
     @abstractmethod
     def show(self, console: Console) -> None:
-        """Print it, as its command does."""
+        """Print the result, as its command does."""
 
     @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The result in plain values, as its command's --json writes them."""
+
     def parts(self) -> dict[str, Any]:
-        """It in plain values, as its command's --json writes them."""
+        """Alias of `to_dict`."""
+        return self.to_dict()
 
     def __repr__(self) -> str:
         console = Console(file=StringIO(), width=_WIDTH, color_system=None, force_jupyter=False)

@@ -1,8 +1,8 @@
-"""Who may write a run folder, and how a new run takes an old one's place: when it is complete, not before.
+"""Exclusive writing of a run folder; a new run replaces an old one only when it is complete.
 
-DIR/.spikeport.lock   held by the one process that writes (common/locks.py)
+DIR/.spikeport.lock   held by the process that writes (common/locks.py)
 DIR/.spikeport-new    what `--overwrite` writes, while the old run stays whole; `--overwrite --resume` continues it
-DIR/.spikeport-done   the same, complete: its files are taking the old ones' places
+DIR/.spikeport-done   the same, complete: its files are replacing the old ones
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from spikeport.common.locks import locked_folder
 from .run_folder import RunFolder
 
 _NEW, _DONE = ".spikeport-new", ".spikeport-done"
-# what a run or a training leaves; of an old one nothing else goes when a new one is complete
-_MADE = ("recipe.toml", "network.*", "ann.*", "ann_int8.onnx", "checkpoint.*", "ann_checkpoint.*", "model.nir",
+# files of a run or a training; nothing else of an old run is removed when a new one is complete
+_RUN_FILES = ("recipe.toml", "network.*", "ann.*", "ann_int8.onnx", "checkpoint.*", "ann_checkpoint.*", "model.nir",
          "model.chip", "test_input.npy", "result.npz", "raster.npz", "summary.json", "report.html")  # fmt: skip
-_OF_A_SWEEP = ("sweep.json", "points", "trained")
+_SWEEP_FILES = ("sweep.json", "points", "trained")
 
 
 @contextmanager
 def claimed(folder: RunFolder, resume: bool, overwrite: bool) -> Iterator[RunFolder]:
-    """The folder that a run writes to, for this process alone; at the end without error it stands as `folder`.
+    """The folder that a run writes to, locked for this process; after success its content is in `folder`.
 
-    That is `folder` itself, or another one within it where a training is there that is replaced. Raises InputError for
-    a folder that another process writes to, or that holds what neither resume nor overwrite was said for.
+    It is `folder` itself, or a folder within it if a training there is being replaced. Raises InputError if another
+    process writes to `folder`, or if it holds a training and neither resume nor overwrite is set.
     """
     with locked_folder(folder.path):
         _move_in(folder)
@@ -42,16 +42,16 @@ def claimed(folder: RunFolder, resume: bool, overwrite: bool) -> Iterator[RunFol
         if not resume:
             shutil.rmtree(new.path, ignore_errors=True)
         make_folder(new.path)
-        begun = checkpoint_of(new.path)
-        if resume and begun is None:
-            for path in _found(folder.path, ("checkpoint.*",)):
+        started = checkpoint_of(new.path)
+        if resume and started is None:
+            for path in _files(folder.path, ("checkpoint.*",)):
                 if path.is_file():
                     write_bytes(new.path / path.name, path.read_bytes())
         try:
             yield new
         except BaseException:
-            # what has not begun leaves nothing
-            if begun is None and not (new.recipe.exists() and checkpoint_of(new.path)):
+            # a run that has not started leaves nothing
+            if started is None and not (new.recipe.exists() and checkpoint_of(new.path)):
                 shutil.rmtree(new.path, ignore_errors=True)
             raise
         new.path.rename(folder.path / _DONE)
@@ -65,69 +65,69 @@ def joined(folder: RunFolder, overwrite: bool) -> RunFolder:
 
 
 def holds_training(folder: Path) -> Path | None:
-    """The file by which a folder shows that a network is, or was, trained in it; None if there is none."""
-    return next(_found(folder, ("summary.json", "network.*", "checkpoint.*", "ann.pt", "ann.safetensors")), None)
+    """A file showing that a network is or was trained in the folder; None if there is none."""
+    return next(_files(folder, ("summary.json", "network.*", "checkpoint.*", "ann.pt", "ann.safetensors")), None)
 
 
 def checkpoint_of(folder: Path) -> Path | None:
     """The checkpoint in a folder, or None."""
-    return next(_found(folder, ("checkpoint.safetensors", "checkpoint.pt")), None)
+    return next(_files(folder, ("checkpoint.safetensors", "checkpoint.pt")), None)
 
 
 def refuse_sweep(folder: Path) -> None:
     """Raise InputError for a folder that holds a sweep: a run would write among its files."""
-    for path in _found(folder, _OF_A_SWEEP):
+    for path in _files(folder, _SWEEP_FILES):
         raise InputError(f"{folder}: holds a sweep ({path.name}); choose another --out")
 
 
 def _check(folder: RunFolder, resume: bool, overwrite: bool) -> None:
     refuse_sweep(folder.path)
-    held = holds_training(folder.path)
-    if overwrite or held is None:
+    trace = holds_training(folder.path)
+    if overwrite or trace is None:
         return
     if folder.finished:
-        begun = checkpoint_of(folder.path / _NEW) is not None
-        more = ", and one that was to replace it: --overwrite --resume goes on with that" if begun else ""
+        started = checkpoint_of(folder.path / _NEW) is not None
+        more = ", and an unfinished one to replace it: --overwrite --resume continues that one" if started else ""
         raise InputError(
             f"{folder.path}: holds a finished run{more}; choose another --out, or --overwrite to replace it"
         )
     if not resume:
         raise InputError(
-            f"{folder.path}: holds a training ({held.name}); go on with it by --resume, replace it by --overwrite, or "
+            f"{folder.path}: holds a training ({trace.name}); resume it with --resume, replace it with --overwrite, or "
             "choose another --out"
         )
     if checkpoint_of(folder.path) is None:
         raise InputError(
-            f"{folder.path}: holds {held.name}, but no checkpoint to go on from; replace it by --overwrite, or choose "
-            "another --out"
+            f"{folder.path}: holds {trace.name}, but no checkpoint to resume from; replace it with --overwrite, or "
+            "choose another --out"
         )
 
 
 def _move_in(folder: RunFolder) -> None:
-    """Put a complete run in the place of the old one; goes on where that was interrupted."""
+    """Replace the old run with the complete one; resumes an interrupted replacement."""
     done = folder.path / _DONE
     if not done.is_dir():
         return
     # until the last file has moved, the folder holds no finished run
     folder.summary.unlink(missing_ok=True)
     moving = sorted(done.iterdir(), key=lambda path: path.name == folder.summary.name)
-    if not (done / _KEPT).exists():
+    if not (done / _CLEARED).exists():
         names = {path.name for path in moving}
-        for old in _found(folder.path, _MADE):
+        for old in _files(folder.path, _RUN_FILES):
             if old.name not in names:
                 _remove(old)
-        (done / _KEPT).touch()
+        (done / _CLEARED).touch()
     for path in moving:
-        if path.name != _KEPT:
-            place = folder.path / path.name
-            if place.is_dir():
-                _remove(place)
-            path.replace(place)
+        if path.name != _CLEARED:
+            target = folder.path / path.name
+            if target.is_dir():
+                _remove(target)
+            path.replace(target)
     shutil.rmtree(done)
 
 
-# within the complete run: old files without a new one are removed already
-_KEPT = ".kept"
+# in the complete run: marks that old files without a new counterpart are removed
+_CLEARED = ".kept"
 
 
 def _remove(path: Path) -> None:
@@ -138,15 +138,15 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-def _found(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     for pattern in patterns:
         yield from sorted(folder.glob(pattern))
 
 
 def new_folder(out: Path | None, name: str, overwrite: bool, resume: bool = False) -> RunFolder:
-    """The folder for a run: `out`, or runs/NAME (runs/NAME-2, ... if that holds a run that is not to be gone on with).
+    """The folder for a run: `out`, or runs/NAME (runs/NAME-2, ... if that holds a run that is not resumed).
 
-    Raises InputError if `out` is a file; what `out` holds is checked when the folder is claimed.
+    Raises InputError if `out` is a file; its content is checked when the folder is claimed.
     """
     if out is not None:
         folder = RunFolder(out)

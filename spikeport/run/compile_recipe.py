@@ -1,4 +1,4 @@
-"""How a recipe's network is compiled: one route for `run`, sweeps and finished runs."""
+"""Compiles a recipe's network, for `run` and sweeps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def options_of(recipe: Recipe) -> CompileOptions:
-    """How a recipe's network is compiled; its NIR graph states the time step."""
+    """The compile options of a recipe; its NIR graph states the time step."""
     return CompileOptions(weight_bits=recipe.network.chip_aware, precision=recipe.precision, sums=recipe.sums)
 
 
-def compile_recipe(recipe: Recipe, graph: nir.NIRGraph, where: str = "graph", **changed: Any) -> ChipProgram:
-    """Compile the network that a recipe trained; changed: options that a sweep sets otherwise. Raises InputError."""
-    return compile_graph(graph, load_chip(recipe.chip), replace(options_of(recipe), **changed), where)
+def compile_recipe(recipe: Recipe, graph: nir.NIRGraph, context: str = "graph", **changed: Any) -> ChipProgram:
+    """Compile the network that a recipe trained; changed: options that a sweep overrides. Raises InputError."""
+    return compile_graph(graph, load_chip(recipe.chip), replace(options_of(recipe), **changed), context)

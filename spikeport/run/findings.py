@@ -1,4 +1,4 @@
-"""What a run's stages found, and the summary made of it."""
+"""The results of a run's stages, and the summary made from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the stages of one recipe found; equal: backend -> whether it gave the emulator's arrays, None: not run."""
+    """The results of the stages; equal: backend -> whether its arrays equal the emulator's, None: not run."""
 
     recipe: Recipe
     chip: ChipProfile

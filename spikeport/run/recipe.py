@@ -1,4 +1,4 @@
-"""Recipes: one TOML file says data, network, training, chip and what to compare with."""
+"""Recipes: one TOML file with data, network, training, chip and the devices to compare with."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ LavaBackend = Literal["lava", "stock"]
 
 
 class Recipe(BaseModel):
-    """A whole run: what to train on what, for which chip, compared with which devices.
+    """A whole run: network, data, training, chip, and the devices to compare with.
 
-    data: the file or folder that holds the data set, if it does not come with the project.
-    preset: what the recipe leaves out comes from that published setting (trainer/settings/presets/), key by key.
-    precision: "high" spends two synapses per weight where that is needed (exporter/quantisation/quantise.py).
-    sums: how the chip adds up what `sew` blocks join: "graded" adds once and sends payloads (exporter/lowering/graded_sums.py).
-    network and training: see trainer/network/network_config.py; chip_aware = 0 trains in floating point, because TOML has no null.
+    data: the file or folder of the data set, if it is not part of the project.
+    preset: a published setting (trainer/settings/presets/) for keys that the recipe omits.
+    precision: "high" uses two synapses per weight where needed (exporter/quantisation/quantise.py).
+    sums: how the chip adds what `sew` blocks join: "graded" adds once and sends payloads
+    (exporter/lowering/graded_sums.py).
+    network, training: see trainer/network/network_config.py; chip_aware = 0: floating point (TOML has no null).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -62,7 +63,7 @@ def load_recipe(path: str | Path) -> Recipe:
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """What a recipe's file says, unchecked; raises InputError for a missing or truncated file."""
+    """The content of a recipe's file, unchecked; raises InputError for a missing or truncated file."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file{nearest_file(path)}; give the path of a recipe (.toml)")
     try:
@@ -72,14 +73,14 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: is no whole TOML file ({reason(error)}); mend it there") from error
+        raise InputError(f"{path}: is not a complete TOML file ({reason(error)}); correct it") from error
 
 
 def checked_recipe(content: dict[str, Any], path: str | Path) -> Recipe:
-    """A recipe from what its file says; raises InputError as load_recipe does."""
+    """A recipe from the content of its file; raises InputError as load_recipe does."""
     try:
         _check_finite(content)
-        # as JSON, because strict validation takes a JSON array for a tuple, but no list
+        # as JSON, because strict validation accepts a JSON array for a tuple, but not a list
         recipe = Recipe.model_validate_json(json.dumps(_zero_bits_are_none(apply_preset(content)), default=str))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -96,17 +97,17 @@ def _zero_bits_are_none(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _check_finite(value: Any, *place: str) -> None:
-    """Raise InputError for a number that is none, which TOML can write (nan) and no setting takes."""
+def _check_finite(value: Any, *key_path: str) -> None:
+    """Raise InputError for nan and infinities, which TOML can express and no setting accepts."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"key {'.'.join(place)!r} must be a finite number, not {value}")
+        raise InputError(f"key {'.'.join(key_path)!r} must be a finite number, not {value}")
     if isinstance(value, dict | list):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            _check_finite(part, *place, str(key))
+            _check_finite(part, *key_path, str(key))
 
 
 def _check_fit(recipe: Recipe, path: str) -> None:
-    """Refuse now what would otherwise be refused after the training."""
+    """Raise InputError for faults that would otherwise appear only after the training."""
     from spikeport.hardware_profiles.loader import load_chip, load_device
     from spikeport.trainer.data import ALL_DATASETS
     from spikeport.trainer.data.encoding import ENCODERS
@@ -116,20 +117,20 @@ def _check_fit(recipe: Recipe, path: str) -> None:
 
     try:
         chip = load_chip(recipe.chip)
-        plain = not chip.word_widths.fixed_point().message_bits
-        if recipe.sums == "graded" and plain:
+        binary = not chip.word_widths.fixed_point().message_bits
+        if recipe.sums == "graded" and binary:
             raise InputError(
                 f"key 'sums': {recipe.chip}'s spikes carry no payload; leave it out or choose a chip with graded spikes"
             )
-        if recipe.network.payload > 1 and plain:
+        if recipe.network.payload > 1 and binary:
             raise InputError(
                 f"key 'network.payload': {recipe.chip}'s spikes carry no payload; leave it out or choose a chip with "
                 "graded spikes"
             )
         if recipe.network.batch_norm and recipe.training.batch_size // recipe.training.accumulate < 2:
             raise InputError(
-                "key 'training.batch_size': batch norm needs two samples at least in a batch, and in each of the "
-                "`accumulate` parts it is cut into; set it higher, or batch_norm = false"
+                "key 'training.batch_size': batch norm needs at least two samples in a batch, and in each of its "
+                "`accumulate` parts; increase it, or batch_norm = false"
             )
         for device in recipe.devices:
             load_device(device)
@@ -143,16 +144,16 @@ def _check_fit(recipe: Recipe, path: str) -> None:
 
 def _sentence(error: Any) -> str:
     *table, key = error["loc"] or ("recipe",)
-    where = ".".join(str(part) for part in error["loc"])
+    name = ".".join(str(part) for part in error["loc"])
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _known_keys(tuple(table))
-        return f"key {where!r} is unknown{nearest(str(key), known)}; known here are {', '.join(known)}"
+        return f"key {name!r} is unknown{nearest(str(key), known)}; known keys are {', '.join(known)}"
     if error["type"] in ("missing", "missing_argument"):
-        return f"key {where!r} is missing; add it"
+        return f"key {name!r} is missing; add it"
     message = str(error["msg"]).removeprefix("Value error, ")
     # a check of a whole table names the key itself
     shown = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
-    return f"key {where!r}: {message[0].lower()}{message[1:]}{shown}"
+    return f"key {name!r}: {message[0].lower()}{message[1:]}{shown}"
 
 
 def _known_keys(table: tuple[int | str, ...]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The run folder: which file lies where, and when a folder may be written."""
+"""The run folder: paths of its files."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class RunFolder:
 
     @property
     def network(self) -> Path:
-        """The trained spiking network; network.pt, where only an older release's is there."""
+        """The trained spiking network; network.pt if there is only an older release's."""
         return existing_path(self.path / f"network{ENDING}")
 
     @property
     def twin(self) -> Path:
-        """The trained ANN twin; ann.pt, where only an older release's is there."""
+        """The trained ANN twin; ann.pt if there is only an older release's."""
         return existing_path(self.path / f"ann{ENDING}")
 
     @property
     def checkpoint(self) -> Path:
-        """Where the network's training stands; checkpoint.pt, where only an older release's is there."""
+        """The checkpoint of the network's training; checkpoint.pt if there is only an older release's."""
         return existing_path(self.path / f"checkpoint{ENDING}")
 
     @property
@@ -65,7 +65,7 @@ class RunFolder:
 
     @property
     def result(self) -> Path:
-        """What the emulator gave for the test split."""
+        """The emulator's result on the test split."""
         return self.path / "result.npz"
 
     @property
@@ -75,32 +75,32 @@ class RunFolder:
 
     @property
     def summary(self) -> Path:
-        """What the run found."""
+        """The summary of the run."""
         return self.path / "summary.json"
 
     @property
     def report(self) -> Path:
-        """The page to look at."""
+        """The report page."""
         return self.path / "report.html"
 
     @property
     def finished(self) -> bool:
-        """Whether a run ended here."""
+        """Whether the folder holds a finished run."""
         return self.summary.exists()
 
     def begin(self, recipe: Path) -> None:
-        """Make the folder, keep the recipe in it, drop an earlier summary; raises InputError if that fails."""
+        """Create the folder, store the recipe in it, delete an earlier summary; raises InputError if that fails."""
         content = recipe.read_bytes()
         if recipe.resolve() != self.recipe.resolve():
             write_bytes(self.recipe, content)
         self.summary.unlink(missing_ok=True)
 
     def keep(self, save: Callable[[Path], None], name: str) -> None:
-        """Write a trained network ("network" or "ann") by its own `save`, in the place of an older release's."""
+        """Write a trained network ("network" or "ann") by its own `save`, replacing an older release's."""
         path = self.path / f"{name}{ENDING}"
         save(path)
         drop_old(path)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        """Write summary.json, whole or not at all."""
+        """Write summary.json atomically."""
         write_text(self.summary, json.dumps(summary, indent=2) + "\n")

@@ -36,26 +36,24 @@ def find_recipe(name_or_path: str | Path) -> Path:
     if path.name in known:
         return shipped_folder("recipes") / f"{path.name}.toml"
     hint = nearest(path.name, known) or f"; the known ones are {', '.join(known)}"
-    raise InputError(
-        f"there is no recipe {path.name!r}{hint}; a file of your own is named by a path that ends in .toml"
-    )
+    raise InputError(f"there is no recipe {path.name!r}{hint}; give your own recipe as a path that ends in .toml")
 
 
 def shown_recipe(path: Path) -> str:
-    """How to name a recipe in a command: a shipped one by its name, wherever it is installed."""
+    """The name of a recipe in a command: a shipped one by its name, others by path."""
     known = path.stem in recipe_names() and path.resolve() == (shipped_folder("recipes") / path.name).resolve()
     return path.stem if known and path.is_absolute() else str(path)
 
 
 def write_examples(folder: Path) -> list[Path]:
-    """Copy the examples into a folder; returns the files written, without those that are there already.
+    """Copy the examples into a folder; returns the files written, without those that exist already.
 
     Raises InputError if a file of that name holds something else.
     """
     sources = sorted(path for path in shipped_folder("examples").iterdir() if path.is_file())
-    wanted = {folder / path.name: path.read_bytes() for path in sources if not path.name.startswith(".")}
-    missing = {path: content for path, content in wanted.items() if not path.exists()}
-    for path, content in wanted.items():
+    contents = {folder / path.name: path.read_bytes() for path in sources if not path.name.startswith(".")}
+    missing = {path: content for path, content in contents.items() if not path.exists()}
+    for path, content in contents.items():
         if path not in missing and (not path.is_file() or path.read_bytes() != content):
             raise InputError(f"{path}: holds something else already; choose another folder with --out")
     for path, content in missing.items():

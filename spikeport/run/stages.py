@@ -1,4 +1,4 @@
-"""The stages of a run, each one function from files or objects to the next."""
+"""The stages of a run, one function each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .recipe import Recipe
 from .run_folder import RunFolder
 
 Progress = Callable[[int, int], None]
-# test samples on which float and fixed point are held against each other
+# test samples on which float and fixed point are compared
 _COMPARED = 200
 # a field is called float, as in summary.json
 Share = float
@@ -46,10 +46,10 @@ _SAMPLES = 256
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Shares of the test split answered right, and on which the trained network and the chip answer alike.
+    """Accuracies on the test split, and shares of it on which the trained network and the chip agree.
 
-    float: the network as the trainer computes it, which is in the chip's integers if it is chip-aware; equal_spikes:
-    share of samples of which every spike of every layer is the same in both.
+    float: the network as the trainer computes it, in the chip's integers if it is chip-aware; agreement: share of
+    samples with the same answer; equal_spikes: share of samples with the same spikes in every layer.
     """
 
     ann: Share
@@ -61,7 +61,7 @@ class Accuracies:
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
-    """The recipe's data in its fixed split; raises InputError if absent, broken or not for the recipe's encoding."""
+    """The recipe's data in its fixed split; raises InputError if absent, broken or unfit for the recipe's encoding."""
     data = load_dataset(recipe.dataset, recipe.training.seed, recipe.data, recipe.training.steps)
     data.check_encoding(recipe.training.encoding, recipe.training.steps)
     return data
@@ -75,9 +75,9 @@ def train_network(
     progress: bool,
     restored: Callable[[], None] | None = None,
 ) -> Method:
-    """Train the spiking network into network.safetensors, which the first of several processes writes.
+    """Train the spiking network into network.safetensors, written by the first of several processes.
 
-    restored: called once a checkpoint that is resumed has been read.
+    restored: called once the checkpoint to resume has been read.
     """
     method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)
     method.fit(data, folder.path, resume and folder.checkpoint.exists(), progress, restored)
@@ -87,17 +87,17 @@ def train_network(
 
 
 def begin_and_train(
-    recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, begin: Callable[[], None] | None
+    recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, on_start: Callable[[], None] | None
 ) -> Method:
-    """Train, with a bar; begin: called before anything is written, on resuming once the checkpoint has been read."""
-    going_on = resume and checkpoint_of(folder.path) is not None
-    if begin is not None and not going_on:
-        begin()
-    return train_network(recipe, folder, data, going_on, progress=True, restored=begin)
+    """Train, with a progress bar; on_start: called before writing, or on resuming once the checkpoint is read."""
+    resuming = resume and checkpoint_of(folder.path) is not None
+    if on_start is not None and not resuming:
+        on_start()
+    return train_network(recipe, folder, data, resuming, progress=True, restored=on_start)
 
 
 def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:
-    """Train the ANN twin into ann.safetensors, which the first of several processes writes."""
+    """Train the ANN twin into ann.safetensors, written by the first of several processes."""
     twin = AnnTwin(recipe.network, recipe.training)
     twin.fit(data, progress=progress)
     if this_process().first:
@@ -124,7 +124,7 @@ def compile_nir(folder: RunFolder, recipe: Recipe) -> ChipProgram:
 
 
 def encode_test(folder: RunFolder, method: Method, data: Dataset) -> NDArray[np.uint8]:
-    """The test split as spikes, kept in test_input.npy."""
+    """The test split as spikes, stored in test_input.npy."""
     spikes = method.encode(data.x_test)
     with replacing(folder.test_input) as temporary, temporary.open("wb") as file:
         np.save(file, spikes)
@@ -139,8 +139,8 @@ def simulate_test(
 
 
 def answers(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.int64]:
-    """Winners counted over the steps that answer the input's `steps` steps: the pipeline's first output is left out."""
-    # an output that nothing reaches any more is silent from the first step on
+    """Winners over the steps that answer the input's `steps` steps, without earlier outputs of the pipeline."""
+    # an output without connections is silent from the first step
     start = program.latency.get(program.outputs[0], 0)
     counts = result.output_counts(slice(start, start + steps))
     return np.asarray(counts.argmax(axis=1), dtype=np.int64)
@@ -155,8 +155,8 @@ def measure(
     floating = method.predict(data.x_test)
     fixed = answers(program, result, method.train_config.steps)
 
-    def share(found: NDArray[Any], wanted: NDArray[Any]) -> float:
-        return float(np.mean(found == wanted))
+    def share(first: NDArray[Any], second: NDArray[Any]) -> float:
+        return float(np.mean(first == second))
 
     return Accuracies(
         ann=share(run_onnx(folder.onnx, still).argmax(axis=1), labels),
@@ -169,25 +169,25 @@ def measure(
 
 
 def float_difference(folder: RunFolder, recipe: Recipe, program: ChipProgram, x: NDArray[Any]) -> DiffReport:
-    """model.nir in floating point against the program on the first test samples, layer by layer."""
+    """Compare model.nir in floating point with the program on the first test samples, layer by layer."""
     network = lower_graph(read_nir(folder.nir), options_of(recipe), str(folder.nir))
     return diff(network, program, x[:, :_COMPARED], str(folder.test_input))
 
 
 def equal_spikes(method: Method, data: Dataset, program: ChipProgram, result: SimulationResult) -> float:
-    """Share of test samples of which the trained network's spikes are the chip's, in every layer and step."""
+    """Share of test samples whose spikes are the same in training and on chip, in every layer and step."""
     x = method.encode(data.x_test)
-    alike = 0
+    identical = 0
     for start in range(0, x.shape[1], _SAMPLES):
         part = slice(start, start + _SAMPLES)
         equal = np.ones(x[:, part].shape[1], bool)
         for name, spikes in method.run(x[:, part]).items():
             first, states = program.latency.get(name, 0), result.states.get(f"s/{name}")
             # the compiler leaves out a layer that can never fire
-            sent = np.zeros_like(spikes) if states is None else states[first : first + len(x), part]
-            equal &= (sent.reshape(spikes.shape) == spikes).reshape(len(x), len(equal), -1).all(axis=(0, 2))
-        alike += int(equal.sum())
-    return alike / x.shape[1]
+            chip_spikes = np.zeros_like(spikes) if states is None else states[first : first + len(x), part]
+            equal &= (chip_spikes.reshape(spikes.shape) == spikes).reshape(len(x), len(equal), -1).all(axis=(0, 2))
+        identical += int(equal.sum())
+    return identical / x.shape[1]
 
 
 def equal_to(result: SimulationResult, other: SimulationResult) -> bool:
@@ -198,12 +198,12 @@ def equal_to(result: SimulationResult, other: SimulationResult) -> bool:
 def write_raster(
     folder: RunFolder, program: ChipProgram, x: NDArray[Any], result: SimulationResult, data: Dataset
 ) -> None:
-    """Keep every spike of the first test sample that is answered right (or the first) in raster.npz."""
+    """Store every spike of the first correctly answered test sample (or the first one) in raster.npz."""
     right = np.flatnonzero(answers(program, result, len(x)) == data.y_test)
     sample = int(right[0]) if len(right) else 0
-    entered = np.zeros((result.steps, x[0, 0].size), np.uint8)
-    entered[: len(x)] = x[:, sample].reshape(len(x), -1)[: result.steps]
-    arrays: dict[str, Any] = {"sample": np.int64(sample), "label": np.int64(data.y_test[sample]), "input": entered}
+    inputs = np.zeros((result.steps, x[0, 0].size), np.uint8)
+    inputs[: len(x)] = x[:, sample].reshape(len(x), -1)[: result.steps]
+    arrays: dict[str, Any] = {"sample": np.int64(sample), "label": np.int64(data.y_test[sample]), "input": inputs}
     for population in program.populations:
         spikes = result.states[f"s/{population.name}"][:, sample]
         arrays[f"s/{population.name}"] = spikes.reshape(result.steps, -1)
@@ -215,27 +215,27 @@ def write_raster(
 
 
 def twin_sizes(layers: Sequence[TwinLayer], input_shape: tuple[int, ...]) -> list[TwinLayerSize]:
-    """Multiply-accumulates, parameters and activations of every layer of the twin; a sum is read term by term."""
-    given = {"input": int(np.prod(input_shape))}
+    """Multiply-accumulates, parameters and activations of every layer; every term of a sum counts as input."""
+    sizes_of = {"input": int(np.prod(input_shape))}
     sizes = []
     for layer in layers:
         outputs = int(np.prod(layer.output_shape))
-        places = outputs // layer.weight.shape[0]
+        positions = outputs // layer.weight.shape[0]
         synapses = [
             (layer, layer.weight),
             *([] if layer.shortcut is None else [(layer.shortcut, layer.shortcut.weight)]),
         ]
-        # padding counts: a device multiplies those zeros, too
-        macs = sum(places * weight.size for _, weight in synapses)
+        # padding counts: a device also multiplies those zeros
+        macs = sum(positions * weight.size for _, weight in synapses)
         parameters = sum(weight.size for _, weight in synapses) + layer.bias.size
-        inputs = sum(given[source] for synapse, _ in synapses for source in synapse.sources)
+        inputs = sum(sizes_of[source] for synapse, _ in synapses for source in synapse.sources)
         sizes.append(TwinLayerSize(macs, parameters, inputs, outputs))
-        given[layer.name] = outputs
+        sizes_of[layer.name] = outputs
     return sizes
 
 
 def compare_devices(sizes: Sequence[TwinLayerSize], devices: Sequence[str]) -> list[DeviceCost]:
-    """Estimated cost of the twin on every device, in float32 and int8, at batch 1 and at the best where it differs."""
+    """Estimated cost of the twin on every device, in float32 and int8, at batch 1 and the best batch."""
     costs = []
     for name in devices:
         device = load_device(name)

@@ -34,20 +34,20 @@ _LAVA_LIMIT_SECONDS = 1800.0
 
 @dataclass
 class Clock:
-    """Seconds by stage, of the clock and of this process on all cores, told as they begin."""
+    """Wall-clock and CPU seconds by stage; prints each stage as it starts."""
 
     console: Console
     seconds: dict[str, float] = field(default_factory=dict)
     cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str, what: str) -> Iterator[None]:
-        """Time a stage and say what it does."""
-        self.console.print(f"[bold]{name}[/bold]  {what}", highlight=False)
-        begin, cpu_begin = time.perf_counter(), time.process_time()
+    def stage(self, name: str, description: str) -> Iterator[None]:
+        """Time a stage and print its description."""
+        self.console.print(f"[bold]{name}[/bold]  {description}", highlight=False)
+        start, cpu_start = time.perf_counter(), time.process_time()
         yield
-        self.seconds[name] = round(time.perf_counter() - begin, 3)
-        self.cpu_seconds[name] = round(time.process_time() - cpu_begin, 3)
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+        self.cpu_seconds[name] = round(time.process_time() - cpu_start, 3)
 
 
 def run_recipe(
@@ -55,18 +55,18 @@ def run_recipe(
 ) -> dict[str, Any]:
     """Run a recipe into a folder; returns the summary. Raises InputError or BackendError.
 
-    A run that is there is replaced with overwrite only, and stays whole until the new one is complete.
+    An existing run is replaced only with overwrite, and stays complete until the new one is complete.
     """
     recipe = load_recipe(path)
     if this_process().count > 1:
         raise InputError(
-            f"run works in one process; train in several, `torchrun -m spikeport train {path} --out {folder.path}`, "
-            "then do the rest with `spikeport run --resume`"
+            f"run uses one process; train with several, `torchrun -m spikeport train {path} --out {folder.path}`, "
+            "then continue with `spikeport run --resume`"
         )
-    with claimed(folder, resume, overwrite) as place:
-        found = _run(recipe, path, place, _commands(path, folder, recipe), resume, console)
+    with claimed(folder, resume, overwrite) as target:
+        summary = _run(recipe, path, target, _commands(path, folder, recipe), resume, console)
     console.print(f"Report: {folder.report}", highlight=False, soft_wrap=True)
-    return found
+    return summary
 
 
 def _run(
@@ -94,13 +94,13 @@ def _run(
     equal = _other_backends(recipe, program, x, result, clock)
     with clock.stage("profile", "spikes, synaptic operations, energy"):
         profile = profile_run(program, result, chip, x)
-    with clock.stage("diff", "float against fixed point, layer by layer"):
+    with clock.stage("diff", "float compared with fixed point, layer by layer"):
         difference = stages.float_difference(folder, recipe, program, x)
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
         answers = stages.measure(folder, method, data, program, result)
         costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)
-    found = Findings(recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs)
-    summary = found.summary(clock.seconds, clock.cpu_seconds, calls)
+    findings = Findings(recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs)
+    summary = findings.summary(clock.seconds, clock.cpu_seconds, calls)
     values = summary.to_dict()
     folder.write_summary(values)
     write_report(folder.path)

@@ -1,4 +1,4 @@
-"""summary.json: what a run found. One schema, written by the run and read by the report."""
+"""summary.json, the results of a run: one schema, written by the run and read by the report."""
 
 from .base import Amount, Bounds, Count, Energy, Model, Number, Share
 from .core_map import CoreMap, PlacedCore, StepSeconds

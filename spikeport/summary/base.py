@@ -1,4 +1,4 @@
-"""What the models of summary.json share: frozen values, checked, unknown fields left out."""
+"""Base classes of summary.json: frozen, validated, unknown fields ignored."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Model(BaseModel):
     """A part of a file."""
 
-    # later versions may add fields to summary.json: an older page leaves them out
+    # later versions may add fields to summary.json: older versions ignore them
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same in plain values, as the file holds it."""
+        """Plain values, as in the file."""
         return self.model_dump(mode="json")
 
 
@@ -34,17 +34,17 @@ class Bounds(Model):
 
     @classmethod
     def of(cls, value: Estimate) -> Bounds:
-        """From a Range."""
+        """From an Estimate."""
         return cls(low=value.low, typical=value.typical, high=value.high)
 
     @property
     def range(self) -> Estimate:
-        """The same as a Range."""
+        """As an Estimate."""
         return Estimate(self.low, self.typical, self.high)
 
 
 class Energy(Model):
-    """An energy in joules as the files keep it."""
+    """An energy in joules, as in the files."""
 
     energy_j: Amount
     energy_low_j: Amount
@@ -57,7 +57,7 @@ class Energy(Model):
 
 
 class Cost(Energy):
-    """Energy, of which dynamic and static, and latency of one inference."""
+    """Energy (total, dynamic, static) and latency of one inference."""
 
     dynamic_j: Bounds
     static_j: Bounds

@@ -1,4 +1,4 @@
-"""From what a run found to the parts of summary.json."""
+"""Builds summary.json from the results of a run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _PACKAGES = ("torch", "nir", "lava-nc", "numba", "numpy", "onnxruntime")
 def per_inference_of(profile: Profile) -> PerInference:
     """Mean cost of one inference."""
     return PerInference(
-        **{what: profile.total(what) for what in ("spikes", "synops", "neuron_updates", "messages")},
+        **{field: profile.total(field) for field in ("spikes", "synops", "neuron_updates", "messages")},
         **spread("energy", "j", profile.energy),
         dynamic_j=Bounds.of(profile.dynamic),
         static_j=Bounds.of(profile.static),
@@ -82,7 +82,7 @@ def _layer(program: ChipProgram, layer: LayerProfile) -> Layer:
 
 
 def mapping_of(mapping: mapped.Mapping) -> Mapping:
-    """Cores in all and by layer, and the limit that is nearest."""
+    """Cores in total and by layer, and the nearest limit of each layer."""
     return Mapping(
         cores=mapping.cores,
         cores_per_chip=mapping.cores_per_chip,
@@ -107,7 +107,7 @@ def workload_of(profile: Profile) -> Workload:
     return Workload(**asdict(profile.workload))
 
 
-def profile_parts(program: ChipProgram, profile: Profile) -> dict[str, Any]:
+def profile_dict(program: ChipProgram, profile: Profile) -> dict[str, Any]:
     """per_inference, layers, mapping and workload in plain values, as `spikeport profile --json` writes them."""
     return {
         "per_inference": per_inference_of(profile).to_dict(),
@@ -148,19 +148,19 @@ def _kind(connection: Connection) -> str:
 
 def ann_of(costs: Sequence[ann_cost.DeviceCost]) -> dict[str, Device]:
     """By device: the float32 figures at batch 1, the int8 ones under `int8`, the best batch of each in `best_batch`."""
-    found: dict[str, Device] = {}
+    devices: dict[str, Device] = {}
     for name in dict.fromkeys(cost.device for cost in costs):
         by_precision = {
             precision: [cost for cost in costs if (cost.device, cost.precision) == (name, precision)]
             for precision in ann_cost.PRECISIONS
         }
         int8 = by_precision["int8"]
-        found[name] = Device(**_batches(by_precision["float32"]), int8=BatchOne(**_batches(int8)) if int8 else None)
-    return found
+        devices[name] = Device(**_batches(by_precision["float32"]), int8=BatchOne(**_batches(int8)) if int8 else None)
+    return devices
 
 
 def _batches(costs: Sequence[ann_cost.DeviceCost]) -> dict[str, Any]:
-    """The fields of the cost at batch 1, and at the best batch where it is another."""
+    """The fields of the cost at batch 1, and at the best batch if it differs."""
     one = next(cost for cost in costs if cost.batch == 1)
     best = next((cost for cost in costs if cost.batch > 1), None)
     return {**_device_cost(one), "best_batch": None if best is None else DeviceCost(**_device_cost(best))}
@@ -190,7 +190,7 @@ def constants_of(profiles: Sequence[Any]) -> tuple[Constant, ...]:
 
 
 def training_of(network: NetworkConfig, training: TrainConfig) -> Training:
-    """How the network was trained, as far as a reader of the report asks."""
+    """How the network was trained, for the report."""
     return Training(
         method=training.method,
         neuron=network.neuron,
@@ -201,7 +201,7 @@ def training_of(network: NetworkConfig, training: TrainConfig) -> Training:
 
 
 def compiled_of(profile: str, options: CompileOptions) -> Compiled:
-    """How the network was compiled, for the chip of that profile."""
+    """How the network was compiled; profile: the chip's."""
     return Compiled(profile=profile, weight_bits=options.weight_bits, precision=options.precision, sums=options.sums)
 
 

@@ -1,4 +1,4 @@
-"""Cores in use as summary.json holds them: place, neurons by layer, shares of the limits, busy time by step."""
+"""Cores in use, as in summary.json: position, neurons by layer, shares of the limits, busy time by step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PlacedCore(Model):
 
     @property
     def fullest(self) -> float:
-        """The share of the limit that is nearest or broken."""
+        """The share of the nearest (or exceeded) limit."""
         return max(self.fill.values(), default=0.0)
 
 
@@ -31,7 +31,7 @@ class StepSeconds(Model):
 
 
 class CoreMap(Model):
-    """The mesh of routers of a chip, the cores in use, and their time; recorded: whether steps were told apart."""
+    """The mesh of routers of a chip, the cores in use, and their time; recorded: whether steps are resolved."""
 
     columns: int = Field(gt=0, le=1000)
     rows: int = Field(gt=0, le=1000)
@@ -43,19 +43,19 @@ class CoreMap(Model):
     busy_s: tuple[tuple[Amount, ...] | None, ...] = ()
 
     def shares(self, limit: str) -> list[float]:
-        """What each core uses of a limit."""
+        """The share of a limit that each core uses."""
         return [core.fill.get(limit, 0.0) for core in self.cores]
 
     @property
     def limits(self) -> list[str]:
-        """Limits that any core uses a part of, the fullest first."""
+        """Limits that any core uses, the fullest first."""
         names = dict.fromkeys(name for core in self.cores for name in core.fill)
-        found = {name: max(self.shares(name)) for name in names}
-        return [name for name in sorted(found, key=lambda n: -found[n]) if found[name] > 0]
+        largest = {name: max(self.shares(name)) for name in names}
+        return [name for name in sorted(largest, key=lambda n: -largest[n]) if largest[name] > 0]
 
     @property
     def busy(self) -> list[float]:
-        """Each core's busy time as a share of the busiest one's; 0 for cores whose time was not kept."""
+        """Each core's busy time as a share of the busiest one's; 0 for cores whose time was not recorded."""
         sums = [0.0 if row is None else sum(row) for row in self.busy_s]
         most = max(sums, default=0.0)
         return [value / most if most else 0.0 for value in sums]

@@ -1,4 +1,4 @@
-"""What `spikeport diff` found, as summary.json and `diff --json` hold it: float against fixed point by layer."""
+"""Differences between float and fixed point by layer, as in summary.json and `diff --json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class First(Model):
 
 
 class LayerFidelity(Model):
-    """One population; spikes a sample, rate_error (chip - float) / float, None if only the chip spikes."""
+    """One population; spikes per sample; rate_error (chip - float) / float, None if only the chip spikes."""
 
     name: str
     neurons: Count
@@ -33,21 +33,21 @@ class LayerFidelity(Model):
 
 
 class Blame(Model):
-    """Output places that differ when this alone is the chip's."""
+    """Output positions that differ if only this parameter is the chip's."""
 
     differing: Count
     share: Share
 
 
 class OutputPlaces(Model):
-    """Places of the outputs, (sample, neuron, step), that were compared, and those that differ."""
+    """Number of output positions (sample, neuron, step) that were compared, and that differ."""
 
     differing: Count
     compared: Count
 
 
 class Difference(Model):
-    """Float against fixed point on `samples` samples over `steps` steps of the chip."""
+    """Float compared with fixed point on `samples` samples over `steps` steps of the chip."""
 
     chip: str = ""
     samples: Count

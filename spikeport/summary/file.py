@@ -1,4 +1,4 @@
-"""Reading summary.json: one sentence for a file that is missing, truncated, of a later version or without a field."""
+"""Reads summary.json; a file that is missing, truncated, too new or lacks a field is refused with one sentence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from spikeport.common.errors import InputError, reason
 from .model import VERSION, Summary
 
 
-def parse_summary(values: Any, where: str) -> Summary:
-    """Check the values of a summary; raises InputError that names `where` and the field, or an unknown version."""
+def parse_summary(values: Any, context: str) -> Summary:
+    """Check the values of a summary; raises InputError that names `context` and the field, or an unknown version."""
     if isinstance(values, Mapping):
-        # runs before version 1 wrote none
+        # runs before version 1 wrote no version
         values = {"version": 0, **values}
         if isinstance(values["version"], int) and values["version"] > VERSION:
             raise InputError(
-                f"{where}: is of version {values['version']}, but this spikeport reads versions up to {VERSION}; "
+                f"{context}: is of version {values['version']}, but this spikeport reads versions up to {VERSION}; "
                 "update spikeport, or run the recipe again"
             )
     try:
@@ -30,7 +30,7 @@ def parse_summary(values: Any, where: str) -> Summary:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole file"
         fault = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-        raise InputError(f"{where}: field {field}: {fault}; run the recipe again to write it anew") from error
+        raise InputError(f"{context}: field {field}: {fault}; run the recipe again to rebuild it") from error
 
 
 def read_summary(path: Path) -> Summary:
@@ -44,6 +44,6 @@ def read_summary(path: Path) -> Summary:
         raise InputError(f"{path}: cannot be read ({why}); the report needs the folder of a finished run") from error
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path}: is truncated or no JSON ({reason(error)}); run the recipe again to write it anew"
+            f"{path}: is truncated or not JSON ({reason(error)}); run the recipe again to rebuild it"
         ) from error
     return parse_summary(values, str(path))

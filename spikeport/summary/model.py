@@ -13,7 +13,7 @@ from .core_map import CoreMap
 from .difference import Difference
 
 VERSION = 1
-"""Of the schema: summaries of runs before it had one, 0, call every population cuba_lif and know no sparse synapses."""
+"""Version of the schema. In version 0, every population is called cuba_lif and sparse synapses are called dense."""
 
 
 class PerInference(Cost):
@@ -43,7 +43,7 @@ class Workload(Model):
 
 
 class DeviceCost(Cost):
-    """Estimated cost of one inference of the ANN twin on one device at one precision, in a call of `batch`."""
+    """Estimated cost of one inference of the ANN twin on one device at one precision, in a batch of `batch`."""
 
     title: str
     precision: str
@@ -53,13 +53,13 @@ class DeviceCost(Cost):
 
 
 class BatchOne(DeviceCost):
-    """The cost at batch 1, and at the batch that costs least, where that is another."""
+    """The cost at batch 1, and at the cheapest batch if that differs."""
 
     best_batch: DeviceCost | None = None
 
     @model_serializer(mode="wrap")
     def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A device that was not run at another batch or precision has no such field in the file."""
+        """A device that was not run at another batch or precision omits that field in the file."""
         values: dict[str, Any] = dump(self)
         return {name: value for name, value in values.items() if value is not None}
 
@@ -71,7 +71,7 @@ class Device(BatchOne):
 
 
 class Rounding(Model):
-    """What quantisation did to one layer, relative to the float values; None where a layer has no such parameter."""
+    """What quantisation did to one layer, relative to the float values; None if a layer has no such parameter."""
 
     scale: Number | None = None
     weight_error_rms: Number | None = None
@@ -169,7 +169,7 @@ class Constant(Model):
 
 
 class Accuracies(Model):
-    """Shares of the test samples answered right; None where that network was not run."""
+    """Accuracies on the test samples; None if that network was not run."""
 
     ann: Share | None = None
     ann_int8: Share | None = None
@@ -188,7 +188,7 @@ class Training(Model):
 
 
 class Compiled(Model):
-    """How the network was compiled; profile: the chip's, by name or path, as the recipe gives it."""
+    """How the network was compiled; profile: the chip's, by name or path, as in the recipe."""
 
     profile: str
     weight_bits: Count | None = None
@@ -197,12 +197,12 @@ class Compiled(Model):
 
     @property
     def options(self) -> CompileOptions:
-        """The same as options."""
+        """As CompileOptions."""
         return CompileOptions(weight_bits=self.weight_bits, precision=self.precision, sums=self.sums)
 
 
 class Summary(Model):
-    """summary.json; None where a stage could not run."""
+    """summary.json; None if a stage could not run."""
 
     version: Count = VERSION
     recipe: str

@@ -1,8 +1,7 @@
-"""The grid: which keys take which values, and which of them are trained for.
+"""The grid: keys, their values, and which keys need a training per value.
 
-`chip`, `weight_bits` and `precision` say how a trained network is compiled: one training serves them all. Every other
-key is one of the recipe's, by its name or, as in the file, with its tables (`training.options.margin`): each of its
-values is trained for.
+`chip`, `weight_bits` and `precision` only affect compilation: they share one training. Every other key is one of the
+recipe's, by its name or with its tables as in the file (`training.options.margin`): each value needs a training.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _TOP = ("dataset", "data", "dt", "preset")
 
 @dataclass(frozen=True)
 class Point:
-    """One place of the grid: what is trained for, with the tables' names, and how the network is compiled."""
+    """One point of the grid: values of training keys and of compile keys."""
 
     trained: Values
     compiled: Values
@@ -46,46 +45,46 @@ class Grid:
     @classmethod
     def parse(cls, axes: Sequence[str]) -> Grid:
         """From KEY=VALUE,VALUE as on the command line; raises InputError, naming the nearest key."""
-        found: dict[str, tuple[Value, ...]] = {}
+        parsed: dict[str, tuple[Value, ...]] = {}
         for axis in axes:
             key, equals, values = axis.partition("=")
             if not equals or not all(value.strip() for value in values.split(",")):
                 raise InputError(f"--over {axis}: is not KEY=VALUE,VALUE; write for example --over weight_bits=4,6,8")
-            if key in found:
+            if key in parsed:
                 raise InputError(f"--over {axis}: {key} was given before; give all its values at once")
             _check(key)
-            found[key] = tuple(dict.fromkeys(_value(value.strip()) for value in values.split(",")))
-        if not found:
+            parsed[key] = tuple(dict.fromkeys(_value(value.strip()) for value in values.split(",")))
+        if not parsed:
             raise InputError("a sweep needs at least one key; write for example --over weight_bits=4,6,8")
-        return cls(found)
+        return cls(parsed)
 
     @property
     def points(self) -> list[Point]:
         """Every combination, the last key fastest."""
-        found = []
+        points = []
         for values in product(*self.axes.values()):
             named = dict(zip(self.axes, values, strict=True))
             trained = {key: value for key, value in named.items() if key not in COMPILED}
-            found.append(Point(trained, {key: value for key, value in named.items() if key in COMPILED}))
-        return found
+            points.append(Point(trained, {key: value for key, value in named.items() if key in COMPILED}))
+        return points
 
     @property
     def retrained(self) -> list[str]:
-        """Keys whose every value is trained for."""
+        """Keys that need a training per value."""
         return [key for key in self.axes if key not in COMPILED]
 
 
 def with_values(content: dict[str, Any], values: Values) -> dict[str, Any]:
-    """What a recipe says with other values for some keys."""
-    found = dict(content)
+    """The content of a recipe with other values for some keys."""
+    changed = dict(content)
     for key, value in values.items():
         *tables, name = path_of(key)
-        place = found
+        inner = changed
         for table in tables:
-            place[table] = dict(place.get(table, {}))
-            place = place[table]
-        place[name] = value
-    return found
+            inner[table] = dict(inner.get(table, {}))
+            inner = inner[table]
+        inner[name] = value
+    return changed
 
 
 def path_of(key: str) -> tuple[str, ...]:
@@ -98,11 +97,12 @@ def path_of(key: str) -> tuple[str, ...]:
 def _check(key: str) -> None:
     short = [*COMPILED, *_TOP, *(name for config in _TABLES.values() for name in _names(config))]
     table, dot, rest = key.partition(".")
-    # what stands below a table of a table is checked with the recipe
+    # keys of nested tables are checked with the recipe
     deeper = table in _TABLES and bool(rest) and rest.split(".")[0] in _names(_TABLES[table])
     if key not in short and not (dot and deeper):
         raise InputError(
-            f"--over {key}: is no key of a recipe{nearest(key.rpartition('.')[2], short)}; known are {', '.join(short)}"
+            f"--over {key}: is not a key of a recipe{nearest(key.rpartition('.')[2], short)}; "
+            f"known keys are {', '.join(short)}"
         )
 
 

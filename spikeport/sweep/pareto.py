@@ -1,4 +1,4 @@
-"""Which points of a sweep no other beats, and the picture of accuracy against energy."""
+"""The Pareto front of a sweep, and the plot of accuracy against energy."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760.0, 420.0, 70.0, 30.0, 40.0, 
 
 
 def front(rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Points that fit, and that no other such point equals or beats in both accuracy and energy, by energy."""
-    able = [number for number, row in enumerate(rows) if row.get("fits")]
-    able.sort(key=lambda n: (rows[n]["energy_j"], -rows[n]["accuracy"], n))
-    found: list[int] = []
-    for number in able:
-        if not found or rows[number]["accuracy"] > rows[found[-1]]["accuracy"]:
-            found.append(number)
-    return found
+    """Fitting points that no other fitting point equals or beats in both accuracy and energy, ordered by energy."""
+    fitting = [number for number, row in enumerate(rows) if row.get("fits")]
+    fitting.sort(key=lambda n: (rows[n]["energy_j"], -rows[n]["accuracy"], n))
+    best: list[int] = []
+    for number in fitting:
+        if not best or rows[number]["accuracy"] > rows[best[-1]]["accuracy"]:
+            best.append(number)
+    return best
 
 
 def pareto_picture(name: str, rows: Sequence[dict[str, Any]], best: Sequence[int]) -> Markup:
-    """Accuracy by energy of one inference, whose ranges are the lines; the points of the front are named."""
+    """Accuracy against energy of one inference, with energy ranges as lines and labels on the front."""
     shown = [number for number, row in enumerate(rows) if row.get("fits")]
     title = f"{name}: accuracy against energy of one inference (estimate)"
     if not shown:
@@ -59,16 +59,16 @@ def pareto_picture(name: str, rows: Sequence[dict[str, Any]], best: Sequence[int
         parts.append(
             line(x(row["energy_low_j"]), y(row["accuracy"]), x(row["energy_high_j"]), y(row["accuracy"]), "span")
         )
-    places = [(x(rows[n]["energy_j"]), y(rows[n]["accuracy"])) for n in best]
-    parts.append(path("M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in places), "front"))
+    corners = [(x(rows[n]["energy_j"]), y(rows[n]["accuracy"])) for n in best]
+    parts.append(path("M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in corners), "front"))
     parts += [dot(x(rows[n]["energy_j"]), y(rows[n]["accuracy"]), 4, "best" if n in best else "point") for n in shown]
-    for n, (a, b) in zip(best, places, strict=True):
+    for n, (a, b) in zip(best, corners, strict=True):
         label = ", ".join(f"{key.split('.')[-1]} {value}" for key, value in rows[n]["values"].items())
         parts.append(text(a + 8, b - 8, clip(label, 48)))
     return standalone(title, _HEIGHT, parts, _STYLE, _WIDTH)
 
 
 def _span(accuracies: Sequence[float]) -> tuple[float, float]:
-    """Round ends that hold all accuracies, at least two hundredths apart."""
+    """Round bounds around all accuracies, at least 0.02 apart."""
     low, high = math.floor(min(accuracies) * 50) / 50, math.ceil(max(accuracies) * 50) / 50
     return (low, high) if high > low else (max(0.0, low - 0.02), low + 0.02)

@@ -1,4 +1,4 @@
-"""What a worker does: train the networks of a sweep, and measure one of its points."""
+"""Work of a sweep's worker: trains a network, measures a point."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ from .grid import Point, Values, with_values
 
 @dataclass(frozen=True)
 class Job:
-    """A point of a sweep; content: the recipe as its file says it, where: that file, folder: of the sweep."""
+    """A point of a sweep; content: the recipe's file, parsed; context: its path; folder: of the sweep."""
 
     point: Point
     content: dict[str, Any]
-    where: str
+    context: str
     folder: Path
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of this point; raises InputError for a value that it cannot have."""
+        """The recipe of this point; raises InputError for an invalid value."""
         chip = {key: value for key, value in self.point.compiled.items() if key == "chip"}
-        return checked_recipe(with_values(self.content, {**self.point.trained, **chip}), self.where)
+        return checked_recipe(with_values(self.content, {**self.point.trained, **chip}), self.context)
 
     @property
     def changed(self) -> Values:
-        """Options of compiling that this point sets otherwise than the recipe."""
+        """Compile options in which this point differs from the recipe."""
         return {key: value for key, value in self.point.compiled.items() if key != "chip"}
 
     @property
     def trained(self) -> RunFolder:
-        """Where the network of this point is trained, which others may share."""
+        """The folder of this point's network, which other points may share."""
         name = ",".join(f"{key}={value}" for key, value in self.point.trained.items()) or "as_the_recipe_says"
         return RunFolder(self.folder / "trained" / "".join(c if c.isalnum() or c in ",=._-" else "_" for c in name))
 
     @property
     def diverged(self) -> Path:
-        """Why the network could not be trained, where its loss did not stay finite."""
+        """The file with the reason if the loss did not stay finite."""
         return self.trained.path / "diverged.txt"
 
     @property
@@ -68,22 +68,22 @@ class Job:
 
     @property
     def file(self) -> Path:
-        """Where the result is kept: another chip's numbers, or another recipe, make another file."""
+        """The result's file; its name depends on the recipe, the values and the chip's constants."""
         recipe = self.recipe
         chip = load_chip(recipe.chip).model_dump_json()
         _check_options(recipe, self.changed)
-        what = json.dumps([self.content, self.point.values, chip], sort_keys=True, default=str)
-        return self.folder / "points" / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.json"
+        identity = json.dumps([self.content, self.point.values, chip], sort_keys=True, default=str)
+        return self.folder / "points" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
 
 
 def _check_options(recipe: Recipe, changed: Values) -> None:
-    """Raises InputError for a value that an option of compiling does not have."""
+    """Raises InputError for an invalid value of a compile option."""
     options: Any = changed
     replace(options_of(recipe), **options)
 
 
 def train(job: Job) -> None:
-    """Train a point's network, or go on where that was interrupted; one whose loss is not finite says so in a file."""
+    """Train a point's network, or resume it; writes a file with the reason if the loss is not finite."""
     recipe, folder = job.recipe, job.trained
     make_folder(folder.path)
     try:
@@ -93,12 +93,12 @@ def train(job: Job) -> None:
 
 
 def measure(job: Job) -> None:
-    """Compile, simulate and profile a point and keep what came out; where that cannot be done, the reason."""
+    """Compile, simulate and profile a point; stores the results, or the reason of a failure."""
     try:
-        found = _measured(job)
+        results = _measured(job)
     except InputError as error:
-        found = {"error": str(error)}
-    write_text(job.file, json.dumps({"values": job.point.values, **found}, indent=2) + "\n")
+        results = {"error": str(error)}
+    write_text(job.file, json.dumps({"values": job.point.values, **results}, indent=2) + "\n")
 
 
 def _measured(job: Job) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _measured(job: Job) -> dict[str, Any]:
         raise InputError(job.diverged.read_text(encoding="utf-8").strip())
     recipe = job.recipe
     method, chip = load_trained(job.trained.network), load_chip(recipe.chip)
-    program = compile_recipe(recipe, network_to_nir(method.spiking_network), job.where, **job.changed)
+    program = compile_recipe(recipe, network_to_nir(method.spiking_network), job.context, **job.changed)
     data = stages.dataset_of(recipe)
     x = method.encode(data.x_test)
     result = simulate(program, x, "emulator", record="layers", threads=1)

@@ -1,4 +1,4 @@
-"""`spikeport sweep`: the points of a grid."""
+"""`spikeport sweep`: the table of points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import Sweep
 
 
 def show_sweep(sweep: Sweep, console: Console) -> None:
-    """A row a point; a star where no other has more accuracy for less energy."""
+    """Print one row per point; a star marks the Pareto front."""
     keys = list(sweep.grid.axes)
     table = Table(*keys, "accuracy", "energy (estimate)", "latency (estimate)", "cores", "")
     for number, row in enumerate(sweep.rows):
@@ -24,8 +24,8 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
             continue
         star = "*" if number in sweep.front else "" if row["fits"] else "does not fit"
         energy, latency = (
-            Estimate(*(row[f"{name}_{unit}"] for name in (f"{what}_low", what, f"{what}_high")))
-            for what, unit in (("energy", "j"), ("latency", "s"))
+            Estimate(*(row[f"{name}_{unit}"] for name in (f"{quantity}_low", quantity, f"{quantity}_high")))
+            for quantity, unit in (("energy", "j"), ("latency", "s"))
         )
         costs = estimate(energy, "J"), estimate(latency, "s")
         table.add_row(*named, percent(row["accuracy"]), *costs, str(row["cores"]), star)
@@ -34,4 +34,4 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
         if "error" in row:
             point = ", ".join(f"{key}={value}" for key, value in row["values"].items())
             say(console, f"{point}: {row['error']}")
-    say(console, "*: no other point has as much accuracy for less energy")
+    say(console, "*: no other point reaches this accuracy with less energy")

@@ -1,7 +1,7 @@
-"""A sweep: what is missing is trained and measured by worker processes, then put into tables and a picture.
+"""A sweep: worker processes train and measure missing points; writes tables and a plot.
 
 DIR/trained/KEY=VALUE/   a network for every combination of the keys that change the training
-DIR/points/              a file for every point that is done: a sweep that was ended goes on, one that grows keeps them
+DIR/points/              a file for every finished point; an interrupted or extended sweep reuses them
 DIR/sweep.json, sweep.csv, pareto.svg
 """
 
@@ -34,14 +34,14 @@ from .point import Job, measure, train
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep found: a row a point, in the order of the grid; front: those that no other beats in both."""
+    """Results of a sweep: one row per point, in grid order; front: indices of the Pareto front."""
 
     recipe: str
     grid: Grid
     rows: list[dict[str, Any]]
     front: list[int]
 
-    def parts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything in plain values."""
         axes = {key: list(values) for key, values in self.grid.axes.items()}
         return {
@@ -65,28 +65,28 @@ class Sweep:
 def run_sweep(
     recipe: Path, grid: Grid, folder: Path, workers: int = 1, cluster: str | None = None, progress: Done | None = None
 ) -> Sweep:
-    """Train and measure what is not there yet; raises InputError for a key's value that the recipe cannot have.
+    """Train and measure missing points; raises InputError for an invalid value of a key.
 
-    cluster: address of a dask scheduler, whose workers see the folder and the data set as this process does.
+    cluster: address of a dask scheduler, whose workers can access the folder and the data set.
     """
     content = read_recipe(recipe)
     name = checked_recipe(content, recipe).name
     jobs = [Job(point, content, str(recipe), folder.resolve()) for point in grid.points]
-    # says what is wrong with a value before anything is written
+    # raises for an invalid value before anything is written
     files = [job.file for job in jobs]
     with locked_folder(folder):
-        _begin(folder, recipe)
+        _claim(folder, recipe)
         _run(jobs, files, workers, cluster, progress)
         rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-        found = Sweep(name, grid, rows, front(rows))
-        write_text(folder / "sweep.json", json.dumps(found.parts(), indent=2) + "\n")
-        write_text(folder / "sweep.csv", found.table())
-        write_text(folder / "pareto.svg", str(pareto_picture(found.recipe, rows, found.front)) + "\n")
-    return found
+        sweep = Sweep(name, grid, rows, front(rows))
+        write_text(folder / "sweep.json", json.dumps(sweep.to_dict(), indent=2) + "\n")
+        write_text(folder / "sweep.csv", sweep.table())
+        write_text(folder / "pareto.svg", str(pareto_picture(sweep.recipe, rows, sweep.front)) + "\n")
+    return sweep
 
 
 def _run(jobs: list[Job], files: list[Path], workers: int, cluster: str | None, progress: Done | None) -> None:
-    """Train and measure the points whose files are not there."""
+    """Train and measure the points without a file."""
     networks = list({job.trained.path: job for job in jobs}.values())
 
     def untrained() -> list[Job]:
@@ -107,13 +107,13 @@ def _run(jobs: list[Job], files: list[Path], workers: int, cluster: str | None, 
             run_until_done(missing, partial(_all, parallel, work, advance), str)
 
 
-def _begin(folder: Path, recipe: Path) -> None:
-    """Keep the recipe in the folder; raises InputError if it holds a run or another recipe's sweep."""
-    held = holds_training(folder)
-    if held is not None:
-        raise InputError(f"{folder}: holds a run ({held.name}); choose another --out")
-    kept = RunFolder(folder).recipe
-    if kept.is_file() and kept.read_bytes() != recipe.read_bytes():
+def _claim(folder: Path, recipe: Path) -> None:
+    """Store the recipe in the folder; raises InputError if it holds a run or another recipe's sweep."""
+    trace = holds_training(folder)
+    if trace is not None:
+        raise InputError(f"{folder}: holds a run ({trace.name}); choose another --out")
+    stored = RunFolder(folder).recipe
+    if stored.is_file() and stored.read_bytes() != recipe.read_bytes():
         raise InputError(
             f"{folder}: holds a sweep of another recipe, or of this one before it changed; choose another --out"
         )

@@ -13,7 +13,7 @@ from report_runs import make_summary
 
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.verdict import Outcome
-from spikeport.results.ann_comparison import Row
+from spikeport.results.ann_comparison import ComparisonRow
 from spikeport.summary import parse_summary
 
 
@@ -28,12 +28,12 @@ def page() -> Any:
     return module
 
 
-def row(title: str, precision: str, outcome: Outcome, batch: int = 1) -> Row:
+def row(title: str, precision: str, outcome: Outcome, batch: int = 1) -> ComparisonRow:
     one = Estimate(1e-6, 2e-6, 4e-6)
-    return Row(title, precision, batch, 0.9, 100.0, one, one, 4e-12, outcome, None)
+    return ComparisonRow(title, precision, batch, 0.9, 100.0, one, one, 4e-12, outcome, None)
 
 
-def contest(page: Any, chip: str, *rows: Row) -> Any:
+def contest(page: Any, chip: str, *rows: ComparisonRow) -> Any:
     return page.Contest("digits", "bptt", chip, parse_summary(make_summary(), "made up"), None, list(rows))
 
 

@@ -1,4 +1,4 @@
-"""spikeport doctor: what works, what is left out, what is broken and the way out."""
+"""spikeport doctor: what works, what is left out, what is broken and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from spikeport import doctor
-from spikeport.doctor import Doctor, Finding, examine
+from spikeport.doctor import Doctor, Finding, run_checks
 
 
 def test_a_sound_installation_is_healthy() -> None:
-    found = {finding.name: finding for finding in examine().findings}
+    found = {finding.name: finding for finding in run_checks().findings}
     assert found["backend emulator"].state == "works"
     assert found["backend lava"].state == ("works" if sys.version_info[:2] == (3, 10) else "left out")
     assert found["torch"].state == "works"
@@ -49,7 +49,7 @@ def test_a_cache_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch,
     assert finding.state == "broken" and "NUMBA_CACHE_DIR" in finding.remedy
 
 
-def test_the_way_out_is_shown() -> None:
+def test_the_fix_is_shown() -> None:
     shown = repr(Doctor((Finding("a [b]", "broken", "why", "do this"),)))
     assert "a [b]: do this" in shown and "broken" in shown
     assert not Doctor((Finding("a", "broken", ""),)).healthy and Doctor((Finding("a", "left out", ""),)).healthy

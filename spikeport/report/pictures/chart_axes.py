@@ -1,4 +1,4 @@
-"""Charts as wide as the page lets them be: places along x are shares of the width, so text keeps its size."""
+"""Charts as wide as the page: x coordinates are shares of the width, so text keeps its size."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ TRACK = 22.0
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers to shares of the width, from `first` to `last` (their logarithms, if logarithmic), and labelled ticks."""
+    """Maps numbers to shares of the width, from `first` to `last` (logarithms if logarithmic); labelled ticks."""
 
     first: float
     last: float
     ticks: tuple[tuple[float, str], ...]
     logarithmic: bool = False
 
-    def place(self, value: float) -> float:
-        """The share of the width at which a value stands; what lies outside is put at the edge."""
+    def position(self, value: float) -> float:
+        """The share of the width of a value, clamped to the edges."""
         if self.logarithmic:
             value = math.log10(value) if value > 0 else self.first
         return min(1.0, max(0.0, (value - self.first) / (self.last - self.first)))
 
     def x(self, value: float) -> str:
         """The same as an SVG length."""
-        return length(self.place(value))
+        return length(self.position(value))
 
 
-def linear(top: float, unit: str, wanted: int = 4) -> Scale:
+def linear(top: float, unit: str, count: int = 4) -> Scale:
     """From zero to at least `top`, in round numbers."""
-    ticks = round_ticks(top, wanted)
+    ticks = round_ticks(top, count)
     return Scale(0.0, ticks[-1], tuple((tick, si(tick, unit) if unit else plain(tick)) for tick in ticks))
 
 
@@ -47,12 +47,12 @@ def logarithmic(values: Iterable[float], unit: str, labels: int = 5) -> Scale:
     first = math.floor(math.log10(min(positive, default=1e-6)) + 1e-9)
     last = max(first + 1, math.ceil(math.log10(max(positive, default=1e-5)) - 1e-9))
     every = -(-(last - first) // (labels - 1))
-    said = tuple((10.0**e, si(10.0**e, unit, 1) if unit else plain(10.0**e)) for e in range(first, last + 1, every))
-    return Scale(first, last, said, True)
+    ticks = tuple((10.0**e, si(10.0**e, unit, 1) if unit else plain(10.0**e)) for e in range(first, last + 1, every))
+    return Scale(first, last, ticks, True)
 
 
 def shares(low: float) -> Scale:
-    """From a round share at or below `low` to all."""
+    """From a round share at or below `low` to 100 %."""
     first = next(s for s in (0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.0) if s <= low or s == 0.0)
     middle = (first + 1) / 2
     ticks = ((s, percent(s, 0 if (100 * s).is_integer() else 1)) for s in (first, middle, 1.0))
@@ -65,7 +65,7 @@ def length(share: float) -> str:
 
 
 def chart(label: str, height: float, children: Iterable[Markup], class_: str = "fluid") -> Markup:
-    """A chart as a whole, with the sentence that a screen reader says for it."""
+    """A complete chart; label: for screen readers."""
     return element("svg", *children, width="100%", height=height, role="img", aria_label=label, class_=class_)
 
 
@@ -73,7 +73,7 @@ def axis(scale: Scale, bands: Sequence[tuple[float, float]], y: float) -> list[M
     """Grid lines through the bands (top, bottom) only, so that they cross no text; labels below y."""
     marks: list[Markup] = []
     for value, label in scale.ticks:
-        share = scale.place(value)
+        share = scale.position(value)
         x = length(share)
         marks += [line(x, top, x, bottom, "grid") for top, bottom in bands]
         anchor = "start" if share < 0.04 else "end" if share > 0.96 else "middle"
@@ -90,7 +90,7 @@ def span(scale: Scale, low: float, typical: float, high: float, y: float, style:
 
 
 def heading(y: float, name: str, detail: str, value: str, bounds: str) -> list[Markup]:
-    """What stands above a track: name and detail at the left, value and bounds at the right."""
+    """The text above a track: name and detail at the left, value and bounds at the right."""
     return [
         element(
             "text", element("tspan", name, class_="strong"), element("tspan", f"  {detail}" if detail else "",
@@ -104,5 +104,5 @@ def heading(y: float, name: str, detail: str, value: str, bounds: str) -> list[M
 
 
 def track(y: float, height: float = TRACK) -> Markup:
-    """The ground a row's marks stand on."""
+    """The background of a row's marks."""
     return rectangle(0, y, "100%", height, "track", 3)

@@ -1,4 +1,4 @@
-"""Accuracy, energy by layer, and cost beside the ANN: rows of words with a track below each."""
+"""Charts of accuracy, energy by layer, and cost compared with the ANN: text rows with a track below each."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _ROW, _FOOT = 56.0, 22.0
 
 
 @dataclass(frozen=True)
-class Competitor:
-    """One line of chip beside ANN; value: its energy or its latency."""
+class CostRow:
+    """The chip or one device; value: its energy or latency."""
 
     title: str
     detail: str
@@ -29,7 +29,7 @@ class Competitor:
 
 
 def wilson(share: float, samples: int) -> tuple[float, float]:
-    """95 % interval of a share seen on `samples` samples (Wilson's score interval)."""
+    """95 % interval of a share measured on `samples` samples (Wilson's score interval)."""
     z = 1.959964
     square = z * z / samples
     middle = (share + square / 2) / (1 + square)
@@ -38,7 +38,7 @@ def wilson(share: float, samples: int) -> tuple[float, float]:
 
 
 def interval(share: float | None, samples: int) -> str:
-    """The 95 % interval in words; empty where there is none."""
+    """The 95 % interval in words; empty if there is none."""
     if share is None or not samples:
         return ""
     low, high = wilson(share, samples)
@@ -46,7 +46,7 @@ def interval(share: float | None, samples: int) -> str:
 
 
 def answers(accuracy: Accuracies) -> list[tuple[str, str, float | None, bool]]:
-    """The four networks: name, number format, share answered right, whether it is the chip's."""
+    """The four networks: name, number format, accuracy, whether it is the spiking one."""
     return [
         ("Spiking network", "chip integers", accuracy.fixed, True),
         ("Spiking network", "float", accuracy.float, True),
@@ -56,34 +56,34 @@ def answers(accuracy: Accuracies) -> list[tuple[str, str, float | None, bool]]:
 
 
 def accuracy_picture(accuracy: Accuracies, samples: int) -> Markup:
-    """Four dots with the interval that the number of test samples leaves; the axis need not begin at 0."""
+    """Four dots with 95 % intervals; the axis need not start at 0."""
     rows = answers(accuracy)
     bounds = [wilson(share, samples) if share is not None and samples else (share or 0.0,) * 2 for *_, share, _ in rows]
     scale = shares(min((low for (low, _), row in zip(bounds, rows, strict=True) if row[2] is not None), default=0.0))
     marks, bands, words = [], [], []
     for index, ((name, detail, share, chip), (low, high)) in enumerate(zip(rows, bounds, strict=True)):
         y = _ROW * index
-        said = percent(share)
-        marks += heading(y + 14, name, detail, said, interval(share, samples))
+        value = percent(share)
+        marks += heading(y + 14, name, detail, value, interval(share, samples))
         if share is not None:
             marks += span(scale, low, share, high, y + 22 + TRACK / 2, "chip" if chip else "ann")
         bands.append((y + 22, y + 22 + TRACK))
-        words.append(f"{name}, {detail}: {said}")
+        words.append(f"{name}, {detail}: {value}")
     bottom = _ROW * len(rows) - 6
     label = f"Accuracy with 95 % intervals: {'; '.join(words)}."
     return chart(label, bottom + _FOOT, [*_tracks(bands), *axis(scale, bands, bottom), *marks])
 
 
 def energy_picture(layers: Sequence[Layer]) -> Markup:
-    """Dynamic energy of every layer, typical value as bar from zero, range as line."""
+    """Dynamic energy of every layer, typical values as bars from zero, ranges as lines."""
     scale = linear(max((layer.energy.high for layer in layers), default=0.0), "J")
     marks, bands, words = [], [], []
     for index, layer in enumerate(layers):
         y, energy = _ROW * index, layer.energy
         top, middle = y + 22, y + 22 + TRACK / 2
-        said = si(energy.typical, "J"), si_range(energy.low, energy.high, "J")
+        values = si(energy.typical, "J"), si_range(energy.low, energy.high, "J")
         marks += [
-            *heading(y + 14, clip(layer.name, 22), "", *said),
+            *heading(y + 14, clip(layer.name, 22), "", *values),
             rectangle(0, top + 4, scale.x(energy.typical), TRACK - 8, "bar chip", 2),
             line(scale.x(energy.low), middle, scale.x(energy.high), middle, "whisker"),
             *(line(x, middle - 5, x, middle + 5, "whisker") for x in (scale.x(energy.low), scale.x(energy.high))),
@@ -95,28 +95,27 @@ def energy_picture(layers: Sequence[Layer]) -> Markup:
     return chart(label, bottom + _FOOT, [*_tracks(bands), *axis(scale, bands, bottom), *marks])
 
 
-def contest_picture(what: str, unit: str, rows: Sequence[Competitor]) -> Markup:
+def cost_picture(quantity: str, unit: str, rows: Sequence[CostRow]) -> Markup:
     """Energy or latency of one inference on a logarithmic axis; the band is the chip's range, through every row."""
     scale = logarithmic((v for row in rows for v in (row.value.low, row.value.typical, row.value.high)), unit)
     bottom = _ROW * len(rows) - 6
     marks, bands = [], []
     for index, row in enumerate(rows):
         y, value = _ROW * index, row.value
-        said = si(value.typical, unit), si_range(value.low, value.high, unit)
-        marks += heading(y + 14, clip(short_title(row.title), 34), row.detail, said[0], "")
-        # a logarithmic axis has no place for nothing
+        marks += heading(y + 14, clip(short_title(row.title), 34), row.detail, si(value.typical, unit), "")
+        # a logarithmic axis cannot show zero
         if value.high > 0:
             style = "chip" if row.chip else "ann"
             marks += span(scale, value.low, value.typical, value.high, y + 22 + TRACK / 2, style)
         bands.append((y + 22, y + 22 + TRACK))
-    reach = [
-        rectangle(scale.x(row.value.low), 22, length(scale.place(row.value.high) - scale.place(row.value.low)),
+    chip_band = [
+        rectangle(scale.x(row.value.low), 22, length(scale.position(row.value.high) - scale.position(row.value.low)),
                   bottom - 22, "band")
         for row in rows if row.chip and row.value.high > 0
     ]  # fmt: skip
     words = "; ".join(f"{row.title}, {row.detail}: {estimate(row.value, unit)}" for row in rows)
-    label = f"Estimated {what} of one inference, logarithmic axis: {words}."
-    return chart(label, bottom + _FOOT, [*_tracks(bands), *reach, *axis(scale, bands, bottom), *marks])
+    label = f"Estimated {quantity} of one inference, logarithmic axis: {words}."
+    return chart(label, bottom + _FOOT, [*_tracks(bands), *chip_band, *axis(scale, bands, bottom), *marks])
 
 
 def _tracks(bands: Sequence[tuple[float, float]]) -> list[Markup]:
@@ -124,6 +123,6 @@ def _tracks(bands: Sequence[tuple[float, float]]) -> list[Markup]:
 
 
 def key(style: str) -> Markup:
-    """The mark of a side, for the words beside it."""
+    """The mark of chip or ANN, for the legend."""
     marks = [line(3, 9, 31, 9, f"span {style}"), dot(17, 9, 5.5, f"point {style}")]
     return element("svg", *marks, width=36, height=18, aria_hidden="true")

@@ -1,4 +1,4 @@
-"""The mesh of a chip's cores as heat maps: how full each core is, of which limit, with which layer, how busy."""
+"""Heat maps of a chip's mesh of cores: use of the nearest limit, of every limit, and busy time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CELL, _SMALL, _MOST_CHIPS = 30.0, 11.0, 6
 
 @dataclass(frozen=True)
 class Mesh:
-    """One heat map with its title and what stands below it."""
+    """One heat map with its title and the detail below it."""
 
     title: str
     detail: str
@@ -26,29 +26,29 @@ class Mesh:
 
 
 def in_order(mapping: Mapping) -> CoreMap:
-    """Cores as the layers follow each other, row by row: for a summary that counts cores and gives them no place."""
+    """Cores row by row in the order of the layers, for a summary that has no positions of cores."""
     columns = max(1, math.ceil(math.sqrt(2 * mapping.cores_per_chip)))
     rows = max(1, math.ceil(mapping.cores_per_chip / columns))
     cores: list[PlacedCore] = []
     for layer in mapping.layers:
         for _ in range(layer.cores):
-            chip, place = divmod(len(cores), max(1, mapping.cores_per_chip))
-            # what lies on chips that are not drawn is counted in the table
+            chip, index = divmod(len(cores), max(1, mapping.cores_per_chip))
+            # cores on chips that are not drawn are counted in the table
             if chip >= _MOST_CHIPS:
                 break
-            y, x = divmod(place, columns)
-            held = {layer.name: layer.neurons_per_core}
-            cores.append(PlacedCore(chip=chip, x=x, y=y, layers=held, fill={layer.limit: layer.fill}))
+            y, x = divmod(index, columns)
+            neurons = {layer.name: layer.neurons_per_core}
+            cores.append(PlacedCore(chip=chip, x=x, y=y, layers=neurons, fill={layer.limit: layer.fill}))
     return CoreMap(columns=columns, rows=rows, cores_per_router=1, cores=tuple(cores))
 
 
 def core_meshes(mapping: Mapping, placed: CoreMap | None) -> list[Mesh]:
     """A map for each of the first chips: how full each core is, with the numbers of its layers."""
-    found = placed or in_order(mapping)
+    core_map = placed or in_order(mapping)
     numbers = {layer.name: index for index, layer in enumerate(mapping.layers, start=1)}
     meshes = []
-    for chip in sorted({core.chip for core in found.cores})[:_MOST_CHIPS]:
-        here = [core for core in found.cores if core.chip == chip]
+    for chip in sorted({core.chip for core in core_map.cores})[:_MOST_CHIPS]:
+        here = [core for core in core_map.cores if core.chip == chip]
         fullest = max(core.fullest for core in here)
         label = (
             f"Heat map of chip {chip + 1}: {plural(len(here), 'core')} used, the fullest to {percent(fullest, 0)} of "
@@ -56,50 +56,50 @@ def core_meshes(mapping: Mapping, placed: CoreMap | None) -> list[Mesh]:
         )
         values = [core.fullest for core in here]
         words = [_words([numbers[name] for name in core.layers if name in numbers]) for core in here]
-        meshes.append(Mesh(f"Chip {chip + 1}", "", _mesh(found, here, values, words, _CELL, label)))
+        meshes.append(Mesh(f"Chip {chip + 1}", "", _mesh(core_map, here, values, words, _CELL, label)))
     return meshes
 
 
-def limit_meshes(found: CoreMap) -> list[Mesh]:
+def limit_meshes(core_map: CoreMap) -> list[Mesh]:
     """Small maps of the first chip, one for each limit that is used, and one of how busy each core is."""
-    chip = min((core.chip for core in found.cores), default=0)
-    places = [index for index, core in enumerate(found.cores) if core.chip == chip]
-    here = [found.cores[index] for index in places]
+    chip = min((core.chip for core in core_map.cores), default=0)
+    indices = [index for index, core in enumerate(core_map.cores) if core.chip == chip]
+    here = [core_map.cores[index] for index in indices]
     meshes = []
-    for limit in found.limits:
+    for limit in core_map.limits:
         values = [core.fill.get(limit, 0.0) for core in here]
-        meshes.append(_small(found, here, values, limit.capitalize(), f"{percent(max(values), 0)} at most"))
-    if any(found.busy):
-        values = [found.busy[index] for index in places]
-        meshes.append(_small(found, here, values, "Busy time", "of the busiest core's, estimate"))
+        meshes.append(_small(core_map, here, values, limit.capitalize(), f"{percent(max(values), 0)} at most"))
+    if any(core_map.busy):
+        values = [core_map.busy[index] for index in indices]
+        meshes.append(_small(core_map, here, values, "Busy time", "of the busiest core's, estimate"))
     return meshes
 
 
-def _small(found: CoreMap, here: Sequence[PlacedCore], values: Sequence[float], title: str, detail: str) -> Mesh:
+def _small(core_map: CoreMap, here: Sequence[PlacedCore], values: Sequence[float], title: str, detail: str) -> Mesh:
     label = f"Heat map of the cores of one chip: {title}, {detail}."
-    return Mesh(title, detail, _mesh(found, here, values, None, _SMALL, label))
+    return Mesh(title, detail, _mesh(core_map, here, values, None, _SMALL, label))
 
 
 def _mesh(
-    found: CoreMap, here: Sequence[PlacedCore], values: Sequence[float], words: Sequence[str] | None, cell: float,
+    core_map: CoreMap, here: Sequence[PlacedCore], values: Sequence[float], words: Sequence[str] | None, cell: float,
     label: str,
 ) -> Markup:  # fmt: skip
-    across = math.ceil(math.sqrt(found.cores_per_router))
-    down = math.ceil(found.cores_per_router / across)
+    across = math.ceil(math.sqrt(core_map.cores_per_router))
+    down = math.ceil(core_map.cores_per_router / across)
     space = cell * 0.1
-    wide, high = found.columns * across * cell, found.rows * down * cell
-    taken: dict[tuple[int, int], int] = {}
+    wide, high = core_map.columns * across * cell, core_map.rows * down * cell
+    drawn: dict[tuple[int, int], int] = {}
     marks = [
         rectangle(x * cell + space / 2, y * cell + space / 2, cell - space, cell - space, "core free", 2)
-        for y in range(found.rows * down) for x in range(found.columns * across)
-        if y % down * across + x % across < found.cores_per_router
+        for y in range(core_map.rows * down) for x in range(core_map.columns * across)
+        if y % down * across + x % across < core_map.cores_per_router
     ]  # fmt: skip
     for index, core in enumerate(here):
-        # cores of one router share its place
-        place = taken.get((core.x, core.y), 0)
-        taken[core.x, core.y] = place + 1
-        left = (core.x * across + place % across) * cell + space / 2
-        top = (core.y * down + place // across) * cell + space / 2
+        # cores of one router share its cell
+        slot = drawn.get((core.x, core.y), 0)
+        drawn[core.x, core.y] = slot + 1
+        left = (core.x * across + slot % across) * cell + space / 2
+        top = (core.y * down + slot // across) * cell + space / 2
         marks += _heat(left, top, cell - space, cell - space, values[index], 2)
         if words is not None:
             marks.append(text(left + (cell - space) / 2, top + (cell - space) / 2 + 4, words[index], "small", "middle"))
@@ -117,7 +117,7 @@ def _heat(x: float, y: float, width: Length, height: float, value: float, radius
 
 
 def strength(value: float) -> str:
-    """A share as the opacity of the heat's colour; what is in use is never invisible."""
+    """A share as opacity; a core in use is never invisible."""
     return f"{0.08 + 0.92 * min(1.0, value):.2f}"
 
 
@@ -128,7 +128,7 @@ def _words(numbers: Sequence[int]) -> str:
 
 
 def heat_key() -> Markup:
-    """The colours from empty to full."""
+    """The colour scale from empty to full."""
     steps = 24
     marks = [
         element("rect", x=34 + 6 * i, y=2, width=6.3, height=12, class_="heat", fill_opacity=strength(i / (steps - 1)))

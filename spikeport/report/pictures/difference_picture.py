@@ -1,4 +1,4 @@
-"""Float against fixed point, drawn: what share of each layer's spikes differs, and the step at which it begins."""
+"""Drawing of the differences between float and fixed point: share per layer, and first step that differs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STYLE = (
     "--chip:#62b8ee;--ann:#f0a561}}"
     "text{fill:var(--ink);white-space:pre}.soft{fill:var(--soft)}.small{font-size:11px}.paper{fill:var(--paper)}"
     ".grid{stroke:var(--grid)}.bar{fill:var(--chip)}.strip{stroke:var(--grid);stroke-width:6;stroke-linecap:round}"
-    ".alike{stroke:var(--chip);stroke-width:6;stroke-linecap:round}.point{fill:var(--ann)}"
+    ".same{stroke:var(--chip);stroke-width:6;stroke-linecap:round}.point{fill:var(--ann)}"
 )
 _HEAD, _ROW, _FOOT, _EDGE = 34.0, 34.0, 30.0, 14.0
 _BARS, _BAR_WIDTH = 150.0, 210.0
@@ -24,7 +24,7 @@ _STEPS, _STEPS_WIDTH = 470.0, 226.0
 
 
 def difference_picture(report: DiffReport) -> Markup:
-    """One row a layer: the share of differing spikes as a bar, and where the two part on a line of steps."""
+    """One row per layer: the share of differing spikes as a bar, and the first difference on a line of steps."""
     bottom = _HEAD + _ROW * len(report.layers)
     ticks = round_ticks(max((layer.share for layer in report.layers), default=0.0), 3)
     if ticks == [0.0, 1.0]:
@@ -33,7 +33,7 @@ def difference_picture(report: DiffReport) -> Markup:
     children = [
         rectangle(0, 0, WIDTH, bottom + _FOOT, "paper"),
         text(_BARS, 20, "spikes that differ", "soft"),
-        text(_STEPS, 20, "steps alike before the first difference", "soft"),
+        text(_STEPS, 20, "identical steps before the first difference", "soft"),
     ]
     for tick in ticks:
         x = _BARS + _BAR_WIDTH * tick / ticks[-1]
@@ -49,8 +49,8 @@ def difference_picture(report: DiffReport) -> Markup:
         children += _row(layer, _HEAD + _ROW * (index + 0.5), ticks[-1], report.steps)
     words = "; ".join(_words(layer) for layer in report.layers)
     return standalone(
-        f"Float against fixed point on {report.chip}, {report.samples} samples: {words}.", bottom + _FOOT, children,
-        _STYLE,
+        f"Float compared with fixed point on {report.chip}, {report.samples} samples: {words}.",
+        bottom + _FOOT, children, _STYLE,
     )  # fmt: skip
 
 
@@ -63,15 +63,15 @@ def _row(layer: LayerDifference, y: float, top: float, steps: int) -> list[Marku
         line(_STEPS, y, end, y, "strip"),
     ]
     if layer.first is None:
-        return [*marks, line(_STEPS, y, end, y, "alike")]
+        return [*marks, line(_STEPS, y, end, y, "same")]
     x = _STEPS + _STEPS_WIDTH * layer.first.step / steps
     label = text(x + 9, y - 7, f"step {plain(layer.first.step)}", "small")
     if x > end - 60:
         label = text(x - 9, y - 7, f"step {plain(layer.first.step)}", "small", "end")
-    return [*marks, line(_STEPS, y, x, y, "alike"), dot(x, y, 5.5, "point"), label]
+    return [*marks, line(_STEPS, y, x, y, "same"), dot(x, y, 5.5, "point"), label]
 
 
 def _words(layer: LayerDifference) -> str:
     if layer.first is None:
-        return f"{layer.name} all alike"
+        return f"{layer.name} identical"
     return f"{layer.name} {percent(layer.share, 3)} differ, from step {layer.first.step} on"

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from .svg import dot, element, rectangle
 
 GLYPH = 96.0
-"""Height of the place a glyph is drawn in."""
+"""Height of the area a glyph is drawn in."""
 _MOST_DOTS, _MOST_MAPS = 12, 7
 
 
@@ -28,16 +28,16 @@ def _dots(neurons: int, x: float, y: float, style: str) -> Markup:
     shown = neurons if whole else _MOST_DOTS - 2
     pitch = min(14.0, (GLYPH - 14) / (shown if whole else _MOST_DOTS))
     radius = min(5.0, pitch * 0.4)
-    places = shown if whole else _MOST_DOTS
-    first = y - pitch * (places - 1) / 2
-    half = places / 2
-    marks = [rectangle(x - 13, first - pitch / 2 - 5, 26, pitch * places + 10, style, 13)]
-    for index in range(places):
+    rows = shown if whole else _MOST_DOTS
+    first = y - pitch * (rows - 1) / 2
+    half = rows / 2
+    marks = [rectangle(x - 13, first - pitch / 2 - 5, 26, pitch * rows + 10, style, 13)]
+    for index in range(rows):
         at = first + pitch * index
         if whole or abs(index + 0.5 - half) > 1:
             marks.append(dot(x, at, radius, "neuron"))
         else:
-            # what is left out in the middle
+            # an ellipsis in the middle
             marks += [dot(x, at + shift, 1.1, "left-out") for shift in (-pitch * 0.28, pitch * 0.28)]
     return element("g", *marks)
 

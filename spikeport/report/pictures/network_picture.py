@@ -17,8 +17,8 @@ from .svg import clip, element, number, path, picture, text
 
 _BOX, _GAP, _MARGIN, _LANE = 112.0, 124.0, 8.0, 26.0
 _HEIGHT = GLYPH + 56.0
-# above a node's middle, where straight arrows come and go
-_BESIDE = 18.0
+# distance above a node's middle, where straight arrows start and end
+_SIDE_OFFSET = 18.0
 _ARROWHEAD = element(
     "defs",
     element(
@@ -32,7 +32,7 @@ _ARROWHEAD = element(
 
 @dataclass(frozen=True)
 class Box:
-    """A node's place: its left edge and the top of its glyph."""
+    """A node's position: its left edge and the top of its glyph."""
 
     node: Node
     column: int
@@ -41,34 +41,34 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """Where arrows come and go."""
+        """The height at which arrows start and end."""
         return self.y + GLYPH / 2
 
 
 def columns(network: Network) -> dict[str, int]:
-    """Each node's column: one more than its farthest source, edges that close a loop left aside."""
+    """Each node's column: one more than its farthest source, ignoring edges that close a loop."""
     incoming: dict[str, list[str]] = defaultdict(list)
     for edge in network.edges:
         incoming[edge.target].append(edge.source)
-    found: dict[str, int] = {}
+    column_of: dict[str, int] = {}
     # nodes come in the order of computation, so an edge from a later node (or from itself) closes a loop
     for node in network.nodes:
-        found[node.name] = max((found[s] + 1 for s in incoming[node.name] if s in found), default=0)
-    return found
+        column_of[node.name] = max((column_of[s] + 1 for s in incoming[node.name] if s in column_of), default=0)
+    return column_of
 
 
 def lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
-    """A lane for each span of columns, so that no two in a lane overlap; the shortest lie nearest."""
-    taken: list[list[tuple[int, int]]] = []
-    found = [0] * len(spans)
+    """A lane for each span of columns, so that no two in a lane overlap; the shortest are nearest."""
+    occupied: list[list[tuple[int, int]]] = []
+    lane_of = [0] * len(spans)
     for index in sorted(range(len(spans)), key=lambda i: (spans[i][1] - spans[i][0], i)):
         low, high = spans[index]
-        lane = next((i for i, row in enumerate(taken) if all(high <= a or low >= b for a, b in row)), len(taken))
-        if lane == len(taken):
-            taken.append([])
-        taken[lane].append((low, high))
-        found[index] = lane
-    return found
+        lane = next((i for i, row in enumerate(occupied) if all(high <= a or low >= b for a, b in row)), len(occupied))
+        if lane == len(occupied):
+            occupied.append([])
+        occupied[lane].append((low, high))
+        lane_of[index] = lane
+    return lane_of
 
 
 def network_picture(network: Network) -> Markup:
@@ -86,7 +86,7 @@ def network_picture(network: Network) -> Markup:
         spans = [(min(column_of[a], column_of[b]), max(column_of[a], column_of[b], column_of[a] + 1)) for a, b in group]
         lanes_of.update(zip(group, lanes(spans), strict=True))
     top = 6 + _LANE * (1 + max(lanes_of[pair] for pair in above)) if above else 6.0
-    boxes, inner = _place(network, column_of, top)
+    boxes, inner = _layout(network, column_of, top)
     bottom = top + inner + (_LANE * (1 + max(lanes_of[pair] for pair in below)) + 8 if below else 0)
     drawn = [_arrow(boxes[a], boxes[b], pairs[a, b]) for a, b in straight]
     covered = {n for n, box in boxes.items() if any(b.column == box.column and b.y < box.y for b in boxes.values())}
@@ -98,7 +98,7 @@ def network_picture(network: Network) -> Markup:
     return picture(_label(network), bottom, (_ARROWHEAD, *drawn, *map(_box, boxes.values())), width)
 
 
-def _place(network: Network, column_of: dict[str, int], top: float) -> tuple[dict[str, Box], float]:
+def _layout(network: Network, column_of: dict[str, int], top: float) -> tuple[dict[str, Box], float]:
     stacks: dict[int, list[Node]] = defaultdict(list)
     for node in network.nodes:
         stacks[column_of[node.name]].append(node)
@@ -116,12 +116,12 @@ def _box(box: Box) -> Markup:
     node, x, y = box.node, box.x + _BOX / 2, box.y + GLYPH
     role = "input" if node.kind == "input" else "output" if node.output else "hidden"
     neurons = math.prod(node.shape)
-    what = plural(neurons, "channel") if role == "input" else plural(neurons, "neuron")
+    size = plural(neurons, "channel") if role == "input" else plural(neurons, "neuron")
     return element(
         "g",
         glyph(node.shape, x, box.middle, f"node {role}"),
         text(x, y + 14, clip(node.name, 14), "strong", "middle"),
-        text(x, y + 30, clip(shape(node.shape), 16) if len(node.shape) > 1 else what, "soft small", "middle"),
+        text(x, y + 30, clip(shape(node.shape), 16) if len(node.shape) > 1 else size, "soft small", "middle"),
         class_="population",
     )
 
@@ -140,19 +140,19 @@ def _arrow(source: Box, target: Box, edges: list[Edge]) -> Markup:
 
 
 def _over(source: Box, target: Box, edges: list[Edge], rim: float, from_side: bool, to_side: bool) -> Markup:
-    # a shortcut over several columns; from and to a side where another node stands above
+    # a shortcut over several columns; from and to the side of nodes that have another node above
     x0, x1 = source.x + _BOX * 0.62, target.x + _BOX * 0.38
     y0, y1 = source.y - 2, target.y - 2
-    begin, end = "", ""
+    start, end = "", ""
     if from_side:
-        x0, y0 = source.x + _BOX + 8, source.middle - _BESIDE
-        begin = (
+        x0, y0 = source.x + _BOX + 8, source.middle - _SIDE_OFFSET
+        start = (
             f"M{number(x0 - 26)} {number(y0)}H{number(x0 - 8)}Q{number(x0)} {number(y0)} {number(x0)} {number(y0 - 8)}"
         )
     if to_side:
-        x1, y1 = target.x - 10, target.middle - _BESIDE
+        x1, y1 = target.x - 10, target.middle - _SIDE_OFFSET
         end = f"V{number(y1 - 8)}Q{number(x1)} {number(y1)} {number(x1 + 8)} {number(y1)}H{number(x1 + 28)}"
-    return _round(x0, y0, x1, y1, rim, edges, -5, begin, end)
+    return _round(x0, y0, x1, y1, rim, edges, -5, start, end)
 
 
 def _under(source: Box, target: Box, edges: list[Edge], rim: float) -> Markup:
@@ -163,11 +163,11 @@ def _under(source: Box, target: Box, edges: list[Edge], rim: float) -> Markup:
 
 def _round(
     x0: float, y0: float, x1: float, y1: float, rim: float, edges: list[Edge], shift: float,
-    begin: str = "", end: str = "",
+    start: str = "", end: str = "",
 ) -> Markup:  # fmt: skip
     turn = 12.0 if x1 > x0 else -12.0
     d = (
-        f"{begin or f'M{number(x0)} {number(y0)}'}V{number(rim + (8 if rim < y0 else -8))}Q{number(x0)} {number(rim)} "
+        f"{start or f'M{number(x0)} {number(y0)}'}V{number(rim + (8 if rim < y0 else -8))}Q{number(x0)} {number(rim)} "
         f"{number(x0 + turn)} {number(rim)}H{number(x1 - turn)}Q{number(x1)} {number(rim)} {number(x1)} "
         f"{number(rim + (8 if rim < y1 else -8))}{end or f'V{number(y1)}'}"
     )
@@ -176,7 +176,7 @@ def _round(
 
 
 def _line(d: str, edges: list[Edge]) -> Markup:
-    # a line is as thick as its synapses are many, by decades
+    # line width grows with the number of synapses, by decades
     synapses = sum(edge.synapses for edge in edges)
     width = 1 + 0.5 * math.log10(max(1, synapses) / 100) if synapses > 100 else 1.0
     return element("path", d=d, class_="edge", marker_end="url(#arrow)", stroke_width=min(3.5, width))
@@ -199,7 +199,7 @@ def _edge_words(edges: list[Edge]) -> tuple[str, str]:
 
 def _delay_words(edges: list[Edge]) -> str:
     delays = sorted({edge.delay for edge in edges})
-    # one step is what every connection of the chip takes
+    # every connection of the chip takes one step
     return "" if delays == [1] else f"delay {'/'.join(plain(delay) for delay in delays)} steps"
 
 

@@ -1,4 +1,4 @@
-"""The spikes of one sample, a strip a layer over the same steps, beside each what a chosen step looks like."""
+"""The spikes of one sample, one strip per layer over the same steps, with the state at a selected step next to it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .chart_axes import length
 from .raster_state import State, counts_picture, sample_picture, state_picture, totals
 from .svg import element, line, rectangle, text
 
-_MARKS = 120_000  # places drawn at most over all layers: keeps the page small
+_MARKS = 120_000  # cells drawn at most over all layers: keeps the page small
 _MAX_COLUMNS = 600
-_BITS = 4_000_000  # states held at most over all layers
+_BITS = 4_000_000  # states stored at most over all layers
 _MOST_CELLS = 4096  # neurons of a state drawn one by one
 _LEGIBLE = 24  # output neurons that get a row with their number
 
@@ -28,7 +28,7 @@ _LEGIBLE = 24  # output neurons that get a row with their number
 class Strip:
     """One layer: name and size in words, its spikes over the steps, and its state at one step.
 
-    For the page's script: seen, spikes in each column; form, how the state is drawn; packed, what it is drawn from.
+    For the page's script: seen, spikes in each column; form, how the state is drawn; packed, its data.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an output layer is read for: the label, and how many steps at the beginning do not count."""
+    """How an output layer is read: the label, and the number of first steps that do not count."""
 
     label: int
     waiting: int
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Steps:
-    """All strips over the same columns, which stand for `total` steps of the chip."""
+    """All strips over the same columns, which represent `total` steps of the chip."""
 
     strips: list[Strip]
     columns: int
@@ -64,7 +64,7 @@ class Steps:
 def step_pictures(
     raster: Raster, outputs: Sequence[str], steps: int, shapes: Mapping[str, Sequence[int]] | None = None
 ) -> Steps:
-    """Draw one sample's spikes; the last `steps` steps of the first output layer are what is counted."""
+    """Draw one sample's spikes; the last `steps` steps of the first output layer are counted."""
     total = len(raster.input)
     columns = min(total, _MAX_COLUMNS)
     answering = _answering(raster, outputs)
@@ -83,7 +83,7 @@ def step_pictures(
 
 
 def caption(raster: Raster, outputs: Sequence[str], steps: int) -> str:
-    """What the picture shows, winner and label named."""
+    """The caption, with winner and label."""
     name = _answering(raster, outputs)
     shown = f"Test sample {raster.sample}, label {raster.label}"
     total = len(raster.input)
@@ -108,18 +108,18 @@ def _strip(
     legible = answer is not None and neurons <= _LEGIBLE and shown.shape[1] == neurons
     height = 14.0 * neurons if legible else min(160.0, max(40.0, 1.5 * shown.shape[1]))
     state = State.of(grouped(spikes, max(1, min(_MOST_CELLS, _BITS // layers // columns)), columns), shape, neurons)
-    said = f"{plural(int(np.count_nonzero(spikes)), 'spike')} in {plural(total, 'step')}"
-    label = f"Spike raster of {name}, {plural(neurons, 'neuron')}: {said}."
+    summary = f"{plural(int(np.count_nonzero(spikes)), 'spike')} in {plural(total, 'step')}"
+    label = f"Spike raster of {name}, {plural(neurons, 'neuron')}: {summary}."
     drawn, form, packed = state_picture(state, height), state.form, state.packed
     if answer is not None and legible:
         counts = totals(spikes, answer.waiting, columns)
         drawn, form = counts_picture(counts[-1], answer.label, height), "counts"
         packed = ";".join(",".join(map(str, row)) for row in counts.tolist())
     size = plural(neurons, "channel" if name == "input" else "neuron")
-    a_cell = -(-neurons // state.spikes.shape[1])
+    per_cell = -(-neurons // state.spikes.shape[1])
     return Strip(
         name,
-        size if a_cell == 1 else f"{size}, {a_cell} a cell",
+        size if per_cell == 1 else f"{size}, {per_cell} per cell",
         answer is not None,
         _picture(shown, height, label, 0 if answer is None else answer.waiting / total, answer is not None),
         drawn,
@@ -131,14 +131,14 @@ def _strip(
 
 def _by_column(spikes: NDArray[Any], columns: int) -> NDArray[np.int64]:
     """Spikes of all neurons that fall into each drawn column."""
-    a_step = np.count_nonzero(spikes, axis=1).astype(np.int64)
-    return np.add.reduceat(a_step, np.arange(columns) * len(a_step) // columns)
+    per_step = np.count_nonzero(spikes, axis=1).astype(np.int64)
+    return np.add.reduceat(per_step, np.arange(columns) * len(per_step) // columns)
 
 
 def _picture(shown: NDArray[np.bool_], height: float, label: str, waiting: float, output: bool) -> Markup:
     columns, rows = shown.shape
     marks = "".join(f"M{step} {neuron}h.7" for step, neuron in np.argwhere(shown).tolist())
-    # columns and rows are the units, so places are whole numbers, and the strip stretches with the page
+    # columns and rows are the units, so coordinates are whole numbers, and the strip stretches with the page
     inner = element(
         "svg",
         element("rect", class_="cursor", x=columns - 1, y=0, width=1, height=rows),

@@ -1,4 +1,4 @@
-"""One layer at one step: which neurons spike now, which have before; drawn here for the last step, then by the page."""
+"""One layer at one step: neurons that spike now or did before; drawn here for the last step, then by the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SAMPLE = 64.0
 
 @dataclass(frozen=True)
 class State:
-    """Spikes (columns, neurons) and where each neuron stands: maps of width x height, `across` of them in a row."""
+    """Spikes (columns, neurons) and the layout of the neurons: maps of width x height, `across` maps per row."""
 
     spikes: NDArray[np.bool_]
     width: int
@@ -31,7 +31,7 @@ class State:
 
     @classmethod
     def of(cls, spikes: NDArray[np.bool_], shape: Sequence[int] | None, neurons: int) -> State:
-        """Neurons in the layer's own shape where it is an image or feature maps, else in a block."""
+        """Neurons in the layer's own shape if it is an image or feature maps, else in a block."""
         shown = spikes.shape[1]
         if shape is not None and len(shape) >= 2 and math.prod(shape) == shown == neurons and shape[-2] > 1:
             *channels, height, width = shape
@@ -48,34 +48,34 @@ class State:
 
     @property
     def form(self) -> str:
-        """What the page's script needs to place a neuron."""
+        """The layout, for the page's script."""
         return f"maps:{self.spikes.shape[1]}:{self.width}:{self.height}:{self.across}"
 
     @property
     def packed(self) -> str:
-        """Bits of all columns, eight neurons a byte, the lowest bit first; base64."""
+        """Bits of all columns, eight neurons per byte, the lowest bit first; base64."""
         return base64.b64encode(np.packbits(self.spikes, axis=1, bitorder="little").tobytes()).decode()
 
-    def cells(self, chosen: NDArray[np.bool_]) -> str:
-        """A path with a unit stroke for each chosen neuron; drawn half a cell lower it fills the neuron's cell."""
+    def cells(self, selected: NDArray[np.bool_]) -> str:
+        """A path with a unit stroke for each selected neuron; drawn half a cell lower it fills the neuron's cell."""
         area = self.width * self.height
         marks = []
-        for neuron in np.flatnonzero(chosen).tolist():
-            one, place = divmod(neuron, area)
-            x = one % self.across * (self.width + 1) + place % self.width
-            y = one // self.across * (self.height + 1) + place // self.width
+        for neuron in np.flatnonzero(selected).tolist():
+            one, index = divmod(neuron, area)
+            x = one % self.across * (self.width + 1) + index % self.width
+            y = one // self.across * (self.height + 1) + index // self.width
             marks.append(f"M{x} {y}h1")
         return "".join(marks)
 
 
-def _across(maps: int, wanted: float) -> int:
-    """Maps in a row, near what makes the whole about three wide to two high: full rows where that is not far off."""
-    full = [n for n in range(1, maps + 1) if maps % n == 0 and wanted / 1.6 <= n <= 1.6 * wanted]
-    return min(full, key=lambda n: abs(math.log(n / wanted)), default=max(1, min(maps, round(wanted))))
+def _across(maps: int, ideal: float) -> int:
+    """Maps per row, near an aspect ratio of 3:2; full rows if that is not far off."""
+    full = [n for n in range(1, maps + 1) if maps % n == 0 and ideal / 1.6 <= n <= 1.6 * ideal]
+    return min(full, key=lambda n: abs(math.log(n / ideal)), default=max(1, min(maps, round(ideal))))
 
 
 def state_picture(state: State, most: float) -> Markup:
-    """Neurons that spike in the last column, and those that have before, as cells; at most as high as `most`."""
+    """Neurons that spike in the last column, and those that did before, as cells; at most `most` high."""
     wide, high = state.extent
     side = min(WIDTH / wide, max(most, 40.0) / high, 14.0)
     area, maps = state.width * state.height, -(-state.spikes.shape[1] // (state.width * state.height))
@@ -104,11 +104,11 @@ def totals(spikes: NDArray[Any], waiting: int, columns: int) -> NDArray[np.int64
 
 
 def counts_picture(counts: NDArray[np.int64], label: int, height: float) -> Markup:
-    """Spikes of each output neuron as bars in rows that meet those of its strip; the label's number has a frame."""
+    """Spikes of each output neuron as bars in the rows of its strip; the label's number has a frame."""
     row = height / len(counts)
     top = int(counts.max()) or 1
     marks: list[Markup] = []
-    for neuron, found in enumerate(counts.tolist()):
+    for neuron, spike_count in enumerate(counts.tolist()):
         y = row * neuron
         leads = neuron == int(counts.argmax())
         frame = [rectangle(0, y + 1, 17, row - 2, "label", 3)] if neuron == label else []
@@ -117,8 +117,8 @@ def counts_picture(counts: NDArray[np.int64], label: int, height: float) -> Mark
                 "g",
                 *frame,
                 text(14, y + row / 2 + 4, str(neuron), "small", "end"),
-                rectangle(24, y + 2.5, f"{50 * found / top:.1f}%", row - 5, "bar sum", 1.5),
-                text("100%", y + row / 2 + 4, plain(found), "small", "end"),
+                rectangle(24, y + 2.5, f"{50 * spike_count / top:.1f}%", row - 5, "bar sum", 1.5),
+                text("100%", y + row / 2 + 4, plain(spike_count), "small", "end"),
                 class_="class leads" if leads else "class",
             )
         )
@@ -126,13 +126,13 @@ def counts_picture(counts: NDArray[np.int64], label: int, height: float) -> Mark
 
 
 def sample_picture(image: NDArray[Any]) -> Markup:
-    """The sample before it was encoded, in sixteen greys."""
-    found = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    factor = max(1, -(-max(found.shape) // 64))
-    found = found[::factor, ::factor]
-    span = float(found.max() - found.min())
-    levels = np.rint((found - found.min()) / (span or 1.0) * 15).astype(int)
-    high, wide = found.shape
+    """The sample before it was encoded, in sixteen shades of grey."""
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    factor = max(1, -(-max(pixels.shape) // 64))
+    pixels = pixels[::factor, ::factor]
+    span = float(pixels.max() - pixels.min())
+    levels = np.rint((pixels - pixels.min()) / (span or 1.0) * 15).astype(int)
+    high, wide = pixels.shape
     children = [rectangle(0, 0, wide, high, "strip")]
     for level in range(1, 16):
         d = "".join(f"M{x} {y}h1" for y, x in np.argwhere(levels == level).tolist())

@@ -1,4 +1,4 @@
-"""Small SVG pictures from plain functions; every text is escaped, every number is short, colours come from the page."""
+"""Small SVG pictures from plain functions; every text is escaped, numbers are short, colours come from the page."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def number(value: float) -> str:
 
 def element(tag: str, /, *children: Markup | str, **attributes: Attribute) -> Markup:
     """One element; `class_` and `stroke_width` become class and stroke-width, None leaves an attribute out."""
-    said = Markup("").join(
+    markup = Markup("").join(
         Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), number(v) if isinstance(v, (int, float)) else v)
         for name, v in attributes.items()
         if v is not None
     )
     # tag names and attribute names are ours; only values and children can carry foreign text
-    return Markup(f"<{tag}") + said + Markup(">") + Markup("").join(escape(c) for c in children) + Markup(f"</{tag}>")
+    return Markup(f"<{tag}") + markup + Markup(">") + Markup("").join(escape(c) for c in children) + Markup(f"</{tag}>")
 
 
 def picture(label: str, height: float, children: Iterable[Markup], width: float = WIDTH) -> Markup:
-    """The drawing as a whole, with the sentence that a screen reader says for it."""
+    """A complete drawing; label: for screen readers."""
     return element(
         "svg", *children, viewBox=f"0 0 {number(width)} {number(height)}", width=width, height=height, role="img",
         aria_label=label, style=f"--least: {number(0.72 * width)}px; --most: {number(width)}px", class_="drawing",
@@ -40,7 +40,7 @@ def picture(label: str, height: float, children: Iterable[Markup], width: float 
 
 
 def standalone(label: str, height: float, children: Iterable[Markup], style: str, width: float = WIDTH) -> Markup:
-    """A drawing that is a file of its own: `style` is our own CSS, which no page brings along."""
+    """A drawing that is a file of its own: `style` is our own CSS, as there is no page around it."""
     # CSS is not escaped: a quotation mark in it must stay one
     sheet = Markup("<style>") + Markup(style) + Markup("</style>")
     return element(
@@ -74,26 +74,19 @@ def path(d: str, class_: str, marker_end: str | None = None) -> Markup:
     return element("path", d=d, class_=class_, marker_end=marker_end)
 
 
-def whisker(low: float, high: float, y: float, half: float, class_: str) -> Markup:
-    """A horizontal range with end caps."""
-    d = f"M{number(low)} {number(y)}H{number(high)}"
-    d += "".join(f"M{number(x)} {number(y - half)}v{number(2 * half)}" for x in (low, high))
-    return path(d, class_)
-
-
 def clip(content: str, characters: int) -> str:
-    """Text that fits: the middle of a long name gives way."""
+    """Text shortened in the middle to at most `characters`."""
     if len(content) <= characters:
         return content
-    head = (characters - 1 + 1) // 2
+    head = characters // 2
     return f"{content[:head]}…{content[len(content) - (characters - 1 - head) :]}"
 
 
-def round_ticks(top: float, wanted: int = 5) -> list[float]:
+def round_ticks(top: float, count: int = 5) -> list[float]:
     """Round numbers from zero up to at least `top`."""
     if top <= 0:
         return [0.0, 1.0]
-    raw = top / wanted
+    raw = top / count
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw * (1 - 1e-9))
     return [step * i for i in range(math.ceil(top / step - 1e-9) + 1)]

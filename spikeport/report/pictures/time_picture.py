@@ -1,4 +1,4 @@
-"""Time on the chip, step by step: how long each step takes, and which cores are busy for how much of it."""
+"""Time on the chip, step by step: duration of each step, and busy share of each core."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ _LEFT = 8.0  # share of the width, in hundredths, that the cores' numbers take
 _BARS, _ROW = 84.0, 18.0
 
 
-def time_picture(found: CoreMap) -> Markup | None:
-    """Bars of the steps' seconds over a heat map of cores and steps; None where steps were not told apart."""
-    steps = found.step_s.typical[:_MOST_STEPS]
-    if not found.recorded or not steps or not any(steps):
+def time_picture(core_map: CoreMap) -> Markup | None:
+    """Bars of the steps' seconds over a heat map of cores and steps; None if steps are not resolved."""
+    steps = core_map.step_s.typical[:_MOST_STEPS]
+    if not core_map.recorded or not steps or not any(steps):
         return None
-    kept = [(index, row) for index, row in enumerate(found.busy_s) if row is not None and len(row) >= len(steps)]
-    busiest = sorted(kept, key=lambda pair: (-sum(pair[1]), pair[0]))[:_MOST_CORES]
+    recorded = [(index, row) for index, row in enumerate(core_map.busy_s) if row is not None and len(row) >= len(steps)]
+    busiest = sorted(recorded, key=lambda pair: (-sum(pair[1]), pair[0]))[:_MOST_CORES]
     rows = [(index, row[: len(steps)]) for index, row in sorted(busiest, key=lambda pair: pair[0])]
     row_height = max(4.0, min(_ROW, 300 / max(1, len(rows))))
     bottom = _BARS + row_height * len(rows)
-    chosen = "" if len(rows) == len(found.cores) else f"; the {len(rows)} busiest of {plural(len(found.cores), 'core')}"
-    marks = [*_bars(found, len(steps), chosen), *_cores(rows, steps, row_height), *_axis(len(steps), bottom)]
+    note = (
+        ""
+        if len(rows) == len(core_map.cores)
+        else f"; the {len(rows)} busiest of {plural(len(core_map.cores), 'core')}"
+    )
+    marks = [*_bars(core_map, len(steps), note), *_cores(rows, steps, row_height), *_axis(len(steps), bottom)]
     slowest = max(range(len(steps)), key=lambda step: steps[step])
     label = (
         f"Estimated time of {plural(len(steps), 'step')}: step {slowest} is the longest, {si(steps[slowest], 's')}; "
@@ -36,44 +40,44 @@ def time_picture(found: CoreMap) -> Markup | None:
     return chart(label, bottom + 40, marks)
 
 
-def time_rows(found: CoreMap) -> list[tuple[str, str, str, str]]:
-    """One row a step: its number, its time, the range, the core that is busy longest."""
-    steps = zip(found.step_s.low, found.step_s.typical, found.step_s.high, strict=False)
+def time_rows(core_map: CoreMap) -> list[tuple[str, str, str, str]]:
+    """One row per step: number, time, range, and the core that is busy longest."""
+    steps = zip(core_map.step_s.low, core_map.step_s.typical, core_map.step_s.high, strict=False)
     rows = []
     for step, (low, typical, high) in enumerate(steps):
-        busy = [(row[step], -core) for core, row in enumerate(found.busy_s) if row is not None and step < len(row)]
+        busy = [(row[step], -core) for core, row in enumerate(core_map.busy_s) if row is not None and step < len(row)]
         slowest = plain(-max(busy)[1]) if busy else NONE
         rows.append((plain(step), si(typical, "s"), si_range(low, high, "s"), slowest))
     return rows[:_MOST_STEPS]
 
 
-def _bars(found: CoreMap, steps: int, chosen: str) -> list[Markup]:
-    top = max(found.step_s.typical[:steps])
-    low, high = min(found.step_s.low[:steps], default=0.0), max(found.step_s.high[:steps], default=top)
+def _bars(core_map: CoreMap, steps: int, note: str) -> list[Markup]:
+    top = max(core_map.step_s.typical[:steps])
+    low, high = min(core_map.step_s.low[:steps], default=0.0), max(core_map.step_s.high[:steps], default=top)
     room = _BARS - 26
     bars = [
         element("rect", x=step, y=1 - seconds / top, width=0.8, height=seconds / top, class_="bar chip")
-        for step, seconds in enumerate(found.step_s.typical[:steps])
+        for step, seconds in enumerate(core_map.step_s.typical[:steps])
     ]
-    words = f"a step: at most {si(top, 's')}, by constants {si_range(low, high, 's')}{chosen}"
+    words = f"per step: at most {si(top, 's')}, by constants {si_range(low, high, 's')}{note}"
     return [text(0, 12, words, "small soft"), _grid(bars, 20, room, steps, 1)]
 
 
 def _cores(rows: list[tuple[int, tuple[float, ...]]], steps: tuple[float, ...], height: float) -> list[Markup]:
     levels: dict[int, list[str]] = {}
-    for place, (_, row) in enumerate(rows):
+    for row_index, (_, row) in enumerate(rows):
         for step, (busy, whole) in enumerate(zip(row, steps, strict=True)):
             level = round(_LEVELS * min(1.0, busy / whole)) if whole else 0
-            levels.setdefault(level, []).append(f"M{step} {place}h.94")
+            levels.setdefault(level, []).append(f"M{step} {row_index}h.94")
     paths = [
-        element("path", d="".join(places), class_="busy", transform="translate(.03 .5)",
+        element("path", d="".join(marks), class_="busy", transform="translate(.03 .5)",
                 stroke_opacity=strength(level / _LEVELS))
-        for level, places in sorted(levels.items())
+        for level, marks in sorted(levels.items())
     ]  # fmt: skip
     every = max(1, round(14 / height))
     numbers = [
-        text(length(_LEFT / 100 - 0.01), _BARS + height * (place + 0.5) + 4, plain(index), "small soft", "end")
-        for place, (index, _) in enumerate(rows) if place % every == 0
+        text(length(_LEFT / 100 - 0.01), _BARS + height * (row_index + 0.5) + 4, plain(index), "small soft", "end")
+        for row_index, (index, _) in enumerate(rows) if row_index % every == 0
     ]  # fmt: skip
     ground = rectangle(length(_LEFT / 100), _BARS, length(1 - _LEFT / 100), height * len(rows), "strip", 2)
     numbers.append(text(0, _BARS - 8, "core", "small soft"))

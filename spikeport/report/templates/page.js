@@ -3,22 +3,22 @@
   const root = document.documentElement;
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   // a page opened from a file may have no storage
-  const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* the choice lasts as long as the page */ } };
+  const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* the choice is lost when the page closes */ } };
   const recall = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
 
-  // light, dark, or what the system says
+  // light, dark, or the system's setting
   const choose = (theme) => {
     if (theme === "auto") delete root.dataset.theme; else root.dataset.theme = theme;
   };
   const themes = all("input[name=theme]");
-  const kept = recall("spikeport-theme");
+  const stored = recall("spikeport-theme");
   for (const input of themes) {
-    if (input.value === kept) { input.checked = true; choose(kept); }
+    if (input.value === stored) { input.checked = true; choose(stored); }
     input.addEventListener("change", () => { choose(input.value); remember("spikeport-theme", input.value); });
   }
   for (const element of all("[data-scripted]")) element.hidden = false;
 
-  // what is folded away is printed, too
+  // folded parts are also printed
   let folded = [];
   addEventListener("beforeprint", () => { folded = all("details:not([open])"); for (const d of folded) d.open = true; });
   addEventListener("afterprint", () => { for (const d of folded) d.open = false; });
@@ -43,7 +43,7 @@
     const bits = bitsOf(layer.dataset.packed, layer.seen.length), area = width * height;
     const now = layer.querySelector(".now"), before = layer.querySelector(".before");
     const first = Array.from({ length: neurons }, (_, n) => layer.seen.findIndex((_, c) => bits(c, n)));
-    const place = (n) => {
+    const cell = (n) => {
       const map = Math.floor(n / area), rest = n % area;
       const x = map % across * (width + 1) + rest % width;
       const y = Math.floor(map / across) * (height + 1) + Math.floor(rest / width);
@@ -52,8 +52,8 @@
     return (column) => {
       let active = "", earlier = "";
       for (let n = 0; n < neurons; n++) {
-        if (bits(column, n)) active += place(n);
-        else if (first[n] >= 0 && first[n] < column) earlier += place(n);
+        if (bits(column, n)) active += cell(n);
+        else if (first[n] >= 0 && first[n] < column) earlier += cell(n);
       }
       now.setAttribute("d", active);
       before.setAttribute("d", earlier);
@@ -77,7 +77,7 @@
 
   for (const stepper of all(".stepper")) {
     const slider = stepper.querySelector("input[type=range]"), play = stepper.querySelector("button");
-    const said = stepper.querySelector("output"), total = Number(stepper.dataset.total);
+    const shown = stepper.querySelector("output"), total = Number(stepper.dataset.total);
     const layers = all(".layer", stepper).map((layer) => {
       layer.seen = layer.dataset.seen.split(",").map(Number);
       const [kind, ...form] = layer.dataset.form.split(":");
@@ -86,14 +86,14 @@
     });
     const show = () => {
       const column = Number(slider.value), step = Math.floor(column * total / (Number(slider.max) + 1));
-      said.textContent = step;
-      const heard = layers.map(({ draw, layer, cursor, words }) => {
+      shown.textContent = step;
+      const states = layers.map(({ draw, layer, cursor, words }) => {
         cursor.setAttribute("x", column);
         const sum = layer.seen.slice(0, column + 1).reduce((a, b) => a + b, 0);
         words.textContent = `${plain(layer.seen[column])} now, ${plain(sum)} so far`;
         return `${layer.dataset.name} ${layer.seen[column]} spikes${draw(column)}`;
       });
-      slider.setAttribute("aria-valuetext", `step ${step}: ${heard.join("; ")}`);
+      slider.setAttribute("aria-valuetext", `step ${step}: ${states.join("; ")}`);
     };
     slider.addEventListener("input", show);
     let timer = null;

@@ -38,7 +38,7 @@ def test_a_network_for_lava_dl(work: Path) -> None:
         # all weights alike: 8 bits without exponent say them as well
         np.testing.assert_array_equal(ours["spikes"], theirs["spikes"])
     refused(spikeport("export", work / "model.chip", "-o", work / "m2.net"), "model.chip", "export the .nir file")
-    refused(spikeport("export", work / "model.nir", "-o", work / "m.onnx"), ".net is written")
+    refused(spikeport("export", work / "model.nir", "-o", work / "m.onnx"), "only be exported as .net")
     refused(spikeport("export", work, "--chip", "loihi2", "-o", work / "m.nir"), "--chip", "for .net files")
     refused(spikeport("export", work / "x.npy", "-o", work / "m.net"), "x.npy", "a .chip or a .nir file")
 

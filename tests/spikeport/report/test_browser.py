@@ -180,7 +180,7 @@ def test_all_can_be_reached_by_keyboard_and_focus_shows(browser: Any, run: Path)
     assert reached[0] == "#main"
     wanted = {"#network", "#repeat", "step", "Play", "Network drawing", "Commands", "Core map"}
     assert wanted <= set(reached)
-    assert any(name.startswith("What rounding did") for name in reached)
+    assert any(name.startswith("Rounding errors") for name in reached)
 
 
 def test_colours_follow_the_choice_and_it_is_kept(browser: Any, run: Path) -> None:

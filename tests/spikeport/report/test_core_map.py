@@ -63,7 +63,7 @@ def test_without_places_cores_stand_in_the_order_of_layers_and_the_page_says_so(
     cores = in_order(found).cores
     assert {core.chip for core in cores} == set(range(6))
     assert (cores[17].x, cores[17].y) == (1, 1)
-    assert "no place on the mesh was chosen" in page_of(summary)
+    assert "no positions on the mesh were chosen" in page_of(summary)
 
 
 def test_steps_that_were_not_told_apart_have_no_time_picture(summary: Json) -> None:

@@ -242,9 +242,9 @@ def test_missing_or_truncated_summary_is_one_sentence(tmp_path: Path, summary: J
     whole = (tmp_path / "summary.json").read_text()
     for text in ("", whole[: len(whole) // 2], "\x00\xff", "[" * 100_000):
         (tmp_path / "summary.json").write_text(text)
-        assert "is truncated or no JSON" in refused(tmp_path)
+        assert "is truncated or not JSON" in refused(tmp_path)
     (tmp_path / "summary.json").write_bytes(b"\xff\xfe\x00")
-    assert "is truncated or no JSON" in refused(tmp_path)
+    assert "is truncated or not JSON" in refused(tmp_path)
     (tmp_path / "summary.json").write_text("[]")
     assert "the whole file" in refused(tmp_path)
 
@@ -277,7 +277,7 @@ def test_raster_may_be_missing_but_not_broken(tmp_path: Path, summary: Json) -> 
     np.savez(path, label=1, sample=1, input=np.ones((3, 4)), **{"s/a": np.ones((4, 4))})
     assert "differ in steps" in refused(tmp_path)
     np.savez(path, label=1, sample=1, input=np.array([object()], dtype=object))
-    assert "raster.npz: is truncated or no raster" in refused(tmp_path)
+    assert "raster.npz: is truncated or not a raster" in refused(tmp_path)
     path.unlink()
     assert read_raster(path) is None
     assert "The recording of one sample: not run here" in write_report(tmp_path).read_text(encoding="utf-8")
@@ -295,7 +295,7 @@ def test_terminal_says_the_same(summary: Json) -> None:
         "estimate 3.40 µJ (220 nJ – 52 µJ)",
         "estimate 48.6 mJ (2.0–55 mJ): the chip needs less, at least 38×",
         "2 of 128, fits",
-        "without host input and output",
+        "excluding host input and output",
         "13.5 s",
     ):
         assert wanted in said

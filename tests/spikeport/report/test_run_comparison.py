@@ -59,7 +59,7 @@ def test_what_differs_stands_first_with_its_change(folders: tuple[Path, Path], t
     assert differing(pair.groups) == {
         "network.layers 1": ("kind dense, size 128", "kind dense, size 256", ""),
         "network.dv": ("–", "0.2", ""),
-        "Right on chip integers": ("97.5 %", "98.0 %", "+0.50 points"),
+        "Accuracy, chip integers": ("97.5 %", "98.0 %", "+0.50 points"),
         "Energy": ("3.40 µJ (220 nJ – 52 µJ)", "6.80 µJ (440 nJ – 100 µJ)", "2.00×"),
         "Spikes": ("812", "1 625", "2.00×"),
         "Cores": ("2", "5", "2.50×"),
@@ -77,9 +77,9 @@ def test_what_differs_stands_first_with_its_change(folders: tuple[Path, Path], t
 def test_the_sentence_says_no_more_than_the_numbers(folders: tuple[Path, Path]) -> None:
     said = read_pair(*folders).sentence.replace("\u202f", " ")
     assert said == (
-        "B answers 98.0 % right on chip integers, A 97.5 %, which is within what tests of this size leave open; by "
-        "estimate B needs 2.0× the energy of A, with the chip's constants at their low, typical and high values "
-        "alike."
+        "B reaches 98.0 % accuracy on chip integers, A 97.5 %, a difference within the uncertainty of tests of this "
+        "size; by estimate B needs 2.0× the energy of A, with the chip's constants at their low, typical and high "
+        "values."
     )
 
 
@@ -93,7 +93,7 @@ def test_runs_alike_differ_in_nothing() -> None:
 def test_chips_that_differ_are_judged_by_their_ranges() -> None:
     first, second = make_summary(), make_summary()
     second.update(chip="loihi1", chip_title="Intel Loihi 1")
-    assert "cannot be told apart" in sentence(parse_summary(first, "a"), parse_summary(second, "b"))
+    assert "cannot be distinguished" in sentence(parse_summary(first, "a"), parse_summary(second, "b"))
     second["per_inference"].update(_energy(1e-3, 2e-3, 3e-3))
     assert "by estimate B needs more energy than A" in sentence(parse_summary(first, "a"), parse_summary(second, "b"))
 
@@ -128,7 +128,7 @@ def test_factors_are_those_of_the_numbers(first: float, second: float) -> None:
 
 def test_a_broken_recipe_is_one_sentence(folders: tuple[Path, Path]) -> None:
     (folders[1] / "recipe.toml").write_text("[network")
-    with pytest.raises(InputError, match=r"recipe\.toml: is no whole recipe"):
+    with pytest.raises(InputError, match=r"recipe\.toml: is not a complete recipe"):
         read_pair(*folders)
     (folders[1] / "recipe.toml").unlink()
     assert read_pair(*folders).groups[0].rows[0].second == "–"

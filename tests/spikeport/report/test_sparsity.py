@@ -45,7 +45,7 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
     path.write_text(json.dumps({"test_samples": 3, "points": []}))
     assert read_sparsity(path) is None
     for text, wanted in (
-        ("{", "truncated or no JSON"),
+        ("{", "truncated or not JSON"),
         ("[]", "the whole file"),
         (json.dumps({**curve(), "points": [{"accuracy": 1.5}]}), "points.0"),
     ):

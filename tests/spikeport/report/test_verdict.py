@@ -12,7 +12,7 @@ from report_runs import Json, Page, _device, _energy, make_summary, page_of
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.charts import wilson
 from spikeport.report.units import count, estimate, percent, si, si_range, significant
-from spikeport.report.verdict import Outcome, against, duels, factor, outcome, verdict
+from spikeport.report.verdict import Outcome, against, device_comparisons, factor, outcome, verdict
 from spikeport.summary import parse_summary
 
 
@@ -57,10 +57,10 @@ def test_verdict_names_every_device_with_the_outcome_its_ranges_give(
     said = verdict(parsed).pays
     phrases = {
         Outcome.CHIP_LESS: "the chip needs less than the ANN on",
-        Outcome.APART: "chip and ANN cannot be told apart on",
-        Outcome.ANN_LESS: "the ANN wins on",
+        Outcome.APART: "the ranges of chip and ANN overlap on",
+        Outcome.ANN_LESS: "the ANN needs less on",
     }
-    for duel, (full, small) in zip(duels(parsed), devices, strict=True):
+    for duel, (full, small) in zip(device_comparisons(parsed), devices, strict=True):
         both = {outcome(chip, full), outcome(chip, small)}
         # the chip wins on a device only if it wins against both precisions
         assert (duel.outcome is Outcome.CHIP_LESS) == (both == {Outcome.CHIP_LESS})
@@ -69,15 +69,15 @@ def test_verdict_names_every_device_with_the_outcome_its_ranges_give(
         assert clause is not None
         assert duel.title in clause.group(1)
     for kind, phrase in phrases.items():
-        assert (phrase in said) == any(duel.outcome is kind for duel in duels(parsed))
+        assert (phrase in said) == any(duel.outcome is kind for duel in device_comparisons(parsed))
 
 
 def test_verdict_in_full(summary: Json) -> None:
     assert verdict(parse_summary(summary, "s")).sentence.replace("\u202f", " ") == (
-        "The network fits Intel Loihi 2 on 2 of 128 cores; float and chip integers answer alike on 99.7 % of 360 test "
-        "samples, and the batched Lava processes and stock Lava equal the emulator spike by spike; in energy per "
-        "inference, by estimate, the chip needs less than the ANN on 1 of 2 devices (Desktop GPU of 2013), and "
-        "chip and ANN cannot be told apart on 1 of 2 devices (One core of a current server CPU)."
+        "The network fits Intel Loihi 2 on 2 of 128 cores; float and chip integers give the same answer on 99.7 % of "
+        "360 test samples, and the batched Lava processes and stock Lava equal the emulator spike by spike; in "
+        "estimated energy per inference, the chip needs less than the ANN on 1 of 2 devices (Desktop GPU of 2013), and "
+        "the ranges of chip and ANN overlap on 1 of 2 devices (One core of a current server CPU)."
     )
 
 
@@ -86,12 +86,12 @@ def test_verdict_says_the_unwelcome(summary: Json) -> None:
     summary["lava_equals_emulator"], summary["stock_equals_emulator"] = False, None
     summary["mapping"].update(fits=False, cores=300, chips=3)
     said = verdict(parse_summary(summary, "s")).sentence
-    assert "does not fit Intel Loihi 2: it takes 300 cores where one chip has 128" in said
+    assert "does not fit Intel Loihi 2: it needs 300 cores, one chip has 128" in said
     assert "the batched Lava processes differ from the emulator, stock Lava was not run here" in said
-    assert "the ANN wins on every device (" in said
+    assert "the ANN needs less on every device (" in said
     summary["mapping"]["layers"][0]["fill"] = 1.7
     assert (
-        "layer hidden breaks the limit of synapse memory on a core (1.7×)" in verdict(parse_summary(summary, "s")).fits
+        "layer hidden exceeds the limit of synapse memory per core (1.7×)" in verdict(parse_summary(summary, "s")).fits
     )
     page = Page(page_of(summary))
     assert "Does not fit." in page.text

@@ -10,7 +10,7 @@ import pytest
 from report_runs import make_summary
 from rich.console import Console
 
-from spikeport.results.comparison_table import comparison_parts, print_comparison
+from spikeport.results.comparison_table import comparison_dicts, print_comparison
 from spikeport.summary import parse_summary
 
 
@@ -85,7 +85,7 @@ def test_best_batch_is_a_row_of_its_own_and_energy_times_delay_is_typical_times_
 
 def test_rows_in_plain_values_say_what_the_table_says() -> None:
     best = cost((0.4e-6, 0.8e-6, 1.6e-6), 5e-3, 64)
-    found = comparison_parts(parse_summary(run(device=cost((4e-6, 8e-6, 16e-6), 1e-3, 1) | {"best_batch": best}), "s"))
+    found = comparison_dicts(parse_summary(run(device=cost((4e-6, 8e-6, 16e-6), 1e-3, 1) | {"best_batch": best}), "s"))
     one, many = (row for row in found if row["precision"] == "float32")
     assert (one["batch"], many["batch"]) == (1, 64)
     assert one["energy_delay_js"] == pytest.approx(8e-9)

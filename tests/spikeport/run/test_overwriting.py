@@ -65,7 +65,7 @@ def test_a_training_is_not_replaced_unless_asked_for(
     found.unlink()
     before = contents(place / "A")
     said = refusal(monkeypatch, command, "b.toml", "--out", "A", "--resume")
-    assert "no checkpoint to go on from" in said and contents(place / "A") == before
+    assert "no checkpoint to resume from" in said and contents(place / "A") == before
 
 
 @pytest.mark.parametrize("command", ["train", "run"])

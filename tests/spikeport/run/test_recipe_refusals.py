@@ -51,8 +51,8 @@ def changed(folder: Path, *changes: tuple[str, str]) -> Path:
         ([("penalty", "nan")], "'training.sparsity.penalty' must be a finite number, not nan"),
         ([("target", "[inf]")], r"'training.sparsity.target.0' must be a finite number"),
         ([("seed", "4294967296")], "seed must be at most 4294967295"),
-        ([("batch_size", "1")], "'training.batch_size': batch norm needs two samples at least"),
-        ([("accumulate", "40")], "'training.batch_size': batch norm needs two samples at least"),
+        ([("batch_size", "1")], "'training.batch_size': batch norm needs at least two samples"),
+        ([("accumulate", "40")], "'training.batch_size': batch norm needs at least two samples"),
         (
             [("chip", '"loihi1"'), ("payload", "16"), ("encoding", '"direct"')],
             "'network.payload': loihi1's spikes carry no payload",
@@ -68,7 +68,7 @@ def test_what_cannot_be_run_is_refused_by_key(changes: list[tuple[str, str]], me
 
 def test_too_little_memory_is_one_sentence(tmp_path: Path) -> None:
     path = changed(tmp_path, ("steps", "1_000_000_000_000"))
-    refused(spikeport("train", path, "--out", tmp_path / "run"), "memory does not suffice", "fewer steps")
+    refused(spikeport("train", path, "--out", tmp_path / "run"), "out of memory", "fewer steps")
 
 
 def test_a_network_whose_neurons_never_fire_runs_to_its_report(tmp_path: Path) -> None:

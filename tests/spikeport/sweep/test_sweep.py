@@ -74,7 +74,7 @@ def test_every_point_is_measured_on_one_training(recipe: Path, swept: Sweep) -> 
 
 def test_files_say_what_was_found(recipe: Path, swept: Sweep) -> None:
     folder = recipe.parent / "out"
-    assert json.loads((folder / "sweep.json").read_text()) == swept.parts()
+    assert json.loads((folder / "sweep.json").read_text()) == swept.to_dict()
     rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
     assert [float(row["accuracy"]) for row in rows] == [row["accuracy"] for row in swept.rows]
     assert [row["pareto"] == "True" for row in rows] == [n in swept.front for n in range(4)]

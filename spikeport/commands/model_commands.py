@@ -1,0 +1,217 @@
+"""Commands on one model file: export, compile, import, check, simulate, diff, profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from .exit_codes import EXIT_NO
+from .option_groups import CompileOptions, OutputOption, grouped
+from .options import (
+    BackendName,
+    ChipOption,
+    ClusterOption,
+    InputOption,
+    MapOption,
+    ModelArgument,
+    OptionalChip,
+    RecordName,
+    WayName,
+    WorkersOption,
+)
+
+
+@grouped
+def export(
+    source: Annotated[
+        Path, typer.Argument(help="A folder written by `train` or `run`; for .net also a model.", metavar="DIR")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", help="The file to write: .nir, .net or .onnx.", metavar="MODEL.nir|.net|.onnx")
+    ],
+    choices: CompileOptions,
+    streams: OutputOption,
+    chip: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--chip", help="The chip a .net file is rounded for; default loihi2.", metavar="NAME"),
+    ] = None,
+) -> None:
+    """Export the trained network as NIR or for lava-dl (.net), or its ANN twin as ONNX.
+
+    Example: spikeport export runs/digits -o digits.nir
+    """
+    from . import commands
+
+    commands.export(source, output, chip, choices, streams)
+
+
+def _list_passes(show: bool) -> None:
+    if show:
+        from spikeport.exporter.lowering.pass_pipeline import describe_passes
+
+        steps = describe_passes()
+        width = max(map(len, steps)) + 2
+        for name, sentence in steps.items():
+            typer.echo(f"{name:{width}s}{sentence}")
+        raise typer.Exit
+
+
+@grouped
+def compile_(
+    model: Annotated[Path, typer.Argument(help="The network, a .nir, .net or .onnx file.", metavar="MODEL")],
+    chip: ChipOption,
+    output: Annotated[Path, typer.Option("-o", help="The program to write.", metavar="MODEL.chip")],
+    choices: CompileOptions,
+    streams: OutputOption,
+    dump: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--dump", help="Folder for the network after each pass.", metavar="DIR"),
+    ] = None,
+    passes: Annotated[  # noqa: ARG001 - read by its callback
+        bool, typer.Option("--passes", help="List the passes and exit.", is_eager=True, callback=_list_passes)
+    ] = False,
+) -> None:
+    """Compile a network to a chip's integers.
+
+    Example: spikeport compile digits.nir --chip loihi2 -o digits.chip
+    """
+    from . import commands
+
+    commands.compile_model(model, chip, choices, dump, output, streams)
+
+
+@grouped
+def import_(
+    model: Annotated[Path, typer.Argument(help="A network of ReLUs, an .onnx file.", metavar="MODEL.onnx")],
+    calibrate: Annotated[
+        Path, typer.Option("--calibrate", help="Sample input (N, *input shape), as in training.", metavar="X.npy")
+    ],
+    output: Annotated[Path, typer.Option("-o", help="The file to write: .chip or .nir.", metavar="MODEL.chip|.nir")],
+    streams: OutputOption,
+    chip: Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file.", metavar="NAME")] = "loihi2",
+    way: Annotated[WayName, typer.Option("--as", help="Conversion mode of ReLUs.")] = WayName.rate,
+    steps: Annotated[int, typer.Option("--steps", help="Time steps per sample.", metavar="T")] = 32,
+    test: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--input", help="Test samples; default: those of --calibrate.", metavar="X.npy"),
+    ] = None,
+    labels: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--labels", help="Class of each test sample (N,), for the accuracy.", metavar="Y.npy"),
+    ] = None,
+) -> None:
+    """Convert a ReLU network (ONNX) to a spiking network and report the accuracy lost per number of steps.
+
+    Example: spikeport import cnn.onnx --calibrate images.npy --labels classes.npy --steps 64 -o cnn.chip
+    """
+    from .onnx_import import import_onnx
+
+    import_onnx(model, chip, way.value, calibrate, steps, test, labels, output, streams)
+
+
+@grouped
+def check(
+    model: ModelArgument,
+    chip: ChipOption,
+    choices: CompileOptions,
+    streams: OutputOption,
+    by_hand: MapOption = None,
+    dump_map: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--dump-map", help="Write the mapping to FILE, for --map.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Check whether the network fits the chip and show what fills each core. Exits with 1 if it does not fit.
+
+    Example: spikeport check digits.nir --chip loihi2
+    """
+    from . import commands
+
+    if not commands.check(model, chip, choices, by_hand, dump_map, streams):
+        raise typer.Exit(EXIT_NO)
+
+
+@grouped
+def simulate(
+    model: ModelArgument,
+    x: InputOption,
+    output: Annotated[Path, typer.Option("-o", help="The arrays to write.", metavar="OUT.npz")],
+    choices: CompileOptions,
+    streams: OutputOption,
+    backend: Annotated[BackendName, typer.Option("--backend", help="Simulator to use.")] = BackendName.emulator,
+    chip: OptionalChip = None,
+    steps: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--steps", help="Time steps of the chip; default: until every answer is out.", metavar="T"),
+    ] = None,
+    record: Annotated[RecordName, typer.Option("--record", help="What to record.")] = RecordName.spikes,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", help="Seconds after which a Lava run is stopped.", metavar="SECONDS")
+    ] = 600.0,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
+) -> None:
+    """Run a network on spikes from a file.
+
+    Example: spikeport simulate digits.chip --input x.npy --backend lava --record all -o out.npz
+    """
+    from . import commands
+
+    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster)
+    commands.simulate_file(model, x, output, chip, choices, how, streams)
+
+
+@grouped
+def diff(
+    model: Annotated[Path, typer.Argument(help="The network, a .nir file.", metavar="MODEL.nir")],
+    x: InputOption,
+    choices: CompileOptions,
+    streams: OutputOption,
+    chip: OptionalChip = None,
+    picture: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--picture", help="Also draw the differences to F.svg.", metavar="F.svg"),
+    ] = None,
+) -> None:
+    """Compare the float network with its fixed-point program layer by layer and attribute the differences.
+
+    Exits with 1 if any spike differs.
+
+    Example: spikeport diff digits.nir --input x.npy --chip loihi2 --picture diff.svg
+    """
+    from . import commands
+
+    if not commands.diff_file(model, x, chip, choices, picture, streams):
+        raise typer.Exit(EXIT_NO)
+
+
+@grouped
+def profile(
+    model: ModelArgument,
+    x: InputOption,
+    chip: ChipOption,
+    choices: CompileOptions,
+    streams: OutputOption,
+    costs: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--costs", help="Also price the events on these profiles (comma-separated).", metavar="A,B"),
+    ] = None,
+    run: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--run", help="A recorded run on this input, instead of a simulation.", metavar="OUT.npz"),
+    ] = None,
+    trace: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--trace", help="Write a timeline of the cores for Perfetto.", metavar="F.json"),
+    ] = None,
+    by_hand: MapOption = None,
+) -> None:
+    """Count spikes and synaptic operations and estimate energy and latency of one inference.
+
+    Example: spikeport profile digits.chip --input x.npy --chip loihi2 --json profile.json
+    """
+    from . import commands
+
+    commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, streams)

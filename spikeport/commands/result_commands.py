@@ -1,0 +1,115 @@
+"""Commands on finished runs and on the installation: sweep, compare, report, chips, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from .exit_codes import EXIT_NO
+from .option_groups import OutputOption, grouped
+from .options import ClusterOption, RecipeArgument, WorkersOption
+
+
+@grouped
+def sweep(
+    recipe: RecipeArgument,
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over", help="A key and its values; chip, weight_bits and precision share a training.", metavar="KEY=A,B"
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; finished points in it are kept.", metavar="DIR")],
+    streams: OutputOption,
+    more: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="More keys and their values.", metavar="[KEY=A,B]...", show_default=False),
+    ] = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
+) -> None:
+    """Measure accuracy, energy, latency and cores of a recipe over a grid of its keys, with the Pareto front.
+
+    Example: spikeport sweep digits --over weight_bits=4,6,8 chip=loihi1,loihi2 --out sweeps/digits
+    """
+    from . import commands
+
+    commands.sweep(recipe, [*over, *(more or [])], out, workers, cluster, streams)
+
+
+@grouped
+def compare(
+    folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
+    streams: OutputOption,
+    devices: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--devices", help="Devices for the ANN (comma-separated).", metavar="A,B"),
+    ] = None,
+) -> None:
+    """Compare the network on the chip with its ANN twin on conventional devices.
+
+    Example: spikeport compare runs/digits --devices server_cpu,jetson_tx1
+    """
+    from . import commands
+
+    commands.compare(folder, devices, streams)
+
+
+@grouped
+def report(
+    folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
+    streams: OutputOption,
+    other: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(help="Another run, to compare with it.", metavar="OTHER"),
+    ] = None,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", help="The page to write, default in DIR.", metavar="F.html"),
+    ] = None,
+) -> None:
+    """Rebuild a run's report.html, or compare two runs side by side, differences first.
+
+    Example: spikeport report runs/digits runs/digits_cnn -o both.html
+    """
+    from . import commands
+
+    commands.report(folder, other, output, streams)
+
+
+@grouped
+def chips(
+    streams: OutputOption,
+    name: Annotated[Optional[str], typer.Argument(help="A chip or device.", metavar="NAME")] = None,  # noqa: UP045
+    validate: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--validate", help="Check a profile of your own.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """List the profiles, or every constant of one profile with its source.
+
+    Example: spikeport chips loihi2
+    """
+    from . import commands
+
+    if validate is not None:
+        commands.validate_profile(validate, streams)
+        return
+    commands.chips(name, streams)
+
+
+@grouped
+def doctor(streams: OutputOption) -> None:
+    """Check the installation and show a fix for whatever does not work. Exits with 1 if something is broken.
+
+    Example: spikeport doctor
+    """
+    from spikeport.doctor import run_checks
+
+    result = run_checks()
+    result.show(streams.console)
+    streams.write_json(result.to_dict())
+    if not result.healthy:
+        raise typer.Exit(EXIT_NO)
