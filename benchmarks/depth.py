@@ -12,8 +12,9 @@ own size and so hides what this shows. Compared, each with the same settings at 
     sew_resnet        SEW blocks, ADD, that start as the identity
     spiking ResNet    plain residual blocks as usual (threshold 1, no identity start), sew_resnet's surrogate
 
-The identity start is that of trainer/methods/initialisation/identity_init.py: the last batch norm of every block has weight 0. Five minutes of one
-CPU core. Prints the loss in fifths of the training, and dL/ds of the first over the last layer, mean over the seeds.
+The identity start is that of trainer/methods/initialisation/identity_init.py: the last batch norm of every block has
+weight 0. Five minutes of one CPU core. Prints the loss in fifths of the training, and dL/ds of the first over the last
+layer, mean over the seeds.
 """
 
 from __future__ import annotations

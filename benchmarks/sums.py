@@ -1,4 +1,4 @@
-"""The cost of SEW's sums on the chip: one connection per summed layer, or one per sum (exporter/lowering/graded_sums.py).
+"""Cost of SEW's sums on the chip: one connection per summed layer, or one per sum (exporter/lowering/graded_sums.py).
 
     python benchmarks/sums.py [--page docs/networks.md]
 

@@ -251,9 +251,10 @@ def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypa
 
 
 def test_nothing_is_looked_for_before_a_name_is_asked_for(site: Path, tmp_path: Path) -> None:
-    code = "import sys, spikeport.commands.cli, spikeport.exporter.compile, spikeport.trainer.methods.registry; from hardware_profiles import plugins\n"
+    code = "import sys, spikeport.commands.cli, spikeport.exporter.compile, spikeport.trainer.methods.registry\n"
+    code += "from spikeport.common import plugins\n"
     code += "assert plugins._entries.cache_info().misses == 0\n"
-    code += "from hardware_profiles import load_chip; load_chip('loihi2')\n"
+    code += "from spikeport.hardware_profiles import load_chip; load_chip('loihi2')\n"
     code += "assert not any(name.startswith('spikeport_example') for name in sys.modules)"
     ran = run("-c", code, site=site, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr

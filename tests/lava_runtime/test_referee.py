@@ -1,6 +1,7 @@
 """Synapses against lava.proc's own models, stepped with stand-in ports: with delays and without, dense, sparse, Conv.
 
-What arrives is made visible by a GradedVec population, which sends it on. Neurons: tests/exporter/neurons/test_neurons.py.
+What arrives is made visible by a GradedVec population, which sends it on.
+Neurons: tests/exporter/neurons/test_neurons.py.
 """
 
 from __future__ import annotations

@@ -172,7 +172,8 @@ ADDITIONS = [
         {
             "trainer/data/sets/NAME.py": new(
                 "dataset.py",
-                ("from spikeport.trainer.data import Dataset, Request", "from spikeport.trainer.data.dataset import Dataset, Request"),
+                ("from spikeport.trainer.data import Dataset, Request",
+                 "from spikeport.trainer.data.dataset import Dataset, Request"),
                 ("example_bars", "bars"),
             ),
             "trainer/data/__init__.py": after(

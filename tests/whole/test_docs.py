@@ -17,7 +17,7 @@ from places import ROOT
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
 def test_no_command_leads_out_of_the_folder(path: Path) -> None:
-    """What lies next to this checkout is in nobody's clone; tests/whole/test_first_pages.py carries out the first pages."""
+    """A clone has no files outside its folder; tests/whole/test_first_pages.py carries out the first pages."""
     assert not [command for command in commands(path) if any(word.startswith("../") for word in command)]
 
 

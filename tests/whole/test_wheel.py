@@ -74,7 +74,8 @@ def test_the_wheel_beside_another_package_named_trainer(wheel: Path, tmp_path: P
     site = next((tmp_path / "venv" / "lib").glob("python3.*")) / "site-packages"
     (site / "base.pth").write_text(sysconfig.get_path("purelib") + "\n")
     run(python, "-m", "pip", "install", "-q", "--no-deps", wheel, "trainer==0.0.36", "coqpit==0.0.17", cwd=tmp_path)
-    code = "import trainer, spikeport, spikeport.trainer, spikeport.exporter.compile; print(trainer.__file__, spikeport.__file__);"
+    code = "import trainer, spikeport, spikeport.trainer, spikeport.exporter.compile;"
+    code += "print(trainer.__file__, spikeport.__file__);"
     code += "from trainer import TrainerConfig; TrainerConfig(); print(spikeport.chips()['loihi2'].title)"
     shown = run(python, "-c", code, cwd=tmp_path)
     assert shown.count(str(site)) == 2, shown

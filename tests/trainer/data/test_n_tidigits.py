@@ -62,7 +62,7 @@ def test_single_digits_become_the_second_from_their_first_event(
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "n-tidigits.hdf5")
     whole = path.read_bytes()
-    sentence = r"n-tidigits\.hdf5: is not a whole n-tidigits\.hdf5 .*fetch it again, https://docs\.google"
+    sentence = r"n-tidigits\.hdf5: is not a whole n-tidigits\.hdf5 .*fetch it again; see https://docs\.google"
     for content in (b"", whole[:100], whole[: len(whole) // 2], b"no data"):
         path.write_bytes(content)
         with pytest.raises(InputError, match=sentence):

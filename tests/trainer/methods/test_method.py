@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after
+from small_training import NETWORK, TRAINING, assert_same_weights, fit, interrupt_after, made
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset, load_dataset
@@ -27,6 +27,11 @@ from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tens
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return made()
 
 
 def test_it_learns_and_its_prediction_is_that_of_its_own_spikes(data: Dataset) -> None:
