@@ -1,8 +1,7 @@
 """Every command that a page shows is carried out as it stands, page by page, in the page's order, figures as JSON.
 
 Left out here: guides, which tests/whole/test_guides.py carries out with everything else in them; training and sweeps,
-which take minutes each (tests/spikeport/run/test_recipes.py trains the shipped recipes,
-tests/spikeport/sweep/test_sweep.py sweeps); --cluster, which needs a scheduler (tests/lava_runtime/test_workers.py has one).
+which take minutes each and have tests of their own; --cluster, which needs a scheduler.
 """
 
 from __future__ import annotations
