@@ -12,7 +12,7 @@ from spikeport.exporter.mapping.resources.synapses import (
 
 from .board import Board
 from .file import read_map, write_map
-from .map_program import fits, map_program
+from .build_mapping import fits, map_program
 from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
 from .result import LayerMapping, Mapping
 from .traffic import Flow, flow, one_each

@@ -22,7 +22,7 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.hardware_profiles.toml_files import read_toml
 
 from .board import Board
-from .map_program import manual_mapping
+from .build_mapping import manual_mapping
 from .model import Slice, Tile
 from .result import Mapping
 
