@@ -30,13 +30,13 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import page
+from benchmarks.nir_simulator import simulate_nir
 from spikeport.common.files import write_text
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.lowering.dialects import Dialect, get_dialect
 from spikeport.exporter.netx.from_net import compile_net
 from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
-from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.simulate import simulate

@@ -128,7 +128,7 @@ def run(job: Job, folder: RunFolder, console: Console) -> None:
         train_width(folder)
         return
     # from the start, so that the seconds are those of the whole training
-    run_recipe(folder.recipe, folder, False, console)
+    run_recipe(folder.recipe, folder, False, console, overwrite=True)
 
 
 def width_jobs(seeds: int) -> list[Job]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spikeport.results.simulation import Simulation
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
-    from .doctor import Doctor
+    from .doctor_checks import Doctor
 
 __version__ = "0.1.0"
 

@@ -19,7 +19,7 @@ from spikeport.network.network import Network, compile_network, open_network
 from spikeport.run.claim import new_folder
 from spikeport.run.run_folder import RunFolder
 
-from .doctor import Doctor, run_checks
+from .doctor_checks import Doctor, run_checks
 
 
 def compile(

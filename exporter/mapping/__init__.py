@@ -11,8 +11,8 @@ from spikeport.exporter.mapping.resources.synapses import (
 )
 
 from .board import Board
-from .file import read_map, write_map
 from .build_mapping import fits, map_program
+from .file import read_map, write_map
 from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
 from .result import LayerMapping, Mapping
 from .traffic import Flow, flow, one_each

@@ -106,7 +106,7 @@ def doctor(streams: OutputOption) -> None:
 
     Example: spikeport doctor
     """
-    from spikeport.doctor import run_checks
+    from spikeport.doctor_checks import run_checks
 
     result = run_checks()
     result.show(streams.console)

@@ -184,7 +184,9 @@ def test_passes_of_one_place_follow_by_name_and_an_unknown_place_is_refused() ->
 
 
 def test_the_doctor_lists_what_other_packages_add(site: Path, tmp_path: Path) -> None:
-    ran = run("-c", "from spikeport.doctor import _plugins\nfor f in _plugins(): print(f)", site=site, cwd=tmp_path)
+    ran = run(
+        "-c", "from spikeport.doctor_checks import _plugins\nfor f in _plugins(): print(f)", site=site, cwd=tmp_path
+    )
     assert ran.returncode == 0, ran.stderr
     lines = ran.stdout.splitlines()
     assert len(lines) == len(NAMES) and all("state='works'" in line for line in lines)

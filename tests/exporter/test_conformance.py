@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.nir_simulator import simulate_nir
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
-from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.program.chip_program import Connection
 from spikeport.exporter.quantisation.dequantise import dequantised_network, ends_of, stored_weights
 from spikeport.hardware_profiles import load_chip

@@ -13,11 +13,11 @@ from command import graph, refused, spikeport
 from hypothesis import HealthCheck, given, settings
 from nir_strategies import any_graphs, spikes_for
 
+from benchmarks.nir_simulator import simulate_nir
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.lowering.pass_pipeline import describe_passes, dump_to
 from spikeport.exporter.lowering.passes import PASSES
 from spikeport.exporter.nir_graph.nir_file import NirWarning, read_nir
-from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.hardware_profiles import load_chip
 
 

@@ -21,6 +21,7 @@ from strategies import DT, nir_graphs
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.netx.combined_weights import weights_survive
 from spikeport.exporter.netx.compile_for_net import compile_for_net
 from spikeport.exporter.netx.from_net import compile_net
@@ -194,7 +195,7 @@ def test_a_reset_by_subtraction_is_refused_whatever_the_bias(tmp_path: Path) -> 
     }
     graph = nir.NIRGraph(nodes, [("in", "w"), ("w", "a"), ("a", "out")], metadata={"dt": DT}, type_check=False)
     with pytest.raises(InputError, match="'a': resets by subtraction"):
-        write_program(compile_for_net(graph, LOIHI2, reset="subtract"), tmp_path / "m.net")
+        write_program(compile_for_net(graph, LOIHI2, CompileOptions(reset="subtract")), tmp_path / "m.net")
 
 
 @settings(max_examples=60, deadline=None)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx_models import Model, relu_networks
 
+from benchmarks.nir_simulator import simulate_nir
 from spikeport.common.errors import InputError
-from spikeport.exporter.nir_simulator import simulate_nir
 from spikeport.exporter.onnx.calibration_statistics import answers, record
 from spikeport.exporter.onnx.convert import Coding, convert_onnx
 from spikeport.exporter.onnx.rate import input_scale, rate_graph
@@ -173,7 +173,7 @@ UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
     (lambda: with_node("Sigmoid"), "Sigmoid node 't2': is not converted; spikes represent only a ReLU"),
     (lambda: with_node("Erf"), "Erf node 't2': is not converted; known are Gemm, MatMul, Conv"),
     (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "has pads (1, 1, 1, 1); use plain windows"),
-    (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), pads=[0, 0, 1, 1]), "pads (0, 0) before and (1, 1) behind"),
+    (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), pads=[0, 0, 1, 1]), "pads (0, 0) before and (1, 1) after"),
     (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), auto_pad="SAME_UPPER"), "has auto_pad SAME_UPPER"),
     (lambda: with_node("Clip", np.float32(-1), np.float32(6)), "clips to -1.0 to 6.0; use Relu"),
     (lambda: with_node("Reshape", np.array([0, 2, 2, 36])), "only flattening has a meaning here"),

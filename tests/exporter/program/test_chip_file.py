@@ -103,20 +103,20 @@ def test_a_file_with_a_byte_changed_is_refused_or_still_valid(chip_file: Path) -
 @pytest.mark.parametrize(
     ("attribute", "value", "culprit"),
     [
-        ("format", "other", "no spikeport.chip file"),
+        ("format", "other", "not a spikeport.chip file"),
         ("version", VERSION + 1, f"version {VERSION + 1}"),
-        ("version", "new", "whole"),
+        ("version", "new", "complete"),
         ("dt", -1.0, "dt"),
         ("dt", np.nan, "dt"),
         ("outputs", json.dumps(["nowhere"]), "nowhere"),
-        ("outputs", "[", "whole"),
+        ("outputs", "[", "complete"),
         ("outputs", "[]", "output"),
-        ("outputs", "5", "whole"),
+        ("outputs", "5", "complete"),
         ("word_widths", json.dumps({"unknown": 3}), "unknown"),
         ("word_widths", json.dumps({"state_bits": 64}), "state_bits"),
         ("word_widths", json.dumps({"state_bits": "x"}), "state_bits"),
         ("word_widths", json.dumps({"weight_bits": 1.5}), "weight_bits"),
-        ("word_widths", "3", "whole"),
+        ("word_widths", "3", "complete"),
     ],
 )
 def test_a_bad_header_is_refused(chip_file: Path, attribute: str, value: Any, culprit: str) -> None:

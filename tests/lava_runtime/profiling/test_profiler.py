@@ -181,5 +181,5 @@ def test_the_command_says_that_a_network_does_not_fit(program: ChipProgram, tmp_
     ran = spikeport("profile", "model.chip", "--input", "random:0.5", "--chip", "tiny.toml", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     said = " ".join(ran.stdout.split())
-    assert "it does not fit, so these hold for as many cores and chips as it takes: the network takes 3 cores" in said
+    assert "it does not fit, so these assume as many cores and chips as needed: the network takes 3 cores" in said
     assert "make 'layer1' smaller: compartments fill 2 cores with it" in said

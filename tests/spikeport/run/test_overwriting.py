@@ -136,7 +136,7 @@ def test_overwriting_that_fails_leaves_the_old_run(
     shutil.rmtree(out / ".spikeport-new")
     wrong = refusal(monkeypatch, command, str(trained / "b.toml"), "--out", str(out), "--overwrite", "--resume")
     assert "another configuration" in wrong
-    monkeypatch.setattr("spikeport.stages.load_dataset", fail)
+    monkeypatch.setattr("spikeport.run.stages.load_dataset", fail)
     assert "no data" in refusal(monkeypatch, command, recipe, "--out", str(out), "--overwrite")
     assert contents(out) == old and sorted(path.name for path in out.iterdir()) == sorted(old)
 

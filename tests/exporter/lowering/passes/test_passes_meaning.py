@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nir_strategies import any_graphs, spikes_for
 from strategies import DT, seeds
 
+from benchmarks.nir_simulator import simulate_nir
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.simulator import simulate_float
@@ -26,7 +27,6 @@ from spikeport.exporter.lowering.passes.fold_gain import fold_gain
 from spikeport.exporter.lowering.passes.infer_shapes import infer_shapes
 from spikeport.exporter.lowering.passes.merge_synapses import merge_synapses
 from spikeport.exporter.lowering.passes.shift_reset import shift_reset
-from spikeport.exporter.nir_simulator import simulate_nir
 
 
 @pytest.mark.parametrize("name", list(PASSES))

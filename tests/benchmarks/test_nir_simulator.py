@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from nir_strategies import any_graphs, flat, spikes_for
 from strategies import DT, nir_graphs, seeds
 
+from benchmarks.nir_simulator import simulate_nir
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.simulator import simulate_float
-from spikeport.exporter.nir_simulator import simulate_nir
 
 SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 NEAR = 1e-6

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spikeport import doctor
-from spikeport.doctor import Doctor, Finding, run_checks
+from spikeport import doctor_checks
+from spikeport.doctor_checks import Doctor, Finding, run_checks
 
 
 def test_a_sound_installation_is_healthy() -> None:
@@ -28,7 +28,7 @@ def test_what_is_missing_comes_with_its_extra(monkeypatch: pytest.MonkeyPatch) -
         return real(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    found = {finding.name: finding for finding in doctor._packages()}
+    found = {finding.name: finding for finding in doctor_checks._packages()}
     assert found["torch"].state == "left out" and "spikeport[train]" in found["torch"].remedy
     assert found["nir"].state == "broken" and found["nir"].remedy
 
@@ -37,15 +37,15 @@ def test_a_backend_that_fails_is_broken_with_its_reason(monkeypatch: pytest.Monk
     def fails(_: object) -> None:
         raise OSError("no shared memory")
 
-    monkeypatch.setattr(doctor, "_try", fails)
-    (finding,) = doctor._emulator()
+    monkeypatch.setattr(doctor_checks, "_try", fails)
+    (finding,) = doctor_checks._emulator()
     assert finding.state == "broken" and "no shared memory" in finding.detail
 
 
 def test_a_cache_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    (finding,) = doctor._kernels()
+    (finding,) = doctor_checks._kernels()
     assert finding.state == "broken" and "NUMBA_CACHE_DIR" in finding.remedy
 
 
