@@ -12,7 +12,8 @@ import warnings
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "support")]
+SUPPORT = [TESTS / "support" / folder for folder in ("", "networks", "referees", "runs")]
+sys.path[:0] = map(str, [TESTS.parent, TESTS, *SUPPORT])
 
 from fuzz.readers import READERS, InputError, Reader  # noqa: E402
 

@@ -20,7 +20,8 @@ import onnx
 import onnx.external_data_helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+for folder in ("", "networks", "referees", "runs"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support" / folder))
 
 from command import graph
 from fuzz import mutate as m

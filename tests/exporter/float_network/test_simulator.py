@@ -1,4 +1,4 @@
-"""The float reference: NIR's equations as tests/support/naive.py writes them, shifted by the chip's timing."""
+"""The float reference: NIR's equations as tests/support/referees/naive.py writes them, shifted by the chip's timing."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def run_sanafe(program: ChipProgram, x: NDArray[np.uint8], folder: Path) -> dict
     arrays = {f"w{n}": c.weights for n, c in enumerate(program.connections)}
     arrays |= {f"vth{n}": p.vth for n, p in enumerate(program.populations)}
     np.savez(folder / "network.npz", x=x[:, 0].astype(bool), steps=STEPS, **arrays)
-    command = [str(PYTHON), str(ROOT / "tests" / "support" / "sanafe_run.py"), str(folder / "network.npz")]
+    command = [str(PYTHON), str(ROOT / "tests" / "support" / "referees" / "sanafe_run.py"), str(folder / "network.npz")]
     found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert found.returncode == 0, found.stderr
     result: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])

@@ -110,7 +110,7 @@ def network() -> ChipProgram:
 
 def run_neurobench(folder: Path, arrays: dict[str, Any]) -> dict[str, Any]:
     np.savez(folder / "run.npz", **arrays)
-    command = [str(PYTHON), str(ROOT / "tests" / "support" / "neurobench_run.py"), str(folder / "run.npz")]
+    command = [str(PYTHON), str(ROOT / "tests" / "support" / "referees" / "neurobench_run.py"), str(folder / "run.npz")]
     found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert found.returncode == 0, found.stderr
     result: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])

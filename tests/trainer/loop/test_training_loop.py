@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from places import TESTS
+from places import SUPPORT
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
@@ -148,7 +148,7 @@ def kill_in_training(run: list[str], folder: Path, seconds: float) -> tuple[int,
 
 @pytest.mark.slow
 def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_weights(tmp_path: Path) -> None:
-    run = [sys.executable, "-c", KILLED.format(tests=[str(Path(__file__).parent), str(TESTS / "support")])]
+    run = [sys.executable, "-c", KILLED.format(tests=[str(Path(__file__).parent), *SUPPORT])]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
@@ -181,9 +181,7 @@ method.save(Path(sys.argv[1]) / (os.environ["RANK"] + ".safetensors"))
 @pytest.mark.parametrize("norm", [False, True])
 def test_two_processes_train_as_one_does_on_the_halves_of_each_batch(norm: bool, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
-    script.write_text(
-        "import os\n" + PARALLEL.format(tests=[str(Path(__file__).parent), str(TESTS / "support")], norm=norm)
-    )
+    script.write_text("import os\n" + PARALLEL.format(tests=[str(Path(__file__).parent), *SUPPORT], norm=norm))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run([*torchrun, str(script), str(tmp_path)], check=True, timeout=300)
     network = replace(NETWORK, batch_norm=norm)

@@ -1,6 +1,6 @@
 """Runs where neurobench is installed, in a process of its own: its metrics of a network whose spikes are given.
 
-    PYTHON tests/support/neurobench_run.py RUN.npz
+    PYTHON tests/support/referees/neurobench_run.py RUN.npz
 
 RUN.npz: `x` (T, batch, inputs) spikes, and for each layer l `w<l>` (target, source) weights and `s<l>` (T, batch,
 target) its spikes, which the layer gives back whatever comes in; `registers`: bytes of all neurons' registers. Prints

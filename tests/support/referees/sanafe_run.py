@@ -1,6 +1,6 @@
 """Runs where SANA-FE (GPL-3) is installed, in a process of its own: a dense network on its Loihi, counted and priced.
 
-    PYTHON tests/support/sanafe_run.py NETWORK.npz
+    PYTHON tests/support/referees/sanafe_run.py NETWORK.npz
 
 NETWORK.npz: `x` (T, inputs) spikes, `steps`, and for each layer l `w<l>` (target, source) weights and `vth<l>`
 (target,). Every layer lies on one core, the inputs on another; a neuron integrates, spikes above its threshold, and
