@@ -20,8 +20,10 @@ import onnx
 import onnx.external_data_helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-for folder in ("", "networks", "referees", "runs"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support" / folder))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support/networks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support/referees"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support/runs"))
 
 from command import graph
 from fuzz import mutate as m
