@@ -48,6 +48,7 @@ def test_an_empty_folder_is_enough_for_the_tutorial(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.recipe  # two minutes; tests/whole/test_wheel.py runs the same commands from the wheel
 def test_the_readme_s_training_in_a_clone_alone(tmp_path: Path) -> None:
     clone = tracked_copy(tmp_path)
     shown = carry_out(README, clone, sys.executable, environment(clone), training=True)
