@@ -95,11 +95,7 @@ def simulate_to_file(
     _, batch = steps_and_samples(x)
     length = steps if steps is not None else answer_steps(program, x)
     settings = Settings(backend, length, record, limit_seconds, context)
-    if batch == 0 or len({form[1][:2] for form in array_forms(x)}) != 1:
-        check_input(program, x, context)
-    chunks = split_samples(program, x, length, record)
-    for start, stop in chunks:
-        check_input(program, slice_samples(x, start, stop), _within(context, (start, stop)))
+    chunks = _checked_chunks(program, x, length, record, context)
     with (
         locked_file(output),
         _chunks_folder(output) as folder,
@@ -133,6 +129,16 @@ def simulate_to_file(
         means = {name: float(values.mean()) for name, values in counts.items()}
         store.remove()
     return Written(batch, length, int(counts[program.outputs[0]].sum()), means)
+
+
+def _checked_chunks(program: ChipProgram, x: InputArrays, steps: int, record: Record, context: str) -> list[Chunk]:
+    """The samples in chunks; raises InputError for input that the program cannot take."""
+    if steps_and_samples(x)[1] == 0 or len({form[1][:2] for form in array_forms(x)}) != 1:
+        check_input(program, x, context)
+    chunks = split_samples(program, x, steps, record)
+    for start, stop in chunks:
+        check_input(program, slice_samples(x, start, stop), _within(context, (start, stop)))
+    return chunks
 
 
 @contextmanager
