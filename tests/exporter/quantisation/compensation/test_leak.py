@@ -80,8 +80,9 @@ def test_a_voltage_that_is_sent_comes_to_the_same_height(decay: float, waits: fl
         held = substitute_quantised(network, program, "decays")
         wanted, found = (simulate_float(n, ones(after + 1), after + 1).spikes["a"] for n in (network, held))
         np.testing.assert_allclose(found[-1], wanted[-1], rtol=1e-9 if interval else 1e-3)
+        # half a step of the bias at this scale is a hair over 1e-4: 1.00015e-4 was drawn
         np.testing.assert_allclose(
-            substitute_quantised(network, program, "biases").populations[0].bias, bias, atol=1e-4
+            substitute_quantised(network, program, "biases").populations[0].bias, bias, atol=1.01e-4
         )
 
 
