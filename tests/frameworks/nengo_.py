@@ -10,7 +10,7 @@ import nengo
 import nir
 import numpy as np
 
-from spikeport.common import BATCH, CLASSES, HIDDEN, INPUTS, STEPS, save, spikes, weights
+from common import BATCH, CLASSES, HIDDEN, INPUTS, STEPS, save, spikes, weights
 
 DT, TAU = 1e-3, 0.005
 x = spikes(INPUTS)

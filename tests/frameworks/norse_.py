@@ -4,7 +4,7 @@ import norse.torch as norse
 import torch
 from norse.torch.utils.export_nir import to_nir
 
-from spikeport.common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
+from common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 DT = 1e-3
 

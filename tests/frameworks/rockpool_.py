@@ -5,7 +5,7 @@ from rockpool.nn.combinators import Sequential
 from rockpool.nn.modules import LIFTorch, LinearTorch
 from rockpool.nn.modules.torch.nir import to_nir
 
-from spikeport.common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
+from common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 DT = 1e-3
 network = Sequential(

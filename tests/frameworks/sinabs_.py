@@ -12,7 +12,7 @@ import torch
 from sinabs.activation import MultiSpike, SingleSpike
 from sinabs.nir import to_nir
 
-from spikeport.common import BATCH, CLASSES, STEPS, save, spikes, weights
+from common import BATCH, CLASSES, STEPS, save, spikes, weights
 
 spike = SingleSpike if "single" in sys.argv[2:] else MultiSpike
 network = torch.nn.Sequential(

@@ -7,7 +7,7 @@ import snntorch as snn
 import torch
 from snntorch.export_nir import export_to_nir
 
-from spikeport.common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
+from common import CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 
 def each(value: float, size: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ import torch
 from spikingjelly.activation_based import functional, layer, neuron
 from spikingjelly.activation_based.nir_exchange import export_to_nir
 
-from spikeport.common import CLASSES, save, spikes, weights
+from common import CLASSES, save, spikes, weights
 
 network = torch.nn.Sequential(
     layer.Conv2d(2, 4, 3, padding=1, bias=False),

@@ -6,7 +6,7 @@ from flax import nnx
 from spyx.nir import to_nir
 from spyx.nn import LIF, Sequential
 
-from spikeport.common import BATCH, CLASSES, HIDDEN, INPUTS, save, spikes, weights
+from common import BATCH, CLASSES, HIDDEN, INPUTS, save, spikes, weights
 
 network = Sequential(
     nnx.Linear(INPUTS, HIDDEN, use_bias=False, rngs=nnx.Rngs(0)),
