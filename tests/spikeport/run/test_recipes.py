@@ -19,8 +19,8 @@ from spikeport.run.stages import dataset_of
 from spikeport.trainer.data.paths_and_cache import DATA
 from spikeport.trainer.methods.registry import get_method
 
-# least test accuracy: recipes of the slow tests, and all others. One of 360 digits is 0.0028: digits_cnn has 0.9778 with
-# torch 2.3.1 and 0.9806 with 2.14.1 on one machine
+# least test accuracy: recipes of the slow tests, and all others. One of 360 digits is 0.0028: digits_cnn has 0.9778
+# with torch 2.3.1 and 0.9806 with 2.14.1 on one machine
 SLOW = {"digits_cnn": 0.975, "digits_sew_resnet": 0.98, "digits_st_rsbp": 0.975}
 MORE = {
     "digits": 0.97, "digits_direct": 0.97, "digits_membrane_bp": 0.975, "digits_soft_lif": 0.96,
