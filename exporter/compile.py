@@ -13,6 +13,7 @@ from spikeport.exporter.lowering.graded_sums import insert_relays
 from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
 from spikeport.exporter.nir_graph.graph_checks import check_known, check_reached
 from spikeport.exporter.nir_graph.nir_file import NirWarning, check_graph, time_step
+from spikeport.exporter.nir_graph.value_types import check_value_types
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.exporter.quantisation.synaptic_delays import join_delays
@@ -34,6 +35,7 @@ def lower_graph(
     options: sums "graded" leaves time for relays (lowering/graded_sums.py); on_pass: called with the name and result of
     every step (lowering/pass_pipeline.py).
     """
+    check_value_types(graph, context)
     graph, options = apply_dialect(graph, options, context)
     check_graph(graph, context)
     check_known(graph, context)

@@ -155,8 +155,10 @@ def simulate_file(
                 simulation.save(output)
             run = simulation.to_dict()
         else:
+            values, _ = network.read_input(values, str(x))
             run = _simulate_in_chunks(network, values, x, output, how, done)
-    say(streams.console, f"{output}: {run_sentence(run['samples'], run['steps'], run['output_spikes'])}")
+    sentence = run_sentence(run["samples"], steps_and_samples(values)[0], run["steps"], run["output_spikes"])
+    say(streams.console, f"{output}: {sentence}")
     show_missing(run["missing_steps"], run["steps"], streams.console)
     streams.write_json({**run, "written": str(output)})
 

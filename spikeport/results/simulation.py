@@ -66,12 +66,13 @@ class Simulation(Shown):
         """Steps missing at the end of the run for the last answers."""
         return max(0, self.input_steps + self.program.pipeline_steps - self.result.steps)
 
-    def profile(self, *, costs: tuple[str, ...] = ()) -> ProfileReport:
+    def profile(self, *, costs: str | tuple[str, ...] = ()) -> ProfileReport:
         """The cost of one inference; costs: profiles that also price the events. Raises InputError.
 
         Steps are resolved if record was "layers" or "all".
         """
-        others = tuple(load_costs(name) for name in costs)
+        names = (costs,) if isinstance(costs, str) else costs
+        others = tuple(load_costs(name) for name in names)
         chip = load_chip(self.profile_name)
         profile = profile_run(self.program, self.result, chip, self.inputs)
         return ProfileReport(self.program, profile, chip, others, self.read)
@@ -97,7 +98,8 @@ class Simulation(Shown):
         for name, values in self.counts.items():
             table.add_row(escape(name), str(self.program.source_size(name)), f"{values.mean():,.1f}")
         console.print(table)
-        say(console, f"{self.backend}: {run_sentence(self.result.batch, self.result.steps, self._output_spikes)}")
+        sentence = run_sentence(self.result.batch, self.input_steps, self.result.steps, self._output_spikes)
+        say(console, f"{self.backend}: {sentence}")
         show_missing(self.missing_steps, self.result.steps, console)
 
     @property
@@ -119,9 +121,9 @@ def simulation_dict(
     }
 
 
-def run_sentence(samples: int, steps: int, output_spikes: int) -> str:
-    """A run in one line."""
-    return f"{samples} samples, {steps} steps, {output_spikes} output spikes"
+def run_sentence(samples: int, input_steps: int, steps: int, output_spikes: int) -> str:
+    """A run in one line; it shows which axis of the input was read as time."""
+    return f"{samples} samples of {input_steps} steps, run for {steps} steps, {output_spikes} output spikes"
 
 
 def show_missing(missing: int, steps: int, console: Console) -> None:
