@@ -93,6 +93,9 @@ def main() -> None:
                 debug,
                 EXIT_USAGE,
             )
+        if type(error).__name__ == "NoArgsIsHelpError":  # `spikeport` alone: the help is printed already
+            sys.stdout.write(str(error))
+            sys.exit(EXIT_USAGE)
         usage = _usage_message(error)
         if usage is not None:
             _fail(usage, error, debug, EXIT_USAGE)

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from . import completion
 from .exit_codes import EXIT_NO
 from .option_groups import CompileOptions, OutputOption, grouped
 from .options import (
@@ -35,7 +36,12 @@ def export(
     streams: OutputOption,
     chip: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--chip", help="The chip a .net file is rounded for; default loihi2.", metavar="NAME"),
+        typer.Option(
+            "--chip",
+            help="The chip a .net file is rounded for; default loihi2.",
+            metavar="NAME",
+            autocompletion=completion.chips,
+        ),
     ] = None,
 ) -> None:
     """Export the trained network as NIR or for lava-dl (.net), or its ANN twin as ONNX.
@@ -90,7 +96,7 @@ def import_(
     ],
     output: Annotated[Path, typer.Option("-o", help="The file to write: .chip or .nir.", metavar="MODEL.chip|.nir")],
     streams: OutputOption,
-    chip: Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file.", metavar="NAME")] = "loihi2",
+    chip: ChipOption = "loihi2",
     way: Annotated[WayName, typer.Option("--as", help="Conversion mode of ReLUs.")] = WayName.rate,
     steps: Annotated[int, typer.Option("--steps", help="Time steps per sample.", metavar="T")] = 32,
     test: Annotated[
@@ -196,7 +202,12 @@ def profile(
     streams: OutputOption,
     costs: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--costs", help="Also price the events on these profiles (comma-separated).", metavar="A,B"),
+        typer.Option(
+            "--costs",
+            help="Also price the events on these profiles (comma-separated).",
+            metavar="A,B",
+            autocompletion=completion.costs,
+        ),
     ] = None,
     run: Annotated[
         Optional[Path],  # noqa: UP045

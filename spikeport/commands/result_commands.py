@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from . import completion
 from .exit_codes import EXIT_NO
 from .option_groups import OutputOption, grouped
 from .options import ClusterOption, RecipeArgument, WorkersOption
@@ -45,7 +46,12 @@ def compare(
     streams: OutputOption,
     devices: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--devices", help="Devices for the ANN (comma-separated).", metavar="A,B"),
+        typer.Option(
+            "--devices",
+            help="Devices for the ANN (comma-separated).",
+            metavar="A,B",
+            autocompletion=completion.devices,
+        ),
     ] = None,
 ) -> None:
     """Compare the network on the chip with its ANN twin on conventional devices.
@@ -82,7 +88,10 @@ def report(
 @grouped
 def chips(
     streams: OutputOption,
-    name: Annotated[Optional[str], typer.Argument(help="A chip or device.", metavar="NAME")] = None,  # noqa: UP045
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(help="A chip or device.", metavar="NAME", autocompletion=completion.profiles),
+    ] = None,
     validate: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--validate", help="Check a profile of your own.", metavar="FILE"),

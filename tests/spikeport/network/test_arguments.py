@@ -77,7 +77,7 @@ def test_chips_and_paths_of_other_types_are_named(network: sp.Network, tmp_path:
             sp.compile(graph(), chip=value)  # type: ignore[arg-type]
     profile = sp.chips()["loihi1"]
     assert sp.compile(graph(), chip=profile).chip == "loihi1"
-    with pytest.raises(sp.InputError, match="chip is a changed profile of loihi1; write it to a .toml file"):
+    with pytest.raises(sp.InputError, match=r"chip is a changed profile of loihi1; write it to a \.toml file"):
         sp.compile(graph(), chip=profile.model_copy(update={"title": "mine"}))  # type: ignore[arg-type]
     with pytest.raises(sp.InputError, match="options is a value of type dict"):
         sp.compile(graph(), options={"dt": 1e-3})  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def test_input_that_is_no_array_is_refused(network: sp.Network, x: Any) -> None:
 
 def test_numbers_of_a_run_have_their_types(network: sp.Network) -> None:
     for value in (3.5, "3", True):
-        with pytest.raises(sp.InputError, match="steps is .*whole number"):
+        with pytest.raises(sp.InputError, match=r"steps is .*whole number"):
             network.simulate(X, steps=value)  # type: ignore[arg-type]
     for limit in ("x", 0, -1):
         with pytest.raises(sp.InputError, match="limit_seconds"):
@@ -111,7 +111,9 @@ def test_numbers_of_a_run_have_their_types(network: sp.Network) -> None:
     assert network.profile(X, costs="loihi1").to_dict() == network.profile(X, costs=("loihi1",)).to_dict()
 
 
-@pytest.mark.parametrize("dtype", ["?", "u1", "<u8", ">u2", ">i4", "<i8", ">i8", "<f2", ">f2", ">f4", "<f8", ">f8", "g"])
+@pytest.mark.parametrize(
+    "dtype", ["?", "u1", "<u8", ">u2", ">i4", "<i8", ">i8", "<f2", ">f2", ">f4", "<f8", ">f8", "g"]
+)
 def test_every_number_type_and_byte_order_gives_the_answer_of_int64(network: sp.Network, dtype: str) -> None:
     expected = network.simulate(X.astype(np.int64), record="all")
     x = X.astype(dtype)
