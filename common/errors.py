@@ -49,9 +49,11 @@ def check_choice(option: str, value: object, allowed: Iterable[str]) -> None:
 
 
 def nearest_file(path: str | Path) -> str:
-    """The hint for the most similar file name in the folder of `path`, or an empty string."""
+    """The hint for the most similar file name in the folder of `path`, or an empty string; none if `path` exists."""
+    name = Path(path).name
     try:
-        return nearest(Path(path).name, (entry.name for entry in Path(path).parent.iterdir()))
+        names = [entry.name for entry in Path(path).parent.iterdir()]
+        return "" if name in names else nearest(name, names)
     except OSError:
         return ""
 

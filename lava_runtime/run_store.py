@@ -136,9 +136,12 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     return hasher.hexdigest()
 
 
-def save_joined(chunks: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int) -> None:
-    """Write the chunks' arrays as one .npz file, identical to that of an undivided run."""
-    save_arrays(path, {name: _joined([chunk[name] for chunk in chunks], name) for name in chunks[0]}, threads)
+def save_joined(
+    chunks: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int, whole: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write the chunks' arrays, then those of the whole run, as one .npz file; an undivided run gives the same."""
+    joined = {name: _joined([chunk[name] for chunk in chunks], name) for name in chunks[0]}
+    save_arrays(path, {**joined, **whole}, threads)
 
 
 def _joined(chunks: list[NDArray[Any]], name: str) -> Blocks:

@@ -26,7 +26,7 @@ from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
 from .inputs import check_input, slice_samples, steps_and_samples
-from .result import Record, zeros_in_memory
+from .result import Record, unit_arrays, zeros_in_memory
 from .run_store import Chunk, ChunkStore, array_forms, digest_of, recorded_bytes, save_joined, split_samples
 from .simulate import DEFAULT_LIMIT_SECONDS, Backend, answer_steps, simulate
 
@@ -122,7 +122,7 @@ def simulate_to_file(
             else:
                 raise BackendError(f"{folder}: its chunks do not stay as they were written; check the disk")
         results = [store.get(chunk) for chunk in chunks]
-        save_joined(results, output, workers)
+        save_joined(results, output, workers, unit_arrays(program.output_units))
         counts = {
             node.name: np.concatenate([arrays[f"counts/{node.name}"] for arrays in results]) for node in program.nodes
         }
@@ -222,6 +222,10 @@ def worker_pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
         raise InputError(f"--cluster {cluster}: dask is not installed; install spikeport[cluster]") from error
     try:
         client = connect(cluster, timeout=10)
+    except MemoryError as error:  # other bytes are read as the length of a message
+        raise InputError(
+            f"--cluster {cluster}: what answers there is not a dask scheduler; start one with `dask scheduler`"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(
             f"--cluster {cluster}: no dask scheduler answers there ({reason(error)}); start one with `dask scheduler`"

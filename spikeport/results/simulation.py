@@ -62,6 +62,17 @@ class Simulation(Shown):
         return self.result.states
 
     @property
+    def units(self) -> dict[str, NDArray[np.float64]]:
+        """Output -> value of one of its integers in the network's units, where an output sends its voltage (LI)."""
+        return self.program.output_units
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The first output in the network's units: spikes as they are, an LI readout's voltages."""
+        unit = self.units.get(self.program.outputs[0])
+        return self.spikes if unit is None else self.spikes * unit
+
+    @property
     def missing_steps(self) -> int:
         """Steps missing at the end of the run for the last answers."""
         return max(0, self.input_steps + self.program.pipeline_steps - self.result.steps)
@@ -83,7 +94,7 @@ class Simulation(Shown):
         if Path(path).suffix in ENDINGS:
             write_result(self.result, self.program.dt, path)
         else:
-            self.result.save(path)
+            self.result.save(path, self.program.output_units)
 
     def to_dict(self) -> dict[str, Any]:
         """Samples, steps and mean spikes per layer."""

@@ -174,7 +174,7 @@ def test_the_command_takes_workers(tmp_path: Path) -> None:
     plain = ["simulate", "model.chip", "--input", "x.npy", "-o"]
     assert spikeport(*plain, "a.npz", cwd=tmp_path).returncode == 0
     result = spikeport(*plain, "b.npz", "--workers", "2", cwd=tmp_path)
-    assert result.returncode == 0 and "b.npz: 32 samples, 17 steps" in result.stdout
+    assert result.returncode == 0 and "b.npz: 32 samples of 15 steps, run for 17 steps" in result.stdout
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     nir.write(str(tmp_path / "two.nir"), two_inputs())
     np.savez(tmp_path / "x.npz", **both_inputs(20))
