@@ -19,6 +19,7 @@ from rich.table import Table
 
 from spikeport.common.errors import InputError, reason
 from spikeport.common.plugins import Registry, package_of
+from spikeport.console.tables import show_table
 from spikeport.results.shown import Shown
 
 State = Literal["works", "left out", "broken"]
@@ -74,7 +75,7 @@ class Doctor(Shown):
         table = Table("", "", "detail")
         for finding in self.findings:
             table.add_row(escape(finding.name), _STATE_MARKUP[finding.state], escape(finding.detail))
-        console.print(table)
+        show_table(table, console, prose=(0, 2))
         for finding in self.findings:
             if finding.remedy:
                 console.print(f"[bold]{escape(finding.name)}[/bold]: {escape(finding.remedy)}", highlight=False)

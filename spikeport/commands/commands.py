@@ -15,6 +15,7 @@ from rich.table import Table
 from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.console.output import Done, Output, progress, say
+from spikeport.console.tables import show_table
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
@@ -287,7 +288,7 @@ def chips(name: str | None, streams: Output) -> None:
         table = Table("name", "what it is", "kind")
         for profile in profiles:
             table.add_row(profile.name, profile.title, profile.kind)
-        streams.console.print(table)
+        show_table(table, streams.console, prose=(0, 1))
         streams.write_json({"profiles": [{"name": p.name, "title": p.title, "kind": p.kind} for p in profiles]})
         return
     profile = load_profile(name)
@@ -299,7 +300,7 @@ def chips(name: str | None, streams: Output) -> None:
     table = Table("constant", "value", "range", "kind", "source", "date")
     for key, number in constants(profile):
         table.add_row(key, quantity(number.value, number.unit), _range(number), number.kind, number.source, number.date)
-    wide.print(table)
+    show_table(table, wide, prose=(0, 1))
     streams.write_json(_profile_dict(profile))
 
 

@@ -17,6 +17,7 @@ from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import Done, say
+from spikeport.console.tables import show_table
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import read_map
@@ -163,7 +164,7 @@ class Network(Shown):
             ]  # fmt: skip
             bound = [] if report is None else [f"{report.current_bound:.0%}"]
             table.add_row(escape(population.name), str(population.size), *(f"{e:.2%}" for e in errors), *bound)
-        console.print(table)
+        show_table(table, console)
         for name, report in self.program.quantisation.items():
             for note in report.notes:
                 say(console, f"{name}: {note}")

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
+from spikeport.console.tables import show_table
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.nir_data import ENDINGS, write_result
@@ -108,7 +109,7 @@ class Simulation(Shown):
         table = Table("layer", "neurons", "spikes per sample")
         for name, values in self.counts.items():
             table.add_row(escape(name), str(self.program.source_size(name)), f"{values.mean():,.1f}")
-        console.print(table)
+        show_table(table, console)
         sentence = run_sentence(self.result.batch, self.input_steps, self.result.steps, self._output_spikes)
         say(console, f"{self.backend}: {sentence}")
         show_missing(self.missing_steps, self.result.steps, console)
