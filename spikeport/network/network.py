@@ -40,6 +40,7 @@ from spikeport.results.simulation import Simulation
 
 from .arguments import chip_name, path_of
 from .graph_loader import compile_nir, open_model
+from .model_files import check_model_file
 
 Spikes = InputArrays | str | Path
 """An array (time, batch, *input shape), a dict of arrays by input name, or a file of either (.npy, .npz, .h5)."""
@@ -187,9 +188,8 @@ class Network(Shown):
 
 def compile_network(model: Path | nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS) -> Network:
     """Compile a graph, a .nir, .net or .onnx file; raises InputError."""
-    if isinstance(model, Path) and model.suffix not in _ENDINGS:
-        ending = model.suffix or "files without an ending"
-        raise InputError(f"{model}: {ending} cannot be compiled; give a .nir, .net or .onnx file")
+    if isinstance(model, Path):
+        check_model_file(model, _ENDINGS)
     if isinstance(model, Path) and model.suffix in (".net", ".onnx"):
         return Network(
             open_model(model, chip, options), str(model), chip, read=_files(model, chip, options.calibration)
