@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from spikeport import gates
 from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.console.output import Done, Output, progress, say
@@ -179,9 +180,19 @@ def _simulate_in_chunks(
 
 
 def diff_file(
-    model: Path, x: Path, chip: str | None, options: CompileOptions, picture: Path | None, streams: Output
+    model: Path,
+    x: Path,
+    chip: str | None,
+    options: CompileOptions,
+    picture: Path | None,
+    tolerance: float,
+    bounds: gates.Gates,
+    streams: Output,
 ) -> bool:
-    """Whether float and fixed point spike identically, with a table, and a picture if requested."""
+    """Whether float and fixed point agree, with a table, and a picture if requested.
+
+    tolerance: share of the places (sample, step, neuron) in which a layer may differ; bounds: on equal answers.
+    """
     check_comparable(model, chip)
     if picture is not None:
         check_picture(picture)
@@ -192,7 +203,11 @@ def diff_file(
         difference.draw(picture)
     difference.show(streams.console)
     streams.write_json(difference.to_dict())
-    return difference.equal
+    agree = gates.kept(bounds, gates.Measured(agreement=difference.same_winner), streams.console)
+    # with a bound on the answers alone, other spikes may differ
+    if bounds.given and tolerance == 0:
+        return agree
+    return agree and float(difference.differing.max(initial=0)) <= tolerance
 
 
 def profile_file(
@@ -204,11 +219,12 @@ def profile_file(
     run: Path | None,
     trace: Path | None,
     by_hand: Path | None,
+    bounds: gates.Gates,
     streams: Output,
-) -> None:
-    """Profile a recorded run, or one in the emulator; costs: profiles that also price the events, comma-separated.
+) -> bool:
+    """Profile a recorded run, or one in the emulator; returns whether the bounds are kept.
 
-    by_hand: a file with the neurons of each core.
+    costs: profiles that also price the events, comma-separated; by_hand: a file with the neurons of each core.
     """
     names = tuple(name.strip() for name in (costs or "").split(",") if name.strip())
     for name in names:
@@ -223,6 +239,7 @@ def profile_file(
         report.save_trace(trace)
         say(streams.console, f"{trace}: written; open it in ui.perfetto.dev")
     streams.write_json(report.to_dict())
+    return gates.kept(bounds, gates.Measured(report.energy_j.typical, report.latency_s.typical), streams.console)
 
 
 def sweep(
@@ -244,8 +261,8 @@ def sweep(
     streams.write_json(points.to_dict())
 
 
-def compare(folder_path: Path, devices: str | None, streams: Output) -> None:
-    """Compare the finished run's network on the chip with its ANN twin."""
+def compare(folder_path: Path, devices: str | None, bounds: gates.Gates, streams: Output) -> bool:
+    """Compare the finished run's network on the chip with its ANN twin; returns whether the bounds are kept."""
     folder = RunFolder(folder_path)
     summary = read_summary(folder.summary)
     if devices is not None:
@@ -261,10 +278,11 @@ def compare(folder_path: Path, devices: str | None, streams: Output) -> None:
     values = summary.to_dict()
     shown = {name: values[name] for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
     streams.write_json({**shown, "rows": comparison_dicts(summary)})
+    return gates.kept(bounds, gates.of_summary(summary), streams.console)
 
 
-def report(folder: Path, other: Path | None, output: Path | None, streams: Output) -> None:
-    """Write a run's page from its files, or a page with two runs side by side."""
+def report(folder: Path, other: Path | None, output: Path | None, bounds: gates.Gates, streams: Output) -> bool:
+    """Write a run's page from its files, or a page with two runs side by side; returns whether the bounds are kept."""
     from spikeport.report import print_pair, read_pair, write_pair, write_report
 
     if output is not None and output.suffix != ".html":
@@ -273,12 +291,13 @@ def report(folder: Path, other: Path | None, output: Path | None, streams: Outpu
         page = write_report(folder, output)
         say(streams.console, f"Report: {page}")
         streams.write_json({"report": str(page)})
-        return
+        return gates.kept(bounds, gates.of_summary(read_summary(RunFolder(folder).summary)), streams.console)
     pair = read_pair(folder, other)
     page = write_pair(pair, output or folder / f"beside-{other.resolve().name}.html")
     print_pair(pair, streams.console)
     say(streams.console, f"Report: {page}")
     streams.write_json({"report": str(page), **pair.to_dict()})
+    return gates.kept(bounds, gates.of_summary(pair.second), streams.console)
 
 
 def chips(name: str | None, streams: Output) -> None:

@@ -7,9 +7,11 @@ from typing import Annotated, Optional
 
 import typer
 
+from spikeport.gates import share
+
 from . import completion
 from .exit_codes import EXIT_NO
-from .option_groups import CompileOptions, OutputOption, grouped
+from .option_groups import AgreementGate, CompileOptions, CostGates, OutputOption, grouped
 from .options import (
     BackendName,
     ChipOption,
@@ -175,7 +177,11 @@ def diff(
     x: InputOption,
     choices: CompileOptions,
     streams: OutputOption,
+    bounds: AgreementGate,
     chip: OptionalChip = None,
+    tolerance: Annotated[
+        str, typer.Option("--tolerance", help="Share of a layer's spikes that may differ.", metavar="0.01")
+    ] = "0",
     picture: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--picture", help="Also draw the differences to F.svg.", metavar="F.svg"),
@@ -183,13 +189,13 @@ def diff(
 ) -> None:
     """Compare the float network with its fixed-point program layer by layer and attribute the differences.
 
-    Exits with 1 if any spike differs.
+    Exits with 1 if any spike differs, unless --tolerance or --min-agreement allows it.
 
     Example: spikeport diff digits.nir --input x.npy --chip loihi2 --picture diff.svg
     """
     from . import commands
 
-    if not commands.diff_file(model, x, chip, choices, picture, streams):
+    if not commands.diff_file(model, x, chip, choices, picture, share("--tolerance", tolerance), bounds, streams):
         raise typer.Exit(EXIT_NO)
 
 
@@ -200,6 +206,7 @@ def profile(
     chip: ChipOption,
     choices: CompileOptions,
     streams: OutputOption,
+    bounds: CostGates,
     costs: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -225,4 +232,5 @@ def profile(
     """
     from . import commands
 
-    commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, streams)
+    if not commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, bounds, streams):
+        raise typer.Exit(EXIT_NO)

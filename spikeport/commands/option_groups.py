@@ -14,6 +14,7 @@ import typer
 from spikeport.common.overwriting import keeping
 from spikeport.console.output import Output
 from spikeport.exporter import compile_options as compiling
+from spikeport.gates import Gates, quantity, share
 
 from .options import CalibrateOption, DtOption, FromOption, JsonOption, WeightBitsOption
 from .paths import Paths
@@ -103,3 +104,36 @@ CompileOptions = Annotated[
 
 OutputOption = Annotated[Output, Group({"json_file": (JsonOption, None)}, lambda json_file: Output(json_file))]
 """Where text and JSON results go: --json."""
+
+
+def _bound(flag: str, text: str, metavar: str) -> tuple[Any, Any]:
+    return Annotated[Optional[str], typer.Option(flag, help=text, metavar=metavar)], None  # noqa: UP045
+
+
+def _gates(**texts: str | None) -> Gates:
+    read = {
+        "max_energy": lambda text: quantity("--max-energy", text, "J"),
+        "max_latency": lambda text: quantity("--max-latency", text, "s"),
+        "min_accuracy": lambda text: share("--min-accuracy", text),
+        "min_agreement": lambda text: share("--min-agreement", text),
+    }
+    return Gates(**{name: read[name](text) for name, text in texts.items() if text is not None})
+
+
+_COSTS = {
+    "max_energy": _bound("--max-energy", "Exit with 1 if one inference needs more (typical estimate).", "20uJ"),
+    "max_latency": _bound("--max-latency", "Exit with 1 if one inference takes longer (typical estimate).", "1ms"),
+}
+_AGREEMENT = {
+    "min_agreement": _bound("--min-agreement", "Exit with 1 if float and chip agree on fewer answers.", "0.99"),
+}
+_SHARES = {
+    "min_accuracy": _bound("--min-accuracy", "Exit with 1 if the chip's accuracy is lower.", "0.97"),
+    **_AGREEMENT,
+}
+GateOptions = Annotated[Gates, Group({**_COSTS, **_SHARES}, _gates)]
+"""Bounds that a result must keep: --max-energy, --max-latency, --min-accuracy, --min-agreement."""
+CostGates = Annotated[Gates, Group(_COSTS, _gates)]
+"""Bounds on the cost of one inference: --max-energy, --max-latency."""
+AgreementGate = Annotated[Gates, Group(_AGREEMENT, _gates)]
+"""A bound on the share of equal answers: --min-agreement."""

@@ -9,7 +9,7 @@ import typer
 
 from . import completion
 from .exit_codes import EXIT_NO
-from .option_groups import OutputOption, grouped
+from .option_groups import GateOptions, OutputOption, grouped
 from .options import ClusterOption, RecipeArgument, WorkersOption
 
 
@@ -44,6 +44,7 @@ def sweep(
 def compare(
     folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
     streams: OutputOption,
+    bounds: GateOptions,
     devices: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -60,13 +61,15 @@ def compare(
     """
     from . import commands
 
-    commands.compare(folder, devices, streams)
+    if not commands.compare(folder, devices, bounds, streams):
+        raise typer.Exit(EXIT_NO)
 
 
 @grouped
 def report(
     folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
     streams: OutputOption,
+    bounds: GateOptions,
     other: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Argument(help="Another run, to compare with it.", metavar="OTHER"),
@@ -82,7 +85,8 @@ def report(
     """
     from . import commands
 
-    commands.report(folder, other, output, streams)
+    if not commands.report(folder, other, output, bounds, streams):
+        raise typer.Exit(EXIT_NO)
 
 
 @grouped
