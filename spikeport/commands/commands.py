@@ -35,6 +35,9 @@ from spikeport.results.simulation import run_sentence, show_missing, simulation_
 from spikeport.run.run_folder import RunFolder
 from spikeport.summary import read_summary
 
+from .model_data import ModelData, names
+from .report_files import ReportFiles
+
 
 def train(recipe_path: Path, folder: RunFolder, resume: bool, streams: Output, overwrite: bool = False) -> None:
     """Train the network and its twin into a folder; with several processes (torchrun) the first one writes."""
@@ -261,19 +264,32 @@ def sweep(
     streams.write_json(points.to_dict())
 
 
-def compare(folder_path: Path, devices: str | None, bounds: gates.Gates, streams: Output) -> bool:
-    """Compare the finished run's network on the chip with its ANN twin; returns whether the bounds are kept."""
-    folder = RunFolder(folder_path)
+def compare(
+    source: Path,
+    chips: str | None,
+    options: CompileOptions,
+    data: ModelData,
+    bounds: gates.Gates,
+    streams: Output,
+) -> bool:
+    """Compare a finished run's network, or a model, with an ANN; returns whether the bounds are kept."""
+    if source.is_file():
+        from .model_report import compare_models
+
+        return compare_models(source, names(chips or ""), options, data, bounds, streams)
+    data.refuse_for_a_run(source)
+    if chips is not None:
+        raise InputError(f"--chips: {source} is a run, compiled for one chip; give its model.nir and --input")
+    folder = RunFolder(source)
     summary = read_summary(folder.summary)
-    if devices is not None:
+    if data.devices is not None:
         from spikeport.run import stages
         from spikeport.summary.build import ann_of
         from spikeport.trainer.ann import AnnTwin
 
-        names = [name.strip() for name in devices.split(",") if name.strip()]
         twin = AnnTwin.load(folder.twin)
         sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
-        summary = summary.model_copy(update={"ann": ann_of(stages.compare_devices(sizes, names))})
+        summary = summary.model_copy(update={"ann": ann_of(stages.compare_devices(sizes, names(data.devices)))})
     print_comparison(summary, streams.console)
     values = summary.to_dict()
     shown = {name: values[name] for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
@@ -281,21 +297,38 @@ def compare(folder_path: Path, devices: str | None, bounds: gates.Gates, streams
     return gates.kept(bounds, gates.of_summary(summary), streams.console)
 
 
-def report(folder: Path, other: Path | None, output: Path | None, bounds: gates.Gates, streams: Output) -> bool:
-    """Write a run's page from its files, or a page with two runs side by side; returns whether the bounds are kept."""
+def report(
+    source: Path,
+    other: Path | None,
+    files: ReportFiles,
+    chip: str | None,
+    options: CompileOptions,
+    data: ModelData,
+    bounds: gates.Gates,
+    streams: Output,
+) -> bool:
+    """Write a page on a run, on two runs side by side, or on a model; returns whether the bounds are kept."""
     from spikeport.report import print_pair, read_pair, write_pair, write_report
 
-    if output is not None and output.suffix != ".html":
-        raise InputError(f"{output}: the page is a .html file; give -o a name that ends in .html")
+    files.check()
+    if source.is_file():
+        from .model_report import report_model
+
+        if other is not None:
+            raise InputError(f"{other}: two runs are compared side by side, but {source} is a model; leave it out")
+        return report_model(source, chip, options, data, files, bounds, streams)
+    data.refuse_for_a_run(source)
     if other is None:
-        page = write_report(folder, output)
+        page = write_report(source, files.page)
         say(streams.console, f"Report: {page}")
+        files.write_more(page.read_text(encoding="utf-8"), streams.console)
         streams.write_json({"report": str(page)})
-        return gates.kept(bounds, gates.of_summary(read_summary(RunFolder(folder).summary)), streams.console)
-    pair = read_pair(folder, other)
-    page = write_pair(pair, output or folder / f"beside-{other.resolve().name}.html")
+        return gates.kept(bounds, gates.of_summary(read_summary(RunFolder(source).summary)), streams.console)
+    pair = read_pair(source, other)
+    page = write_pair(pair, files.page or source / f"beside-{other.resolve().name}.html")
     print_pair(pair, streams.console)
     say(streams.console, f"Report: {page}")
+    files.write_more(page.read_text(encoding="utf-8"), streams.console)
     streams.write_json({"report": str(page), **pair.to_dict()})
     return gates.kept(bounds, gates.of_summary(pair.second), streams.console)
 

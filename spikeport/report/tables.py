@@ -48,7 +48,7 @@ class ConstantRow:
 def what_ran(summary: Summary) -> list[tuple[str, str]]:
     """What was run, as names and words; values missing in the summary are omitted."""
     rows = [
-        ("Recipe", summary.recipe),
+        ("Recipe" if summary.training else "Model", summary.recipe),
         ("Data", f"{summary.dataset}, {plural(summary.test_samples, 'test sample')}"),
         ("Network", _size(summary) if summary.layers else ""),
     ]

@@ -30,6 +30,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=
 LavaBackend = Literal["lava", "stock"]
 
 
+DEFAULT_DEVICES = ("server_cpu", "desktop_gpu", "jetson_tx1")
+"""Devices that the ANN is priced on."""
+
+
 class Recipe(BaseModel):
     """A whole run: network, data, training, chip, and the devices to compare with.
 
@@ -51,7 +55,7 @@ class Recipe(BaseModel):
     precision: Precision = DEFAULTS.precision
     sums: Sums = DEFAULTS.sums
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
-    devices: tuple[str, ...] = ("server_cpu", "desktop_gpu", "jetson_tx1")
+    devices: tuple[str, ...] = DEFAULT_DEVICES
     backends: tuple[LavaBackend, ...] = ("lava", "stock")
     network: NetworkConfig
     training: TrainConfig = TrainConfig()
