@@ -74,7 +74,7 @@ def accuracy_rows(summary: Summary) -> list[list[str]]:
     """One row for each of the four networks: name, accuracy, 95 % interval."""
     return [
         [f"{name}, {detail}", percent(share), interval(share, summary.test_samples) or NONE]
-        for name, detail, share, _ in answers(summary.accuracy)
+        for name, detail, share, _ in answers(summary.accuracy, summary.float_twin)
     ]
 
 

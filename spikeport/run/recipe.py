@@ -42,6 +42,7 @@ class Recipe(BaseModel):
     precision: "high" uses two synapses per weight where needed (exporter/quantisation/quantise.py).
     sums: how the chip adds what `sew` blocks join: "graded" adds once and sends payloads
     (exporter/lowering/graded_sums.py).
+    float_twin: also train the same network in floating point, to tell what training in the chip's integers costs.
     network, training: see trainer/network/network_config.py; chip_aware = 0: floating point (TOML has no null).
     """
 
@@ -57,6 +58,7 @@ class Recipe(BaseModel):
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     devices: tuple[str, ...] = DEFAULT_DEVICES
     backends: tuple[LavaBackend, ...] = ("lava", "stock")
+    float_twin: bool = False
     network: NetworkConfig
     training: TrainConfig = TrainConfig()
 

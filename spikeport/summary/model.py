@@ -177,6 +177,13 @@ class Accuracies(Model):
     fixed: Share | None = None
 
 
+class FloatTwin(Model):
+    """Accuracies of the same network trained in floating point: as trained, and rounded to the chip's integers."""
+
+    trained: Share
+    compiled: Share
+
+
 class Training(Model):
     """How the network was trained."""
 
@@ -219,6 +226,7 @@ class Summary(Model):
     platform: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     accuracy: Accuracies
+    float_twin: FloatTwin | None = None
     agreement: Share | None = None
     equal_spikes: Share | None = None
     lava_equals_emulator: bool | None = None
