@@ -34,9 +34,8 @@ def lower_graph(
     options: sums "graded" leaves time for relays (lowering/graded_sums.py); on_pass: called with the name and result of
     every step (lowering/pass_pipeline.py).
     """
-    graph, options = apply_dialect(graph, options, context)
-    check_graph(graph, context)
     check_known(graph, context)
+    graph, options = apply_dialect(check_graph(graph, context), options, context)
     lowering = LoweringOptions.of(options, time_step(graph, options.dt, context))
     try:
         check_reached(inline_subgraphs(graph))

@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 
 import nir
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest
 from spikeport.exporter.compile_options import CompileOptions, Discretize, Reset
 
 from .discretize import decay
+
+Floats = NDArray[np.float64]
 
 Rewrite = Callable[[nir.NIRNode, float], nir.NIRNode]
 
@@ -89,17 +92,22 @@ def _unit_gain(node: nir.NIRNode, step: float) -> nir.NIRNode:
     """LIF whose input is added to v unscaled: v <- (1 - dt/tau) v + x."""
     if not isinstance(node, nir.LIF):
         return node
-    return replace(node, r=1 / decay(node.tau, step, "euler"))
+    return replace(node, r=_unit_gain_of(decay(node.tau, step, "euler")))
 
 
 def _filtered_before_use(node: nir.NIRNode, step: float) -> nir.NIRNode:
     """CubaLIF as u <- beta (u + x), v <- alpha v + u, with alpha = exp(-dt/tau_mem) and beta = exp(-dt/tau_syn)."""
     if isinstance(node, nir.CubaLIF):
         membrane, synapse = (decay(tau, step, "exponential") for tau in (node.tau_mem, node.tau_syn))
-        return replace(node, r=1 / membrane, w_in=(1 - synapse) / synapse)
+        return replace(node, r=_unit_gain_of(membrane), w_in=(1 - synapse) * _unit_gain_of(synapse))
     if isinstance(node, nir.LIF):
-        return replace(node, r=1 / decay(node.tau, step, "exponential"))
+        return replace(node, r=_unit_gain_of(decay(node.tau, step, "exponential")))
     return node
+
+
+def _unit_gain_of(decay_per_step: Floats) -> Floats:
+    """The r with which a step adds the input as it is: 1 / decay, 1 for an integrator."""
+    return 1 / np.where(decay_per_step == 0, 1.0, decay_per_step)
 
 
 _KNOWN = (

@@ -14,13 +14,14 @@ from typing import Any
 import h5py
 import nir
 import numpy as np
-from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError, nearest, nearest_file, reason
+from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.files import write_bytes
-from spikeport.common.hdf5 import check_self_contained
+from spikeport.common.hdf5 import check_self_contained, check_written
 
+from .graph_checks import check_edges
 from .nir_repair import rename_dangling, untyped
+from .normal_graph import normal_content, normal_graph
 from .shapes import misfit
 
 
@@ -32,7 +33,8 @@ def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
     """Write a graph; the file appears only when it is complete. Raises InputError if it cannot be written."""
     # HDF5 itself cannot handle a full disk, so it writes to memory
     content = BytesIO()
-    nir.write(content, graph)
+    nir.write(content, normal_graph(graph, str(path)))
+    check_written(content, str(path))
     write_bytes(path, content.getbuffer())
 
 
@@ -60,6 +62,7 @@ def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
         )
     for sentence in rename_dangling(content):
         warnings.warn(f"{path}: {sentence}", NirWarning, stacklevel=4)
+    content = normal_content(content, path)
     plain = check_graph(nir.dict2NIRNode(untyped(content)), path)
     typed = nir.dict2NIRNode(untyped(content))
     try:
@@ -76,23 +79,12 @@ def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
 
 
 def check_graph(graph: nir.NIRGraph, context: str = "graph") -> nir.NIRGraph:
-    """Return the graph if its edges name nodes and its numbers are finite; raises InputError that names the culprit."""
-    for source, target in graph.edges:
-        for name in (source, target):
-            if name not in graph.nodes:
-                hint = nearest(name, graph.nodes)
-                raise InputError(
-                    f"{context}: the edge {source} -> {target} names node {name!r}, which is not in the graph{hint}"
-                )
-    for name, node in graph.nodes.items():
-        if isinstance(node, nir.NIRGraph):
-            check_graph(node, f"{context}: subgraph {name!r}")
-        for field, value in vars(node).items():
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
-                raise InputError(
-                    f"{context}: node {name!r}, {field} holds {_first_not_finite(value)}; train or export it again"
-                )
-    return graph
+    """The graph with its fields in their normal form (normal_graph.py).
+
+    Raises InputError that names the culprit if an edge names no node, or a number is not finite or of a wrong kind.
+    """
+    check_edges(graph, context)
+    return normal_graph(graph, context)
 
 
 def time_step(graph: nir.NIRGraph, dt: float | None, context: str = "graph") -> float:
@@ -116,12 +108,7 @@ def time_step(graph: nir.NIRGraph, dt: float | None, context: str = "graph") -> 
 
 def _check_file(file: h5py.File, path: str) -> None:
     """Reject what nir itself reads unchecked: links out of the file, huge arrays, edges to missing nodes."""
-    if "node" not in file or "version" not in file:
-        raise InputError(f"{path}: is not a NIR file (it has no 'node' or no 'version'); write it with nir.write")
-
+    # NIR 0.1 writes no version
+    if "node" not in file:
+        raise InputError(f"{path}: is not a NIR file (it has no 'node'); write it with nir.write")
     check_self_contained(file, path)
-
-
-def _first_not_finite(values: NDArray[Any]) -> str:
-    index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-    return f"{values[index]} at {list(index)}"
