@@ -71,7 +71,7 @@ def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
     except Exception as error:  # nir raises ValueError, AssertionError, NotImplementedError and more
         fault = misfit(plain)
         if fault is not None:
-            raise
+            raise InputError(f"{path}: {fault}; export the network with sample data of the right shape") from error
         warnings.warn(f"{path}: nir refuses it ({reason(error)}), but all shapes fit: read", NirWarning, stacklevel=4)
         return plain
     typed._update_input_output_types()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields as fields_of
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def graph(kind: str) -> nir.NIRGraph:
         "out": nir.Output(np.array([SIZE])),
     }
     names = list(nodes)
-    return nir.NIRGraph(nodes, list(zip(names[:-1], names[1:], strict=True)), metadata={"dt": 1.0}, type_check=False)
+    return nir.NIRGraph(nodes, list(pairwise(names)), metadata={"dt": 1.0}, type_check=False)
 
 
 def assert_same(one: FloatNetwork, other: FloatNetwork) -> None:
@@ -115,7 +116,7 @@ def image(axes: int, pool: bool = False, **changes: Any) -> nir.NIRGraph:
         "out": nir.Output(np.array(one.shape)),
     }
     names = list(nodes)
-    return nir.NIRGraph(nodes, list(zip(names[:-1], names[1:], strict=True)), metadata={"dt": 1.0}, type_check=False)
+    return nir.NIRGraph(nodes, list(pairwise(names)), metadata={"dt": 1.0}, type_check=False)
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "a list"])
