@@ -41,7 +41,7 @@ def lower_graph(
     lowering = LoweringOptions.of(applied, time_step(graph, applied.dt, context))
     try:
         check_reached(inline_subgraphs(graph))
-        with naming(context, "export the network again"):
+        with naming(context, "check its shapes, or report the file as a fault of spikeport"):
             network = pass_pipeline.run(graph, lowering, context, on_pass)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith(context) else f"{context}: {error}") from error

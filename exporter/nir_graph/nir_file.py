@@ -49,8 +49,15 @@ def read_nir(path: str | Path) -> nir.NIRGraph:
         graph = _build(content, str(path))
     except InputError:
         raise
-    except Exception as error:  # nir raises bare AssertionError, KeyError, ValueError, OSError and more
-        raise InputError(f"{path}: cannot be read as NIR ({reason(error)}); write it again with nir.write") from error
+    except OSError as error:
+        raise InputError(
+            f"{path}: is no whole HDF5 file ({reason(error)}); copy it again, or write it again with nir.write"
+        ) from error
+    except Exception as error:  # nir raises bare AssertionError, KeyError, ValueError and more
+        raise InputError(
+            f"{path}: nir {nir.version} cannot build its graph ({type(error).__name__}: {reason(error)}); if nir.read "
+            "can, report the file as a fault of spikeport"
+        ) from error
     return check_graph(graph, str(path))
 
 

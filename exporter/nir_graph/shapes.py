@@ -39,7 +39,7 @@ def output_shapes(graph: nir.NIRGraph) -> dict[str, Shape]:
         changed = False
         for name, node in graph.nodes.items():
             input_shape = next((shapes[source] for source in sources[name] if source in shapes), None)
-            with naming(f"node {name!r}", "export the network again"):
+            with naming(f"node {name!r}", "check its shapes, or report the file as a fault of spikeport"):
                 shape = (
                     _shape(name, node, input_shape) if name not in shapes or input_shape is not None else shapes[name]
                 )
