@@ -20,7 +20,7 @@ from spikeport.common.files import write_bytes
 from spikeport.common.hdf5 import check_self_contained, check_written
 
 from .graph_checks import check_edges
-from .nir_repair import rename_dangling, untyped
+from .nir_repair import drop_additions, rename_dangling, untyped
 from .normal_graph import normal_content, normal_graph
 from .shapes import misfit
 
@@ -81,6 +81,8 @@ def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
             raise InputError(f"{path}: {fault}; export the network with sample data of the right shape") from error
         warnings.warn(f"{path}: nir refuses it ({reason(error)}), but all shapes fit: read", NirWarning, stacklevel=4)
         return plain
+    for sentence in drop_additions(typed, plain):
+        warnings.warn(f"{path}: {sentence}", NirWarning, stacklevel=4)
     typed._update_input_output_types()
     return typed
 

@@ -189,3 +189,12 @@ def test_other_infinities_are_refused(changes: dict[str, Any], words: list[str])
     with pytest.raises(InputError) as caught:
         compile_graph(integrator(**changes), load_chip("loihi2"))
     assert all(word in str(caught.value) for word in ("'cell'", *words))
+
+
+def test_a_current_without_leak_is_refused() -> None:
+    graph, one = integrator(), np.ones(3)
+    graph.nodes["cell"] = nir.CubaLIF(
+        tau_syn=np.inf * one, tau_mem=0.01 * one, r=one, w_in=one, v_leak=0 * one, v_threshold=one
+    )
+    with pytest.raises(InputError, match=r"'cell' has an infinite tau_syn.*4\.096 s"):
+        compile_graph(graph, load_chip("loihi2"))
