@@ -35,7 +35,10 @@ def main(folder: Path) -> int:
             first, models, steps = _stock(job)
         else:
             first, models, steps = _batched(job)
-        report_faults(folder, {process.id: name for name, process in _names(first)})
+        names = {process.id: name for name, process in _names(first)}
+        if apart := {p.name for p in job.program.populations} - set(names.values()):
+            raise RuntimeError(f"Lava would not run {', '.join(sorted(apart))}: not connected to the others")
+        report_faults(folder, names)
         config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
         first.create_runtime(run_cfg=config, compile_config={"pypy_channel_size": CHANNEL_MESSAGES})
         watch_actors(folder, first.runtime)
