@@ -54,12 +54,17 @@ _KINDS: dict[str, type[Connection]] = {
 
 def save_program(program: ChipProgram, path: str | Path) -> None:
     """Write a program; the file appears only when it is complete. Raises InputError if it cannot be written."""
+    write_bytes(path, program_bytes(program))
+
+
+def program_bytes(program: ChipProgram) -> bytes:
+    """The content of a program's file."""
     validate(program)
     # HDF5 itself cannot handle a full disk, so it writes to memory
     content = BytesIO()
     with h5py.File(content, "w", track_order=True) as file:
         _write(program, file)
-    write_bytes(path, content.getbuffer())
+    return content.getvalue()
 
 
 def load_program(path: str | Path) -> ChipProgram:

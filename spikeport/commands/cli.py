@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from spikeport.common.errors import BackendError, InputError, nearest, reason
+from spikeport.common.system_errors import system_sentence
 from spikeport.console.bare_json import with_bare_json
+from spikeport.console.signals import EndSignals
 
 from .exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from .model_commands import check, compile_, diff, export, import_, profile, simulate
@@ -72,6 +75,8 @@ def main() -> None:
     arguments = with_bare_json(sys.argv[1:], _commands_by_name() if "--json" in sys.argv else None)
     debug = "--debug" in arguments
     warnings.showwarning = _warn
+    signals = EndSignals()
+    signals.install()
     try:
         status = app(arguments, standalone_mode=False) or 0
         if status == EXIT_INTERRUPTED:  # how typer passes on Ctrl-C
@@ -81,7 +86,7 @@ def main() -> None:
         _fail(str(error), error, debug, EXIT_USAGE)
     except KeyboardInterrupt as error:
         _fail(
-            "interrupted; what was written is whole, train and run resume with --resume", error, debug, EXIT_INTERRUPTED
+            "interrupted; what was written is whole, train and run resume with --resume", error, debug, signals.status
         )
     except ModuleNotFoundError as error:
         _fail(_missing_sentence(error), error, debug, EXIT_USAGE)
@@ -96,6 +101,8 @@ def main() -> None:
         usage = _usage_message(error)
         if usage is not None:
             _fail(usage, error, debug, EXIT_USAGE)
+        if isinstance(error, OSError):
+            _fail(system_sentence(error), error, debug, EXIT_USAGE)
         _fail(f"unexpected {type(error).__name__}: {reason(error)}; --debug shows where", error, debug, EXIT_USAGE)
 
 
@@ -145,7 +152,9 @@ def _usage_message(error: Exception) -> str | None:
 def _fail(message: str, error: BaseException, debug: bool, status: int) -> None:
     if debug:
         raise error
-    sys.stderr.write(f"error: {message}\n")
+    # after SIGHUP there may be no terminal
+    with suppress(OSError):
+        sys.stderr.write(f"error: {message}\n")
     sys.exit(status)
 
 

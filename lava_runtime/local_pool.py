@@ -1,0 +1,45 @@
+"""A pool of worker processes on this machine that leaves nothing behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+import joblib
+from joblib.externals.loky import get_reusable_executor
+
+from spikeport.common.processes import watch_parent
+from spikeport.common.temporary import temporary_folder
+
+
+@contextmanager
+def local_pool(workers: int) -> Iterator[joblib.Parallel]:
+    """Processes of one thread each, whose temporary files lie in a folder that this process removes.
+
+    joblib kills a worker with all processes below it, so that those cannot remove their own files.
+    """
+    with temporary_folder() as scratch:
+        finished = False
+        try:
+            with joblib.parallel_config(
+                backend="loky", n_jobs=workers, inner_max_num_threads=1, initializer=_begin_worker,
+                initargs=(os.getpid(), str(scratch)),
+            ):  # fmt: skip
+                # one chunk at a time per worker, so that little is lost with it
+                yield joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+            finished = True
+        finally:
+            # joblib runs a pool of one in this process
+            if workers > 1:
+                with suppress(OSError):
+                    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=not finished)
+
+
+def _begin_worker(parent: int, scratch: str) -> None:
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch
+    # a worker that waits for work does not notice by itself that its parent was killed
+    watch_parent(parent, partial(shutil.rmtree, scratch, ignore_errors=True))
