@@ -8,11 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import get_context
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
 
+from spikeport.common.errors import InputError, reason
 from spikeport.common.processes import watch_parent
+from spikeport.common.system_errors import system_reason
 from spikeport.common.temporary import temporary_folder
 
 
@@ -20,8 +23,11 @@ from spikeport.common.temporary import temporary_folder
 def local_pool(workers: int) -> Iterator[joblib.Parallel]:
     """Processes of one thread each, whose temporary files lie in a folder that this process removes.
 
-    joblib kills a worker with all processes below it, so that those cannot remove their own files.
+    joblib kills a worker with all processes below it, so that those cannot remove their own files. Raises InputError
+    where the system allows no worker processes: joblib would go on in this one.
     """
+    if workers > 1:
+        _check_semaphores(workers)
     with temporary_folder() as scratch:
         finished = False
         try:
@@ -37,6 +43,17 @@ def local_pool(workers: int) -> Iterator[joblib.Parallel]:
             if workers > 1:
                 with suppress(OSError):
                     get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=not finished)
+
+
+def _check_semaphores(workers: int) -> None:
+    try:
+        get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        why = system_reason(error) if isinstance(error, OSError) else reason(error)
+        raise InputError(
+            f"--workers {workers}: worker processes need semaphores in /dev/shm ({why}); mount it to be written, or "
+            "leave out --workers"
+        ) from error
 
 
 def _begin_worker(parent: int, scratch: str) -> None:

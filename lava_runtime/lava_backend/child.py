@@ -150,6 +150,8 @@ def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
     if (folder / FAULT).exists():
         fault = json.loads((folder / FAULT).read_text(encoding="utf-8"))
         message = " ".join(str(fault["message"]).split())
+        if not fault["layer"]:
+            return f"backend {backend}: {message}; correct that, or use --backend emulator"
         return f"backend {backend}: layer {fault['layer']!r} failed ({message}); try --backend emulator"
     if status == TIMED_OUT:
         return (

@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from spikeport.common.processes import die_with_parent, forks_die_with_this_process
+from spikeport.common.system_errors import system_reason
 
 # capacity of a channel in messages: all are received in the step in which they are sent
 CHANNEL_MESSAGES = 4
+_NEEDED = "they need shared memory in /dev/shm and several open files per layer (`ulimit -n`)"
 
 
 def main(folder: Path) -> int:
-    """Run a job; 0 on success, 1 with a fault file that names the layer."""
+    """Run a job; 0 on success, 1 with a fault file that names the layer, if it is one's."""
     from .job import SECONDS, load_job, write_fault
 
     job = load_job(folder)
@@ -52,6 +54,9 @@ def main(folder: Path) -> int:
         first.run(condition=RunSteps(num_steps=steps))
         done = time.perf_counter()
         first.stop()
+    except OSError as error:
+        write_fault(folder, "", f"Lava's processes cannot be started ({system_reason(error)}): {_NEEDED}")
+        return 1
     except Exception as error:
         write_fault(folder, "network", f"{type(error).__name__}: {error}")
         return 1

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from spikeport.common.errors import BackendError, InputError, nearest, reason
+from spikeport.common.errors import BackendError, InputError, nearest, reason, shortened, visible
 from spikeport.common.system_errors import system_sentence
 from spikeport.console.bare_json import with_bare_json
 from spikeport.console.signals import EndSignals
+from spikeport.console.streams import prepare_streams
 
 from .exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from .model_commands import check, compile_, diff, export, import_, profile, simulate
@@ -72,6 +73,7 @@ for _command in _COMMANDS:
 
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit code 2."""
+    prepare_streams()
     arguments = with_bare_json(sys.argv[1:], _commands_by_name() if "--json" in sys.argv else None)
     debug = "--debug" in arguments
     warnings.showwarning = _warn
@@ -114,9 +116,10 @@ def _commands_by_name() -> Any:
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Print a warning as one sentence on standard error; deprecation warnings of libraries are left out."""
-    if not issubclass(category, (DeprecationWarning, FutureWarning)):
-        sys.stderr.write(f"warning: {message}\n")
+    """Print a warning as one sentence on standard error; what concerns only the authors of libraries is left out."""
+    # joblib warns of this when it is imported, by every command; workers are refused in a sentence
+    if not issubclass(category, (DeprecationWarning, FutureWarning)) and "operate in serial mode" not in str(message):
+        sys.stderr.write(f"warning: {visible(str(message))}\n")
 
 
 def _missing_sentence(error: ModuleNotFoundError) -> str:
@@ -154,7 +157,7 @@ def _fail(message: str, error: BaseException, debug: bool, status: int) -> None:
         raise error
     # after SIGHUP there may be no terminal
     with suppress(OSError):
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"error: {shortened(visible(message))}\n")
     sys.exit(status)
 
 
