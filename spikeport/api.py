@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import nir
-from rich.console import Console
 
 from spikeport.common.errors import InputError
+from spikeport.console.visible import new_console
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Discretize, Precision, Reset, Sums
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_profile
@@ -77,7 +77,7 @@ def run_recipe(
 
     path = find_recipe(path_of("recipe", recipe))
     folder = new_folder(None if out is None else path_of("out", out), load_recipe(path).name, overwrite, resume)
-    whole_run.run_recipe(path, folder, resume, Console(), overwrite)
+    whole_run.run_recipe(path, folder, resume, new_console(), overwrite)
     return FinishedRun(folder)
 
 

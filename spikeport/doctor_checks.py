@@ -169,11 +169,13 @@ def _registries() -> Iterator[Registry[Any]]:
 def _kernels() -> Iterator[Finding]:
     """Whether numba can store compiled kernels: next to the code, or in its cache folder."""
     configured = os.environ.get("NUMBA_CACHE_DIR")
-    folders = [Path(configured)] if configured else [Path(__file__).resolve().parent, Path.home() / ".cache" / "numba"]
+    # Path.home fails without a home
+    cached = Path(os.path.expanduser("~"), ".cache", "numba")  # noqa: PTH111
+    folders = [Path(configured)] if configured else [Path(__file__).resolve().parent, cached]
     folder = next((p for p in folders if _writable(p)), None)
     if folder is None:
         yield Finding(
-            "numba cache", "broken", f"{folders[-1]} cannot be written: kernels are compiled at every start",
+            "numba cache", "left out", f"{folders[-1]} cannot be written: kernels are stored in a temporary folder",
             "set NUMBA_CACHE_DIR to a folder that can be written",
         )  # fmt: skip
         return

@@ -56,13 +56,18 @@ _KINDS: dict[str, type[Connection]] = {
 
 def save_program(program: ChipProgram, path: str | Path) -> None:
     """Write a program; the file appears only when it is complete. Raises InputError if it cannot be written."""
+    write_bytes(path, program_bytes(program, str(path)))
+
+
+def program_bytes(program: ChipProgram, context: str = "program") -> bytes:
+    """The content of a program's file; raises InputError if it could not be read back."""
     validate(program)
     # HDF5 itself cannot handle a full disk, so it writes to memory
     content = BytesIO()
     with h5py.File(content, "w", track_order=True) as file:
         _write(program, file)
-    check_written(content, str(path))
-    write_bytes(path, content.getbuffer())
+    check_written(content, context)
+    return content.getvalue()
 
 
 def load_program(path: str | Path) -> ChipProgram:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from spikeport import gates
@@ -17,6 +16,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.console.output import Done, Output, progress, say
 from spikeport.console.tables import show_table
+from spikeport.console.visible import new_console
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
@@ -346,7 +346,7 @@ def chips(name: str | None, streams: Output) -> None:
     profile = load_profile(name)
     # piped or captured output must not truncate a source
     console = streams.console
-    wide = console if console.is_terminal else Console(stderr=console.stderr, width=400)
+    wide = console if console.is_terminal else new_console(stderr=console.stderr, width=400)
     wide.print(f"[bold]{profile.title}[/bold]", highlight=False)
     wide.print(profile.summary, highlight=False)
     table = Table("constant", "value", "range", "kind", "source", "date")

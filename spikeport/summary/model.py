@@ -185,13 +185,14 @@ class FloatTwin(Model):
 
 
 class Training(Model):
-    """How the network was trained."""
+    """How the network was trained; threads: of torch, on whose number the weights depend; None in older files."""
 
     method: str
     neuron: str
     encoding: str
     epochs: Count
     seed: int
+    threads: Count | None = None
 
 
 class Compiled(Model):
