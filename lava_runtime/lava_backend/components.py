@@ -25,7 +25,7 @@ from spikeport.exporter.program.chip_program import ChipProgram
 
 def representatives(program: ChipProgram) -> list[str]:
     """The smallest population of each component; an input that feeds nothing is left out, it computes nothing."""
-    nodes = [*program.inputs, *program.populations]
+    nodes = program.nodes
     place = {node.name: index for index, node in enumerate(nodes)}
     rows = [place[c.source] for c in program.connections]
     columns = [place[c.target] for c in program.connections]
