@@ -47,7 +47,7 @@ def check_self_contained(file: h5py.File, path: str) -> None:
             seen.add(address)
             _check_attributes(item, label, path)
             if isinstance(item, h5py.Dataset):
-                total += _bytes_of(item, label, path)
+                total += check_array(item, label, path)
                 if total > LARGEST_BYTES:
                     raise InputError(f"{path}: {label} has shape {item.shape}, more than can be read; make it smaller")
             elif isinstance(item, h5py.Group) and depth < _DEEPEST:
@@ -96,11 +96,23 @@ def _adds_up(content: mmap.mmap, start: int) -> bool:
     return int(position) <= int(stop)
 
 
-def _bytes_of(item: Any, label: str, path: str) -> int:
-    """Bytes that a dataset takes in memory."""
+def check_array(item: Any, label: str, path: str) -> int:
+    """Bytes that a dataset takes in memory; raises InputError if another file holds it or this one holds less."""
+    _check_type(item.dtype, label, path)
+    return _stored_bytes(item, label, path)
+
+
+def check_table(item: Any, label: str, path: str) -> int:
+    """The same for a table, whose rows have named fields of numbers."""
+    fields = item.dtype.names or ()
+    if not fields or any(item.dtype[name].kind not in "biuf" for name in fields):
+        raise InputError(f"{path}: {label} holds {item.dtype}, but fields of numbers are read; make the file again")
+    return _stored_bytes(item, label, path)
+
+
+def _stored_bytes(item: Any, label: str, path: str) -> int:
     if item.external or item.is_virtual:
         raise InputError(f"{path}: {label} points to another file; make the file again")
-    _check_type(item.dtype, label, path)
     size = int(item.size or 0) * max(8, int(item.dtype.itemsize))
     if size > _SMALL_BYTES and int(item.id.get_storage_size()) * _PACKED < size:
         raise InputError(f"{path}: {label} has shape {item.shape}, but the file holds less; make the file again")

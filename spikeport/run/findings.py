@@ -55,6 +55,7 @@ class Findings:
             chip_steps=self.profile.steps,
             dt=recipe.dt,
             training=build.training_of(recipe.network, recipe.training),
+            confusion=measured.confusion,
             agreement=measured.agreement,
             equal_spikes=measured.equal_spikes,
             accuracy=Accuracies(
