@@ -22,7 +22,6 @@ from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
-from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
@@ -34,9 +33,11 @@ from spikeport.results.shown import Shown
 from spikeport.results.simulation import Simulation
 
 from .graph_loader import compile_nir, open_model
+from .input_files import open_spikes
 
 Spikes = InputArrays | str | Path
-"""An array (time, batch, *input shape), a dict of arrays by input name, or a file of either (.npy, .npz, .h5)."""
+"""An array (time, batch, *input shape), a dict of arrays by input name, a file of either (.npy, .npz, .h5), or a
+recording of events or sound, an image, or a folder of them."""
 _ENDINGS = (".nir", ".net", ".onnx")
 
 
@@ -77,10 +78,15 @@ class Network(Shown):
     ) -> Simulation:
         """Run on x (time, batch, *input shape) of 0/1 spikes or payloads; raises InputError and BackendError.
 
-        steps: time steps of the chip, default until every answer is out; record: "layers" records every layer's spikes,
+        steps: time steps of the chip, default until every answer is out; of a recording, the steps it is divided into;
+        record: "layers" records every layer's spikes,
         "all" also every state; limit_seconds: time limit of a Lava run; where: the name of x in errors.
         """
-        values, where = self._input(x, where)
+        if isinstance(x, (str, Path)):
+            values, steps = open_spikes(Path(x), self.program, steps)
+            where = str(x)
+        else:
+            values = x
         result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where)
         return Simulation(self.program, result, backend, steps_and_samples(values)[0], self.chip, values, self._read(x))
 
@@ -165,7 +171,7 @@ class Network(Shown):
         return (*self.read, *(Path(path) for path in more if isinstance(path, (str, Path))))
 
     def _input(self, x: Spikes, where: str = "input") -> tuple[InputArrays, str]:
-        return (open_input(Path(x), self.program), str(x)) if isinstance(x, (str, Path)) else (x, where)
+        return (open_spikes(Path(x), self.program)[0], str(x)) if isinstance(x, (str, Path)) else (x, where)
 
 
 def compile_network(model: Path | nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS) -> Network:

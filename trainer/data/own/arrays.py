@@ -40,6 +40,11 @@ class StoredArray:
     key: str = ""
     values: NDArray[Any] | None = None
 
+    @classmethod
+    def of(cls, source: str | Path, name: str, values: NDArray[Any]) -> StoredArray:
+        """An array in memory; source: where it is from, for errors."""
+        return cls(name, values.shape, values.dtype, Path(source), name, values)
+
     def read(self, rows: NDArray[np.int64] | slice) -> NDArray[Any]:
         """Rows in rising order; raises InputError."""
         return self.values[rows] if self.values is not None else read_rows(self.path, self.key, rows)
@@ -53,7 +58,11 @@ def array_files(path: Path, request: Request) -> Dataset:
     names. class_names: the names of the labels 0, 1, ... Samples of more than 1 GiB stay in their file.
     """
     request.files.check_for("arrays")
-    arrays = _open(path)
+    return dataset_of_arrays(path, _open(path), request)
+
+
+def dataset_of_arrays(path: Path | str, arrays: Mapping[str, StoredArray], request: Request) -> Dataset:
+    """A data set from arrays by name; path: where they are from, for errors. Raises InputError."""
     names = () if (stored := next((arrays[n] for n in _NAMES if n in arrays), None)) is None else _texts(stored)
     if all(name in arrays for name in SPLIT):
         x_train, y_train, x_test, y_test = (arrays[name] for name in SPLIT)
@@ -74,7 +83,7 @@ def array_files(path: Path, request: Request) -> Dataset:
     return _dataset(path, parts, numbered.names, request)
 
 
-def _dataset(path: Path, parts: Any, names: tuple[str, ...], request: Request) -> Dataset:
+def _dataset(path: Path | str, parts: Any, names: tuple[str, ...], request: Request) -> Dataset:
     limits = request.files.limit, request.files.test_limit
     first, second = (
         (x, rows[index], y[index])
@@ -92,7 +101,7 @@ def _dataset(path: Path, parts: Any, names: tuple[str, ...], request: Request) -
     form.check(second[0].name, second[0].dtype, _range_of(*second[:2]), str(path))
     x_train, x_test = (_samples(x, rows, form) for x, rows, _ in (first, second))
     shape = x_train.shape[1:] if form.steps is None else x_train.shape[2:]
-    return Dataset(x_train, first[2], x_test, second[2], shape, len(names), path.stem, form.steps, names)
+    return Dataset(x_train, first[2], x_test, second[2], shape, len(names), Path(path).stem, form.steps, names)
 
 
 def _samples(x: StoredArray, rows: NDArray[np.int64], form: Form) -> Any:
@@ -168,7 +177,7 @@ def _open(path: Path) -> Mapping[str, StoredArray]:
             is_zip = file.read(2) == b"PK"
         if is_zip:
             values = read_npz(path)
-            return {n: StoredArray(n, v.shape, v.dtype, path, n, v) for n, v in values.items()}
+            return {name: StoredArray.of(path, name, array) for name, array in values.items()}
         with h5py.File(path, "r") as file:
             return dict(_hdf5_arrays(file, path, known))
     except InputError:

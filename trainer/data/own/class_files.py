@@ -71,7 +71,7 @@ def find_class_files(root: Path, options: FileOptions, seed: int) -> ClassFiles:
 
 def first_sample(root: Path) -> Path | None:
     """The first file below a folder that may be a sample."""
-    return next((file for file in sorted(root.rglob("*")) if _is_sample(file)), None)
+    return next((file for file in sorted(root.rglob("*")) if is_sample(file)), None)
 
 
 def check_kinds(files: tuple[Path, ...], kinds: frozenset[FileKind], wanted: str) -> None:
@@ -99,7 +99,7 @@ def _labelled(root: Path, options: FileOptions) -> list[tuple[Path, str]]:
         return _by_name(root, options.label_pattern)
     samples = []
     for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        files = sorted(file for file in folder.rglob("*") if _is_sample(file))
+        files = sorted(file for file in folder.rglob("*") if is_sample(file))
         if not files:
             raise InputError(f"{folder}: this class has no files; add some, or remove the folder")
         samples += [(file, folder.name) for file in files]
@@ -112,7 +112,7 @@ def _labelled(root: Path, options: FileOptions) -> list[tuple[Path, str]]:
 
 
 def _by_name(root: Path, pattern: str) -> list[tuple[Path, str]]:
-    files = sorted(file for file in root.rglob("*") if _is_sample(file))
+    files = sorted(file for file in root.rglob("*") if is_sample(file))
     matches = [(file, re.search(pattern, file.name)) for file in files]
     without = next((file for file, match in matches if match is None or not match[1]), None)
     if without is not None or not files:
@@ -125,7 +125,8 @@ def _matches(pattern: str, file: Path) -> bool:
     return bool(pattern) and re.search(pattern, file.name) is not None
 
 
-def _is_sample(file: Path) -> bool:
+def is_sample(file: Path) -> bool:
+    """Whether a file may be a sample: neither hidden nor notes."""
     return not file.name.startswith(".") and file.suffix.lower() not in _NOTES and file.is_file()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, reason
-from spikeport.trainer.data.paths_and_cache import UNREADABLE, import_library
+from spikeport.trainer.data.paths_and_cache import import_library
 
 Read = tuple[int, NDArray[Any]]
 SAMPLE_COUNT = re.compile(rb"sample_count -i (\d+)\s")
@@ -42,8 +42,6 @@ def read_sound(path: Path) -> tuple[int, NDArray[np.float64]]:
 
 
 def _read(path: Path) -> Read:
-    from scipy.io.wavfile import WavFileWarning
-
     try:
         with path.open("rb") as file:
             start = file.read(7)
@@ -52,7 +50,7 @@ def _read(path: Path) -> Read:
         return _read_flac(path) if start[:4] == b"fLaC" else _read_riff(path)
     except InputError:
         raise
-    except (*UNREADABLE, WavFileWarning) as error:
+    except Exception as error:  # scipy raises UnboundLocalError, struct.error and more
         kind = "flac" if path.suffix.lower() == ".flac" else "wav"
         raise InputError(f"{path}: is not a whole {kind} file ({reason(error)}); fetch it again") from error
 

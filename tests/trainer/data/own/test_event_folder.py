@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,31 @@ def test_missing_fields_and_unreadable_formats_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is an AEDAT 3 recording; recordings that are read are"):
         read_events(tmp_path / "b.aedat")
     assert FIELDS.names == ("t", "x", "y", "p")
+
+
+def test_aedat4_is_read_by_aedat(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """files/dv.aedat4 was written by iniVation's dv-processing 2.0.4 (MonoCameraWriter), 40 events on 12 x 10 pixels."""
+    path = Path(__file__).parent / "files" / "dv.aedat4"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "aedat", None)
+        with pytest.raises(
+            InputError, match=r'is read by aedat, which is not installed.*pip install "spikeport\[data\]"'
+        ):
+            read_events(path)
+    pytest.importorskip("aedat")
+    made = events()
+    made["t"] += 1_600_000_000_000_000
+    same(path, made)
+    recording = read_events(path)
+    assert recording.sensor == (10, 12) and recording.start == made["t"].min()
+    (tmp_path / "cut.aedat4").write_bytes(path.read_bytes()[:900])
+    with pytest.raises(InputError, match="is not a whole AEDAT 4.0 file"):
+        read_events(tmp_path / "cut.aedat4")
+
+
+def test_aedat2_of_a_dvs128_is_read(tmp_path: Path) -> None:
+    address, time = np.array([[5 << 8 | 3 << 1 | 1, 10], [0, 20]], ">u4").T
+    (tmp_path / "a.aedat").write_bytes(b"#!AER-DAT2.0\r\n" + np.stack([address, time], axis=1).astype(">u4").tobytes())
+    recording = read_events(tmp_path / "a.aedat")
+    assert recording.sensor == (128, 128) and recording.events["t"].tolist() == [10, 20]
+    assert recording.events["x"].tolist() == [122, 127] and recording.events["p"].tolist() == [0, 1]
