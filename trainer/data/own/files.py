@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from spikeport.common.errors import InputError
 from spikeport.common.file_kinds import EVENTS, IMAGES, SOUNDS, FileKind, file_kind
 from spikeport.trainer.data.dataset import Dataset, Request
-from spikeport.trainer.data.paths_and_cache import find_data
+from spikeport.trainer.data.paths_and_cache import DATA, find_data
 
 from .arrays import SPLIT, WHOLE, array_files
 from .class_files import first_sample, refuse_incomplete
@@ -30,8 +31,15 @@ def files(request: Request) -> Dataset:
     """
     if request.path is None:
         raise InputError('data set "files" needs data = "PATH" in the recipe: ' + _READ)
-    path = find_data("files", request.path, "")
+    path = _located(request.path)
     return _folder(path, request) if path.is_dir() else _file(path, request)
+
+
+def _located(path: Path) -> Path:
+    """The path as it is, or below the folder in SPIKEPORT_DATA; raises InputError if neither exists."""
+    root = os.environ.get(DATA)
+    below = path if path.exists() or not root else Path(root) / path
+    return below if below.exists() else find_data("files", path, "")
 
 
 def _file(path: Path, request: Request) -> Dataset:

@@ -158,7 +158,7 @@ def test_missing_fields_and_unreadable_formats_say_so(tmp_path: Path) -> None:
 
 
 def test_aedat4_is_read_by_aedat(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """files/dv.aedat4 was written by iniVation's dv-processing 2.0.4 (MonoCameraWriter), 40 events on 12 x 10 pixels."""
+    """files/dv.aedat4: 40 events on 12 x 10 pixels, written by iniVation's dv-processing 2.0.4 (MonoCameraWriter)."""
     path = Path(__file__).parent / "files" / "dv.aedat4"
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "aedat", None)
@@ -173,7 +173,7 @@ def test_aedat4_is_read_by_aedat(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     recording = read_events(path)
     assert recording.sensor == (10, 12) and recording.start == made["t"].min()
     (tmp_path / "cut.aedat4").write_bytes(path.read_bytes()[:900])
-    with pytest.raises(InputError, match="is not a whole AEDAT 4.0 file"):
+    with pytest.raises(InputError, match=r"is not a whole AEDAT 4\.0 file"):
         read_events(tmp_path / "cut.aedat4")
 
 
