@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from report_runs import make_folder, make_summary, page_of
+from report_runs import make_summary, page_of
 
-from spikeport.report import write_report
 from spikeport.report.confusion import confusion_rows
 from spikeport.report.pictures.raster_picture import caption
 from spikeport.report.raster import Raster
@@ -21,12 +18,8 @@ def test_answers_are_counted_by_class() -> None:
     confusion = Confusion.of(LABELS, ANSWERS, NAMES)
     assert confusion.counts == ((1, 1), (1, 2))
     first, second = confusion_rows(confusion)
-    assert (first.name, [c.count for c in first.cells], [c.right for c in first.cells]) == (
-        "cat",
-        [1, 1],
-        [True, False],
-    )
-    assert second.recall == "66.7 %" or second.recall.startswith("66.7")
+    assert first.name == "cat" and [(c.count, c.share, c.right) for c in first.cells] == [(1, 50, True), (1, 50, False)]
+    assert second.recall.startswith("66.7")
     # a class without test samples
     assert confusion_rows(Confusion.of(LABELS, ANSWERS, (*NAMES, "cow")))[2].recall == ""
 
@@ -38,21 +31,19 @@ def test_many_classes_are_named_but_not_drawn() -> None:
     assert confusion_rows(None) == []
 
 
-def test_class_names_reach_the_page(tmp_path: Path) -> None:
+def test_class_names_reach_the_page() -> None:
     summary = make_summary()
-    without = page_of(write_report(make_folder(tmp_path / "a", summary)).read_text(encoding="utf-8"))
-    assert "Answers of the chip by class" not in without
+    assert "Answers of the chip by class" not in page_of(summary)
     summary["confusion"] = Confusion.of(LABELS, ANSWERS, NAMES).to_dict()
     assert parse_summary(summary, "s").confusion == Confusion.of(LABELS, ANSWERS, NAMES)
-    page = write_report(make_folder(tmp_path / "b", summary)).read_text(encoding="utf-8")
+    page = page_of(summary)
     assert "Answers of the chip by class" in page and "&lt;dog&gt;" in page and "<dog>" not in page
 
 
-def test_the_sample_s_class_is_named() -> None:
+def test_the_class_of_the_sample_is_named() -> None:
     spikes = np.zeros((4, 2), np.uint8)
     spikes[2, 1] = 1
     raster = Raster(3, 1, np.zeros((4, 5), np.uint8), {"out": spikes}, None)
-    assert caption(raster, ["out"], 4, NAMES) == (
-        "Test sample 3, label 1 (<dog>): neuron 1 (<dog>) of layer out spikes most in the last 4 steps, the right answer."
-    )
+    named = caption(raster, ["out"], 4, NAMES)
+    assert named.startswith("Test sample 3, label 1 (<dog>): neuron 1 (<dog>) of layer out spikes most")
     assert "label 1: neuron 1 of" in caption(raster, ["out"], 4, ("0", "1"))
