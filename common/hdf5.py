@@ -119,27 +119,50 @@ def _check_type(dtype: Any, label: str, path: str) -> None:
         raise InputError(f"{path}: {label} holds {dtype}, but numbers or text are read; make the file again")
 
 
+def check_array(item: Any, label: str, path: str) -> None:
+    """Raise InputError if a dataset of numbers or text is in another file, or was not written as a whole.
+
+    For readers of parts of files that may be larger than memory.
+    """
+    _check_type(item.dtype, label, path)
+    _check_stored(item, label, path)
+
+
+def check_table(item: Any, label: str, path: str) -> None:
+    """The same for a table, whose rows have named fields of numbers."""
+    fields = item.dtype.names or ()
+    if not fields or any(item.dtype[name].kind not in "biuf" for name in fields):
+        raise InputError(f"{path}: {label} holds {item.dtype}, but fields of numbers are read; make the file again")
+    _check_stored(item, label, path)
+
+
 def _check_dataset(item: Any, label: str, totals: _Totals) -> None:
-    if item.external or item.is_virtual:
-        raise InputError(f"{totals.path}: {label} points to another file; make the file again")
+    _check_external(item, label, totals.path)
     _check_type(item.dtype, label, totals.path)
-    count = int(item.size or 0)
-    chunks = math.prod(-(-n // c) for n, c in zip(item.shape, item.chunks, strict=True)) if item.chunks else 0
-    _add_values(item.dtype, count, chunks, f"{label} {item.shape}", totals)
-    if count * int(item.id.get_type().get_size()) > _SMALL_BYTES and not _is_stored(item, count, chunks):
-        raise InputError(
-            f"{totals.path}: {label} has shape {item.shape}, but was not written as a whole; make the file again"
-        )
+    _add_values(item.dtype, int(item.size or 0), _chunks(item), f"{label} {item.shape}", totals)
+    _check_stored(item, label, totals.path)
+
+
+def _check_external(item: Any, label: str, path: str) -> None:
+    if item.external or item.is_virtual:
+        raise InputError(f"{path}: {label} points to another file; make the file again")
+
+
+def _check_stored(item: Any, label: str, path: str) -> None:
+    """Refuse what another file holds, and what was declared but not written."""
+    _check_external(item, label, path)
+    size = int(item.size or 0) * int(item.id.get_type().get_size())
+    # every chunk, or every byte of an array without chunks
+    stored = int(item.id.get_num_chunks()) == _chunks(item) if item.chunks else int(item.id.get_storage_size()) >= size
+    if size > _SMALL_BYTES and not stored:
+        raise InputError(f"{path}: {label} has shape {item.shape}, but was not written as a whole; make the file again")
+
+
+def _chunks(item: Any) -> int:
+    return math.prod(-(-n // c) for n, c in zip(item.shape, item.chunks, strict=True)) if item.chunks else 0
 
 
 def _add_values(dtype: Any, count: int, chunks: int, label: str, totals: _Totals) -> None:
     totals.add_array(label, count * max(8, int(dtype.itemsize)), chunks)
     if dtype.kind == "O":
         totals.add_texts(label, count)
-
-
-def _is_stored(item: Any, count: int, chunks: int) -> bool:
-    """Whether every chunk, or every byte of an array without chunks, is in the file."""
-    if item.chunks:
-        return int(item.id.get_num_chunks()) == chunks
-    return int(item.id.get_storage_size()) >= count * int(item.id.get_type().get_size())

@@ -99,7 +99,8 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise NotWholeError(f"its header cannot be read: {reason(error)}") from error
     if dtype.hasobject:
         raise NotWholeError("it holds Python objects, which are not read, because they could run code")
-    if dtype.kind not in _KINDS:
+    kinds = {dtype[name].kind for name in dtype.names} if dtype.names else {dtype.kind}
+    if not kinds <= set(_KINDS):
         raise NotWholeError(f"it holds {dtype}, but arrays of numbers are read")
     if any(n < 0 for n in shape):
         raise NotWholeError(f"it has shape {shape}")

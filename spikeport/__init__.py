@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spikeport.results.simulation import Simulation
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
+    from .datasets import dataset_from_arrays, dataset_from_torch, register_dataset
     from .doctor_checks import Doctor
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _MODULES = {
     "Network": "spikeport.network.network",
     "ProfileReport": "spikeport.results.cost",
     "Simulation": "spikeport.results.simulation",
+    **dict.fromkeys(("dataset_from_arrays", "dataset_from_torch", "register_dataset"), "spikeport.datasets"),
 }
 
 __all__ = [
@@ -57,9 +59,12 @@ __all__ = [
     "__version__",
     "chips",
     "compile",
+    "dataset_from_arrays",
+    "dataset_from_torch",
     "doctor",
     "load",
     "open_run",
+    "register_dataset",
     "run_recipe",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
 from spikeport.hardware_profiles.schema import Quantity, constants
-from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.nir_data import ENDINGS
 from spikeport.lava_runtime.workers import simulate_to_file
 from spikeport.network.choices import given
 from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
+from spikeport.network.input_files import open_spikes
 from spikeport.network.network import Network, compile_network, open_network
 from spikeport.report.units import quantity
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
@@ -132,7 +132,7 @@ def check(
 
 @dataclass(frozen=True)
 class HowToRun:
-    """Simulation settings of the command line; steps None: until every answer is out."""
+    """Simulation settings of the command line; steps: of the chip or of recordings, None: until every answer is out."""
 
     backend: Any
     steps: int | None
@@ -149,7 +149,8 @@ def simulate_file(
     if how.workers is not None and how.cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
     network = open_network(model, chip, options)
-    values = open_input(x, network.program)
+    values, steps = open_spikes(x, network.program, how.steps)
+    how = replace(how, steps=steps)
     with progress(f"{how.backend}: {steps_and_samples(values)[1]} samples", streams.console) as done:
         if how.workers is None and how.cluster is None:
             with locked_file(output):

@@ -152,7 +152,11 @@ def simulate(
     chip: OptionalChip = None,
     steps: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--steps", help="Time steps of the chip; default: until every answer is out.", metavar="T"),
+        typer.Option(
+            "--steps",
+            help="Time steps of the chip; default: until every answer is out. A recording is divided into as many.",
+            metavar="T",
+        ),
     ] = None,
     record: Annotated[RecordName, typer.Option("--record", help="What to record.")] = RecordName.spikes,
     time_limit: Annotated[

@@ -55,8 +55,8 @@ InputOption = Annotated[
     Path,
     typer.Option(
         "--input",
-        help="Spikes (time, batch, *input shape), 0/1 or payloads; .npz: one array per port name; .h5: NIR's data; "
-        "random:0.1: random spikes at that rate.",
+        help="Spikes (time, batch, *input shape), 0/1 or payloads; .npz: one array per port name; .h5: NIR's data; a "
+        "recording of events or sound, or a folder of them; random:0.1: random spikes at that rate.",
         metavar="X.npy",
     ),
 ]

@@ -20,11 +20,11 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_file import load_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
-from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.run.run_folder import RunFolder
 
 from .choices import given, late
+from .input_files import is_recording, open_spikes
 from .model_files import check_model_file
 
 MODEL_ENDINGS = (".chip", ".nir", ".net", ".onnx")
@@ -132,5 +132,6 @@ def _with_sample(options: CompileOptions, graph: nir.NIRGraph, context: str) -> 
     file = options.sample_file
     if file is None:
         return options
-    sample = load_input(file) if file.suffix == ".npy" else open_input(file, lower_graph(graph, options, context))
+    is_array = file.suffix == ".npy" and not is_recording(file)
+    sample = load_input(file) if is_array else open_spikes(file, lower_graph(graph, options, context))[0]
     return replace(options, calibration=sample)

@@ -27,7 +27,6 @@ from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
-from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
@@ -40,10 +39,12 @@ from spikeport.results.simulation import Simulation
 
 from .arguments import chip_name, path_of
 from .graph_loader import compile_nir, open_model
+from .input_files import open_spikes
 from .model_files import check_model_file
 
 Spikes = InputArrays | str | Path
-"""An array (time, batch, *input shape), a dict of arrays by input name, or a file of either (.npy, .npz, .h5)."""
+"""An array (time, batch, *input shape), a dict of arrays by input name, a file of either (.npy, .npz, .h5), or a
+recording of events or sound, an image, or a folder of them."""
 _ENDINGS = (".nir", ".net", ".onnx")
 
 
@@ -84,12 +85,17 @@ class Network(Shown):
     ) -> Simulation:
         """Run on x (time, batch, *input shape) of 0/1 spikes or payloads; raises InputError and BackendError.
 
-        steps: time steps of the chip, default until every answer is out; record: "layers" records every layer's spikes,
-        "all" also every state; limit_seconds: time limit of a Lava run; where: the name of x in errors.
+        steps: time steps of the chip, default until every answer is out; of a recording, the steps it is divided into;
+        record: "layers" records every layer's spikes, "all" also every state; limit_seconds: time limit of a Lava run;
+        where: the name of x in errors.
         """
+        read = self._read(x)
+        if isinstance(x, (str, os.PathLike)):
+            where = str(x)
+            x, steps = open_spikes(Path(x), self.program, steps)
         values, where = self.read_input(x, where)
         result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where)
-        return Simulation(self.program, result, backend, steps_and_samples(values)[0], self.chip, values, self._read(x))
+        return Simulation(self.program, result, backend, steps_and_samples(values)[0], self.chip, values, read)
 
     def profile(
         self,
@@ -178,7 +184,7 @@ class Network(Shown):
     def read_input(self, x: Spikes, where: str = "input") -> tuple[InputArrays, str]:
         """The arrays of an input and its name in errors; warns of doubtful values. Raises InputError."""
         if isinstance(x, (str, os.PathLike)):
-            values, where = open_input(Path(x), self.program), str(x)
+            values, where = open_spikes(Path(x), self.program)[0], str(x)
         else:
             values = as_arrays(x, where)
         for doubt in doubts(self.program, values, where):

@@ -22,6 +22,7 @@ from spikeport.summary import DeviceCost, PerInference, Summary, read_summary
 
 from . import tables, units
 from .checks import checks
+from .confusion import confusion_rows
 from .pictures import charts, core_map
 from .raster import Raster, read_raster
 from .sparsity import SparsityCurve, read_sparsity, sparsity_picture, sparsity_rows
@@ -56,6 +57,7 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
         steps=None if raster is None else _steps(summary, raster),
         accuracy=charts.accuracy_picture(summary.accuracy, summary.test_samples, summary.float_twin),
         accuracy_rows=tables.accuracy_rows(summary),
+        confusion_rows=confusion_rows(summary.confusion),
         fidelity=[] if difference is None else fidelity_panels(difference),
         fidelity_rows=tables.fidelity(summary),
         rounding=tables.rounding(summary),
@@ -110,7 +112,8 @@ def _steps(summary: Summary, raster: Raster) -> Any:
     inputs = [node for node in summary.network.nodes if node.kind == "input"]
     if len(inputs) == 1:
         shapes = {**shapes, "input": inputs[0].shape}
-    return step_pictures(raster, outputs, summary.steps, shapes)
+    classes = () if summary.confusion is None else summary.confusion.classes
+    return step_pictures(raster, outputs, summary.steps, shapes, classes)
 
 
 def _cost_chart(

@@ -57,6 +57,7 @@ class Findings:
             dt=recipe.dt,
             training=build.training_of(recipe.network, recipe.training),
             float_twin=self.float_twin,
+            confusion=measured.confusion,
             agreement=measured.agreement,
             equal_spikes=measured.equal_spikes,
             accuracy=Accuracies(

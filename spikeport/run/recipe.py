@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spikeport.common.errors import InputError, nearest, nearest_file, reason
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
+from spikeport.trainer.data.file_options import FileOptions
 from spikeport.trainer.loop.augment import Augmentation
 from spikeport.trainer.loop.schedule import Schedule
 from spikeport.trainer.loop.spike_penalty import Sparsity
@@ -38,6 +39,7 @@ class Recipe(BaseModel):
     """A whole run: network, data, training, chip, and the devices to compare with.
 
     data: the file or folder of the data set, if it is not part of the project.
+    files: how the user's own files are read (dataset = "files", trainer/data/file_options.py).
     preset: a published setting (trainer/settings/presets/) for keys that the recipe omits.
     precision: "high" uses two synapses per weight where needed (exporter/quantisation/quantise.py).
     sums: how the chip adds what `sew` blocks join: "graded" adds once and sends payloads
@@ -61,6 +63,7 @@ class Recipe(BaseModel):
     float_twin: bool = False
     network: NetworkConfig
     training: TrainConfig = TrainConfig()
+    files: FileOptions = FileOptions()
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -115,7 +118,7 @@ def _check_finite(value: Any, *key_path: str) -> None:
 def _check_fit(recipe: Recipe, path: str) -> None:
     """Raise InputError for faults that would otherwise appear only after the training."""
     from spikeport.hardware_profiles.loader import load_chip, load_device
-    from spikeport.trainer.data import ALL_DATASETS
+    from spikeport.trainer.data import check_dataset_name
     from spikeport.trainer.data.encoding import ENCODERS
     from spikeport.trainer.methods.registry import get_method
     from spikeport.trainer.settings.lookup import lookup
@@ -142,7 +145,7 @@ def _check_fit(recipe: Recipe, path: str) -> None:
             load_device(device)
         method = get_method(recipe.training.method)
         read_options(method.Options, recipe.training.options, method.name)
-        lookup("data set", recipe.dataset, ALL_DATASETS)
+        check_dataset_name(recipe.dataset)
         lookup("encoding", recipe.training.encoding, ENCODERS)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -170,6 +173,7 @@ def _known_keys(table: tuple[int | str, ...]) -> list[str]:
         "augment": Augmentation,
         "schedule": Schedule,
         "sparsity": Sparsity,
+        "files": FileOptions,
     }
     names = [part for part in table if isinstance(part, str)]
     return [field.name for field in fields(tables[names[-1]])] if names else list(Recipe.model_fields)

@@ -22,6 +22,7 @@ from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, DeviceCost, T
 from spikeport.lava_runtime.diff import DiffReport, diff
 from spikeport.lava_runtime.result import SimulationResult, differences
 from spikeport.lava_runtime.simulate import Backend, simulate
+from spikeport.summary import Confusion
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.parallel import this_process
@@ -49,7 +50,8 @@ class Accuracies:
     """Accuracies on the test split, and shares of it on which the trained network and the chip agree.
 
     float: the network as the trainer computes it, in the chip's integers if it is chip-aware; agreement: share of
-    samples with the same answer; equal_spikes: share of samples with the same spikes in every layer.
+    samples with the same answer; equal_spikes: share of samples with the same spikes in every layer; confusion: the
+    chip's answers by class.
     """
 
     ann: Share
@@ -58,11 +60,15 @@ class Accuracies:
     fixed: Share
     agreement: Share
     equal_spikes: Share
+    confusion: Confusion
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
     """The recipe's data in its fixed split; raises InputError if absent, broken or unfit for the recipe's encoding."""
-    data = load_dataset(recipe.dataset, recipe.training.seed, recipe.data, recipe.training.steps)
+    training = recipe.training
+    data = load_dataset(
+        recipe.dataset, training.seed, recipe.data, training.steps, encoding=training.encoding, files=recipe.files
+    )
     data.check_encoding(recipe.training.encoding, recipe.training.steps)
     return data
 
@@ -165,6 +171,7 @@ def measure(
         fixed=share(fixed, labels),
         agreement=share(floating, fixed),
         equal_spikes=equal_spikes(method, data, program, result),
+        confusion=Confusion.of(labels, fixed, data.names),
     )
 
 

@@ -1,6 +1,7 @@
 """summary.json, the results of a run: one schema, written by the run and read by the report."""
 
 from .base import Amount, Bounds, Count, Energy, Model, Number, Share
+from .confusion import Confusion
 from .core_map import CoreMap, PlacedCore, StepSeconds
 from .difference import Blame, Difference, First, LayerFidelity, OutputPlaces
 from .file import parse_summary, read_summary
@@ -34,6 +35,7 @@ __all__ = [
     "Blame",
     "Bounds",
     "Compiled",
+    "Confusion",
     "Constant",
     "CoreMap",
     "Count",

@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions, Precision, Sums
 
 from .base import Amount, Bounds, Cost, Count, Energy, Model, Number, Share
+from .confusion import Confusion
 from .core_map import CoreMap
 from .difference import Difference
 
@@ -228,6 +229,7 @@ class Summary(Model):
     versions: dict[str, str] = Field(default_factory=dict)
     accuracy: Accuracies
     float_twin: FloatTwin | None = None
+    confusion: Confusion | None = None
     agreement: Share | None = None
     equal_spikes: Share | None = None
     lava_equals_emulator: bool | None = None

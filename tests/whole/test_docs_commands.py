@@ -18,6 +18,7 @@ from onnx_models import Model
 from pages import DOCUMENTS, GUIDES, commands
 from places import ROOT, SHARED
 from programs import spikes
+from scipy.io import wavfile
 from small_recipe import RECIPE
 from typer.testing import CliRunner
 
@@ -58,6 +59,7 @@ def prepare(folder: Path) -> None:
         nir.write(str(folder / name), graph())
     np.save(folder / "x.npy", x)
     np.savez(folder / "x.npz", input=x)
+    wavfile.write(folder / "word.wav", 8000, (8000 * np.sin(np.arange(3200))).astype(np.int16))
     shutil.copy(ROOT / "hardware_profiles" / "data" / "loihi2.toml", folder / "mychip.toml")
     model = Model((1, 6, 6), 2)
     model.conv(4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data.readers.image_files import ImageFiles
+from spikeport.trainer.data.readers.stored_rows import StoredRows
 
 from .encoding import Images
+from .file_options import FileOptions
 
-Samples = Images | ImageFiles
+Samples = Images | ImageFiles | StoredRows
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,15 @@ class Request:
     """Arguments of a data set's loader.
 
     seed: fixes the split of data without one of their own; path: the file or folder of the data; steps: time steps per
-    sample for spike trains, None for the loader's default.
+    sample for spike trains, None for the loader's default; encoding: the recipe's, "" if unknown; files: how the user's
+    own files are read.
     """
 
     seed: int = 0
     path: Path | None = None
     steps: int | None = None
+    encoding: str = ""
+    files: FileOptions = field(default_factory=FileOptions)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Dataset:
 
     x_train, x_test: images float32 (N, *input_shape), in memory or in files read batch by batch, or spike trains uint8
     (N, steps, *input_shape), which the encoding "spikes" passes on unchanged; y_train, y_test: int64 (N,),
-    0 .. classes - 1.
+    0 .. classes - 1; class_names: one per class, or none.
     Raises InputError if these do not agree.
     """
 
@@ -47,6 +52,7 @@ class Dataset:
     classes: int
     name: str
     steps: int | None = None
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.input_shape if self.steps is None else (self.steps, *self.input_shape)
@@ -57,6 +63,13 @@ class Dataset:
                 raise InputError(f"{self.name}: {part} samples have shape {x.shape[1:]}, not {shape}")
             if y.min() < 0 or y.max() >= self.classes:
                 raise InputError(f"{self.name}: the {part} part has labels outside 0 to {self.classes - 1}")
+        if self.class_names and len(self.class_names) != self.classes:
+            raise InputError(f"{self.name}: has {self.classes} classes and {len(self.class_names)} class names")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' names, or their numbers."""
+        return self.class_names or tuple(map(str, range(self.classes)))
 
     def still(self, x: Samples) -> NDArray[np.float32]:
         """Samples x without time, (N, *input_shape): images unchanged, spike trains as rates."""
@@ -82,7 +95,7 @@ class Dataset:
 
     def check_test_fits(self) -> None:
         """Raise InputError if the test part is too large to run as a whole."""
-        if isinstance(self.x_test, ImageFiles):
+        if isinstance(self.x_test, ImageFiles | StoredRows):
             self.x_test.check_fits(len(self.x_test))
 
     def check_encoding(self, encoding: str, steps: int) -> None:
@@ -96,4 +109,4 @@ class Dataset:
 
 
 def _only(x: Samples, index: NDArray[np.int64]) -> Samples:
-    return x.only(index) if isinstance(x, ImageFiles) else x[index]
+    return x.only(index) if isinstance(x, ImageFiles | StoredRows) else x[index]

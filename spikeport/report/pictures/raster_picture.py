@@ -62,9 +62,13 @@ class Steps:
 
 
 def step_pictures(
-    raster: Raster, outputs: Sequence[str], steps: int, shapes: Mapping[str, Sequence[int]] | None = None
+    raster: Raster,
+    outputs: Sequence[str],
+    steps: int,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    classes: Sequence[str] = (),
 ) -> Steps:
-    """Draw one sample's spikes; the last `steps` steps of the first output layer are counted."""
+    """Draw one sample's spikes; the last `steps` steps of the first output layer are counted; classes: their names."""
     total = len(raster.input)
     columns = min(total, _MAX_COLUMNS)
     answering = _answering(raster, outputs)
@@ -79,13 +83,13 @@ def step_pictures(
     ]  # fmt: skip
     image = raster.image
     sample = sample_picture(image) if image is not None and image.ndim == 2 and image.size else None
-    return Steps(strips, columns, total, _axis(total), caption(raster, outputs, steps), sample)
+    return Steps(strips, columns, total, _axis(total), caption(raster, outputs, steps, classes), sample)
 
 
-def caption(raster: Raster, outputs: Sequence[str], steps: int) -> str:
-    """The caption, with winner and label."""
+def caption(raster: Raster, outputs: Sequence[str], steps: int, classes: Sequence[str] = ()) -> str:
+    """The caption, with winner and label; classes: their names."""
     name = _answering(raster, outputs)
-    shown = f"Test sample {raster.sample}, label {raster.label}"
+    shown = f"Test sample {raster.sample}, label {_named(raster.label, classes)}"
     total = len(raster.input)
     if total > _MAX_COLUMNS:
         shown = f"{plain(total)} steps in {_MAX_COLUMNS} columns, a mark for any spike in its column. {shown}"
@@ -93,7 +97,13 @@ def caption(raster: Raster, outputs: Sequence[str], steps: int) -> str:
         return f"{shown}."
     won = winner(raster.layers[name], steps)
     right = "the right answer" if won == raster.label else "a wrong answer"
-    return f"{shown}: neuron {won} of layer {name} spikes most in the last {plural(steps, 'step')}, {right}."
+    neuron = f"neuron {_named(won, classes)} of layer {name}"
+    return f"{shown}: {neuron} spikes most in the last {plural(steps, 'step')}, {right}."
+
+
+def _named(number: int, classes: Sequence[str]) -> str:
+    name = classes[number] if number < len(classes) else str(number)
+    return str(number) if name == str(number) else f"{number} ({name})"
 
 
 def _answering(raster: Raster, outputs: Sequence[str]) -> str | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +17,10 @@ import torch
 from command import spikeport
 from places import ROOT, SHARED
 
+import spikeport as sp
 from spikeport.run.recipe import load_recipe
 from spikeport.run.stages import dataset_of
-from spikeport.trainer.data.paths_and_cache import DATA
+from spikeport.trainer.data.paths_and_cache import CACHE, DATA
 from spikeport.trainer.methods.registry import get_method
 
 # least test accuracy: recipes of the slow tests, and all others. One of 360 digits is 0.0028: digits_cnn has 0.9778
@@ -31,6 +35,9 @@ MORE = {
     "mnist10k_membrane_bp": 0.96, "mnist10k_sew_resnet": 0.98, "mnist10k_soft_lif": 0.97, "mnist10k_st_rsbp": 0.96,
     "mnist10k_surrogate_bn": 0.985, "mnist10k_tssl_bp": 0.98,
 }  # fmt: skip
+# of the user's own files: the first four on data that an example makes, the others on data beside the checkout
+OWN = {"own_events": 0.85, "own_images": 0.93, "own_sounds": 0.9, "own_table": 0.9}
+OWN_ELSEWHERE = {"own_cifar10": 0.4, "own_fsdd": 0.8, "own_nmnist": 0.6}
 NAMES = sorted(path.stem for path in (ROOT / "recipes").glob("*.toml"))
 # stock Lava runs one sample after the other
 LONGEST_SECONDS = 7200
@@ -39,7 +46,7 @@ LONGEST_SECONDS = 7200
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_is_valid_named_like_its_file_and_run_by_a_test(name: str) -> None:
     assert load_recipe(ROOT / "recipes" / f"{name}.toml").name == name
-    assert (name in SLOW) != (name in MORE)
+    assert sum(name in tested for tested in (SLOW, MORE, OWN, OWN_ELSEWHERE)) == 1
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("digits")])
@@ -83,3 +90,46 @@ def test_recipes_hold_what_they_promise(name: str, accuracy: float, data: Path |
     command = [sys.executable, str(holds), str(tmp_path / "run" / "summary.json"), str(accuracy)]
     held = subprocess.run(command, capture_output=True, text=True, check=False)
     assert held.returncode == 0, held.stdout
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for SPIKEPORT_DATA with what an example makes."""
+    folder = tmp_path / "data"
+    runpy.run_path(str(ROOT / "examples" / "make_own_data.py"))["make"](folder / "own_data")
+    monkeypatch.setenv(DATA, str(folder))
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    return folder
+
+
+@pytest.mark.slow
+def test_recipes_of_own_data_run_to_the_report(own_data: Path, tmp_path: Path) -> None:
+    """With few epochs, in one process."""
+    for name in OWN:
+        text = (ROOT / "recipes" / f"{name}.toml").read_text().replace("\nchip", "\nbackends = []\nchip", 1)
+        (tmp_path / f"{name}.toml").write_text(re.sub(r"epochs = \d+", "epochs = 4", text))
+        summary = sp.run_recipe(tmp_path / f"{name}.toml", tmp_path / name).summary
+        assert summary.accuracy.fixed is not None and summary.accuracy.fixed > 0.5, name
+        assert summary.equal_spikes == 1, name
+        page = (tmp_path / name / "report.html").read_text()
+        assert summary.confusion is not None and all(f">{label}<" in page for label in summary.confusion.classes)
+
+
+@pytest.mark.slow
+@pytest.mark.recipe
+@pytest.mark.timeout(LONGEST_SECONDS)
+@pytest.mark.parametrize(("name", "accuracy"), [*OWN.items(), *OWN_ELSEWHERE.items()])
+def test_recipes_of_own_data_hold_what_they_promise(name: str, accuracy: float, own_data: Path, tmp_path: Path) -> None:
+    for archive, folder in (("cifar10_jpg.tar.gz", own_data / "cifar10"), ("nmnist1100.tar.gz", own_data)):
+        if (SHARED / "data" / archive).is_file():
+            with tarfile.open(SHARED / "data" / archive) as opened:
+                opened.extractall(folder, filter="data")
+    if (SHARED / "data" / "fsdd").is_dir():
+        (own_data / "fsdd").symlink_to(SHARED / "data" / "fsdd")
+    recipe = load_recipe(ROOT / "recipes" / f"{name}.toml")
+    if not (own_data / str(recipe.data)).exists():
+        pytest.skip("its data are not beside this checkout (../shared/data)")
+    result = spikeport("run", ROOT / "recipes" / f"{name}.toml", "--out", tmp_path / "run", limit=LONGEST_SECONDS)
+    assert result.returncode == 0, result.stderr
+    summary = sp.open_run(tmp_path / "run").summary
+    assert summary.accuracy.fixed is not None and summary.accuracy.fixed >= accuracy

@@ -1,0 +1,1 @@
+"""The user's own data: arrays, files by class, and tables."""
