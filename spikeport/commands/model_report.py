@@ -13,8 +13,8 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.console.output import Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import load_input
+from spikeport.network.input_files import open_spikes
 from spikeport.network.network import open_network
 from spikeport.report import print_summary
 from spikeport.report.page import render
@@ -68,7 +68,7 @@ def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData
     if data.x is None:
         raise InputError(f"{model}: is a model; give what it is run on with --input X.npy")
     network = open_network(model, chip, options)
-    values = open_input(data.x, network.program)
+    values, _ = open_spikes(data.x, network.program)
     labels = None if data.labels is None else _labels(data.labels)
     teacher = None if data.teacher is None else Teacher(data.teacher, data.teacher_accuracy)
     with progress(f"{network.program.chip}: {model.name}", streams.console) as done:
