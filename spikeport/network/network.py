@@ -134,9 +134,9 @@ class Network(Shown):
     def save(self, path: str | Path) -> None:
         """Write the program, MODEL.chip; raises InputError if it cannot be written or is an input of the network."""
         file = path_of("path", path)
+        refuse_inputs(file, self.read)
         if file.suffix in (".npz", ".npy", ".nir", ".net", ".onnx", ".json", ".toml", ".html"):
             raise InputError(f"{file}: a compiled network is a .chip file; give a name that ends in .chip")
-        refuse_inputs(file, self.read)
         save_program(self.program, file)
 
     def to_dict(self) -> dict[str, Any]:
