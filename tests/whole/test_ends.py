@@ -53,7 +53,6 @@ class Case:
 
 
 CASES = {
-    "emulator": Case(SIMULATE, ("out.npz",), 3),
     "emulator, workers": Case((*SIMULATE, "--workers", "2"), ("out.npz",), 5),
     "lava": Case((*SIMULATE, "--backend", "lava"), ("out.npz",), 5),
     "lava, workers": Case((*SIMULATE, "--backend", "lava", "--workers", "2"), ("out.npz",), 8),
@@ -79,10 +78,10 @@ def prepared(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the results of commands that nothing interrupted: all backends have one, and so have train and run."""
+    """A folder with the results of commands that nothing interrupted; all backends have one, as have train and run."""
     temporary = tmp_path_factory.mktemp("whole")
     folder = prepared(temporary / "whole")
-    for name in ("emulator", "run", "sweep"):
+    for name in ("emulator, workers", "run", "sweep"):
         _, errors = (process := start(CASES[name], folder, temporary)).communicate()
         assert process.returncode == 0, errors
     return folder
