@@ -87,6 +87,9 @@ def main() -> None:
     except (InputError, BackendError) as error:
         _fail(str(error), error, debug, EXIT_USAGE)
     except KeyboardInterrupt as error:
+        # if it was raised below an exec of text, as when dataclasses are made, Python would end itself by SIGINT;
+        # another exec takes that back
+        exec("")
         _fail(
             "interrupted; what was written is whole, train and run resume with --resume", error, debug, signals.status
         )
