@@ -103,7 +103,9 @@ def _read_aedat4(path: Path) -> Recording:
         packets = [packet["events"] for packet in decoder if packet["stream_id"] == first]
     except InputError:
         raise
-    except Exception as error:  # aedat raises RuntimeError and more
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # aedat raises RuntimeError and more; a panic of Rust is no Exception
         raise InputError(f"{path}: is not a whole AEDAT 4.0 file ({reason(error)}); fetch it again") from error
     events = np.concatenate(packets) if packets else np.zeros(0, [("t", "u8"), ("x", "u2"), ("y", "u2"), ("on", "?")])
     sensor = (int(streams[first]["height"]), int(streams[first]["width"]))
@@ -129,6 +131,8 @@ def _read_prophesee(path: Path, kind: FileKind) -> Recording:
         events = wizard.read(path)
     except Exception as error:  # expelliarmus raises RuntimeError, ValueError and more
         raise InputError(f"{path}: is not a whole recording ({reason(error)}); fetch it again") from error
+    if events is None:
+        raise InputError(f"{path}: is damaged (expelliarmus cannot decode it); fetch it again")
     sensor = None if size is None else (int(size["height"]), int(size["width"]))
     return _recording(path, {name: events[name] for name in ("t", "x", "y", "p")}, sensor)
 
