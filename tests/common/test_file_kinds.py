@@ -141,7 +141,7 @@ def test_a_file_is_recognised_whatever_its_name(
 
 
 @pytest.mark.parametrize(("ending", "kind"), [("csv", FileKind.CSV), ("tsv", FileKind.CSV), ("toml", FileKind.TOML)])
-def test_text_is_told_by_its_ending(ending: str, kind: FileKind, tmp_path: Path) -> None:
+def test_text_is_recognised_by_its_ending(ending: str, kind: FileKind, tmp_path: Path) -> None:
     path = tmp_path / f"file.{ending}"
     path.write_text("a,b\n1,2\n")
     assert file_kind(path) is kind

@@ -1,4 +1,4 @@
-"""Recordings of event cameras in the formats of their makers, told by their first bytes."""
+"""Recordings of event cameras in the formats of their makers, recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -141,19 +141,19 @@ def _read_arrays(path: Path, kind: FileKind) -> dict[str, NDArray[Any]]:
     """The fields of events in a file of arrays, with our names; raises InputError."""
     try:
         if kind is FileKind.EVENTS_NPY:
-            found: Any = map_npy(path)
+            stored: Any = map_npy(path)
         elif kind is FileKind.EVENTS_NPZ:
             arrays = read_npz(path, largest=LARGEST_BYTES)
-            found = next(iter(arrays.values())) if len(arrays) == 1 else arrays
+            stored = next(iter(arrays.values())) if len(arrays) == 1 else arrays
         else:
-            found = _read_hdf5(path)
+            stored = _read_hdf5(path)
     except InputError:
         raise
     except (OSError, NotWholeError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: is not a whole file of events ({reason(error)}); write it again") from error
-    names = found.dtype.names if isinstance(found, np.ndarray) else tuple(found)
+    names = stored.dtype.names if isinstance(stored, np.ndarray) else tuple(stored)
     fields = {
-        field: next((np.asarray(found[name]) for name in known if name in (names or ())), None)
+        field: next((np.asarray(stored[name]) for name in known if name in (names or ())), None)
         for field, known in _NAMES.items()
     }
     missing = [field for field in ("t", "x") if fields[field] is None]
