@@ -63,14 +63,16 @@ peers: .venv-lava-dl/installed .venv-frameworks/installed
 
 frameworks: peers
 	$(RUN)/python benchmarks/from_frameworks.py --check
+	$(RUN)/python benchmarks/framework_cells.py --check
 	$(RUN)/python -m pytest -m peers tests/benchmarks/test_frameworks.py tests/exporter/netx/test_netx_peer.py
 
 .venv-lava-dl/installed: $(STAMP) tests/lava_dl/requirements.txt
 	$(call beside,$(VENV),$(@D),tests/lava_dl/requirements.txt)
 
-.venv-frameworks/installed: tests/frameworks/requirements.txt
+.venv-frameworks/installed: tests/frameworks/requirements.txt tests/frameworks/requirements-older.txt
 	$(MAKE) .venv-3.11/installed VENV=.venv-3.11 MINORS=11
 	$(call beside,.venv-3.11,$(@D),$<)
+	$(@D)/bin/python -m pip install -qq --no-deps --target $(@D)/older -r tests/frameworks/requirements-older.txt
 
 # beside(BASE, NEW, REQUIREMENTS): an environment that sees BASE's packages and has its own before them
 define beside

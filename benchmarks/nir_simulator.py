@@ -33,7 +33,7 @@ from spikeport.exporter.float_network.float_network import Floats, Reset, subtra
 from spikeport.exporter.lowering.discretize import Discretize, decay, delay_steps
 from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
 from spikeport.exporter.nir_graph.graph_checks import NEURONS, POOLS, SPIKING, WIRES, predecessors
-from spikeport.exporter.nir_graph.nir_file import time_step
+from spikeport.exporter.nir_graph.nir_file import check_graph, time_step
 from spikeport.exporter.nir_graph.shapes import is_row, numbers, output_shapes, same_padding
 
 
@@ -64,7 +64,7 @@ def simulate_nir(
     dt in seconds, default the graph's metadata. Raises InputError for a cycle in which no time passes.
     """
     step = time_step(graph, dt)
-    run = _Run(inline_subgraphs(graph), step, discretize, reset, next(iter(inputs.values())).shape[1])
+    run = _Run(inline_subgraphs(check_graph(graph)), step, discretize, reset, next(iter(inputs.values())).shape[1])
     steps = next(iter(inputs.values())).shape[0]
     for t in range(steps):
         run.advance({name: np.asarray(values[t], np.float64) for name, values in inputs.items()})
@@ -246,12 +246,13 @@ class _Run:
             return result
         if isinstance(node, (nir.CubaLI, nir.CubaLIF)):
             syn = decay(node.tau_syn, self._dt, self._discretize)
-            neuron.i = neuron.i * (1 - syn) + syn * (node.w_in * into)
+            neuron.i = neuron.i * (1 - syn) + np.where(syn == 0, 1, syn) * (node.w_in * into)
             into, tau = neuron.i, node.tau_mem
         else:
             tau = node.tau
         d = decay(tau, self._dt, self._discretize)
-        leaked: Floats = neuron.v * (1 - d) + d * (node.v_leak + node.r * into)
+        # without leak an integrator, r its gain per step, as IF's
+        leaked: Floats = neuron.v * (1 - d) + d * node.v_leak + np.where(d == 0, 1, d) * node.r * into
         return leaked
 
 

@@ -10,18 +10,33 @@ from pathlib import Path
 
 # messages of libraries may quote a file's content
 _LONGEST_REASON = 300
+_LONGEST_SENTENCE = 1000
+# control characters but for line breaks and tabs, those that change the direction of text, and bytes that are no text
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class InputError(ValueError):
     """The input or the call is wrong: one sentence that names the cause and the remedy (exit code 2)."""
 
     def __init__(self, sentence: object = "") -> None:
-        # names from a file may contain line breaks
-        super().__init__(re.sub(r"\s*\n\s*", " ", str(sentence)))
+        # names from a file may contain line breaks and sequences that a terminal executes
+        super().__init__(shortened(visible(re.sub(r"\s*\n\s*", " ", str(sentence)))))
 
 
 class BackendError(RuntimeError):
     """A backend could not run or did not finish: one sentence that names the failed layer (exit code 2)."""
+
+
+def visible(text: str) -> str:
+    """The text with control characters as escapes, as in `\\x1b[31m`."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shortened(sentence: str) -> str:
+    """The sentence, without its middle if it is longer than a few lines: the remedy is at the end."""
+    if len(sentence) <= _LONGEST_SENTENCE:
+        return sentence
+    return f"{sentence[: _LONGEST_SENTENCE * 2 // 3]} ... {sentence[-_LONGEST_SENTENCE // 3 :]}"
 
 
 @contextmanager
@@ -49,9 +64,11 @@ def check_choice(option: str, value: object, allowed: Iterable[str]) -> None:
 
 
 def nearest_file(path: str | Path) -> str:
-    """The hint for the most similar file name in the folder of `path`, or an empty string."""
+    """The hint for the most similar file name in the folder of `path`, or an empty string; none if `path` exists."""
+    name = Path(path).name
     try:
-        return nearest(Path(path).name, (entry.name for entry in Path(path).parent.iterdir()))
+        names = [entry.name for entry in Path(path).parent.iterdir()]
+        return "" if name in names else nearest(name, names)
     except OSError:
         return ""
 

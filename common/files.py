@@ -20,8 +20,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import InputError, reason
+from .errors import InputError
 from .overwriting import refuse_protected
+from .system_errors import system_reason
 
 # bytes of the target's name in a temporary name; file systems allow 255 in all
 _NAME_BYTES = 100
@@ -196,7 +197,7 @@ def _umask() -> int:
 
 
 def _cannot_write(path: str | Path, error: OSError) -> str:
-    why = error.strerror or reason(error)
+    why = system_reason(error)
     advice = {
         errno.ELOOP: "remove the loop of links, or choose another name",
         errno.ENAMETOOLONG: "choose a shorter name",

@@ -1,4 +1,4 @@
-"""Reads untrusted .npy and .npz files: the size in a header is checked against the file first.
+"""Reads untrusted .npy and .npz files: the size in a header is checked against the file first; creates mapped ones.
 
 numpy would allocate whatever memory a header states.
 """
@@ -6,6 +6,7 @@ numpy would allocate whatever memory a header states.
 from __future__ import annotations
 
 import math
+import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,6 +41,18 @@ def map_npy(path: str | Path) -> NDArray[Any]:
         # an array without elements cannot be mapped
         return np.zeros(shape, dtype)
     return np.memmap(path, dtype, "r", start, shape, order)  # type: ignore[call-overload,no-any-return,unused-ignore]
+
+
+def create_npy(path: str | Path, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+    """A new .npy file of zeros, mapped to be written; raises OSError if the disk has no room for all of it.
+
+    Without room reserved, a full disk would kill the process that writes into the mapped array.
+    """
+    values: NDArray[Any] = np.lib.format.open_memmap(path, "w+", np.dtype(kind), shape)  # type: ignore[no-untyped-call,unused-ignore]
+    if hasattr(os, "posix_fallocate"):
+        with Path(path).open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    return values
 
 
 def read_npz(

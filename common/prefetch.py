@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from spikeport.common.compiled import njit
 
 _BYTE_POINTER, _INT32 = ir.IntType(8).as_pointer(), ir.IntType(32)
 _READ, _WRITE = 0, 1

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import nir
 
 from spikeport.common.errors import InputError, naming
 from spikeport.exporter.float_network.float_network import FloatNetwork
-from spikeport.exporter.lowering.dialects import apply_dialect
+from spikeport.exporter.lowering.dialects import apply_dialect, notes_of
 from spikeport.exporter.lowering.graded_sums import insert_relays
 from spikeport.exporter.lowering.passes.inline_subgraphs import inline_subgraphs
 from spikeport.exporter.nir_graph.graph_checks import check_known, check_reached
 from spikeport.exporter.nir_graph.nir_file import NirWarning, check_graph, time_step
+from spikeport.exporter.nir_graph.value_types import check_value_types
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.exporter.quantisation.synaptic_delays import join_delays
@@ -34,16 +36,18 @@ def lower_graph(
     options: sums "graded" leaves time for relays (lowering/graded_sums.py); on_pass: called with the name and result of
     every step (lowering/pass_pipeline.py).
     """
-    graph, options = apply_dialect(graph, options, context)
-    check_graph(graph, context)
+    check_value_types(graph, context)
     check_known(graph, context)
-    lowering = LoweringOptions.of(options, time_step(graph, options.dt, context))
+    checked = check_graph(graph, context)
+    graph, applied = apply_dialect(checked, options, context)
+    lowering = LoweringOptions.of(applied, time_step(graph, applied.dt, context))
     try:
         check_reached(inline_subgraphs(graph))
-        with naming(context, "export the network again"):
-            return pass_pipeline.run(graph, lowering, context, on_pass)
+        with naming(context, "check its shapes, or report the file as a fault of spikeport"):
+            network = pass_pipeline.run(graph, lowering, context, on_pass)
     except InputError as error:
         raise InputError(str(error) if str(error).startswith(context) else f"{context}: {error}") from error
+    return replace(network, notes=(*notes_of(checked, options), *network.notes))
 
 
 def compile_graph(

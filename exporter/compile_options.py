@@ -68,10 +68,14 @@ class CompileOptions:
 
     @property
     def sample(self) -> InputArrays | None:
-        """The calibration as arrays; raises InputError if it is a file that was not read."""
+        """The calibration as arrays; raises InputError if it is a file that was not read, or holds none."""
         if isinstance(self.calibration, (Path, str)):
             raise InputError(f"calibration {str(self.calibration)!r} is the name of a file; give the array it holds")
-        return self.calibration
+        if self.calibration is None:
+            return None
+        from spikeport.common.as_arrays import as_arrays  # numpy, which --help does without
+
+        return as_arrays(self.calibration, "calibration")
 
     @property
     def sample_file(self) -> Path | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.npy import NotWholeError, map_npy
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays, InputPort
@@ -55,6 +56,7 @@ def check_input(program: ChipProgram, x: InputArrays, context: str = "input") ->
     Raises InputError for a wrong shape, an empty batch, NaN, a number that is not an integer, or a payload that the
     chip's spikes cannot carry.
     """
+    x = as_arrays(x, context)
     ports = {port.name: port for port in program.inputs}
     if isinstance(x, np.ndarray):
         if len(ports) > 1:
@@ -87,7 +89,8 @@ def _checked(program: ChipProgram, port: InputPort, x: NDArray[Any], context: st
                 f"{context}: holds NaN or infinity at {_first(~np.isfinite(x))}; give 0/1 spikes or integers"
             )
         if port.scale is not None:
-            x = np.rint(x * port.scale)
+            # in float64, which holds every narrower number exactly
+            x = np.rint(x.astype(np.float64) * port.scale)
         if np.any(x != np.rint(x)):
             raise InputError(
                 f"{context}: holds {x[x != np.rint(x)].flat[0]} at {_first(x != np.rint(x))}, which is not an integer; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -73,9 +74,17 @@ class SimulationResult:
         named |= {f"neuron_counts/{name}": values.astype(kind) for name, values in self.neuron_counts.items()}
         return named | dict(self.states)
 
-    def save(self, path: str | Path) -> None:
-        """Write OUT.npz, which appears only when complete. Raises InputError if it cannot be written."""
-        save_arrays(path, self.arrays())
+    def save(self, path: str | Path, units: Mapping[str, NDArray[Any]] = MappingProxyType({})) -> None:
+        """Write OUT.npz, which appears only when complete. Raises InputError if it cannot be written.
+
+        units: the value of one unit of an output's payloads, by output (`ChipProgram.output_units`).
+        """
+        save_arrays(path, self.arrays() | unit_arrays(units))
+
+
+def unit_arrays(units: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The units of outputs as they are named in OUT.npz."""
+    return {f"units/{name}": values for name, values in units.items()}
 
 
 def load_result(path: str | Path, program: ChipProgram) -> SimulationResult:

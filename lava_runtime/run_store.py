@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from spikeport.common.arrays import Blocks, save_arrays
 from spikeport.common.errors import InputError
-from spikeport.common.files import write_text
+from spikeport.common.files import write_bytes, write_text
+from spikeport.common.system_errors import system_sentence
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
 from .inputs import as_dict, steps_and_samples
@@ -59,6 +60,12 @@ class ChunkStore:
         write_text(note, json.dumps({"digest": digest}))
         return cls(folder, digest)
 
+    def add(self, name: str, content: bytes) -> Path:
+        """Store a file that the workers read, until the folder is removed."""
+        path = self.folder / name
+        write_bytes(path, content)
+        return path
+
     def has(self, chunk: Chunk) -> bool:
         """Whether a chunk is done."""
         return self._folder_of(chunk).is_dir()
@@ -70,20 +77,26 @@ class ChunkStore:
                 shutil.rmtree(self._folder_of(chunk))
 
     def put(self, chunk: Chunk, digest: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Store a chunk's arrays, computed from the input with that digest; it appears only when complete."""
+        """Store a chunk's arrays, computed from the input with that digest; it appears only when complete.
+
+        Raises InputError if the disk is full or cannot be written.
+        """
         target = self._folder_of(chunk)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=self.folder))
-        for index, values in enumerate(arrays.values()):
-            np.save(temporary / f"{index}.npy", values, allow_pickle=False)
         note = {"names": list(arrays), "run": self.digest, "input": digest, "arrays": _digest(arrays)}
-        (temporary / _NOTE).write_text(json.dumps(note), encoding="utf-8")
         try:
-            temporary.replace(target)
-        except OSError:
-            # another worker has stored the same chunk; `drop_wrong` checks it before it is used
-            if not target.is_dir():
+            temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=self.folder))
+            try:
+                for index, values in enumerate(arrays.values()):
+                    np.save(temporary / f"{index}.npy", values, allow_pickle=False)
+                (temporary / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+                temporary.replace(target)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
                 raise
-            shutil.rmtree(temporary)
+        except OSError as error:
+            # another worker may have stored the same chunk; `drop_wrong` checks it before it is used
+            if not target.is_dir():
+                raise InputError(system_sentence(error, str(self.folder))) from error
 
     def drop_wrong(self, inputs: Mapping[Chunk, str]) -> list[Chunk]:
         """Delete and return the chunks that are damaged or belong to another run or another input."""
@@ -136,9 +149,12 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     return hasher.hexdigest()
 
 
-def save_joined(chunks: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int) -> None:
-    """Write the chunks' arrays as one .npz file, identical to that of an undivided run."""
-    save_arrays(path, {name: _joined([chunk[name] for chunk in chunks], name) for name in chunks[0]}, threads)
+def save_joined(
+    chunks: Sequence[Mapping[str, NDArray[Any]]], path: str | Path, threads: int, whole: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write the chunks' arrays, then those of the whole run, as one .npz file; an undivided run gives the same."""
+    joined = {name: _joined([chunk[name] for chunk in chunks], name) for name in chunks[0]}
+    save_arrays(path, {**joined, **whole}, threads)
 
 
 def _joined(chunks: list[NDArray[Any]], name: str) -> Blocks:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Literal, get_args
 
+from spikeport.common.as_arrays import check_whole
 from spikeport.common.errors import InputError, check_choice
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.lava_runtime.emulator.emulator import emulate
@@ -45,6 +47,10 @@ def simulate(
     """
     check_choice("backend", backend, BACKENDS)
     check_choice("record", record, RECORDS)
+    check_whole("steps", steps)
+    check_whole("threads", threads)
+    if not isinstance(limit_seconds, Real) or not limit_seconds > 0:
+        raise InputError(f"limit_seconds is {limit_seconds!r}, but must be a positive number of seconds")
     if steps is not None and steps < 1:
         raise InputError(f"steps is {steps}, but a run takes at least one time step")
     inputs = check_input(program, x, context)

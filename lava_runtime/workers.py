@@ -22,11 +22,15 @@ from numpy.typing import NDArray
 from spikeport.common.errors import BackendError, InputError, reason
 from spikeport.common.files import beside, target_of
 from spikeport.common.locks import locked_file
-from spikeport.exporter.program.chip_file import load_program, save_program
+from spikeport.common.npy import create_npy
+from spikeport.common.system_errors import is_refusal, system_sentence
+from spikeport.common.temporary import temporary_folder
+from spikeport.exporter.program.chip_file import load_program, program_bytes
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
 from .inputs import check_input, slice_samples, steps_and_samples
-from .result import Record, zeros_in_memory
+from .local_pool import local_pool
+from .result import Record, unit_arrays, zeros_in_memory
 from .run_store import Chunk, ChunkStore, array_forms, digest_of, recorded_bytes, save_joined, split_samples
 from .simulate import DEFAULT_LIMIT_SECONDS, Backend, answer_steps, simulate
 
@@ -34,6 +38,8 @@ Job = TypeVar("Job")
 
 # consecutive losses of workers without a single finished chunk
 _ATTEMPTS = 3
+_PROGRAM = "program.chip"
+_WORKERS = "worker processes, which need semaphores in /dev/shm"
 # a chunk with more recorded bytes is recorded on disk
 _MEMORY_BYTES = 256 << 20
 
@@ -99,16 +105,13 @@ def simulate_to_file(
     with (
         locked_file(output),
         _chunks_folder(output) as folder,
-        tempfile.TemporaryDirectory(prefix="spikeport-") as name,
     ):
-        file = Path(name) / "program.chip"
-        save_program(program, file)
-        content = file.read_bytes()
+        content = program_bytes(program)
         run_digest = digest_of(np.frombuffer(content, np.uint8)[None], array_forms(x), backend, length, record, chunks)
         inputs = {chunk: digest_of(slice_samples(x, *chunk)) for chunk in chunks}
         store = ChunkStore.open(folder, run_digest)
         store.keep_only(inputs)
-        source = file if cluster is None else content
+        source = store.add(_PROGRAM, content) if cluster is None else content
 
         def task(chunk: Chunk) -> _Task:
             return _Task(source, slice_samples(x, *chunk), chunk, settings, inputs[chunk])
@@ -122,7 +125,7 @@ def simulate_to_file(
             else:
                 raise BackendError(f"{folder}: its chunks do not stay as they were written; check the disk")
         results = [store.get(chunk) for chunk in chunks]
-        save_joined(results, output, workers)
+        save_joined(results, output, workers, unit_arrays(program.output_units))
         counts = {
             node.name: np.concatenate([arrays[f"counts/{node.name}"] for arrays in results]) for node in program.nodes
         }
@@ -147,8 +150,8 @@ def _chunks_folder(output: str | Path) -> Iterator[Path]:
     if target_of(output).plain:
         yield beside(output, ending=".parts")
         return
-    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
-        yield Path(name) / "parts"
+    with temporary_folder() as temporary:
+        yield temporary / "parts"
 
 
 class _Run:
@@ -186,7 +189,8 @@ def run_until_done(
 ) -> None:
     """Run jobs until none is missing, again those whose worker was lost; name: describes a job in errors.
 
-    Raises BackendError if workers are lost again and again without a single finished job, and what a job raises.
+    Raises BackendError if workers are lost again and again without a single finished job, or the operating system
+    refuses what they need, and what a job raises.
     """
     left, failures = missing(), 0
     while left:
@@ -196,6 +200,8 @@ def run_until_done(
         except (InputError, BackendError, KeyboardInterrupt):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and is_refusal(error):
+                raise BackendError(system_sentence(error, _WORKERS)) from error
             # joblib, loky and dask each have their own error for a lost worker
             lost = error
         before, left = left, missing()
@@ -212,9 +218,8 @@ def run_until_done(
 def worker_pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
     """Processes here, one thread each, or the workers of a dask cluster; raises InputError if it cannot be reached."""
     if cluster is None:
-        with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
-            # one chunk at a time per worker, so that little is lost with it
-            yield joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+        with local_pool(workers) as parallel:
+            yield parallel
         return
     try:
         connect: Any = import_module("distributed").Client
@@ -222,6 +227,10 @@ def worker_pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
         raise InputError(f"--cluster {cluster}: dask is not installed; install spikeport[cluster]") from error
     try:
         client = connect(cluster, timeout=10)
+    except MemoryError as error:  # other bytes are read as the length of a message
+        raise InputError(
+            f"--cluster {cluster}: what answers there is not a dask scheduler; start one with `dask scheduler`"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(
             f"--cluster {cluster}: no dask scheduler answers there ({reason(error)}); start one with `dask scheduler`"
@@ -247,8 +256,7 @@ def _run(task: _Task, folder: Path | None = None) -> tuple[Chunk, dict[str, NDAr
     with tempfile.TemporaryDirectory(prefix=".recording-", dir=folder) as name:
 
         def on_disk(array: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
-            path = Path(name) / array.replace("/", " ")
-            return np.lib.format.open_memmap(path, "w+", np.dtype(kind), shape)  # type: ignore[no-any-return,no-untyped-call,unused-ignore]
+            return create_npy(Path(name) / array.replace("/", " "), shape, kind)
 
         # a mapped file stays readable after its name is deleted
         large = folder is not None and recorded > _MEMORY_BYTES
@@ -268,8 +276,8 @@ def _copy(x: InputArrays) -> InputArrays:
 def _program(source: bytes | Path) -> ChipProgram:
     if isinstance(source, Path):
         return load_program(source)
-    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
-        file = Path(name) / "program.chip"
+    with temporary_folder() as temporary:
+        file = temporary / _PROGRAM
         file.write_bytes(source)
         return load_program(file)
 

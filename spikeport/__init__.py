@@ -35,7 +35,7 @@ _MODULES = {
     **dict.fromkeys(("BackendError", "InputError"), "spikeport.common.errors"),
     "CompileOptions": "spikeport.exporter.compile_options",
     "Difference": "spikeport.results.difference",
-    "Doctor": "spikeport.doctor",
+    "Doctor": "spikeport.doctor_checks",
     **dict.fromkeys(("FinishedRun", "Run"), "spikeport.network.finished_run"),
     "Fit": "spikeport.results.fit",
     "Network": "spikeport.network.network",

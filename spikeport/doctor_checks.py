@@ -19,6 +19,7 @@ from rich.table import Table
 
 from spikeport.common.errors import InputError, reason
 from spikeport.common.plugins import Registry, package_of
+from spikeport.console.tables import show_table
 from spikeport.results.shown import Shown
 
 State = Literal["works", "left out", "broken"]
@@ -74,7 +75,7 @@ class Doctor(Shown):
         table = Table("", "", "detail")
         for finding in self.findings:
             table.add_row(escape(finding.name), _STATE_MARKUP[finding.state], escape(finding.detail))
-        console.print(table)
+        show_table(table, console, prose=(0, 2))
         for finding in self.findings:
             if finding.remedy:
                 console.print(f"[bold]{escape(finding.name)}[/bold]: {escape(finding.remedy)}", highlight=False)
@@ -168,11 +169,13 @@ def _registries() -> Iterator[Registry[Any]]:
 def _kernels() -> Iterator[Finding]:
     """Whether numba can store compiled kernels: next to the code, or in its cache folder."""
     configured = os.environ.get("NUMBA_CACHE_DIR")
-    folders = [Path(configured)] if configured else [Path(__file__).resolve().parent, Path.home() / ".cache" / "numba"]
+    # Path.home fails without a home
+    cached = Path(os.path.expanduser("~"), ".cache", "numba")  # noqa: PTH111
+    folders = [Path(configured)] if configured else [Path(__file__).resolve().parent, cached]
     folder = next((p for p in folders if _writable(p)), None)
     if folder is None:
         yield Finding(
-            "numba cache", "broken", f"{folders[-1]} cannot be written: kernels are compiled at every start",
+            "numba cache", "left out", f"{folders[-1]} cannot be written: kernels are stored in a temporary folder",
             "set NUMBA_CACHE_DIR to a folder that can be written",
         )  # fmt: skip
         return

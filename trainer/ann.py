@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.loop.augment import augment
+from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.methods.method import PREDICT_BATCH, read_configs
@@ -144,7 +145,8 @@ class AnnTwin:
             batches=lambda epoch: self._batches(dataset, epoch),
             loss=lambda x, y: self._loss(network, x, y),
         )
-        train(task, self.train_config, checkpoint, progress, f"training the ANN twin on {dataset.name}")
+        with torch_threads(self.train_config.threads):
+            train(task, self.train_config, checkpoint, progress, f"training the ANN twin on {dataset.name}")
         self._trained = network.eval()
         return self
 

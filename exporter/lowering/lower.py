@@ -170,9 +170,19 @@ def _dynamics(name: str, node: nir.NIRNode, size: int, options: LoweringOptions,
         return _memoryless(size)
     if isinstance(node, FILTERED):
         current, voltage = decay_of("tau_syn"), decay_of("tau_mem")
-        return _Dynamics(current, voltage, current * voltage, True)
+        if np.any(current == 0):
+            raise InputError(
+                f"{context}: {name!r} has an infinite tau_syn, but the chip's current loses at least 1/4096 per step; "
+                f"give a finite one, up to {4096 * options.dt:g} s"
+            )
+        return _Dynamics(current, voltage, _gain(current) * _gain(voltage), True)
     voltage = decay_of("tau")
-    return _Dynamics(one, voltage, voltage, False)
+    return _Dynamics(one, voltage, _gain(voltage), False)
+
+
+def _gain(decay_per_step: Floats) -> Floats:
+    """Factor of the input: the decay, or 1 where there is none, an integrator whose r is the gain per step, as IF's."""
+    return np.where(decay_per_step == 0, 1.0, decay_per_step)
 
 
 def _memoryless(size: int) -> _Dynamics:

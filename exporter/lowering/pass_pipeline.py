@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from .fold_leak import fold_leak
 from .graded_sums import reserve_relay_step
 from .lower import lower
 from .passes import PASSES, all_passes
+from .passes.drop_dead import drop_dead, left_out
 
 Watch = Callable[[str, "nir.NIRGraph | FloatNetwork"], None]
 
@@ -43,8 +44,11 @@ def describe_passes() -> dict[str, str]:
 def run(graph: nir.NIRGraph, options: LoweringOptions, context: str, on_pass: Watch | None = None) -> FloatNetwork:
     """Run all steps in order; `on_pass` is called with each one's name and result. Raises InputError."""
     report: Watch = on_pass or (lambda _name, _result: None)
+    notes: tuple[str, ...] = ()
     for name, transform in all_passes().items():
-        graph = transform(graph)
+        before, graph = graph, transform(graph)
+        if transform is drop_dead:
+            notes = left_out(before, graph)
         report(name, graph)
     network = lower(graph, options, context)
     report("lower", network)
@@ -52,7 +56,7 @@ def run(graph: nir.NIRGraph, options: LoweringOptions, context: str, on_pass: Wa
     if options.sums == "graded":
         network = reserve_relay_step(network)
     report("fold_leak", network)
-    balanced = balance_delays(network)
+    balanced = balance_delays(replace(network, notes=(*notes, *network.notes)))
     report("balance_delays", balanced)
     return balanced
 

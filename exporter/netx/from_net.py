@@ -10,6 +10,7 @@ step, unless its layers are reset one after the other.
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .net_file import NetLayer, read_layers
+from .net_file import NetLayer, NetWarning, read_layers
 from .neurons import population
 from .synapses import Image, convolution, dense, one_to_one
 
@@ -134,6 +135,15 @@ class _Builder:
         if "delay" not in layer.arrays:
             return None
         delays = layer.integers("delay")
+        longest = self.widths.delay_max
+        if delays.min(initial=0) < 0:
+            raise InputError(f"{layer.context} has a delay of {delays.min()} steps; delays are 0 or more")
+        if delays.max(initial=0) > longest:
+            warnings.warn(
+                f"{layer.context} has delays of up to {delays.max()} steps, cut to {longest} as in lava-dl's netx: "
+                f"{np.count_nonzero(delays > longest)} of {delays.size} are shorter than in training",
+                NetWarning, stacklevel=2,
+            )  # fmt: skip
         if delays.shape != shape:
             delays = delays.reshape(-1)
             delays = np.repeat(delays, shape[0]) if len(delays) == 1 else delays
@@ -142,4 +152,4 @@ class _Builder:
             # one per target neuron, or else one per source
             delays = delays[:, None] if len(delays) == shape[0] else delays[None, :]
             delays = np.broadcast_to(delays, shape)
-        return np.clip(delays, 0, self.widths.delay_max).astype(np.int32)
+        return np.minimum(delays, longest).astype(np.int32)

@@ -22,6 +22,10 @@ NeuronFields = dict[str, float | str | NDArray[Any]]
 """The neuron's fields: text, a number for the layer, or an array with one number per neuron."""
 
 
+class NetWarning(UserWarning):
+    """A .net file contains something that lava-dl's netx changes or ignores; the message states how it was read."""
+
+
 @dataclass(frozen=True)
 class NetLayer:
     """One layer: its type, shape, arrays by name, and the neuron's fields (None if the file has none)."""

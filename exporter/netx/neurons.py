@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from spikeport.exporter.neurons import (
 from spikeport.exporter.quantisation.compensation.start_voltage import start_voltage
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
-from .net_file import NetLayer, NeuronFields
+from .net_file import NetLayer, NetWarning, NeuronFields
 
 # an affine block's neurons: v does not leak, u decays within a step
 _INTEGRATOR: NeuronFields = {"type": "CUBA", "iDecay": 4096, "vDecay": 0, "vThMant": float((1 << 18) - 1)}
+# fields that netx ignores, as slayer writes them
+_UNUSED = {"refDelay": 1, "gradedSpike": 0}
 BIAS_EXPONENT = 6
 # netx's defaults: binary places of a graded spike and of a state
 SPIKE_EXPONENT, STATE_EXPONENT = 6, 6
@@ -37,6 +40,7 @@ def population(layer: NetLayer, name: str, shape: tuple[int, ...], wait: int, wi
     """The neurons of a layer whose first input can arrive `wait` steps after the start."""
     fields = layer.neuron or _INTEGRATOR
     kind = str(fields.get("type", ""))
+    _warn_of_unused(layer, fields)
     if kind in ("LOIHI", "CUBA"):
         return _cuba(layer, fields, name, shape, wait, widths)
     if kind == "SDNN":
@@ -44,6 +48,18 @@ def population(layer: NetLayer, name: str, shape: tuple[int, ...], wait: int, wi
     if kind.startswith("RF"):
         return _resonator(layer, fields, name, shape)
     raise InputError(f"{layer.context} has {kind or 'unnamed'} neurons; known are CUBA, LOIHI, SDNN, RF and RF_PHASE")
+
+
+def _warn_of_unused(layer: NetLayer, fields: NeuronFields) -> None:
+    """Warn of a field that neither netx nor this reader uses, if it is not as slayer writes it."""
+    for name, usual in _UNUSED.items():
+        value = fields.get(name, usual)
+        if np.any(np.asarray(value) != usual):
+            warnings.warn(
+                f"{layer.context} has {name} {value}, which is not used, as in lava-dl's netx: the neurons run with "
+                f"{usual}",
+                NetWarning, stacklevel=2,
+            )  # fmt: skip
 
 
 def _cuba(

@@ -18,6 +18,7 @@ import numpy as np
 
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_bytes
+from spikeport.common.hdf5 import check_written
 from spikeport.exporter.neurons import Integers, Population, SigmaDelta
 from spikeport.exporter.neurons.graded.delta import Delta
 from spikeport.exporter.neurons.resonate_and_fire.rf import Resonator
@@ -38,6 +39,7 @@ def write_net(program: ChipProgram, path: str | Path, context: str = "program") 
     with h5py.File(content, "w") as file:
         for number, layer in enumerate(layers):
             _write(file.create_group(f"layer/{number}"), layer)
+    check_written(content, str(path))
     write_bytes(path, content.getbuffer())
 
 

@@ -6,7 +6,8 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError
+from spikeport.common.errors import InputError, nearest
+from spikeport.common.whole_numbers import whole_numbers
 
 SPIKING: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF, nir.Threshold)
 FILTERED: tuple[type[nir.NIRNode], ...] = (nir.CubaLIF, nir.CubaLI)
@@ -67,7 +68,7 @@ def bias_of(synapse: nir.NIRNode, shape: tuple[int, ...]) -> NDArray[np.float64]
 
 def pair(value: object) -> tuple[int, int]:
     """Two whole numbers (height, width) from one or two."""
-    numbers = np.broadcast_to(np.asarray(value, dtype=np.int64).reshape(-1), (2,))
+    numbers = np.broadcast_to(whole_numbers(value, "a stride, padding or size").reshape(-1), (2,))
     return int(numbers[0]), int(numbers[1])
 
 
@@ -81,6 +82,20 @@ def check_known(graph: nir.NIRGraph, context: str) -> None:
             raise InputError(
                 f"{context}: node {name!r} is a {type(node).__name__}, which is not compiled yet; known are {known}"
             )
+
+
+def check_edges(graph: nir.NIRGraph, context: str) -> None:
+    """Raises InputError for an edge that names a missing node, with the nearest name."""
+    for source, target in graph.edges:
+        for name in (source, target):
+            if name not in graph.nodes:
+                hint = nearest(name, graph.nodes)
+                raise InputError(
+                    f"{context}: the edge {source} -> {target} names node {name!r}, which is not in the graph{hint}"
+                )
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.NIRGraph):
+            check_edges(node, f"{context}: subgraph {name!r}")
 
 
 def check_reached(graph: nir.NIRGraph) -> None:

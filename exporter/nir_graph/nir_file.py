@@ -14,13 +14,14 @@ from typing import Any
 import h5py
 import nir
 import numpy as np
-from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError, nearest, nearest_file, reason
+from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.files import write_bytes
-from spikeport.common.hdf5 import check_self_contained
+from spikeport.common.hdf5 import check_self_contained, check_written
 
-from .nir_repair import rename_dangling, untyped
+from .graph_checks import check_edges
+from .nir_repair import drop_additions, rename_dangling, untyped
+from .normal_graph import normal_content, normal_graph
 from .shapes import misfit
 
 
@@ -32,7 +33,8 @@ def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
     """Write a graph; the file appears only when it is complete. Raises InputError if it cannot be written."""
     # HDF5 itself cannot handle a full disk, so it writes to memory
     content = BytesIO()
-    nir.write(content, graph)
+    nir.write(content, normal_graph(graph, str(path)))
+    check_written(content, str(path))
     write_bytes(path, content.getbuffer())
 
 
@@ -47,8 +49,15 @@ def read_nir(path: str | Path) -> nir.NIRGraph:
         graph = _build(content, str(path))
     except InputError:
         raise
-    except Exception as error:  # nir raises bare AssertionError, KeyError, ValueError, OSError and more
-        raise InputError(f"{path}: cannot be read as NIR ({reason(error)}); write it again with nir.write") from error
+    except OSError as error:
+        raise InputError(
+            f"{path}: is no whole HDF5 file ({reason(error)}); copy it again, or write it again with nir.write"
+        ) from error
+    except Exception as error:  # nir raises bare AssertionError, KeyError, ValueError and more
+        raise InputError(
+            f"{path}: nir {nir.version} cannot build its graph ({type(error).__name__}: {reason(error)}); if nir.read "
+            "can, report the file as a fault of spikeport"
+        ) from error
     return check_graph(graph, str(path))
 
 
@@ -60,6 +69,7 @@ def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
         )
     for sentence in rename_dangling(content):
         warnings.warn(f"{path}: {sentence}", NirWarning, stacklevel=4)
+    content = normal_content(content, path)
     plain = check_graph(nir.dict2NIRNode(untyped(content)), path)
     typed = nir.dict2NIRNode(untyped(content))
     try:
@@ -68,31 +78,22 @@ def _build(content: dict[str, Any], path: str) -> nir.NIRGraph:
     except Exception as error:  # nir raises ValueError, AssertionError, NotImplementedError and more
         fault = misfit(plain)
         if fault is not None:
-            raise
+            raise InputError(f"{path}: {fault}; export the network with sample data of the right shape") from error
         warnings.warn(f"{path}: nir refuses it ({reason(error)}), but all shapes fit: read", NirWarning, stacklevel=4)
         return plain
+    for sentence in drop_additions(typed, plain):
+        warnings.warn(f"{path}: {sentence}", NirWarning, stacklevel=4)
     typed._update_input_output_types()
     return typed
 
 
 def check_graph(graph: nir.NIRGraph, context: str = "graph") -> nir.NIRGraph:
-    """Return the graph if its edges name nodes and its numbers are finite; raises InputError that names the culprit."""
-    for source, target in graph.edges:
-        for name in (source, target):
-            if name not in graph.nodes:
-                hint = nearest(name, graph.nodes)
-                raise InputError(
-                    f"{context}: the edge {source} -> {target} names node {name!r}, which is not in the graph{hint}"
-                )
-    for name, node in graph.nodes.items():
-        if isinstance(node, nir.NIRGraph):
-            check_graph(node, f"{context}: subgraph {name!r}")
-        for field, value in vars(node).items():
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
-                raise InputError(
-                    f"{context}: node {name!r}, {field} holds {_first_not_finite(value)}; train or export it again"
-                )
-    return graph
+    """The graph with its fields in their normal form (normal_graph.py).
+
+    Raises InputError that names the culprit if an edge names no node, or a number is not finite or of a wrong kind.
+    """
+    check_edges(graph, context)
+    return normal_graph(graph, context)
 
 
 def time_step(graph: nir.NIRGraph, dt: float | None, context: str = "graph") -> float:
@@ -116,12 +117,7 @@ def time_step(graph: nir.NIRGraph, dt: float | None, context: str = "graph") -> 
 
 def _check_file(file: h5py.File, path: str) -> None:
     """Reject what nir itself reads unchecked: links out of the file, huge arrays, edges to missing nodes."""
-    if "node" not in file or "version" not in file:
-        raise InputError(f"{path}: is not a NIR file (it has no 'node' or no 'version'); write it with nir.write")
-
+    # NIR 0.1 writes no version
+    if "node" not in file:
+        raise InputError(f"{path}: is not a NIR file (it has no 'node'); write it with nir.write")
     check_self_contained(file, path)
-
-
-def _first_not_finite(values: NDArray[Any]) -> str:
-    index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-    return f"{values[index]} at {list(index)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import nir
+
 Content = dict[str, Any]
 
 
@@ -30,6 +32,23 @@ def rename_dangling(content: Content, context: str = "the graph") -> list[str]:
     for name, node in nodes.items():
         if node.get("type") == "NIRGraph":
             sentences += rename_dangling(node, f"subgraph {name!r}")
+    return sentences
+
+
+def drop_additions(typed: nir.NIRGraph, file: nir.NIRGraph) -> list[str]:
+    """Remove, in place, the Input and Output nodes that nir adds to loose ends, if the file has its own.
+
+    Returns a sentence for each that stays.
+    """
+    sentences = []
+    for kind, word in ((nir.Input, "Input"), (nir.Output, "Output")):
+        added = [name for name, node in typed.nodes.items() if isinstance(node, kind) and name not in file.nodes]
+        if any(isinstance(node, kind) for node in file.nodes.values()):
+            for name in added:
+                del typed.nodes[name]
+            typed.edges = [edge for edge in typed.edges if not set(edge) & set(added)]
+        else:
+            sentences += [f"has no {word} node; nir adds {name!r} at the loose end" for name in added]
     return sentences
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from spikeport.common.errors import InputError, naming
 from spikeport.common.limits import LARGEST_LAYER
+from spikeport.common.whole_numbers import whole_numbers
 
 Shape = tuple[int, ...]
 # the field that has the neurons' shape
@@ -38,7 +39,7 @@ def output_shapes(graph: nir.NIRGraph) -> dict[str, Shape]:
         changed = False
         for name, node in graph.nodes.items():
             input_shape = next((shapes[source] for source in sources[name] if source in shapes), None)
-            with naming(f"node {name!r}", "export the network again"):
+            with naming(f"node {name!r}", "check its shapes, or report the file as a fault of spikeport"):
                 shape = (
                     _shape(name, node, input_shape) if name not in shapes or input_shape is not None else shapes[name]
                 )
@@ -84,7 +85,9 @@ def conv_output(
 
 def numbers(value: object, count: int) -> Shape:
     """`count` whole numbers from one or `count` of them."""
-    return tuple(int(n) for n in np.broadcast_to(np.asarray(value, np.int64).reshape(-1), (count,)))
+    return tuple(
+        int(n) for n in np.broadcast_to(whole_numbers(value, "a stride, padding or size").reshape(-1), (count,))
+    )
 
 
 def is_row(weight: Shape, input_shape: Shape) -> bool:

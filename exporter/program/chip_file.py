@@ -19,10 +19,12 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.files import write_bytes
-from spikeport.common.hdf5 import check_self_contained
+from spikeport.common.hdf5 import check_self_contained, check_written
+from spikeport.common.whole_numbers import whole_number, whole_numbers
 from spikeport.exporter.neurons import ALL_NEURONS, CubaLIF
 from spikeport.hardware_profiles.fixed_point import WordWidths
 
@@ -54,12 +56,18 @@ _KINDS: dict[str, type[Connection]] = {
 
 def save_program(program: ChipProgram, path: str | Path) -> None:
     """Write a program; the file appears only when it is complete. Raises InputError if it cannot be written."""
+    write_bytes(path, program_bytes(program, str(path)))
+
+
+def program_bytes(program: ChipProgram, context: str = "program") -> bytes:
+    """The content of a program's file; raises InputError if it could not be read back."""
     validate(program)
     # HDF5 itself cannot handle a full disk, so it writes to memory
     content = BytesIO()
     with h5py.File(content, "w", track_order=True) as file:
         _write(program, file)
-    write_bytes(path, content.getbuffer())
+    check_written(content, context)
+    return content.getvalue()
 
 
 def load_program(path: str | Path) -> ChipProgram:
@@ -139,7 +147,7 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
     check_self_contained(file, path)
     if file.attrs.get("format") != FORMAT:
         raise InputError(f"{path}: is not a {FORMAT} file; compile a model to make one")
-    version = int(file.attrs["version"])
+    version = whole_number(file.attrs["version"], f"{path}: version")
     if version not in READ:
         raise InputError(
             f"{path}: has format version {version}, this program reads {' and '.join(map(str, READ))}; "
@@ -149,7 +157,7 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
         chip=str(file.attrs["chip"]),
         widths=WordWidths(**json.loads(file.attrs["word_widths"])),
         dt=float(file.attrs["dt"]),
-        inputs=tuple(_read_input(name, group) for name, group in file["inputs"].items()),
+        inputs=tuple(_read_input(name, group, path) for name, group in file["inputs"].items()),
         populations=tuple(_read_population(name, group, path) for name, group in file["populations"].items()),
         connections=tuple(_read_connection(group, path) for group in file["connections"].values()),
         outputs=tuple(str(name) for name in json.loads(file.attrs["outputs"])),
@@ -157,9 +165,9 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
     )
 
 
-def _read_input(name: str, group: h5py.Group) -> InputPort:
+def _read_input(name: str, group: h5py.Group, path: str) -> InputPort:
     scale = group.attrs.get("scale")
-    return InputPort(name, _shape(group), None if scale is None else float(scale))
+    return InputPort(name, _shape(group, path), None if scale is None else float(scale))
 
 
 def _read_population(name: str, group: h5py.Group, path: str) -> Population:
@@ -167,8 +175,8 @@ def _read_population(name: str, group: h5py.Group, path: str) -> Population:
     if kind not in ALL_NEURONS:
         raise InputError(f"{path}: population {name!r} is of kind {kind!r}; known are {', '.join(ALL_NEURONS)}")
     model = ALL_NEURONS[kind]
-    constants = {key: _array(group, key, path).astype(np.int32) for key in model.constants()}
-    return model(name, _shape(group), **constants)
+    constants = {key: _array(group, key, path) for key in model.constants()}
+    return model(name, _shape(group, path), **constants)
 
 
 def _read_connection(group: h5py.Group, path: str) -> Connection:
@@ -176,24 +184,26 @@ def _read_connection(group: h5py.Group, path: str) -> Connection:
     kind = str(attributes["kind"])
     if kind not in _KINDS:
         raise InputError(f"{path}: connection {group.name} is of kind {kind!r}; known are {', '.join(_KINDS)}")
+
+    def whole(name: str) -> int:
+        return whole_number(attributes[name], f"{path}: {group.name}, {name}")
+
     common: dict[str, Any] = {
         "source": str(attributes["source"]),
         "target": str(attributes["target"]),
-        "weights": _array(group, "weights", path).astype(np.int32),
-        "weight_exp": int(attributes["weight_exp"]),
+        "weights": _array(group, "weights", path),
         "sign_mode": str(attributes["sign_mode"]),
-        "weight_bits": int(attributes["weight_bits"]),
-        "delay": int(attributes["delay"]),
         "port": str(attributes.get("port", "a_in")),
         "synapse": str(attributes.get("synapse", "")),
     }
-    common |= {name: _array(group, name, path).astype(np.int32) for name in _DELAYS if name in group}
+    common |= {name: whole(name) for name in ("weight_exp", "weight_bits", "delay")}
+    common |= {name: _array(group, name, path) for name in _DELAYS if name in group}
     if kind == "sparse":
-        indices, indptr = _array(group, "indices", path), _array(group, "indptr", path)
-        return SparseConnection(**common, indices=indices.astype(np.int32), indptr=indptr.astype(np.int64))
+        indptr = _array(group, "indptr", path).astype(np.int64)
+        return SparseConnection(**common, indices=_array(group, "indices", path), indptr=indptr)
     if kind == "conv":
-        geometry: dict[str, Any] = {name: tuple(int(n) for n in attributes[name]) for name in _GEOMETRY[:-1]}
-        return ConvConnection(**common, **geometry, groups=int(attributes["groups"]))
+        geometry: dict[str, Any] = {name: _tuple(group, name, path) for name in _GEOMETRY[:-1]}
+        return ConvConnection(**common, **geometry, groups=whole("groups"))
     return DenseConnection(**common)
 
 
@@ -204,12 +214,16 @@ def _read_report(group: h5py.Group) -> Quantisation:
     return Quantisation(**{**report, "notes": tuple(report.get("notes", ()))})
 
 
-def _shape(group: h5py.Group) -> tuple[int, ...]:
-    return tuple(int(n) for n in group.attrs["shape"])
+def _shape(group: h5py.Group, path: str) -> tuple[int, ...]:
+    return _tuple(group, "shape", path)
 
 
-def _array(group: h5py.Group, name: str, path: str) -> Any:
+def _tuple(group: h5py.Group, name: str, path: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in whole_numbers(group.attrs[name], f"{path}: {group.name}, {name}"))
+
+
+def _array(group: h5py.Group, name: str, path: str) -> NDArray[np.int32]:
     dataset = group[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "iu" or dataset.ndim == 0:
         raise InputError(f"{path}: {group.name}/{name} holds no integers; compile the model again")
-    return dataset[()]
+    return whole_numbers(dataset[()], f"{path}: {group.name}/{name}")

@@ -205,6 +205,15 @@ class ChipProgram:
         return arrival_steps(self.inputs, self.connections)
 
     @property
+    def output_units(self) -> dict[str, NDArray[np.float64]]:
+        """Output -> value of one unit of what it sends, in the network's units, where it sends its voltage."""
+        return {
+            p.name: np.asarray(2.0 ** np.asarray(p.payload_shift, np.float64) / self.quantisation[p.name].scale)
+            for p in self.populations
+            if p.name in self.outputs and p.payload_shift is not None and p.name in self.quantisation
+        }
+
+    @property
     def pipeline_steps(self) -> int:
         """Steps that a run must add to the input's length to get all of its output."""
         return max((self.latency.get(name, 0) for name in self.outputs), default=0)

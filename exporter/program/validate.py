@@ -93,6 +93,7 @@ def _check_connection(connection: Connection, program: ChipProgram, context: str
     if connection.source not in sources or connection.target not in targets:
         missing = connection.source if connection.source not in sources else connection.target
         raise InputError(f"{subject} names {missing!r}, which does not exist")
+    _check_whole(connection, subject)
     widths = program.widths
     ports = program.population(connection.target).PORTS
     if connection.port not in ports:
@@ -119,6 +120,17 @@ def _check_connection(connection: Connection, program: ChipProgram, context: str
     expected = _expected_shape(connection, program, subject)
     if connection.weights.shape != expected:
         raise InputError(f"{subject} has weights of shape {connection.weights.shape}, but {expected} fits its ends")
+
+
+def _check_whole(connection: Connection, subject: str) -> None:
+    """Every number of a connection is a whole one: files store integers, and a cast would cut the rest."""
+    for item in fields(connection):
+        value = getattr(connection, item.name)
+        if value is None or isinstance(value, str):
+            continue
+        numbers = value if isinstance(value, np.ndarray) else np.array(value)
+        if numbers.dtype.kind not in "iu":
+            raise InputError(f"{subject}, {item.name} is {numbers.dtype}, but whole numbers are needed; round it first")
 
 
 def _check_delays(connection: Connection, program: ChipProgram, subject: str) -> None:

@@ -88,6 +88,8 @@ def _by_port(network: FloatNetwork, x: InputArrays) -> dict[str, NDArray[Any]]:
             )
         if values.dtype.kind not in "biuf" or np.any(values != np.rint(values)):
             raise InputError(f"calibration input {port.name!r} holds more than integers; encode real values as spikes")
+    if not any(values.any() for values in arrays.values()):
+        raise InputError("calibration input holds only zeros, which drive no neuron; give typical input")
     if len({values.shape[:2] for values in arrays.values()}) > 1:
         raise InputError(f"calibration input has different numbers of steps or samples for {names}; give each the same")
     return arrays

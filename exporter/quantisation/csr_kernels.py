@@ -6,7 +6,8 @@ Each gives the same numbers as the NumPy or SciPy expression in its first line, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from spikeport.common.compiled import njit
 
 
 @njit(cache=True)

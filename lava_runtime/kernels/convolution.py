@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.program.chip_program import ConvConnection
 
 from .spike_events import Integers, SpikeEvents

@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from spikeport.common.compiled import njit
 
 from .spike_events import Integers, SpikeEvents
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from scipy.sparse import csr_array
 
+from spikeport.common.compiled import njit
 from spikeport.common.prefetch import prefetch
 
 from .spike_events import Integers, SpikeEvents

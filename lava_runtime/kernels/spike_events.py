@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from spikeport.common.compiled import njit
 
 from .bits import first_bit, number_of_bits, set_bytes
 

@@ -6,7 +6,8 @@ Samples are the innermost axis, so that the compiler vectorises over them.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from spikeport.common.compiled import njit
 
 from .reductions import add_product, total
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.neurons import CubaLIF, CubaLIFSoftReset, Population, States
 from spikeport.exporter.neurons.cuba.cuba_vector import emit
 from spikeport.exporter.neurons.cuba.lanes import INT32, INTEGERS, LANES, Lanes, place

@@ -27,6 +27,7 @@ from spikeport.lava_runtime.inputs import graded_nodes
 from spikeport.lava_runtime.kernels.spike_events import WORD, SpikeEvents, packed, words_of
 from spikeport.lava_runtime.result import Recording
 
+from .components import Joint, representatives
 from .job import Job, shared_progress
 from .schedule import Schedule, plan
 
@@ -75,6 +76,10 @@ class BatchedNetwork:
             for number, name in enumerate(population.feeding):
                 source: Any = self.sources.get(name) or self.populations[name]
                 source.s_out.connect(getattr(population, f"in{number}"))
+        apart = [self.populations[name] for name in representatives(program)]
+        self.joint = None
+        if len(apart) > 1:
+            self.joint = Joint([p.s_out for p in apart], [p.name in graded for p in apart])
 
     def models(self) -> dict[AbstractProcess, type[PyLoihiProcessModel]]:
         """The process model of each process."""
@@ -84,6 +89,8 @@ class BatchedNetwork:
         for name, population in self.populations.items():
             graded: set[str] = population.proc_params["graded"]
             models[population] = population_model([s in graded for s in population.feeding], name in graded)
+        if self.joint is not None:
+            models[self.joint] = self.joint.model()
         return models
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -18,16 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.common.errors import BackendError
+from spikeport.common.errors import BackendError, InputError
+from spikeport.common.temporary import is_full, no_room, temporary_folder
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.inputs import is_graded
 from spikeport.lava_runtime.result import Record, Recording, SimulationResult, collect
 
 from .job import FAULT, PROGRAM, SECONDS, Job, Request, create_arrays, shared_progress, write_request
-from .supervisor import TIMED_OUT, end_session, unlink_shared_memory
+from .supervisor import STOP, TIMED_OUT, end_session, unlink_shared_memory
 
 _POLL_SECONDS = 0.05
+_GRACE_SECONDS = 10
 
 
 def lava_missing() -> str | None:
@@ -55,14 +56,29 @@ def run_lava(
         raise BackendError(f"backend {backend}: {missing}")
     batch = next(iter(inputs.values())).shape[1]
     request = Request(backend, steps, batch, record, f"spikeport{uuid.uuid4().hex[:12]}")
-    with tempfile.TemporaryDirectory(prefix="spikeport-") as name:
-        folder = Path(name)
-        _write_job(folder, request, program, inputs)
-        total = steps * batch if backend == "stock" else steps
-        status = _supervise(folder, request.tag, limit_seconds, total, progress)
-        if status != 0:
-            raise BackendError(_fault(folder, backend, status, limit_seconds))
-        return _collect(Job(folder, request, program), inputs)
+    with temporary_folder() as folder:
+        try:
+            return _run(folder, request, program, inputs, limit_seconds, progress)
+        except FileNotFoundError as error:
+            if folder.exists():
+                raise
+            raise BackendError(_vanished(folder, backend)) from error
+
+
+def _run(
+    folder: Path,
+    request: Request,
+    program: ChipProgram,
+    inputs: dict[str, NDArray[Any]],
+    limit_seconds: float,
+    progress: Callable[[int, int], None] | None,
+) -> SimulationResult:
+    _write_job(folder, request, program, inputs)
+    total = request.steps * request.batch if request.backend == "stock" else request.steps
+    status = _supervise(folder, request.tag, limit_seconds, total, progress)
+    if status != 0:
+        raise BackendError(_fault(folder, request.backend, status, limit_seconds))
+    return _collect(Job(folder, request, program), inputs)
 
 
 def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dict[str, NDArray[Any]]) -> None:
@@ -75,10 +91,12 @@ def _write_job(folder: Path, request: Request, program: ChipProgram, inputs: dic
         create_arrays(folder, request, program)
         write_request(folder, request)
     except OSError as error:
-        raise BackendError(
-            f"backend {request.backend}: {folder} cannot be written ({error.strerror or error}); "
-            "free some space there, or set TMPDIR to another folder"
-        ) from error
+        raise BackendError(f"backend {request.backend}: {no_room(folder, error)}") from error
+    except InputError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise BackendError(f"backend {request.backend}: {no_room(folder, cause)}") from error
 
 
 def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Callable[[int, int], None] | None) -> int:
@@ -90,44 +108,69 @@ def _supervise(folder: Path, tag: str, limit: float, total: int, progress: Calla
     }
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.supervisor", str(folder), tag, str(limit)],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True, env=environment,
     )  # fmt: skip
-    done = shared_progress(folder)
     try:
+        done = shared_progress(folder)
         while supervisor.poll() is None:
             if progress is not None:
                 progress(int(done[0]), total)
             time.sleep(_POLL_SECONDS)
         return supervisor.returncode
     finally:
-        # closing its input makes the supervisor end all processes; if it is gone, they are ended here
-        if supervisor.stdin is not None:
-            supervisor.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            supervisor.wait(timeout=10)
-        supervisor.kill()
-        supervisor.wait()
-        session = folder / "session"
-        if session.exists() and supervisor.returncode != 0:
-            end_session(int(session.read_text(encoding="utf-8")))
-            unlink_shared_memory(tag)
+        _end(supervisor, tag)
+
+
+def _end(supervisor: subprocess.Popen[bytes], tag: str) -> None:
+    """End the supervisor, which ends all processes; if it was killed, they are ended here."""
+    assert supervisor.stdin is not None
+    assert supervisor.stdout is not None
+    # the pipe stays open until it has ended: a closed one tells it that this process is gone
+    with contextlib.suppress(OSError):
+        supervisor.stdin.write(STOP)
+        supervisor.stdin.flush()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        supervisor.wait(timeout=_GRACE_SECONDS)
+    supervisor.kill()
+    supervisor.wait()
+    with contextlib.suppress(OSError):
+        supervisor.stdin.close()
+    # the session's number comes by a pipe, which no one can remove, as they could a file
+    with supervisor.stdout as pipe:
+        session = pipe.read()
+    if session and supervisor.returncode != 0:
+        end_session(int(session))
+        unlink_shared_memory(tag)
 
 
 def _fault(folder: Path, backend: str, status: int, limit: float) -> str:
+    if not folder.exists():
+        return _vanished(folder, backend)
     if (folder / FAULT).exists():
         fault = json.loads((folder / FAULT).read_text(encoding="utf-8"))
         message = " ".join(str(fault["message"]).split())
+        if not fault["layer"]:
+            return f"backend {backend}: {message}; correct that, or use --backend emulator"
         return f"backend {backend}: layer {fault['layer']!r} failed ({message}); try --backend emulator"
     if status == TIMED_OUT:
         return (
             f"backend {backend}: not done after {limit:.0f} s and stopped; give more time with --time-limit, "
             "fewer samples, or use --backend emulator"
         )
+    if is_full(folder):
+        return f"backend {backend}: {no_room(folder)}"
     log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = f" ({log[-1]})" if log else ""
     return (
         f"backend {backend}: the Lava process ended with status {status}{last}; everything was cleaned up, run it again"
+    )
+
+
+def _vanished(folder: Path, backend: str) -> str:
+    return (
+        f"backend {backend}: {folder} was removed during the run; run it again, with TMPDIR set to a folder that "
+        "nothing empties"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.npy import create_npy
 from spikeport.exporter.program.chip_file import load_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.result import Record
@@ -66,17 +68,14 @@ def recorded_names(program: ChipProgram, index: int, request: Request) -> tuple[
 
 
 def create_arrays(folder: Path, request: Request, program: ChipProgram) -> None:
-    """Create the result arrays, all zeros (sparse files until written)."""
+    """Create the result arrays, all zeros; raises OSError if the disk has no room for them."""
     np.save(folder / "progress.npy", np.zeros(1, np.int64))
     for index, population in enumerate(program.populations):
         for name in recorded_names(program, index, request):
             steps = () if name == "n" else (request.steps,)
             shape = (*steps, request.batch, population.size)
             packed = name == "s" and not population.GRADED
-            array = np.lib.format.open_memmap(  # type: ignore[no-untyped-call,unused-ignore]
-                _path(folder, name, index), mode="w+", dtype=np.uint8 if packed else np.int32, shape=shape
-            )
-            array.flush()
+            create_npy(_path(folder, name, index), shape, np.uint8 if packed else np.int32)
 
 
 def _path(folder: Path, name: str, index: int) -> Path:
@@ -95,9 +94,10 @@ def load_job(folder: Path) -> Job:
 
 
 def write_fault(folder: Path, layer: str, message: str) -> None:
-    """Record which layer failed and why; the first fault is kept."""
+    """Record which layer failed and why; the first fault is kept, and none on a full disk or without the folder."""
     target = folder / FAULT
     temporary = folder / f"{FAULT}.{layer.replace('/', '_')}"
-    temporary.write_text(json.dumps({"layer": layer, "message": message}), encoding="utf-8")
-    if not target.exists():
-        temporary.rename(target)
+    with suppress(OSError):
+        temporary.write_text(json.dumps({"layer": layer, "message": message}), encoding="utf-8")
+        if not target.exists():
+            temporary.rename(target)

@@ -2,9 +2,10 @@
 
     python -m spikeport.lava_runtime.lava_backend.supervisor FOLDER TAG SECONDS
 
-Starts the worker in its own session and waits until the worker ends, a layer reports a fault, the time limit passes, or
-its own standard input closes (the caller is gone). Then kills the whole session and unlinks shared memory of this tag.
-Imports nothing heavy.
+Starts the worker in its own session, writes the session's number to standard output, and waits until the worker ends, a
+layer reports a fault, the time limit passes, or the caller asks for the end (STOP on standard input) or is gone (the
+pipe closes). Then kills the whole session, unlinks shared memory of this tag, and without a caller removes the folder.
+If it is killed itself, the worker and all of its processes end with it. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,26 +21,32 @@ import time
 from pathlib import Path
 
 _POLL_SECONDS = 0.05
-_GRACE_SECONDS = 2.0
 TIMED_OUT = 124
+STOP = b"stop"
+_ENDED = 1
 
 
 def main(folder: Path, tag: str, limit: float) -> int:
     """Run the worker to its end; returns its exit status, 1 after a fault, 124 after the time limit."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # not an exception, which could end the clean-up
+        signal.signal(number, lambda received, _: asked.append(received))
     with (folder / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.worker", str(folder)],
+            [sys.executable, "-m", "spikeport.lava_runtime.lava_backend.worker", str(folder), str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    (folder / "session").write_text(str(worker.pid), encoding="utf-8")
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
     try:
-        return _wait(worker, folder, time.monotonic() + limit)
+        with contextlib.suppress(OSError):
+            os.write(sys.stdout.fileno(), str(worker.pid).encode())
+        return _wait(worker, folder, time.monotonic() + limit, asked)
     finally:
         end_session(worker.pid)
         worker.wait()
         unlink_shared_memory(tag)
+        if _asked(0) == b"":
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_session(session: int) -> None:
@@ -51,21 +59,26 @@ def end_session(session: int) -> None:
 def unlink_shared_memory(tag: str) -> None:
     """Remove shared memory that a killed run left."""
     for path in Path("/dev/shm").glob(f"*{tag}*"):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             path.unlink()
 
 
-def _wait(worker: subprocess.Popen[bytes], folder: Path, deadline: float) -> int:
+def _wait(worker: subprocess.Popen[bytes], folder: Path, deadline: float, asked: list[int]) -> int:
     fault = folder / "fault.json"
     while worker.poll() is None:
-        if fault.exists():
-            return 1
+        if asked or fault.exists():
+            return _ENDED
         if time.monotonic() > deadline:
             return TIMED_OUT
-        readable, _, _ = select.select([sys.stdin], [], [], _POLL_SECONDS)
-        if readable and not os.read(sys.stdin.fileno(), 1):
-            return 1
+        if _asked(_POLL_SECONDS) is not None:
+            return _ENDED
     return worker.returncode
+
+
+def _asked(seconds: float) -> bytes | None:
+    """What the caller asks within that time: STOP to end, nothing (b"") if it is gone, None while it waits."""
+    readable, _, _ = select.select([sys.stdin], [], [], seconds)
+    return os.read(sys.stdin.fileno(), len(STOP)) if readable else None
 
 
 def _members(session: int) -> list[int]:

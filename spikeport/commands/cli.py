@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from spikeport.common.errors import BackendError, InputError, nearest, reason
+from spikeport.common.errors import BackendError, InputError, nearest, reason, shortened, visible
+from spikeport.common.system_errors import system_sentence
 from spikeport.console.bare_json import with_bare_json
+from spikeport.console.signals import EndSignals
+from spikeport.console.streams import prepare_streams
 
 from .exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from .model_commands import check, compile_, diff, export, import_, profile, simulate
@@ -69,9 +73,12 @@ for _command in _COMMANDS:
 
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit code 2."""
+    prepare_streams()
     arguments = with_bare_json(sys.argv[1:], _commands_by_name() if "--json" in sys.argv else None)
     debug = "--debug" in arguments
     warnings.showwarning = _warn
+    signals = EndSignals()
+    signals.install()
     try:
         status = app(arguments, standalone_mode=False) or 0
         if status == EXIT_INTERRUPTED:  # how typer passes on Ctrl-C
@@ -81,7 +88,7 @@ def main() -> None:
         _fail(str(error), error, debug, EXIT_USAGE)
     except KeyboardInterrupt as error:
         _fail(
-            "interrupted; what was written is whole, train and run resume with --resume", error, debug, EXIT_INTERRUPTED
+            "interrupted; what was written is whole, train and run resume with --resume", error, debug, signals.status
         )
     except ModuleNotFoundError as error:
         _fail(_missing_sentence(error), error, debug, EXIT_USAGE)
@@ -93,9 +100,14 @@ def main() -> None:
                 debug,
                 EXIT_USAGE,
             )
+        if type(error).__name__ == "NoArgsIsHelpError":  # `spikeport` alone: the help is printed already
+            sys.stdout.write(str(error))
+            sys.exit(EXIT_USAGE)
         usage = _usage_message(error)
         if usage is not None:
             _fail(usage, error, debug, EXIT_USAGE)
+        if isinstance(error, OSError):
+            _fail(system_sentence(error), error, debug, EXIT_USAGE)
         _fail(f"unexpected {type(error).__name__}: {reason(error)}; --debug shows where", error, debug, EXIT_USAGE)
 
 
@@ -107,9 +119,10 @@ def _commands_by_name() -> Any:
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Print a warning as one sentence on standard error; deprecation warnings of libraries are left out."""
-    if not issubclass(category, (DeprecationWarning, FutureWarning)):
-        sys.stderr.write(f"warning: {message}\n")
+    """Print a warning as one sentence on standard error; what concerns only the authors of libraries is left out."""
+    # joblib warns of this when it is imported, by every command; workers are refused in a sentence
+    if not issubclass(category, (DeprecationWarning, FutureWarning)) and "operate in serial mode" not in str(message):
+        sys.stderr.write(f"warning: {visible(str(message))}\n")
 
 
 def _missing_sentence(error: ModuleNotFoundError) -> str:
@@ -145,7 +158,9 @@ def _usage_message(error: Exception) -> str | None:
 def _fail(message: str, error: BaseException, debug: bool, status: int) -> None:
     if debug:
         raise error
-    sys.stderr.write(f"error: {message}\n")
+    # after SIGHUP there may be no terminal
+    with suppress(OSError):
+        sys.stderr.write(f"error: {shortened(visible(message))}\n")
     sys.exit(status)
 
 

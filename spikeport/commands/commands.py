@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from spikeport import gates
 from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.console.output import Done, Output, progress, say
+from spikeport.console.tables import show_table
+from spikeport.console.visible import new_console
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_costs, load_profile
@@ -32,6 +34,9 @@ from spikeport.results.difference import check_picture
 from spikeport.results.simulation import run_sentence, show_missing, simulation_dict
 from spikeport.run.run_folder import RunFolder
 from spikeport.summary import read_summary
+
+from .model_data import ModelData, names
+from .report_files import ReportFiles
 
 
 def train(recipe_path: Path, folder: RunFolder, resume: bool, streams: Output, overwrite: bool = False) -> None:
@@ -156,8 +161,10 @@ def simulate_file(
                 simulation.save(output)
             run = simulation.to_dict()
         else:
+            values, _ = network.read_input(values, str(x))
             run = _simulate_in_chunks(network, values, x, output, how, done)
-    say(streams.console, f"{output}: {run_sentence(run['samples'], run['steps'], run['output_spikes'])}")
+    sentence = run_sentence(run["samples"], steps_and_samples(values)[0], run["steps"], run["output_spikes"])
+    say(streams.console, f"{output}: {sentence}")
     show_missing(run["missing_steps"], run["steps"], streams.console)
     streams.write_json({**run, "written": str(output)})
 
@@ -177,9 +184,19 @@ def _simulate_in_chunks(
 
 
 def diff_file(
-    model: Path, x: Path, chip: str | None, options: CompileOptions, picture: Path | None, streams: Output
+    model: Path,
+    x: Path,
+    chip: str | None,
+    options: CompileOptions,
+    picture: Path | None,
+    tolerance: float,
+    bounds: gates.Gates,
+    streams: Output,
 ) -> bool:
-    """Whether float and fixed point spike identically, with a table, and a picture if requested."""
+    """Whether float and fixed point agree, with a table, and a picture if requested.
+
+    tolerance: share of the places (sample, step, neuron) in which a layer may differ; bounds: on equal answers.
+    """
     check_comparable(model, chip)
     if picture is not None:
         check_picture(picture)
@@ -190,7 +207,11 @@ def diff_file(
         difference.draw(picture)
     difference.show(streams.console)
     streams.write_json(difference.to_dict())
-    return difference.equal
+    agree = gates.kept(bounds, gates.Measured(agreement=difference.same_winner), streams.console)
+    # with a bound on the answers alone, other spikes may differ
+    if bounds.given and tolerance == 0:
+        return agree
+    return agree and float(difference.differing.max(initial=0)) <= tolerance
 
 
 def profile_file(
@@ -202,11 +223,12 @@ def profile_file(
     run: Path | None,
     trace: Path | None,
     by_hand: Path | None,
+    bounds: gates.Gates,
     streams: Output,
-) -> None:
-    """Profile a recorded run, or one in the emulator; costs: profiles that also price the events, comma-separated.
+) -> bool:
+    """Profile a recorded run, or one in the emulator; returns whether the bounds are kept.
 
-    by_hand: a file with the neurons of each core.
+    costs: profiles that also price the events, comma-separated; by_hand: a file with the neurons of each core.
     """
     names = tuple(name.strip() for name in (costs or "").split(",") if name.strip())
     for name in names:
@@ -221,6 +243,7 @@ def profile_file(
         report.save_trace(trace)
         say(streams.console, f"{trace}: written; open it in ui.perfetto.dev")
     streams.write_json(report.to_dict())
+    return gates.kept(bounds, gates.Measured(report.energy_j.typical, report.latency_s.typical), streams.console)
 
 
 def sweep(
@@ -242,41 +265,73 @@ def sweep(
     streams.write_json(points.to_dict())
 
 
-def compare(folder_path: Path, devices: str | None, streams: Output) -> None:
-    """Compare the finished run's network on the chip with its ANN twin."""
-    folder = RunFolder(folder_path)
+def compare(
+    source: Path,
+    chips: str | None,
+    options: CompileOptions,
+    data: ModelData,
+    bounds: gates.Gates,
+    streams: Output,
+) -> bool:
+    """Compare a finished run's network, or a model, with an ANN; returns whether the bounds are kept."""
+    if source.is_file():
+        from .model_report import compare_models
+
+        return compare_models(source, names(chips or ""), options, data, bounds, streams)
+    data.refuse_for_a_run(source)
+    if chips is not None:
+        raise InputError(f"--chips: {source} is a run, compiled for one chip; give its model.nir and --input")
+    folder = RunFolder(source)
     summary = read_summary(folder.summary)
-    if devices is not None:
+    if data.devices is not None:
         from spikeport.run import stages
         from spikeport.summary.build import ann_of
         from spikeport.trainer.ann import AnnTwin
 
-        names = [name.strip() for name in devices.split(",") if name.strip()]
         twin = AnnTwin.load(folder.twin)
         sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
-        summary = summary.model_copy(update={"ann": ann_of(stages.compare_devices(sizes, names))})
+        summary = summary.model_copy(update={"ann": ann_of(stages.compare_devices(sizes, names(data.devices)))})
     print_comparison(summary, streams.console)
     values = summary.to_dict()
     shown = {name: values[name] for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
     streams.write_json({**shown, "rows": comparison_dicts(summary)})
+    return gates.kept(bounds, gates.of_summary(summary), streams.console)
 
 
-def report(folder: Path, other: Path | None, output: Path | None, streams: Output) -> None:
-    """Write a run's page from its files, or a page with two runs side by side."""
+def report(
+    source: Path,
+    other: Path | None,
+    files: ReportFiles,
+    chip: str | None,
+    options: CompileOptions,
+    data: ModelData,
+    bounds: gates.Gates,
+    streams: Output,
+) -> bool:
+    """Write a page on a run, on two runs side by side, or on a model; returns whether the bounds are kept."""
     from spikeport.report import print_pair, read_pair, write_pair, write_report
 
-    if output is not None and output.suffix != ".html":
-        raise InputError(f"{output}: the page is a .html file; give -o a name that ends in .html")
+    files.check()
+    if source.is_file():
+        from .model_report import report_model
+
+        if other is not None:
+            raise InputError(f"{other}: two runs are compared side by side, but {source} is a model; leave it out")
+        return report_model(source, chip, options, data, files, bounds, streams)
+    data.refuse_for_a_run(source)
     if other is None:
-        page = write_report(folder, output)
+        page = write_report(source, files.page)
         say(streams.console, f"Report: {page}")
+        files.write_more(page.read_text(encoding="utf-8"), streams.console)
         streams.write_json({"report": str(page)})
-        return
-    pair = read_pair(folder, other)
-    page = write_pair(pair, output or folder / f"beside-{other.resolve().name}.html")
+        return gates.kept(bounds, gates.of_summary(read_summary(RunFolder(source).summary)), streams.console)
+    pair = read_pair(source, other)
+    page = write_pair(pair, files.page or source / f"beside-{other.resolve().name}.html")
     print_pair(pair, streams.console)
     say(streams.console, f"Report: {page}")
+    files.write_more(page.read_text(encoding="utf-8"), streams.console)
     streams.write_json({"report": str(page), **pair.to_dict()})
+    return gates.kept(bounds, gates.of_summary(pair.second), streams.console)
 
 
 def chips(name: str | None, streams: Output) -> None:
@@ -286,19 +341,19 @@ def chips(name: str | None, streams: Output) -> None:
         table = Table("name", "what it is", "kind")
         for profile in profiles:
             table.add_row(profile.name, profile.title, profile.kind)
-        streams.console.print(table)
+        show_table(table, streams.console, prose=(0, 1))
         streams.write_json({"profiles": [{"name": p.name, "title": p.title, "kind": p.kind} for p in profiles]})
         return
     profile = load_profile(name)
     # piped or captured output must not truncate a source
     console = streams.console
-    wide = console if console.is_terminal else Console(stderr=console.stderr, width=400)
+    wide = console if console.is_terminal else new_console(stderr=console.stderr, width=400)
     wide.print(f"[bold]{profile.title}[/bold]", highlight=False)
     wide.print(profile.summary, highlight=False)
     table = Table("constant", "value", "range", "kind", "source", "date")
     for key, number in constants(profile):
         table.add_row(key, quantity(number.value, number.unit), _range(number), number.kind, number.source, number.date)
-    wide.print(table)
+    show_table(table, wide, prose=(0, 1))
     streams.write_json(_profile_dict(profile))
 
 

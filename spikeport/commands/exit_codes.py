@@ -5,4 +5,4 @@ EXIT_NO = 1
 EXIT_USAGE = 2
 """Wrong input or wrong call."""
 EXIT_INTERRUPTED = 130
-"""Stopped with Ctrl-C."""
+"""Stopped with Ctrl-C; SIGTERM gives 143, SIGHUP 129."""

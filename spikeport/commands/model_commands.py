@@ -7,8 +7,11 @@ from typing import Annotated, Optional
 
 import typer
 
+from spikeport.gates import share
+
+from . import completion
 from .exit_codes import EXIT_NO
-from .option_groups import CompileOptions, OutputOption, grouped
+from .option_groups import AgreementGate, CompileOptions, CostGates, OutputOption, grouped
 from .options import (
     BackendName,
     ChipOption,
@@ -35,7 +38,12 @@ def export(
     streams: OutputOption,
     chip: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--chip", help="The chip a .net file is rounded for; default loihi2.", metavar="NAME"),
+        typer.Option(
+            "--chip",
+            help="The chip a .net file is rounded for; default loihi2.",
+            metavar="NAME",
+            autocompletion=completion.chips,
+        ),
     ] = None,
 ) -> None:
     """Export the trained network as NIR or for lava-dl (.net), or its ANN twin as ONNX.
@@ -90,7 +98,7 @@ def import_(
     ],
     output: Annotated[Path, typer.Option("-o", help="The file to write: .chip or .nir.", metavar="MODEL.chip|.nir")],
     streams: OutputOption,
-    chip: Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file.", metavar="NAME")] = "loihi2",
+    chip: ChipOption = "loihi2",
     way: Annotated[WayName, typer.Option("--as", help="Conversion mode of ReLUs.")] = WayName.rate,
     steps: Annotated[int, typer.Option("--steps", help="Time steps per sample.", metavar="T")] = 32,
     test: Annotated[
@@ -173,7 +181,11 @@ def diff(
     x: InputOption,
     choices: CompileOptions,
     streams: OutputOption,
+    bounds: AgreementGate,
     chip: OptionalChip = None,
+    tolerance: Annotated[
+        str, typer.Option("--tolerance", help="Share of a layer's spikes that may differ.", metavar="0.01")
+    ] = "0",
     picture: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--picture", help="Also draw the differences to F.svg.", metavar="F.svg"),
@@ -181,13 +193,13 @@ def diff(
 ) -> None:
     """Compare the float network with its fixed-point program layer by layer and attribute the differences.
 
-    Exits with 1 if any spike differs.
+    Exits with 1 if any spike differs, unless --tolerance or --min-agreement allows it.
 
     Example: spikeport diff digits.nir --input x.npy --chip loihi2 --picture diff.svg
     """
     from . import commands
 
-    if not commands.diff_file(model, x, chip, choices, picture, streams):
+    if not commands.diff_file(model, x, chip, choices, picture, share("--tolerance", tolerance), bounds, streams):
         raise typer.Exit(EXIT_NO)
 
 
@@ -198,9 +210,15 @@ def profile(
     chip: ChipOption,
     choices: CompileOptions,
     streams: OutputOption,
+    bounds: CostGates,
     costs: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--costs", help="Also price the events on these profiles (comma-separated).", metavar="A,B"),
+        typer.Option(
+            "--costs",
+            help="Also price the events on these profiles (comma-separated).",
+            metavar="A,B",
+            autocompletion=completion.costs,
+        ),
     ] = None,
     run: Annotated[
         Optional[Path],  # noqa: UP045
@@ -218,4 +236,5 @@ def profile(
     """
     from . import commands
 
-    commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, streams)
+    if not commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, bounds, streams):
+        raise typer.Exit(EXIT_NO)

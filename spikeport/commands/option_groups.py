@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Optional, TypeVar, get_args
 
 import typer
@@ -14,7 +15,10 @@ import typer
 from spikeport.common.overwriting import keeping
 from spikeport.console.output import Output
 from spikeport.exporter import compile_options as compiling
+from spikeport.gates import Gates, quantity, share
 
+from . import completion
+from .model_data import ModelData
 from .options import CalibrateOption, DtOption, FromOption, JsonOption, WeightBitsOption
 from .paths import Paths
 
@@ -103,3 +107,74 @@ CompileOptions = Annotated[
 
 OutputOption = Annotated[Output, Group({"json_file": (JsonOption, None)}, lambda json_file: Output(json_file))]
 """Where text and JSON results go: --json."""
+
+
+def _bound(flag: str, text: str, metavar: str) -> tuple[Any, Any]:
+    return Annotated[Optional[str], typer.Option(flag, help=text, metavar=metavar)], None  # noqa: UP045
+
+
+def _gates(**texts: str | None) -> Gates:
+    read = {
+        "max_energy": lambda text: quantity("--max-energy", text, "J"),
+        "max_latency": lambda text: quantity("--max-latency", text, "s"),
+        "min_accuracy": lambda text: share("--min-accuracy", text),
+        "min_agreement": lambda text: share("--min-agreement", text),
+    }
+    return Gates(**{name: read[name](text) for name, text in texts.items() if text is not None})
+
+
+_COSTS = {
+    "max_energy": _bound("--max-energy", "Exit with 1 if one inference needs more (typical estimate).", "20uJ"),
+    "max_latency": _bound("--max-latency", "Exit with 1 if one inference takes longer (typical estimate).", "1ms"),
+}
+_AGREEMENT = {
+    "min_agreement": _bound("--min-agreement", "Exit with 1 if float and chip agree on fewer answers.", "0.99"),
+}
+_SHARES = {
+    "min_accuracy": _bound("--min-accuracy", "Exit with 1 if the chip's accuracy is lower.", "0.97"),
+    **_AGREEMENT,
+}
+GateOptions = Annotated[Gates, Group({**_COSTS, **_SHARES}, _gates)]
+"""Bounds that a result must keep: --max-energy, --max-latency, --min-accuracy, --min-agreement."""
+CostGates = Annotated[Gates, Group(_COSTS, _gates)]
+"""Bounds on the cost of one inference: --max-energy, --max-latency."""
+AgreementGate = Annotated[Gates, Group(_AGREEMENT, _gates)]
+"""A bound on the share of equal answers: --min-agreement."""
+
+
+def _path(flag: str, text: str, metavar: str) -> tuple[Any, Any]:
+    return Annotated[Optional[Path], typer.Option(flag, help=text, metavar=metavar)], None  # noqa: UP045
+
+
+def _model_data(teacher_accuracy: str | None, **values: Any) -> ModelData:
+    known = None if teacher_accuracy is None else share("--teacher-accuracy", teacher_accuracy)
+    return ModelData(**values, teacher_accuracy=known)
+
+
+ModelDataOptions = Annotated[
+    ModelData,
+    Group(
+        {
+            "x": _path("--input", "What a model is run on: spikes (time, batch, *input shape).", "X.npy"),
+            "labels": _path("--labels", "Class of each sample (N,), for the accuracy.", "Y.npy"),
+            "teacher": _path(
+                "--teacher", "The ANN that a model was made from; default: one of equal layers.", "M.onnx"
+            ),
+            "teacher_accuracy": _bound("--teacher-accuracy", "The ANN's accuracy, for the report.", "0.98"),
+            "devices": (
+                Annotated[
+                    Optional[str],  # noqa: UP045
+                    typer.Option(
+                        "--devices",
+                        help="Devices for the ANN (comma-separated).",
+                        metavar="A,B",
+                        autocompletion=completion.devices,
+                    ),
+                ],
+                None,
+            ),
+        },
+        _model_data,
+    ),
+]
+"""What a model is reported on: --input, --labels, --teacher, --teacher-accuracy, --devices."""

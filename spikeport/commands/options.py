@@ -8,6 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from . import completion
+
 
 class BackendName(str, Enum):
     """Simulators of a program."""
@@ -41,7 +43,12 @@ def _find_recipe(path: Path) -> Path:
 
 RecipeArgument = Annotated[
     Path,
-    typer.Argument(help="A shipped recipe by name, or a .toml file.", metavar="RECIPE", callback=_find_recipe),
+    typer.Argument(
+        help="A shipped recipe by name, or a .toml file.",
+        metavar="RECIPE",
+        callback=_find_recipe,
+        autocompletion=completion.recipes,
+    ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(help="A .chip file, or a .nir file with --chip.", metavar="MODEL")]
 InputOption = Annotated[
@@ -53,10 +60,20 @@ InputOption = Annotated[
         metavar="X.npy",
     ),
 ]
-ChipOption = Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file (.toml).", metavar="NAME")]
+ChipOption = Annotated[
+    str,
+    typer.Option(
+        "--chip",
+        help="A chip by name, or a profile file (.toml).",
+        metavar="NAME",
+        autocompletion=completion.chips,
+    ),
+]
 OptionalChip = Annotated[
     Optional[str],  # noqa: UP045 - typer on Python 3.10 reads the annotation at run time
-    typer.Option("--chip", help="The chip to compile a .nir file for.", metavar="NAME"),
+    typer.Option(
+        "--chip", help="The chip to compile a .nir file for.", metavar="NAME", autocompletion=completion.chips
+    ),
 ]
 MapOption = Annotated[
     Optional[Path],  # noqa: UP045
@@ -72,7 +89,12 @@ WeightBitsOption = Annotated[
 ]
 FromOption = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--from", help="The framework that wrote the .nir file, for its conventions.", metavar="NAME"),
+    typer.Option(
+        "--from",
+        help="The framework that wrote the .nir file, for its conventions.",
+        metavar="NAME",
+        autocompletion=completion.frameworks,
+    ),
 ]
 CalibrateOption = Annotated[
     Optional[Path],  # noqa: UP045

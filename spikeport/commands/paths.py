@@ -15,9 +15,16 @@ from spikeport.console.bare_json import NO_JSON, STANDARD_OUTPUT
 
 # parameters of commands by what they name; a test checks that every path of every command is listed
 READ = ("recipe", "source", "model", "calibrate", "test", "labels", "x", "by_hand", "run", "folder", "other",
-        "validate", "chip", "costs", "devices", "name")  # fmt: skip
-FILES = {"output": "-o", "picture": "--picture", "trace": "--trace", "dump_map": "--dump-map", "json_file": "--json"}
-FOLDERS = {"out": "--out", "dump": "--dump"}
+        "validate", "chip", "chips", "costs", "devices", "name", "teacher")  # fmt: skip
+FILES = {
+    "output": "-o",
+    "picture": "--picture",
+    "trace": "--trace",
+    "dump_map": "--dump-map",
+    "table": "--table",
+    "json_file": "--json",
+}
+FOLDERS = {"out": "--out", "dump": "--dump", "kit": "--kit"}
 
 # files of a run folder that commands read; report.html and files written by `export` may be replaced
 _OF_A_RUN = ("recipe.toml", "network.*", "ann.pt", "ann.safetensors", "checkpoint.*", "summary.json", "raster.npz",

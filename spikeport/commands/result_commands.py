@@ -7,9 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
+from . import completion
 from .exit_codes import EXIT_NO
-from .option_groups import OutputOption, grouped
-from .options import ClusterOption, RecipeArgument, WorkersOption
+from .option_groups import CompileOptions, GateOptions, ModelDataOptions, OutputOption, grouped
+from .options import ClusterOption, OptionalChip, RecipeArgument, WorkersOption
 
 
 @grouped
@@ -41,48 +42,79 @@ def sweep(
 
 @grouped
 def compare(
-    folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
+    folder: Annotated[Path, typer.Argument(help="A finished run's folder, or a model.", metavar="DIR|MODEL")],
     streams: OutputOption,
-    devices: Annotated[
+    bounds: GateOptions,
+    choices: CompileOptions,
+    data: ModelDataOptions,
+    chips: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--devices", help="Devices for the ANN (comma-separated).", metavar="A,B"),
+        typer.Option(
+            "--chips",
+            "--chip",
+            help="Chips for a model (comma-separated).",
+            metavar="A,B",
+            autocompletion=completion.costs,
+        ),
     ] = None,
 ) -> None:
-    """Compare the network on the chip with its ANN twin on conventional devices.
+    """Compare a network on the chip, or on several, with its ANN on conventional devices.
 
     Example: spikeport compare runs/digits --devices server_cpu,jetson_tx1
+
+    Example: spikeport compare digits.nir --input digits.npy --chips loihi2,loihi1
     """
     from . import commands
 
-    commands.compare(folder, devices, streams)
+    if not commands.compare(folder, chips, choices, data, bounds, streams):
+        raise typer.Exit(EXIT_NO)
 
 
 @grouped
 def report(
-    folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="DIR")],
+    folder: Annotated[Path, typer.Argument(help="A finished run's folder, or a model.", metavar="DIR|MODEL")],
     streams: OutputOption,
+    bounds: GateOptions,
+    choices: CompileOptions,
+    data: ModelDataOptions,
     other: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Argument(help="Another run, to compare with it.", metavar="OTHER"),
     ] = None,
+    chip: OptionalChip = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("-o", help="The page to write, default in DIR.", metavar="F.html"),
+        typer.Option("-o", help="The page to write, default in DIR, or MODEL.html.", metavar="F.html"),
+    ] = None,
+    table: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--table", help="Also write every table, as LaTeX or CSV.", metavar="F.tex|.csv"),
+    ] = None,
+    kit: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--kit", help="Folder for every table (.csv, .tex) and picture (.svg).", metavar="DIR"),
     ] = None,
 ) -> None:
-    """Rebuild a run's report.html, or compare two runs side by side, differences first.
+    """Rebuild a run's report.html, compare two runs side by side, or report on a model of your own.
 
     Example: spikeport report runs/digits runs/digits_cnn -o both.html
+
+    Example: spikeport report digits.nir --chip loihi2 --input digits.npy --labels digits_labels.npy
     """
     from . import commands
+    from .report_files import ReportFiles
 
-    commands.report(folder, other, output, streams)
+    if not commands.report(folder, other, ReportFiles(output, table, kit), chip, choices, data, bounds, streams):
+        raise typer.Exit(EXIT_NO)
 
 
 @grouped
 def chips(
     streams: OutputOption,
-    name: Annotated[Optional[str], typer.Argument(help="A chip or device.", metavar="NAME")] = None,  # noqa: UP045
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(help="A chip or device.", metavar="NAME", autocompletion=completion.profiles),
+    ] = None,
     validate: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--validate", help="Check a profile of your own.", metavar="FILE"),

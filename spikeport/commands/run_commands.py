@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from spikeport.console.output import Output
+from spikeport.gates import NO_GATES, Gates
 
-from .option_groups import OutputOption, grouped
+from .exit_codes import EXIT_NO
+from .option_groups import GateOptions, OutputOption, grouped
 from .options import OutOption, OverwriteOption, RecipeArgument, ResumeOption
 
 
@@ -45,6 +47,7 @@ def examples(
 def run(
     recipe: RecipeArgument,
     streams: OutputOption,
+    bounds: GateOptions,
     out: OutOption = None,
     overwrite: OverwriteOption = False,
     resume: ResumeOption = False,
@@ -53,7 +56,7 @@ def run(
 
     Example: spikeport run digits --out runs/digits
     """
-    _run(recipe, out, overwrite, resume, streams)
+    _run(recipe, out, overwrite, resume, streams, bounds)
 
 
 @grouped
@@ -75,11 +78,18 @@ def train(
     commands.train(recipe, new_folder(out, "", overwrite), resume, streams, overwrite)
 
 
-def _run(recipe: Path, out: Path | None, overwrite: bool, resume: bool, streams: Output) -> None:
+def _run(
+    recipe: Path, out: Path | None, overwrite: bool, resume: bool, streams: Output, bounds: Gates = NO_GATES
+) -> None:
+    from spikeport.gates import kept, of_summary
     from spikeport.run.claim import new_folder
     from spikeport.run.recipe import load_recipe
     from spikeport.run.whole_run import run_recipe
+    from spikeport.summary import read_summary
 
     name = load_recipe(recipe).name
     folder = new_folder(out, name, overwrite, resume)
-    streams.write_json(run_recipe(recipe, folder, resume, streams.console, overwrite))
+    summary = run_recipe(recipe, folder, resume, streams.console, overwrite)
+    streams.write_json(summary)
+    if bounds.given and not kept(bounds, of_summary(read_summary(folder.summary)), streams.console):
+        raise typer.Exit(EXIT_NO)

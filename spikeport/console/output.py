@@ -34,9 +34,9 @@ class Output:
     @cached_property
     def console(self) -> Console:
         """Where text goes: standard output, or standard error if results or a file go to standard output."""
-        from rich.console import Console
+        from .visible import new_console
 
-        return Console(stderr=self.to_standard_output or self.text_to_stderr)
+        return new_console(stderr=self.to_standard_output or self.text_to_stderr)
 
     def write_json(self, values: Mapping[str, Any]) -> None:
         """Write plain values as JSON if requested; raises InputError if the file cannot be written."""

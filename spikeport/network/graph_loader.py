@@ -10,7 +10,7 @@ from typing import Any
 import nir
 from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError, nearest_file
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.lowering.pass_pipeline import dump_to
@@ -25,6 +25,9 @@ from spikeport.run.run_folder import RunFolder
 
 from .choices import given, late
 from .input_files import is_recording, open_spikes
+from .model_files import check_model_file
+
+MODEL_ENDINGS = (".chip", ".nir", ".net", ".onnx")
 
 
 def open_model(path: Path, chip: str | None = None, options: CompileOptions = DEFAULTS) -> ChipProgram:
@@ -32,6 +35,7 @@ def open_model(path: Path, chip: str | None = None, options: CompileOptions = DE
 
     A .chip file was compiled for one chip; another chip is refused, and so are options that have no effect any more.
     """
+    check_model_file(path, MODEL_ENDINGS)
     if path.suffix == ".chip":
         program = load_program(path)
         if chip is not None and load_chip(chip).name != program.chip:
@@ -40,10 +44,6 @@ def open_model(path: Path, chip: str | None = None, options: CompileOptions = DE
         if unused:
             raise InputError(f"{path}: is compiled already, too late for {', '.join(unused)}; give the .nir file")
         return program
-    if path.suffix not in (".nir", ".net", ".onnx"):
-        ending = path.suffix or "files without an ending"
-        hint = nearest_file(path)
-        raise InputError(f"{path}: models to run are .chip, .nir, .net and .onnx files, not {ending}{hint}")
     if chip is None:
         raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")
     if path.suffix == ".net":
@@ -103,6 +103,7 @@ def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULT
 
 def check_comparable(path: Path, chip: str | None) -> None:
     """Raises InputError for a model that has no float network to compare with, or no chip to compile it for."""
+    check_model_file(path, MODEL_ENDINGS)
     if path.suffix == ".chip":
         raise InputError(f"{path}: holds the chip's integers only; give the .nir file it was compiled from")
     if path.suffix != ".nir":

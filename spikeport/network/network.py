@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import Done, say
+from spikeport.console.tables import show_table
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import read_map
@@ -22,6 +26,7 @@ from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
+from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
@@ -32,8 +37,10 @@ from spikeport.results.fit import Fit
 from spikeport.results.shown import Shown
 from spikeport.results.simulation import Simulation
 
+from .arguments import chip_name, path_of
 from .graph_loader import compile_nir, open_model
 from .input_files import open_spikes
+from .model_files import check_model_file
 
 Spikes = InputArrays | str | Path
 """An array (time, batch, *input shape), a dict of arrays by input name, a file of either (.npy, .npz, .h5), or a
@@ -61,7 +68,7 @@ class Network(Shown):
 
         by_hand: a file with the neurons of each core.
         """
-        profile = load_chip(self.chip if chip is None else chip)
+        profile = load_chip(self.chip if chip is None else chip_name(chip))
         mapping = None if by_hand is None else Path(by_hand)
         return Fit.of(Path(self.name).name, self.program, profile, mapping, self._read(by_hand))
 
@@ -79,23 +86,23 @@ class Network(Shown):
         """Run on x (time, batch, *input shape) of 0/1 spikes or payloads; raises InputError and BackendError.
 
         steps: time steps of the chip, default until every answer is out; of a recording, the steps it is divided into;
-        record: "layers" records every layer's spikes,
-        "all" also every state; limit_seconds: time limit of a Lava run; where: the name of x in errors.
+        record: "layers" records every layer's spikes, "all" also every state; limit_seconds: time limit of a Lava run;
+        where: the name of x in errors.
         """
-        if isinstance(x, (str, Path)):
-            values, steps = open_spikes(Path(x), self.program, steps)
+        read = self._read(x)
+        if isinstance(x, (str, os.PathLike)):
             where = str(x)
-        else:
-            values = x
+            x, steps = open_spikes(Path(x), self.program, steps)
+        values, where = self.read_input(x, where)
         result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where)
-        return Simulation(self.program, result, backend, steps_and_samples(values)[0], self.chip, values, self._read(x))
+        return Simulation(self.program, result, backend, steps_and_samples(values)[0], self.chip, values, read)
 
     def profile(
         self,
         x: Spikes,
         *,
         run: str | Path | None = None,
-        costs: tuple[str, ...] = (),
+        costs: str | tuple[str, ...] = (),
         by_hand: str | Path | None = None,
         progress: Done | None = None,
     ) -> ProfileReport:
@@ -103,12 +110,13 @@ class Network(Shown):
 
         costs: profiles that also price the events; by_hand: a file with the neurons of each core. Raises InputError.
         """
-        others = tuple(load_costs(name) for name in costs)
+        names = (costs,) if isinstance(costs, str) else costs
+        others = tuple(load_costs(name) for name in names)
         chip = load_chip(self.chip)
         mapping = None if by_hand is None else read_map(Path(by_hand), self.program, chip)
         if mapping is not None and not mapping.fits:
             raise InputError(f"{by_hand}: {mapping.reasons()[0]}")
-        values, where = self._input(x)
+        values, where = self.read_input(x)
         if run is None:
             profile = profile_simulated(self.program, values, chip, where, progress, mapping)
         else:
@@ -119,14 +127,17 @@ class Network(Shown):
         """Compare float and fixed point on x, layer by layer; raises InputError if the graph is unknown."""
         if self.source is None:
             raise InputError(f"{self.name}: holds the chip's integers only; compile the graph it was made from")
-        values, where = self._input(x)
+        values, where = self.read_input(x)
         network = lower_graph(self.source, self.options, self.name)
         return Difference(diff(network, self.program, values, where, progress), self._read(x))
 
     def save(self, path: str | Path) -> None:
         """Write the program, MODEL.chip; raises InputError if it cannot be written or is an input of the network."""
-        refuse_inputs(path, self.read)
-        save_program(self.program, path)
+        file = path_of("path", path)
+        refuse_inputs(file, self.read)
+        if file.suffix in (".npz", ".npy", ".nir", ".net", ".onnx", ".json", ".toml", ".html"):
+            raise InputError(f"{file}: a compiled network is a .chip file; give a name that ends in .chip")
+        save_program(self.program, file)
 
     def to_dict(self) -> dict[str, Any]:
         """Chip, time step, ports, and the rounding errors of every layer."""
@@ -160,7 +171,7 @@ class Network(Shown):
             ]  # fmt: skip
             bound = [] if report is None else [f"{report.current_bound:.0%}"]
             table.add_row(escape(population.name), str(population.size), *(f"{e:.2%}" for e in errors), *bound)
-        console.print(table)
+        show_table(table, console)
         for name, report in self.program.quantisation.items():
             for note in report.notes:
                 say(console, f"{name}: {note}")
@@ -170,15 +181,21 @@ class Network(Shown):
         """The files of the network, and those that a result was made from."""
         return (*self.read, *(Path(path) for path in more if isinstance(path, (str, Path))))
 
-    def _input(self, x: Spikes, where: str = "input") -> tuple[InputArrays, str]:
-        return (open_spikes(Path(x), self.program)[0], str(x)) if isinstance(x, (str, Path)) else (x, where)
+    def read_input(self, x: Spikes, where: str = "input") -> tuple[InputArrays, str]:
+        """The arrays of an input and its name in errors; warns of doubtful values. Raises InputError."""
+        if isinstance(x, (str, os.PathLike)):
+            values, where = open_spikes(Path(x), self.program)[0], str(x)
+        else:
+            values = as_arrays(x, where)
+        for doubt in doubts(self.program, values, where):
+            warnings.warn(doubt, InputWarning, stacklevel=3)
+        return values, where
 
 
 def compile_network(model: Path | nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS) -> Network:
     """Compile a graph, a .nir, .net or .onnx file; raises InputError."""
-    if isinstance(model, Path) and model.suffix not in _ENDINGS:
-        ending = model.suffix or "files without an ending"
-        raise InputError(f"{model}: {ending} cannot be compiled; give a .nir, .net or .onnx file")
+    if isinstance(model, Path):
+        check_model_file(model, _ENDINGS)
     if isinstance(model, Path) and model.suffix in (".net", ".onnx"):
         return Network(
             open_model(model, chip, options), str(model), chip, read=_files(model, chip, options.calibration)

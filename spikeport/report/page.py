@@ -55,7 +55,7 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
         what_ran=tables.what_ran(summary),
         network=network_picture(summary.network) if summary.network.nodes else None,
         steps=None if raster is None else _steps(summary, raster),
-        accuracy=charts.accuracy_picture(summary.accuracy, summary.test_samples),
+        accuracy=charts.accuracy_picture(summary.accuracy, summary.test_samples, summary.float_twin),
         accuracy_rows=tables.accuracy_rows(summary),
         confusion_rows=confusion_rows(summary.confusion),
         fidelity=[] if difference is None else fidelity_panels(difference),

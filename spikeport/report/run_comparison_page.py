@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spikeport.common.files import write_text
+from spikeport.console.tables import show_table
 from spikeport.report.pictures.network_picture import network_picture
 from spikeport.report.pictures.run_comparison_picture import accuracy_pair, cost_pair, mark
 from spikeport.summary import Summary, read_summary
@@ -99,7 +100,7 @@ def print_pair(pair: Pair, console: Console) -> None:
             table.add_row(
                 *(escape_for_console(cell, console) for cell in (row.name, row.first, row.second, row.change))
             )
-    console.print(table)
+    show_table(table, console)
     console.print(escape_for_console(pair.sentence, console), highlight=False)
 
 

@@ -48,7 +48,7 @@ class ConstantRow:
 def what_ran(summary: Summary) -> list[tuple[str, str]]:
     """What was run, as names and words; values missing in the summary are omitted."""
     rows = [
-        ("Recipe", summary.recipe),
+        ("Recipe" if summary.training else "Model", summary.recipe),
         ("Data", f"{summary.dataset}, {plural(summary.test_samples, 'test sample')}"),
         ("Network", _size(summary) if summary.layers else ""),
     ]
@@ -74,7 +74,7 @@ def accuracy_rows(summary: Summary) -> list[list[str]]:
     """One row for each of the four networks: name, accuracy, 95 % interval."""
     return [
         [f"{name}, {detail}", percent(share), interval(share, summary.test_samples) or NONE]
-        for name, detail, share, _ in answers(summary.accuracy)
+        for name, detail, share, _ in answers(summary.accuracy, summary.float_twin)
     ]
 
 

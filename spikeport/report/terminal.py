@@ -41,6 +41,7 @@ def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
     answers = [
         ("accuracy, ANN", f"{percent(accuracy.ann)} float32, {percent(accuracy.ann_int8)} int8"),
         ("accuracy, SNN", f"{percent(accuracy.float)} float, {percent(accuracy.fixed)} chip integers"),
+        *_float_twin(summary),
         (
             "same answer in float and integers",
             f"{percent(summary.agreement)} of {plural(summary.test_samples, 'test sample')}",
@@ -59,6 +60,13 @@ def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
         ("time of this run", seconds(tables.total_seconds(summary))),
     ]
     return [answers, [(name, f"{value}" if value == NOT_RUN else f"estimate {value}") for name, value in energy], rest]
+
+
+def _float_twin(summary: Summary) -> list[tuple[str, str]]:
+    twin = summary.float_twin
+    if twin is None:
+        return []
+    return [("accuracy, trained in float", f"{percent(twin.trained)} float, {percent(twin.compiled)} rounded after")]
 
 
 def _cores(summary: Summary) -> str:

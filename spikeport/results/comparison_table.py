@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from spikeport.console.tables import show_table
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.units import NARROW, estimate, percent, plain, si
 from spikeport.report.verdict import against
@@ -33,7 +34,7 @@ def print_comparison(summary: Summary, console: Console) -> None:
         costs = _costs(other.energy, other.latency, other.energy_delay)
         row = (name, percent(other.accuracy), f"{plain(other.macs)} MACs", *costs)
         table.add_row(*map(_plain_spaces, (*row, verdict, break_even_label(other))))
-    console.print(table)
+    show_table(table, console, prose=(0, 6))
     for sentence in (*outcome_sentences(others), *_remarks(summary)):
         console.print(_plain_spaces(sentence), highlight=False)
 

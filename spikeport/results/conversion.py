@@ -13,6 +13,7 @@ from rich.table import Table
 
 from spikeport.common.errors import InputError
 from spikeport.console.output import Done, say
+from spikeport.console.tables import show_table
 from spikeport.exporter.nir_graph.nir_file import write_nir
 from spikeport.exporter.onnx.calibration_statistics import answers, check_samples
 from spikeport.exporter.onnx.convert import Coding, Converted
@@ -79,7 +80,7 @@ class Conversion(Shown):
         for loss in self.losses:
             right = [] if loss.accuracy is None else [f"{loss.accuracy:.2%}"]
             table.add_row(str(loss.steps), f"{loss.agreement:.2%}", *right)
-        console.print(table)
+        show_table(table, console)
         if self.accuracy is not None:
             say(console, f"the ANN itself: {self.accuracy:.2%} of {self.samples} samples")
         say(console, f"{self.messages:.0f} messages per sample in {self.losses[-1].steps} steps")

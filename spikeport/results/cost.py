@@ -15,6 +15,7 @@ from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
+from spikeport.console.tables import show_table
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_power
@@ -104,7 +105,7 @@ def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, consol
     for layer in values["layers"]:
         counts = [f"{layer[key]:,.1f}" for key in ("spikes", "synops", "neuron_updates", "messages")]
         table.add_row(escape(layer["name"]), str(layer["neurons"]), *counts, _spread(layer, "energy", "j", "J"))
-    console.print(table)
+    show_table(table, console)
     one = values["per_inference"]
     say(console, f"mean of {profile.samples} samples on {program.chip}, {values['mapping']['cores']} cores; estimates:")
     for reason in profile.mapping.reasons():
@@ -136,7 +137,7 @@ def _show_others(report: ProfileReport, console: Console) -> None:
         table.add_row(
             chip.title, estimate(dynamic_energy(report.profile.events, chip.energy), "J"), estimate(rest, "W")
         )
-    console.print(table)
+    show_table(table, console)
     say(console, "These figures do not include the mapping and the latency on these chips.")
 
 

@@ -15,6 +15,7 @@ from spikeport import summary
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.overwriting import refuse_inputs
+from spikeport.console.tables import show_table
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.report.pictures.difference_picture import difference_picture
 from spikeport.report.terminal import escape_for_console
@@ -124,7 +125,7 @@ def print_difference(report: DiffReport, console: Console) -> None:
             _share(layer.v_limited / layer.compared),
         ]
         table.add_row(*(escape_for_console(cell, console) for cell in row))
-    console.print(table)
+    show_table(table, console)
     for sentence in _sentences(report):
         console.print(escape_for_console(sentence, console), highlight=False, soft_wrap=True)
     if report.equal:
@@ -133,7 +134,7 @@ def print_difference(report: DiffReport, console: Console) -> None:
     for cause in CAUSES:
         row = [_CAUSE_LABELS[cause], plain(report.causes[cause]), _share(report.share(cause), 1)]
         blame.add_row(*(escape_for_console(cell, console) for cell in row))
-    console.print(blame)
+    show_table(blame, console)
 
 
 def _share(share: float, decimals: int = 3) -> str:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
+from spikeport.console.tables import show_table
 from spikeport.exporter.mapping import Core, Flow, LimitName, Mapping, map_program, one_each, read_map, write_map
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
@@ -105,14 +106,15 @@ class Fit(Shown):
         table = Table("cores", "numbers", "neurons", *(name.replace(" ", "\n") for name in limits), title=title)
         for group in groups:
             filled = [f"{group.fill[name]:.0%}" if name in group.fill else "" for name in limits]
-            contents = ", ".join(f"{neurons} of {escape(layer)}" for layer, neurons in group.holds)
+            # quotes, because a layer may be called 1
+            contents = ", ".join(f"{neurons} of '{escape(layer)}'" for layer, neurons in group.holds)
             table.add_row(str(len(group.numbers)), numbers(group.numbers), contents, *filled)
-        console.print(table)
+        show_table(table, console, prose=(0, 1, 2))
         flowing, links = self.axons, ""
         if self.mapping.chips > 1:
-            links = f", and {flowing.chip_hops / max(flowing.messages, 1):.2g} times to another chip"
-        say(console, f"one spike per neuron: {flowing.messages:,.0f} messages, each forwarded between routers "
-                     f"{flowing.hops / max(flowing.messages, 1):.2g} times{links}")  # fmt: skip
+            links = f", {flowing.chip_hops / max(flowing.messages, 1):.2g} of them to another chip"
+        hops = f"each takes {flowing.hops / max(flowing.messages, 1):.2g} hops between routers on average"
+        say(console, f"one spike per neuron: {flowing.messages:,.0f} messages; {hops}{links}")
         for sentence in self.reasons:
             say(console, sentence)
         verdict = "fits" if self.fits else "does not fit"

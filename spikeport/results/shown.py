@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from spikeport.console.visible import new_console
+
 _WIDTH = 110
 _PAGE = '<pre style="white-space:pre;line-height:1.2;overflow-x:auto;font-family:monospace">{code}</pre>'
 
@@ -28,13 +30,13 @@ class Shown(ABC):
         return self.to_dict()
 
     def __repr__(self) -> str:
-        console = Console(file=StringIO(), width=_WIDTH, color_system=None, force_jupyter=False)
+        console = new_console(file=StringIO(), width=_WIDTH, color_system=None, force_jupyter=False)
         self.show(console)
         file = console.file
         assert isinstance(file, StringIO)
         return file.getvalue().rstrip()
 
     def _repr_html_(self) -> str:
-        console = Console(file=StringIO(), width=_WIDTH, record=True, force_jupyter=False)
+        console = new_console(file=StringIO(), width=_WIDTH, record=True, force_jupyter=False)
         self.show(console)
         return console.export_html(inline_styles=True, code_format=_PAGE)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
+from spikeport.console.tables import show_table
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.nir_data import ENDINGS, write_result
@@ -62,16 +63,28 @@ class Simulation(Shown):
         return self.result.states
 
     @property
+    def units(self) -> dict[str, NDArray[np.float64]]:
+        """Output -> value of one of its integers in the network's units, where an output sends its voltage (LI)."""
+        return self.program.output_units
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The first output in the network's units: spikes as they are, an LI readout's voltages."""
+        unit = self.units.get(self.program.outputs[0])
+        return self.spikes if unit is None else self.spikes * unit
+
+    @property
     def missing_steps(self) -> int:
         """Steps missing at the end of the run for the last answers."""
         return max(0, self.input_steps + self.program.pipeline_steps - self.result.steps)
 
-    def profile(self, *, costs: tuple[str, ...] = ()) -> ProfileReport:
+    def profile(self, *, costs: str | tuple[str, ...] = ()) -> ProfileReport:
         """The cost of one inference; costs: profiles that also price the events. Raises InputError.
 
         Steps are resolved if record was "layers" or "all".
         """
-        others = tuple(load_costs(name) for name in costs)
+        names = (costs,) if isinstance(costs, str) else costs
+        others = tuple(load_costs(name) for name in names)
         chip = load_chip(self.profile_name)
         profile = profile_run(self.program, self.result, chip, self.inputs)
         return ProfileReport(self.program, profile, chip, others, self.read)
@@ -82,7 +95,7 @@ class Simulation(Shown):
         if Path(path).suffix in ENDINGS:
             write_result(self.result, self.program.dt, path)
         else:
-            self.result.save(path)
+            self.result.save(path, self.program.output_units)
 
     def to_dict(self) -> dict[str, Any]:
         """Samples, steps and mean spikes per layer."""
@@ -96,8 +109,9 @@ class Simulation(Shown):
         table = Table("layer", "neurons", "spikes per sample")
         for name, values in self.counts.items():
             table.add_row(escape(name), str(self.program.source_size(name)), f"{values.mean():,.1f}")
-        console.print(table)
-        say(console, f"{self.backend}: {run_sentence(self.result.batch, self.result.steps, self._output_spikes)}")
+        show_table(table, console)
+        sentence = run_sentence(self.result.batch, self.input_steps, self.result.steps, self._output_spikes)
+        say(console, f"{self.backend}: {sentence}")
         show_missing(self.missing_steps, self.result.steps, console)
 
     @property
@@ -119,9 +133,9 @@ def simulation_dict(
     }
 
 
-def run_sentence(samples: int, steps: int, output_spikes: int) -> str:
-    """A run in one line."""
-    return f"{samples} samples, {steps} steps, {output_spikes} output spikes"
+def run_sentence(samples: int, input_steps: int, steps: int, output_spikes: int) -> str:
+    """A run in one line; it shows which axis of the input was read as time."""
+    return f"{samples} samples of {input_steps} steps, run for {steps} steps, {output_spikes} output spikes"
 
 
 def show_missing(missing: int, steps: int, console: Console) -> None:

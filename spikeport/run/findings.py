@@ -13,7 +13,7 @@ from spikeport.lava_runtime.cost_model.ann_cost import DeviceCost
 from spikeport.lava_runtime.diff import DiffReport
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.results.difference import difference_of
-from spikeport.summary import Accuracies, Summary, build
+from spikeport.summary import Accuracies, FloatTwin, Summary, build
 
 from .compile_recipe import options_of
 from .core_map import core_map_of
@@ -36,6 +36,7 @@ class Findings:
     profile: Profile
     difference: DiffReport
     costs: Sequence[DeviceCost]
+    float_twin: FloatTwin | None = None
 
     def summary(
         self, seconds: Mapping[str, float], cpu_seconds: Mapping[str, float], commands: Sequence[str]
@@ -55,6 +56,7 @@ class Findings:
             chip_steps=self.profile.steps,
             dt=recipe.dt,
             training=build.training_of(recipe.network, recipe.training),
+            float_twin=self.float_twin,
             confusion=measured.confusion,
             agreement=measured.agreement,
             equal_spikes=measured.equal_spikes,

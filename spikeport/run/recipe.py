@@ -31,6 +31,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=
 LavaBackend = Literal["lava", "stock"]
 
 
+DEFAULT_DEVICES = ("server_cpu", "desktop_gpu", "jetson_tx1")
+"""Devices that the ANN is priced on."""
+
+
 class Recipe(BaseModel):
     """A whole run: network, data, training, chip, and the devices to compare with.
 
@@ -40,6 +44,7 @@ class Recipe(BaseModel):
     precision: "high" uses two synapses per weight where needed (exporter/quantisation/quantise.py).
     sums: how the chip adds what `sew` blocks join: "graded" adds once and sends payloads
     (exporter/lowering/graded_sums.py).
+    float_twin: also train the same network in floating point, to tell what training in the chip's integers costs.
     network, training: see trainer/network/network_config.py; chip_aware = 0: floating point (TOML has no null).
     """
 
@@ -53,8 +58,9 @@ class Recipe(BaseModel):
     precision: Precision = DEFAULTS.precision
     sums: Sums = DEFAULTS.sums
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
-    devices: tuple[str, ...] = ("server_cpu", "desktop_gpu", "jetson_tx1")
+    devices: tuple[str, ...] = DEFAULT_DEVICES
     backends: tuple[LavaBackend, ...] = ("lava", "stock")
+    float_twin: bool = False
     network: NetworkConfig
     training: TrainConfig = TrainConfig()
     files: FileOptions = FileOptions()

@@ -25,6 +25,7 @@ from spikeport.trainer.loop.parallel import this_process
 from . import stages
 from .claim import claimed
 from .findings import Findings
+from .float_twin import train_float_twin
 from .recipe import Recipe, load_recipe
 from .run_folder import RunFolder
 from .shipped import shown_recipe
@@ -80,6 +81,10 @@ def _run(
         method = stages.begin_and_train(recipe, folder, data, resume, partial(folder.begin, path))
     with clock.stage("twin", "the ANN with the same layers"):
         twin = stages.train_twin(recipe, folder, data, progress=True)
+    float_twin = None
+    if recipe.float_twin and recipe.network.chip_aware is not None:
+        with clock.stage("float twin", "the same network, trained in floating point"):
+            float_twin = train_float_twin(recipe, folder, data, resume)
     with clock.stage("export", f"{folder.nir.name}, {folder.onnx.name}, {folder.onnx_int8.name}"):
         stages.export_nir(folder, method)
         stages.export_twin(folder, twin, data)
@@ -99,7 +104,7 @@ def _run(
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
         answers = stages.measure(folder, method, data, program, result)
         costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)
-    findings = Findings(recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs)
+    findings = Findings(recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs, float_twin)
     summary = findings.summary(clock.seconds, clock.cpu_seconds, calls)
     values = summary.to_dict()
     folder.write_summary(values)

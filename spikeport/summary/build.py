@@ -191,12 +191,16 @@ def constants_of(profiles: Sequence[Any]) -> tuple[Constant, ...]:
 
 def training_of(network: NetworkConfig, training: TrainConfig) -> Training:
     """How the network was trained, for the report."""
+    # the only part of a summary that needs torch
+    from spikeport.trainer.loop.threads import threads_used
+
     return Training(
         method=training.method,
         neuron=network.neuron,
         encoding=training.encoding,
         epochs=training.epochs,
         seed=training.seed,
+        threads=threads_used(training.threads),
     )
 
 

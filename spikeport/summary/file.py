@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spikeport.common.errors import InputError, reason
+from spikeport.common.errors import InputError, nearest_file, reason
 
 from .model import VERSION, Summary
 
@@ -35,10 +35,15 @@ def parse_summary(values: Any, context: str) -> Summary:
 
 def read_summary(path: Path) -> Summary:
     """Read summary.json; raises InputError if it is missing, truncated, of an unknown version or lacks a field."""
+    folder = path.parent
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; give the folder of a finished run, which `spikeport run` writes")
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder{nearest_file(folder)}; give one that `spikeport run` has written")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path.parent}: holds no {path.name}; make one with `spikeport run`") from error
+        raise InputError(f"{folder}: holds no {path.name}; make one with `spikeport run`") from error
     except OSError as error:
         why = error.strerror or reason(error)
         raise InputError(f"{path}: cannot be read ({why}); the report needs the folder of a finished run") from error

@@ -178,14 +178,22 @@ class Accuracies(Model):
     fixed: Share | None = None
 
 
+class FloatTwin(Model):
+    """Accuracies of the same network trained in floating point: as trained, and rounded to the chip's integers."""
+
+    trained: Share
+    compiled: Share
+
+
 class Training(Model):
-    """How the network was trained."""
+    """How the network was trained; threads: of torch, on whose number the weights depend; None in older files."""
 
     method: str
     neuron: str
     encoding: str
     epochs: Count
     seed: int
+    threads: Count | None = None
 
 
 class Compiled(Model):
@@ -220,6 +228,7 @@ class Summary(Model):
     platform: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     accuracy: Accuracies
+    float_twin: FloatTwin | None = None
     confusion: Confusion | None = None
     agreement: Share | None = None
     equal_spikes: Share | None = None

@@ -53,7 +53,9 @@ class Grid:
             if key in parsed:
                 raise InputError(f"--over {axis}: {key} was given before; give all its values at once")
             _check(key)
-            parsed[key] = tuple(dict.fromkeys(_value(value.strip()) for value in values.split(",")))
+            given = [_value(value.strip()) for value in values.split(",")]
+            # Python takes true, 1 and 1.0 as equal
+            parsed[key] = tuple({(type(value), value): value for value in given}.values())
         if not parsed:
             raise InputError("a sweep needs at least one key; write for example --over weight_bits=4,6,8")
         return cls(parsed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from spikeport.common.errors import InputError
-from spikeport.common.files import make_folder, write_text
+from spikeport.common.files import make_folder, shortened, write_text
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.profiling.profile import profile_run
@@ -21,10 +22,13 @@ from spikeport.run.compile_recipe import compile_recipe, options_of
 from spikeport.run.recipe import Recipe, checked_recipe
 from spikeport.run.run_folder import RunFolder
 from spikeport.summary.base import spread
+from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.training_loop import DivergedError
 from spikeport.trainer.methods.registry import load_trained
 
 from .grid import Point, Values, with_values
+
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,12 @@ class Job:
     def trained(self) -> RunFolder:
         """The folder of this point's network, which other points may share."""
         name = ",".join(f"{key}={value}" for key, value in self.point.trained.items()) or "as_the_recipe_says"
-        return RunFolder(self.folder / "trained" / "".join(c if c.isalnum() or c in ",=._-" else "_" for c in name))
+        plain = "".join(c if c.isalnum() or c in ",=._-" else "_" for c in name)
+        # two values may differ only in what a file's name cannot hold
+        if plain != name or len(os.fsencode(plain)) > _LONGEST_NAME:
+            digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+            plain = f"{shortened(plain, _LONGEST_NAME - len(digest) - 1)}-{digest}"
+        return RunFolder(self.folder / "trained" / plain)
 
     @property
     def diverged(self) -> Path:
@@ -87,7 +96,9 @@ def train(job: Job) -> None:
     recipe, folder = job.recipe, job.trained
     make_folder(folder.path)
     try:
-        stages.train_network(recipe, folder, stages.dataset_of(recipe), resume=True, progress=False)
+        # the same weights for any number of workers, which have one thread each
+        with torch_threads(recipe.training.threads or 1):
+            stages.train_network(recipe, folder, stages.dataset_of(recipe), resume=True, progress=False)
     except DivergedError as error:
         write_text(job.diverged, f"{error}\n")
 

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spikeport.console.output import say
+from spikeport.console.tables import show_table
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.units import estimate, percent
 
@@ -29,7 +30,7 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
         )
         costs = estimate(energy, "J"), estimate(latency, "s")
         table.add_row(*named, percent(row["accuracy"]), *costs, str(row["cores"]), star)
-    console.print(table)
+    show_table(table, console)
     for row in sweep.rows:
         if "error" in row:
             point = ", ".join(f"{key}={value}" for key, value in row["values"].items())

@@ -49,6 +49,19 @@ def test_the_page_says_how_every_framework_s_network_agrees() -> None:
     assert claimed["lava_dl"].chip_places == claimed["lava_dl"].chip_winner == 1
 
 
+def test_every_cell_on_the_page_is_equal_or_has_a_reason() -> None:
+    cells = script("framework_cells")
+    lines = FROM_FRAMEWORKS.PAGE.read_text(encoding="utf-8").splitlines()
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
+    titles = {framework.title for framework in cells.FRAMEWORKS.values()}
+    rows = [row for row in table if len(row) == len(cells.HEADINGS) and row[0] in titles and row[3] != "100.00%"]
+    rows = [row for row in rows if row[3] in ("equal", "refused") or row[3].endswith("%")]
+    assert {row[0] for row in rows} == titles
+    assert set(cells.FRAMEWORKS) == set(DIALECTS)
+    for title, cell, _, newest, older, why in rows:
+        assert (newest == "equal" and older in ("equal", "-")) or why, (title, cell)
+
+
 def test_a_network_that_agrees_less_than_the_page_says_is_named() -> None:
     claimed = FROM_FRAMEWORKS.Agreement(0.2, 1.0, 1.0, 0.95, 0.95)
     worse = FROM_FRAMEWORKS.worse

@@ -98,6 +98,18 @@ def test_arrays_that_a_file_only_promises(model: Path, shape: tuple[int, ...], d
     refused(model, "weight")
 
 
+def test_chunks_of_one_element_and_a_text_in_many_places(model: Path) -> None:
+    with h5py.File(model, "r+") as file:
+        del file[weight(model)]
+        file.create_dataset(weight(model), (1 << 23,), "i1", chunks=(1,))
+    refused(model, "weight", "chunks")
+    with h5py.File(model, "r+") as file:
+        del file[weight(model)]
+        file[weight(model)] = "x" * (1 << 20)
+        file.create_dataset(f"{NODE[model.suffix[1:]]}/texts", (12_000,), h5py.string_dtype())
+    refused(model, "texts", "bytes of text")
+
+
 @pytest.mark.parametrize("size", [(1 << 64) - 8, 0, 24])
 def test_a_heap_of_texts_without_an_end(model: Path, size: int) -> None:
     content = bytearray(model.read_bytes())

@@ -8,6 +8,7 @@ model.nir, x.npy (time, batch, *input shape) and spikes.npy (time, batch, classe
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,28 @@ def save(graph: Any, x: Any, out: Any) -> None:
     np.save(folder / "x.npy", np.asarray(x).astype(np.uint8))
     np.save(folder / "spikes.npy", np.asarray(out).astype(np.uint8))
     print(f"{Path(sys.argv[0]).stem}: {np.asarray(out).mean():.3f} spikes an output and step")
+
+
+def save_cell(name: str, graph: Any, x: Any, out: Any) -> None:
+    """Write one cell's network, its input and its output, spikes or voltages, into a folder of its own."""
+    folder = Path(sys.argv[1]) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    # shapes that exporters leave out
+    with contextlib.suppress(Exception):
+        graph.infer_types()
+    try:
+        nir.write(folder / "model.nir", graph)
+    except TypeError:
+        # single numbers cannot be compressed
+        nir.write(folder / "model.nir", graph, compression=None)
+    np.save(folder / "x.npy", np.asarray(x).astype(np.uint8))
+    np.save(folder / "out.npy", np.asarray(out).astype(np.float32))
+    print(f"{Path(sys.argv[0]).stem} {name}: {np.asarray(out).mean():.3f}")
+
+
+def failed_cell(name: str, error: Exception) -> None:
+    """Write why the framework itself could not export a cell."""
+    folder = Path(sys.argv[1]) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    (folder / "refused.txt").write_text(f"{type(error).__name__}: {reason[0]}", encoding="utf-8")

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from programs import beyond_stock, dense, every_kind, spikes
-from strategies import chip_programs, inputs_for
+from numpy.typing import NDArray
+from programs import beyond_stock, dense, every_kind, scattered, spikes
+from strategies import chip_programs, inputs_for, scattered_programs
 
 from spikeport.exporter.compile import compile_graph
-from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection
+from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, InputArrays
 from spikeport.hardware_profiles.loader import load_chip
-from spikeport.lava_runtime.result import differences
+from spikeport.lava_runtime.result import SimulationResult, differences
 from spikeport.lava_runtime.simulate import simulate
 
 
@@ -95,6 +96,38 @@ def test_groups_of_samples_do_not_change_the_result(monkeypatch: pytest.MonkeyPa
     one = simulate(program, x, record="all")
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     assert differences(one, simulate(program, x, record="all")) == []
+
+
+def inputs_of(program: ChipProgram, steps: int, samples: int, seed: int) -> dict[str, NDArray[np.uint8]]:
+    """Random spikes for every input."""
+    return {
+        port.name: spikes((steps, samples, *port.shape), 0.4, seed + index) for index, port in enumerate(program.inputs)
+    }
+
+
+def all_agree(program: ChipProgram, x: InputArrays, steps: int) -> SimulationResult:
+    """The emulator's result, which both Lava backends repeat."""
+    emulated = simulate(program, x, "emulator", steps, "all")
+    assert differences(emulated, simulate(program, x, "stock", steps, "all")) == []
+    assert differences(emulated, simulate(program, x, "lava", steps, "all")) == []
+    return emulated
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("loop", [False, True])
+def test_backends_agree_on_components_that_share_nothing(loop: bool) -> None:
+    program = scattered(9, loop)
+    result = all_agree(program, inputs_of(program, 9, 2, 1), 12)
+    assert all(result.counts()[p.name].sum() > 0 for p in program.populations)
+    assert result.counts()["unused"].sum() > 0
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(program=scattered_programs(), seed=st.integers(0, 99))
+def test_backends_agree_on_graphs_of_every_shape(program: ChipProgram, seed: int) -> None:
+    all_agree(program, inputs_of(program, 7, 2, seed), 10)
 
 
 def agree_on_a_drawn_network(data: st.DataObject) -> None:

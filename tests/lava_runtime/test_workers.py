@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,28 @@ def test_workers_that_are_lost_again_and_again_end_the_run(tmp_path: Path, monke
         simulate_to_file(dense((5, 5), 1), spikes((4, 2, 5), 0.5, 1), tmp_path / "out.npz")
 
 
+def test_a_full_disk_is_called_that(tmp_path: Path) -> None:
+    small, program = tmp_path / "small", dense((20, 30, 5), 1)
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(small)], check=False).returncode:
+        pytest.skip("no small file system can be mounted here")
+    try:
+        for count in (1, 2):
+            with pytest.raises(InputError, match=r"out.npz.parts: No space left on device; free some space"):
+                simulate_to_file(program, spikes((400, 64, 20), 0.3, 2), small / "out.npz", record="all", workers=count)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_what_the_system_refuses_the_workers_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(task: Any, store: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(workers, "_run_to_disk", refuse)
+    with pytest.raises(BackendError, match=r"worker processes.*: Too many open files; .*ulimit -n 4096"):
+        simulate_to_file(dense((5, 5), 1), spikes((4, 2, 5), 0.5, 1), tmp_path / "out.npz")
+
+
 def test_bad_input_names_the_samples_before_anything_runs(tmp_path: Path) -> None:
     program, x = dense((5, 5), 1), spikes((4, 40, 5), 0.5, 1).astype(float)
     x[2, 33, 1] = np.nan
@@ -174,7 +198,7 @@ def test_the_command_takes_workers(tmp_path: Path) -> None:
     plain = ["simulate", "model.chip", "--input", "x.npy", "-o"]
     assert spikeport(*plain, "a.npz", cwd=tmp_path).returncode == 0
     result = spikeport(*plain, "b.npz", "--workers", "2", cwd=tmp_path)
-    assert result.returncode == 0 and "b.npz: 32 samples, 17 steps" in result.stdout
+    assert result.returncode == 0 and "b.npz: 32 samples of 15 steps, run for 17 steps" in result.stdout
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     nir.write(str(tmp_path / "two.nir"), two_inputs())
     np.savez(tmp_path / "x.npz", **both_inputs(20))

@@ -79,6 +79,9 @@ def make_checkpoint(
         return None
     data = {"name": dataset.name, "input_shape": dataset.input_shape, "samples": len(dataset.y_train)}
     settings = {name: value for name, value in asdict(training).items() if name not in WRITING}
+    # a number that is left to the machine may change, and older checkpoints have none
+    if not training.threads:
+        del settings["threads"]
     identity = {"network": asdict(network), "training": settings, "data": data}
     return Checkpoint(Path(folder) / file_name, identity, resume, restored)
 

@@ -33,7 +33,8 @@ class TrainConfig:
     this many epochs without a lower held-out (or training) loss and keep the weights with the lowest; 0: never.
     precision: "bf16" multiplies matrices in 16 bit; accumulate: number of parts of a batch, processed one by one;
     stretch, truncate: see trainer/loop/gradient_checkpointing.py; checkpoint_seconds: longest time between checkpoints
-    (checked after each step); tensorboard: also write TensorBoard files.
+    (checked after each step); tensorboard: also write TensorBoard files. threads: of torch; 0: as many as it is set to,
+    so that the weights depend on the machine.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -57,6 +58,7 @@ class TrainConfig:
     truncate: bool = False
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False
+    threads: int = 0
     schedule: Schedule = field(default_factory=Schedule)
     sparsity: Sparsity = field(default_factory=Sparsity)
     augment: Augmentation = field(default_factory=Augmentation)
@@ -65,7 +67,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "steps", "accumulate"):
             at_least(name, getattr(self, name), 1)
-        for name in ("seed", "weight_decay", "patience", "stretch", "checkpoint_seconds"):
+        for name in ("seed", "weight_decay", "patience", "stretch", "checkpoint_seconds", "threads"):
             at_least(name, getattr(self, name), 0)
         if self.seed > LARGEST_SEED:
             raise InputError(f"seed must be at most {LARGEST_SEED}, not {self.seed}")

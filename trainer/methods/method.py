@@ -21,6 +21,7 @@ from spikeport.trainer.data import Dataset, Samples
 from spikeport.trainer.data.encoding import Spikes, encode
 from spikeport.trainer.loop.augment import augment, drop_spikes
 from spikeport.trainer.loop.gradient_checkpointing import count_spikes
+from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.network.delays import narrow_delays
@@ -116,6 +117,18 @@ class Method:
         restored: called once the checkpoint has been read, before anything is written.
         Raises InputError (wrong data; no checkpoint, or another configuration's), DivergedError (loss not finite).
         """
+        with torch_threads(self.train_config.threads):
+            self._fit(dataset, folder, resume, progress, restored)
+        return self
+
+    def _fit(
+        self,
+        dataset: Dataset,
+        folder: str | Path | None,
+        resume: bool,
+        progress: bool,
+        restored: Callable[[], None] | None,
+    ) -> None:
         network = self._new_network(dataset)
         self.prepare(network, dataset)
         config = self.train_config
@@ -133,7 +146,6 @@ class Method:
         train(task, self.train_config, checkpoint, progress, f"training {dataset.name} by {self.name}")
         self.finish(network, dataset)
         self._adopt(network)
-        return self
 
     @property
     def spiking_network(self) -> SpikingNetwork:
@@ -149,7 +161,7 @@ class Method:
 
     def run(self, spikes: Spikes) -> dict[str, NDArray[np.uint8]]:
         """Spikes of every layer by name, (T, N, *shape), for input spikes as returned by `encode`."""
-        with torch.no_grad():
+        with torch.no_grad(), torch_threads(self.train_config.threads):
             layers = self.spiking_network.run(torch.from_numpy(spikes).to(self.device))
         return {name: fired.to(torch.uint8).cpu().numpy() for name, fired in layers.items()}
 
@@ -157,7 +169,7 @@ class Method:
         """Output spike counts (N, classes) for samples x (N, *input_shape) in [0, 1]."""
         network = self.spiking_network
         counts = []
-        with torch.no_grad():
+        with torch.no_grad(), torch_threads(self.train_config.threads):
             for spikes in self._encoded(x):
                 batch = torch.from_numpy(spikes).to(self.device)
                 counts.append(network(batch).sum(0).cpu().numpy().astype(np.int64))

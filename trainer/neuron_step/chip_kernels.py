@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from spikeport.common.compiled import njit
 from spikeport.common.prefetch import prefetch_row_to_write
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 

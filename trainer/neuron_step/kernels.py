@@ -10,8 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
+from spikeport.common.compiled import njit
 from spikeport.common.prefetch import prefetch_row_to_write
 
 

@@ -13,6 +13,9 @@ from spikeport.exporter.nir_graph.graph_checks import NEURONS, SPIKING, initial_
 
 from .rewrite import Rewrite
 
+# names in a message
+_NAMED = 8
+
 
 def drop_dead(graph: nir.NIRGraph) -> nir.NIRGraph:
     """The graph without its dead nodes."""
@@ -32,6 +35,25 @@ def drop_dead(graph: nir.NIRGraph) -> nir.NIRGraph:
             return rewrite.graph()
         for name in silent:
             rewrite.remove(name)
+
+
+def left_out(before: nir.NIRGraph, after: nir.NIRGraph) -> tuple[str, ...]:
+    """A sentence for the nodes that the pass removed, and for inputs and outputs that nothing connects."""
+    removed = [name for name in before.nodes if name not in after.nodes]
+    useful = _leading_to({name for name, node in after.nodes.items() if isinstance(node, nir.Output)}, Rewrite(after))
+    fed = {target for _, target in after.edges}
+    sentences = []
+    if removed:
+        names = ", ".join(map(repr, removed[:_NAMED])) + (
+            f" and {len(removed) - _NAMED} more" * (len(removed) > _NAMED)
+        )
+        sentences.append(f"left out, because they send nothing or lead to no output: {names}; add the edges they lack")
+    for name, node in after.nodes.items():
+        if isinstance(node, nir.Input) and name not in useful:
+            sentences.append(f"input {name!r} leads to no output: what enters there changes nothing")
+        if isinstance(node, nir.Output) and name not in fed:
+            sentences.append(f"output {name!r} is left out: nothing leads to it")
+    return tuple(sentences)
 
 
 def _leading_to(outputs: set[str], rewrite: Rewrite) -> set[str]:

@@ -37,7 +37,7 @@ def _complete(node: nir.NIRNode, shape: Shape | None, input_shape: Shape | None)
     if isinstance(node, _ELEMENTWISE) and shape is not None:
         for field in fields(node):
             value = getattr(node, field.name)
-            if isinstance(value, (np.ndarray, float, int)) and np.shape(value) != shape:
+            if isinstance(value, (np.ndarray, np.generic, float, int)) and np.shape(value) != shape:
                 setattr(changed, field.name, _broadcast(np.asarray(value), shape))
         input_shape = shape
     if (

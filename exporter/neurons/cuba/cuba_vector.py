@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from spikeport.common.compiled import njit
 
 from .lanes import FLOATS, INTEGERS, LANES, WORD, Lanes, place
 

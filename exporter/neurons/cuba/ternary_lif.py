@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.neurons.base import Integers, Limits, States, Step, StockProcess, signed
 from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, WordWidths
 

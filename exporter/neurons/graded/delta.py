@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.neurons.base import Integers, Limits, Population, States, Step, StockProcess, one_value
 from spikeport.hardware_profiles.fixed_point import WordWidths
 

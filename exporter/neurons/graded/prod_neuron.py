@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.neurons.base import Integers, Limits, Population, States, Step, StockProcess
 from spikeport.hardware_profiles.fixed_point import WordWidths
 

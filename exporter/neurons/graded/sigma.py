@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numba import njit
 from numpy.typing import NDArray
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.neurons.base import Integers, Limits, Population, States, Step, StockProcess
 from spikeport.hardware_profiles.fixed_point import WordWidths
 

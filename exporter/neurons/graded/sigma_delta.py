@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Self
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.neurons.base import Integers, Limits, States, Step, StockProcess, one_value, signed
 from spikeport.hardware_profiles.fixed_point import WordWidths
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.neurons.base import Integers, States, Step, StockProcess
 
 from .rf import Resonator, turn

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.units import DASH, estimate, percent, short_title, si, si_range
-from spikeport.summary import Accuracies, Layer
+from spikeport.summary import Accuracies, FloatTwin, Layer
 
 from .chart_axes import TRACK, axis, chart, heading, length, linear, logarithmic, shares, span, track
 from .svg import clip, dot, element, line, rectangle
@@ -45,19 +45,26 @@ def interval(share: float | None, samples: int) -> str:
     return f"{100 * low:.1f}{DASH}{percent(high)}"
 
 
-def answers(accuracy: Accuracies) -> list[tuple[str, str, float | None, bool]]:
-    """The four networks: name, number format, accuracy, whether it is the spiking one."""
+def answers(accuracy: Accuracies, float_twin: FloatTwin | None = None) -> list[tuple[str, str, float | None, bool]]:
+    """The networks: name, number format, accuracy, whether it is a spiking one."""
+    twin: list[tuple[str, str, float | None, bool]] = []
+    if float_twin is not None:
+        twin = [
+            ("Trained in float", "rounded after", float_twin.compiled, True),
+            ("Trained in float", "float", float_twin.trained, True),
+        ]
     return [
         ("Spiking network", "chip integers", accuracy.fixed, True),
-        ("Spiking network", "float", accuracy.float, True),
+        ("Spiking network", "float" if float_twin is None else "as trained", accuracy.float, True),
+        *twin,
         ("ANN", "int8", accuracy.ann_int8, False),
         ("ANN", "float32", accuracy.ann, False),
     ]
 
 
-def accuracy_picture(accuracy: Accuracies, samples: int) -> Markup:
-    """Four dots with 95 % intervals; the axis need not start at 0."""
-    rows = answers(accuracy)
+def accuracy_picture(accuracy: Accuracies, samples: int, float_twin: FloatTwin | None = None) -> Markup:
+    """A dot per network with its 95 % interval; the axis need not start at 0."""
+    rows = answers(accuracy, float_twin)
     bounds = [wilson(share, samples) if share is not None and samples else (share or 0.0,) * 2 for *_, share, _ in rows]
     scale = shares(min((low for (low, _), row in zip(bounds, rows, strict=True) if row[2] is not None), default=0.0))
     marks, bands, words = [], [], []

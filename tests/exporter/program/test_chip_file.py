@@ -105,7 +105,8 @@ def test_a_file_with_a_byte_changed_is_refused_or_still_valid(chip_file: Path) -
     [
         ("format", "other", "not a spikeport.chip file"),
         ("version", VERSION + 1, f"version {VERSION + 1}"),
-        ("version", "new", "complete"),
+        ("version", "new", "whole numbers"),
+        ("version", 2.9, "2.9"),
         ("dt", -1.0, "dt"),
         ("dt", np.nan, "dt"),
         ("outputs", json.dumps(["nowhere"]), "nowhere"),

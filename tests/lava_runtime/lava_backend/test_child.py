@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -71,12 +74,25 @@ def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield
     assert wait_for(lambda: not lava_processes(tmp_path)), lava_processes(tmp_path)
     assert wait_for(lambda: shared_memory() <= memory), shared_memory() - memory
+    assert wait_for(lambda: not [*temporary_folders(tmp_path)]), [*temporary_folders(tmp_path)]
 
 
-def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
+def temporary_folders(folder: Path) -> Iterator[Path]:
+    """What a run keeps in TMPDIR: its folder and multiprocessing's."""
+    yield from folder.glob("spikeport-*")
+    yield from folder.glob("pymp-*")
+
+
+def kill_supervisor(folder: Path) -> None:
+    for pid in lava_processes(folder):
+        if b"supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+
+
+def start_long_run(tmp_path: Path, samples: int = 60) -> subprocess.Popen[bytes]:
     """A command that runs stock Lava for minutes, started and under way."""
     save_program(dense((50, 50, 10), 1), tmp_path / "model.chip")
-    np.save(tmp_path / "x.npy", spikes((2000, 60, 50), 0.2, 2))
+    np.save(tmp_path / "x.npy", spikes((2000, samples, 50), 0.2, 2))
     command = [sys.executable, "-m", "spikeport.commands.cli", "simulate", str(tmp_path / "model.chip"), "--input",
                str(tmp_path / "x.npy"), "--backend", "stock", "-o", str(tmp_path / "out.npz")]  # fmt: skip
     root = ROOT
@@ -90,26 +106,69 @@ def start_long_run(tmp_path: Path) -> subprocess.Popen[bytes]:
     return running
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_ending_the_command_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
     running = start_long_run(tmp_path)
     os.kill(running.pid, number)
     _, errors = running.communicate(timeout=PATIENCE)
-    assert running.returncode != 0
+    assert running.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert not (tmp_path / "out.npz").exists()
-    if number == signal.SIGINT:
-        assert running.returncode == 130
+    if number != signal.SIGKILL:
         assert b"interrupted" in errors and b"Traceback" not in errors
 
 
 def test_killing_the_supervisor_ends_everything(tmp_path: Path) -> None:
     running = start_long_run(tmp_path)
-    for pid in lava_processes(tmp_path):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"supervisor" in command:
-            os.kill(pid, signal.SIGKILL)
+    kill_supervisor(tmp_path)
     _, errors = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2 and errors.startswith(b"error: backend stock")
+
+
+def test_lava_ends_with_its_supervisor_though_the_folder_is_gone(tmp_path: Path) -> None:
+    running = start_long_run(tmp_path)
+    for folder in temporary_folders(tmp_path):
+        shutil.rmtree(folder)
+    kill_supervisor(tmp_path)
+    _, errors = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 2 and errors.count(b"\n") == 1
+    assert b"was removed during the run" in errors and b"TMPDIR" in errors
+
+
+def test_lava_ends_when_command_and_supervisor_are_killed_at_once(tmp_path: Path) -> None:
+    running = start_long_run(tmp_path)
+    running.send_signal(signal.SIGSTOP)
+    kill_supervisor(tmp_path)
+    running.kill()
+    running.communicate(timeout=PATIENCE)
+    assert wait_for(lambda: not lava_processes(tmp_path)), lava_processes(tmp_path)
+    # nobody is left to remove it
+    for folder in temporary_folders(tmp_path):
+        shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, program = tmp_path / "small", dense((50, 50, 10), 1)
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], check=False).returncode:
+        pytest.skip("no small file system can be mounted here")
+    try:
+        monkeypatch.setattr(tempfile, "tempdir", str(small))
+        with pytest.raises(BackendError, match=r"small.*temporary files cannot be written \(No space .*TMPDIR"):
+            simulate(program, spikes((300, 60, 50), 0.2, 2), "lava", record="all")
+        monkeypatch.undo()
+        monkeypatch.setenv("TMPDIR", str(small))
+        running = start_long_run(tmp_path, samples=2)
+        with suppress(OSError), (small / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(1000))
+        # a process that fails cannot report why, and Lava's others would wait for it
+        os.kill(max(lava_processes(tmp_path)), signal.SIGKILL)
+        _, errors = running.communicate(timeout=PATIENCE)
+        assert running.returncode == 2 and errors.count(b"\n") == 1 and b"No space left" in errors, errors
+    finally:
+        assert wait_for(lambda: not lava_processes(tmp_path))
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_a_killed_lava_process_is_reported_with_its_layer(tmp_path: Path) -> None:

@@ -56,6 +56,24 @@ def test_python_runs_a_recipe_and_opens_what_it_wrote(finished: Path, tmp_path: 
     assert page.is_file() and "<html" in page.read_text(encoding="utf-8")
 
 
+def test_a_float_twin_is_float(tmp_path: Path) -> None:
+    text = RECIPE.replace("epochs = 20", "epochs = 3").replace(
+        'backends = ["lava"]', "backends = []\nfloat_twin = true"
+    )
+    (tmp_path / "small.toml").write_text(text)
+    summary = sp.run_recipe(tmp_path / "small.toml", tmp_path / "run").summary
+    assert summary.float_twin is not None and summary.float_twin.trained > 0.2
+    assert "Trained in float" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    # the recipe without chip_aware is that network
+    (tmp_path / "float.toml").write_text(text.replace("[network]", "[network]\nchip_aware = 0"))
+    alone = sp.run_recipe(tmp_path / "float.toml", tmp_path / "float").summary
+    assert alone.float_twin is None, "a network trained in float is its own twin"
+    assert alone.accuracy.float == summary.float_twin.trained
+    folders = (tmp_path / "run" / "float_twin", tmp_path / "float")
+    ours, theirs = (read_tensors(folder / "network.safetensors", "network")["state"] for folder in folders)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
 SUMMED = """
 name = "summed"
 dataset = "digits_image"

@@ -25,11 +25,17 @@ from spikeport.common.errors import BackendError, InputError
 from spikeport.lava_runtime.workers import run_until_done
 from spikeport.run.recipe import Recipe
 from spikeport.sweep import Grid, Sweep, run_sweep
-from spikeport.sweep.grid import with_values
+from spikeport.sweep.grid import Point, with_values
 from spikeport.sweep.pareto import front
+from spikeport.sweep.point import Job, train
 from spikeport.trainer.loop.checkpoint import restore
 from spikeport.trainer.loop.training_loop import DivergedError
 from spikeport.trainer.tensor_files.tensor_files import read_tensors
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 RECIPE = """
 name = "tiny"
@@ -249,6 +255,39 @@ def test_wrong_keys_and_values_are_refused_before_anything_is_trained(
 
 def test_the_command_refuses_in_one_sentence(recipe: Path, tmp_path: Path) -> None:
     refused(spikeport("sweep", recipe, "--over", "weight_bit=4", "--out", tmp_path / "out"), "'weight_bits'")
+
+
+def test_points_that_differ_share_no_network_and_no_result(tmp_path: Path) -> None:
+    content = parsed(RECIPE)
+    values = ("a/b", "a_b", "a b", "a\nb", "ä" * 300, "ä" * 299, 1, 1.0, True, "1.5", 1.5)
+    points = [Point({"data": value}, {}) for value in values]
+    jobs = [Job(point, content, "tiny.toml", tmp_path) for point in points]
+    names = [job.trained.path.name for job in jobs]
+    # a text "1.5" cannot be given on the command line, where it is a number
+    assert len(set(names)) == len(values) - 1
+    assert all(len(os.fsencode(name)) <= 255 for name in names)
+    assert Grid.parse(["tensorboard=true,1,1.0,1"]).axes == {"tensorboard": (True, 1, 1.0)}
+    assert [type(value) for value in Grid.parse(["tensorboard=true,1,1.0,1"]).axes["tensorboard"]] == [bool, int, float]
+
+
+@pytest.mark.parametrize(("given_threads", "used"), [(0, 1), (2, 2)])
+def test_a_point_is_trained_on_one_thread_or_the_recipe_s(
+    given_threads: int, used: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def look(*_: Any, **__: Any) -> None:
+        seen.append(torch.get_num_threads())
+
+    monkeypatch.setattr(spikeport_stages, "train_network", look)
+    content = parsed(RECIPE + f"threads = {given_threads}\n")
+    before = torch.get_num_threads()
+    train(Job(Point({}, {}), content, "tiny.toml", tmp_path))
+    assert seen == [used] and torch.get_num_threads() == before
+
+
+def parsed(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
 
 
 def test_keys_are_found_in_their_tables() -> None:

@@ -68,6 +68,24 @@ def every_kind(seed: int) -> ChipProgram:
     return validate(ChipProgram("loihi2", WIDTHS, 1e-3, inputs, populations, connections, ("fc", "conv2")))
 
 
+def scattered(seed: int, loop: bool) -> ChipProgram:
+    """Components that share nothing: two branches from "left" and "right", "alone", which nothing feeds, and "unused".
+
+    "left" feeds several layers and "middle" is an output inside the network; loop: two populations feed each other.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = {"middle": 6, "end": 4, "other": 5, "alone": 3}
+    populations = tuple(population(name, (size,), rng) for name, size in sizes.items())
+    inputs = (InputPort("left", (7,)), InputPort("right", (2, 2)), InputPort("unused", (3,)))
+    widths = {**sizes, "left": 7, "right": 4}
+    pairs = [("left", "middle"), ("middle", "end"), ("left", "end"), ("right", "other"), *([("end", "middle")] * loop)]
+    connections = tuple(
+        DenseConnection(s, t, weights((widths[t], widths[s]), "mixed", 8, rng), 1, "mixed", 8, 1) for s, t in pairs
+    )
+    outputs = ("end", "middle", "other", "alone")
+    return validate(ChipProgram("loihi2", WIDTHS, 1e-3, inputs, populations, connections, outputs))
+
+
 def delays(shape: tuple[int, ...], longest: int, rng: np.random.Generator) -> NDArray[np.int32]:
     """Random delays from 0 to `longest`."""
     return rng.integers(0, longest + 1, shape, dtype=np.int32)

@@ -134,6 +134,25 @@ def inputs_for(
     return ((rng.random(shape) < density) * values).astype(np.int32)
 
 
+@st.composite
+def scattered_programs(draw: st.DrawFn, max_neurons: int = 12) -> ChipProgram:
+    """A valid ChipProgram of any shape: one to three inputs and one to four populations, with any edges between them.
+
+    So there are several components, populations that nothing feeds, inputs that feed nothing or several layers, loops,
+    and outputs inside the network.
+    """
+    sizes = st.integers(1, max_neurons)
+    ports = tuple(InputPort(f"in{n}", (draw(sizes),)) for n in range(draw(st.integers(1, 3))))
+    rng = np.random.default_rng(draw(seeds))
+    populations = tuple(programs.population(f"p{n}", (draw(sizes),), rng) for n in range(draw(st.integers(1, 4))))
+    shapes_ = {node.name: node.shape for node in (*ports, *populations)}
+    targets = [p.name for p in populations]
+    edges = draw(st.lists(st.tuples(st.sampled_from(list(shapes_)), st.sampled_from(targets)), max_size=5))
+    found = tuple(draw(connections(s, t, shapes_, None, 3)) for s, t in edges)
+    outputs = tuple(draw(st.lists(st.sampled_from(targets), min_size=1, unique=True)))
+    return validate(ChipProgram("loihi2", programs.WIDTHS, DT, ports, populations, found, outputs))
+
+
 def lif(shape: Shape, rng: np.random.Generator, filtered: bool) -> nir.NIRNode:
     """A LIF or CubaLIF node with every constant its own a neuron."""
 

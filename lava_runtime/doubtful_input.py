@@ -1,0 +1,58 @@
+"""Input that the chip takes but that a network of binary spikes was hardly made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
+
+from .inputs import as_dict
+
+# values looked at: enough to see bytes or signs, and quick for a file larger than memory
+_VALUES = 1 << 22
+# more than a payload can hold: refused in any case
+_REFUSED = 1 << 31
+
+
+class InputWarning(UserWarning):
+    """Input that runs, but whose values are unusual for the network."""
+
+
+def doubts(program: ChipProgram, x: InputArrays, context: str = "input") -> Iterator[str]:
+    """A sentence for every array with values other than 0 and 1 into a network whose layers all send binary spikes.
+
+    Only the first samples are looked at. A network with payloads, or an input that takes real numbers, has none.
+    """
+    if any(population.GRADED for population in program.populations):
+        return
+    scaled = {port.name for port in program.inputs if port.scale is not None}
+    for name, values in as_dict(x).items():
+        if name in scaled or (not name and scaled):
+            continue
+        sentence = _doubt(_first_samples(values))
+        if sentence is not None:
+            yield f"{context}{': ' if name else ''}{name}: {sentence}"
+
+
+def _first_samples(values: NDArray[Any]) -> NDArray[Any]:
+    per_sample = values.size // max(1, values.shape[1]) if values.ndim > 1 else values.size
+    return values[:, : max(1, _VALUES // max(1, per_sample))] if values.ndim > 1 else values
+
+
+def _doubt(values: NDArray[Any]) -> str | None:
+    if not values.size or values.ndim < 2 or values.dtype.kind not in "iuf":
+        return None
+    low, high = values.min(), values.max()
+    if not -_REFUSED < low <= high < _REFUSED:
+        return None
+    if high == 255 and bool(np.isin(values, (0, 255)).all()):
+        return "holds 0 and 255, and a payload of 255 counts as 255 spikes; divide by 255 if each is one spike"
+    if low < 0:
+        return f"holds negative values ({low}), which a network of binary spikes takes as payloads that inhibit"
+    if high > 1:
+        return f"holds values up to {high}, and a payload of {high} counts as {high} spikes; give 0 and 1 for spikes"
+    return None

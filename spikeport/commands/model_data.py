@@ -1,0 +1,30 @@
+"""What `report` and `compare` take for a model of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikeport.common.errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelData:
+    """What a model is run on and compared with; x: None where a run's folder is reported."""
+
+    x: Path | None = None
+    labels: Path | None = None
+    teacher: Path | None = None
+    teacher_accuracy: float | None = None
+    devices: str | None = None
+
+    def refuse_for_a_run(self, folder: Path) -> None:
+        """Raises InputError if there are options that a finished run has answered already."""
+        for option, value in (("--input", self.x), ("--labels", self.labels), ("--teacher", self.teacher)):
+            if value is not None:
+                raise InputError(f"{option}: {folder} is a run, which has its own; leave it out, or give a model file")
+
+
+def names(listed: str) -> tuple[str, ...]:
+    """The names in a list separated by commas."""
+    return tuple(name.strip() for name in listed.split(",") if name.strip())

@@ -1,0 +1,85 @@
+"""Implementation of `report` and `compare` for a model that was not trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport import gates
+from spikeport.common.errors import InputError
+from spikeport.common.files import write_text
+from spikeport.console.output import Output, progress, say
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.lava_runtime.inputs import load_input
+from spikeport.network.input_files import open_spikes
+from spikeport.network.network import open_network
+from spikeport.report import print_summary
+from spikeport.report.page import render
+from spikeport.results.comparison_table import comparison_dicts, print_comparison
+from spikeport.results.model_table import print_models
+from spikeport.run.model_run import ModelRun, Teacher, run_model
+from spikeport.run.recipe import DEFAULT_DEVICES
+from spikeport.summary import Summary
+
+from .model_data import ModelData, names
+from .report_files import ReportFiles
+
+
+def report_model(
+    model: Path, chip: str | None, options: CompileOptions, data: ModelData, files: ReportFiles, bounds: gates.Gates,
+    streams: Output,
+) -> bool:  # fmt: skip
+    """Write a page on a model; returns whether the bounds are kept."""
+    page = files.page or Path(f"{model.stem}.html")
+    run = _run(model, chip, options, data, streams)
+    text = render(run.summary, run.raster)
+    write_text(page, text)
+    print_summary(run.summary, streams.console)
+    say(streams.console, f"Report: {page}")
+    files.write_more(text, streams.console)
+    streams.write_json({**run.summary.to_dict(), "report": str(page)})
+    return gates.kept(bounds, gates.of_summary(run.summary), streams.console)
+
+
+def compare_models(
+    model: Path, chips: Sequence[str], options: CompileOptions, data: ModelData, bounds: gates.Gates, streams: Output
+) -> bool:
+    """Compare a model on several chips and an ANN on devices; returns whether every chip keeps the bounds."""
+    summaries = [_run(model, chip, options, data, streams).summary for chip in chips or (None,)]
+    if len(summaries) == 1:
+        print_comparison(summaries[0], streams.console)
+    else:
+        print_models(summaries, streams.console)
+    streams.write_json({"model": str(model), "chips": [_dict(summary) for summary in summaries]})
+    kept = [gates.kept(bounds, gates.of_summary(summary), streams.console) for summary in summaries]
+    return all(kept)
+
+
+def _dict(summary: Summary) -> dict[str, object]:
+    values = summary.to_dict()
+    shown = {name: values[name] for name in ("chip", "accuracy", "agreement", "per_inference", "mapping", "workload")}
+    return {**shown, "rows": comparison_dicts(summary)}
+
+
+def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData, streams: Output) -> ModelRun:
+    if data.x is None:
+        raise InputError(f"{model}: is a model; give what it is run on with --input X.npy")
+    network = open_network(model, chip, options)
+    values, _ = open_spikes(data.x, network.program)
+    labels = None if data.labels is None else _labels(data.labels)
+    teacher = None if data.teacher is None else Teacher(data.teacher, data.teacher_accuracy)
+    with progress(f"{network.program.chip}: {model.name}", streams.console) as done:
+        devices = DEFAULT_DEVICES if data.devices is None else names(data.devices)
+        return run_model(network, values, labels, devices, data.x.name, teacher, done)
+
+
+def _labels(path: Path) -> NDArray[np.int64]:
+    labels = load_input(path)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: labels are whole numbers, one per sample, not {labels.dtype} of shape {labels.shape}"
+        )
+    return labels.astype(np.int64)

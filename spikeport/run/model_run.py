@@ -1,0 +1,153 @@
+"""A summary for a network that was not trained here: a model file or graph on input, with labels if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.common.errors import InputError
+from spikeport.console.output import Done
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.float_network.simulator import simulate_float
+from spikeport.exporter.program.chip_program import InputArrays
+from spikeport.hardware_profiles.loader import load_chip, load_device
+from spikeport.lava_runtime.inputs import check_input, slice_samples, steps_and_samples
+from spikeport.lava_runtime.result import SimulationResult
+from spikeport.lava_runtime.simulate import simulate
+from spikeport.network.network import Network
+from spikeport.report.raster import Raster
+from spikeport.results.difference import difference_of
+from spikeport.summary import Accuracies, Summary, build
+
+from .ann_sizes import twin_sizes_of
+from .core_map import core_map_of
+from .stages import answers, compare_devices
+
+# samples of the layer-by-layer comparison, as in a recipe's run
+_COMPARED = 200
+# values of the float network that are held at once
+_GROUP = 1 << 24
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """A network on input: its summary, and every spike of one sample for the report's picture."""
+
+    summary: Summary
+    raster: Raster
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The ANN that a network was converted from: its .onnx file, and its accuracy if it was measured."""
+
+    path: Path
+    accuracy: float | None = None
+
+
+def run_model(
+    network: Network,
+    x: InputArrays,
+    labels: NDArray[np.int64] | None,
+    devices: Sequence[str],
+    data_name: str,
+    teacher: Teacher | None = None,
+    progress: Done | None = None,
+) -> ModelRun:
+    """Simulate, profile and compare a network on x (time, samples, *shape); raises InputError.
+
+    labels: (samples,) class numbers; devices: those that the ANN is priced on, which is the teacher or else an ANN of
+    the same layers; data_name: the input's name in the report.
+    """
+    program, chip = network.program, load_chip(network.chip)
+    fed, samples = steps_and_samples(x)
+    _check_labels(labels, samples)
+    result = simulate(program, x, context=data_name)
+    fixed = answers(program, result, fed)
+    floating = _float_answers(network, x, result.steps)
+    profile = network.profile(x, progress=progress).profile
+    difference = None if network.source is None else network.diff(slice_samples(x, 0, _COMPARED)).report
+    sizes = twin_sizes_of(program, None if teacher is None else teacher.path)
+    costs = compare_devices(sizes, devices)
+    profiles = [chip, *map(load_device, devices)]
+    summary = Summary(
+        recipe=Path(network.name).name,
+        dataset=data_name,
+        chip=chip.name,
+        chip_title=chip.title,
+        compiled=build.compiled_of(network.chip, network.options),
+        **build.environment_of(),
+        test_samples=samples,
+        steps=fed,
+        chip_steps=result.steps,
+        dt=program.dt,
+        agreement=None if floating is None else float(np.mean(floating == fixed)),
+        accuracy=Accuracies(
+            ann=None if teacher is None else teacher.accuracy,
+            float=_right(floating, labels),
+            fixed=_right(fixed, labels),
+        ),
+        per_inference=build.per_inference_of(profile),
+        layers=build.layers_of(program, profile),
+        mapping=build.mapping_of(profile.mapping),
+        workload=build.workload_of(profile),
+        core_map=core_map_of(profile.mapping, profile.timeline, chip),
+        difference=None if difference is None else difference_of(difference),
+        network=build.network_of(program),
+        ann=build.ann_of(costs),
+        constants=build.constants_of(profiles),
+    )
+    return ModelRun(summary, _raster(network, x, fixed, labels))
+
+
+def _check_labels(labels: NDArray[np.int64] | None, samples: int) -> None:
+    if labels is not None and (labels.shape != (samples,) or labels.dtype.kind not in "iu"):
+        raise InputError(
+            f"labels have shape {labels.shape} and type {labels.dtype}, but must be {samples} class numbers"
+        )
+
+
+def _right(winners: NDArray[np.int64] | None, labels: NDArray[np.int64] | None) -> float | None:
+    return None if winners is None or labels is None else float(np.mean(winners == labels))
+
+
+def _float_answers(network: Network, x: InputArrays, steps: int) -> NDArray[np.int64] | None:
+    """The float network's winners, None where only the chip's integers are known."""
+    if network.source is None:
+        return None
+    lowered = lower_graph(network.source, network.options, network.name)
+    inputs = check_input(network.program, x)
+    fed, samples = steps_and_samples(x)
+    output = network.program.outputs[0]
+    size = max(1, _GROUP // (steps * sum(p.size for p in lowered.populations)))
+    winners = []
+    for start in range(0, samples, size):
+        part = {name: values[:, start : start + size].astype(np.int32) for name, values in inputs.items()}
+        sent = simulate_float(lowered, part, steps).spikes[output]
+        first = network.program.latency.get(output, 0)
+        window = sent[first : first + fed]
+        winners.append(window.reshape(*window.shape[:2], -1).sum(axis=0, dtype=np.float64).argmax(axis=1))
+    joined: NDArray[np.int64] = np.concatenate(winners)
+    return joined
+
+
+def _raster(network: Network, x: InputArrays, winners: NDArray[np.int64], labels: NDArray[np.int64] | None) -> Raster:
+    """Every spike of the first sample that is answered right, or of the first one."""
+    right = np.flatnonzero(winners == labels) if labels is not None else np.zeros(0, np.int64)
+    sample = int(right[0]) if len(right) else 0
+    one = slice_samples(x, sample, sample + 1)
+    result: SimulationResult = simulate(network.program, one, record="layers")
+    inputs: Mapping[str, NDArray[np.int64]] = check_input(network.program, one)
+    entered = np.zeros((result.steps, sum(port.size for port in network.program.inputs)), np.uint8)
+    values = np.concatenate([inputs[port.name][:, 0] for port in network.program.inputs], axis=1)
+    entered[: len(values)] = values != 0
+    layers = {
+        p.name: (result.states[f"s/{p.name}"][:, 0].reshape(result.steps, -1) != 0).astype(np.uint8)
+        for p in network.program.populations
+    }
+    label = int(labels[sample]) if labels is not None else int(winners[sample])
+    return Raster(sample, label, entered, layers)
