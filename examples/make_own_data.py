@@ -33,16 +33,16 @@ def events(folder: Path, each: int, threshold: float = 0.3) -> None:
     """Each digit moves one pixel per frame, to the right and back; a change of a pixel by the threshold is an event."""
     for digit, pixels in _digits(each):
         seen = np.zeros((SIDE, SIDE))
-        found = []
+        recorded = []
         for frame in range(FRAMES):
             shift = abs(frame % 16 - 8)
             now = np.zeros((SIDE, SIDE))
             now[4:12, shift : shift + 8] = pixels
             for sign, changed in ((1, now - seen > threshold), (0, seen - now > threshold)):
                 y, x = np.nonzero(changed)
-                found += [(b, a, sign, frame * FRAME_MICROSECONDS) for a, b in zip(y, x, strict=True)]
+                recorded += [(b, a, sign, frame * FRAME_MICROSECONDS) for a, b in zip(y, x, strict=True)]
             seen = now
-        np.save(_path(folder, str(digit), "npy"), np.array(found, EVENT))
+        np.save(_path(folder, str(digit), "npy"), np.array(recorded, EVENT))
 
 
 def sounds(folder: Path, each: int, seed: int = 0) -> None:

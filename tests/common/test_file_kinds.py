@@ -141,7 +141,7 @@ def test_a_file_is_recognised_whatever_its_name(
 
 
 @pytest.mark.parametrize(("ending", "kind"), [("csv", FileKind.CSV), ("tsv", FileKind.CSV), ("toml", FileKind.TOML)])
-def test_text_is_told_by_its_ending(ending: str, kind: FileKind, tmp_path: Path) -> None:
+def test_text_is_recognised_by_its_ending(ending: str, kind: FileKind, tmp_path: Path) -> None:
     path = tmp_path / f"file.{ending}"
     path.write_text("a,b\n1,2\n")
     assert file_kind(path) is kind
@@ -179,8 +179,8 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_links_in_an_hdf5_file_are_not_followed(tmp_path: Path) -> None:
+    _hdf5(**{name: EVENTS[name] for name in "xypt"})(tmp_path / "events.h5")
     path = tmp_path / "links.h5"
     with h5py.File(path, "w") as file:
-        file["away"] = h5py.ExternalLink("/etc/passwd", "/")
-        file["here"] = h5py.SoftLink("/nowhere")
+        file["events"] = h5py.ExternalLink("events.h5", "/")
     assert file_kind(path) is FileKind.HDF5

@@ -47,17 +47,17 @@ def find_class_files(root: Path, options: FileOptions, seed: int) -> ClassFiles:
     train_root, test_root = _part(root, _TRAIN), _part(root, _TEST)
     if train_root is not None and test_root is not None:
         train, test = _labelled(train_root, options), _labelled(test_root, options)
-        samples, given = [*train, *test], np.arange(len(train) + len(test)) >= len(train)
+        samples, is_test = [*train, *test], np.arange(len(train) + len(test)) >= len(train)
     else:
         samples = _labelled(train_root or root, options)
-        given = np.array([_matches(options.test_pattern, file) for file, _ in samples], bool)
+        is_test = np.array([_matches(options.test_pattern, file) for file, _ in samples], bool)
     files = np.array([file for file, _ in samples], object)
     classes = number_classes(np.array([name for _, name in samples]), f"{root}")
     labels, names = classes.numbers, classes.names
-    if given.any() and not given.all():
-        train_index, test_index = np.flatnonzero(~given), np.flatnonzero(given)
+    if is_test.any() and not is_test.all():
+        train_index, test_index = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     elif options.test_pattern:
-        count = "every file" if given.all() else "no file"
+        count = "every file" if is_test.all() else "no file"
         raise InputError(f"{root}: test_pattern {options.test_pattern!r} matches the name of {count}; correct it")
     else:
         train_index, test_index = split_by_class(labels, options.test, seed, names)

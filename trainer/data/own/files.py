@@ -27,7 +27,7 @@ _READ = (
 def files(request: Request) -> Dataset:
     """The user's own arrays, tables, or folders of images, event recordings or sound recordings; raises InputError.
 
-    Told by the content, not by the names' endings; request.files: how they are read.
+    Recognised by the content, not by the names' endings; request.files: how they are read.
     """
     if request.path is None:
         raise InputError('data set "files" needs data = "PATH" in the recipe: ' + _READ)

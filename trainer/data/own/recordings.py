@@ -20,10 +20,10 @@ from spikeport.trainer.data.readers.recordings import read_sound
 from .class_files import check_kinds, is_sample
 from .events import Binning, bin_events
 from .images import read_image
-from .sounds import front_end_of, heard
+from .sounds import front_end_of, sound_spikes
 
 Shape = tuple[int, ...]
-# without a number of steps, a long recording may have more than anybody waits for
+# without a number of steps, a long recording may have millions
 MOST_STEPS = 100_000
 
 
@@ -84,7 +84,7 @@ def _sounds(files: Sequence[Path], shape: Shape, dt: float, steps: int | None) -
         seconds = max(len(read_sound(file)[1]) for file in files) / rate
         steps = _checked_steps(math.ceil(seconds / dt), files[0])
     front_end = front_end_of(FileOptions(channels=shape[0], window=dt), rate, steps)
-    return [heard(file, front_end, files[0]) for file in files]
+    return [sound_spikes(file, front_end, files[0]) for file in files]
 
 
 def _images(files: Sequence[Path], shape: Shape, dt: float, steps: int | None) -> list[NDArray[np.uint8]]:  # noqa: ARG001

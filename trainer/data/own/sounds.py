@@ -38,7 +38,7 @@ def sound_folder(root: Path, request: Request) -> Dataset:
         stacked(
             options.sound,
             repr((front_end, file_states(part))),
-            (heard(file, front_end, first) for file in part),
+            (sound_spikes(file, front_end, first) for file in part),
             (len(part), front_end.steps, front_end.channels),
             np.uint8,
         )
@@ -66,7 +66,7 @@ def front_end_of(options: FileOptions, rate: int, steps: int) -> FrontEnd:
     return kind(rate, options.channels, options.low, high, window, steps)
 
 
-def heard(file: Path, front_end: FrontEnd, first: Path) -> NDArray[np.uint8]:
+def sound_spikes(file: Path, front_end: FrontEnd, first: Path) -> NDArray[np.uint8]:
     """The spikes of one recording; raises InputError if its sampling rate is not that of the first file."""
     rate, sound = read_sound(file)
     if rate != front_end.rate:

@@ -1,4 +1,4 @@
-"""Recordings of event cameras in the formats of their makers, told by their first bytes."""
+"""Recordings of event cameras in the formats of their makers, recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -103,7 +103,9 @@ def _read_aedat4(path: Path) -> Recording:
         packets = [packet["events"] for packet in decoder if packet["stream_id"] == first]
     except InputError:
         raise
-    except Exception as error:  # aedat raises RuntimeError and more
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # aedat raises RuntimeError and more; a panic of Rust is no Exception
         raise InputError(f"{path}: is not a whole AEDAT 4.0 file ({reason(error)}); fetch it again") from error
     events = np.concatenate(packets) if packets else np.zeros(0, [("t", "u8"), ("x", "u2"), ("y", "u2"), ("on", "?")])
     sensor = (int(streams[first]["height"]), int(streams[first]["width"]))
@@ -129,6 +131,8 @@ def _read_prophesee(path: Path, kind: FileKind) -> Recording:
         events = wizard.read(path)
     except Exception as error:  # expelliarmus raises RuntimeError, ValueError and more
         raise InputError(f"{path}: is not a whole recording ({reason(error)}); fetch it again") from error
+    if events is None:
+        raise InputError(f"{path}: is damaged (expelliarmus cannot decode it); fetch it again")
     sensor = None if size is None else (int(size["height"]), int(size["width"]))
     return _recording(path, {name: events[name] for name in ("t", "x", "y", "p")}, sensor)
 
@@ -137,19 +141,19 @@ def _read_arrays(path: Path, kind: FileKind) -> dict[str, NDArray[Any]]:
     """The fields of events in a file of arrays, with our names; raises InputError."""
     try:
         if kind is FileKind.EVENTS_NPY:
-            found: Any = map_npy(path)
+            stored: Any = map_npy(path)
         elif kind is FileKind.EVENTS_NPZ:
             arrays = read_npz(path, largest=LARGEST_BYTES)
-            found = next(iter(arrays.values())) if len(arrays) == 1 else arrays
+            stored = next(iter(arrays.values())) if len(arrays) == 1 else arrays
         else:
-            found = _read_hdf5(path)
+            stored = _read_hdf5(path)
     except InputError:
         raise
     except (OSError, NotWholeError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: is not a whole file of events ({reason(error)}); write it again") from error
-    names = found.dtype.names if isinstance(found, np.ndarray) else tuple(found)
+    names = stored.dtype.names if isinstance(stored, np.ndarray) else tuple(stored)
     fields = {
-        field: next((np.asarray(found[name]) for name in known if name in (names or ())), None)
+        field: next((np.asarray(stored[name]) for name in known if name in (names or ())), None)
         for field, known in _NAMES.items()
     }
     missing = [field for field in ("t", "x") if fields[field] is None]

@@ -76,6 +76,11 @@ def test_prophesee_recordings_are_read_by_expelliarmus(encoding: str, tmp_path: 
     wizard.save(fpath=path, arr=made)
     same(path, made)
     whole = path.read_bytes()
+    if encoding != "dat":
+        # an event of a type that does not exist
+        path.write_bytes(whole[:-40] + b"\xdd" * 40)
+        with pytest.raises(InputError, match="is damaged"):
+            read_events(path)
     path.write_bytes(whole[:-1])
     with pytest.raises(InputError, match="ends within an event"):
         read_events(path)
