@@ -84,13 +84,16 @@ def _run(network: ReluNetwork, x: NDArray[np.float32], names: list[str]) -> Iter
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        fixed = session.get_inputs()[0].shape[0]
-        batch = fixed if isinstance(fixed, int) and fixed > 0 else RUN_BATCH
+        entry = network.entry
+        fixed, batch = entry.batch, entry.batch or RUN_BATCH
         for start in range(0, len(x), batch):
             part = x[start : start + batch]
-            missing = batch - len(part) if isinstance(fixed, int) else 0
+            missing = batch - len(part) if fixed else 0
             padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-            tensors = session.run(names, {network.input: np.ascontiguousarray(padded, np.float32)})
+            shape = [len(padded), *entry.shape] if entry.batched else entry.given
+            tensors = session.run(names, {network.input: np.ascontiguousarray(padded, np.float32).reshape(shape)})
+            if not entry.batched:
+                tensors = [values[None] for values in tensors]
             if not all(np.isfinite(values).all() for values in tensors):
                 raise InputError(f"{network.context}: outputs NaN or infinity on the samples; train or export it again")
             yield [values[: len(part)] for values in tensors]

@@ -41,7 +41,7 @@ def input_scale(statistics: CalibrationStatistics) -> float:
 
 
 def rate_graph(network: ReluNetwork, statistics: CalibrationStatistics, dt: float = DT) -> nir.NIRGraph:
-    """The NIR graph; its input is rint(input_scale * x) in every step. Raises InputError."""
+    """The NIR graph; its input is rint(input_scale * x) of network.entry.network_shape in every step. Raises InputError."""
     thresholds = {name: max(value, 1e-6) for name, value in statistics.percentiles.items()}
     return network.to_nir(thresholds, 1 / input_scale(statistics), dt)
 
@@ -58,9 +58,11 @@ def compile_rate(
     """The program, calibrated on samples x (N, *input shape) shown for `steps` steps; raises InputError."""
     lowered = lower_graph(rate_graph(network, statistics), CompileOptions(reset="subtract"), network.context)
     scale = input_scale(statistics)
-    with_scale = replace(lowered, inputs=tuple(replace(port, scale=scale) for port in lowered.inputs))
+    shape = network.entry.sample_shape
+    with_scale = replace(lowered, inputs=tuple(replace(port, scale=scale, shape=shape) for port in lowered.inputs))
     widths = chip.word_widths.fixed_point()
-    shown: NDArray[Any] = np.broadcast_to(np.rint(scale * x[:_SAMPLES]), (steps, *x[:_SAMPLES].shape))
+    samples = network.entry.arranged(x[:_SAMPLES])
+    shown: NDArray[Any] = np.broadcast_to(np.rint(scale * samples), (steps, *samples.shape))
     return quantise(
         with_scale,
         chip.name,

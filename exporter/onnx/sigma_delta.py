@@ -116,7 +116,8 @@ class _Builder:
         self._populations.append(Sigma(answer, last.shape))
         self._connections.append(one_to_one(last.name, answer, last.size))
         program_of_all = ChipProgram(
-            self._chip.name, self._widths, self._lowered.dt, (type(port)(port.name, port.shape, scale=self._scale),),
+            self._chip.name, self._widths, self._lowered.dt,
+            (type(port)(port.name, self._network.entry.sample_shape, scale=self._scale),),
             tuple(self._populations), tuple(self._connections), (answer,),
         )  # fmt: skip
         return validate(program_of_all, self._network.context)

@@ -124,6 +124,7 @@ def measure(
             f"labels have shape {labels.shape} and type {labels.dtype}, but must be {len(x)} class numbers"
         )
     ann_answers = answers(converted.network, x).argmax(axis=1)
+    x = converted.network.entry.arranged(x)
     lengths = sorted({n for n in _SHOWN if n < steps} | {steps})
     winners = np.zeros((len(lengths), len(x)), np.int64)
     total_messages = 0
