@@ -41,12 +41,12 @@ def kind(
 
 def mlp(cls: Any = MLPClassifier, **options: Any) -> Any:
     """One hidden layer of 32 ReLUs."""
-    return cls((32,), max_iter=60, random_state=0, **options)
+    return cls(hidden_layer_sizes=(32,), max_iter=60, random_state=0, **options)
 
 
 KINDS = {
     "skl2onnx_mlp_classifier": kind(mlp),
-    "skl2onnx_mlp_classifier_float64": kind(mlp, double=True),
+    "skl2onnx_mlp_classifier_float64": kind(mlp, double=True, zipmap=False),
     "skl2onnx_mlp_classifier_without_zipmap": kind(mlp, zipmap=False),
     "skl2onnx_mlp_binary": kind(mlp, binary=True),
     "skl2onnx_scaler_mlp": kind(lambda: make_pipeline(StandardScaler(), mlp())),

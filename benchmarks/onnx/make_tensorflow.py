@@ -66,21 +66,22 @@ def trained(body: list[Any], shape: tuple[int, ...]) -> Any:
     tf.keras.utils.set_random_seed(0)
     model = tf.keras.Sequential([layers.Input(shape), *body])
     x, y, _, _ = digits()
-    probabilities = getattr(body[-1], "activation", None) is tf.keras.activations.softmax
+    last = body[-1]
+    probabilities = isinstance(last, layers.Softmax) or last.activation is tf.keras.activations.softmax
     loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities)
     model.compile(tf.keras.optimizers.Adam(5e-3), loss)
     model.fit(x.reshape(-1, *shape), y, 50, 8, verbose=0)
     return model
 
 
-def by_tf2onnx(body: Callable[[], list[Any]], shape: tuple[int, ...] = IMAGE, opset: int = 15) -> Any:
+def by_tf2onnx(body: Callable[[], list[Any]], shape: tuple[int, ...] = IMAGE, opset: int = 15, then: Any = tf.identity) -> Any:
     """A function that trains and writes a kind."""
 
     def write(folder: Path, name: str) -> None:
         import tf2onnx
 
         model = trained(body(), shape)
-        function = tf.function(lambda x: model(x), input_signature=[tf.TensorSpec((None, *shape), tf.float32, "x")])
+        function = tf.function(lambda x: then(model(x)), input_signature=[tf.TensorSpec((None, *shape), tf.float32, "x")])
         tf2onnx.convert.from_function(
             function, function.input_signature, opset=opset, output_path=str(folder / f"{name}.onnx")
         )
@@ -126,7 +127,7 @@ def binary(folder: Path, name: str) -> None:
 KINDS = {
     "tf2onnx_mlp": by_tf2onnx(mlp),
     "tf2onnx_mlp_opset9": by_tf2onnx(mlp, opset=9),
-    "tf2onnx_mlp_softmax_argmax": by_tf2onnx(lambda: mlp(layers.Softmax(), layers.Lambda(lambda x: tf.argmax(x, -1)))),
+    "tf2onnx_mlp_softmax_argmax": by_tf2onnx(lambda: mlp(layers.Softmax()), then=lambda x: tf.argmax(x, -1)),
     "tf2onnx_mlp_rows": by_tf2onnx(mlp, (8, 8)),
     "tf2onnx_cnn": by_tf2onnx(cnn),
     "tf2onnx_cnn_maxpool": by_tf2onnx(lambda: cnn(layers.MaxPooling2D)),

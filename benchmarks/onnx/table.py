@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
@@ -54,22 +56,29 @@ class Row:
         return f"| {self.kind} | yes | {shares[1]} | {shares[2]} | {error} | |"
 
 
-def original_winners(path: Path, x: Array, width: int) -> Array:
-    """Each sample's class, or the answer (N, width) where the file outputs numbers, by onnxruntime on the file itself."""
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    entered = session.get_inputs()[0]
-    kinds = {"tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
-    kind = kinds.get(entered.type, np.float32)
-    name = session.get_outputs()[0].name
-    fixed = entered.shape[0] if isinstance(entered.shape[0], int) and entered.shape[0] > 0 else None
-    if len(entered.shape) == x.ndim - 1:
-        found = np.stack([session.run([name], {entered.name: each.astype(kind)})[0] for each in x])
-    elif fixed is None:
-        found = session.run([name], {entered.name: x.astype(kind)})[0]
+def runner(path: Path) -> Callable[[Array], Array]:
+    """The file's first output for an input, by onnxruntime; by ONNX's reference where onnxruntime lacks an operator."""
+    model = onnx.load(str(path))
+    entered = next(v for v in model.graph.input if v.name not in {t.name for t in model.graph.initializer})
+    kind = onnx.helper.tensor_dtype_to_np_dtype(entered.type.tensor_type.elem_type)
+    first = [model.graph.output[0].name]
+    try:
+        session: Any = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception:  # onnxruntime's exceptions have no common public base
+        session = ReferenceEvaluator(model)
+    return lambda x: np.asarray(session.run(first, {entered.name: x.astype(kind)})[0])
+
+
+def original_winners(path: Path, x: Array, width: int, batch: int | None, batched: bool) -> Array:
+    """Each sample's class, or its number where the file outputs one, from the file as it is."""
+    run = runner(path)
+    if not batched:
+        found = np.stack([run(each) for each in x])
+    elif batch is None:
+        found = run(x)
     else:
-        parts = np.split(x, len(x) // fixed)
-        found = np.concatenate([session.run([name], {entered.name: part.astype(kind)})[0] for part in parts])
-    flat = np.asarray(found).reshape(len(x), -1)
+        found = np.concatenate([run(part) for part in np.split(x, len(x) // batch)])
+    flat = found.reshape(len(x), -1)
     if flat.shape[1] == 1 and width == 2 and flat.dtype.kind == "f":
         return (flat[:, 0] > 0.5).astype(np.int64)
     return flat[:, 0] if flat.shape[1] == 1 else flat.argmax(axis=1)
@@ -84,17 +93,18 @@ def row(path: Path, steps: int, samples: int) -> Row:
         converted = convert_onnx(path, load_chip("loihi2"), calibrate, "rate", steps)
     except InputError as error:
         return Row(kind, reason=str(error).replace(f"{path}: ", ""))
+    entry = converted.network.entry
     wanted = answers(converted.network, x)
-    winners = original_winners(path, x, wanted.shape[1])
+    winners = original_winners(path, x, wanted.shape[1], entry.batch, entry.batched)
     regression = wanted.shape[1] == 1
     own = wanted.argmax(axis=1)
     kept = float(np.allclose(winners, wanted[:, 0], rtol=1e-4) if regression else (winners == own).mean())
-    values = shown(converted.program, converted.network.entry.arranged(x), steps)
+    values = shown(converted.program, entry.arranged(x), steps)
     rate = None if regression else float((values.argmax(axis=1) == own).mean())
     sigma_delta = error_of_values = None
     try:
         other = convert_onnx(path, load_chip("loihi2"), calibrate, "sigma-delta")
-        values = shown(other.program, other.network.entry.arranged(x), 4)
+        values = shown(other.program, entry.arranged(x), 4)
         sigma_delta = None if regression else float((values.argmax(axis=1) == own).mean())
         unit = (wanted * values).sum() / max(np.square(values).sum(), 1e-30)
         error_of_values = float(np.abs(unit * values - wanted).max() / np.abs(wanted).max())

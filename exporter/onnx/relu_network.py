@@ -75,7 +75,7 @@ def open_network(path: str | Path, output: str | None = None) -> ReluNetwork:
         name = str(model.graph.output[0].name)
         walk, entry = _read(model, context, entry, name)
     if not walk.relus:
-        raise InputError(f"{context}: holds no Relu; a linear network needs no spikes")
+        notes = (*notes, "it holds no Relu: the answer is a weighted sum of the input, for which nothing spikes")
     if entry.moved:
         notes = (*notes, f"the program's input has the shape {entry.network_shape}: channels in front, as ONNX's Conv")
     answering = with_outputs(model, [walk.answer], walk.added_nodes, walk.added_weights)
@@ -130,7 +130,7 @@ def _walk(
             walk.constants |= dict(zip((str(name) for name in proto.output if name), arrays, strict=True))
         else:
             _store(proto, _converted(proto, walk), walk)
-    if walk.answer not in walk.tensors and walk.answer not in walk.taken_off:
+    if output not in walk.tensors and output not in walk.taken_off:
         raise InputError(f"{context}: its output {output!r} does not depend on its input")
     walk.builder.readout(_answer(walk))
     return walk

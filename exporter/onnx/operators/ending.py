@@ -149,7 +149,9 @@ def skip(proto: onnx.NodeProto, walk: Walk) -> None:
         if kind == "Dropout" and len(proto.input) > 2:
             raise InputError(f"{name}: may drop at random; export the network in eval mode")
         if kind == "ArgMax":
+            _check_axis(node, tensor, node.attributes["axis"])
             _check_all(node, tensor, node.attributes["axis"])
+            walk.notes.append(f"{name} is left out: it changes no winner")
     if kind == _LABELS:
         _note_labels(proto, walk)
     walk.taken_off[str(proto.output[0])] = tensor

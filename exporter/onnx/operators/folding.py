@@ -54,6 +54,9 @@ def fold(proto: onnx.NodeProto, walk: Walk) -> list[Array]:
     if proto.op_type not in COMPUTED:
         raise InputError(f"{name}: computes a constant; export the network with constants folded")
     _check_size(proto, given, name)
+    # these crash onnxruntime, and the process with it
+    if proto.op_type == "Div" and given[-1].dtype.kind in "iu" and np.any((given[-1] == 0) | (given[-1] == -1)):
+        raise InputError(f"{name}: divides whole numbers by 0 or -1; export the network with constants folded")
     return _computed(proto, walk, name)
 
 

@@ -59,8 +59,8 @@ class _Parts:
         self.weights: list[onnx.TensorProto] = []
 
     def add(self, kind: str, inputs: list[str], output: str, name: str, **attributes: Any) -> None:
-        """One node."""
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=name, **attributes))
+        """One node; onnxruntime refuses two of one name."""
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{name}_{output}", **attributes))
 
     def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
         """One weight."""

@@ -23,13 +23,24 @@ def opened(proto: onnx.ModelProto) -> ReluNetwork:
 
 
 def as_the_end(network: ReluNetwork, found: NDArray[Any]) -> NDArray[Any]:
-    """What was computed, after the softmax that was left out."""
-    if not network.notes:
-        return found
+    """What was computed, after the softmax, sigmoid or argmax that was left out."""
     flat = found.reshape(len(found), -1)
-    flat = flat - flat.max(axis=1, keepdims=True)
-    logs = flat - np.log(np.exp(flat).sum(axis=1, keepdims=True))
-    return (logs if "LogSoftmax" in network.notes[0] else np.exp(logs)).reshape(found.shape)
+    for note in network.notes:
+        kind = note.removeprefix(f"{network.context}: ").split(" ")[0]
+        if kind in ("Softmax", "LogSoftmax"):
+            flat = flat - flat.max(axis=1, keepdims=True)
+            logs = flat - np.log(np.exp(flat).sum(axis=1, keepdims=True))
+            flat = logs if kind == "LogSoftmax" else np.exp(logs)
+        elif kind == "Sigmoid":
+            flat = 1 / (1 + np.exp(-(flat[:, 1:] if "-z and z" in note else flat)))
+        elif kind == "ArgMax":
+            flat = flat.argmax(axis=1)[:, None]
+    return flat.reshape(found.shape) if flat.size == found.size else flat
+
+
+def as_samples(network: ReluNetwork, x: NDArray[Any]) -> NDArray[Any]:
+    """The model's input as samples (N, *shape): all of it is one sample where the model has no batch."""
+    return x if network.entry.batched else x.reshape(1, *network.shape)
 
 
 def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, float] | None = None) -> NDArray[Any]:
@@ -45,7 +56,9 @@ def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, fl
         if name not in found:
             node = graph.nodes[name]
             if isinstance(node, nir.Input):
-                found[name] = torch.from_numpy(np.asarray(x, np.float64))
+                entry = network.entry
+                arranged = entry.arranged(np.asarray(x)).reshape(len(x), *entry.network_shape)
+                found[name] = torch.from_numpy(np.asarray(arranged, np.float64))
             else:
                 parts = [value(source) for source in sources[name]]
                 assert len({part.shape for part in parts}) == 1, name
