@@ -38,13 +38,14 @@ def convert_onnx(
     *,
     precision: Precision = "normal",
     context: str = "samples",
+    output: str | None = None,
 ) -> Converted:
     """Convert a ReLU network; raises InputError that names the faulty node, or what is wrong with the samples.
 
     samples: sample input (N, *input shape), as the network was trained on; steps: how long a sample will be shown, for
-    which rate coding is calibrated; context: the samples' name in errors.
+    which rate coding is calibrated; context: the samples' name in errors; output: the one to convert of several, default the first.
     """
-    network = open_network(path)
+    network = open_network(path, output)
     x = check_samples(network, samples, context)
     statistics = record(network, x)
     if coding == "rate":

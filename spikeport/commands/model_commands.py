@@ -101,6 +101,10 @@ def import_(
         Optional[Path],  # noqa: UP045
         typer.Option("--labels", help="Class of each test sample (N,), for the accuracy.", metavar="Y.npy"),
     ] = None,
+    answer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--output", help="The network's output to convert, of several; default: the first.", metavar="NAME"),
+    ] = None,
 ) -> None:
     """Convert a ReLU network (ONNX) to a spiking network and report the accuracy lost per number of steps.
 
@@ -108,7 +112,7 @@ def import_(
     """
     from .onnx_import import import_onnx
 
-    import_onnx(model, chip, way.value, calibrate, steps, test, labels, output, streams)
+    import_onnx(model, chip, way.value, calibrate, steps, test, labels, answer, output, streams)
 
 
 @grouped

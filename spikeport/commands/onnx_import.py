@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def import_onnx(
     model: Path, chip: str, way: Coding, calibrate: Path, steps: int, test: Path | None, labels: Path | None,
-    output: Path, streams: Output,
+    answer: str | None, output: Path, streams: Output,
 ) -> None:  # fmt: skip
     """Convert an ONNX network of ReLUs and report the accuracy lost per number of steps."""
     from spikeport.common.locks import locked_file
@@ -28,7 +28,7 @@ def import_onnx(
     classes = None if labels is None else load_input(labels)
     with locked_file(output):
         with streams.console.status(f"{model}: converting"):
-            converted = convert_onnx(model, load_chip(chip), samples, way, steps, context=str(calibrate))
+            converted = convert_onnx(model, load_chip(chip), samples, way, steps, context=str(calibrate), output=answer)
         with progress(f"{model}: answers", streams.console) as done:
             conversion = measure(converted, way, tested, steps, classes, done, str(source))
         conversion.save(output)

@@ -37,15 +37,12 @@ def add(node: Node) -> Tensor:
         merged[name] = merged.get(name, 0.0) + factor
     total = first.with_value(Value(tuple(merged.items()), values[0].shape))
     constants = [node.constant(i) for i in indices if node.is_constant(i)]
+    for constant in constants:
+        if not _broadcasts(constant, total):
+            raise InputError(_not_per_channel(node, constant, total))
     if not constants:
         return total
-    try:
-        offset = sum((np.broadcast_to(each, total.shape) for each in constants), np.zeros(total.shape))
-    except ValueError:
-        shapes = ", ".join(str(each.shape) for each in constants)
-        raise InputError(
-            f"{node.label}: its constant {shapes} is not one number per channel of {node.shown(total)}"
-        ) from None
+    offset = constants[0] if len(constants) == 1 else sum(constants, np.zeros(total.shape))
     return scaled(node, total, np.ones(1), offset)
 
 
@@ -74,12 +71,8 @@ def scaled(node: Node, tensor: Tensor, gain: Floats, offset: Floats) -> Tensor:
 def _per_channel(node: Node, constant: Floats, tensor: Tensor) -> Floats:
     """The constant as one number per channel of the value; one that enlarges the signal is refused."""
     value = tensor.value
-    try:
-        # more axes would change the signal's shape
-        arranged = tensor.to_value(constant) if constant.ndim <= len(tensor.shape) else None
-    except ValueError:
-        arranged = None
-    if arranged is not None:
+    if _broadcasts(constant, tensor):
+        arranged = tensor.to_value(constant)
         each = arranged.reshape(value.shape[0], -1) if value.shape else arranged.reshape(1, 1)
         if np.all(each == each[:, :1]):
             return each[:, 0]
@@ -87,9 +80,17 @@ def _per_channel(node: Node, constant: Floats, tensor: Tensor) -> Floats:
             last = np.broadcast_to(constant, tensor.shape).reshape(-1, tensor.shape[-1])
             channels_last = len(tensor.shape) == 4 and np.all(last == last[:1])
             raise InputLayout(np.moveaxis(tensor.order, -1, 1) if channels_last else tensor.order.reshape(1, -1))
-    raise InputError(
-        f"{node.label}: its constant {constant.shape} is not one number per channel of {node.shown(tensor)}"
-    )
+    raise InputError(_not_per_channel(node, constant, tensor))
+
+
+def _broadcasts(constant: Floats, tensor: Tensor) -> bool:
+    """Whether the signal keeps its shape in an operation with the constant."""
+    pairs = zip(constant.shape[::-1], tensor.shape[::-1], strict=False)
+    return constant.ndim <= len(tensor.shape) and all(n in (1, length) for n, length in pairs)
+
+
+def _not_per_channel(node: Node, constant: Floats, tensor: Tensor) -> str:
+    return f"{node.label}: its constant {constant.shape} is not one number per channel of {node.shown(tensor)}"
 
 
 def relu(node: Node) -> Tensor:

@@ -87,7 +87,8 @@ class Graph:
         """The name of a new constant: an initialiser, or a Constant node's."""
         name = f"c{len(self.weights)}"
         self.weights[name] = numpy_helper.from_array(np.asarray(values, dtype), name)
-        if self.rng.random() < 0.1:
+        # onnxruntime wants some scalars to be known in advance
+        if np.ndim(values) and self.rng.random() < 0.1:
             self.computed(name)
         return name
 

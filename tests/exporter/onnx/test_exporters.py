@@ -1,0 +1,187 @@
+"""Graphs as exporters write them: converted as onnxruntime computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from command import refused, spikeport
+from exporter_graphs import (
+    argmax,
+    binary_sigmoid,
+    cntk,
+    doubles,
+    ferplus,
+    halves,
+    keras_conv1d,
+    rows,
+    sklearn_binary,
+    sklearn_classifier,
+    sklearn_logistic,
+    sklearn_regressor,
+    tf_channels_last,
+    tf_normalised,
+    torch_two_outputs,
+    torch_view,
+    whole_image,
+    whole_numbers,
+    without_batch,
+)
+from numpy.typing import NDArray
+from onnx_float import opened, relu_answers
+from onnx_graphs import run_onnx
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.onnx.calibration_statistics import answers
+from spikeport.exporter.onnx.convert import convert_onnx
+from spikeport.exporter.onnx.relu_network import ReluNetwork, open_network
+from spikeport.hardware_profiles import load_chip
+from spikeport.results.conversion import measure
+
+LOIHI2 = load_chip("loihi2")
+NUMBERS: dict[str, Callable[[], onnx.ModelProto]] = {
+    "CNTK, MNIST": cntk, "CNTK, FERPlus": ferplus, "torch, view": torch_view, "torch, two outputs": torch_two_outputs,
+    "tf2onnx, CNN": tf_channels_last, "tf2onnx, one channel": lambda: tf_channels_last(1),
+    "tf2onnx, normalised": tf_normalised, "keras2onnx, Conv1D": keras_conv1d, "rows": rows, "no batch": without_batch,
+    "one image": whole_image, "float16": halves, "float64": doubles, "uint8": whole_numbers,
+    "sklearn, LinearRegression": sklearn_regressor,
+}  # fmt: skip
+WINNERS: dict[str, Callable[[], onnx.ModelProto]] = {
+    "sklearn, MLPClassifier": sklearn_classifier, "sklearn, two classes": sklearn_binary,
+    "sklearn, LogisticRegression": sklearn_logistic,
+    "sklearn, one against the rest": lambda: sklearn_logistic("LOGISTIC"),
+    "sklearn, scores": lambda: sklearn_logistic("NONE"), "keras, one Sigmoid": binary_sigmoid, "ArgMax": argmax,
+}  # fmt: skip
+
+
+def samples(model: onnx.ModelProto, network: ReluNetwork, count: int = 12) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+    """Samples (count, *shape), and each as the file takes it."""
+    entered = model.graph.input[0].type.tensor_type
+    shape = [d.dim_value or 1 for d in entered.shape.dim]
+    x = np.random.default_rng(1).uniform(0, 4, (count, *network.shape)).round()
+    kind = onnx.helper.tensor_dtype_to_np_dtype(entered.elem_type)
+    return x.astype(np.float32), [each.reshape(shape).astype(kind) for each in x]
+
+
+def originals(model: onnx.ModelProto, parts: list[NDArray[Any]]) -> NDArray[Any]:
+    name = model.graph.input[0].name
+    return np.concatenate([np.asarray(run_onnx(model, {name: part})[0]).reshape(1, -1) for part in parts])
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_the_numbers_are_those_of_the_file(kind: str) -> None:
+    model = NUMBERS[kind]()
+    network = opened(model)
+    x, parts = samples(model, network)
+    wanted = originals(model, parts).astype(float)
+    tolerance = (1e-2 if kind == "float16" else 1e-4) * np.abs(wanted).max()
+    np.testing.assert_allclose(relu_answers(network, x).reshape(len(x), -1), wanted, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(answers(network, x), wanted, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", WINNERS)
+def test_the_winners_are_those_of_the_file(kind: str) -> None:
+    model = WINNERS[kind]()
+    network = opened(model)
+    x, parts = samples(model, network, 40)
+    wanted = originals(model, parts)
+    winners = wanted[:, 0] > 0.5 if kind == "keras, one Sigmoid" else wanted[:, 0]
+    assert len(np.unique(winners)) > 1
+    assert network.notes and any("left out: it changes no winner" in note or "-z and z" in note for note in network.notes)
+    for found in (relu_answers(network, x).reshape(len(x), -1), answers(network, x)):
+        np.testing.assert_array_equal(found.argmax(axis=1), winners)
+
+
+@pytest.mark.parametrize("kind", ["CNTK, MNIST", "tf2onnx, CNN", "keras2onnx, Conv1D", "rows", "one image", "float64"])
+def test_the_chip_takes_samples_as_the_file_does(kind: str, tmp_path: Path) -> None:
+    """In every layout of the input, with the axes of channels-last images moved by the conversion."""
+    model = NUMBERS[kind]()
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    network = open_network(tmp_path / "m.onnx")
+    x, _ = samples(model, network, 20)
+    for way in ("rate", "sigma-delta"):
+        converted = convert_onnx(tmp_path / "m.onnx", LOIHI2, x, way)  # type: ignore[arg-type]
+        assert measure(converted, way, x, 64).losses[-1].agreement >= 0.9  # type: ignore[arg-type]
+        moved = kind in ("tf2onnx, CNN", "keras2onnx, Conv1D")
+        assert converted.program.inputs[0].shape == (network.entry.network_shape if moved else network.shape)
+        assert any("the program's input has the shape" in note for note in network.notes) == moved
+
+
+def test_an_output_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(torch_two_outputs(), str(path))
+    first = open_network(path)
+    assert first.output == "scores" and "the first is converted, 'scores'; left out: 'hidden'" in first.notes[0]
+    assert open_network(path, "hidden").output == "hidden" and not open_network(path, "hidden").notes
+    with pytest.raises(InputError, match="has no output 'none'; its outputs are 'scores', 'hidden'"):
+        open_network(path, "none")
+    x = np.random.default_rng(0).uniform(0, 1, (20, 16)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    base = ("import", "m.onnx", "--calibrate", "x.npy", "--steps", 8, "-o", "m.chip")
+    ran = spikeport(*base, "--output", "hidden", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    refused(spikeport(*base, "--output", "none", cwd=tmp_path), "has no output 'none'")
+
+
+def test_labels_are_told() -> None:
+    notes = opened(sklearn_classifier((2, 3, 5, 7, 11))).notes
+    assert any("the outputs stand for the classes 2, 3, 5, 7, 11, in this order" in note for note in notes)
+    assert not any("stand for" in note for note in opened(sklearn_classifier()).notes)
+
+
+def edited(model: onnx.ModelProto, kind: str, name: str, value: Any) -> onnx.ModelProto:
+    """The model with one attribute of the first node of a kind replaced."""
+    node = next(node for node in model.graph.node if node.op_type == kind)
+    kept = [attribute for attribute in node.attribute if attribute.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+    return model
+
+
+def dividing_by_zero() -> onnx.ModelProto:
+    model = torch_view()
+    model.graph.node.insert(0, onnx.helper.make_node("Div", ["one", "none"], ["never"], name="bad"))
+    for name, number in (("one", 1), ("none", 0)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([number]), name))
+    node = next(node for node in model.graph.node if node.op_type == "Concat")
+    node.input[1] = "never"
+    return model
+
+
+REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
+    "the last of equal numbers": (lambda: argmax(1), "has select_last_index 1; leave it at 0"),
+    "probit": (lambda: sklearn_logistic("PROBIT"), "has post_transform PROBIT; use post_transform NONE, SOFTMAX"),
+    "a row of coefficients for two classes": (
+        lambda: edited(sklearn_logistic(), "LinearClassifier", "classlabels_ints", [0, 1]),
+        "has 3 rows of coefficients for 2 classes",
+    ),
+    "the batch moved": (
+        lambda: edited(tf_channels_last(), "Transpose", "perm", [3, 0, 1, 2]), "N must stay the first axis",
+    ),
+    "the class of a sample's row": (lambda: edited(argmax(), "ArgMax", "axis", 0), "has axis 0 of (N, 5)"),
+    "a crash of onnxruntime": (dividing_by_zero, "Div node 'bad': divides whole numbers by 0 or -1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_become_another_network_is_refused(case: str) -> None:
+    make, sentence = REFUSED[case]
+    with pytest.raises(InputError) as caught:
+        opened(make())
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_small_file_takes_no_large_memory() -> None:
+    """Expand and ConstantOfShape make any number of numbers from a few bytes."""
+    for kind in ("ConstantOfShape", "Expand"):
+        model = torch_view()
+        inputs = ["many"] if kind == "ConstantOfShape" else ["rest", "many"]
+        model.graph.node.insert(6, onnx.helper.make_node(kind, inputs, ["huge"], name="bad"))
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1 << 20, 1 << 20]), "many"))
+        next(node for node in model.graph.node if node.op_type == "Concat").input[1] = "huge"
+        with pytest.raises(InputError, match=f"{kind} node 'bad': computes .* more than fits"):
+            opened(model)
