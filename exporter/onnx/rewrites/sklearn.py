@@ -16,6 +16,7 @@ from spikeport.exporter.onnx.operators.attributes import FLOATS, INT, INTS, STRI
 from spikeport.exporter.onnx.operators.node import label
 
 _DOMAIN = "ai.onnx.ml"
+_OPSET = 13
 _PROBABILITIES = "use post_transform NONE, SOFTMAX or LOGISTIC"
 _TRANSFORM = Attribute(STRING, "NONE", ("NONE", "SOFTMAX", "LOGISTIC"), _PROBABILITIES)
 _SCALER = {"offset": Attribute(FLOATS, ()), "scale": Attribute(FLOATS, ())}
@@ -38,6 +39,11 @@ def without_ml_operators(model: onnx.ModelProto, context: str) -> onnx.ModelProt
         return model
     result = onnx.ModelProto()
     result.CopyFrom(model)
+    if not any(opset.domain in ("", "ai.onnx") for opset in model.opset_import) and all(
+        node.domain == _DOMAIN for node in model.graph.node
+    ):
+        # a file of these operators alone has no version of ONNX's own
+        result.opset_import.append(helper.make_opsetid("", _OPSET))
     parts = _Parts()
     for node in model.graph.node:
         rewrite = _REWRITES.get(node.op_type) if node.domain == _DOMAIN else None
