@@ -1,4 +1,4 @@
-"""Kinds of files that MXNet writes: python benchmarks/onnx/make_mxnet.py FOLDER (mxnet 1.9.1, its last; NumPy before 1.24)."""
+"""Kinds of files that MXNet 1.9.1 writes: python benchmarks/onnx/make_mxnet.py FOLDER (mxnet, NumPy before 1.24)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from samples import CLASSES, digits, make, write_samples
 
 
-def mlp(nn):  # noqa: ANN001, ANN201 - MXNet has no types
+def mlp(nn):
     """Two dense layers."""
     return [nn.Flatten(), nn.Dense(32, activation="relu"), nn.Dense(CLASSES)]
 
 
-def cnn(nn):  # noqa: ANN001, ANN201
+def cnn(nn):
     """Two convolutions with batch normalisation."""
     return [
         nn.Conv2D(8, 3, padding=1), nn.BatchNorm(), nn.Activation("relu"), nn.AvgPool2D(2),

@@ -33,7 +33,7 @@ def kind(build: Callable[[], nn.Sequential]) -> Callable[[Path, str], None]:
         x, y, _, _ = digits()
         images, classes = paddle.to_tensor(x.reshape(-1, 1, 8, 8)), paddle.to_tensor(y)
         optimiser = paddle.optimizer.Adam(5e-3, parameters=model.parameters())
-        for epoch in range(10):
+        for _ in range(10):
             for start in range(0, len(x), 50):
                 part = slice(start, start + 50)
                 loss = nn.functional.cross_entropy(model[:-1](images[part]), classes[part])

@@ -32,9 +32,7 @@ def kind(
         classifies = hasattr(model, "predict_proba")
         proto = to_onnx(model, x[:1], options=None if zipmap or not classifies else {"zipmap": False})
         (folder / f"{name}.onnx").write_bytes(proto.SerializeToString())
-        np.savez(
-            folder / f"{name}.npz", calibrate=x[:200].astype(np.float32), x=seen.astype(np.float32), y=wanted
-        )
+        np.savez(folder / f"{name}.npz", calibrate=x[:200].astype(np.float32), x=seen.astype(np.float32), y=wanted)
 
     return write
 

@@ -1,4 +1,4 @@
-"""Kinds of files that tf2onnx and Keras write: python benchmarks/onnx/make_tensorflow.py FOLDER (tensorflow, tf2onnx)."""
+"""Kinds of files that tf2onnx and Keras write: python benchmarks/onnx/make_tensorflow.py FOLDER."""
 
 from __future__ import annotations
 
@@ -74,14 +74,18 @@ def trained(body: list[Any], shape: tuple[int, ...]) -> Any:
     return model
 
 
-def by_tf2onnx(body: Callable[[], list[Any]], shape: tuple[int, ...] = IMAGE, opset: int = 15, then: Any = tf.identity) -> Any:
+def by_tf2onnx(
+    body: Callable[[], list[Any]], shape: tuple[int, ...] = IMAGE, opset: int = 15, then: Any = tf.identity
+) -> Any:
     """A function that trains and writes a kind."""
 
     def write(folder: Path, name: str) -> None:
         import tf2onnx
 
         model = trained(body(), shape)
-        function = tf.function(lambda x: then(model(x)), input_signature=[tf.TensorSpec((None, *shape), tf.float32, "x")])
+        function = tf.function(
+            lambda x: then(model(x)), input_signature=[tf.TensorSpec((None, *shape), tf.float32, "x")]
+        )
         tf2onnx.convert.from_function(
             function, function.input_signature, opset=opset, output_path=str(folder / f"{name}.onnx")
         )

@@ -1,12 +1,11 @@
-"""Graphs as exporters of old wrote them, which pip no longer brings, node by node: python benchmarks/onnx/make_zoo.py FOLDER.
+"""Graphs as exporters of old wrote them, which pip no longer brings: python benchmarks/onnx/make_zoo.py FOLDER.
 
-CNTK's MNIST and Emotion FERPlus of the ONNX model zoo, and keras2onnx's networks. The weights are random: what is
-compared is the graph. onnxruntime's own logreg_iris.onnx as it is.
+CNTK's MNIST and Emotion FERPlus of the ONNX model zoo, and keras2onnx's networks, node by node. The weights are random:
+what is compared is the graph.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from samples import CLASSES, make, write_samples
 
@@ -62,7 +60,13 @@ def cntk_mnist(opset: int, pool: str = "MaxPool") -> Callable[[Path, str], None]
         g = Graph([1, 1, 8, 8], opset, "Input3")
         window = {"auto_pad": "SAME_UPPER", "strides": [1, 1], "dilations": [1, 1], "group": 1}
         plain = {"auto_pad": "NOTSET", "pads": [0, 0, 0, 0]}
-        g.add("Conv", ["Input3", g.weight("Parameter5", 8, 1, 5, 5)], "Convolution28_Output_0", kernel_shape=[5, 5], **window)
+        g.add(
+            "Conv",
+            ["Input3", g.weight("Parameter5", 8, 1, 5, 5)],
+            "Convolution28_Output_0",
+            kernel_shape=[5, 5],
+            **window,
+        )
         g.add("Add", ["Convolution28_Output_0", g.weight("Parameter6", 8, 1, 1)], "Plus30_Output_0")
         g.add("Relu", ["Plus30_Output_0"], "ReLU32_Output_0")
         g.add(pool, ["ReLU32_Output_0"], "Pooling66_Output_0", kernel_shape=[2, 2], strides=[2, 2], **plain)
@@ -110,10 +114,12 @@ def keras2onnx_cnn(folder: Path, name: str) -> None:
     """Channels-last: Transpose around every convolution, BatchNormalization between them, Flatten by Reshape."""
     g = Graph(["N", 8, 8, 1], 11, "conv2d_input")
     g.add("Transpose", ["conv2d_input"], "adjusted_input1", perm=[0, 3, 1, 2])
-    g.add("Conv", ["adjusted_input1", g.weight("conv2d/kernel", 8, 1, 3, 3), g.constant("conv2d/bias", np.zeros(8, np.float32))],
-          "convolution_output", auto_pad="SAME_UPPER", kernel_shape=[3, 3], strides=[2, 2], dilations=[1, 1], group=1)  # fmt: skip
-    stats = [g.constant(f"bn/{k}", v.astype(np.float32)) for k, v in zip(
-        ("gamma", "beta", "mean", "variance"), np.random.default_rng(1).uniform(0.5, 1.5, (4, 8)), strict=True)]  # fmt: skip
+    kernel = [g.weight("conv2d/kernel", 8, 1, 3, 3), g.constant("conv2d/bias", np.zeros(8, np.float32))]
+    window: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [2, 2], "dilations": [1, 1], "group": 1}
+    g.add("Conv", ["adjusted_input1", *kernel], "convolution_output", auto_pad="SAME_UPPER", **window)
+    values = np.random.default_rng(1).uniform(0.5, 1.5, (4, 8)).astype(np.float32)
+    names = ("gamma", "beta", "mean", "variance")
+    stats = [g.constant(f"bn/{key}", each) for key, each in zip(names, values, strict=True)]
     g.add("BatchNormalization", ["convolution_output", *stats], "normalised", epsilon=1e-3, momentum=0.99)
     g.add("Transpose", ["normalised"], "biased_tensor_name", perm=[0, 2, 3, 1])
     g.add("Relu", ["biased_tensor_name"], "activated")
@@ -138,18 +144,10 @@ def without_batch(folder: Path, name: str) -> None:
     write_samples(folder, name, (64,))
 
 
-def iris(folder: Path, name: str) -> None:
-    """The file that onnxruntime brings: LogisticRegression of scikit-learn, in batches of three."""
-    shutil.copy(Path(onnxruntime.__file__).parent / "datasets" / "logreg_iris.onnx", folder / f"{name}.onnx")
-    x = np.random.default_rng(0).uniform([4, 2, 1, 0.1], [8, 4.5, 7, 2.5], (300, 4)).astype(np.float32)[:, :2]
-    np.savez(folder / f"{name}.npz", calibrate=x[:150], x=x[150:], y=np.zeros(150, np.int64))
-
-
 KINDS = {
     "zoo_cntk_mnist_opset7": cntk_mnist(7), "zoo_cntk_mnist_opset8": cntk_mnist(8),
     "zoo_cntk_mnist_opset12": cntk_mnist(12), "zoo_cntk_mnist_average_pool": cntk_mnist(8, "AveragePool"),
     "zoo_emotion_ferplus": ferplus, "keras2onnx_cnn": keras2onnx_cnn, "onnx_vector_without_batch": without_batch,
-    "onnxruntime_logreg_iris": iris,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -26,9 +26,7 @@ def digits() -> tuple[Floats, Integers, Floats, Integers]:
 def write_samples(folder: Path, kind: str, shape: tuple[int, ...]) -> None:
     """The samples of a kind, in the shape (N, *shape) that its file takes: x to calibrate and test, y their classes."""
     train, _, test, classes = digits()
-    np.savez(
-        folder / f"{kind}.npz", calibrate=train[:200].reshape(-1, *shape), x=test.reshape(-1, *shape), y=classes
-    )
+    np.savez(folder / f"{kind}.npz", calibrate=train[:200].reshape(-1, *shape), x=test.reshape(-1, *shape), y=classes)
 
 
 def make(folder: Path, kinds: Mapping[str, Callable[[Path, str], None]]) -> None:

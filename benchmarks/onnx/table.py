@@ -2,8 +2,8 @@
 
     python benchmarks/onnx/table.py FOLDER [--out docs/onnx.md] [--steps 64] [--samples 100]
 
-FOLDER is what make_torch.py, make_tensorflow.py, make_sklearn.py, make_paddle.py and make_zoo.py wrote: KIND.onnx next to
-KIND.npz (calibrate and x, samples as the file takes them; y, their classes). Columns: the share of samples with
+FOLDER is what the scripts make_*.py wrote: KIND.onnx next to KIND.npz (calibrate and x, samples as the file takes
+them; y, their classes). Columns: the share of samples with
 onnxruntime's answer, for the file as it is, in floating point, rate-coded and as sigma-delta; the largest error of the
 sigma-delta values, as a share of the largest value.
 """
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.onnx.calibration_statistics import answers
-from spikeport.exporter.onnx.convert import Coding, convert_onnx
+from spikeport.exporter.onnx.convert import convert_onnx
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.simulate import simulate
 

@@ -90,8 +90,8 @@ def _run(network: ReluNetwork, x: NDArray[np.float32], names: list[str]) -> Iter
             part = x[start : start + batch]
             missing = batch - len(part) if fixed else 0
             padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-            shape = [len(padded), *entry.shape] if entry.batched else entry.given
-            tensors = session.run(names, {network.input: np.ascontiguousarray(padded, np.float32).reshape(shape)})
+            entering = np.ascontiguousarray(padded, np.float32).reshape(entry.fed(len(padded)))
+            tensors = session.run(names, {network.input: entering})
             if not entry.batched:
                 tensors = [values[None] for values in tensors]
             if not all(np.isfinite(values).all() for values in tensors):

@@ -43,7 +43,8 @@ def convert_onnx(
     """Convert a ReLU network; raises InputError that names the faulty node, or what is wrong with the samples.
 
     samples: sample input (N, *input shape), as the network was trained on; steps: how long a sample will be shown, for
-    which rate coding is calibrated; context: the samples' name in errors; output: the one to convert of several, default the first.
+    which rate coding is calibrated; context: the samples' name in errors; output: the one to convert of several,
+    default the first.
     """
     network = open_network(path, output)
     x = check_samples(network, samples, context)

@@ -34,8 +34,7 @@ class GraphInput:
     @property
     def shape(self) -> Shape:
         """A sample's shape: without the batch, or without a first axis of length 1 if the graph has no batch."""
-        lengths = tuple(n for n in self.given[1 if self._has_first() else 0 :] if n is not None)
-        return lengths
+        return tuple(n for n in self.given[1 if self._has_first() else 0 :] if n is not None)
 
     @property
     def batch(self) -> int | None:
@@ -59,11 +58,17 @@ class GraphInput:
         """The shape of a sample for the program: as given, or the network's if the order is another."""
         return self.network_shape if self.moved else self.shape
 
+    def fed(self, count: int) -> Shape:
+        """The shape of ONNX's input for `count` samples."""
+        return (count, *self.shape) if self.batched else tuple(n or 1 for n in self.given)
+
     def arranged(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Samples (N, *shape) as the program takes them, (N, *sample_shape)."""
         if not self.moved or self.layout is None:
             return x
-        return np.ascontiguousarray(x.reshape(len(x), -1)[:, self.layout.reshape(-1)].reshape(len(x), *self.sample_shape))
+        return np.ascontiguousarray(
+            x.reshape(len(x), -1)[:, self.layout.reshape(-1)].reshape(len(x), *self.sample_shape)
+        )
 
     def tensor(self, value_of_input: Tensor) -> Tensor:
         """The input as ONNX names its axes, from the network's own."""

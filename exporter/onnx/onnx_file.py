@@ -39,7 +39,7 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
 
 
 def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model, as the checker wants it: with some shape of each output, which exporters leave out if it is unknown."""
+    """The model, as the checker wants it: some shape of each output, which exporters leave out if unknown."""
     without = [i for i, value in enumerate(model.graph.output) if _lacks_shape(value)]
     if not without:
         return model

@@ -41,7 +41,10 @@ def input_scale(statistics: CalibrationStatistics) -> float:
 
 
 def rate_graph(network: ReluNetwork, statistics: CalibrationStatistics, dt: float = DT) -> nir.NIRGraph:
-    """The NIR graph; its input is rint(input_scale * x) of network.entry.network_shape in every step. Raises InputError."""
+    """The NIR graph; its input, of network.entry.network_shape, is rint(input_scale * x) in every step.
+
+    Raises InputError.
+    """
     thresholds = {name: max(value, 1e-6) for name, value in statistics.percentiles.items()}
     return network.to_nir(thresholds, 1 / input_scale(statistics), dt)
 

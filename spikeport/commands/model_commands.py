@@ -103,7 +103,9 @@ def import_(
     ] = None,
     answer: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--output", help="The network's output to convert, of several; default: the first.", metavar="NAME"),
+        typer.Option(
+            "--output", help="The network's output to convert, of several; default: the first.", metavar="NAME"
+        ),
     ] = None,
 ) -> None:
     """Convert a ReLU network (ONNX) to a spiking network and report the accuracy lost per number of steps.

@@ -115,7 +115,7 @@ _AXES = Attribute(INTS)
 _ONLY_FIRST = Attribute(INT, 0, (0,), "leave it at 0, the first of equal numbers")
 ARGMAX = Operator(argmax, 1, 1, {"axis": Attribute(INT, 0), "keepdims": flag(1), "select_last_index": _ONLY_FIRST})
 # behind a Softmax or a Sigmoid
-_AFTER_SCORES: dict[str, Mapping[str, Attribute]] = {
+BEHIND_SCORES: dict[str, Mapping[str, Attribute]] = {
     "Identity": {}, "Cast": {"to": Attribute(INT), "saturate": flag(1), "round_mode": Attribute(STRING)},
     "Dropout": {"ratio": Attribute(FLOAT), "seed": Attribute(INT)},
     "Normalizer": {"norm": Attribute(STRING, "MAX", ("MAX", "L1", "L2"))},
@@ -123,7 +123,7 @@ _AFTER_SCORES: dict[str, Mapping[str, Attribute]] = {
     "ArgMax": ARGMAX.attributes,
 }  # fmt: skip
 # behind an ArgMax, where numbers are classes
-_AFTER_CLASSES = frozenset({"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", _LABELS})
+_BEHIND_CLASSES = frozenset({"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", _LABELS})
 _DOMAINS = {"Normalizer": "ai.onnx.ml", "ZipMap": "ai.onnx.ml", _LABELS: "ai.onnx.ml"}
 
 
@@ -139,11 +139,13 @@ def skip(proto: onnx.NodeProto, walk: Walk) -> None:
     kind = str(proto.op_type)
     own_domain = proto.domain in (("", "ai.onnx") if kind not in _DOMAINS else (_DOMAINS[kind],))
     classes = source in walk.classes
-    known = kind in _AFTER_CLASSES if classes else kind in _AFTER_SCORES
+    known = kind in _BEHIND_CLASSES if classes else kind in BEHIND_SCORES
     if tensor is None or not known or not own_domain or str(proto.output[0]) not in walk.ends:
-        raise InputError(f"{name}: reads what is left out, {walk.notes[-1].split(': ')[1]}, and is not the end of the network; leave it out")
+        raise InputError(
+            f"{name}: reads what is left out at the end, and is not the end of the network itself; leave it out"
+        )
     if not classes:
-        node = Node(proto, walk, _AFTER_SCORES[kind])
+        node = Node(proto, walk, BEHIND_SCORES[kind])
         if kind == "Cast":
             check_cast(node)
         if kind == "Dropout" and len(proto.input) > 2:

@@ -168,7 +168,11 @@ def _sliced(node: Node) -> Array:
 
 def _product(node: Node) -> Array:
     array = _raw(node, 0)
-    if array.ndim != 1 or (_given(node, "axes", 1) or (0,)) not in ((0,), (-1,)) or node.attributes["noop_with_empty_axes"]:
+    if (
+        array.ndim != 1
+        or (_given(node, "axes", 1) or (0,)) not in ((0,), (-1,))
+        or node.attributes["noop_with_empty_axes"]
+    ):
         raise ValueError("only the product of all is followed")
     total: Any = 1
     for item in array.tolist():
@@ -216,7 +220,5 @@ _RULES = {
     "Reshape": _Rule(_reshaped, {"allowzero": FLAG}),
     "Mul": _Rule(lambda node: _raw(node, 0) * _raw(node, 1), {}),
     "Div": _Rule(lambda node: _raw(node, 0) // _raw(node, 1), {}),
-    "ReduceProd": _Rule(
-        _product, {"axes": Attribute(INTS), "keepdims": flag(1), "noop_with_empty_axes": FLAG}
-    ),
+    "ReduceProd": _Rule(_product, {"axes": Attribute(INTS), "keepdims": flag(1), "noop_with_empty_axes": FLAG}),
 }

@@ -22,7 +22,9 @@ def gemm(node: Node) -> Tensor:
     if bias.size != 1 and bias.shape not in ((len(weight),), (1, len(weight))):
         raise InputError(f"{node.label}: its C {bias.shape} is not one number per output; export a plain Linear layer")
     if len(node.tensor(0).shape) != 2:
-        raise InputError(f"{node.label}: reads {node.shown(node.tensor(0))}, but must read (N, features); flatten first")
+        raise InputError(
+            f"{node.label}: reads {node.shown(node.tensor(0))}, but must read (N, features); flatten first"
+        )
     return _affine(node, weight, bias)
 
 

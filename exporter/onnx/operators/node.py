@@ -15,7 +15,7 @@ from spikeport.common.errors import InputError
 
 from .attributes import Attribute, checked
 from .batch import Batch
-from .tensor import InputLayout, Order, Tensor, shown, tensor_of
+from .tensor import InputLayout, Order, Tensor, counting, shown, tensor_of
 from .values import Floats, NirBuilder, Value
 
 Thresholds = Mapping[str, float]
@@ -131,9 +131,9 @@ class Node:
 
         Raises InputError if its elements are not in that order, InputLayout if those of the input could be.
         """
-        if order.shape[0] == 1 and np.array_equal(order.reshape(-1), np.arange(value.size)):
-            if order.shape[1:] == value.shape:
-                return value
+        in_order = order.shape == (1, *value.shape) and np.array_equal(order.reshape(-1), counting(value.size))
+        if in_order:
+            return value
         if order.shape[0] == 1 and order.size == self.walk.input_size:
             raise InputLayout(order)
         raise InputError(

@@ -9,7 +9,14 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 _OTHERS = (TensorProto.DOUBLE, TensorProto.FLOAT16)
-_WHOLE = (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64)
+_WHOLE = (
+    TensorProto.UINT8,
+    TensorProto.INT8,
+    TensorProto.UINT16,
+    TensorProto.INT16,
+    TensorProto.INT32,
+    TensorProto.INT64,
+)
 _NAMES = {TensorProto.DOUBLE: "float64", TensorProto.FLOAT16: "float16"}
 
 
@@ -62,7 +69,6 @@ def _is_cast(graph: onnx.GraphProto, name: str) -> bool:
     """Whether every reader of a tensor makes it real."""
     readers = [node for node in graph.node if name in node.input]
     return bool(readers) and all(
-        node.op_type == "Cast"
-        and any(a.name == "to" and a.i in (TensorProto.FLOAT, *_OTHERS) for a in node.attribute)
+        node.op_type == "Cast" and any(a.name == "to" and a.i in (TensorProto.FLOAT, *_OTHERS) for a in node.attribute)
         for node in readers
     )

@@ -19,16 +19,18 @@ _DOMAIN = "ai.onnx.ml"
 _OPSET = 13
 _PROBABILITIES = "use post_transform NONE, SOFTMAX or LOGISTIC"
 _TRANSFORM = Attribute(STRING, "NONE", ("NONE", "SOFTMAX", "LOGISTIC"), _PROBABILITIES)
-_SCALER = {"offset": Attribute(FLOATS, ()), "scale": Attribute(FLOATS, ())}
-_REGRESSOR = {
-    "coefficients": Attribute(FLOATS, ()), "intercepts": Attribute(FLOATS, ()), "targets": Attribute(INT, 1),
-    "post_transform": Attribute(STRING, "NONE", ("NONE",), "use post_transform NONE"),
-}  # fmt: skip
-_CLASSIFIER = {
-    "classlabels_ints": Attribute(INTS, ()), "classlabels_strings": Attribute(STRINGS, ()),
-    "coefficients": Attribute(FLOATS, ()), "intercepts": Attribute(FLOATS, ()),
-    # how the coefficients were fitted has no effect
-    "multi_class": Attribute(INT, 0, (0, 1)), "post_transform": _TRANSFORM,
+ATTRIBUTES: dict[str, dict[str, Attribute]] = {
+    "Scaler": {"offset": Attribute(FLOATS, ()), "scale": Attribute(FLOATS, ())},
+    "LinearRegressor": {
+        "coefficients": Attribute(FLOATS, ()), "intercepts": Attribute(FLOATS, ()), "targets": Attribute(INT, 1),
+        "post_transform": Attribute(STRING, "NONE", ("NONE",), "use post_transform NONE"),
+    },
+    "LinearClassifier": {
+        "classlabels_ints": Attribute(INTS, ()), "classlabels_strings": Attribute(STRINGS, ()),
+        "coefficients": Attribute(FLOATS, ()), "intercepts": Attribute(FLOATS, ()),
+        # how the coefficients were fitted has no effect
+        "multi_class": Attribute(INT, 0, (0, 1)), "post_transform": _TRANSFORM,
+    },
 }  # fmt: skip
 _FINAL = {"NONE": "Identity", "SOFTMAX": "Softmax", "LOGISTIC": "Sigmoid"}
 
@@ -76,7 +78,7 @@ class _Parts:
 
 def _scaler(node: onnx.NodeProto, parts: _Parts, name: str) -> None:
     """(x - offset) * scale."""
-    given = checked(node, _SCALER, name)
+    given = checked(node, ATTRIBUTES["Scaler"], name)
     _check_ends(node, 1, name)
     result = str(node.output[0])
     offset = parts.constant(f"{result}_offset", given["offset"])
@@ -89,14 +91,14 @@ def _scaler(node: onnx.NodeProto, parts: _Parts, name: str) -> None:
 
 def _regressor(node: onnx.NodeProto, parts: _Parts, name: str) -> None:
     """x W^T + b."""
-    given = checked(node, _REGRESSOR, name)
+    given = checked(node, ATTRIBUTES["LinearRegressor"], name)
     _check_ends(node, 1, name)
     _linear(node, parts, given, int(given["targets"]), str(node.output[0]), name)
 
 
 def _classifier(node: onnx.NodeProto, parts: _Parts, name: str) -> None:
     """Scores x W^T + b, transformed, and the class of the largest."""
-    given = checked(node, _CLASSIFIER, name)
+    given = checked(node, ATTRIBUTES["LinearClassifier"], name)
     _check_ends(node, 2, name)
     labels = given["classlabels_ints"] or given["classlabels_strings"]
     count = len(given["intercepts"]) or len(labels)

@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 
 
 def with_two_classes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with every Concat of 1 - sigmoid(z) and sigmoid(z) replaced; z with another number than 1 is refused later."""
+    """The model with every Concat of 1 - sigmoid(z) and sigmoid(z) replaced; z of several numbers is refused later."""
     made = {str(node.output[0]): node for node in model.graph.node if node.output}
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes, weights = list[onnx.NodeProto](), list[onnx.TensorProto]()
@@ -31,9 +31,7 @@ def with_two_classes(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _z(
-    node: onnx.NodeProto, made: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]
-) -> str | None:
+def _z(node: onnx.NodeProto, made: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]) -> str | None:
     """The input of the sigmoid in Concat(1 - p, p), None for another node."""
     if node.op_type != "Concat" or node.domain or len(node.input) != 2:
         return None

@@ -234,7 +234,7 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     ),
     "softmax in the middle": (lambda: followed("Softmax", 1, "Relu").proto(), "Softmax node 't3': is not the end"),
     "log softmax in the middle": (lambda: followed("LogSoftmax", 1, "Identity", "Relu").proto(), "is not the end"),
-    "softmax twice": (lambda: followed("Softmax", 1, "Softmax").proto(), "is not the end"),
+    "softmax twice": (lambda: followed("Softmax", 1, "Softmax").proto(), "node 't4': reads what is left out"),
     "softmax of the batch": (lambda: followed("Softmax", 0).proto(), "has axis 0 of (N, 3); only over all"),
     "softmax of rows": (lambda: image("Softmax").proto(), "has axis -1 of (N, 4, 4, 4); only over all"),
     "softmax of channels": (lambda: image("LogSoftmax", axis=1).proto(), "has axis 1 of (N, 4, 4, 4)"),
@@ -258,7 +258,9 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "apart": (
         lambda: with_opset(image("AveragePool", kernel_shape=[2, 2], dilations=[2, 2]), 19), "has dilations (2, 2)",
     ),
-    "the same": (lambda: image("AveragePool", kernel_shape=[2, 2], auto_pad="SAME_LOWER").proto(), "has pads (1, 1, 0, 0), which"),
+    "the same": (
+        lambda: image("AveragePool", kernel_shape=[2, 2], auto_pad="SAME_LOWER").proto(), "pads (1, 1, 0, 0), which",
+    ),
     "no axes": (lambda: image("ReduceMean").proto(), "ReduceMean node 't2': averages over axes ()"),
     "axes of the batch": (lambda: image("ReduceMean", axes=[0, 2, 3]).proto(), "averages over axes (0, 2, 3)"),
     "axes beyond": (lambda: image("ReduceMean", axes=[-5, 2]).proto(), "has axes (-5, 2), but its input has 4"),

@@ -38,11 +38,14 @@ from onnx_graphs import run_onnx
 from spikeport.common.errors import InputError
 from spikeport.exporter.onnx.calibration_statistics import answers
 from spikeport.exporter.onnx.convert import convert_onnx
+from spikeport.exporter.onnx.operators.ending import BEHIND_SCORES
 from spikeport.exporter.onnx.relu_network import ReluNetwork, open_network
+from spikeport.exporter.onnx.rewrites.sklearn import ATTRIBUTES
 from spikeport.hardware_profiles import load_chip
 from spikeport.results.conversion import measure
 
 LOIHI2 = load_chip("loihi2")
+DECLARED = {**ATTRIBUTES, **{kind: BEHIND_SCORES[kind] for kind in ("Normalizer", "ZipMap")}}
 NUMBERS: dict[str, Callable[[], onnx.ModelProto]] = {
     "CNTK, MNIST": cntk, "CNTK, FERPlus": ferplus, "torch, view": torch_view, "torch, two outputs": torch_two_outputs,
     "tf2onnx, CNN": tf_channels_last, "tf2onnx, one channel": lambda: tf_channels_last(1),
@@ -91,7 +94,9 @@ def test_the_winners_are_those_of_the_file(kind: str) -> None:
     wanted = originals(model, parts)
     winners = wanted[:, 0] > 0.5 if kind == "keras, one Sigmoid" else wanted[:, 0]
     assert len(np.unique(winners)) > 1
-    assert network.notes and any("left out: it changes no winner" in note or "-z and z" in note for note in network.notes)
+    assert network.notes and any(
+        "left out: it changes no winner" in note or "-z and z" in note for note in network.notes
+    )
     for found in (relu_answers(network, x).reshape(len(x), -1), answers(network, x)):
         np.testing.assert_array_equal(found.argmax(axis=1), winners)
 
@@ -185,3 +190,10 @@ def test_a_small_file_takes_no_large_memory() -> None:
         next(node for node in model.graph.node if node.op_type == "Concat").input[1] = "huge"
         with pytest.raises(InputError, match=f"{kind} node 'bad': computes .* more than fits"):
             opened(model)
+
+
+def test_every_attribute_of_scikit_learn_s_operators_is_declared() -> None:
+    for kind, declared in DECLARED.items():
+        for schema in onnx.defs.get_all_schemas_with_history():
+            if schema.name == kind and schema.domain == "ai.onnx.ml":
+                assert set(schema.attributes) == set(declared), kind

@@ -109,7 +109,7 @@ def torch_two_outputs() -> onnx.ModelProto:
 
 
 def tf_channels_last(channels: int = 2) -> onnx.ModelProto:
-    """tf2onnx: Transpose in front, a bias as Mul and Add, Transpose and a shape computed behind, in front of Flatten."""
+    """tf2onnx: Transpose in front, a scale as Mul and Add, then Transpose and a computed shape for Flatten."""
     w = Writer(["unk__1", 6, 6, channels])
     w.add("Transpose", ["x"], "nchw", perm=[0, 3, 1, 2])
     w.add("Conv", ["nchw", w.weight("kernel", 4, channels, 3, 3)], "conv", strides=[2, 2], pads=[0, 0, 1, 1])
