@@ -93,7 +93,8 @@ def graph_input(model: onnx.ModelProto, context: str) -> GraphInput:
             f"{context}: its input {inputs[0].name!r} is not of type float32, float64 or float16; export it with "
             "float32 input"
         )
-    given = tuple(int(d.dim_value) if d.dim_value > 0 or not _free(d) else None for d in tensor.shape.dim)
+    # a free length has a name, nothing, 0 or -1
+    given = tuple(int(d.dim_value) if d.dim_value > 0 else None for d in tensor.shape.dim)
     others = given[1:] if len(given) > 1 else given
     numbers = [n for n in others if n is not None]
     if not 0 < len(others) < 5 or len(numbers) < len(others) or min(numbers) < 1 or math.prod(numbers) > LARGEST_INPUT:
@@ -103,7 +104,3 @@ def graph_input(model: onnx.ModelProto, context: str) -> GraphInput:
             "another shape of up to four axes behind N, in numbers; export it for one size of input"
         )
     return GraphInput(str(inputs[0].name), given, batched=len(given) > 1)
-
-
-def _free(dim: onnx.TensorShapeProto.Dimension) -> bool:
-    return not dim.HasField("dim_value") or dim.dim_value == 0

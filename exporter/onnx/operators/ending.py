@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from spikeport.common.errors import InputError
 
@@ -124,6 +124,8 @@ BEHIND_SCORES: dict[str, Mapping[str, Attribute]] = {
 }  # fmt: skip
 # behind an ArgMax, where numbers are classes
 _BEHIND_CLASSES = frozenset({"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", _LABELS})
+# types that hold the number of any class
+_LABEL_TYPES = (TensorProto.INT64, TensorProto.INT32, TensorProto.FLOAT, TensorProto.DOUBLE)
 _DOMAINS = {"Normalizer": "ai.onnx.ml", "ZipMap": "ai.onnx.ml", _LABELS: "ai.onnx.ml"}
 
 
@@ -154,6 +156,8 @@ def skip(proto: onnx.NodeProto, walk: Walk) -> None:
             _check_axis(node, tensor, node.attributes["axis"])
             _check_all(node, tensor, node.attributes["axis"])
             walk.notes.append(f"{name} is left out: it changes no winner")
+    elif kind == "Cast" and Node(proto, walk, BEHIND_SCORES[kind]).attributes["to"] not in _LABEL_TYPES:
+        raise InputError(f"{name}: casts classes to a type that does not hold them all; cast to INT64")
     if kind == _LABELS:
         _note_labels(proto, walk)
     walk.taken_off[str(proto.output[0])] = tensor

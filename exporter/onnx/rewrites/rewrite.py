@@ -9,6 +9,7 @@ import onnx
 from spikeport.common.errors import InputError
 
 from .float32 import as_float32
+from .functions import without_functions
 from .sklearn import without_ml_operators
 from .two_classes import with_two_classes
 
@@ -19,8 +20,7 @@ def rewritten(
     """The model of that output, and notes on what was chosen; raises InputError."""
     if model.graph.sparse_initializer:
         raise InputError(f"{context}: holds sparse weights; export it with dense ones")
-    if any(function.domain in ("", "ai.onnx") for function in model.functions):
-        raise InputError(f"{context}: redefines operators of ONNX; export it with only ONNX's own operators")
+    model = without_functions(model, context)
     name, notes = _chosen([str(value.name) for value in model.graph.output], context, output)
     model = with_outputs(model, [name])
     model, changed = as_float32(model)

@@ -48,6 +48,7 @@ LOIHI2 = load_chip("loihi2")
 DECLARED = {**ATTRIBUTES, **{kind: BEHIND_SCORES[kind] for kind in ("Normalizer", "ZipMap")}}
 NUMBERS: dict[str, Callable[[], onnx.ModelProto]] = {
     "CNTK, MNIST": cntk, "CNTK, FERPlus": ferplus, "torch, view": torch_view, "torch, two outputs": torch_two_outputs,
+    "torch, functions": lambda: with_functions(3),
     "tf2onnx, CNN": tf_channels_last, "tf2onnx, one channel": lambda: tf_channels_last(1),
     "tf2onnx, normalised": tf_normalised, "keras2onnx, Conv1D": keras_conv1d, "rows": rows, "no batch": without_batch,
     "one image": whole_image, "float16": halves, "float64": doubles, "uint8": whole_numbers,
@@ -138,9 +139,9 @@ def test_labels_are_told() -> None:
     assert not any("stand for" in note for note in opened(sklearn_classifier()).notes)
 
 
-def edited(model: onnx.ModelProto, kind: str, name: str, value: Any) -> onnx.ModelProto:
-    """The model with one attribute of the first node of a kind replaced."""
-    node = next(node for node in model.graph.node if node.op_type == kind)
+def edited(model: onnx.ModelProto, kind: str, name: str, value: Any, number: int = 0) -> onnx.ModelProto:
+    """The model with one attribute of a node of a kind replaced."""
+    node = [node for node in model.graph.node if node.op_type == kind][number]
     kept = [attribute for attribute in node.attribute if attribute.name != name]
     del node.attribute[:]
     node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
@@ -157,6 +158,28 @@ def dividing_by_zero() -> onnx.ModelProto:
     return model
 
 
+def with_functions(depth: int = 1, width: int = 1) -> onnx.ModelProto:
+    """The two layers' ReLU as a function of a function, as PyTorch's dynamo writes it."""
+    model = torch_view()
+    opsets = [onnx.helper.make_opsetid("", 13), onnx.helper.make_opsetid("pkg.torch", 1)]
+    for level in range(depth):
+        kind, domain = ("Relu", "") if level == 0 else (f"level{level - 1}", "pkg.torch")
+        names = ["a", *(f"b{i}" for i in range(width))]
+        body = [onnx.helper.make_node(kind, [names[i]], [names[i + 1]], domain=domain) for i in range(width)]
+        model.functions.append(onnx.helper.make_function("pkg.torch", f"level{level}", ["a"], names[-1:], body, opsets))
+    node = next(node for node in model.graph.node if node.op_type == "Relu")
+    node.op_type, node.domain = f"level{depth - 1}", "pkg.torch"
+    model.opset_import.append(opsets[1])
+    model.ir_version = 8
+    return model
+
+
+def calling_itself() -> onnx.ModelProto:
+    model = with_functions(2)
+    model.functions[0].node[0].op_type, model.functions[0].node[0].domain = "level1", "pkg.torch"
+    return model
+
+
 REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "the last of equal numbers": (lambda: argmax(1), "has select_last_index 1; leave it at 0"),
     "probit": (lambda: sklearn_logistic("PROBIT"), "has post_transform PROBIT; use post_transform NONE, SOFTMAX"),
@@ -168,6 +191,11 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: edited(tf_channels_last(), "Transpose", "perm", [3, 0, 1, 2]), "N must stay the first axis",
     ),
     "the class of a sample's row": (lambda: edited(argmax(), "ArgMax", "axis", 0), "has axis 0 of (N, 5)"),
+    "functions of functions": (lambda: with_functions(12, 10), "its functions stand for more than 100,000 nodes"),
+    "a function of itself": (calling_itself, "must not be recursive"),
+    "a class as yes or no": (
+        lambda: edited(sklearn_classifier(), "Cast", "to", onnx.TensorProto.BOOL, 1), "casts classes to a type",
+    ),
     "a crash of onnxruntime": (dividing_by_zero, "Div node 'bad': divides whole numbers by 0 or -1"),
 }  # fmt: skip
 

@@ -16,7 +16,11 @@ import sys
 for name in ("torch", "safetensors", "sklearn"):
     sys.modules[name] = None  # as if it were not installed
 from spikeport.commands.cli import main
-for asked in ("import m.onnx --calibrate x.npy --steps 4 -o m.chip", "compile m.onnx --chip loihi2 --calibrate x.npy -o c.chip"):
+commands = (
+    "import m.onnx --calibrate x.npy --steps 4 -o m.chip",
+    "compile m.onnx --chip loihi2 --calibrate x.npy -o c.chip",
+)
+for asked in commands:
     sys.argv = ["spikeport", *asked.split()]
     try:
         main()

@@ -182,6 +182,10 @@ class Graph:
         ]
         held = [self.weights[name] for name in dict.fromkeys(node.input) if name in self.weights]
         outputs = [onnx.ValueInfoProto(name=node.output[0])]
+        whole = [array for array in feeds.values() if array.dtype.kind in "iu"]
+        if node.op_type == "Div" and whole:
+            # onnxruntime divides whole numbers by 0 with a crash
+            return None
         try:
             return run_onnx(self._model([node], inputs, outputs, held), feeds)
         except Exception:  # onnxruntime's exceptions have no common public base
@@ -330,7 +334,8 @@ def _plain(graph: Graph) -> Drawn:
 
 def _axes_of(graph: Graph, x: str, axes: list[int] | None, since: int) -> tuple[list[str], dict[str, Any]]:
     """The axes as an attribute, or from an opset on as an input."""
-    if axes is None or (not axes and graph.opset < since):
+    # axes counted from the end came with opset 11
+    if axes is None or (not axes and graph.opset < since) or (min(axes, default=0) < 0 and graph.opset < 11):
         return [x], {}
     if graph.opset < since:
         return [x], {"axes": axes}
@@ -426,9 +431,7 @@ def _constant_for(graph: Graph, x: str) -> str:
     each = (channels, *[1] * (len(shape) - 2))
     wrong = ((graph.batch, 1), shape, shape[1:], (1,) * 5, (1,) * len(shape), shape[-1:], (1, *each), (2, 1))
     values = graph.numbers.uniform(0.3, 1.5, graph.rare(graph.rng.choice(((), (1,), each)), *wrong))
-    # onnxruntime divides whole numbers by 0 with a crash
-    whole = graph.arrays[x].dtype.kind in "iu"
-    return graph.constant(np.ceil(values) if whole else values, graph.arrays[x].dtype)
+    return graph.constant(values, graph.arrays[x].dtype)
 
 
 def _shuffled(graph: Graph, inputs: list[str]) -> Drawn:
