@@ -28,7 +28,11 @@ def without_functions(model: onnx.ModelProto, context: str) -> onnx.ModelProto:
         # onnx's checker has refused functions that call themselves
         return min(sum(size(_key(node)) for node in functions[key].node), _MOST_NODES + 1)
 
-    if sum(size(_key(node)) for node in model.graph.node) > _MOST_NODES:
+    try:
+        nodes = sum(size(_key(node)) for node in model.graph.node)
+    except RecursionError:
+        raise InputError(f"{context}: its functions call each other too deeply; export it without functions") from None
+    if nodes > _MOST_NODES:
         raise InputError(f"{context}: its functions stand for more than {_MOST_NODES:,} nodes; use a smaller network")
     return inliner.inline_local_functions(model)
 

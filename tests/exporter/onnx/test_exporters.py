@@ -180,6 +180,30 @@ def calling_itself() -> onnx.ModelProto:
     return model
 
 
+def padded_with(number: float) -> onnx.ModelProto:
+    model = tf_normalised()
+    next(node for node in model.graph.node if node.op_type == "Pad").input.append("number")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(number), "number"))
+    return model
+
+
+def twice_the_batch() -> onnx.ModelProto:
+    """x.view(2 * x.size(0), -1)."""
+    model = torch_view()
+    model.graph.node.insert(4, onnx.helper.make_node("Mul", ["first", "two"], ["doubled"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2]), "two"))
+    next(node for node in model.graph.node if node.op_type == "Concat").input[0] = "doubled"
+    return model
+
+
+def added_to_its_transpose() -> onnx.ModelProto:
+    model = rows()
+    model.graph.node.insert(0, onnx.helper.make_node("Transpose", ["x"], ["turned"], perm=[0, 2, 1]))
+    model.graph.node.insert(1, onnx.helper.make_node("Add", ["x", "turned"], ["both"], name="bad"))
+    next(node for node in model.graph.node if node.op_type == "Unsqueeze").input[0] = "both"
+    return model
+
+
 REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "the last of equal numbers": (lambda: argmax(1), "has select_last_index 1; leave it at 0"),
     "probit": (lambda: sklearn_logistic("PROBIT"), "has post_transform PROBIT; use post_transform NONE, SOFTMAX"),
@@ -191,6 +215,9 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: edited(tf_channels_last(), "Transpose", "perm", [3, 0, 1, 2]), "N must stay the first axis",
     ),
     "the class of a sample's row": (lambda: edited(argmax(), "ArgMax", "axis", 0), "has axis 0 of (N, 5)"),
+    "padding of ones": (lambda: padded_with(1.0), "pads with 1.0; only zeros"),
+    "a batch of pairs": (twice_the_batch, "(2 N, -1), but only shapes that keep N"),
+    "added to its transpose": (added_to_its_transpose, "Add node 'bad': adds signals whose axes were moved"),
     "functions of functions": (lambda: with_functions(12, 10), "its functions stand for more than 100,000 nodes"),
     "a function of itself": (calling_itself, "must not be recursive"),
     "a class as yes or no": (
