@@ -190,7 +190,7 @@ def padded_with(number: float) -> onnx.ModelProto:
 def twice_the_batch() -> onnx.ModelProto:
     """x.view(2 * x.size(0), -1)."""
     model = torch_view()
-    model.graph.node.insert(4, onnx.helper.make_node("Mul", ["first", "two"], ["doubled"]))
+    model.graph.node.insert(5, onnx.helper.make_node("Mul", ["first", "two"], ["doubled"]))
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2]), "two"))
     next(node for node in model.graph.node if node.op_type == "Concat").input[0] = "doubled"
     return model
