@@ -14,6 +14,7 @@ from spikeport.hardware_profiles.schema import ChipProfile
 
 from .calibration_statistics import CalibrationStatistics, check_samples, record
 from .rate import compile_rate
+from .readout import unit_of
 from .relu_network import ReluNetwork, open_network
 from .sigma_delta import compile_sigma_delta
 
@@ -22,11 +23,15 @@ Coding = Literal["rate", "sigma-delta"]
 
 @dataclass(frozen=True)
 class Converted:
-    """A converted network, its statistics on sample input, and its program."""
+    """A converted network, its statistics on sample input, and its program.
+
+    unit: the ANN's output that 1 at the program's output represents; in a rate code, 1 per step.
+    """
 
     network: ReluNetwork
     statistics: CalibrationStatistics
     program: ChipProgram
+    unit: float
 
 
 def convert_onnx(
@@ -49,6 +54,5 @@ def convert_onnx(
     statistics = record(network, x)
     if coding == "rate":
         program = compile_rate(network, statistics, chip, x, steps, precision=precision)
-    else:
-        program = compile_sigma_delta(network, statistics, chip)
-    return Converted(network, statistics, program)
+        return Converted(network, statistics, program, unit_of(program))
+    return Converted(network, statistics, *compile_sigma_delta(network, statistics, chip))

@@ -65,8 +65,8 @@ class _Units:
 
 def compile_sigma_delta(
     network: ReluNetwork, statistics: CalibrationStatistics, chip: ChipProfile, threshold: int = 0
-) -> ChipProgram:  # fmt: skip
-    """The program; its input is real numbers, its answer the last layer's sums in every step.
+) -> tuple[ChipProgram, float]:  # fmt: skip
+    """The program, with real numbers as its input and the last layer's sums as its answer, and their unit.
 
     threshold: changes below this many units of a payload wait. Raises InputError for what sigma-delta neurons cannot
     compute, and for a chip whose spikes carry no payload.
@@ -101,8 +101,8 @@ class _Builder:
         self._populations: list[Population] = []
         self._connections: list[Connection] = []
 
-    def program(self) -> ChipProgram:
-        """The validated program."""
+    def program(self) -> tuple[ChipProgram, float]:
+        """The validated program, and the value of 1 in its answer."""
         port = self._port
         self._populations.append(Delta.of(self._encoder, port.shape, vth=0))
         self._connections.append(one_to_one(port.name, self._encoder, port.size))
@@ -119,7 +119,7 @@ class _Builder:
             self._chip.name, self._widths, self._lowered.dt, (type(port)(port.name, port.shape, scale=self._scale),),
             tuple(self._populations), tuple(self._connections), (answer,),
         )  # fmt: skip
-        return validate(program_of_all, self._network.context)
+        return validate(program_of_all, self._network.context), units[READOUT].sent
 
     def _plan(self, populations: Sequence[FloatPopulation]) -> dict[str, _Units]:
         """Each population's units, with weights as fine as all layers allow."""

@@ -104,6 +104,8 @@ def import_(
 ) -> None:
     """Convert a ReLU network (ONNX) to a spiking network and report the accuracy lost per number of steps.
 
+    Exits with 1 if the result has no right answer.
+
     Example: spikeport import cnn.onnx --calibrate images.npy --labels classes.npy --steps 64 -o cnn.chip
     """
     from .onnx_import import import_onnx

@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+from rich.console import Console
+
 from spikeport.console.output import Output, progress, say
+
+from .exit_codes import EXIT_NO
 
 if TYPE_CHECKING:
     from spikeport.exporter.onnx.convert import Coding
+
+_REMEDY = "give --calibrate samples as in training, more --steps, or --as sigma-delta"
 
 
 def import_onnx(
@@ -35,3 +42,6 @@ def import_onnx(
     conversion.show(streams.console)
     say(streams.console, f"{output}: written")
     streams.write_json({**conversion.to_dict(), "written": str(output)})
+    if conversion.failure is not None:
+        say(Console(stderr=True), f"{model}: {conversion.failure}; {_REMEDY}")
+        raise typer.Exit(EXIT_NO)
