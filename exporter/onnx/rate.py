@@ -29,6 +29,7 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from .calibration_statistics import CalibrationStatistics
 from .readout import with_sums, without_memory
 from .relu_network import DT, ReluNetwork
+from .weight_grid import aligned_thresholds
 
 # the input is rounded to this many levels, which leaves enough digits of a 24-bit current for the first layer's weights
 INPUT_LEVELS = 127
@@ -44,7 +45,8 @@ def input_scale(statistics: CalibrationStatistics) -> float:
 def rate_graph(network: ReluNetwork, statistics: CalibrationStatistics, dt: float = DT) -> nir.NIRGraph:
     """The NIR graph; its input is rint(input_scale * x) in every step. Raises InputError."""
     thresholds = {name: max(value, 1e-6) for name, value in statistics.percentiles.items()}
-    return network.to_nir(thresholds, 1 / input_scale(statistics), dt)
+    unit = 1 / input_scale(statistics)
+    return network.to_nir(aligned_thresholds(network, thresholds, unit), unit, dt)
 
 
 def compile_rate(

@@ -18,6 +18,8 @@ from spikeport.exporter.onnx.operators.operators import ALIASES, CONSTANT, OPERA
 from spikeport.exporter.onnx.operators.values import Shape, Value
 
 from .onnx_file import read_onnx
+from .quantised.float_model import float_model
+from .quantised.forms import FORMS
 
 DT = 1e-3
 # most neurons of a layer: a file with more is damaged
@@ -26,15 +28,21 @@ LARGEST_LAYER = 1 << 24
 
 @dataclass(frozen=True)
 class ReluNetwork:
-    """A checked ONNX model: input (N, *shape), one output (a final softmax is left out), ReLUs in order."""
+    """A checked ONNX model: input (N, *shape), one output (a final softmax is left out), ReLUs in order.
+
+    model: in floating point; original: as in the file, which may be quantised; saturated: outputs of ReLUs whose
+    ceiling is only the largest integer of a quantised signal.
+    """
 
     model: onnx.ModelProto
+    original: onnx.ModelProto
     context: str
     input: str
     shape: Shape
     output: str
     relus: tuple[Relu, ...]
     notes: tuple[str, ...]
+    saturated: frozenset[str] = frozenset()
 
     def to_nir(self, thresholds: Thresholds, unit: float = 1.0, dt: float = DT) -> nir.NIRGraph:
         """The graph in which a spike of a ReLU represents its threshold, and an input of 1 represents `unit`.
@@ -46,14 +54,17 @@ class ReluNetwork:
 
 def open_network(path: str | Path) -> ReluNetwork:
     """Read and check an ONNX file; raises InputError that names the faulty node and the remedy."""
-    model = read_onnx(path)
+    original = read_onnx(path)
     context = str(path)
     with naming(context, "export it again"):
+        floats = float_model(original, _opset(original, context), context, FORMS)
+        model = floats.model
         walk = _walk(model, context, {}, 1.0)
     if not walk.relus:
         raise InputError(f"{context}: holds no Relu; a linear network needs no spikes")
     name, shape, _ = _input(model, context)
-    return ReluNetwork(model, context, name, shape, walk.answer, tuple(walk.relus), tuple(walk.notes))
+    relus, notes = tuple(walk.relus), (*walk.notes, *floats.notes)
+    return ReluNetwork(model, original, context, name, shape, walk.answer, relus, notes, floats.saturated)
 
 
 def _walk(model: onnx.ModelProto, context: str, thresholds: Thresholds, unit: float) -> Walk:

@@ -96,6 +96,4 @@ REMEDIES = {
     "LeakyRelu": "spikes represent only a ReLU; train with ReLU instead",
     "Gelu": "spikes represent only a ReLU; train with ReLU instead",
     "Pad": "give the padding to the convolution after it",
-    "QuantizeLinear": "give the float network; it is quantised here",
-    "DequantizeLinear": "give the float network; it is quantised here",
 }
