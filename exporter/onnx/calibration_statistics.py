@@ -33,9 +33,13 @@ class CalibrationStatistics:
     largest_output: float
 
 
-def answers(network: ReluNetwork, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The network's output for x (N, *input shape), (N, classes); raises InputError."""
-    parts = [outputs[0] for outputs in _run(network, x, [network.output], network.original)]
+def answers(network: ReluNetwork, x: NDArray[np.float32], converted: bool = False) -> NDArray[np.float32]:
+    """The output for x (N, *input shape), (N, classes), of the network in the file; raises InputError.
+
+    converted: of the float network that the chip computes, without integers, and with what replaces MaxPool.
+    """
+    source = network.model if converted else network.original
+    parts = [outputs[0] for outputs in _run(network, x, [network.output], source)]
     return np.concatenate(parts).reshape(len(x), -1)
 
 

@@ -13,6 +13,7 @@ from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .calibration_statistics import CalibrationStatistics, check_samples, record
+from .max_pool import Replacement
 from .rate import compile_rate
 from .readout import unit_of
 from .relu_network import ReluNetwork, open_network
@@ -42,14 +43,16 @@ def convert_onnx(
     steps: int = 32,
     *,
     precision: Precision = "normal",
+    replace_maxpool: Replacement | None = None,
     context: str = "samples",
 ) -> Converted:
     """Convert a ReLU network; raises InputError that names the faulty node, or what is wrong with the samples.
 
     samples: sample input (N, *input shape), as the network was trained on; steps: how long a sample will be shown, for
-    which rate coding is calibrated; context: the samples' name in errors.
+    which rate coding is calibrated; replace_maxpool: by an average, which is another network; context: the samples'
+    name in errors.
     """
-    network = open_network(path)
+    network = open_network(path, replace_maxpool)
     x = check_samples(network, samples, context)
     statistics = record(network, x)
     if coding == "rate":

@@ -17,6 +17,7 @@ from spikeport.exporter.onnx.operators.node import Node, Relu, Thresholds, Walk,
 from spikeport.exporter.onnx.operators.operators import ALIASES, CONSTANT, OPERATORS, OPSETS, REMEDIES
 from spikeport.exporter.onnx.operators.values import Shape, Value
 
+from .max_pool import Replacement, without_max_pool
 from .onnx_file import read_onnx
 from .quantised.float_model import float_model
 from .quantised.forms import FORMS
@@ -30,7 +31,7 @@ LARGEST_LAYER = 1 << 24
 class ReluNetwork:
     """A checked ONNX model: input (N, *shape), one output (a final softmax is left out), ReLUs in order.
 
-    model: in floating point; original: as in the file, which may be quantised; saturated: outputs of ReLUs whose
+    model: without integers and MaxPool; original: as in the file; saturated: outputs of ReLUs whose
     ceiling is only the largest integer of a quantised signal.
     """
 
@@ -52,18 +53,18 @@ class ReluNetwork:
         return _walk(self.model, self.context, thresholds, unit).builder.graph(dt)
 
 
-def open_network(path: str | Path) -> ReluNetwork:
+def open_network(path: str | Path, replace_maxpool: Replacement | None = None) -> ReluNetwork:
     """Read and check an ONNX file; raises InputError that names the faulty node and the remedy."""
     original = read_onnx(path)
     context = str(path)
     with naming(context, "export it again"):
         floats = float_model(original, _opset(original, context), context, FORMS)
-        model = floats.model
+        model, replaced = without_max_pool(floats.model, context, replace_maxpool)
         walk = _walk(model, context, {}, 1.0)
     if not walk.relus:
         raise InputError(f"{context}: holds no Relu; a linear network needs no spikes")
     name, shape, _ = _input(model, context)
-    relus, notes = tuple(walk.relus), (*walk.notes, *floats.notes)
+    relus, notes = tuple(walk.relus), (*walk.notes, *floats.notes, *replaced)
     return ReluNetwork(model, original, context, name, shape, walk.answer, relus, notes, floats.saturated)
 
 

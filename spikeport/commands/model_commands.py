@@ -15,6 +15,7 @@ from .options import (
     ClusterOption,
     InputOption,
     MapOption,
+    MaxPoolName,
     ModelArgument,
     OptionalChip,
     RecordName,
@@ -101,6 +102,10 @@ def import_(
         Optional[Path],  # noqa: UP045
         typer.Option("--labels", help="Class of each test sample (N,), for the accuracy.", metavar="Y.npy"),
     ] = None,
+    replace_maxpool: Annotated[
+        Optional[MaxPoolName],  # noqa: UP045
+        typer.Option("--replace-maxpool", help="Replace MaxPool instead of computing it with ReLUs."),
+    ] = None,
 ) -> None:
     """Convert a ReLU network (ONNX) to a spiking network and report the accuracy lost per number of steps.
 
@@ -110,7 +115,8 @@ def import_(
     """
     from .onnx_import import import_onnx
 
-    import_onnx(model, chip, way.value, calibrate, steps, test, labels, output, streams)
+    replacement = None if replace_maxpool is None else replace_maxpool.value
+    import_onnx(model, chip, way.value, calibrate, steps, test, labels, replacement, output, streams)
 
 
 @grouped

@@ -14,13 +14,14 @@ from .exit_codes import EXIT_NO
 
 if TYPE_CHECKING:
     from spikeport.exporter.onnx.convert import Coding
+    from spikeport.exporter.onnx.max_pool import Replacement
 
 _REMEDY = "give --calibrate samples as in training, more --steps, or --as sigma-delta"
 
 
 def import_onnx(
     model: Path, chip: str, way: Coding, calibrate: Path, steps: int, test: Path | None, labels: Path | None,
-    output: Path, streams: Output,
+    replace_maxpool: Replacement | None, output: Path, streams: Output,
 ) -> None:  # fmt: skip
     """Convert an ONNX network of ReLUs and report the accuracy lost per number of steps."""
     from spikeport.common.locks import locked_file
@@ -35,7 +36,9 @@ def import_onnx(
     classes = None if labels is None else load_input(labels)
     with locked_file(output):
         with streams.console.status(f"{model}: converting"):
-            converted = convert_onnx(model, load_chip(chip), samples, way, steps, context=str(calibrate))
+            converted = convert_onnx(
+                model, load_chip(chip), samples, way, steps, replace_maxpool=replace_maxpool, context=str(calibrate)
+            )
         with progress(f"{model}: answers", streams.console) as done:
             conversion = measure(converted, way, tested, steps, classes, done, str(source))
         conversion.save(output)

@@ -47,7 +47,8 @@ class Conversion(Shown):
     """A converted network with the loss at several lengths.
 
     accuracy: the ANN's own, None without labels; messages: sent by neurons per sample over all steps; outputs: numbers
-    per sample; constant: whether the chip's are the same for all samples, and the ANN's are not.
+    per sample; constant: whether the chip's are the same for all samples, and the ANN's are not; before: the loss of
+    the float network that is converted, with steps 0, where it is not the one in the file.
     """
 
     converted: Converted
@@ -58,6 +59,7 @@ class Conversion(Shown):
     messages: float
     outputs: int
     constant: bool
+    before: Loss | None
 
     @property
     def failure(self) -> str | None:
@@ -89,6 +91,7 @@ class Conversion(Shown):
             "ann_accuracy": self.accuracy,
             "messages": self.messages,
             "losses": [asdict(loss) for loss in self.losses],
+            "before_chip": None if self.before is None else asdict(self.before),
             "output_unit": self.converted.unit,
             "input_scale": self.converted.program.inputs[0].scale,
             "pipeline_steps": self.converted.program.pipeline_steps,
@@ -110,6 +113,11 @@ class Conversion(Shown):
         say(console, f"{self.messages:.0f} messages per sample in {self.losses[-1].steps} steps")
         for note in self.converted.network.notes:
             say(console, note)
+        if self.before is not None and self.before.error is not None:
+            say(
+                console,
+                f"of this, before the chip: same answer {self.before.agreement:.2%}, error {self.before.error:.2%}",
+            )
         program = self.converted.program
         say(
             console,
@@ -162,8 +170,12 @@ def measure(
     units = [converted.unit / (n if way == "rate" else 1) for n in lengths]
     losses = tuple(_loss(n, o * u, wanted, labels) for n, o, u in zip(lengths, outputs, units, strict=True))
     own = None if labels is None else float((wanted.argmax(axis=1) == labels).mean())
+    before = None
+    if converted.network.model is not converted.network.original:
+        floats = answers(converted.network, x, converted=True).astype(np.float64)
+        before = _loss(0, floats, wanted, labels)
     constant = _same_for_all(outputs[-1]) and not _same_for_all(wanted)
-    return Conversion(converted, way, losses, len(x), own, total_messages / len(x), wanted.shape[1], constant)
+    return Conversion(converted, way, losses, len(x), own, total_messages / len(x), wanted.shape[1], constant, before)
 
 
 def _loss(steps: int, outputs: Floats, wanted: Floats, labels: NDArray[Any] | None) -> Loss:

@@ -89,8 +89,6 @@ CONSTANT: dict[str, Attribute] = {
 ALIASES = ("Identity", "Dropout", "Cast")
 
 REMEDIES = {
-    "MaxPool": "a maximum of spike counts is not a sum; train with average pooling or strided convolutions instead",
-    "GlobalMaxPool": "a maximum of spike counts is not a sum; train with average pooling instead",
     "Sigmoid": "spikes represent only a ReLU; train with ReLU instead",
     "Tanh": "spikes represent only a ReLU; train with ReLU instead",
     "LeakyRelu": "spikes represent only a ReLU; train with ReLU instead",

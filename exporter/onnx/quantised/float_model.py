@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 
 from spikeport.common.errors import InputError, reason
 from spikeport.exporter.onnx.operators.node import label
+from spikeport.exporter.onnx.signs import stays_positive
 
 from .number_format import Array, NumberFormat
 
@@ -27,9 +28,8 @@ QUANTISED = frozenset(
         "MatMulInteger", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearConcat",
     }
 )  # fmt: skip
-# operators whose output has its input's integers, and is negative only where that is
+# operators whose output has its input's integers
 _PASS = frozenset({"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "MaxPool", "Dropout"})
-_NOT_NEGATIVE = frozenset({"AveragePool", "GlobalAveragePool", "Add", "Sum", "Concat", "ReduceMean", "Resize"})
 # the first opset whose Clip has its bounds as inputs
 _BOUNDS_AS_INPUTS = 11
 
@@ -191,15 +191,10 @@ def _rewrite(node: onnx.NodeProto, writing: Rewriting, forms: Mapping[str, Rewri
 
 def _follow(node: onnx.NodeProto, writing: Rewriting) -> None:
     """Note an output that cannot be negative, or that is the network's input in another shape."""
-    sources = [name for name in node.input if name and name not in writing.constants]
-    for output in node.output[:1]:
-        passes = node.op_type in _PASS and len(sources) == 1
-        if passes and sources[0] in writing.entered:
-            writing.entered.add(output)
-        whole = len(sources) == len([name for name in node.input if name])
-        keeps = passes or (node.op_type in _NOT_NEGATIVE and (whole or node.op_type not in ("Add", "Sum", "Concat")))
-        if node.op_type == "Relu" or (keeps and sources and all(name in writing.positive for name in sources)):
-            writing.positive.add(output)
+    if stays_positive(node, writing.positive):
+        writing.positive.update(node.output[:1])
+    if node.op_type in _PASS and node.input[0] in writing.entered:
+        writing.entered.update(node.output[:1])
 
 
 def _array(tensor: onnx.TensorProto, context: str) -> Array:

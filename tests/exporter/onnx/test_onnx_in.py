@@ -169,7 +169,6 @@ def linear() -> Model:
 
 
 UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
-    (lambda: with_node("MaxPool", kernel_shape=[2, 2]), "MaxPool node 't2': is not converted; a maximum of spike"),
     (lambda: with_node("Sigmoid"), "Sigmoid node 't2': is not converted; spikes represent only a ReLU"),
     (lambda: with_node("Erf"), "Erf node 't2': is not converted; known are Gemm, MatMul, Conv"),
     (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "has pads (1, 1, 1, 1); use plain windows"),

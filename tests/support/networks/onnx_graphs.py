@@ -244,6 +244,21 @@ def _average_pool(graph: Graph) -> Drawn | None:
     return [x], attributes, 0
 
 
+def _max_pool(graph: Graph) -> Drawn | None:
+    x, rng = graph.signal(), graph.rng
+    if len(_shape(graph, x)) != 4:
+        return None
+    attributes: dict[str, Any] = {"kernel_shape": rng.choice(([2, 2], [1, 2], [3, 3], [2, 3]))}
+    attributes |= rng.choice(({}, {"strides": [2, 2]}, {"strides": [1, 2]}, {"strides": [3, 3]}))
+    padded = ({"pads": [1, 0, 0, 0]}, {"pads": [0, 1, 1, 1]}, {"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"})
+    attributes |= graph.rare({}, *padded, {"auto_pad": "VALID"})
+    if graph.opset >= 8:
+        attributes |= graph.rare({}, {"storage_order": 1})
+    if graph.opset >= 10:
+        attributes |= rng.choice(({}, {}, {"ceil_mode": 1}, {"dilations": [2, 1]}))
+    return [x], attributes, 0
+
+
 def _plain(graph: Graph) -> Drawn:
     return [graph.signal()], {}, 0
 
@@ -342,6 +357,7 @@ def _softmax(graph: Graph) -> Drawn:
 
 _DRAW: dict[str, Callable[[Graph], Drawn | None]] = {
     "Gemm": _gemm, "MatMul": _matmul, "Conv": _conv, "BatchNormalization": _batch_norm, "Relu": _plain, "Clip": _clip,
+    "MaxPool": _max_pool, "GlobalMaxPool": _plain,
     "AveragePool": _average_pool, "GlobalAveragePool": _plain, "ReduceMean": _mean, "Flatten": _flatten,
     "Reshape": _reshape, "Squeeze": _squeeze, "Add": _elementwise, "Sum": _sum, "Sub": _elementwise,
     "Mul": _elementwise, "Div": _elementwise, "Identity": _plain, "Dropout": _dropout, "Cast": _cast,
