@@ -5,7 +5,7 @@ Source: the ONNX operator schemas, opset 7 to 28, default domain; tests/exporter
 
 from __future__ import annotations
 
-from . import elementwise, linear, reshaping
+from . import elementwise, joining, linear, reshaping, upsampling
 from .attributes import FLAG, FLOAT, FLOATS, INT, INTS, SPARSE_TENSOR, STRING, STRINGS, TENSOR, Attribute, flag
 from .node import Operator
 
@@ -18,6 +18,9 @@ _WINDOWS = "use plain windows that fit, without padding"
 _AXES = Attribute(INTS)
 _SOFTMAX = Operator(elementwise.softmax, 1, 1, {"axis": Attribute(INT)})
 _NUMBERS = "give a tensor of numbers"
+_NEAREST = Attribute(STRING, "nearest", ("nearest",), "resize to the nearest neighbour, or use ConvTranspose")
+_COORDINATES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric")
+_ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 OPERATORS: dict[str, Operator] = {
     "Gemm": Operator(
@@ -59,6 +62,28 @@ OPERATORS: dict[str, Operator] = {
     "ReduceMean": Operator(
         linear.reduce_mean, 1, 2, {"axes": _AXES, "keepdims": flag(1), "noop_with_empty_axes": FLAG}
     ),
+    "ConvTranspose": Operator(
+        upsampling.conv_transpose, 2, 3,
+        {
+            "auto_pad": _AUTO_PAD, "dilations": Attribute(INTS, (1, 1)), "group": Attribute(INT, 1),
+            "kernel_shape": Attribute(INTS), "output_padding": Attribute(INTS, (0, 0)), "output_shape": Attribute(INTS),
+            "pads": Attribute(INTS, (0,) * 4), "strides": Attribute(INTS, (1, 1)),
+        },
+    ),
+    "Concat": Operator(joining.concat, 1, _MANY, {"axis": Attribute(INT)}),
+    "Resize": Operator(
+        upsampling.resize, 1, 4,
+        {
+            "mode": _NEAREST, "antialias": Attribute(INT, 0, (0,), "resize without it"), "axes": _AXES,
+            "coordinate_transformation_mode": Attribute(STRING, "half_pixel", _COORDINATES, "use one of these modes: "
+                                                        + ", ".join(_COORDINATES)),
+            # of cubic interpolation, and of crops
+            "cubic_coeff_a": Attribute(FLOAT), "exclude_outside": FLAG, "extrapolation_value": Attribute(FLOAT),
+            "keep_aspect_ratio_policy": Attribute(STRING, "stretch"),
+            "nearest_mode": Attribute(STRING, "round_prefer_floor", _ROUNDINGS),
+        },
+    ),
+    "Upsample": Operator(upsampling.resize, 1, 2, {"mode": _NEAREST, "scales": Attribute(FLOATS)}),
     "Flatten": Operator(reshaping.flatten, 1, 1, {"axis": Attribute(INT, 1)}),
     "Reshape": Operator(reshaping.reshape, 2, 2, {"allowzero": FLAG}),
     "Squeeze": Operator(reshaping.squeeze, 1, 2, {"axes": _AXES}),
