@@ -21,7 +21,10 @@ from spikeport.exporter.onnx.operators.tensor import InputLayout, Tensor, tensor
 from spikeport.exporter.onnx.operators.values import Shape, Value
 
 from .graph_input import GraphInput, graph_input
+from .max_pool import Replacement, without_max_pool
 from .onnx_file import read_onnx
+from .quantised.float_model import float_model
+from .quantised.forms import FORMS
 from .rewrites.rewrite import rewritten, with_outputs
 
 DT = 1e-3
@@ -33,15 +36,19 @@ LARGEST_LAYER = 1 << 24
 class ReluNetwork:
     """A checked ONNX model: one input, one output (a final softmax is left out), ReLUs in order.
 
-    entry: the input, of samples (N, *shape); model: computes the answer `output` and what leads to it only.
+    entry: the input, of samples (N, *shape); model: computes the answer `output` and what leads to it only, without
+    integers and MaxPool; original: the same with them; saturated: outputs of ReLUs whose ceiling is only the largest
+    integer of a quantised signal.
     """
 
     model: onnx.ModelProto
+    original: onnx.ModelProto
     context: str
     entry: GraphInput
     output: str
     relus: tuple[Relu, ...]
     notes: tuple[str, ...]
+    saturated: frozenset[str] = frozenset()
 
     @property
     def input(self) -> str:
@@ -62,7 +69,9 @@ class ReluNetwork:
         return _walk(self.model, self.context, self.entry, self.output, thresholds, unit).builder.graph(dt)
 
 
-def open_network(path: str | Path, output: str | None = None) -> ReluNetwork:
+def open_network(
+    path: str | Path, replace_maxpool: Replacement | None = None, output: str | None = None
+) -> ReluNetwork:
     """Read and check an ONNX file; raises InputError that names the faulty node and the remedy.
 
     output: the one to convert of several; default: the first.
@@ -70,16 +79,20 @@ def open_network(path: str | Path, output: str | None = None) -> ReluNetwork:
     context = str(path)
     model = read_onnx(path)
     with naming(context, "export it again"):
-        model, notes = rewritten(model, context, output)
+        original, notes = rewritten(model, context, output)
+        floats = float_model(original, _opset(original, context), context, FORMS)
+        model, replaced = without_max_pool(floats.model, context, replace_maxpool)
         entry = graph_input(model, context)
-        name = str(model.graph.output[0].name)
-        walk, entry = _read(model, context, entry, name)
+        walk, entry = _read(model, context, entry, str(model.graph.output[0].name))
     if not walk.relus:
         notes = (*notes, "it holds no Relu: the answer is a weighted sum of the input, for which nothing spikes")
     if entry.moved:
         notes = (*notes, f"the program's input has the shape {entry.network_shape}: channels in front, as ONNX's Conv")
-    answering = with_outputs(model, [walk.answer], walk.added_nodes, walk.added_weights)
-    return ReluNetwork(answering, context, entry, walk.answer, tuple(walk.relus), (*notes, *walk.notes))
+    model, original = (
+        with_outputs(each, [walk.answer], walk.added_nodes, walk.added_weights) for each in (model, original)
+    )
+    notes = (*notes, *walk.notes, *floats.notes, *replaced)
+    return ReluNetwork(model, original, context, entry, walk.answer, tuple(walk.relus), notes, floats.saturated)
 
 
 def _read(model: onnx.ModelProto, context: str, entry: GraphInput, output: str) -> tuple[Walk, GraphInput]:

@@ -116,7 +116,7 @@ def _bound(node: Node, name: str, index: int, default: float) -> float:
 
 def _neuron(node: Node, ceiling: float) -> Tensor:
     tensor, walk = node.tensor(0), node.walk
-    threshold = min(walk.thresholds.get(node.name, 1.0), ceiling)
+    threshold = min(walk.thresholds[node.name], ceiling) if node.name in walk.thresholds else 1.0
     neurons = walk.builder.neuron(tensor.value, threshold, node.name)
     walk.relus.append(Relu(str(node.proto.input[0]), node.name, neurons.terms[0][0], ceiling))
     return tensor.with_value(neurons)

@@ -186,7 +186,6 @@ def test_a_linear_network_is_converted_and_told(tmp_path: Path) -> None:
 
 
 UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
-    (lambda: with_node("MaxPool", kernel_shape=[2, 2]), "MaxPool node 't2': is not converted; a maximum of spike"),
     (lambda: in_the_middle("Sigmoid"), "Sigmoid node 't2': is not the end of the network"),
     (lambda: with_node("Tanh"), "Tanh node 't2': is not converted; spikes represent only a ReLU"),
     (lambda: with_node("Erf"), "Erf node 't2': is not converted; known are Gemm, MatMul, Conv"),
@@ -293,3 +292,18 @@ def test_the_command_says_the_loss_and_writes_what_runs(tmp_path: Path) -> None:
     refused(spikeport(*base, "--as", "sigma-delta", "-o", "m.nir", cwd=tmp_path), "NIR has no sigma-delta neurons")
     np.save(tmp_path / "x.npy", x[:, :, :5])
     refused(spikeport(*base, "-o", "m.chip", cwd=tmp_path), "x.npy: has shape (20, 1, 5, 6)", "(N, 1, 6, 6)")
+
+
+def test_the_command_ends_with_1_where_nothing_is_right(tmp_path: Path) -> None:
+    small().save(tmp_path / "m.onnx")
+    x = np.random.default_rng(0).uniform(0, 1, (20, 1, 6, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "large.npy", 1000 * x)
+    np.save(tmp_path / "wrong.npy", (own_answers(small(), x).argmax(axis=1) + 1) % 4)
+    base = ("import", "m.onnx", "--input", "x.npy", "--steps", 8, "-o", "m.chip")
+    dead = spikeport(*base, "--calibrate", "large.npy", "--json", "f.json", cwd=tmp_path)
+    assert dead.returncode == 1 and (tmp_path / "m.chip").exists()
+    assert "the chip's output is the same for every sample" in dead.stderr and dead.stderr.count("\n") == 1
+    assert json.loads((tmp_path / "f.json").read_text())["losses"][-1]["error"] > 0
+    wrong = spikeport(*base, "--calibrate", "x.npy", "--labels", "wrong.npy", "--as", "sigma-delta", cwd=tmp_path)
+    assert wrong.returncode == 1 and "the chip has the right class on no sample" in wrong.stderr

@@ -210,6 +210,8 @@ def draw_graph(rng: Any, size: int = 7) -> Graph:
         graph.add(rng.choice(kinds if rng.random() < 0.6 else common))
         if rng.random() < 0.35:
             graph.add("Relu")
+        if newest == 4 and graph.opset < 10 and rng.random() < 0.2:
+            graph.add("Upsample")
         if graph.kinds & {"GlobalAveragePool", "ReduceMean"} and rng.random() < 0.3:
             graph.add("Squeeze")
     if not any(node.op_type == "Relu" for node in graph.nodes):
@@ -328,6 +330,94 @@ def _average_pool(graph: Graph) -> Drawn | None:
     return [x], attributes, 0
 
 
+def _conv_transpose(graph: Graph) -> Drawn | None:
+    x, rng = graph.signal(), graph.rng
+    if len(_shape(graph, x)) != 4:
+        return None
+    channels, group = _shape(graph, x)[1], 1
+    group = channels if rng.random() < 0.3 else 1
+    each, kernel = rng.choice((1, 2)), rng.choice(([2, 2], [3, 3], [1, 2]))
+    strides, dilations = rng.choice(([2, 2], [1, 1], [2, 1])), graph.rare([1, 1], [2, 1])
+    attributes: dict[str, Any] = {"strides": strides, "dilations": dilations, "group": group}
+    attributes |= rng.choice(({}, {"pads": [1, 0, 0, 1]}, {"pads": [1, 1, 1, 1]}, {"kernel_shape": kernel}))
+    attributes |= graph.rare(
+        {}, {"output_padding": [strides[0] - 1, 0]}, {"auto_pad": "VALID"}, {"auto_pad": "SAME_UPPER"}
+    )
+    inputs = [x, graph.normal(channels, each, *kernel)]
+    return [*inputs, *([graph.normal(each * group)] if rng.random() < 0.5 else [])], attributes, 0
+
+
+def _concat(graph: Graph) -> Drawn:
+    x, rng = graph.signal(), graph.rng
+    shape = _shape(graph, x)
+    fits = [
+        name for name, array in graph.arrays.items()
+        if array.ndim == len(shape) and array.dtype == graph.arrays[x].dtype
+        and array.shape[:1] + array.shape[2:] == shape[:1] + shape[2:]
+    ]  # fmt: skip
+    others = [rng.choice(fits) for _ in range(rng.choice((1, 1, 2)))]
+    if rng.random() < 0.05:
+        others.append(graph.normal(*shape))
+    axis = graph.rare(1, len(shape) - 1, 0, *((-len(shape) + 1,) if graph.opset >= 11 else ()))
+    return _shuffled(graph, [x, *others])[0], {"axis": axis}, 0
+
+
+def _resize(graph: Graph) -> Drawn | None:
+    x, rng = graph.signal(), graph.rng
+    shape = _shape(graph, x)
+    if len(shape) != 4 or graph.opset < 10:
+        return None
+    scales = [
+        1.0,
+        graph.rare(1.0, 2.0),
+        *rng.choice(((2.0, 2.0), (2.0, 1.0), (3.0, 2.0), (1.5, 2.5), (0.5, 1.0), (0.6, 0.7))),
+    ]
+    attributes: dict[str, Any] = {"mode": graph.rare("nearest", "linear")}
+    if graph.opset == 10:
+        return [x, graph.constant(scales)], attributes, 0
+    modes = ("half_pixel", "asymmetric", "pytorch_half_pixel", "align_corners")
+    modes += ("half_pixel_symmetric",) if graph.opset >= 19 else ()
+    roundings = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+    attributes |= rng.choice(({}, {"coordinate_transformation_mode": rng.choice(modes)}))
+    attributes |= rng.choice(({}, {"nearest_mode": rng.choice(roundings)}))
+    roi = "" if graph.opset >= 13 else graph.constant(np.zeros(0))
+    if rng.random() < 0.5:
+        if graph.opset >= 18 and rng.random() < 0.4:
+            return [x, "", graph.constant(scales[2:])], {**attributes, "axes": [2, 3]}, 0
+        return [x, roi, graph.constant(scales)], attributes, 0
+    sizes = [shape[0], shape[1], *(max(1, int(n * s)) for n, s in zip(shape[2:], scales[2:], strict=True))]
+    empty = "" if graph.opset >= 13 else graph.constant(np.zeros(0))
+    if graph.opset >= 18:
+        attributes |= graph.rare({}, {"keep_aspect_ratio_policy": "not_larger"}, {"antialias": 1})
+    return [x, roi, empty, graph.constant(sizes, np.int64)], attributes, 0
+
+
+def _upsample(graph: Graph) -> Drawn | None:
+    x, rng = graph.signal(), graph.rng
+    if len(_shape(graph, x)) != 4 or graph.opset > 9:
+        return None
+    scales = [1.0, 1.0, *rng.choice(((2.0, 2.0), (2.0, 1.0), (3.0, 2.0), (1.5, 2.5)))]
+    attributes: dict[str, Any] = {"mode": graph.rare("nearest", "linear")}
+    if graph.opset < 9:
+        return [x], {**attributes, "scales": scales}, 0
+    return [x, graph.constant(scales)], attributes, 0
+
+
+def _max_pool(graph: Graph) -> Drawn | None:
+    x, rng = graph.signal(), graph.rng
+    if len(_shape(graph, x)) != 4:
+        return None
+    attributes: dict[str, Any] = {"kernel_shape": rng.choice(([2, 2], [1, 2], [3, 3], [2, 3]))}
+    attributes |= rng.choice(({}, {"strides": [2, 2]}, {"strides": [1, 2]}, {"strides": [3, 3]}))
+    padded = ({"pads": [1, 0, 0, 0]}, {"pads": [0, 1, 1, 1]}, {"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"})
+    attributes |= graph.rare({}, *padded, {"auto_pad": "VALID"})
+    if graph.opset >= 8:
+        attributes |= graph.rare({}, {"storage_order": 1})
+    if graph.opset >= 10:
+        attributes |= rng.choice(({}, {}, {"ceil_mode": 1}, {"dilations": [2, 1]}))
+    return [x], attributes, 0
+
+
 def _plain(graph: Graph) -> Drawn:
     return [graph.signal()], {}, 0
 
@@ -431,7 +521,9 @@ def _constant_for(graph: Graph, x: str) -> str:
     each = (channels, *[1] * (len(shape) - 2))
     wrong = ((graph.batch, 1), shape, shape[1:], (1,) * 5, (1,) * len(shape), shape[-1:], (1, *each), (2, 1))
     values = graph.numbers.uniform(0.3, 1.5, graph.rare(graph.rng.choice(((), (1,), each)), *wrong))
-    return graph.constant(values, graph.arrays[x].dtype)
+    dtype = graph.arrays[x].dtype
+    # whole numbers divided by 0 end the process
+    return graph.constant(values if dtype.kind == "f" else np.ceil(values), dtype)
 
 
 def _shuffled(graph: Graph, inputs: list[str]) -> Drawn:
@@ -469,6 +561,8 @@ def _softmax(graph: Graph) -> Drawn:
 
 _DRAW: dict[str, Callable[[Graph], Drawn | None]] = {
     "Gemm": _gemm, "MatMul": _matmul, "Conv": _conv, "BatchNormalization": _batch_norm, "Relu": _plain, "Clip": _clip,
+    "ConvTranspose": _conv_transpose, "Concat": _concat, "Resize": _resize, "Upsample": _upsample,
+    "MaxPool": _max_pool, "GlobalMaxPool": _plain,
     "AveragePool": _average_pool, "GlobalAveragePool": _plain, "ReduceMean": _mean, "Flatten": _flatten,
     "Reshape": _reshape, "Squeeze": _squeeze, "Add": _elementwise, "Sum": _sum, "Sub": _elementwise,
     "Mul": _elementwise, "Div": _elementwise, "Identity": _plain, "Dropout": _dropout, "Cast": _cast,

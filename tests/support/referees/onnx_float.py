@@ -61,7 +61,10 @@ def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, fl
                 found[name] = torch.from_numpy(np.asarray(arranged, np.float64))
             else:
                 parts = [value(source) for source in sources[name]]
-                assert len({part.shape for part in parts}) == 1, name
+                # a matrix puts out one axis, also where it stands for an image
+                shape = max((part.shape for part in parts), key=len)
+                shape = (shape[0], *node.v_threshold.shape) if isinstance(node, nir.IF) else shape
+                parts = [part.reshape(shape) for part in parts]
                 found[name] = _put_out(node, torch.stack(parts).sum(0), ceilings.get(name))
         return found[name]
 
@@ -83,9 +86,10 @@ def _put_out(node: nir.NIRNode, arriving: torch.Tensor, ceiling: float | None) -
     if isinstance(node, nir.Flatten):
         return arriving.flatten(1)
     if isinstance(node, nir.Scale):
-        return arriving * torch.from_numpy(np.asarray(node.scale))
+        scale = torch.from_numpy(np.asarray(node.scale))
+        return arriving.reshape(len(arriving), *scale.shape) * scale
     if isinstance(node, nir.IF):
         assert ceiling is not None
         return arriving.clamp(0, ceiling) / torch.from_numpy(node.v_threshold)
     assert isinstance(node, (nir.I, nir.Output)), node
-    return arriving
+    return arriving.reshape(len(arriving), *node.r.shape) if isinstance(node, nir.I) else arriving
