@@ -18,6 +18,7 @@ from .options import (
     ClusterOption,
     InputOption,
     MapOption,
+    MaxPoolName,
     ModelArgument,
     OptionalChip,
     RecordName,
@@ -109,14 +110,27 @@ def import_(
         Optional[Path],  # noqa: UP045
         typer.Option("--labels", help="Class of each test sample (N,), for the accuracy.", metavar="Y.npy"),
     ] = None,
+    replace_maxpool: Annotated[
+        Optional[MaxPoolName],  # noqa: UP045
+        typer.Option("--replace-maxpool", help="Replace MaxPool instead of computing it with ReLUs."),
+    ] = None,
+    answer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--output", help="The network's output to convert, of several; default: the first.", metavar="NAME"
+        ),
+    ] = None,
 ) -> None:
     """Convert a ReLU network (ONNX) to a spiking network and report the accuracy lost per number of steps.
+
+    Exits with 1 if the result has no right answer.
 
     Example: spikeport import cnn.onnx --calibrate images.npy --labels classes.npy --steps 64 -o cnn.chip
     """
     from .onnx_import import import_onnx
 
-    import_onnx(model, chip, way.value, calibrate, steps, test, labels, output, streams)
+    replacement = None if replace_maxpool is None else replace_maxpool.value
+    import_onnx(model, chip, way.value, calibrate, steps, test, labels, replacement, answer, output, streams)
 
 
 @grouped
