@@ -46,7 +46,7 @@ def convert_onnx(
     which rate coding is calibrated; context: the samples' name in errors; output: the one to convert of several,
     default the first.
     """
-    network = open_network(path, output)
+    network = open_network(path, output=output)
     x = check_samples(network, samples, context)
     statistics = record(network, x)
     if coding == "rate":

@@ -122,9 +122,9 @@ def test_an_output_is_chosen(tmp_path: Path) -> None:
     onnx.save(torch_two_outputs(), str(path))
     first = open_network(path)
     assert first.output == "scores" and "the first is converted, 'scores'; left out: 'hidden'" in first.notes[0]
-    assert open_network(path, "hidden").output == "hidden" and not open_network(path, "hidden").notes
+    assert open_network(path, output="hidden").output == "hidden" and not open_network(path, output="hidden").notes
     with pytest.raises(InputError, match="has no output 'none'; its outputs are 'scores', 'hidden'"):
-        open_network(path, "none")
+        open_network(path, output="none")
     x = np.random.default_rng(0).uniform(0, 1, (20, 16)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     base = ("import", "m.onnx", "--calibrate", "x.npy", "--steps", 8, "-o", "m.chip")
