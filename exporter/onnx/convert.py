@@ -53,7 +53,7 @@ def convert_onnx(
     which rate coding is calibrated; replace_maxpool: by an average, which is another network; context: the samples'
     name in errors; output: the one to convert of several, default the first.
     """
-    network = open_network(path, replace_maxpool, output)
+    network = open_network(path, replace_maxpool, output=output)
     x = check_samples(network, samples, context)
     statistics = record(network, x)
     if coding == "rate":
