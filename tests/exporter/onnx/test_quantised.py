@@ -21,7 +21,7 @@ from onnx_quantised import Mode, integers_of, quantise
 from spikeport.common.errors import InputError
 from spikeport.exporter.onnx.calibration_statistics import answers
 from spikeport.exporter.onnx.convert import Coding, convert_onnx
-from spikeport.exporter.onnx.weight_grid import largest_integer
+from spikeport.exporter.quantisation.weight_units import largest_integer
 from spikeport.hardware_profiles import load_chip
 from spikeport.results.conversion import measure
 
