@@ -62,7 +62,8 @@ def compile_rate(
     lowered = lower_graph(rate_graph(network, statistics), CompileOptions(reset="subtract"), network.context)
     scale = input_scale(statistics)
     inputs = tuple(replace(port, scale=scale) for port in lowered.inputs)
-    with_scale = replace(without_memory(lowered), inputs=inputs)
+    payloads = {port.name: INPUT_LEVELS for port in lowered.inputs}
+    with_scale = replace(without_memory(lowered), inputs=inputs, payloads=payloads)
     widths = chip.word_widths.fixed_point()
     shown: NDArray[Any] = np.broadcast_to(np.rint(scale * x[:_SAMPLES]), (steps, *x[:_SAMPLES].shape))
 
