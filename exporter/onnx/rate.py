@@ -66,7 +66,8 @@ def compile_rate(
     scale = input_scale(statistics)
     shape = network.entry.sample_shape
     inputs = tuple(replace(port, scale=scale, shape=shape) for port in lowered.inputs)
-    with_scale = replace(without_memory(lowered), inputs=inputs)
+    payloads = {port.name: INPUT_LEVELS for port in lowered.inputs}
+    with_scale = replace(without_memory(lowered), inputs=inputs, payloads=payloads)
     widths = chip.word_widths.fixed_point()
     samples = network.entry.arranged(x[:_SAMPLES])
     shown: NDArray[Any] = np.broadcast_to(np.rint(scale * samples), (steps, *samples.shape))

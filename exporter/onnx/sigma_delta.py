@@ -40,12 +40,12 @@ from spikeport.exporter.program.chip_program import (
     SparseConnection,
 )
 from spikeport.exporter.program.validate import validate
+from spikeport.exporter.quantisation.weight_units import largest_integer
 from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .calibration_statistics import CalibrationStatistics
 from .relu_network import ReluNetwork
-from .weight_grid import largest_integer
 
 INPUT_LEVELS = 255
 # factor by which sums may exceed those on sample input

@@ -34,7 +34,7 @@ from spikeport.hardware_profiles.fixed_point import (
 
 from .connections import connections_of
 from .csr_kernels import times_rows
-from .payload import SPIKE, Payload
+from .payload import SPIKE, Payload, shifts_right
 from .scale import Rounded, ScaleSearch, threshold_words
 from .state_bounds import Decays, StateBounds, worst_case
 from .weight_splitting import WeightMatrix, by_magnitude, by_sign, rows_of, to_parts, weight_matrix, with_low_digits
@@ -145,9 +145,10 @@ def _matrix(
     payload = payloads.get(connection.source, SPIKE)
     factors = weight_factors(float_layer.population, constants.du, constants.leak, rows.shape[0])
     times_rows(rows.data, rows.indptr, factors * payload.unit)
-    return weight_matrix(
+    matrix = weight_matrix(
         rows, float_layer.population.size // rows.shape[0], index, bits, payload.largest, payload.signed
     )
+    return replace(matrix, divides=shifts_right(connection, payload))
 
 
 def _cheapest_good_encoding(

@@ -158,7 +158,8 @@ class ScaleSearch:
         highest = min(highest, self._widths.vth_max)
         full = self.full()
         filled = highest
-        if full < limit:
+        lowest = min((m.lowest_exponent(self._widths) for m in self._matrices), default=0)
+        if full * 2.0**lowest < limit and math.isfinite(full):
             # at which the largest weight fills its grid
             filling = full * 2.0 ** math.floor(math.log2(limit / full) + _FLOAT32_ERROR)
             filled = min(highest, math.floor(filling * self._threshold / STATE_UNIT * (1 + _FLOAT32_ERROR)))
@@ -171,7 +172,7 @@ class ScaleSearch:
                 points = np.arange(grid.step, max(grid.high, -grid.low) + 1, grid.step)
                 scale = STATE_UNIT * points / largest
                 # doubling the scale gives the same integers at the next exponent: the largest that fits is the finest
-                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _FLOAT32_ERROR) / scale)), 0))
+                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _FLOAT32_ERROR) / scale)), lowest))
                 thresholds |= {round(t) for t in scale * self._threshold / STATE_UNIT}
         return [t for t in thresholds if 1 <= t <= highest]
 

@@ -52,6 +52,11 @@ class WeightMatrix:
     payload: int = 1
     signed: bool = False
     shift: int = 0
+    divides: bool = False
+
+    def lowest_exponent(self, widths: WordWidths) -> int:
+        """The lowest exponent: a sum of spikes is not rounded down, as it has no digits to spare."""
+        return widths.weight_exp_min if self.divides else 0
 
     @property
     def values(self) -> Floats:
@@ -201,7 +206,7 @@ def positive_and_negative(weights: csr_array, values: NDArray[np.float64]) -> tu
 
 
 def smallest_exponent(matrix: WeightMatrix, scale: float, widths: WordWidths) -> int:
-    """The smallest exponent (not negative: a right shift would floor the sum) at which the largest weight fits."""
+    """The smallest exponent at which the largest weight fits."""
     ends = (-matrix.ends[0], -matrix.grid.low), (matrix.ends[1], matrix.grid.high)
     needed = max(
         (scale * largest / (STATE_UNIT * (end + matrix.grid.step / 2)) for largest, end in ends if largest > 0),
@@ -209,7 +214,7 @@ def smallest_exponent(matrix: WeightMatrix, scale: float, widths: WordWidths) ->
     )
     if not needed:
         return 0
-    return int(np.clip(np.ceil(np.log2(needed) - 1e-9), 0, widths.weight_exp_max))
+    return int(np.clip(np.ceil(np.log2(needed) - 1e-9), matrix.lowest_exponent(widths), widths.weight_exp_max))
 
 
 def _part(matrix: WeightMatrix, rows: csr_array, exponent: int) -> WeightPart:

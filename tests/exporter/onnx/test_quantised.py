@@ -21,7 +21,7 @@ from onnx_quantised import Mode, integers_of, quantise
 from spikeport.common.errors import InputError
 from spikeport.exporter.onnx.calibration_statistics import answers
 from spikeport.exporter.onnx.convert import Coding, convert_onnx
-from spikeport.exporter.onnx.weight_grid import largest_integer
+from spikeport.exporter.quantisation.weight_units import largest_integer
 from spikeport.hardware_profiles import load_chip
 from spikeport.results.conversion import measure
 
@@ -81,10 +81,11 @@ def test_networks_of_all_layers_are_read_in_every_form(model: Model, mode: Mode)
 
 
 def matrices(program: Any, name: str) -> NDArray[Any]:
-    """The sum of a population's connections, as a matrix."""
+    """The sum of a population's connections as a matrix, in units of 2**-8."""
     total: Any = 0
     for connection in program.into(name):
-        weights = connection.weights * 2.0**connection.weight_exp
+        # exponents start at -8
+        weights = connection.weights * 2.0 ** (connection.weight_exp + 8)
         if hasattr(connection, "indptr"):
             matrix = np.zeros((len(connection.indptr) - 1, program.source_size(connection.source)))
             rows = np.repeat(np.arange(len(matrix)), np.diff(connection.indptr))
@@ -97,7 +98,7 @@ def matrices(program: Any, name: str) -> NDArray[Any]:
 @pytest.mark.parametrize("way", ["rate", "sigma-delta"])
 @pytest.mark.parametrize("mode", [Mode("QDQ"), Mode("QOperator", "QUInt8"), Mode("dynamic")], ids=lambda m: m.format)
 def test_the_integers_on_the_chip_are_the_model_s(mode: Mode, way: Coding, tmp_path: Path) -> None:
-    """Six inputs leave room for all 8 bits in the first layer of a rate code, too."""
+    """Also in the first layer of a rate code, whose input is a payload."""
     model = quantise(mlp().proto(), SAMPLES, mode)
     onnx.save(model, str(tmp_path / "m.onnx"))
     converted = convert_onnx(tmp_path / "m.onnx", LOIHI2, SAMPLES, way, 64)
