@@ -81,6 +81,6 @@ def test_simulate_takes_a_recording(tmp_path: Path) -> None:
     result = spikeport(*command, tmp_path / "out.npz")
     assert result.returncode == 0, result.stderr
     # every answer to 12 steps of input
-    assert "1 samples, 13 steps" in result.stdout
+    assert "run for 13 steps" in result.stdout
     (sounds / "low" / "0.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
     refused(spikeport(*command, tmp_path / "out.npz"), "0.wav", "wav file")
