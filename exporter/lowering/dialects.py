@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import nir
 import numpy as np
 
 from spikeport.common.errors import InputError, nearest
-from spikeport.exporter.compile_options import CompileOptions, Discretize, Reset
+from spikeport.exporter.compile_options import CHOICES, CompileOptions, Discretize, Reset
 
 from .discretize import decay
 
@@ -59,6 +60,17 @@ def get_dialect(name: str) -> Dialect:
 
 def apply_dialect(graph: nir.NIRGraph, options: CompileOptions, context: str) -> tuple[nir.NIRGraph, CompileOptions]:
     """The graph in NIR's own meaning, and the options completed by its framework's; raises InputError."""
+    stated = _stated(graph, context)
+    if stated:
+        # written by write_graph: numbers have NIR's own meaning already, and the graph's time step is the one
+        dt = options.dt if options.framework is None else None
+        return graph, replace(
+            options,
+            dt=dt,
+            framework=None,
+            discretize=options.discretize or stated["discretize"],
+            reset=options.reset or stated["reset"],
+        )
     if options.framework is None:
         return graph, options
     dialect = get_dialect(options.framework)
@@ -70,6 +82,20 @@ def apply_dialect(graph: nir.NIRGraph, options: CompileOptions, context: str) ->
         discretize=options.discretize or dialect.discretize,
         reset=options.reset or dialect.reset,
     )
+
+
+def _stated(graph: nir.NIRGraph, context: str) -> dict[str, Any]:
+    """The discretisation and the reset that a graph states in its metadata, empty without them; raises InputError."""
+    stated: dict[str, Any] = {}
+    for key in ("discretize", "reset"):
+        value = graph.metadata.get(key)
+        if value is None:
+            return {}
+        text = value.decode() if isinstance(value, bytes) else str(np.asarray(value))
+        stated[key] = text if text in CHOICES[key] else None
+        if stated[key] is None:
+            raise InputError(f"{context}: metadata {key} is {text!r}, but can be {', '.join(CHOICES[key])}")
+    return stated
 
 
 def _rewritten(graph: nir.NIRGraph, rewrite: Rewrite, step: float) -> nir.NIRGraph:

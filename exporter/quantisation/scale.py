@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -178,21 +178,27 @@ class ScaleSearch:
     def _trained(self) -> Rounded | None:
         """The scale used in training, if every number is an integer at it (to 32 bit) and u has room."""
         word, population = self._population.vth, self._population
-        if word is None or not 1 <= word <= self._widths.vth_max:
+        if population.trained_scale is not None and population.sends == "voltage":
+            scale = population.trained_scale
+            word = max(1, round(scale * self._threshold / STATE_UNIT))
+        elif word is None or not 1 <= word <= self._widths.vth_max:
             return None
-        scale = STATE_UNIT * word / self._threshold
+        else:
+            scale = STATE_UNIT * word / self._threshold
         rounded = self._rounded(scale, word, self._loss(word))
         unit = STATE_UNIT / scale
         numbers = [
             (m.values, q * (2.0 ** (e - m.digit_shift(e)) * unit))
             for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
         ]
-        numbers += [
-            (population.threshold, np.rint(population.threshold / unit) * unit),
-            (population.bias, np.rint(population.bias * scale) / scale),
-        ]
+        numbers.append((population.bias, np.rint(population.bias * scale) / scale))
+        if population.sends == "spikes":
+            numbers.append((population.threshold, np.rint(population.threshold / unit) * unit))
         whole = all(np.abs(w - f).max(initial=0) <= _FLOAT32_ERROR * np.abs(w).max(initial=0) for w, f in numbers)
-        return rounded if whole and self.current_bound(rounded) <= self._widths.state_max else None
+        if not whole or self.current_bound(rounded) > self._widths.state_max:
+            return None
+        # at this scale, that of the loss may be a rounded one
+        return rounded if population.sends == "spikes" else replace(rounded, loss=_NOISE)
 
     def _rounded(self, scale: float, vth: int, loss: float) -> Rounded:
         exponents = self._exponents(scale)

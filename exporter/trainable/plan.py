@@ -1,0 +1,157 @@
+"""What stays fixed while a network is trained: structure, decays, and the scale and grids that compiling chose.
+
+The graph is compiled once. Its decays and the scale of every layer are kept; weights, biases and thresholds start as
+the compiler sees them, with its corrections for rounded decays. From then on every number is rounded on these grids, so
+that the compiler, which reads the scale from the exported graph, gets the same integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import nir
+import numpy as np
+from scipy.sparse import csr_array, diags_array
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.compile import lower_graph, round_network
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
+from spikeport.exporter.lowering.dialects import apply_dialect
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, Cuba
+from spikeport.exporter.quantisation.compensation.charge import weight_factors
+from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
+from spikeport.exporter.quantisation.layer import synapse_names
+from spikeport.exporter.quantisation.payload import senders_first
+from spikeport.hardware_profiles.fixed_point import decay_from_du, decay_from_dv, weight_grid
+from spikeport.hardware_profiles.schema import ChipProfile
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a synapse's integers lie: low..high in steps, times 2**exponent, for each sign its own.
+
+    positive, negative: (step, end) in units of a, the synaptic input of one spike.
+    """
+
+    positive: tuple[float, float]
+    negative: tuple[float, float]
+
+    @property
+    def uniform(self) -> bool:
+        """Whether both signs have the same step."""
+        return self.positive[0] == self.negative[0]
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """A population with the chip's decays, the synapses into it with their grids, and its scale.
+
+    scale: the chip's units of u and v for one of the network's; start: its first step on the chip; shift: bits by
+    which a voltage is shifted right before it is sent.
+    """
+
+    population: FloatPopulation
+    synapses: tuple[FloatConnection, ...]
+    grids: tuple[Grid, ...]
+    scale: float
+    start: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The network in the chip's form, its layers from senders to readers, and how to write it as a graph again.
+
+    discretize: how the graph's time constants are meant; output_names: of the graph's Output nodes, in the order of
+    the network's outputs.
+    """
+
+    network: FloatNetwork
+    layers: Mapping[str, LayerPlan]
+    options: CompileOptions
+    discretize: str
+    reset: str
+    output_names: tuple[str, ...]
+    chip: ChipProfile
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits per weight."""
+        return self.options.weight_bits or self.chip.word_widths.fixed_point().weight_bits
+
+
+def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Plan:
+    """Compile a graph and keep what training does not change; raises InputError."""
+    if options.precision != "normal" or options.sums != "synapses":
+        raise InputError(
+            f"{context}: training rounds to one connection per sign; leave out precision {options.precision!r} and "
+            f"sums {options.sums!r}, and compile the trained network without them"
+        )
+    _, meant = apply_dialect(graph, options, context)
+    network = lower_graph(graph, options, context)
+    program = round_network(network, chip, options, context)
+    starts = network.starts
+    bits = options.weight_bits or program.widths.weight_bits
+    layers = {
+        population.name: _layer_plan(population, network, program, starts[population.name], bits)
+        for population in senders_first(network)
+    }
+    outputs = [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]
+    names = outputs if len(outputs) == len(network.outputs) else [f"output_{n}" for n in range(len(network.outputs))]
+    chip_network = replace(
+        network,
+        populations=tuple(layers[p.name].population for p in network.populations),
+        connections=tuple(c for p in network.populations for c in layers[p.name].synapses),
+    )
+    return Plan(
+        chip_network, layers, options, meant.discretize or "euler", meant.reset or "zero", tuple(names), chip
+    )
+
+
+def _layer_plan(
+    population: FloatPopulation, network: FloatNetwork, program: ChipProgram, start: int, bits: int
+) -> LayerPlan:
+    rounded = program.population(population.name)
+    assert isinstance(rounded, Cuba)
+    report = program.quantisation[population.name]
+    leak = leak_factors(population, rounded.dv, report.interval or None)
+    incoming = [c for c in network.connections if c.target == population.name]
+    synapses, grids = [], []
+    for connection, name in zip(incoming, synapse_names(incoming), strict=True):
+        parts = [c for c in program.into(population.name) if (c.source, c.synapse) == (connection.source, name)]
+        rows = len(connection.weights) if connection.geometry is not None else population.size
+        synapses.append(_scaled(connection, weight_factors(population, rounded.du, leak, rows)))
+        grids.append(grid_of(parts, bits))
+    corrected = replace(
+        with_rounded_leak(population, leak),
+        current_decay=decay_from_du(rounded.du),
+        voltage_decay=decay_from_dv(rounded.dv),
+    )
+    shift = rounded.payload_shift
+    return LayerPlan(
+        corrected, tuple(synapses), tuple(grids), report.scale, start, 0 if shift is None else int(shift[0])
+    )
+
+
+def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
+    """The grid of a synapse that compiling stored in these connections."""
+    positive = [c.weight_exp for c in parts if c.sign_mode != "inhibitory"]
+    negative = [c.weight_exp for c in parts if c.sign_mode != "excitatory"]
+    if any(c.sign_mode == "mixed" for c in parts):
+        grid, unit = weight_grid("mixed", bits), 2.0 ** max(positive)
+        return Grid((grid.step * unit, grid.high * unit), (grid.step * unit, -grid.low * unit))
+    grid = weight_grid("excitatory", bits)
+    up, down = (2.0 ** max(exponents or positive or negative) for exponents in (positive, negative))
+    return Grid((grid.step * up, grid.high * up), (grid.step * down, grid.high * down))
+
+
+def _scaled(connection: FloatConnection, factors: Floats) -> FloatConnection:
+    """The connection with its rows of weights times the factors, exactly as they were where all are 1."""
+    if np.all(factors == 1):
+        return connection
+    weights = connection.weights
+    if isinstance(weights, csr_array):
+        return replace(connection, weights=csr_array(diags_array(factors) @ weights))
+    return replace(connection, weights=weights * factors.reshape(-1, *[1] * (weights.ndim - 1)))

@@ -1,0 +1,124 @@
+"""Synapses of a trainable network: weights rounded to the chip's integers, with straight-through gradients."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, linear
+
+from spikeport.exporter.float_network.float_network import ConvGeometry, FloatConnection, Floats
+from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
+
+from .plan import Grid
+
+# stored weights of the largest sparse matrix that is computed as a full one
+_FULL = 1 << 22
+
+
+class ChipSynapse(nn.Module):
+    """One connection: `weight` has the shape of its matrix or kernel, or (stored,) where the matrix is sparse.
+
+    In units of the synaptic input a that one spike causes, weights are whole numbers on the connection's grid. Rounding
+    passes gradients straight through (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
+    """
+
+    delays: Tensor | None
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, connection: FloatConnection, grid: Grid, lag: int, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.source, self.target, self.synapse = connection.source, connection.target, connection.synapse
+        self.geometry: ConvGeometry | None = connection.geometry
+        self.delay, self.lag, self.grid = connection.delay, lag, grid
+        self.shape = tuple(connection.weights.shape)
+        weights: Any = connection.weights
+        self.sparse = isinstance(weights, csr_array)
+        if self.sparse:
+            rows = np.repeat(np.arange(self.shape[0]), np.diff(weights.indptr))
+            self.register_buffer("rows", torch.from_numpy(rows), persistent=False)
+            self.register_buffer("columns", torch.from_numpy(weights.indices.astype(np.int64)), persistent=False)
+            weights = weights.data
+        self.weight = nn.Parameter(torch.from_numpy(np.ascontiguousarray(weights)).to(dtype))
+        late = connection.axonal_delays
+        self.register_buffer("delays", None if late is None else torch.from_numpy(late.astype(np.int64)), persistent=False)
+
+    def words(self, factor: float) -> Tensor:
+        """The weights in units of a, whole numbers; factor: units of a for one of the network's."""
+        weight = self.weight
+        with torch.no_grad():
+            exact = weight * factor
+            up, down = self.grid.positive, self.grid.negative
+            if self.grid.uniform:
+                whole = exact.div_(up[0]).round_().mul_(up[0]).clamp_(-down[1], up[1])
+            else:
+                rounded = [(exact / step).round_().mul_(step).clamp_(-end, end) for step, end in (up, down)]
+                whole = torch.where(exact > 0, *rounded)
+        return whole + (weight - weight.detach()) * factor
+
+    def largest(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of the positive and of the |negative| words of every row, (targets,) or (channels,)."""
+        positive, total = words.detach().clamp(min=0), words.detach()
+        if self.sparse:
+            zero = torch.zeros(self.shape[0], dtype=total.dtype, device=total.device)
+            sums = [zero.index_add(0, self.rows, values) for values in (positive, total)]
+        else:
+            sums = [values.flatten(1).sum(1) for values in (positive, total)]
+        return sums[0], sums[0] - sums[1]
+
+    def matrix(self, words: Tensor) -> Tensor:
+        """The words as a matrix or a kernel."""
+        if not self.sparse:
+            return words
+        return torch.zeros(self.shape, dtype=words.dtype, device=words.device).index_put((self.rows, self.columns), words)
+
+    def connect(self, words: Tensor, sent: Tensor) -> Tensor:
+        """Synaptic input (T, B, targets) of what arrives, (T, B, sources); words: as `matrix` returns them."""
+        rows = sent.flatten(0, 1)
+        if self.geometry is not None:
+            shape = self.geometry
+            images = rows.view(-1, *shape.input_shape)
+            summed = conv2d(images, words, None, shape.stride, shape.padding, shape.dilation, shape.groups).flatten(1)
+        elif is_faster(rows, words):
+            summed = sparse_linear(rows, words)
+        else:
+            summed = linear(rows, words)
+        if summed.device.type != "cpu":
+            # a GPU's algorithms may round sums; the chip's are whole
+            summed = summed + (summed.detach().round() - summed.detach())
+        return summed.view(*sent.shape[:2], -1)
+
+    def arriving(self, sent: Tensor, lag: int) -> Tensor:
+        """What arrives in every step of what was sent in every step, (T, B, sources): `lag` steps later, or more."""
+        if self.delays is None:
+            return _later(sent, lag)
+        late = torch.zeros_like(sent)
+        for beyond in torch.unique(self.delays).tolist():
+            late = late + _later(sent, lag + beyond) * (self.delays == beyond)
+        return late
+
+    def values(self, words: Tensor, factor: float) -> Floats | csr_array:
+        """Rounded weights in the network's units, as FloatConnection stores them."""
+        exact: Floats = words.detach().cpu().double().numpy() / factor
+        if not self.sparse:
+            return exact
+        ends = self.rows.cpu().numpy(), self.columns.cpu().numpy()
+        return csr_array((exact, ends), shape=self.shape)
+
+
+def _later(sent: Tensor, lag: int) -> Tensor:
+    if lag == 0:
+        return sent
+    steps = len(sent)
+    silent = sent.new_zeros((min(lag, steps), *sent.shape[1:]))
+    return torch.cat([silent, sent[: max(steps - lag, 0)]])
+
+
+def too_large(connection: FloatConnection) -> bool:
+    """Whether a sparse matrix is too large to be computed as a full one."""
+    return isinstance(connection.weights, csr_array) and math.prod(connection.weights.shape) > 64 * _FULL
