@@ -181,6 +181,9 @@ def _cheapest_good_encoding(
 
     bits, unsplit = options.weight_bits, matrices
     form: WeightEncoding = "whole"
+    trained = _as_trained(population, matrices, decays, reach, widths, options)
+    if trained is not None:
+        return trained
     best, errors = search(matrices)
     if options.form == "whole" or max(errors, default=0.0) < EXACT:
         return form, matrices, best
@@ -202,6 +205,24 @@ def _cheapest_good_encoding(
         if candidate.loss * _DOUBLED < best.loss:
             form, matrices, best = options.form, twice, candidate
     return form, matrices, best
+
+
+def _as_trained(
+    population: FloatPopulation,
+    matrices: list[WeightMatrix],
+    decays: Decays,
+    reach: StateBounds,
+    widths: WordWidths,
+    options: LayerOptions,
+) -> tuple[WeightEncoding, list[WeightMatrix], Rounded] | None:
+    """The coarsest encoding in which every number is an integer at the scale of training; None without such a scale."""
+    split = [part for m in matrices for part in by_sign(m, options.weight_bits)]
+    forms: tuple[tuple[WeightEncoding, list[WeightMatrix]], ...] = (("whole", matrices), ("split", split))
+    for form, candidates in forms[: 1 if options.form == "whole" else 2]:
+        rounded = ScaleSearch(population, candidates, decays, reach, widths).trained()
+        if rounded is not None:
+            return form, candidates, rounded
+    return None
 
 
 def registers_of(

@@ -26,6 +26,8 @@ _DEPTH, _INHIBITION = 128.0, 8.0
 # squared relative error of numbers stored in 32 bit, and their relative error
 _NOISE = 1e-14
 _FLOAT32_ERROR = 1e-6
+# a number this small, in units of the register, stands for 0 (trainable/write_graph.py)
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class ScaleSearch:
 
         A scale chosen in training wins if every number is an integer at it, whatever `largest` is.
         """
-        trained = self._trained()
+        trained = self.trained()
         if trained is not None:
             return trained
         limit = min(largest, self.limit())
@@ -175,7 +177,7 @@ class ScaleSearch:
                 thresholds |= {round(t) for t in scale * self._threshold / STATE_UNIT}
         return [t for t in thresholds if 1 <= t <= highest]
 
-    def _trained(self) -> Rounded | None:
+    def trained(self) -> Rounded | None:
         """The scale used in training, if every number is an integer at it (to 32 bit) and u has room."""
         word, population = self._population.vth, self._population
         if population.trained_scale is not None and population.sends == "voltage":
@@ -194,7 +196,10 @@ class ScaleSearch:
         numbers.append((population.bias, np.rint(population.bias * scale) / scale))
         if population.sends == "spikes":
             numbers.append((population.threshold, np.rint(population.threshold / unit) * unit))
-        whole = all(np.abs(w - f).max(initial=0) <= _FLOAT32_ERROR * np.abs(w).max(initial=0) for w, f in numbers)
+        whole = all(
+            np.abs(w - f).max(initial=0) <= max(_FLOAT32_ERROR * np.abs(w).max(initial=0), _NOTHING * unit)
+            for w, f in numbers
+        )
         if not whole or self.current_bound(rounded) > self._widths.state_max:
             return None
         # at this scale, that of the loss may be a rounded one

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
-from spikeport.exporter.float_network.float_network import FloatNetwork
+from spikeport.exporter.float_network.float_network import FloatNetwork, Floats
 from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import CubaLI
 from spikeport.exporter.quantisation.payload import Payload, payload_shift
@@ -25,7 +25,7 @@ from spikeport.trainer.neuron_step.surrogates import surrogate
 
 from .groups import update_groups
 from .layer import ChipLayer, RoundedLayer
-from .plan import Plan, make_plan
+from .plan import Plan, make_plan, scaled_rows
 from .run import Clock, run_layers
 from .write_graph import write_graph
 
@@ -141,12 +141,18 @@ class ChipModule(nn.Module):
             hints[population.name] = _hints(whole)
             bias = whole.population.bias / whole.scale
             threshold = population.threshold if word is None else word * (STATE_UNIT / whole.scale)
-            populations.append(replace(population, bias=bias, threshold=threshold))
+            again = self._corrected_again(population.name)
+            populations.append(replace(population, bias=bias * again, threshold=threshold))
             present = [c for c in network.connections if c.target == population.name]
             for c, s, words, factor in zip(present, layer.sources(), whole.words, whole.factors, strict=True):
-                connections.append(replace(c, weights=s.values(words, factor)))
+                connections.append(scaled_rows(replace(c, weights=s.values(words, factor)), again))
         chip = replace(network, populations=tuple(populations), connections=tuple(connections))
         return write_graph(chip, self.plan.discretize, self.plan.reset, self.plan.output_names, hints)
+
+    def _corrected_again(self, name: str) -> Floats:
+        """The correction that compiling applies to a population which the graph does not hold."""
+        leak = self.plan.layers[name].leak
+        return leak if name in self.plan.output_names else np.ones_like(leak)
 
     def _with_shift(self, name: str, layer: RoundedLayer, payloads: dict[str, Payload]) -> RoundedLayer:
         """The layer with the shift of the voltages that it sends; adds its payload for its readers."""

@@ -49,7 +49,8 @@ class LayerPlan:
     """A population with the chip's decays, the synapses into it with their grids, and its scale.
 
     scale: the chip's units of u and v for one of the network's; start: its first step on the chip; shift: bits by
-    which a voltage is shifted right before it is sent.
+    which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
+    compiling applies again to neurons that the graph does not hold (an Output that reads a synapse).
     """
 
     population: FloatPopulation
@@ -58,6 +59,7 @@ class LayerPlan:
     scale: float
     start: int
     shift: int
+    leak: Floats
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def _layer_plan(
     for connection, name in zip(incoming, synapse_names(incoming), strict=True):
         parts = [c for c in program.into(population.name) if (c.source, c.synapse) == (connection.source, name)]
         rows = len(connection.weights) if connection.geometry is not None else population.size
-        synapses.append(_scaled(connection, weight_factors(population, rounded.du, leak, rows)))
+        synapses.append(scaled_rows(connection, weight_factors(population, rounded.du, leak, rows)))
         grids.append(grid_of(parts, bits))
     corrected = replace(
         with_rounded_leak(population, leak),
@@ -131,8 +133,9 @@ def _layer_plan(
     )
     shift = rounded.payload_shift
     return LayerPlan(
-        corrected, tuple(synapses), tuple(grids), report.scale, start, 0 if shift is None else int(shift[0])
-    )
+        corrected, tuple(synapses), tuple(grids), report.scale, start, 0 if shift is None else int(shift[0]),
+        leak,
+    )  # fmt: skip
 
 
 def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
@@ -147,11 +150,12 @@ def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
     return Grid((grid.step * up, grid.high * up), (grid.step * down, grid.high * down))
 
 
-def _scaled(connection: FloatConnection, factors: Floats) -> FloatConnection:
-    """The connection with its rows of weights times the factors, exactly as they were where all are 1."""
+def scaled_rows(connection: FloatConnection, factors: Floats) -> FloatConnection:
+    """The connection with its rows of weights times the factors, one per neuron or (of kernels) per channel."""
     if np.all(factors == 1):
         return connection
     weights = connection.weights
     if isinstance(weights, csr_array):
         return replace(connection, weights=csr_array(diags_array(factors) @ weights))
-    return replace(connection, weights=weights * factors.reshape(-1, *[1] * (weights.ndim - 1)))
+    rows = factors.reshape(len(weights), -1).mean(axis=1)
+    return replace(connection, weights=weights * rows.reshape(-1, *[1] * (weights.ndim - 1)))

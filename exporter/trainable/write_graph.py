@@ -13,6 +13,7 @@ Neurons' constants are float64: a reset is computed from them to the last bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import nir
@@ -24,6 +25,8 @@ from spikeport.exporter.float_network.float_network import FloatConnection, Floa
 
 # the leak of neurons that have none, but a bias: it rounds to 0 on the chip
 _NO_LEAK = 1e-9
+# a weight that is kept where all are 0, in thresholds
+_NOTHING = 1e-18
 
 
 def write_graph(
@@ -62,9 +65,13 @@ def write_graph(
 
 
 def _bias_axons(network: FloatNetwork) -> dict[str, FloatPopulation]:
-    """Populations of one neuron that nothing leads to and that spike in every step."""
+    """The populations that lowering added for biases (exporter/lowering/bias_axons.py)."""
     targets = {c.target for c in network.connections}
-    return {p.name: p for p in network.populations if p.name not in targets and p.size == 1 and p.bias[0] > p.threshold[0]}
+    return {
+        p.name: p
+        for p in network.populations
+        if p.name.rstrip("_").endswith(".bias") and p.name not in targets and p.name not in network.outputs
+    }
 
 
 def _add_synapses(
@@ -94,9 +101,25 @@ def _add_synapses(
         source = _delayed(connection, network, nodes, edges, taken)
         name = _free(connection.synapse or f"{connection.source}_{connection.target}", taken)
         # one synapse carries the whole bias
-        nodes[name] = _synapse(connection, population, bias, network)
+        nodes[name] = _synapse(_kept(connection, population), population, bias, network)
         bias = np.zeros(population.size)
         edges += [(source, name), (name, population.name)]
+    if len(biases) == len(incoming):
+        # nothing reaches it, or only a bias: a graph needs an edge, if one without weight
+        port = network.inputs[0]
+        name = _free(f"{population.name}_unused", taken)
+        nodes[name] = nir.Affine(np.zeros((population.size, port.size), np.float32), bias.astype(np.float32))
+        edges += [(port.name, name), (name, population.name)]
+
+
+def _kept(connection: FloatConnection, population: FloatPopulation) -> FloatConnection:
+    """The connection; one whose weights are all 0 gets one that rounds to 0, so that reading keeps it."""
+    if np.any(connection.weights.data if isinstance(connection.weights, csr_array) else connection.weights):
+        return connection
+    weights = np.zeros(connection.weights.shape)
+    # thresholds are above 64 units of the register
+    weights.flat[0] = _NOTHING * (population.threshold.min() if population.sends == "spikes" else 1.0)
+    return replace(connection, weights=weights)
 
 
 def _delayed(
