@@ -64,8 +64,8 @@ class ChipLayer(nn.Module):
         self.spike, self.width = spike, width
         self.du, self.dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
         self.synapses = nn.ModuleList(
-            ChipSynapse(connection, grid, lags[n])
-            for n, (connection, grid) in enumerate(zip(plan.synapses, plan.grids, strict=True))
+            ChipSynapse(connection, grid, tie, lags[n])
+            for n, (connection, grid, tie) in enumerate(zip(plan.synapses, plan.grids, plan.ties, strict=True))
         )
         self.trainable = bool(plan.synapses)
         self.repeat, bias = _shared(population)
@@ -179,7 +179,7 @@ class ChipLayer(nn.Module):
         """The synapses with the present weights, not rounded."""
         return [
             FloatConnection(
-                s.source, s.target, s.values(s.weight, 1.0), s.geometry, s.delay, synapse=s.synapse,
+                s.source, s.target, s.values(s.float_weights(), 1.0), s.geometry, s.delay, synapse=s.synapse,
                 axonal_delays=None if s.delays is None else s.delays.cpu().numpy().astype(np.int32),
             )
             for s in self.sources()

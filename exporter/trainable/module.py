@@ -11,6 +11,7 @@ import nir
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
@@ -148,6 +149,37 @@ class ChipModule(nn.Module):
                 connections.append(scaled_rows(replace(c, weights=s.values(words, factor)), again))
         chip = replace(network, populations=tuple(populations), connections=tuple(connections))
         return write_graph(chip, self.plan.discretize, self.plan.reset, self.plan.output_names, hints)
+
+    def synapse_values(self) -> dict[str, dict[str, Floats]]:
+        """Weights and biases by the graph's synapse, in its units; raises InputError where it has no such synapse."""
+        values: dict[str, dict[str, Floats]] = {}
+        for name in self.plan.layers:
+            layer = self.layer(name)
+            synapses = [s for s in layer.sources() if not s.carries_bias]
+            for synapse in synapses:
+                if not synapse.tied or synapse.synapse in values:
+                    raise InputError(
+                        f"the weights into {name!r} are not those of one synapse ({synapse.synapse!r}); take them from "
+                        "to_nir()"
+                    )
+                values[synapse.synapse] = {"weight": synapse.weight.detach().cpu().double().numpy()}
+            with_bias = [s for s in synapses if s.synapse in self.plan.biases]
+            change = self._bias_change(name)
+            if np.any(change) and with_bias:
+                bias = self.plan.biases[with_bias[0].synapse]
+                values[with_bias[0].synapse]["bias"] = bias + change.reshape(bias.size, -1).mean(axis=1)
+        return values
+
+    def _bias_change(self, name: str) -> Floats:
+        """By how much training has changed what a population's neurons get in every step, (size,)."""
+        layer, planned = self.layer(name), self.plan.layers[name]
+        change = layer.float_bias().detach().cpu().double().numpy() - planned.population.bias.astype(np.float32)
+        for synapse, before in zip(layer.sources(), planned.synapses, strict=True):
+            if synapse.carries_bias:
+                now = synapse.weight.detach().cpu().double().numpy().reshape(-1)
+                weights = before.weights.toarray() if isinstance(before.weights, csr_array) else before.weights
+                change = change + now - weights.reshape(-1).astype(np.float32)
+        return np.asarray(change, np.float64)
 
     def _corrected_again(self, name: str) -> Floats:
         """The correction that compiling applies to a population which the graph does not hold."""

@@ -27,6 +27,8 @@ from spikeport.exporter.quantisation.payload import senders_first
 from spikeport.hardware_profiles.fixed_point import decay_from_du, decay_from_dv, weight_grid
 from spikeport.hardware_profiles.schema import ChipProfile
 
+from .ties import Key, Tie, key, ties_of
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -48,6 +50,7 @@ class Grid:
 class LayerPlan:
     """A population with the chip's decays, the synapses into it with their grids, and its scale.
 
+    ties: how each synapse's weights follow from the graph's, None where they do not.
     scale: the chip's units of u and v for one of the network's; start: its first step on the chip; shift: bits by
     which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
     compiling applies again to neurons that the graph does not hold (an Output that reads a synapse).
@@ -56,6 +59,7 @@ class LayerPlan:
     population: FloatPopulation
     synapses: tuple[FloatConnection, ...]
     grids: tuple[Grid, ...]
+    ties: tuple[Tie | None, ...]
     scale: float
     start: int
     shift: int
@@ -67,7 +71,7 @@ class Plan:
     """The network in the chip's form, its layers from senders to readers, and how to write it as a graph again.
 
     discretize: how the graph's time constants are meant; output_names: of the graph's Output nodes, in the order of
-    the network's outputs.
+    the network's outputs; biases: of the graph's synapses by name.
     """
 
     network: FloatNetwork
@@ -77,6 +81,7 @@ class Plan:
     reset: str
     output_names: tuple[str, ...]
     chip: ChipProfile
+    biases: Mapping[str, Floats]
 
     @property
     def weight_bits(self) -> int:
@@ -96,8 +101,9 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
     program = round_network(network, chip, options, context)
     starts = network.starts
     bits = options.weight_bits or program.widths.weight_bits
+    ties = ties_of(graph, network, lambda probe: lower_graph(probe, options, context))
     layers = {
-        population.name: _layer_plan(population, network, program, starts[population.name], bits)
+        population.name: _layer_plan(population, network, program, starts[population.name], bits, ties)
         for population in senders_first(network)
     }
     outputs = [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]
@@ -108,23 +114,31 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
         connections=tuple(c for p in network.populations for c in layers[p.name].synapses),
     )
     return Plan(
-        chip_network, layers, options, meant.discretize or "euler", meant.reset or "zero", tuple(names), chip
-    )
+        chip_network, layers, options, meant.discretize or "euler", meant.reset or "zero", tuple(names), chip,
+        {n: np.asarray(node.bias, np.float64) for n, node in graph.nodes.items() if hasattr(node, "bias")},
+    )  # fmt: skip
 
 
 def _layer_plan(
-    population: FloatPopulation, network: FloatNetwork, program: ChipProgram, start: int, bits: int
+    population: FloatPopulation,
+    network: FloatNetwork,
+    program: ChipProgram,
+    start: int,
+    bits: int,
+    ties: Mapping[Key, Tie],
 ) -> LayerPlan:
     rounded = program.population(population.name)
     assert isinstance(rounded, Cuba)
     report = program.quantisation[population.name]
     leak = leak_factors(population, rounded.dv, report.interval or None)
     incoming = [c for c in network.connections if c.target == population.name]
-    synapses, grids = [], []
+    synapses, grids, tied = [], [], []
     for connection, name in zip(incoming, synapse_names(incoming), strict=True):
         parts = [c for c in program.into(population.name) if (c.source, c.synapse) == (connection.source, name)]
         rows = len(connection.weights) if connection.geometry is not None else population.size
-        synapses.append(scaled_rows(connection, weight_factors(population, rounded.du, leak, rows)))
+        factors = weight_factors(population, rounded.du, leak, rows)
+        synapses.append(scaled_rows(connection, factors))
+        tied.append(_corrected(ties.get(key(connection)), connection, factors))
         grids.append(grid_of(parts, bits))
     corrected = replace(
         with_rounded_leak(population, leak),
@@ -133,9 +147,24 @@ def _layer_plan(
     )
     shift = rounded.payload_shift
     return LayerPlan(
-        corrected, tuple(synapses), tuple(grids), report.scale, start, 0 if shift is None else int(shift[0]),
+        corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start, 0 if shift is None else int(shift[0]),
         leak,
     )  # fmt: skip
+
+
+def _corrected(tie: Tie | None, connection: FloatConnection, factors: Floats) -> Tie | None:
+    """The tie with the rows' factors."""
+    if tie is None or np.all(factors == 1):
+        return tie
+    scaled = scaled_rows(_with_values(connection, tie.factors), factors).weights
+    return replace(tie, factors=scaled.data if isinstance(scaled, csr_array) else scaled)
+
+
+def _with_values(connection: FloatConnection, values: Floats) -> FloatConnection:
+    weights = connection.weights
+    if isinstance(weights, csr_array):
+        return replace(connection, weights=csr_array((values, weights.indices, weights.indptr), shape=weights.shape))
+    return replace(connection, weights=values)
 
 
 def grid_of(parts: Sequence[Connection], bits: int) -> Grid:

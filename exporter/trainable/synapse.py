@@ -15,23 +15,28 @@ from spikeport.exporter.float_network.float_network import ConvGeometry, FloatCo
 from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
 from .plan import Grid
+from .ties import Tie
 
 # stored weights of the largest sparse matrix that is computed as a full one
 _FULL = 1 << 22
 
 
 class ChipSynapse(nn.Module):
-    """One connection: `weight` has the shape of its matrix or kernel, or (stored,) where the matrix is sparse.
+    """One connection: `weight` has the shape of the graph's weights that it follows from (ties.py).
+
+    Without such a tie it has the shape of the connection's matrix or kernel, or (stored,) where the matrix is sparse.
 
     In units of the synaptic input a that one spike causes, weights are whole numbers on the connection's grid. Rounding
     passes gradients straight through (Bengio, Leonard & Courville, arXiv:1308.3432, 2013).
     """
 
     delays: Tensor | None
+    positions: Tensor | None
+    factors: Tensor | None
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, connection: FloatConnection, grid: Grid, lag: int, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, connection: FloatConnection, grid: Grid, tie: Tie | None, lag: int) -> None:
         super().__init__()
         self.source, self.target, self.synapse = connection.source, connection.target, connection.synapse
         self.geometry: ConvGeometry | None = connection.geometry
@@ -44,13 +49,31 @@ class ChipSynapse(nn.Module):
             self.register_buffer("rows", torch.from_numpy(rows), persistent=False)
             self.register_buffer("columns", torch.from_numpy(weights.indices.astype(np.int64)), persistent=False)
             weights = weights.data
-        self.weight = nn.Parameter(torch.from_numpy(np.ascontiguousarray(weights)).to(dtype))
+        self.tied = tie is not None
+        moved = tie is not None and not tie.plain
+        positions, factors = (torch.from_numpy(a) for a in (tie.positions, tie.factors)) if tie and moved else (None, None)
+        self.register_buffer("positions", positions, persistent=False)
+        self.register_buffer("factors", None if factors is None else factors.float(), persistent=False)
+        if tie is not None:
+            weights = tie.shared
+        self.weight = nn.Parameter(torch.from_numpy(np.ascontiguousarray(weights)).float())
         late = connection.axonal_delays
         self.register_buffer("delays", None if late is None else torch.from_numpy(late.astype(np.int64)), persistent=False)
 
+    @property
+    def carries_bias(self) -> bool:
+        """Whether its source was added for a bias (exporter/lowering/bias_axons.py)."""
+        return self.source.rstrip("_").endswith(".bias")
+
+    def float_weights(self) -> Tensor:
+        """The weights as the connection has them, not rounded, in the network's units."""
+        if self.positions is None or self.factors is None:
+            return self.weight.reshape(-1) if self.sparse else self.weight.view(self.shape)
+        return self.weight.reshape(-1)[self.positions] * self.factors
+
     def words(self, factor: float) -> Tensor:
         """The weights in units of a, whole numbers; factor: units of a for one of the network's."""
-        weight = self.weight
+        weight = self.float_weights()
         with torch.no_grad():
             exact = weight * factor
             up, down = self.grid.positive, self.grid.negative
