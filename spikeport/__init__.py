@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spikeport import torch as torch
     from spikeport.common.errors import BackendError, InputError
     from spikeport.exporter.compile_options import CompileOptions
     from spikeport.network.finished_run import FinishedRun, Run
@@ -61,10 +62,14 @@ __all__ = [
     "load",
     "open_run",
     "run_recipe",
+    "torch",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "torch":
+        # a module of its own: it needs PyTorch
+        return import_module("spikeport.torch")
     if name not in _MODULES:
         raise AttributeError(f"module 'spikeport' has no attribute {name!r}")
     value: object = getattr(import_module(_MODULES[name]), name)

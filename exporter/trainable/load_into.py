@@ -20,10 +20,10 @@ def load_into(module: ChipModule, network: nn.Module) -> None:
     Nothing is changed where one does not fit. A compiled synapse that is not one layer of the network, such as a
     pooling and the convolution after it, does not fit.
     """
-    by_name = {re.sub(r"\W", "_", name): child for name, child in network.named_modules() if hasattr(child, "weight")}
+    by_name = {_letters(name): child for name, child in network.named_modules() if hasattr(child, "weight")}
     changes: list[tuple[torch.Tensor, Floats]] = []
     for name, values in module.synapse_values().items():
-        child = by_name.get(re.sub(r"\W", "_", name))
+        child = by_name.get(_letters(name))
         if child is None:
             known = ", ".join(by_name) or "none"
             raise InputError(f"no layer of the network is called {name!r}; those with weights are {known}")
@@ -37,3 +37,8 @@ def load_into(module: ChipModule, network: nn.Module) -> None:
         for parameter, value in changes:
             new = torch.from_numpy(np.ascontiguousarray(value)).to(parameter)
             parameter.copy_(new.reshape(parameter.shape))
+
+
+def _letters(name: str) -> str:
+    """A module's name as exporters write it; snnTorch's calls the recurrent layer w_rec."""
+    return re.sub(r"\W", "_", name).lstrip("_").replace("w_rec", "recurrent")
