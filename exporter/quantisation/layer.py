@@ -35,9 +35,9 @@ from spikeport.hardware_profiles.fixed_point import (
 from .connections import connections_of
 from .csr_kernels import times_rows
 from .payload import SPIKE, Payload
-from .scale import Rounded, ScaleSearch, threshold_words
+from .scale import Rounded, ScaleSearch, threshold_words, trained_scale
 from .state_bounds import Decays, StateBounds, worst_case
-from .weight_splitting import WeightMatrix, by_magnitude, by_sign, rows_of, to_parts, weight_matrix, with_low_digits
+from .weight_splitting import WeightMatrix, by_exact_size, by_magnitude, by_sign, rows_of, to_parts, weight_matrix, with_low_digits
 
 WeightEncoding = Literal["whole", "split", "digits", "doubled"]
 """How weights are split into connections.
@@ -216,9 +216,15 @@ def _as_trained(
     options: LayerOptions,
 ) -> tuple[WeightEncoding, list[WeightMatrix], Rounded] | None:
     """The coarsest encoding in which every number is an integer at the scale of training; None without such a scale."""
-    split = [part for m in matrices for part in by_sign(m, options.weight_bits)]
-    forms: tuple[tuple[WeightEncoding, list[WeightMatrix]], ...] = (("whole", matrices), ("split", split))
-    for form, candidates in forms[: 1 if options.form == "whole" else 2]:
+    forms: list[tuple[WeightEncoding, list[WeightMatrix]]] = [("whole", matrices)]
+    scale = trained_scale(population)
+    if scale is None:
+        return None
+    if options.form != "whole":
+        split = [part for m in matrices for part in by_sign(m, options.weight_bits)]
+        sized = [part for m in split for part in by_exact_size(m, scale, widths)]
+        forms += [("split", split), ("split", sized)]
+    for form, candidates in forms:
         rounded = ScaleSearch(population, candidates, decays, reach, widths).trained()
         if rounded is not None:
             return form, candidates, rounded

@@ -179,14 +179,12 @@ class ScaleSearch:
 
     def trained(self) -> Rounded | None:
         """The scale used in training, if every number is an integer at it (to 32 bit) and u has room."""
-        word, population = self._population.vth, self._population
-        if population.trained_scale is not None and population.sends == "voltage":
-            scale = population.trained_scale
-            word = max(1, round(scale * self._threshold / STATE_UNIT))
-        elif word is None or not 1 <= word <= self._widths.vth_max:
+        population, scale = self._population, trained_scale(self._population)
+        if scale is None:
             return None
-        else:
-            scale = STATE_UNIT * word / self._threshold
+        word = max(1, round(scale * self._threshold / STATE_UNIT))
+        if population.sends == "spikes" and word > self._widths.vth_max:
+            return None
         rounded = self._rounded(scale, word, self._loss(word))
         unit = STATE_UNIT / scale
         numbers = [
@@ -248,6 +246,15 @@ def _different(values: Floats) -> tuple[Floats, Any]:
         return values[:1], np.broadcast_to(0, values.shape)
     distinct, indices = np.unique(values, return_inverse=True)
     return (distinct, indices) if 2 * distinct.size < values.size else (values, slice(None))
+
+
+def trained_scale(population: FloatPopulation) -> float | None:
+    """The scale that training computed with, None if there is none."""
+    if population.sends == "voltage":
+        return population.trained_scale
+    if population.vth is None or population.vth < 1:
+        return None
+    return STATE_UNIT * population.vth / float(population.threshold.max())
 
 
 def reference_threshold(population: FloatPopulation, reach: StateBounds) -> float:

@@ -30,20 +30,26 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from .ties import Key, Tie, key, ties_of
 
 
+Level = tuple[float, float]
+"""Step and end of a grid, in units of a, the synaptic input of one spike."""
+
+
 @dataclass(frozen=True)
 class Grid:
-    """Where a synapse's integers lie: low..high in steps, times 2**exponent, for each sign its own.
+    """Where a synapse's integers lie: 0 to an end in steps, for each sign its own.
 
-    positive, negative: (step, end) in units of a, the synaptic input of one spike.
+    positive, negative: one level, or two where small weights have a connection of their own: those up to the end of the
+    first are on the first, the others on the second.
     """
 
-    positive: tuple[float, float]
-    negative: tuple[float, float]
+    positive: tuple[Level, ...]
+    negative: tuple[Level, ...]
 
     @property
-    def uniform(self) -> bool:
-        """Whether both signs have the same step."""
-        return self.positive[0] == self.negative[0]
+    def step(self) -> float | None:
+        """The step, if there is but one."""
+        steps = {step for step, _ in (*self.positive, *self.negative)}
+        return steps.pop() if len(steps) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -169,14 +175,16 @@ def _with_values(connection: FloatConnection, values: Floats) -> FloatConnection
 
 def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
     """The grid of a synapse that compiling stored in these connections."""
-    positive = [c.weight_exp for c in parts if c.sign_mode != "inhibitory"]
-    negative = [c.weight_exp for c in parts if c.sign_mode != "excitatory"]
     if any(c.sign_mode == "mixed" for c in parts):
-        grid, unit = weight_grid("mixed", bits), 2.0 ** max(positive)
-        return Grid((grid.step * unit, grid.high * unit), (grid.step * unit, -grid.low * unit))
+        grid, unit = weight_grid("mixed", bits), 2.0 ** max(c.weight_exp for c in parts)
+        return Grid(((grid.step * unit, grid.high * unit),), ((grid.step * unit, -grid.low * unit),))
     grid = weight_grid("excitatory", bits)
-    up, down = (2.0 ** max(exponents or positive or negative) for exponents in (positive, negative))
-    return Grid((grid.step * up, grid.high * up), (grid.step * down, grid.high * down))
+    signs = [{c.weight_exp for c in parts if c.sign_mode == mode} for mode in ("excitatory", "inhibitory")]
+    levels = [
+        tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in sorted(own or other))
+        for own, other in (signs, signs[::-1])
+    ]
+    return Grid(*levels)
 
 
 def scaled_rows(connection: FloatConnection, factors: Floats) -> FloatConnection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn.functional import conv2d, linear
 from spikeport.exporter.float_network.float_network import ConvGeometry, FloatConnection, Floats
 from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
-from .plan import Grid
+from .plan import Grid, Level
 from .ties import Tie
 
 # stored weights of the largest sparse matrix that is computed as a full one
@@ -75,13 +76,7 @@ class ChipSynapse(nn.Module):
         """The weights in units of a, whole numbers; factor: units of a for one of the network's."""
         weight = self.float_weights()
         with torch.no_grad():
-            exact = weight * factor
-            up, down = self.grid.positive, self.grid.negative
-            if self.grid.uniform:
-                whole = exact.div_(up[0]).round_().mul_(up[0]).clamp_(-down[1], up[1])
-            else:
-                rounded = [(exact / step).round_().mul_(step).clamp_(-end, end) for step, end in (up, down)]
-                whole = torch.where(exact > 0, *rounded)
+            whole = _on_grid(weight * factor, self.grid)
         return whole + (weight - weight.detach()) * factor
 
     def largest(self, words: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,6 +127,23 @@ class ChipSynapse(nn.Module):
             return exact
         ends = self.rows.cpu().numpy(), self.columns.cpu().numpy()
         return csr_array((exact, ends), shape=self.shape)
+
+
+def _on_grid(exact: Tensor, grid: Grid) -> Tensor:
+    """The nearest points of a grid."""
+    if grid.step is not None:
+        low, high = -grid.negative[-1][1], grid.positive[-1][1]
+        return exact.div(grid.step).round_().mul_(grid.step).clamp_(low, high)
+    return torch.where(exact > 0, _on_levels(exact, grid.positive), -_on_levels(-exact, grid.negative))
+
+
+def _on_levels(exact: Tensor, levels: Sequence[Level]) -> Tensor:
+    """The nearest points for the positive ones."""
+    rounded = [(exact / step).round_().mul_(step).clamp_(0, end) for step, end in levels]
+    if len(levels) == 1:
+        return rounded[0]
+    # a point beyond the first level may round to its end, which is on it
+    return torch.where(exact <= levels[0][1], rounded[0], torch.maximum(rounded[1], rounded[0]))
 
 
 def _later(sent: Tensor, lag: int) -> Tensor:
