@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from spikeport.results.difference import Difference
     from spikeport.results.fit import Fit
     from spikeport.results.simulation import Simulation
+    from spikeport.tuning.fine_tune import TuneSettings
+    from spikeport.tuning.tune import Tuned, tune
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
     from .doctor_checks import Doctor
@@ -41,6 +43,8 @@ _MODULES = {
     "Network": "spikeport.network.network",
     "ProfileReport": "spikeport.results.cost",
     "Simulation": "spikeport.results.simulation",
+    **dict.fromkeys(("Tuned", "tune"), "spikeport.tuning.tune"),
+    "TuneSettings": "spikeport.tuning.fine_tune",
 }
 
 __all__ = [
@@ -55,6 +59,8 @@ __all__ = [
     "ProfileReport",
     "Run",
     "Simulation",
+    "TuneSettings",
+    "Tuned",
     "__version__",
     "chips",
     "compile",
@@ -63,6 +69,7 @@ __all__ = [
     "open_run",
     "run_recipe",
     "torch",
+    "tune",
 ]
 
 

@@ -28,7 +28,7 @@ class TuneSettings:
 
     epochs: int = 20
     batch: int = 32
-    learning_rate: float = 0.01
+    learning_rate: float = 0.003
     held_out: float = 0.2
     seed: int = 0
 
@@ -81,11 +81,8 @@ def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: 
     is that of the parameters as they were. Deterministic for a seed.
     """
     generator = np.random.default_rng(settings.seed)
-    order = generator.permutation(task.samples)
-    held = max(1, int(settings.held_out * task.samples))
-    if task.samples < 2:
-        raise InputError("tuning takes at least two samples, one to train on and one to measure; give more data")
-    held_out, trained_on = order[:held], order[held:]
+    held_out = held_out_samples(task.samples, settings)
+    trained_on = np.setdiff1d(np.arange(task.samples), held_out)
     groups = [
         {"params": [p], "lr": settings.learning_rate * max(float(p.detach().square().mean().sqrt()), 1e-6)}
         for p in module.parameters()
@@ -116,6 +113,14 @@ def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: 
             best, kept = now, copy.deepcopy(module.state_dict())
     module.load_state_dict(kept)
     return scores
+
+
+def held_out_samples(samples: int, settings: TuneSettings) -> NDArray[np.intp]:
+    """The samples that are not trained on, by the seed; raises InputError if there are too few."""
+    if samples < 2:
+        raise InputError("tuning takes at least two samples, one to train on and one to measure; give more data")
+    order = np.random.default_rng(settings.seed).permutation(samples)
+    return np.sort(order[: max(1, int(settings.held_out * samples))])
 
 
 def score(module: ChipModule, task: Task, selected: NDArray[np.intp], batch: int) -> tuple[float, float]:
