@@ -104,8 +104,8 @@ class ChipModule(nn.Module):
         return {name: sent[source] for name, source in outputs.items()}
 
     def eval_float(self, x: Input) -> Tensor | dict[str, Tensor]:
-        """The output of the network in floating point, weights not rounded; no gradients."""
-        network = self.float_network()
+        """The output of the network in floating point, with the graph's own decays; no gradients."""
+        network = self.exact_network()
         inputs = {n: np.asarray(v.detach().cpu().numpy(), np.int32) for n, v in self._inputs(x).items()}
         length = len(next(iter(inputs.values())))
         starts = network.starts
@@ -119,7 +119,7 @@ class ChipModule(nn.Module):
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
     def float_network(self) -> FloatNetwork:
-        """The network with the present parameters, not rounded."""
+        """The network with the present parameters, not rounded, and the chip's decays."""
         network, layers = self.plan.network, {name: self.layer(name) for name in self.plan.layers}
         populations = tuple(layers[p.name].float_population() for p in network.populations)
         connections = tuple(
@@ -130,6 +130,19 @@ class ChipModule(nn.Module):
             )
         )
         return replace(network, populations=populations, connections=connections)
+
+    def exact_network(self) -> FloatNetwork:
+        """The network with the present parameters, without any rounding: decays are the graph's own."""
+        network, plans = self.float_network(), self.plan.layers
+        populations = []
+        for p in network.populations:
+            plan = plans[p.name]
+            # a correction of the bias where voltages are sent (exporter/quantisation/compensation/leak.py)
+            bias = p.bias * plan.leak if p.sends == "voltage" else p.bias
+            populations.append(replace(plan.exact, bias=bias))
+        charges = [factors for p in network.populations for factors in plans[p.name].charges]
+        connections = tuple(scaled_rows(c, 1 / f) for c, f in zip(network.connections, charges, strict=True))
+        return replace(network, populations=tuple(populations), connections=connections)
 
     def to_nir(self) -> nir.NIRGraph:
         """The network as a NIR graph; compiled with the same options, it has the integers of the forward pass."""

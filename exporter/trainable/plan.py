@@ -59,7 +59,8 @@ class LayerPlan:
     ties: how each synapse's weights follow from the graph's, None where they do not.
     scale: the chip's units of u and v for one of the network's; start: its first step on the chip; shift: bits by
     which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
-    compiling applies again to neurons that the graph does not hold (an Output that reads a synapse).
+    compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges: the
+    population with the graph's own decays, and the correction of every synapse's rows for the rounded ones.
     """
 
     population: FloatPopulation
@@ -70,6 +71,8 @@ class LayerPlan:
     start: int
     shift: int
     leak: Floats
+    exact: FloatPopulation
+    charges: tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
@@ -138,12 +141,13 @@ def _layer_plan(
     report = program.quantisation[population.name]
     leak = leak_factors(population, rounded.dv, report.interval or None)
     incoming = [c for c in network.connections if c.target == population.name]
-    synapses, grids, tied = [], [], []
+    synapses, grids, tied, charges = [], [], [], []
     for connection, name in zip(incoming, synapse_names(incoming), strict=True):
         parts = [c for c in program.into(population.name) if (c.source, c.synapse) == (connection.source, name)]
         rows = len(connection.weights) if connection.geometry is not None else population.size
         factors = weight_factors(population, rounded.du, leak, rows)
         synapses.append(scaled_rows(connection, factors))
+        charges.append(factors)
         tied.append(_corrected(ties.get(key(connection)), connection, factors))
         grids.append(grid_of(parts, bits))
     corrected = replace(
@@ -154,7 +158,7 @@ def _layer_plan(
     shift = rounded.payload_shift
     return LayerPlan(
         corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start, 0 if shift is None else int(shift[0]),
-        leak,
+        leak, population, tuple(charges),
     )  # fmt: skip
 
 

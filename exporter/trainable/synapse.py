@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, linear
+from torch.nn.functional import avg_pool2d, conv2d, linear
 
 from spikeport.exporter.float_network.float_network import ConvGeometry, FloatConnection, Floats
 from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
 from .plan import Grid, Level
-from .ties import Tie
+from .ties import Tie, pooled_by
 
 # stored weights of the largest sparse matrix that is computed as a full one
 _FULL = 1 << 22
@@ -51,6 +51,7 @@ class ChipSynapse(nn.Module):
             self.register_buffer("columns", torch.from_numpy(weights.indices.astype(np.int64)), persistent=False)
             weights = weights.data
         self.tied = tie is not None
+        self.pool = pooled_by(tie, connection.geometry)
         moved = tie is not None and not tie.plain
         positions, factors = (torch.from_numpy(a) for a in (tie.positions, tie.factors)) if tie and moved else (None, None)
         self.register_buffer("positions", positions, persistent=False)
@@ -101,7 +102,13 @@ class ChipSynapse(nn.Module):
         if self.geometry is not None:
             shape = self.geometry
             images = rows.view(-1, *shape.input_shape)
-            summed = conv2d(images, words, None, shape.stride, shape.padding, shape.dilation, shape.groups).flatten(1)
+            stride, padding = shape.stride, shape.padding
+            if self.pool > 1:
+                # one weight of every block, on sums of pixels
+                images = avg_pool2d(images, self.pool, divisor_override=1)
+                words = words[:, :, :: self.pool, :: self.pool]
+                stride, padding = (tuple(n // self.pool for n in pair) for pair in (stride, padding))
+            summed = conv2d(images, words, None, stride, padding, shape.dilation, shape.groups).flatten(1)
         elif is_faster(rows, words):
             summed = sparse_linear(rows, words)
         else:

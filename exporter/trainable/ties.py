@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, Floats
+from spikeport.exporter.float_network.float_network import ConvGeometry, FloatConnection, FloatNetwork, Floats
 from spikeport.exporter.nir_graph.graph_checks import SYNAPSES
 
 _WEIGHTED = (*SYNAPSES, nir.Conv1d)
@@ -41,6 +41,23 @@ class Tie:
             self.positions.reshape(-1), np.arange(self.positions.size)
         )
         return in_order and bool(np.all(self.factors == 1))
+
+
+def pooled_by(tie: Tie | None, geometry: ConvGeometry | None) -> int:
+    """By how many pixels, in both directions, a pooling was folded into a kernel that repeats its weights; 1 if none.
+
+    The same sums come from adding pixels first and convolving with one weight of each block, for fewer products.
+    """
+    if tie is None or geometry is None or tie.positions.ndim != 4 or geometry.dilation != (1, 1):
+        return 1
+    numbers = *tie.positions.shape[2:], *geometry.stride, *geometry.padding
+    for size in range(min(geometry.stride), 1, -1):
+        if any(n % size for n in numbers):
+            continue
+        blocks = [a.reshape(*a.shape[:2], a.shape[2] // size, size, -1, size) for a in (tie.positions, tie.factors)]
+        if all(np.array_equal(b, np.broadcast_to(b[:, :, :, :1, :, :1], b.shape)) for b in blocks):
+            return size
+    return 1
 
 
 def ties_of(graph: nir.NIRGraph, network: FloatNetwork, lower: Lower) -> dict[Key, Tie]:
