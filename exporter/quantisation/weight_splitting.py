@@ -162,6 +162,26 @@ def by_magnitude(matrix: WeightMatrix, exponent: int) -> list[WeightMatrix]:
     return [replace(matrix, weights=_select(matrix.weights, selected)) for selected in (large, ~large)]
 
 
+def by_exact_size(matrix: WeightMatrix, scale: float, widths: WordWidths) -> list[WeightMatrix]:
+    """Small and large weights in two matrices such that all are integers at the scale; else the matrix unchanged."""
+    exponent = smallest_exponent(matrix, scale, widths)
+    if _is_exact(matrix, scale, exponent):
+        return [matrix]
+    size, end = np.abs(matrix.values), max(matrix.grid.high, -matrix.grid.low)
+    for small in reversed(range(exponent)):
+        large = size > end * (STATE_UNIT * 2.0**small / scale) * (1 + _NOISE)
+        parts = [replace(matrix, weights=_select(matrix.weights, selected)) for selected in (large, ~large)]
+        if all(_is_exact(part, scale, smallest_exponent(part, scale, widths)) for part in parts):
+            return parts
+    return [matrix]
+
+
+def _is_exact(matrix: WeightMatrix, scale: float, exponent: int) -> bool:
+    unit = STATE_UNIT * 2.0**exponent / scale
+    error = np.abs(matrix.rounded(scale, exponent) * unit - matrix.values)
+    return bool(error.max(initial=0) <= _NOISE * np.abs(matrix.values).max(initial=0))
+
+
 def with_low_digits(matrix: WeightMatrix, bits: int) -> WeightMatrix:
     """The same weights with a second half of digits."""
     return replace(matrix, shift=bits)
