@@ -24,6 +24,14 @@ class ModelData:
             if value is not None:
                 raise InputError(f"{option}: {folder} is a run, which has its own; leave it out, or give a model file")
 
+    def refuse_for_a_recipe(self, recipe: Path) -> None:
+        """Raises InputError if there are options that are for a model."""
+        for option, value in (("--input", self.x), ("--labels", self.labels), ("--teacher", self.teacher)):
+            if value is not None:
+                raise InputError(
+                    f"{option}: {recipe} is a recipe, which names its data; leave it out, or give a .nir file"
+                )
+
 
 def names(listed: str) -> tuple[str, ...]:
     """The names in a list separated by commas."""

@@ -13,6 +13,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.console.output import Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.network.input_files import open_spikes
 from spikeport.network.network import open_network
@@ -56,6 +57,40 @@ def compare_models(
     streams.write_json({"model": str(model), "chips": [_dict(summary) for summary in summaries]})
     kept = [gates.kept(bounds, gates.of_summary(summary), streams.console) for summary in summaries]
     return all(kept)
+
+
+def sweep_models(
+    model: Path, over: Sequence[str], chip: str | None, options: CompileOptions, data: ModelData, folder: Path,
+    streams: Output,
+) -> None:  # fmt: skip
+    """Compile and run a model over a grid of compile options; prints a table, writes as a recipe's sweep."""
+    from spikeport.sweep.model_sweep import ModelPoints, model_grid, sweep_model
+    from spikeport.sweep.result import show_sweep
+
+    grid = model_grid(over)
+    values, labels = _data_of(model, chip or str(grid.axes.get("chip", ("loihi2",))[0]), options, data)
+    assert data.x is not None
+    with progress(f"{model}: sweep", streams.console) as done:
+        points = sweep_model(ModelPoints(model, chip, options, values, labels, data.x.name), grid, folder, done)
+    show_sweep(points, streams.console)
+    if labels is None:
+        say(
+            streams.console,
+            "accuracy: the share of samples with the float network's answer; --labels gives the right ones",
+        )
+    say(streams.console, f"{folder}: sweep.json, sweep.csv and pareto.svg written")
+    streams.write_json(points.to_dict())
+
+
+def _data_of(
+    model: Path, chip: str | None, options: CompileOptions, data: ModelData
+) -> tuple[InputArrays, NDArray[np.int64] | None]:
+    """What a model is run on, and the labels if there are any; raises InputError."""
+    if data.x is None:
+        raise InputError(f"{model}: is a model; give what it is run on with --input X.npy")
+    network = open_network(model, chip, options)
+    values, _ = open_spikes(data.x, network.program)
+    return values, None if data.labels is None else _labels(data.labels)
 
 
 def _dict(summary: Summary) -> dict[str, object]:

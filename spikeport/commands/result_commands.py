@@ -24,19 +24,30 @@ def sweep(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; finished points in it are kept.", metavar="DIR")],
     streams: OutputOption,
+    choices: CompileOptions,
+    data: ModelDataOptions,
     more: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(help="More keys and their values.", metavar="[KEY=A,B]...", show_default=False),
     ] = None,
     workers: WorkersOption = None,
     cluster: ClusterOption = None,
+    chip: OptionalChip = None,
 ) -> None:
-    """Measure accuracy, energy, latency and cores of a recipe over a grid of its keys, with the Pareto front.
+    """Measure accuracy, energy, latency and cores of a recipe or a model over a grid, with the Pareto front.
+
+    The grid is over a recipe's keys, or over the compile options of a .nir model with --input.
 
     Example: spikeport sweep digits --over weight_bits=4,6,8 chip=loihi1,loihi2 --out sweeps/digits
     """
     from . import commands
 
+    if recipe.suffix == ".nir":
+        from .model_report import sweep_models
+
+        sweep_models(recipe, [*over, *(more or [])], chip, choices, data, out, streams)
+        return
+    data.refuse_for_a_recipe(recipe)
     commands.sweep(recipe, [*over, *(more or [])], out, workers, cluster, streams)
 
 

@@ -6,7 +6,7 @@ recipe's, by its name or with its tables as in the file (`training.options.margi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
@@ -43,8 +43,11 @@ class Grid:
     axes: dict[str, tuple[Value, ...]]
 
     @classmethod
-    def parse(cls, axes: Sequence[str]) -> Grid:
-        """From KEY=VALUE,VALUE as on the command line; raises InputError, naming the nearest key."""
+    def parse(cls, axes: Sequence[str], check: Callable[[str], None] | None = None) -> Grid:
+        """From KEY=VALUE,VALUE as on the command line; raises InputError, naming the nearest key.
+
+        check: raises InputError for a key that cannot be swept; default: for one that no recipe has.
+        """
         parsed: dict[str, tuple[Value, ...]] = {}
         for axis in axes:
             key, equals, values = axis.partition("=")
@@ -52,7 +55,7 @@ class Grid:
                 raise InputError(f"--over {axis}: is not KEY=VALUE,VALUE; write for example --over weight_bits=4,6,8")
             if key in parsed:
                 raise InputError(f"--over {axis}: {key} was given before; give all its values at once")
-            _check(key)
+            (check or _check)(key)
             given = [_value(value.strip()) for value in values.split(",")]
             # Python takes true, 1 and 1.0 as equal
             parsed[key] = tuple({(type(value), value): value for value in given}.values())

@@ -80,10 +80,15 @@ def run_sweep(
         _run(jobs, files, workers, cluster, progress)
         rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
         sweep = Sweep(name, grid, rows, front(rows))
-        write_text(folder / "sweep.json", json_text(sweep.to_dict(), indent=2) + "\n")
-        write_text(folder / "sweep.csv", sweep.table())
-        write_text(folder / "pareto.svg", str(pareto_picture(sweep.recipe, rows, sweep.front)) + "\n")
+        write_sweep(sweep, folder)
     return sweep
+
+
+def write_sweep(sweep: Sweep, folder: Path) -> None:
+    """Write sweep.json, sweep.csv and pareto.svg."""
+    write_text(folder / "sweep.json", json_text(sweep.to_dict(), indent=2) + "\n")
+    write_text(folder / "sweep.csv", sweep.table())
+    write_text(folder / "pareto.svg", str(pareto_picture(sweep.recipe, sweep.rows, sweep.front)) + "\n")
 
 
 def _run(jobs: list[Job], files: list[Path], workers: int, cluster: str | None, progress: Done | None) -> None:

@@ -92,3 +92,32 @@ def test_an_ann_of_the_same_layers_has_the_synapses_as_macs(folder: Path) -> Non
     (folder / "b.onnx").write_bytes(b"no")
     with pytest.raises(sp.InputError, match=r"b\.onnx"):
         onnx_sizes(folder / "b.onnx")
+
+
+def test_a_model_is_swept_over_its_compile_options(folder: Path, tmp_path: Path) -> None:
+    command = (
+        "sweep",
+        "m.nir",
+        "--over",
+        "weight_bits=2,8",
+        "chip=loihi1,loihi2",
+        "--input",
+        "x.npy",
+        "--labels",
+        "y.npy",
+    )
+    done = spikeport(*command, "--out", tmp_path / "sweep", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["points"]
+    assert [(row["values"]["weight_bits"], row["values"]["chip"]) for row in rows] == [
+        (2, "loihi1"), (2, "loihi2"), (8, "loihi1"), (8, "loihi2")
+    ]  # fmt: skip
+    network = sp.compile(graph(), weight_bits=8)
+    assert rows[3]["energy_j"] == network.profile(X).energy_j.typical and rows[3]["accuracy"] == 1.0
+    assert (tmp_path / "sweep" / "pareto.svg").is_file()
+    start = ("sweep", "m.nir", "--input", "x.npy", "--out", tmp_path / "more")
+    refused(spikeport(*start, "--over", "weight_bit=4", "--chip", "loihi2", cwd=folder), "did you mean 'weight_bits'")
+    refused(spikeport(*start, "--over", "weight_bits=4", cwd=folder), "--chip")
+    refused(
+        spikeport("sweep", "digits", "--over", "chip=loihi1", "--input", "x.npy", "--out", "s", cwd=folder), "--input"
+    )
