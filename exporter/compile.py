@@ -54,21 +54,30 @@ def compile_graph(
     graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions = DEFAULTS, context: str = "graph"
 ) -> ChipProgram:
     """Compile a graph for a chip; context: the graph's name in errors. Raises InputError."""
-    widths = chip.word_widths.fixed_point()
-    if options.sums == "graded" and not widths.message_bits:
+    check_sums(chip, options, context)
+    network = lower_graph(graph, options, context)
+    for note in network.notes:
+        warnings.warn(f"{context}: {note}", NirWarning, stacklevel=2)
+    return _finished(round_network(network, chip, options, context), options)
+
+
+def check_sums(chip: ChipProfile, options: CompileOptions, context: str) -> None:
+    """Raises InputError for sums as graded spikes on a chip without them."""
+    if options.sums == "graded" and not chip.word_widths.fixed_point().message_bits:
         raise InputError(
             f"{context}: sums as graded spikes: {chip.name}'s spikes carry no payload; leave them to the synapses "
             "(--sums synapses), or compile for a chip with graded spikes"
         )
-    network = lower_graph(graph, options, context)
-    for note in network.notes:
-        warnings.warn(f"{context}: {note}", NirWarning, stacklevel=2)
+
+
+def round_network(network: FloatNetwork, chip: ChipProfile, options: CompileOptions, context: str) -> ChipProgram:
+    """Round a lowered network such that it fits the chip if it can; one connection per delay. Raises InputError."""
     if not network.populations:
         raise InputError(f"{context}: holds no neurons; add an IF, LIF or CubaLIF node")
+    widths = chip.word_widths.fixed_point()
+    return quantise(network, chip.name, widths, options, fits=lambda program: fits(_finished(program, options), chip))
 
-    def finished(rounded: ChipProgram) -> ChipProgram:
-        joined = join_delays(rounded)
-        return insert_relays(joined) if options.sums == "graded" else joined
 
-    program = quantise(network, chip.name, widths, options, fits=lambda program: fits(finished(program), chip))
-    return finished(program)
+def _finished(rounded: ChipProgram, options: CompileOptions) -> ChipProgram:
+    joined = join_delays(rounded)
+    return insert_relays(joined) if options.sums == "graded" else joined

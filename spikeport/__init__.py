@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spikeport import torch as torch
     from spikeport.common.errors import BackendError, InputError
     from spikeport.exporter.compile_options import CompileOptions
     from spikeport.network.finished_run import FinishedRun, Run
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from spikeport.results.difference import Difference
     from spikeport.results.fit import Fit
     from spikeport.results.simulation import Simulation
+    from spikeport.tuning.fine_tune import TuneSettings
+    from spikeport.tuning.tune import Tuned, tune
 
     from .api import chips, compile, doctor, load, open_run, run_recipe
     from .datasets import dataset_from_arrays, dataset_from_torch, register_dataset
@@ -42,6 +45,8 @@ _MODULES = {
     "ProfileReport": "spikeport.results.cost",
     "Simulation": "spikeport.results.simulation",
     **dict.fromkeys(("dataset_from_arrays", "dataset_from_torch", "register_dataset"), "spikeport.datasets"),
+    **dict.fromkeys(("Tuned", "tune"), "spikeport.tuning.tune"),
+    "TuneSettings": "spikeport.tuning.fine_tune",
 }
 
 __all__ = [
@@ -56,6 +61,8 @@ __all__ = [
     "ProfileReport",
     "Run",
     "Simulation",
+    "TuneSettings",
+    "Tuned",
     "__version__",
     "chips",
     "compile",
@@ -66,10 +73,15 @@ __all__ = [
     "open_run",
     "register_dataset",
     "run_recipe",
+    "torch",
+    "tune",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "torch":
+        # a module of its own: it needs PyTorch
+        return import_module("spikeport.torch")
     if name not in _MODULES:
         raise AttributeError(f"module 'spikeport' has no attribute {name!r}")
     value: object = getattr(import_module(_MODULES[name]), name)

@@ -32,7 +32,7 @@ _PACKAGES = {
     "h5py": ("NIR, .net and .chip files", ""),
     "torch": ("training", "train"),
     "safetensors": ("trained networks and checkpoints", "train"),
-    "onnxruntime": ("the ANN twin", "train"),
+    "onnxruntime": ("ONNX networks and the ANN twin", "onnx"),
     "lava-nc": ("the backends lava and stock", "lava"),
     "torchvision": ("data sets that are downloaded", "data"),
     "tonic": ("data sets of events", "data"),

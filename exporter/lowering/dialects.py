@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import nir
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest
-from spikeport.exporter.compile_options import CompileOptions, Discretize, Reset
+from spikeport.exporter.compile_options import CHOICES, CompileOptions, Discretize, Reset
 
 from .discretize import decay
 from .recorded_steps import (
@@ -113,6 +114,17 @@ def get_dialect(name: str) -> Dialect:
 
 def apply_dialect(graph: nir.NIRGraph, options: CompileOptions, context: str) -> tuple[nir.NIRGraph, CompileOptions]:
     """The graph in NIR's own meaning, and the options completed by its framework's; raises InputError."""
+    stated = _stated(graph, context)
+    if stated:
+        # written by write_graph: numbers have NIR's own meaning already, and the graph's time step is the one
+        dt = options.dt if options.framework is None else None
+        return graph, replace(
+            options,
+            dt=dt,
+            framework=None,
+            discretize=options.discretize or stated["discretize"],
+            reset=options.reset or stated["reset"],
+        )
     if options.framework is None:
         return graph, options
     dialect = get_dialect(options.framework)
@@ -128,7 +140,8 @@ def apply_dialect(graph: nir.NIRGraph, options: CompileOptions, context: str) ->
 
 def notes_of(graph: nir.NIRGraph, options: CompileOptions) -> tuple[str, ...]:
     """A sentence for each disagreement of file, framework and options, and for a reset that is only assumed."""
-    if options.framework is not None:
+    # a graph that states both was not written by the framework's own exporter
+    if options.framework is not None and not {"discretize", "reset"} <= set(graph.metadata):
         return get_dialect(options.framework).notes(graph, options)
     stated = graph.metadata.get("dt")
     if options.dt is None or stated is None or np.size(stated) != 1 or np.asarray(stated).dtype.kind not in "iuf":
@@ -136,6 +149,20 @@ def notes_of(graph: nir.NIRGraph, options: CompileOptions) -> tuple[str, ...]:
     recorded = float(np.asarray(stated).reshape(-1)[0])
     note = other_step_note(graph, float(options.dt), recorded, options.discretize or "euler", "the file states")
     return (note,) if note else ()
+
+
+def _stated(graph: nir.NIRGraph, context: str) -> dict[str, Any]:
+    """The discretisation and the reset that a graph states in its metadata, empty without them; raises InputError."""
+    stated: dict[str, Any] = {}
+    for key in ("discretize", "reset"):
+        value = graph.metadata.get(key)
+        if value is None:
+            return {}
+        text = value.decode() if isinstance(value, bytes) else str(np.asarray(value))
+        stated[key] = text if text in CHOICES[key] else None
+        if stated[key] is None:
+            raise InputError(f"{context}: metadata {key} is {text!r}, but can be {', '.join(CHOICES[key])}")
+    return stated
 
 
 def _integrate_a_second(node: nir.NIRNode, step: float) -> nir.NIRNode:

@@ -35,6 +35,8 @@ from spikeport.exporter.nir_graph.graph_checks import (
     initial_voltage,
     largest_payload,
     predecessors,
+    trained_scale,
+    trained_shift,
     trained_threshold,
 )
 from spikeport.exporter.nir_graph.shapes import Shape, output_shapes
@@ -74,7 +76,9 @@ def lower(graph: nir.NIRGraph, options: LoweringOptions, context: str = "graph")
         elif isinstance(node, nir.Output) and _needs_readout(graph, name, context):
             shape = shapes.get(name, ())
             dynamics = _memoryless(math.prod(shape))
-            population = _readout(name, shape)
+            population = replace(
+                _readout(name, shape), trained_scale=trained_scale(node), trained_shift=trained_shift(node)
+            )
         else:
             continue
         incoming = incoming_of(graph, name, shapes, options.dt, context)
@@ -140,7 +144,8 @@ def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics,
     if not isinstance(node, SPIKING):
         return FloatPopulation(
             name, shape, dynamics.current_decay, dynamics.voltage_decay, np.full(size, np.inf), bias,
-            sends="voltage", v_initial=start, v_leak=leak,
+            sends="voltage", v_initial=start, v_leak=leak, trained_scale=trained_scale(node),
+            trained_shift=trained_shift(node),
         )  # fmt: skip
     threshold = _field(node, "threshold" if isinstance(node, nir.Threshold) else "v_threshold", size)
     if isinstance(node, nir.Threshold):

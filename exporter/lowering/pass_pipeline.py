@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -13,6 +12,7 @@ import nir
 import numpy as np
 
 from spikeport.common.files import make_folder, write_text
+from spikeport.common.json_text import json_text
 from spikeport.exporter.compile_options import LoweringOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from spikeport.exporter.nir_graph.nir_file import write_nir
@@ -69,7 +69,7 @@ def dump_to(folder: Path) -> Watch:
     def write(name: str, result: nir.NIRGraph | FloatNetwork) -> None:
         path = folder / f"{order[name]:02d}_{name}"
         if isinstance(result, FloatNetwork):
-            write_text(path.with_suffix(".json"), json.dumps(network_dict(result), indent=2) + "\n")
+            write_text(path.with_suffix(".json"), json_text(network_dict(result), indent=2) + "\n")
         else:
             write_nir(result, path.with_suffix(".nir"))
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest
 from spikeport.common.whole_numbers import whole_numbers
+from spikeport.hardware_profiles.fixed_point import WordWidths
 
 SPIKING: tuple[type[nir.NIRNode], ...] = (nir.IF, nir.LIF, nir.CubaLIF, nir.Threshold)
 FILTERED: tuple[type[nir.NIRNode], ...] = (nir.CubaLIF, nir.CubaLI)
@@ -40,6 +41,26 @@ def trained_threshold(node: nir.NIRNode) -> int | None:
     It is a hint: if a number is not an integer at that scale, it is ignored (exporter/quantisation/scale.py).
     """
     return _count(node, "vth")
+
+
+def trained_scale(node: nir.NIRNode) -> float | None:
+    """The chip's units of v for one of the network's, as used in training: valid metadata "scale", else None.
+
+    It is a hint, as trained_threshold is.
+    """
+    value = np.asarray(node.metadata.get("scale", 0.0))
+    valid = value.dtype.kind == "f" and value.size == 1 and np.isfinite(value) and value > 0
+    return float(value) if valid else None
+
+
+def trained_shift(node: nir.NIRNode) -> int | None:
+    """Bits by which a voltage is shifted right before it is sent, as used in training: valid metadata "shift", or None.
+
+    Used where trained_scale is.
+    """
+    value = np.asarray(node.metadata.get("shift", -1))
+    valid = value.dtype.kind in "iu" and value.size == 1 and 0 <= value < WordWidths().state_bits
+    return int(value) if valid else None
 
 
 def largest_payload(node: nir.NIRNode) -> int:

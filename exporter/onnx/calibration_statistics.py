@@ -33,9 +33,13 @@ class CalibrationStatistics:
     largest_output: float
 
 
-def answers(network: ReluNetwork, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The network's output for x (N, *input shape), (N, classes); raises InputError."""
-    parts = [outputs[0] for outputs in _run(network, x, [network.output])]
+def answers(network: ReluNetwork, x: NDArray[np.float32], converted: bool = False) -> NDArray[np.float32]:
+    """The output for x (N, *input shape), (N, classes), of the network in the file; raises InputError.
+
+    converted: of the float network that the chip computes, without integers, and with what replaces MaxPool.
+    """
+    source = network.model if converted else network.original
+    parts = [outputs[0] for outputs in _run(network, x, [network.output], source)]
     return np.concatenate(parts).reshape(len(x), -1)
 
 
@@ -44,7 +48,7 @@ def record(network: ReluNetwork, x: NDArray[np.float32], percentile: float = 99.
     names = [name for relu in network.relus for name in (relu.before, relu.after)]
     sums, outputs, active_outputs = dict[str, float](), dict[str, float](), dict[str, list[NDArray[np.float32]]]()
     largest = 0.0
-    for answer, *tensors in _run(network, x, [network.output, *names]):
+    for answer, *tensors in _run(network, x, [network.output, *names], network.model):
         largest = max(largest, float(np.abs(answer).max()))
         for relu, before, after in zip(network.relus, tensors[::2], tensors[1::2], strict=True):
             name = relu.after
@@ -71,10 +75,12 @@ def check_samples(network: ReluNetwork, x: NDArray[np.generic], context: str) ->
     return np.ascontiguousarray(x, np.float32)
 
 
-def _run(network: ReluNetwork, x: NDArray[np.float32], names: list[str]) -> Iterator[list[NDArray[np.float32]]]:
+def _run(
+    network: ReluNetwork, x: NDArray[np.float32], names: list[str], source: onnx.ModelProto
+) -> Iterator[list[NDArray[np.float32]]]:  # fmt: skip
     """The tensors of these names, batch after batch; batches have the size that the model demands."""
     model = onnx.ModelProto()
-    model.CopyFrom(network.model)
+    model.CopyFrom(source)
     existing = {value.name for value in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in existing)
     options = ort.SessionOptions()
@@ -84,13 +90,16 @@ def _run(network: ReluNetwork, x: NDArray[np.float32], names: list[str]) -> Iter
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        fixed = session.get_inputs()[0].shape[0]
-        batch = fixed if isinstance(fixed, int) and fixed > 0 else RUN_BATCH
+        entry = network.entry
+        fixed, batch = entry.batch, entry.batch or RUN_BATCH
         for start in range(0, len(x), batch):
             part = x[start : start + batch]
-            missing = batch - len(part) if isinstance(fixed, int) else 0
+            missing = batch - len(part) if fixed else 0
             padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-            tensors = session.run(names, {network.input: np.ascontiguousarray(padded, np.float32)})
+            entering = np.ascontiguousarray(padded, np.float32).reshape(entry.fed(len(padded)))
+            tensors = session.run(names, {network.input: entering})
+            if not entry.batched:
+                tensors = [values[None] for values in tensors]
             if not all(np.isfinite(values).all() for values in tensors):
                 raise InputError(f"{network.context}: outputs NaN or infinity on the samples; train or export it again")
             yield [values[: len(part)] for values in tensors]

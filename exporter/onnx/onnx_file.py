@@ -32,10 +32,26 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
         _check_external_data(model, file)
     try:
         external_data_helper.load_external_data_for_model(model, str(file.parent))
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(_with_shapes(model))
     except Exception as error:
         raise InputError(f"{path}: is not a valid ONNX model ({reason(error)}); export it again") from error
     return model
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, as the checker wants it: some shape of each output, which exporters leave out if unknown."""
+    without = [i for i, value in enumerate(model.graph.output) if _lacks_shape(value)]
+    if not without:
+        return model
+    shaped = onnx.ModelProto()
+    shaped.CopyFrom(model)
+    for index in without:
+        shaped.graph.output[index].type.tensor_type.shape.SetInParent()
+    return shaped
+
+
+def _lacks_shape(value: onnx.ValueInfoProto) -> bool:
+    return value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")
 
 
 def _check_external_data(model: onnx.ModelProto, path: Path) -> None:

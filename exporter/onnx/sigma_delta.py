@@ -6,7 +6,8 @@ In integers, with p the unit of a layer's payloads and q that of its sums:
 
 W = weight p_before / q is rounded. Finer weights add digits to the payloads from layer to layer (state_exp removes up
 to 7), and at some depth the sums on sample input no longer fit their register. So all layers have the same largest |W|:
-the largest value up to 255 at which all of them fit. The answer to a still image is exact, except for that rounding, as
+the largest value up to 255 at which all of them fit, in a quantised layer the largest multiple of its own integers. The
+answer to a still image is exact, except for that rounding, as
 soon as it has passed all layers.
 
 Source: lava-nc 0.10.0, lava/proc/sdn; O'Connor & Welling 2016, arXiv 1611.02024.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spikeport.common.errors import InputError
@@ -38,6 +40,7 @@ from spikeport.exporter.program.chip_program import (
     SparseConnection,
 )
 from spikeport.exporter.program.validate import validate
+from spikeport.exporter.quantisation.weight_units import largest_integer
 from spikeport.hardware_profiles.fixed_point import SignMode, WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 
@@ -65,14 +68,14 @@ class _Units:
 
 def compile_sigma_delta(
     network: ReluNetwork, statistics: CalibrationStatistics, chip: ChipProfile, threshold: int = 0
-) -> ChipProgram:  # fmt: skip
-    """The program; its input is real numbers, its answer the last layer's sums in every step.
+) -> tuple[ChipProgram, float]:  # fmt: skip
+    """The program, with real numbers as its input and the last layer's sums as its answer, and their unit.
 
     threshold: changes below this many units of a payload wait. Raises InputError for what sigma-delta neurons cannot
     compute, and for a chip whose spikes carry no payload.
     """
     for relu in network.relus:
-        if math.isfinite(relu.ceiling):
+        if math.isfinite(relu.ceiling) and relu.after not in network.saturated:
             raise InputError(
                 f"{network.context}: {relu.after!r} is clipped at {relu.ceiling:g}, which sigma-delta neurons cannot "
                 "do; convert it rate-coded, or train with ReLU"
@@ -98,11 +101,12 @@ class _Builder:
         (self._port,) = lowered.inputs
         self._scale = INPUT_LEVELS / (statistics.largest_input or 1.0)
         self._encoder = f"{self._port.name}.delta"
+        self._integers = {p.name: _integer(lowered, p.name) for p in lowered.populations}
         self._populations: list[Population] = []
         self._connections: list[Connection] = []
 
-    def program(self) -> ChipProgram:
-        """The validated program."""
+    def program(self) -> tuple[ChipProgram, float]:
+        """The validated program, and the value of 1 in its answer."""
         port = self._port
         self._populations.append(Delta.of(self._encoder, port.shape, vth=0))
         self._connections.append(one_to_one(port.name, self._encoder, port.size))
@@ -116,10 +120,11 @@ class _Builder:
         self._populations.append(Sigma(answer, last.shape))
         self._connections.append(one_to_one(last.name, answer, last.size))
         program_of_all = ChipProgram(
-            self._chip.name, self._widths, self._lowered.dt, (type(port)(port.name, port.shape, scale=self._scale),),
+            self._chip.name, self._widths, self._lowered.dt,
+            (type(port)(port.name, self._network.entry.sample_shape, scale=self._scale),),
             tuple(self._populations), tuple(self._connections), (answer,),
         )  # fmt: skip
-        return validate(program_of_all, self._network.context)
+        return validate(program_of_all, self._network.context), units[READOUT].sent
 
     def _plan(self, populations: Sequence[FloatPopulation]) -> dict[str, _Units]:
         """Each population's units, with weights as fine as all layers allow."""
@@ -153,7 +158,9 @@ class _Builder:
         """Units at which the largest weight is `largest`, or less if sums need the room; and whether they do not."""
         incoming = [c for c in self._lowered.connections if c.target == population.name]
         sums, sent = self._ranges()[population.name]
-        weights = max((_largest(c) * units[c.source].sent for c in incoming), default=0.0) / largest
+        weights = max((_largest(c) * units[c.source].sent for c in incoming), default=0.0)
+        integer = self._integers[population.name]
+        weights /= largest // integer * integer or largest
         # the register holds sums and biases with a margin
         room = _MARGIN * max(sums, float(np.abs(population.bias).max())) / self._widths.state_max
         unit = max(weights, room, 1e-30)
@@ -194,7 +201,16 @@ class _Builder:
         return exact(f"{self._network.context}: {connection.target!r}", integers, make, shifts=False)
 
 
+def _integer(network: FloatNetwork, name: str) -> int:
+    """The largest integer of a quantised layer's weights, 1 for others and where several synapses lead to it."""
+    incoming = [c for c in network.connections if c.target == name]
+    return (largest_integer(_values(incoming[0])) or 1) if len(incoming) == 1 else 1
+
+
 def _largest(connection: FloatConnection) -> float:
+    return float(np.abs(_values(connection)).max(initial=0))
+
+
+def _values(connection: FloatConnection) -> NDArray[Any]:
     weights = connection.weights
-    values = weights.data if isinstance(weights, csr_array) else weights
-    return float(np.abs(values).max(initial=0))
+    return np.asarray(weights.data if isinstance(weights, csr_array) else weights)

@@ -34,10 +34,19 @@ from spikeport.hardware_profiles.fixed_point import (
 
 from .connections import connections_of
 from .csr_kernels import times_rows
-from .payload import SPIKE, Payload
-from .scale import Rounded, ScaleSearch, threshold_words
+from .payload import SPIKE, Payload, shifts_right
+from .scale import Rounded, ScaleSearch, threshold_words, trained_scale
 from .state_bounds import Decays, StateBounds, worst_case
-from .weight_splitting import WeightMatrix, by_magnitude, by_sign, rows_of, to_parts, weight_matrix, with_low_digits
+from .weight_splitting import (
+    WeightMatrix,
+    by_exact_size,
+    by_magnitude,
+    by_sign,
+    rows_of,
+    to_parts,
+    weight_matrix,
+    with_low_digits,
+)
 
 WeightEncoding = Literal["whole", "split", "digits", "doubled"]
 """How weights are split into connections.
@@ -108,19 +117,12 @@ def quantise_layer(
     float_layer: FloatLayer, payloads: Mapping[str, Payload], widths: WordWidths, options: LayerOptions
 ) -> QuantisedLayer:
     """Round a layer; payloads: what voltage-sending sources send."""
-    population = float_layer.population
-    du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
-    leak = leak_factors(population, dv, options.interval)
-    constants = _Constants(du, dv, Decays(decay_from_du(du), decay_from_dv(dv)), leak)
-    population = with_rounded_leak(population, leak)
-    float_layer = replace(float_layer, population=population)
-    matrices = [
-        _matrix(c, i, float_layer, constants, payloads, options.weight_bits) for i, c in enumerate(float_layer.incoming)
-    ]
+    float_layer, constants, matrices = _prepared(float_layer, payloads, options.weight_bits, options.interval)
+    population, du, dv = float_layer.population, constants.du, constants.dv
     reach = options.reach or worst_case(population, matrices, constants.decays)
     form, matrices, rounded = _cheapest_good_encoding(population, matrices, constants.decays, reach, widths, options)
     search = ScaleSearch(population, matrices, constants.decays, reach, widths)
-    compiled, bias_settles = _compiled(float_layer, constants, rounded, widths)
+    compiled, bias_settles = registers_of(float_layer, du, dv, rounded.scale, widths)
     report = _report(
         population, compiled, matrices, rounded, search.current_bound(rounded), reach, bias_settles, widths
     )
@@ -131,6 +133,27 @@ def quantise_layer(
         compiled.bias, compiled.dv, word, compiled.v_initial, float_layer.start
     )
     return QuantisedLayer(compiled, connections, report, form, rounded.loss, reach, may_spike_early)
+
+
+def worst_case_of(float_layer: FloatLayer, payloads: Mapping[str, Payload], weight_bits: int) -> StateBounds:
+    """Bounds of u and v of a layer for any input; payloads: what voltage-sending sources send."""
+    float_layer, constants, matrices = _prepared(float_layer, payloads, weight_bits, None)
+    return worst_case(float_layer.population, matrices, constants.decays)
+
+
+def _prepared(
+    float_layer: FloatLayer, payloads: Mapping[str, Payload], weight_bits: int, interval: float | None
+) -> tuple[FloatLayer, _Constants, list[WeightMatrix]]:
+    """The layer corrected for rounded decays, the chip's decays, and its weights as the chip will split them."""
+    population = float_layer.population
+    du, dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
+    leak = leak_factors(population, dv, interval)
+    constants = _Constants(du, dv, Decays(decay_from_du(du), decay_from_dv(dv)), leak)
+    float_layer = replace(float_layer, population=with_rounded_leak(population, leak))
+    matrices = [
+        _matrix(c, i, float_layer, constants, payloads, weight_bits) for i, c in enumerate(float_layer.incoming)
+    ]
+    return float_layer, constants, matrices
 
 
 def _matrix(
@@ -145,9 +168,10 @@ def _matrix(
     payload = payloads.get(connection.source, SPIKE)
     factors = weight_factors(float_layer.population, constants.du, constants.leak, rows.shape[0])
     times_rows(rows.data, rows.indptr, factors * payload.unit)
-    return weight_matrix(
+    matrix = weight_matrix(
         rows, float_layer.population.size // rows.shape[0], index, bits, payload.largest, payload.signed
     )
+    return replace(matrix, divides=shifts_right(connection, payload))
 
 
 def _cheapest_good_encoding(
@@ -167,6 +191,9 @@ def _cheapest_good_encoding(
 
     bits, unsplit = options.weight_bits, matrices
     form: WeightEncoding = "whole"
+    trained = _as_trained(population, matrices, decays, reach, widths, options)
+    if trained is not None:
+        return trained
     best, errors = search(matrices)
     if options.form == "whole" or max(errors, default=0.0) < EXACT:
         return form, matrices, best
@@ -190,21 +217,46 @@ def _cheapest_good_encoding(
     return form, matrices, best
 
 
-def _compiled(
-    float_layer: FloatLayer, constants: _Constants, rounded: Rounded, widths: WordWidths
+def _as_trained(
+    population: FloatPopulation,
+    matrices: list[WeightMatrix],
+    decays: Decays,
+    reach: StateBounds,
+    widths: WordWidths,
+    options: LayerOptions,
+) -> tuple[WeightEncoding, list[WeightMatrix], Rounded] | None:
+    """The coarsest encoding in which every number is an integer at the scale of training; None without such a scale."""
+    forms: list[tuple[WeightEncoding, list[WeightMatrix]]] = [("whole", matrices)]
+    scale = trained_scale(population)
+    if scale is None:
+        return None
+    if options.form != "whole":
+        split = [part for m in matrices for part in by_sign(m, options.weight_bits)]
+        sized = [part for m in split for part in by_exact_size(m, scale, widths)]
+        forms += [("split", split), ("split", sized)]
+    for form, candidates in forms:
+        rounded = ScaleSearch(population, candidates, decays, reach, widths).trained()
+        if rounded is not None:
+            return form, candidates, rounded
+    return None
+
+
+def registers_of(
+    float_layer: FloatLayer, du: Integers, dv: Integers, scale: float, widths: WordWidths
 ) -> tuple[Cuba, bool]:
-    """The population's registers, and whether its start voltage keeps the bias from acting before its first step."""
+    """The population's registers, and whether its start voltage keeps the bias from acting before its first step.
+
+    du, dv: words of the decays; scale: the chip's units of u and v for one of the network's.
+    """
     population = float_layer.population
-    mantissa, exponent = split_bias(population.bias * rounded.scale, widths)
-    final = np.clip(np.rint(population.v_initial * rounded.scale), -widths.state_max, widths.state_max)
+    mantissa, exponent = split_bias(population.bias * scale, widths)
+    final = np.clip(np.rint(population.v_initial * scale), -widths.state_max, widths.state_max)
     vth = None
     if population.sends == "spikes":
-        vth = threshold_words(population.threshold, rounded.scale, widths)
-    rest, bias_settles = start_voltage(
-        mantissa << exponent, constants.dv, vth, float_layer.start, widths, final.astype(np.int32)
-    )
+        vth = threshold_words(population.threshold, scale, widths)
+    rest, bias_settles = start_voltage(mantissa << exponent, dv, vth, float_layer.start, widths, final.astype(np.int32))
     common: dict[str, Any] = {
-        "du": constants.du, "dv": constants.dv, "bias_mant": mantissa, "bias_exp": exponent, "v_initial": rest
+        "du": du, "dv": dv, "bias_mant": mantissa, "bias_exp": exponent, "v_initial": rest
     }  # fmt: skip
     ends = population.name, population.shape
     at_rest = bias_settles and not float_layer.receives_early_spikes
@@ -219,7 +271,7 @@ def _compiled(
         return LIFReset(*ends, **common, vth=vth), True
     subtracted_by_spike = vth.astype(np.int64) * STATE_UNIT
     if population.reset == "subtract_after_decay":
-        subtracted_by_spike = np.rint(population.subtracted * rounded.scale).astype(np.int64)
+        subtracted_by_spike = np.rint(population.subtracted * scale).astype(np.int64)
     subtracted_by_spike = np.clip(subtracted_by_spike, 0, widths.state_max).astype(np.int32)
     return CubaLIFSoftReset(*ends, **common, vth=vth, v_subtract=subtracted_by_spike), at_rest
 

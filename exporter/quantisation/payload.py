@@ -9,9 +9,10 @@ import numpy as np
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
-from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
+from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, STATE_UNIT, WordWidths
 
 from .weight_splitting import rows_of
+from .weight_units import needed_bits
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ def payload_shift(
 ) -> int:
     """By how many bits a voltage (at most `largest_voltage`, in the chip's units) is shifted right before it is sent.
 
-    The input, 64 * weight * payload summed over the fan-in, must stay in u's register: weights and payload share its
-    digits. An output without readers is shifted only as far as a message needs. Raises InputError if the chip's spikes
-    carry no payload.
+    The input, 64 * weight * payload * 2**weight_exp summed over the fan-in, must stay in u's register: weights and
+    payload share its digits. An output without readers is shifted only as far as a message needs. Raises InputError if
+    the chip's spikes carry no payload.
     """
     digits = math.ceil(math.log2(max(largest_voltage, 1) + 1))
     readers = [c for c in network.connections if c.source == population.name]
@@ -67,10 +68,28 @@ def payload_shift(
             f"population {population.name!r} sends its voltage to {readers[0].target!r}, but the chip's spikes "
             "carry no payload; compile for a chip with graded spikes, or end the network there"
         )
-    room = min(widths.state_bits - 1 - int(math.log2(STATE_UNIT)) - math.log2(_fan_in(c)) for c in readers)
-    weight_digits = min(widths.weight_bits, math.ceil(room / 2))
-    payload_digits = max(1, min(math.floor(room) - weight_digits, widths.message_bits - 1))
+    payload_digits = max(1, min(*(_room(c, network, widths) for c in readers), widths.message_bits - 1))
     return max(0, digits - payload_digits)
+
+
+def shifts_right(connection: FloatConnection, payload: Payload) -> bool:
+    """Whether sums of weight * payload may be divided by a power of 2: a negative exponent, which convolutions lack."""
+    return connection.geometry is None and payload.largest > 1
+
+
+def _room(connection: FloatConnection, network: FloatNetwork, widths: WordWidths) -> int:
+    """Digits of a payload for which u's register has room beside the weights, as many as these need.
+
+    A right shift of the sum gives both all their digits; without it weights have at most half of what there is.
+    """
+    reader = next(p for p in network.populations if p.name == connection.target)
+    # u adds up what arrives until it has decayed
+    gain = 1 / max(float(reader.current_decay.min(initial=1.0)), 1 / DECAY_UNITY)
+    room = widths.state_bits - 1 - int(math.log2(STATE_UNIT)) - math.log2(_fan_in(connection) * gain)
+    weights = needed_bits(rows_of(connection).data, widths.weight_bits)
+    if connection.geometry is None:
+        return math.floor(room - widths.weight_exp_min) - weights
+    return math.floor(room) - min(weights, math.ceil(room / 2))
 
 
 def _fan_in(connection: FloatConnection) -> float:

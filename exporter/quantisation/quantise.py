@@ -85,6 +85,8 @@ def quantise_layers(
             scale = layer.report.scale
             reach = max(layer.reach.lowest, layer.reach.highest) * scale
             shift = payload_shift(population, network, widths, reach)
+            if population.trained_scale == scale and population.trained_shift is not None:
+                shift = population.trained_shift
             payloads[population.name] = Payload(2.0**shift / scale, widths.state_max >> shift)
             with_shift = replace(layer.population, shift=np.full(population.size, shift, np.int32))
             layer = replace(layer, population=with_shift)

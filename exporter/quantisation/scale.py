@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ _DEPTH, _INHIBITION = 128.0, 8.0
 # squared relative error of numbers stored in 32 bit, and their relative error
 _NOISE = 1e-14
 _FLOAT32_ERROR = 1e-6
+# a number this small, in units of the register, stands for 0 (trainable/write_graph.py)
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class ScaleSearch:
 
         A scale chosen in training wins if every number is an integer at it, whatever `largest` is.
         """
-        trained = self._trained()
+        trained = self.trained()
         if trained is not None:
             return trained
         limit = min(largest, self.limit())
@@ -158,7 +160,8 @@ class ScaleSearch:
         highest = min(highest, self._widths.vth_max)
         full = self.full()
         filled = highest
-        if full < limit:
+        lowest = min((m.lowest_exponent(self._widths) for m in self._matrices), default=0)
+        if full * 2.0**lowest < limit and math.isfinite(full):
             # at which the largest weight fills its grid
             filling = full * 2.0 ** math.floor(math.log2(limit / full) + _FLOAT32_ERROR)
             filled = min(highest, math.floor(filling * self._threshold / STATE_UNIT * (1 + _FLOAT32_ERROR)))
@@ -171,28 +174,35 @@ class ScaleSearch:
                 points = np.arange(grid.step, max(grid.high, -grid.low) + 1, grid.step)
                 scale = STATE_UNIT * points / largest
                 # doubling the scale gives the same integers at the next exponent: the largest that fits is the finest
-                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _FLOAT32_ERROR) / scale)), 0))
+                scale = scale * np.exp2(np.maximum(np.floor(np.log2(limit * (1 + _FLOAT32_ERROR) / scale)), lowest))
                 thresholds |= {round(t) for t in scale * self._threshold / STATE_UNIT}
         return [t for t in thresholds if 1 <= t <= highest]
 
-    def _trained(self) -> Rounded | None:
+    def trained(self) -> Rounded | None:
         """The scale used in training, if every number is an integer at it (to 32 bit) and u has room."""
-        word, population = self._population.vth, self._population
-        if word is None or not 1 <= word <= self._widths.vth_max:
+        population, scale = self._population, trained_scale(self._population)
+        if scale is None:
             return None
-        scale = STATE_UNIT * word / self._threshold
+        word = max(1, round(scale * self._threshold / STATE_UNIT))
+        if population.sends == "spikes" and word > self._widths.vth_max:
+            return None
         rounded = self._rounded(scale, word, self._loss(word))
         unit = STATE_UNIT / scale
         numbers = [
             (m.values, q * (2.0 ** (e - m.digit_shift(e)) * unit))
             for m, q, e in zip(self._matrices, rounded.integers, rounded.exponents, strict=True)
         ]
-        numbers += [
-            (population.threshold, np.rint(population.threshold / unit) * unit),
-            (population.bias, np.rint(population.bias * scale) / scale),
-        ]
-        whole = all(np.abs(w - f).max(initial=0) <= _FLOAT32_ERROR * np.abs(w).max(initial=0) for w, f in numbers)
-        return rounded if whole and self.current_bound(rounded) <= self._widths.state_max else None
+        numbers.append((population.bias, np.rint(population.bias * scale) / scale))
+        if population.sends == "spikes":
+            numbers.append((population.threshold, np.rint(population.threshold / unit) * unit))
+        whole = all(
+            np.abs(w - f).max(initial=0) <= max(_FLOAT32_ERROR * np.abs(w).max(initial=0), _NOTHING * unit)
+            for w, f in numbers
+        )
+        if not whole or self.current_bound(rounded) > self._widths.state_max:
+            return None
+        # at this scale, that of the loss may be a rounded one
+        return rounded if population.sends == "spikes" else replace(rounded, loss=_NOISE)
 
     def _rounded(self, scale: float, vth: int, loss: float) -> Rounded:
         exponents = self._exponents(scale)
@@ -237,6 +247,15 @@ def _different(values: Floats) -> tuple[Floats, Any]:
         return values[:1], np.broadcast_to(0, values.shape)
     distinct, indices = np.unique(values, return_inverse=True)
     return (distinct, indices) if 2 * distinct.size < values.size else (values, slice(None))
+
+
+def trained_scale(population: FloatPopulation) -> float | None:
+    """The scale that training computed with, None if there is none."""
+    if population.sends == "voltage":
+        return population.trained_scale
+    if population.vth is None or population.vth < 1:
+        return None
+    return STATE_UNIT * population.vth / float(population.threshold.max())
 
 
 def reference_threshold(population: FloatPopulation, reach: StateBounds) -> float:

@@ -52,6 +52,11 @@ class WeightMatrix:
     payload: int = 1
     signed: bool = False
     shift: int = 0
+    divides: bool = False
+
+    def lowest_exponent(self, widths: WordWidths) -> int:
+        """The lowest exponent: a sum of spikes is not rounded down, as it has no digits to spare."""
+        return widths.weight_exp_min if self.divides else 0
 
     @property
     def values(self) -> Floats:
@@ -157,6 +162,26 @@ def by_magnitude(matrix: WeightMatrix, exponent: int) -> list[WeightMatrix]:
     return [replace(matrix, weights=_select(matrix.weights, selected)) for selected in (large, ~large)]
 
 
+def by_exact_size(matrix: WeightMatrix, scale: float, widths: WordWidths) -> list[WeightMatrix]:
+    """Small and large weights in two matrices such that all are integers at the scale; else the matrix unchanged."""
+    exponent = smallest_exponent(matrix, scale, widths)
+    if _is_exact(matrix, scale, exponent):
+        return [matrix]
+    size, end = np.abs(matrix.values), max(matrix.grid.high, -matrix.grid.low)
+    for small in reversed(range(exponent)):
+        large = size > end * (STATE_UNIT * 2.0**small / scale) * (1 + _NOISE)
+        parts = [replace(matrix, weights=_select(matrix.weights, selected)) for selected in (large, ~large)]
+        if all(_is_exact(part, scale, smallest_exponent(part, scale, widths)) for part in parts):
+            return parts
+    return [matrix]
+
+
+def _is_exact(matrix: WeightMatrix, scale: float, exponent: int) -> bool:
+    unit = STATE_UNIT * 2.0**exponent / scale
+    error = np.abs(matrix.rounded(scale, exponent) * unit - matrix.values)
+    return bool(error.max(initial=0) <= _NOISE * np.abs(matrix.values).max(initial=0))
+
+
 def with_low_digits(matrix: WeightMatrix, bits: int) -> WeightMatrix:
     """The same weights with a second half of digits."""
     return replace(matrix, shift=bits)
@@ -201,7 +226,7 @@ def positive_and_negative(weights: csr_array, values: NDArray[np.float64]) -> tu
 
 
 def smallest_exponent(matrix: WeightMatrix, scale: float, widths: WordWidths) -> int:
-    """The smallest exponent (not negative: a right shift would floor the sum) at which the largest weight fits."""
+    """The smallest exponent at which the largest weight fits."""
     ends = (-matrix.ends[0], -matrix.grid.low), (matrix.ends[1], matrix.grid.high)
     needed = max(
         (scale * largest / (STATE_UNIT * (end + matrix.grid.step / 2)) for largest, end in ends if largest > 0),
@@ -209,7 +234,7 @@ def smallest_exponent(matrix: WeightMatrix, scale: float, widths: WordWidths) ->
     )
     if not needed:
         return 0
-    return int(np.clip(np.ceil(np.log2(needed) - 1e-9), 0, widths.weight_exp_max))
+    return int(np.clip(np.ceil(np.log2(needed) - 1e-9), matrix.lowest_exponent(widths), widths.weight_exp_max))
 
 
 def _part(matrix: WeightMatrix, rows: csr_array, exponent: int) -> WeightPart:

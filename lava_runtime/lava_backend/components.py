@@ -25,11 +25,10 @@ from spikeport.exporter.program.chip_program import ChipProgram
 
 def representatives(program: ChipProgram) -> list[str]:
     """The smallest population of each component; an input that feeds nothing is left out, it computes nothing."""
-    nodes = program.nodes
-    place = {node.name: index for index, node in enumerate(nodes)}
+    place = {node.name: index for index, node in enumerate(program.nodes)}
     rows = [place[c.source] for c in program.connections]
     columns = [place[c.target] for c in program.connections]
-    edges = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(nodes), len(nodes)))
+    edges = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(place), len(place)))
     _, component = connected_components(edges, directed=False)
     smallest: dict[int, str] = {}
     for population in sorted(program.populations, key=lambda p: p.size):

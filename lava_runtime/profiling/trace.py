@@ -7,13 +7,13 @@ typical ones of the mean sample.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spikeport.common.files import write_text
+from spikeport.common.json_text import json_text
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .counts import RECEIVED
@@ -31,7 +31,7 @@ _MICRO = 1e6
 
 def write_trace(profile: Profile, chip: ChipProfile, path: str | Path) -> None:
     """Write the trace as JSON; raises InputError if it cannot be written."""
-    write_text(path, json.dumps(trace(profile, chip), separators=(",", ":")) + "\n")
+    write_text(path, json_text(trace(profile, chip), separators=(",", ":")) + "\n")
 
 
 def trace(profile: Profile, chip: ChipProfile) -> dict[str, Any]:

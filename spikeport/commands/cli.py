@@ -17,7 +17,7 @@ from spikeport.console.signals import EndSignals
 from spikeport.console.streams import prepare_streams
 
 from .exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
-from .model_commands import check, compile_, diff, export, import_, profile, simulate
+from .model_commands import check, compile_, diff, export, import_, profile, simulate, tune
 from .result_commands import chips, compare, doctor, report, sweep
 from .run_commands import demo, examples, run, train
 
@@ -32,7 +32,7 @@ app = typer.Typer(
 # in the order of --help
 _COMMANDS = (
     *(demo, examples, run, train),
-    *(export, compile_, import_, check, simulate, diff, profile),
+    *(export, compile_, import_, tune, check, simulate, diff, profile),
     *(sweep, compare, report, chips, doctor),
 )
 # modules that the light installation leaves out
@@ -40,8 +40,8 @@ _EXTRAS = {
     "torch": "train",
     "safetensors": "train",
     "sklearn": "train",
-    "onnx": "train",
-    "onnxruntime": "train",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
     "torchvision": "data",
     "tonic": "data",
     "distributed": "cluster",
@@ -87,6 +87,9 @@ def main() -> None:
     except (InputError, BackendError) as error:
         _fail(str(error), error, debug, EXIT_USAGE)
     except KeyboardInterrupt as error:
+        # if it was raised below an exec of text, as when dataclasses are made, Python would end itself by SIGINT;
+        # another exec takes that back
+        exec("")
         _fail(
             "interrupted; what was written is whole, train and run resume with --resume", error, debug, signals.status
         )

@@ -1,4 +1,4 @@
-"""Commands on one model file: export, compile, import, check, simulate, diff, profile."""
+"""Commands on one model file: export, compile, import, tune, check, simulate, diff, profile."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .options import (
     ClusterOption,
     InputOption,
     MapOption,
+    MaxPoolName,
     ModelArgument,
     OptionalChip,
     RecordName,
@@ -109,14 +110,67 @@ def import_(
         Optional[Path],  # noqa: UP045
         typer.Option("--labels", help="Class of each test sample (N,), for the accuracy.", metavar="Y.npy"),
     ] = None,
+    replace_maxpool: Annotated[
+        Optional[MaxPoolName],  # noqa: UP045
+        typer.Option("--replace-maxpool", help="Replace MaxPool instead of computing it with ReLUs."),
+    ] = None,
+    answer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--output", help="The network's output to convert, of several; default: the first.", metavar="NAME"
+        ),
+    ] = None,
 ) -> None:
     """Convert a ReLU network (ONNX) to a spiking network and report the accuracy lost per number of steps.
+
+    Exits with 1 if the result has no right answer.
 
     Example: spikeport import cnn.onnx --calibrate images.npy --labels classes.npy --steps 64 -o cnn.chip
     """
     from .onnx_import import import_onnx
 
-    import_onnx(model, chip, way.value, calibrate, steps, test, labels, output, streams)
+    replacement = None if replace_maxpool is None else replace_maxpool.value
+    import_onnx(model, chip, way.value, calibrate, steps, test, labels, replacement, answer, output, streams)
+
+
+@grouped
+def tune(
+    model: Annotated[Path, typer.Argument(help="The network, a .nir file.", metavar="MODEL.nir")],
+    data: Annotated[
+        Path, typer.Option("--data", help="Spikes (time, batch, *input shape), .npy, .npz or .h5.", metavar="X.npy")
+    ],
+    output: Annotated[Path, typer.Option("-o", help="The file to write.", metavar="TUNED.nir")],
+    choices: CompileOptions,
+    streams: OutputOption,
+    chip: Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file.", metavar="NAME")] = "loihi2",
+    labels: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--labels", help="Class of each sample (N,); default: the float network's.", metavar="Y.npy"),
+    ] = None,
+    test: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--test", help="Samples to measure on; default: a fifth of --data.", metavar="X.npy"),
+    ] = None,
+    test_labels: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--test-labels", help="Class of each sample of --test.", metavar="Y.npy"),
+    ] = None,
+    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the data.", metavar="N")] = 20,
+    batch: Annotated[int, typer.Option("--batch", help="Samples per step.", metavar="N")] = 32,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", help="Relative to the size of each layer's weights.", metavar="R")
+    ] = 0.003,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the order of samples.", metavar="N")] = 0,
+) -> None:
+    """Train a network on in the chip's integers, with labels or after its own float network.
+
+    Example: spikeport tune digits.nir --data digits.npy --chip loihi2 --weight-bits 4 -o tuned.nir
+    """
+    from .tune import tune_file
+
+    tune_file(
+        model, data, labels, test, test_labels, chip, choices, (epochs, batch, learning_rate, seed), output, streams
+    )
 
 
 @grouped

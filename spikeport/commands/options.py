@@ -26,6 +26,12 @@ class WayName(str, Enum):
     sigma_delta = "sigma-delta"
 
 
+class MaxPoolName(str, Enum):
+    """What replaces MaxPool of an ONNX network."""
+
+    average = "average"
+
+
 class RecordName(str, Enum):
     """What a simulation records."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from spikeport.common.json_text import json_text
 
 from .bare_json import STANDARD_OUTPUT as STANDARD_OUTPUT
 from .bare_json import with_bare_json as with_bare_json
@@ -42,7 +43,7 @@ class Output:
         """Write plain values as JSON if requested; raises InputError if the file cannot be written."""
         if self.json is None:
             return
-        text = json.dumps(values, indent=2) + "\n"
+        text = json_text(values, indent=2) + "\n"
         if self.to_standard_output:
             sys.stdout.write(text)
             return

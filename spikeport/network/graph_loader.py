@@ -76,7 +76,7 @@ def compile_nir(
     graph: nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS, context: str = "graph"
 ) -> ChipProgram:
     """Compile a graph for a chip, by name or path; calibrates if a file is given. Raises InputError."""
-    return compile_graph(graph, load_chip(chip), _with_sample(options, graph, context), context)
+    return compile_graph(graph, load_chip(chip), with_sample(options, graph, context), context)
 
 
 def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULTS) -> ChipProgram:
@@ -98,7 +98,7 @@ def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULT
             f"{path}: .net files are written from a run's folder, a .chip or a .nir file; give one of those"
         )
     context = str(path)
-    return compile_for_net(graph, load_chip(chip or "loihi2"), _with_sample(options, graph, context), context)
+    return compile_for_net(graph, load_chip(chip or "loihi2"), with_sample(options, graph, context), context)
 
 
 def check_comparable(path: Path, chip: str | None) -> None:
@@ -127,7 +127,7 @@ def _sample_images(options: CompileOptions) -> NDArray[Any] | None:
     return sample
 
 
-def _with_sample(options: CompileOptions, graph: nir.NIRGraph, context: str) -> CompileOptions:
+def with_sample(options: CompileOptions, graph: nir.NIRGraph, context: str) -> CompileOptions:
     """The options with the sample input read if it is a file; raises InputError."""
     file = options.sample_file
     if file is None:

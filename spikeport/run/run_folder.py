@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spikeport.common.files import write_bytes, write_text
+from spikeport.common.json_text import json_text
 from spikeport.trainer.tensor_files.file_names import ENDING, drop_old, existing_path
 
 
@@ -103,4 +103,4 @@ class RunFolder:
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json atomically."""
-        write_text(self.summary, json.dumps(summary, indent=2) + "\n")
+        write_text(self.summary, json_text(summary, indent=2) + "\n")

@@ -13,6 +13,7 @@ import numpy as np
 
 from spikeport.common.errors import InputError
 from spikeport.common.files import make_folder, shortened, write_text
+from spikeport.common.json_text import json_text
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.profiling.profile import profile_run
@@ -109,7 +110,7 @@ def measure(job: Job) -> None:
         results = _measured(job)
     except InputError as error:
         results = {"error": str(error)}
-    write_text(job.file, json.dumps({"values": job.point.values, **results}, indent=2) + "\n")
+    write_text(job.file, json_text({"values": job.point.values, **results}, indent=2) + "\n")
 
 
 def _measured(job: Job) -> dict[str, Any]:

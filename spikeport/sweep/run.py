@@ -20,6 +20,7 @@ import joblib
 
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
+from spikeport.common.json_text import json_text
 from spikeport.common.locks import locked_folder
 from spikeport.console.output import Done
 from spikeport.lava_runtime.workers import run_until_done, worker_pool
@@ -79,7 +80,7 @@ def run_sweep(
         _run(jobs, files, workers, cluster, progress)
         rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
         sweep = Sweep(name, grid, rows, front(rows))
-        write_text(folder / "sweep.json", json.dumps(sweep.to_dict(), indent=2) + "\n")
+        write_text(folder / "sweep.json", json_text(sweep.to_dict(), indent=2) + "\n")
         write_text(folder / "sweep.csv", sweep.table())
         write_text(folder / "pareto.svg", str(pareto_picture(sweep.recipe, rows, sweep.front)) + "\n")
     return sweep

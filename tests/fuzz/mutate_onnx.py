@@ -15,7 +15,8 @@ _TEXT = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER", "", "\u00e9", "x" * 5000
 _KINDS = (
     "Gemm", "MatMul", "Conv", "BatchNormalization", "Relu", "Clip", "AveragePool", "GlobalAveragePool", "ReduceMean",
     "Flatten", "Reshape", "Squeeze", "Add", "Sum", "Sub", "Mul", "Div", "Identity", "Dropout", "Cast", "Softmax",
-    "LogSoftmax", "Constant", "MaxPool", "Loop",
+    "LogSoftmax", "Sigmoid", "ArgMax", "Transpose", "Unsqueeze", "Pad", "Shape", "Gather", "Concat", "Slice", "Expand",
+    "ConstantOfShape", "Constant", "MaxPool", "Loop",
 )  # fmt: skip
 
 

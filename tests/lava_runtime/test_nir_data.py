@@ -75,7 +75,8 @@ def test_the_commands_take_nirs_data(tmp_path: Path) -> None:
     assert spikeport("simulate", *common, "-o", "out.h5", cwd=tmp_path).returncode == 0
     found = nir.read_data(str(tmp_path / "out.h5")).nodes["lif"].observables["spikes"].data
     np.testing.assert_array_equal(np.swapaxes(found, 0, 1), arrays[0])
-    refused(spikeport("simulate", *common, "--dt", "0.01", "-o", "o.npz", cwd=tmp_path), "x.h5", "0.001 s", "0.01 s")
+    write(tmp_path / "x.h5", nir.TimeGriddedData(np.swapaxes(x.astype(bool), 0, 1), 1e-2), "input")
+    refused(spikeport("simulate", *common, "-o", "o.npz", cwd=tmp_path), "x.h5", "0.001 s", "0.01 s")
 
 
 def two_inputs() -> nir.NIRGraph:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import nir
 import numpy as np
+import onnx
 import pytest
 from command import graph
+from exporter_graphs import tf_channels_last
 from pages import FIRST_PAGES, carry_out
 from places import ROOT
 from programs import spikes
@@ -100,6 +102,8 @@ def test_the_light_installation_runs_networks_from_scratch(wheel: Path, tmp_path
     ours = spikeport.compile(graph()).simulate(np.load(tmp_path / "x.npy"))
     with np.load(tmp_path / "o.npz") as arrays:
         np.testing.assert_array_equal(arrays["spikes"], ours.spikes)
+    if minor == 11:
+        imports_onnx_without_torch(f"{wheel}[onnx]", bin_, tmp_path)
     # a minute, so on one Python only: one that this project's own environments are not of
     for page in FIRST_PAGES if minor == 12 else ():
         (tmp_path / page.stem).mkdir()
@@ -107,6 +111,23 @@ def test_the_light_installation_runs_networks_from_scratch(wheel: Path, tmp_path
     asked = [bin_ / "spikeport", "demo", "--out", "d"]
     refused = subprocess.run(asked, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "spikeport[train]" in refused.stderr
+
+
+def imports_onnx_without_torch(requirement: str, bin_: Path, folder: Path) -> None:
+    """The extra onnx brings what `import` and `compile` of an .onnx file need."""
+    install = (bin_ / "python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt")
+    onnx.save(tf_channels_last(), str(folder / "m.onnx"))
+    np.save(folder / "images.npy", np.random.default_rng(0).uniform(0, 1, (20, 6, 6, 2)).astype(np.float32))
+    asked = ("import", "m.onnx", "--calibrate", "images.npy", "--as", "sigma-delta", "-o", "m.chip")
+    refused = subprocess.run(
+        [bin_ / "spikeport", *asked], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2 and "spikeport[onnx]" in refused.stderr
+    run(*install, requirement, cwd=folder)
+    assert "100.00%" in run(bin_ / "spikeport", *asked, cwd=folder)
+    compiled = ("compile", "m.onnx", "--chip", "loihi2", "--calibrate", "images.npy", "-o", "c.chip")
+    run(bin_ / "spikeport", *compiled, cwd=folder)
+    assert "torch" not in run(bin_ / "python", "-m", "pip", "list", cwd=folder).split()
 
 
 @pytest.mark.slow

@@ -41,3 +41,39 @@ def chip_forward(a, bias, keep_u, keep_v, threshold, unit, u, v, over, s, start,
                 v[b, n] = 0.0 if beyond > 0.0 else voltage
             for n in range(size):
                 s[t, b, n] = one if over[t, b, n] > zero else zero
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chip_subtract(a, bias, keep_u, keep_v, threshold, subtracted, unit, u, v, over, s, start, stop):
+    """As chip_forward, with v <- v - subtracted where s; subtracted: (N,) float64."""
+    steps, _, size = a.shape
+    low, high = np.float64(-_LIMIT), np.float64(_LIMIT)
+    one, zero = s.dtype.type(1), s.dtype.type(0)
+    for t in range(steps):
+        for b in range(start, stop):
+            for n in range(size):
+                current = np.float64(np.int32(u[b, n] * keep_u[n])) + a[t, b, n] * STATE_UNIT
+                voltage = np.float64(np.int32(v[b, n] * keep_v[n])) + current + bias[n]
+                voltage = min(max(voltage, low), high)
+                beyond = voltage - threshold[n]
+                u[b, n] = current
+                over[t, b, n] = beyond * unit
+                v[b, n] = voltage - subtracted[n] if beyond > 0.0 else voltage
+            for n in range(size):
+                s[t, b, n] = one if over[t, b, n] > zero else zero
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chip_integrate(a, bias, keep_u, keep_v, unit, u, v, sent, start, stop):
+    """As chip_forward for neurons without threshold: sent = toward_zero(v unit)."""
+    steps, _, size = a.shape
+    low, high = np.float64(-_LIMIT), np.float64(_LIMIT)
+    for t in range(steps):
+        for b in range(start, stop):
+            for n in range(size):
+                current = np.float64(np.int32(u[b, n] * keep_u[n])) + a[t, b, n] * STATE_UNIT
+                voltage = np.float64(np.int32(v[b, n] * keep_v[n])) + current + bias[n]
+                voltage = min(max(voltage, low), high)
+                u[b, n] = current
+                v[b, n] = voltage
+                sent[t, b, n] = np.float64(np.int32(voltage * unit))

@@ -147,8 +147,8 @@ class _ChipFire(torch.autograd.Function):
         to_spikes = torch.zeros_like(over) if to_spikes is None else to_spikes
         to_u, to_v = (torch.zeros_like(over[-1]) if to_last is None else to_last for to_last in (to_u, to_v))
         state = to_v * scale * (over[-1] <= 0)
-        to_v_input, to_v_start = _fire_slopes(to_spikes, over, keep_v, spike, width, state)
-        to_a = _filter_slopes(to_v_input, keep_u, to_u * scale)
+        to_v_input, to_v_start = fire_slopes_from(to_spikes, over, keep_v, spike, width, state)
+        to_a = filter_slopes_from(to_v_input, keep_u, to_u * scale)
         needed = ctx.needs_input_grad
         silent = over <= 0 if needed[3] or needed[4] else None
         to_bias = to_keep_u = to_keep_v = to_threshold = None
@@ -204,7 +204,7 @@ def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float, over: T
     return u, v
 
 
-def _fire_slopes(
+def fire_slopes_from(
     gradient: Tensor, over: Tensor, keep: Tensor, spike: Surrogate, width: float, state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Slopes for the input of v at every step, and for v before the first; all in units of the network."""
@@ -220,7 +220,7 @@ def _fire_slopes(
     return out, state
 
 
-def _filter_slopes(gradient: Tensor, keep: Tensor, state: Tensor) -> Tensor:
+def filter_slopes_from(gradient: Tensor, keep: Tensor, state: Tensor) -> Tensor:
     """Slopes for the filter's input, given those for u at every step and `state`, those for u after the last one."""
     if bool(state.any()):
         gradient = torch.cat([gradient[:-1], gradient[-1:] + state])

@@ -11,6 +11,7 @@ from onnx import TensorProto
 from spikeport.common.errors import InputError
 
 from .node import Node, Relu
+from .tensor import InputLayout, Tensor
 from .values import Floats, Value
 
 # types that store the network's numbers to 11 bits or more
@@ -19,29 +20,38 @@ _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _UNBOUNDED = float(np.finfo(np.float32).max)
 
 
-def add(node: Node) -> Value:
+def add(node: Node) -> Tensor:
     """Add, or Sum of any number: signals of one shape, and constants that are one number or one per channel."""
     indices = range(len(node.proto.input))
-    values = [node.value(i) for i in indices if not node.is_constant(i)]
+    tensors = [node.tensor(i) for i in indices if not node.is_constant(i)]
+    if len({tensor.shape for tensor in tensors}) > 1:
+        raise InputError(f"{node.label}: adds shapes {', '.join(node.shown(t) for t in tensors)}; make them equal")
+    first = tensors[0]
+    if any(not np.array_equal(tensor.order, first.order) for tensor in tensors):
+        raise InputError(f"{node.label}: adds signals whose axes were moved differently; export it without Transpose")
+    values = [tensor.value for tensor in tensors]
     if len({value.shape for value in values}) > 1:
-        raise InputError(f"{node.label}: adds shapes {', '.join(str(v.shape) for v in values)}; make them equal")
+        values = [node.walk.builder.flat(value, f"{node.name}_flat{i}") for i, value in enumerate(values)]
     merged: dict[str, float] = {}
     for name, factor in (term for value in values for term in value.terms):
         merged[name] = merged.get(name, 0.0) + factor
-    total = Value(tuple(merged.items()), values[0].shape)
-    offsets = [_per_channel(node, node.constant(i), total) for i in indices if node.is_constant(i)]
-    if not offsets:
+    total = first.with_value(Value(tuple(merged.items()), values[0].shape))
+    constants = [node.constant(i) for i in indices if node.is_constant(i)]
+    for constant in constants:
+        if not _broadcasts(constant, total):
+            raise InputError(_not_per_channel(node, constant, total))
+    if not constants:
         return total
-    return node.walk.builder.scaled(total, np.ones(1), sum(offsets, np.zeros(1)), node.name)
+    offset = constants[0] if len(constants) == 1 else sum(constants, np.zeros(total.shape))
+    return scaled(node, total, np.ones(1), offset)
 
 
-def arithmetic(node: Node) -> Value:
+def arithmetic(node: Node) -> Tensor:
     """Sub, Mul and Div with a constant that is one number, or one per channel."""
     second = node.is_constant(1)
     if not second and not node.is_constant(0):
         raise InputError(f"{node.label}: reads the network's signal twice; one of the two must be a constant")
-    value, constant = (node.value(0), node.constant(1)) if second else (node.value(1), node.constant(0))
-    each = _per_channel(node, constant, value)
+    tensor, each = (node.tensor(0), node.constant(1)) if second else (node.tensor(1), node.constant(0))
     one, zero = np.ones(1), np.zeros(1)
     if node.kind == "Div" and (not second or np.any(each == 0)):
         raise InputError(f"{node.label}: divides by the network's signal, or by 0; no ReLU network does")
@@ -49,25 +59,46 @@ def arithmetic(node: Node) -> Value:
         gain, offset = (one, -each) if second else (-one, each)
     else:
         gain, offset = (1 / each if node.kind == "Div" else each), zero
-    return node.walk.builder.scaled(value, gain, offset, node.name)
+    return scaled(node, tensor, gain, offset)
 
 
-def _per_channel(node: Node, constant: Floats, value: Value) -> Floats:
-    """The constant as one number or one per channel; more axes than the signal's would change its shape."""
-    rank = len(value.shape) + 1
-    # the constant has no axis for the batch, or one of length 1
-    aligned = constant.reshape([1] * (rank - constant.ndim) + list(constant.shape))
-    if aligned.ndim == rank and (aligned.size == 1 or aligned.size == aligned.shape[1] == value.shape[0]):
-        return aligned.reshape(-1)
-    raise InputError(f"{node.label}: its constant {constant.shape} is not one number per channel of {value.shape}")
+def scaled(node: Node, tensor: Tensor, gain: Floats, offset: Floats) -> Tensor:
+    """gain * signal + offset, each one number or one per channel of the value; raises InputError."""
+    gains, offsets = _per_channel(node, gain, tensor), _per_channel(node, offset, tensor)
+    return tensor.with_value(node.walk.builder.scaled(tensor.value, gains, offsets, node.name))
 
 
-def relu(node: Node) -> Value:
+def _per_channel(node: Node, constant: Floats, tensor: Tensor) -> Floats:
+    """The constant as one number per channel of the value; one that enlarges the signal is refused."""
+    value = tensor.value
+    if _broadcasts(constant, tensor):
+        arranged = tensor.to_value(constant)
+        each = arranged.reshape(value.shape[0], -1) if value.shape else arranged.reshape(1, 1)
+        if np.all(each == each[:, :1]):
+            return each[:, 0]
+        if tensor.order.size == node.walk.input_size and len(tensor.shape) > 1:
+            last = np.broadcast_to(constant, tensor.shape).reshape(-1, tensor.shape[-1])
+            channels_last = len(tensor.shape) == 4 and np.all(last == last[:1])
+            raise InputLayout(np.moveaxis(tensor.order, -1, 1) if channels_last else tensor.order.reshape(1, -1))
+    raise InputError(_not_per_channel(node, constant, tensor))
+
+
+def _broadcasts(constant: Floats, tensor: Tensor) -> bool:
+    """Whether the signal keeps its shape in an operation with the constant."""
+    pairs = zip(constant.shape[::-1], tensor.shape[::-1], strict=False)
+    return constant.ndim <= len(tensor.shape) and all(n in (1, length) for n, length in pairs)
+
+
+def _not_per_channel(node: Node, constant: Floats, tensor: Tensor) -> str:
+    return f"{node.label}: its constant {constant.shape} is not one number per channel of {node.shown(tensor)}"
+
+
+def relu(node: Node) -> Tensor:
     """Neurons."""
     return _neuron(node, math.inf)
 
 
-def clip(node: Node) -> Value:
+def clip(node: Node) -> Tensor:
     """Neurons, if the lower bound is 0; bounds are attributes until opset 10, inputs from 11 on."""
     low, high = _bound(node, "min", 1, -math.inf), _bound(node, "max", 2, math.inf)
     if low != 0 or not high > 0:
@@ -83,58 +114,40 @@ def _bound(node: Node, name: str, index: int, default: float) -> float:
     return float(bound.reshape(()))
 
 
-def _neuron(node: Node, ceiling: float) -> Value:
-    value, walk = node.value(0), node.walk
-    threshold = min(walk.thresholds.get(node.name, 1.0), ceiling)
-    neurons = walk.builder.neuron(value, threshold, node.name)
+def _neuron(node: Node, ceiling: float) -> Tensor:
+    tensor, walk = node.tensor(0), node.walk
+    threshold = min(walk.thresholds[node.name], ceiling) if node.name in walk.thresholds else 1.0
+    neurons = walk.builder.neuron(tensor.value, threshold, node.name)
     walk.relus.append(Relu(str(node.proto.input[0]), node.name, neurons.terms[0][0], ceiling))
-    return neurons
+    return tensor.with_value(neurons)
 
 
-def identity(node: Node) -> Value:
+def identity(node: Node) -> Tensor:
     """The signal unchanged."""
-    return node.value(0)
+    return node.padded(0)
 
 
-def dropout(node: Node) -> Value:
+def dropout(node: Node) -> Tensor:
     """The signal unchanged, in inference; ratio and seed have no effect there."""
     node.constant(1, 0.0)
     if np.any(node.constant(2, 0.0) != 0):
         raise InputError(
             f"{node.label}: has training_mode true, which drops at random; export the network in eval mode"
         )
-    return node.value(0)
+    return node.padded(0)
 
 
-def cast(node: Node) -> Value:
+def cast(node: Node) -> Tensor:
     """The signal unchanged, for a floating-point type; saturate and round_mode only concern 8-bit types."""
+    check_cast(node)
+    return node.padded(0)
+
+
+def check_cast(node: Node) -> None:
+    """Raises InputError for a type that does not keep the numbers."""
     to = node.attributes["to"]
     if to not in _FLOATS:
         name = TensorProto.DataType.Name(to) if to in TensorProto.DataType.values() else to
         raise InputError(
             f"{node.label}: has to {name}, which does not keep the numbers; cast to FLOAT, or leave it out"
         )
-    return node.value(0)
-
-
-def softmax(node: Node) -> Value:
-    """Left out at the end of the network, over all of a sample's numbers: the largest stays the largest."""
-    value, walk = node.value(0), node.walk
-    rank = len(value.shape) + 1
-    axis = node.attributes["axis"]
-    # until opset 12 this axis and those after it are merged
-    merges = walk.opset < 13
-    axis = (1 if merges else -1) if axis is None else axis
-    if not -rank <= axis < rank:
-        raise InputError(f"{node.label}: has axis {axis}, but its input has {rank} axes; export it again")
-    index = axis % rank
-    if index == 0 or (index != 1 if merges else value.shape[index - 1] != value.size):
-        raise InputError(
-            f"{node.label}: has axis {axis} of (N, {', '.join(map(str, value.shape))}); only over all of a "
-            "sample's classes can it be left out"
-        )
-    if node.name not in walk.ends:
-        raise InputError(f"{node.label}: is not the end of the network; spikes cannot compute it, leave it out")
-    walk.notes.append(f"{node.label} is left out: it changes no winner")
-    walk.answer = str(node.proto.input[0])
-    return value

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 
 from .attributes import Attribute, checked
+from .batch import Batch
+from .tensor import InputLayout, Order, Tensor, counting, shown, tensor_of
 from .values import Floats, NirBuilder, Value
 
 Thresholds = Mapping[str, float]
@@ -34,8 +36,12 @@ class Relu:
 class Walk:
     """The state of reading a graph: each tensor as NIR nodes or as a constant.
 
-    readers: number of nodes that read each tensor, plus one for the graph's output; ends: tensors that are the graph's
-    output under another name; answer: the tensor that is converted as the output; batch: None if free.
+    readers: number of nodes that read each tensor, plus one for the graph's output; ends: tensors that lead to the
+    graph's output and to nothing else; answer: the tensor that is converted as the output; batch: None if free.
+    batched: whether the first axis counts samples; else the whole input is one sample.
+    input_size: elements of a sample, while the input's layout may still be chosen; 0 after that.
+    taken_off: tensors behind the answer, by the tensor that the first was computed from; classes: those of them that
+    are numbers of classes; added_nodes, added_weights: what computes the answer in the ANN's graph.
     """
 
     context: str
@@ -45,17 +51,24 @@ class Walk:
     answer: str
     opset: int
     batch: int | None
+    batched: bool = True
+    input_size: int = 0
     builder: NirBuilder = field(default_factory=NirBuilder)
-    values: dict[str, Value] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     relus: list[Relu] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    taken_off: dict[str, Tensor] = field(default_factory=dict)
+    classes: set[str] = field(default_factory=set)
+    added_nodes: list[onnx.NodeProto] = field(default_factory=list)
+    added_weights: list[onnx.TensorProto] = field(default_factory=list)
 
-    def put(self, name: str, value: Value) -> None:
-        """Store a tensor's value; if several nodes read the tensor, its NIR nodes may not be changed in place."""
-        self.values[name] = value
+    def put(self, name: str, result: Value | Tensor) -> None:
+        """Store a tensor; if several nodes read it, its NIR nodes may not be changed in place."""
+        tensor = result if isinstance(result, Tensor) else tensor_of(result)
+        self.tensors[name] = tensor
         if self.readers.get(name, 0) > 1:
-            self.builder.shared.update(node for node, _ in value.terms)
+            self.builder.shared.update(node for node, _ in tensor.value.terms)
 
 
 class Node:
@@ -84,19 +97,53 @@ class Node:
         """Whether an input is given; one that is left out in the middle has an empty name."""
         return index < len(self.proto.input) and bool(self.proto.input[index])
 
-    def value(self, index: int) -> Value:
-        """An input that depends on the network's input; raises InputError for a constant."""
+    def tensor(self, index: int) -> Tensor:
+        """An input that depends on the network's input, in any order; raises InputError for a constant."""
+        tensor = self.padded(index)
+        if tensor.pads:
+            raise InputError(f"{self.label}: reads the output of a Pad; only Conv and AveragePool can")
+        return tensor
+
+    def padded(self, index: int) -> Tensor:
+        """The same, which may have zeros around it."""
         name = self.proto.input[index]
-        if name not in self.walk.values:
+        if name not in self.walk.tensors:
             raise InputError(f"{self.label}: its input {name!r} is a constant, but must be the network's signal")
-        return self.walk.values[name]
+        return self.walk.tensors[name]
+
+    def value(self, index: int) -> Value:
+        """An input (N, *shape) whose elements are in the value's own order; raises InputError for another."""
+        tensor = self.tensor(index)
+        shape = tensor.shape[1:]
+        if tensor.shape[:1] == (1,) and tensor.plain and (shape == tensor.value.shape or len(shape) == 1):
+            return tensor.value if shape == tensor.value.shape else self.walk.builder.flat(tensor.value, self.name)
+        raise InputError(f"{self.label}: reads {self.shown(tensor)} whose axes were moved; export it without Transpose")
 
     def image(self) -> Value:
         """Input 0 as an image (channels, height, width); raises InputError for another shape."""
-        value = self.value(0)
-        if len(value.shape) != 3:
-            raise InputError(f"{self.label}: reads {value.shape}, but must read (channels, height, width)")
-        return value
+        tensor = self.tensor(0)
+        if len(tensor.shape) != 4:
+            raise InputError(f"{self.label}: reads {self.shown(tensor)}, but must read (N, channels, height, width)")
+        return self.as_image(tensor.value, tensor.order)
+
+    def as_image(self, value: Value, order: Order) -> Value:
+        """A value of which order (1, channels, height, width) is an image.
+
+        Raises InputError if its elements are not in that order, InputLayout if those of the input could be.
+        """
+        in_order = order.shape == (1, *value.shape) and np.array_equal(order.reshape(-1), counting(value.size))
+        if in_order:
+            return value
+        if order.shape[0] == 1 and order.size == self.walk.input_size:
+            raise InputLayout(order)
+        raise InputError(
+            f"{self.label}: reads {order.shape[1:]}, made from {value.shape} by Reshape or Transpose; an image must "
+            "come from a layer on images, or be the input"
+        )
+
+    def shown(self, tensor: Tensor) -> str:
+        """A tensor's shape in messages."""
+        return shown(tensor, batched=self.walk.batched)
 
     def constant(self, index: int, default: Any = None) -> Floats:
         """A constant input; raises InputError if it depends on the network's input."""
@@ -110,12 +157,21 @@ class Node:
                 f"{self.label}: its input {name!r} is computed, but must be a constant; freeze the network"
             )
         stored = self.walk.constants[name]
+        if stored.dtype.kind == "O":
+            raise InputError(f"{self.label}: its input {name!r} depends on N; only a Reshape can be told N")
         if stored.dtype.kind not in "fiub":
             raise InputError(f"{self.label}: its constant {name!r} holds {stored.dtype}, not numbers; export it again")
         values = np.asarray(stored, np.float64)
         if not np.isfinite(values).all() and self.kind != "Clip":
             raise InputError(f"{self.label}: its constant {name!r} holds NaN or infinity; train or export it again")
         return values
+
+    def lengths(self, index: int) -> tuple[int | Batch, ...]:
+        """A constant input that holds a shape, of which a number may be N."""
+        stored = self.walk.constants.get(self.proto.input[index])
+        if stored is not None and stored.dtype.kind == "O":
+            return tuple(n if isinstance(n, Batch) else int(n) for n in stored.reshape(-1))
+        return self.integers(index)
 
     def integers(self, index: int) -> tuple[int, ...]:
         """A constant input that holds a list of whole numbers."""
@@ -142,7 +198,7 @@ class Node:
         return tuple(sorted(axis % rank for axis in given))
 
 
-Convert = Callable[[Node], Value]
+Convert = Callable[[Node], Value | Tensor]
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import nir
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from spikeport.common.errors import InputError
+from spikeport.exporter.lowering.linear_form import conv_matrix
 from spikeport.exporter.nir_graph.shapes import conv_output
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, ...]
 READOUT = "readout"
+# weights of the largest matrix that is stored in full, a quarter of a gigabyte
+_LARGEST_MATRIX = 1 << 25
 # a matrix of this side is half a gigabyte
 _LARGEST_DIAGONAL = 8192
 
@@ -72,6 +77,18 @@ class NirBuilder:
         padding: tuple[int, int] = (0, 0), dilation: tuple[int, int] = (1, 1), groups: int = 1,
     ) -> Value:  # fmt: skip
         """A convolution over an image (channels, height, width)."""
+        matrices, images = self._by_form(value)
+        if matrices.terms:
+            conv = nir.Conv2d(value.shape[1:], weight, stride, padding, dilation, groups, bias)
+            size = conv_output(value.shape[1:], weight.shape[2:], stride, padding, dilation)
+            out = (len(weight), *size)
+            biases = np.repeat(bias, math.prod(size)) * (0.0 if images.terms else 1.0)
+            self.check_matrix(value.shape, out, name)
+            part = self.matrix(matrices, conv_matrix(weight, conv, value.shape, out), biases, out, f"{name}_matrix")
+            if not images.terms:
+                return part
+            geometry: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+            return Value((*part.terms, *self.convolution(images, weight, bias, name, **geometry).terms), out)
         source, factor = self._one(value, name)
         space = (value.shape[1], value.shape[2])
         conv = nir.Conv2d(space, _finite(weight * factor), stride, padding, dilation, groups, _finite(bias))
@@ -81,10 +98,33 @@ class NirBuilder:
 
     def average(self, value: Value, kernel: tuple[int, int], stride: tuple[int, int], name: str) -> Value:
         """The mean over windows of an image; the factor stays with it."""
+        if self._by_form(value)[0].terms:
+            weight = np.full((value.shape[0], 1, *kernel), 1 / math.prod(kernel))
+            bias = np.zeros(value.shape[0])
+            return self.convolution(value, weight, bias, name, stride=stride, groups=value.shape[0])
         source, factor = self._one(value, name)
         node = self._add(name, nir.AvgPool2d(np.array(kernel), np.array(stride), np.array((0, 0))), *source)
         size = conv_output(value.shape[1:], kernel, stride, (0, 0), (1, 1))
         return Value(((node, factor),), (value.shape[0], *size))
+
+    def matrix(self, value: Value, matrix: csr_array, bias: Floats, shape: Shape, name: str) -> Value:
+        """A matrix (outputs, inputs) times the value, as an image; NIR stores it in full."""
+        return replace(self.affine(value, matrix.toarray(), bias, name), shape=shape)
+
+    def check_matrix(self, inputs: Shape, outputs: Shape, context: str) -> None:
+        """Raises InputError for a layer whose matrix is too large to be stored in full."""
+        if math.prod(inputs) * math.prod(outputs) > _LARGEST_MATRIX:
+            raise InputError(
+                f"{context}: is a matrix of {math.prod(outputs):,} x {math.prod(inputs):,} here, more than "
+                f"{_LARGEST_MATRIX:,} weights; use smaller images, or fewer channels"
+            )
+
+    def _by_form(self, value: Value) -> tuple[Value, Value]:
+        """The terms of an image that are matrices' outputs, which have one axis in NIR, and the others."""
+        is_image = len(value.shape) == 3
+        flat = [term for term in value.terms if is_image and isinstance(self.nodes[term[0]], nir.Affine)]
+        others = tuple(term for term in value.terms if term not in flat)
+        return replace(value, terms=tuple(flat)), replace(value, terms=others)
 
     def neuron(self, value: Value, threshold: float, name: str) -> Value:
         """ReLU as an integrate-and-fire neuron that starts half-way to its threshold: a spike represents `threshold`.
@@ -131,6 +171,9 @@ class NirBuilder:
         node = value.terms[0][0]
         layer, alone = self.nodes[node], value.terms == ((node, 1.0),) and node not in self.shared
         if alone and isinstance(layer, (nir.Affine, nir.Conv2d)):
+            # an image of a matrix has as many rows per channel as pixels
+            pixels = len(layer.weight) // channels
+            gain, offset = np.repeat(gain, pixels), np.repeat(offset, pixels)
             weight = np.asarray(layer.weight) * gain.reshape(-1, *[1] * (layer.weight.ndim - 1))
             bias = np.asarray(layer.bias) * gain + offset
             self.nodes[node] = replace(layer, weight=_finite(weight), bias=_finite(bias))

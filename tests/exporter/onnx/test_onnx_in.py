@@ -162,25 +162,41 @@ def with_node(kind: str, *constants: Any, shape: tuple[int, ...] = (1, 6, 6), **
     return model
 
 
-def linear() -> Model:
-    model = Model((6,), 2)
-    model.dense(4)
+def in_the_middle(kind: str) -> Model:
+    model = with_node(kind, shape=(6,))
+    model.dense(3)
     return model
 
 
+def image_of_a_layer() -> Model:
+    model = with_node("Reshape", np.array([0, 9, 4, 4]))
+    model.shape = (9, 4, 4)
+    model.conv(2)
+    return model
+
+
+def test_a_linear_network_is_converted_and_told(tmp_path: Path) -> None:
+    model = Model((6,), 2)
+    model.dense(4)
+    path = model.save(tmp_path / "m.onnx")
+    for way in ("rate", "sigma-delta"):
+        found = measure(convert_onnx(path, LOIHI2, SAMPLES, way), way, SAMPLES, 8)  # type: ignore[arg-type]
+        assert found.losses[-1].agreement >= 0.9
+    assert "holds no Relu" in open_network(path).notes[0]
+
+
 UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
-    (lambda: with_node("MaxPool", kernel_shape=[2, 2]), "MaxPool node 't2': is not converted; a maximum of spike"),
-    (lambda: with_node("Sigmoid"), "Sigmoid node 't2': is not converted; spikes represent only a ReLU"),
+    (lambda: in_the_middle("Sigmoid"), "Sigmoid node 't2': is not the end of the network"),
+    (lambda: with_node("Tanh"), "Tanh node 't2': is not converted; spikes represent only a ReLU"),
     (lambda: with_node("Erf"), "Erf node 't2': is not converted; known are Gemm, MatMul, Conv"),
-    (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "has pads (1, 1, 1, 1); use plain windows"),
-    (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), pads=[0, 0, 1, 1]), "pads (0, 0) before and (1, 1) after"),
-    (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), auto_pad="SAME_UPPER"), "has auto_pad SAME_UPPER"),
+    (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "has pads (1, 1, 1, 1), which its means"),
+    (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), auto_pad="SAME_UPPER", pads=[1] * 4), "has auto_pad SAME_UPPER"),
     (lambda: with_node("Clip", np.float32(-1), np.float32(6)), "clips to -1.0 to 6.0; use Relu"),
-    (lambda: with_node("Reshape", np.array([0, 2, 2, 36])), "only flattening has a meaning here"),
-    (lambda: with_node("Gemm", np.ones((4, 3))), "do not take a vector of (4, 6, 6); flatten first"),
-    (lambda: with_node("Add", np.ones((6, 6))), "its constant (6, 6) is not one number per channel"),
-    (lambda: with_node("Gemm", np.ones((5, 3)), shape=(6,)), "do not take a vector of (4,)"),
-    (linear, "holds no Relu; a linear network needs no spikes"),
+    (lambda: with_node("Reshape", np.array([2, -1])), "only shapes that keep N as the first axis"),
+    (lambda: image_of_a_layer(), "made from (4, 6, 6) by Reshape or Transpose"),
+    (lambda: with_node("Gemm", np.ones((4, 3))), "reads (N, 4, 6, 6), but must read (N, features); flatten first"),
+    (lambda: with_node("Add", np.eye(6)), "its constant (6, 6) is not one number per channel"),
+    (lambda: with_node("Gemm", np.ones((5, 3)), shape=(6,)), "do not take a vector of (N, 4)"),
     (lambda: with_node("Relu", shape=(0,)), "its input has shape (N, 0)"),
 ]
 
@@ -276,3 +292,18 @@ def test_the_command_says_the_loss_and_writes_what_runs(tmp_path: Path) -> None:
     refused(spikeport(*base, "--as", "sigma-delta", "-o", "m.nir", cwd=tmp_path), "NIR has no sigma-delta neurons")
     np.save(tmp_path / "x.npy", x[:, :, :5])
     refused(spikeport(*base, "-o", "m.chip", cwd=tmp_path), "x.npy: has shape (20, 1, 5, 6)", "(N, 1, 6, 6)")
+
+
+def test_the_command_ends_with_1_where_nothing_is_right(tmp_path: Path) -> None:
+    small().save(tmp_path / "m.onnx")
+    x = np.random.default_rng(0).uniform(0, 1, (20, 1, 6, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "large.npy", 1000 * x)
+    np.save(tmp_path / "wrong.npy", (own_answers(small(), x).argmax(axis=1) + 1) % 4)
+    base = ("import", "m.onnx", "--input", "x.npy", "--steps", 8, "-o", "m.chip")
+    dead = spikeport(*base, "--calibrate", "large.npy", "--json", "f.json", cwd=tmp_path)
+    assert dead.returncode == 1 and (tmp_path / "m.chip").exists()
+    assert "the chip's output is the same for every sample" in dead.stderr and dead.stderr.count("\n") == 1
+    assert json.loads((tmp_path / "f.json").read_text())["losses"][-1]["error"] > 0
+    wrong = spikeport(*base, "--calibrate", "x.npy", "--labels", "wrong.npy", "--as", "sigma-delta", cwd=tmp_path)
+    assert wrong.returncode == 1 and "the chip has the right class on no sample" in wrong.stderr

@@ -23,13 +23,24 @@ def opened(proto: onnx.ModelProto) -> ReluNetwork:
 
 
 def as_the_end(network: ReluNetwork, found: NDArray[Any]) -> NDArray[Any]:
-    """What was computed, after the softmax that was left out."""
-    if not network.notes:
-        return found
+    """What was computed, after the softmax, sigmoid or argmax that was left out."""
     flat = found.reshape(len(found), -1)
-    flat = flat - flat.max(axis=1, keepdims=True)
-    logs = flat - np.log(np.exp(flat).sum(axis=1, keepdims=True))
-    return (logs if "LogSoftmax" in network.notes[0] else np.exp(logs)).reshape(found.shape)
+    for note in network.notes:
+        kind = note.removeprefix(f"{network.context}: ").split(" ")[0]
+        if kind in ("Softmax", "LogSoftmax"):
+            flat = flat - flat.max(axis=1, keepdims=True)
+            logs = flat - np.log(np.exp(flat).sum(axis=1, keepdims=True))
+            flat = logs if kind == "LogSoftmax" else np.exp(logs)
+        elif kind == "Sigmoid":
+            flat = 1 / (1 + np.exp(-(flat[:, 1:] if "-z and z" in note else flat)))
+        elif kind == "ArgMax":
+            flat = flat.argmax(axis=1)[:, None]
+    return flat.reshape(found.shape) if flat.size == found.size else flat
+
+
+def as_samples(network: ReluNetwork, x: NDArray[Any]) -> NDArray[Any]:
+    """The model's input as samples (N, *shape): all of it is one sample where the model has no batch."""
+    return x if network.entry.batched else x.reshape(1, *network.shape)
 
 
 def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, float] | None = None) -> NDArray[Any]:
@@ -45,10 +56,15 @@ def relu_answers(network: ReluNetwork, x: NDArray[Any], thresholds: dict[str, fl
         if name not in found:
             node = graph.nodes[name]
             if isinstance(node, nir.Input):
-                found[name] = torch.from_numpy(np.asarray(x, np.float64))
+                entry = network.entry
+                arranged = entry.arranged(np.asarray(x)).reshape(len(x), *entry.network_shape)
+                found[name] = torch.from_numpy(np.asarray(arranged, np.float64))
             else:
                 parts = [value(source) for source in sources[name]]
-                assert len({part.shape for part in parts}) == 1, name
+                # a matrix puts out one axis, also where it stands for an image
+                shape = max((part.shape for part in parts), key=len)
+                shape = (shape[0], *node.v_threshold.shape) if isinstance(node, nir.IF) else shape
+                parts = [part.reshape(shape) for part in parts]
                 found[name] = _put_out(node, torch.stack(parts).sum(0), ceilings.get(name))
         return found[name]
 
@@ -70,9 +86,10 @@ def _put_out(node: nir.NIRNode, arriving: torch.Tensor, ceiling: float | None) -
     if isinstance(node, nir.Flatten):
         return arriving.flatten(1)
     if isinstance(node, nir.Scale):
-        return arriving * torch.from_numpy(np.asarray(node.scale))
+        scale = torch.from_numpy(np.asarray(node.scale))
+        return arriving.reshape(len(arriving), *scale.shape) * scale
     if isinstance(node, nir.IF):
         assert ceiling is not None
         return arriving.clamp(0, ceiling) / torch.from_numpy(node.v_threshold)
     assert isinstance(node, (nir.I, nir.Output)), node
-    return arriving
+    return arriving.reshape(len(arriving), *node.r.shape) if isinstance(node, nir.I) else arriving

@@ -1,0 +1,1 @@
+"""Quantised ONNX models -> the float model of their integers."""

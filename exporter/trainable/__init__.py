@@ -1,0 +1,1 @@
+"""A network that was read, as a torch module that computes in the chip's integers and can be trained."""

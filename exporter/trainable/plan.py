@@ -1,0 +1,201 @@
+"""What stays fixed while a network is trained: structure, decays, and the scale and grids that compiling chose.
+
+The graph is compiled once. Its decays and the scale of every layer are kept; weights, biases and thresholds start as
+the compiler sees them, with its corrections for rounded decays. From then on every number is rounded on these grids, so
+that the compiler, which reads the scale from the exported graph, gets the same integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import nir
+import numpy as np
+from scipy.sparse import csr_array, diags_array
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.compile import lower_graph, round_network
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
+from spikeport.exporter.lowering.dialects import apply_dialect
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, Cuba
+from spikeport.exporter.quantisation.compensation.charge import weight_factors
+from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
+from spikeport.exporter.quantisation.layer import synapse_names
+from spikeport.exporter.quantisation.payload import senders_first
+from spikeport.hardware_profiles.fixed_point import decay_from_du, decay_from_dv, weight_grid
+from spikeport.hardware_profiles.schema import ChipProfile
+
+from .ties import Key, Tie, key, ties_of
+
+Level = tuple[float, float]
+"""Step and end of a grid, in units of a, the synaptic input of one spike."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a synapse's integers lie: 0 to an end in steps, for each sign its own.
+
+    positive, negative: one level, or two where small weights have a connection of their own: those up to the end of the
+    first are on the first, the others on the second.
+    """
+
+    positive: tuple[Level, ...]
+    negative: tuple[Level, ...]
+
+    @property
+    def step(self) -> float | None:
+        """The step, if there is but one."""
+        steps = {step for step, _ in (*self.positive, *self.negative)}
+        return steps.pop() if len(steps) == 1 else None
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """A population with the chip's decays, the synapses into it with their grids, and its scale.
+
+    ties: how each synapse's weights follow from the graph's, None where they do not.
+    scale: the chip's units of u and v for one of the network's; start: its first step on the chip; shift: bits by
+    which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
+    compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges: the
+    population with the graph's own decays, and the correction of every synapse's rows for the rounded ones.
+    """
+
+    population: FloatPopulation
+    synapses: tuple[FloatConnection, ...]
+    grids: tuple[Grid, ...]
+    ties: tuple[Tie | None, ...]
+    scale: float
+    start: int
+    shift: int
+    leak: Floats
+    exact: FloatPopulation
+    charges: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The network in the chip's form, its layers from senders to readers, and how to write it as a graph again.
+
+    discretize: how the graph's time constants are meant; output_names: of the graph's Output nodes, in the order of
+    the network's outputs; biases: of the graph's synapses by name.
+    """
+
+    network: FloatNetwork
+    layers: Mapping[str, LayerPlan]
+    options: CompileOptions
+    discretize: str
+    reset: str
+    output_names: tuple[str, ...]
+    chip: ChipProfile
+    biases: Mapping[str, Floats]
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits per weight."""
+        return self.options.weight_bits or self.chip.word_widths.fixed_point().weight_bits
+
+
+def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Plan:
+    """Compile a graph and keep what training does not change; raises InputError."""
+    if options.precision != "normal" or options.sums != "synapses":
+        raise InputError(
+            f"{context}: training rounds to one connection per sign; leave out precision {options.precision!r} and "
+            f"sums {options.sums!r}, and compile the trained network without them"
+        )
+    _, meant = apply_dialect(graph, options, context)
+    network = lower_graph(graph, options, context)
+    program = round_network(network, chip, options, context)
+    starts = network.starts
+    bits = options.weight_bits or program.widths.weight_bits
+    ties = ties_of(graph, network, lambda probe: lower_graph(probe, options, context))
+    layers = {
+        population.name: _layer_plan(population, network, program, starts[population.name], bits, ties)
+        for population in senders_first(network)
+    }
+    outputs = [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]
+    names = outputs if len(outputs) == len(network.outputs) else [f"output_{n}" for n in range(len(network.outputs))]
+    chip_network = replace(
+        network,
+        populations=tuple(layers[p.name].population for p in network.populations),
+        connections=tuple(c for p in network.populations for c in layers[p.name].synapses),
+    )
+    return Plan(
+        chip_network, layers, options, meant.discretize or "euler", meant.reset or "zero", tuple(names), chip,
+        {n: np.asarray(node.bias, np.float64) for n, node in graph.nodes.items() if hasattr(node, "bias")},
+    )  # fmt: skip
+
+
+def _layer_plan(
+    population: FloatPopulation,
+    network: FloatNetwork,
+    program: ChipProgram,
+    start: int,
+    bits: int,
+    ties: Mapping[Key, Tie],
+) -> LayerPlan:
+    rounded = program.population(population.name)
+    assert isinstance(rounded, Cuba)
+    report = program.quantisation[population.name]
+    leak = leak_factors(population, rounded.dv, report.interval or None)
+    incoming = [c for c in network.connections if c.target == population.name]
+    synapses, grids, tied, charges = [], [], [], []
+    for connection, name in zip(incoming, synapse_names(incoming), strict=True):
+        parts = [c for c in program.into(population.name) if (c.source, c.synapse) == (connection.source, name)]
+        rows = len(connection.weights) if connection.geometry is not None else population.size
+        factors = weight_factors(population, rounded.du, leak, rows)
+        synapses.append(scaled_rows(connection, factors))
+        charges.append(factors)
+        tied.append(_corrected(ties.get(key(connection)), connection, factors))
+        grids.append(grid_of(parts, bits))
+    corrected = replace(
+        with_rounded_leak(population, leak),
+        current_decay=decay_from_du(rounded.du),
+        voltage_decay=decay_from_dv(rounded.dv),
+    )
+    shift = rounded.payload_shift
+    return LayerPlan(
+        corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start, 0 if shift is None else int(shift[0]),
+        leak, population, tuple(charges),
+    )  # fmt: skip
+
+
+def _corrected(tie: Tie | None, connection: FloatConnection, factors: Floats) -> Tie | None:
+    """The tie with the rows' factors."""
+    if tie is None or np.all(factors == 1):
+        return tie
+    scaled = scaled_rows(_with_values(connection, tie.factors), factors).weights
+    return replace(tie, factors=scaled.data if isinstance(scaled, csr_array) else scaled)
+
+
+def _with_values(connection: FloatConnection, values: Floats) -> FloatConnection:
+    weights = connection.weights
+    if isinstance(weights, csr_array):
+        return replace(connection, weights=csr_array((values, weights.indices, weights.indptr), shape=weights.shape))
+    return replace(connection, weights=values)
+
+
+def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
+    """The grid of a synapse that compiling stored in these connections."""
+    if any(c.sign_mode == "mixed" for c in parts):
+        grid, unit = weight_grid("mixed", bits), 2.0 ** max(c.weight_exp for c in parts)
+        return Grid(((grid.step * unit, grid.high * unit),), ((grid.step * unit, -grid.low * unit),))
+    grid = weight_grid("excitatory", bits)
+    signs = [{c.weight_exp for c in parts if c.sign_mode == mode} for mode in ("excitatory", "inhibitory")]
+    levels = [
+        tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in sorted(own or other))
+        for own, other in (signs, signs[::-1])
+    ]
+    return Grid(*levels)
+
+
+def scaled_rows(connection: FloatConnection, factors: Floats) -> FloatConnection:
+    """The connection with its rows of weights times the factors, one per neuron or (of kernels) per channel."""
+    if np.all(factors == 1):
+        return connection
+    weights = connection.weights
+    if isinstance(weights, csr_array):
+        return replace(connection, weights=csr_array(diags_array(factors) @ weights))
+    rows = factors.reshape(len(weights), -1).mean(axis=1)
+    return replace(connection, weights=weights * rows.reshape(-1, *[1] * (weights.ndim - 1)))

@@ -1,0 +1,45 @@
+"""Implementation of `spikeport tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spikeport.common.errors import InputError
+from spikeport.common.locks import locked_file
+from spikeport.console.output import Output, progress, say
+from spikeport.exporter.compile_options import CompileOptions
+
+
+def tune_file(
+    model: Path,
+    data: Path,
+    labels: Path | None,
+    test: Path | None,
+    test_labels: Path | None,
+    chip: str,
+    options: CompileOptions,
+    training: tuple[int, int, float, int],
+    output: Path,
+    streams: Output,
+) -> None:
+    """Tune a .nir file and report what changed; training: epochs, batch, learning rate and seed."""
+    from spikeport.tuning.fine_tune import TuneSettings
+    from spikeport.tuning.tune import tune
+
+    if output.suffix != ".nir":
+        raise InputError(
+            f"{output}: {output.suffix or 'no ending'} cannot be written; give -o a file that ends in .nir"
+        )
+    if model.suffix != ".nir":
+        raise InputError(f"{model}: {model.suffix or 'files without an ending'} cannot be tuned; give a .nir file")
+    epochs, batch, learning_rate, seed = training
+    settings = TuneSettings(epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed)
+    with locked_file(output), progress(f"{model}: training", streams.console) as done:
+        tuned = tune(
+            model, data, labels, chip, test=test, test_labels=test_labels, options=options, settings=settings,
+            progress=done,
+        )  # fmt: skip
+        tuned.save(output)
+    tuned.show(streams.console)
+    say(streams.console, f"{output}: written")
+    streams.write_json({**tuned.to_dict(), "written": str(output)})

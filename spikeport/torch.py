@@ -1,0 +1,95 @@
+"""Networks of any origin as trainable torch modules that compute as the chip does.
+
+import spikeport as sp
+
+module = sp.torch.module(network, chip="loihi2", weight_bits=4)
+spikes = module(x)                      # (T, B, ...), the chip's, bit for bit
+module.compile().profile(x)
+module.load_into(network)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nir
+from torch import Tensor, nn
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
+from spikeport.exporter.nir_graph.nir_file import read_nir
+from spikeport.exporter.trainable.frameworks import export_module
+from spikeport.exporter.trainable.load_into import load_into
+from spikeport.exporter.trainable.module import ChipModule
+from spikeport.exporter.trainable.plan import make_plan
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.network.graph_loader import with_sample
+from spikeport.network.network import Network, compile_network
+
+__all__ = ["Module", "module"]
+
+
+class Module(ChipModule):
+    """A network as a torch module; its forward pass gives the chip's spikes, (T, B, *input) to (T, B, *output).
+
+    Train its parameters with any loop. Made by `module`.
+    """
+
+    def compile(self) -> Network:  # type: ignore[override]
+        """The network compiled for its chip: its integers are those of the forward pass."""
+        options = replace(self.plan.options, dt=None, framework=None)
+        return compile_network(self.to_nir(), self.chip_name, options)
+
+    def load_into(self, network: nn.Module) -> None:
+        """Put the weights and biases into the modules of the same names; raises InputError that names the first misfit.
+
+        network: the framework's network that the module was made from, or one of the same layers.
+        """
+        load_into(self, network)
+
+    chip_name: str = "loihi2"
+
+
+def module(
+    source: nir.NIRGraph | nn.Module | str | Path,
+    chip: str | Path = "loihi2",
+    *,
+    sample: Tensor | None = None,
+    surrogate: str = "atan",
+    width: float = 0.5,
+    options: CompileOptions = DEFAULTS,
+    **named: Any,
+) -> Module:
+    """A network as a trainable module that computes as the chip does; raises InputError.
+
+    source: a NIR graph, a .nir file, or a network of snnTorch, SpikingJelly, Norse or Sinabs. chip: a name or a profile
+    file. sample: one step of a framework's input, (batch, *shape), needed where the first layer is a convolution.
+    surrogate, width: the slope of a spike by name, and its width in units of a layer's largest threshold. options,
+    named: how it is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
+    """
+    if "calibrate" in named:
+        named["calibration"] = named.pop("calibrate")
+    selected = replace(options, **{name: value for name, value in named.items() if value is not None})
+    context = "network"
+    if isinstance(source, nn.Module):
+        exported = export_module(source, sample, selected)
+        graph, selected = exported.graph, exported.options
+    elif isinstance(source, nir.NIRGraph):
+        graph = source
+    else:
+        graph, context = _read(Path(source)), str(source)
+    profile = load_chip(str(chip))
+    made = Module(make_plan(graph, profile, with_sample(selected, graph, context), context), surrogate, width)
+    made.chip_name = str(chip)
+    return made
+
+
+def _read(path: Path) -> nir.NIRGraph:
+    if path.suffix == ".nir":
+        return read_nir(path)
+    raise InputError(
+        f"{path}: {path.suffix or 'files without an ending'} cannot be trained on; give a .nir file (spikeport import "
+        "writes one from .onnx)"
+    )

@@ -1,0 +1,153 @@
+"""The loop of fine-tuning: Adam on the module's parameters, the best of all epochs on samples that are held out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.trainable.module import ChipModule
+
+from .targets import Teacher, label_loss, teacher_loss
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """How to tune. learning_rate: of each parameter, times the root mean square of its values.
+
+    held_out: the fraction of the samples that choose the best epoch and are not trained on. Raises InputError.
+    """
+
+    epochs: int = 20
+    batch: int = 32
+    learning_rate: float = 0.003
+    held_out: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1:
+            raise InputError(f"epochs and batch are at least 1, not {self.epochs} and {self.batch}")
+        if not 0 < self.held_out < 1:
+            raise InputError(f"the held-out fraction is between 0 and 1, not {self.held_out}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Inputs (T, N, *shape) by name, the output's population, and what it should answer.
+
+    labels: (N,), None where the teacher's answers are wanted.
+    """
+
+    inputs: Mapping[str, NDArray[Any]]
+    output: str
+    teacher: Teacher
+    labels: NDArray[np.int64] | None
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return next(iter(self.inputs.values())).shape[1]
+
+    @property
+    def steps(self) -> int:
+        """Time steps of the input."""
+        return next(iter(self.inputs.values())).shape[0]
+
+    @property
+    def answers(self) -> NDArray[Any]:
+        """The class that each sample should get, (N,)."""
+        return self.teacher.winners if self.labels is None else self.labels
+
+    def batch(self, selected: NDArray[np.intp], device: torch.device) -> dict[str, torch.Tensor]:
+        """The inputs of some samples."""
+        return {
+            name: torch.from_numpy(np.ascontiguousarray(values[:, selected])).to(device).float()
+            for name, values in self.inputs.items()
+        }
+
+
+def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: Progress | None = None) -> list[float]:
+    """Train the module in place and leave it with its best parameters; returns the held-out score of every epoch.
+
+    The score is the fraction of held-out samples with the wanted answer; of equal ones, the lower loss. The first one
+    is that of the parameters as they were. Deterministic for a seed.
+    """
+    generator = np.random.default_rng(settings.seed)
+    held_out = held_out_samples(task.samples, settings)
+    trained_on = np.setdiff1d(np.arange(task.samples), held_out)
+    groups = [
+        {"params": [p], "lr": settings.learning_rate * max(float(p.detach().square().mean().sqrt()), 1e-6)}
+        for p in module.parameters()
+    ]
+    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
+    batches = -(-len(trained_on) // settings.batch)
+    total = settings.epochs * batches
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, [g["lr"] for g in groups], total_steps=total + 1, pct_start=0.1, cycle_momentum=False
+    )
+    best = score(module, task, held_out, settings.batch)
+    kept, scores = copy.deepcopy(module.state_dict()), [best[0]]
+    for epoch in range(settings.epochs):
+        shuffled = generator.permutation(trained_on)
+        for number in range(batches):
+            selected = shuffled[number * settings.batch : (number + 1) * settings.batch]
+            loss = _loss(module, task, selected)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 10.0)
+            optimiser.step()
+            schedule.step()
+            if progress is not None:
+                progress(epoch * batches + number + 1, total)
+        now = score(module, task, held_out, settings.batch)
+        scores.append(now[0])
+        if now >= best:
+            best, kept = now, copy.deepcopy(module.state_dict())
+    module.load_state_dict(kept)
+    return scores
+
+
+def held_out_samples(samples: int, settings: TuneSettings) -> NDArray[np.intp]:
+    """The samples that are not trained on, by the seed; raises InputError if there are too few."""
+    if samples < 2:
+        raise InputError("tuning takes at least two samples, one to train on and one to measure; give more data")
+    order = np.random.default_rng(settings.seed).permutation(samples)
+    return np.sort(order[: max(1, int(settings.held_out * samples))])
+
+
+def score(module: ChipModule, task: Task, selected: NDArray[np.intp], batch: int) -> tuple[float, float]:
+    """The fraction of the selected samples with the wanted answer, and minus the loss."""
+    right, loss = 0, 0.0
+    with torch.no_grad():
+        for first in range(0, len(selected), batch):
+            part = selected[first : first + batch]
+            sent = module.run(task.batch(part, _device(module)))
+            counts = sent[task.output].flatten(2).sum(0)
+            right += int((counts.argmax(1).cpu().numpy() == task.answers[part]).sum())
+            loss += float(_loss_of(module, task, part, sent)) * len(part)
+    return right / len(selected), -loss / len(selected)
+
+
+def _loss(module: ChipModule, task: Task, selected: NDArray[np.intp]) -> torch.Tensor:
+    return _loss_of(module, task, selected, module.run(task.batch(selected, _device(module))))
+
+
+def _loss_of(
+    module: ChipModule, task: Task, selected: NDArray[np.intp], sent: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
+    if task.labels is None:
+        return teacher_loss(module, sent, task.teacher, selected, task.output)
+    counts = sent[task.output].flatten(2).sum(0)
+    return label_loss(counts, torch.from_numpy(task.labels[selected]).to(counts.device), task.steps)
+
+
+def _device(module: ChipModule) -> torch.device:
+    return next(module.parameters()).device

@@ -1,0 +1,104 @@
+"""Fine-tuning: what it mends, that it repeats, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import pytest
+from command import spikeport
+
+import spikeport as sp
+
+STEPS, SAMPLES = 20, 60
+
+
+def network() -> nir.NIRGraph:
+    """Two layers of LIF neurons with weights that 3 bits round badly."""
+    rng, one, few = np.random.default_rng(3), np.ones(24), np.ones(4)
+    return nir.NIRGraph(
+        nodes={
+            "input": nir.Input(input_type={"input": np.array([12])}),
+            "fc1": nir.Affine(weight=rng.normal(0.1, 0.6, (24, 12)), bias=0 * one),
+            "lif1": nir.LIF(tau=5e-3 * one, r=5 * one, v_leak=0 * one, v_threshold=one),
+            "fc2": nir.Affine(weight=rng.normal(0.05, 0.6, (4, 24)), bias=0 * few),
+            "lif2": nir.LIF(tau=5e-3 * few, r=5 * few, v_leak=0 * few, v_threshold=few),
+            "output": nir.Output(output_type={"output": np.array([4])}),
+        },
+        edges=[("input", "fc1"), ("fc1", "lif1"), ("lif1", "fc2"), ("fc2", "lif2"), ("lif2", "output")],
+        metadata={"dt": 1e-3},
+    )
+
+
+def data(samples: int = SAMPLES, seed: int = 0) -> np.ndarray:
+    """Spikes at a rate per input and sample."""
+    rng = np.random.default_rng(seed)
+    return (rng.random((STEPS, samples, 12)) < rng.random((1, samples, 12)) ** 2).astype(np.uint8)
+
+
+def tuned(**changes: Any) -> sp.Tuned:
+    """The network at 3 bits after its float network."""
+    settings = sp.TuneSettings(epochs=10, batch=16, learning_rate=0.01)
+    return sp.tune(
+        network(), data(), test=data(200, 1), options=sp.CompileOptions(weight_bits=3), settings=settings, **changes
+    )
+
+
+def test_the_chip_comes_nearer_to_the_float_network_and_a_seed_repeats() -> None:
+    first, second = tuned(), tuned()
+    assert first.after.same_winner > first.before.same_winner
+    assert first.after != first.before
+    assert first.after == second.after
+    assert np.array_equal(first.graph.nodes["fc1"].weight, second.graph.nodes["fc1"].weight)
+    # what it reports is what its graph does
+    x = data(200, 1)
+    again = sp.compile(first.graph, "loihi2", weight_bits=3).simulate(x)
+    assert np.array_equal(again.winners, first.network.simulate(x).winners)
+
+
+def test_with_labels_it_learns_another_task() -> None:
+    x = data(120, 4)
+    labels = x[:, :, :4].sum(axis=0).argmax(axis=1)
+    settings = sp.TuneSettings(epochs=12, batch=16, learning_rate=0.03)
+    result = sp.tune(network(), x, labels, settings=settings)
+    assert result.before.accuracy is not None
+    assert result.after.accuracy is not None
+    assert result.after.accuracy > result.before.accuracy + 0.1
+
+
+def test_the_command_writes_a_network_and_its_figures(tmp_path: Path) -> None:
+    nir.write(tmp_path / "model.nir", network())
+    np.save(tmp_path / "x.npy", data(12))
+    command = ("tune", "model.nir", "--data", "x.npy", "--weight-bits", "4", "--epochs", "1")
+    command = (*command, "-o", "tuned.nir", "--json")
+    result = spikeport(*command, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert 0 <= figures["before"]["same_winner"] <= 1
+    assert figures["after"]["energy_j"] > 0
+    compiled = spikeport("compile", "tuned.nir", "--chip", "loihi2", "--weight-bits", "4", "-o", "t.chip", cwd=tmp_path)
+    assert compiled.returncode == 0, compiled.stderr
+    refused = spikeport("tune", "model.nir", "--data", "x.npy", "-o", "tuned.chip", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "ends in .nir" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.zeros(3, np.int64), "hold 60 samples"),
+        (np.full(SAMPLES, 7), "the outputs 0 to 3"),
+        (np.zeros(SAMPLES), "whole numbers"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels: np.ndarray, words: str) -> None:
+    with pytest.raises(sp.InputError, match=words):
+        sp.tune(network(), data(), labels)
+
+
+def test_one_sample_is_too_few() -> None:
+    with pytest.raises(sp.InputError, match="at least two samples"):
+        sp.tune(network(), data(1))
