@@ -137,7 +137,10 @@ def import_(
 def tune(
     model: Annotated[Path, typer.Argument(help="The network, a .nir file.", metavar="MODEL.nir")],
     data: Annotated[
-        Path, typer.Option("--data", help="Spikes (time, batch, *input shape), .npy, .npz or .h5.", metavar="X.npy")
+        Path,
+        typer.Option(
+            "--data", help="Spikes (time, batch, *input shape), .npy, .npz or .h5, or recordings.", metavar="X.npy"
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", help="The file to write.", metavar="TUNED.nir")],
     choices: CompileOptions,

@@ -118,7 +118,7 @@ def _check_finite(value: Any, *key_path: str) -> None:
 def _check_fit(recipe: Recipe, path: str) -> None:
     """Raise InputError for faults that would otherwise appear only after the training."""
     from spikeport.hardware_profiles.loader import load_chip, load_device
-    from spikeport.trainer.data import check_dataset_name
+    from spikeport.trainer.data import DATASETS, check_dataset_name
     from spikeport.trainer.data.encoding import ENCODERS
     from spikeport.trainer.methods.registry import get_method
     from spikeport.trainer.settings.lookup import lookup
@@ -146,6 +146,8 @@ def _check_fit(recipe: Recipe, path: str) -> None:
         method = get_method(recipe.training.method)
         read_options(method.Options, recipe.training.options, method.name)
         check_dataset_name(recipe.dataset)
+        if recipe.files != FileOptions() and recipe.dataset in DATASETS and recipe.dataset != "files":
+            raise InputError(f"key 'files': data set {recipe.dataset!r} does not use it; set dataset = \"files\"")
         lookup("encoding", recipe.training.encoding, ENCODERS)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

@@ -24,9 +24,9 @@ from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.exporter.trainable.module import module_of
 from spikeport.hardware_profiles.loader import load_chip
-from spikeport.lava_runtime.input_files import open_input
 from spikeport.lava_runtime.inputs import check_input, load_input
 from spikeport.network.graph_loader import with_sample
+from spikeport.network.input_files import open_spikes
 from spikeport.network.network import Network, compile_network
 from spikeport.report.units import si
 from spikeport.results.shown import Shown
@@ -137,7 +137,7 @@ def tune(
 
 def _task(floating: FloatNetwork, network: Network, data: Any, labels: Any) -> Task:
     where = str(data) if isinstance(data, (str, Path)) else "data"
-    arrays = open_input(Path(data), network.program) if isinstance(data, (str, Path)) else data
+    arrays = open_spikes(Path(data), network.program)[0] if isinstance(data, (str, Path)) else data
     inputs: Mapping[str, NDArray[Any]] = {
         port.name: (arrays[port.name] if isinstance(arrays, Mapping) else arrays) for port in network.program.inputs
     }

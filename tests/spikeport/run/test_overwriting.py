@@ -145,7 +145,7 @@ def infinite(self: Bptt, network: Any, x: Any, y: Any) -> torch.Tensor:
     return network(x).sum() * float("inf")  # type: ignore[no-any-return]
 
 
-def fail(*_: Any) -> None:
+def fail(*_: Any, **__: Any) -> None:
     raise InputError("no data")
 
 

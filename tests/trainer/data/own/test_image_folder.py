@@ -12,6 +12,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from spikeport.common.errors import InputError
+from spikeport.run.recipe import load_recipe
 from spikeport.trainer.data import Dataset, FileOptions, load_dataset
 from spikeport.trainer.data.paths_and_cache import CACHE
 
@@ -134,3 +135,20 @@ def test_other_paths_name_what_they_are(tmp_path: Path) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         FileOptions(**options)  # type: ignore[arg-type]
+
+
+def test_a_recipe_checks_its_table_of_files(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    text = 'name = "r"\ndataset = "files"\n[files]\nsize = [4, 4]\n[network]\nlayers = []\n'
+    recipe.write_text(text)
+    assert load_recipe(recipe).files == FileOptions(size=(4, 4))
+    for changed, message in (
+        (text.replace("size", "sise"), r"key 'files\.sise' is unknown; did you mean 'size'"),
+        (text.replace('"files"', '"digits"'), "key 'files': data set 'digits' does not use it"),
+        (text.replace("[4, 4]", "4"), r"key 'files\.size'"),
+        (text.replace("size = [4, 4]", 'polarity = "off"'), r"key 'files\.polarity'"),
+        (text.replace("size = [4, 4]", "test = 2.0"), "test is a share"),
+    ):
+        recipe.write_text(changed)
+        with pytest.raises(InputError, match=message):
+            load_recipe(recipe)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 from command import refused, spikeport
 from own_data import events, write_events, write_images, write_sounds
 from programs import dense
 
+import spikeport as sp
 from spikeport.common.errors import InputError
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.trainer.data import FileOptions, load_dataset
@@ -18,6 +20,7 @@ from spikeport.trainer.data.own.recordings import read_recordings
 from spikeport.trainer.data.paths_and_cache import CACHE
 from spikeport.trainer.data.readers.cochlea import Cochlea
 from spikeport.trainer.data.readers.recordings import read_sound
+from spikeport.tuning.fine_tune import TuneSettings
 
 
 def test_a_folder_of_events_is_binned_as_in_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +87,19 @@ def test_simulate_takes_a_recording(tmp_path: Path) -> None:
     assert "run for 13 steps" in result.stdout
     (sounds / "low" / "0.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
     refused(spikeport(*command, tmp_path / "out.npz"), "0.wav", "wav file")
+
+
+@pytest.mark.slow
+def test_tune_takes_a_folder_of_recordings(tmp_path: Path) -> None:
+    one = np.ones(4)
+    weight = np.random.default_rng(0).normal(0, 0.5, (4, 16))
+    lif = nir.LIF(tau=0.02 * one, r=20 * one, v_leak=0 * one, v_threshold=one, v_reset=0 * one)
+    nodes = {
+        "input": nir.Input({"input": np.array([16])}),
+        "fc": nir.Affine(weight, np.zeros(4)),
+        "lif": lif,
+        "output": nir.Output({"output": np.array([4])}),
+    }
+    graph = nir.NIRGraph(nodes, [("input", "fc"), ("fc", "lif"), ("lif", "output")], metadata={"dt": 1e-2})
+    tuned = sp.tune(graph, write_sounds(tmp_path / "tones", each=5), settings=TuneSettings(epochs=1))
+    assert tuned.samples == 2 and tuned.after.spikes > 0
