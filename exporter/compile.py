@@ -71,9 +71,7 @@ def round_network(network: FloatNetwork, chip: ChipProfile, options: CompileOpti
     if not network.populations:
         raise InputError(f"{context}: holds no neurons; add an IF, LIF or CubaLIF node")
     widths = chip.word_widths.fixed_point()
-    return quantise(
-        network, chip.name, widths, options, fits=lambda program: fits(_finished(program, options), chip)
-    )
+    return quantise(network, chip.name, widths, options, fits=lambda program: fits(_finished(program, options), chip))
 
 
 def _finished(rounded: ChipProgram, options: CompileOptions) -> ChipProgram:

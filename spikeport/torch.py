@@ -1,11 +1,11 @@
 """Networks of any origin as trainable torch modules that compute as the chip does.
 
-    import spikeport as sp
+import spikeport as sp
 
-    module = sp.torch.module(network, chip="loihi2", weight_bits=4)
-    spikes = module(x)                      # (T, B, ...), the chip's, bit for bit
-    module.compile().profile(x)
-    module.load_into(network)
+module = sp.torch.module(network, chip="loihi2", weight_bits=4)
+spikes = module(x)                      # (T, B, ...), the chip's, bit for bit
+module.compile().profile(x)
+module.load_into(network)
 """
 
 from __future__ import annotations

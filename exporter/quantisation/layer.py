@@ -37,7 +37,16 @@ from .csr_kernels import times_rows
 from .payload import SPIKE, Payload
 from .scale import Rounded, ScaleSearch, threshold_words, trained_scale
 from .state_bounds import Decays, StateBounds, worst_case
-from .weight_splitting import WeightMatrix, by_exact_size, by_magnitude, by_sign, rows_of, to_parts, weight_matrix, with_low_digits
+from .weight_splitting import (
+    WeightMatrix,
+    by_exact_size,
+    by_magnitude,
+    by_sign,
+    rows_of,
+    to_parts,
+    weight_matrix,
+    with_low_digits,
+)
 
 WeightEncoding = Literal["whole", "split", "digits", "doubled"]
 """How weights are split into connections.
@@ -244,9 +253,7 @@ def registers_of(
     vth = None
     if population.sends == "spikes":
         vth = threshold_words(population.threshold, scale, widths)
-    rest, bias_settles = start_voltage(
-        mantissa << exponent, dv, vth, float_layer.start, widths, final.astype(np.int32)
-    )
+    rest, bias_settles = start_voltage(mantissa << exponent, dv, vth, float_layer.start, widths, final.astype(np.int32))
     common: dict[str, Any] = {
         "du": du, "dv": dv, "bias_mant": mantissa, "bias_exp": exponent, "v_initial": rest
     }  # fmt: skip

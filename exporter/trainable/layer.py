@@ -55,9 +55,13 @@ class ChipLayer(nn.Module):
     """
 
     scale: Tensor
+    keep_u: Tensor
+    keep_v: Tensor
     bias: nn.Parameter | None
 
-    def __init__(self, plan: LayerPlan, lags: Mapping[int, int], widths: WordWidths, spike: Surrogate, width: float) -> None:
+    def __init__(
+        self, plan: LayerPlan, lags: Mapping[int, int], widths: WordWidths, spike: Surrogate, width: float
+    ) -> None:
         super().__init__()
         population = plan.population
         self.population, self.start, self.widths = population, plan.start, widths
@@ -119,9 +123,7 @@ class ChipLayer(nn.Module):
         if population.sends == "spikes":
             words = threshold_words(population.threshold, scale, self.widths)
             population = replace(population, threshold=words * (STATE_UNIT / scale))
-        registers, _ = registers_of(
-            FloatLayer(population, (), self.start, early), self.du, self.dv, scale, self.widths
-        )
+        registers, _ = registers_of(FloatLayer(population, (), self.start, early), self.du, self.dv, scale, self.widths)
         own = registers.bias, registers.dv, registers.threshold_word, registers.v_initial, self.start
         self._known = (scale, early), registers, early or bias_spikes_early(*own)
         return self._known[1:]

@@ -42,7 +42,9 @@ class _Part:
     matrices: tuple[Tensor, ...]
 
     def start(self, clock: Clock, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        first = self.rounded.population.v_initial if clock.whole else self.rounded.population.voltage_at(self.layer.start)
+        first = (
+            self.rounded.population.v_initial if clock.whole else self.rounded.population.voltage_at(self.layer.start)
+        )
         v = torch.from_numpy(np.asarray(first, np.float32)).to(like).expand(batch, -1)
         return torch.zeros_like(v), v
 
@@ -113,7 +115,9 @@ def _step_by_step(
 ) -> dict[str, Tensor]:
     """Layers of a loop: each step, those that send without lag first."""
     batch = like.shape[1]
-    outside = {name: part.external({n: s for n, s in sent.items() if n not in parts}, clock) for name, part in parts.items()}
+    outside = {
+        name: part.external({n: s for n, s in sent.items() if n not in parts}, clock) for name, part in parts.items()
+    }
     states = {name: part.start(clock, batch, like) for name, part in parts.items()}
     sizes = {name: part.layer.population.size for name, part in parts.items()}
     past: dict[str, list[Tensor]] = {name: [] for name in parts}

@@ -53,14 +53,18 @@ class ChipSynapse(nn.Module):
         self.tied = tie is not None
         self.pool = pooled_by(tie, connection.geometry)
         moved = tie is not None and not tie.plain
-        positions, factors = (torch.from_numpy(a) for a in (tie.positions, tie.factors)) if tie and moved else (None, None)
+        positions, factors = (
+            (torch.from_numpy(a) for a in (tie.positions, tie.factors)) if tie and moved else (None, None)
+        )
         self.register_buffer("positions", positions, persistent=False)
         self.register_buffer("factors", None if factors is None else factors.float(), persistent=False)
         if tie is not None:
             weights = tie.shared
         self.weight = nn.Parameter(torch.from_numpy(np.ascontiguousarray(weights)).float())
         late = connection.axonal_delays
-        self.register_buffer("delays", None if late is None else torch.from_numpy(late.astype(np.int64)), persistent=False)
+        self.register_buffer(
+            "delays", None if late is None else torch.from_numpy(late.astype(np.int64)), persistent=False
+        )
 
     @property
     def carries_bias(self) -> bool:
@@ -94,7 +98,9 @@ class ChipSynapse(nn.Module):
         """The words as a matrix or a kernel."""
         if not self.sparse:
             return words
-        return torch.zeros(self.shape, dtype=words.dtype, device=words.device).index_put((self.rows, self.columns), words)
+        return torch.zeros(self.shape, dtype=words.dtype, device=words.device).index_put(
+            (self.rows, self.columns), words
+        )
 
     def connect(self, words: Tensor, sent: Tensor) -> Tensor:
         """Synaptic input (T, B, targets) of what arrives, (T, B, sources); words: as `matrix` returns them."""
@@ -107,7 +113,8 @@ class ChipSynapse(nn.Module):
                 # one weight of every block, on sums of pixels
                 images = avg_pool2d(images, self.pool, divisor_override=1)
                 words = words[:, :, :: self.pool, :: self.pool]
-                stride, padding = (tuple(n // self.pool for n in pair) for pair in (stride, padding))
+                stride = (stride[0] // self.pool, stride[1] // self.pool)
+                padding = (padding[0] // self.pool, padding[1] // self.pool)
             summed = conv2d(images, words, None, stride, padding, shape.dilation, shape.groups).flatten(1)
         elif is_faster(rows, words):
             summed = sparse_linear(rows, words)

@@ -1,4 +1,4 @@
-"""How the weights of a compiled connection follow from those of the graph's synapse: each is one of them times a factor.
+"""How the weights of a compiled connection follow from those of the graph's synapse: one of them times a factor.
 
 A pooling folded into the convolution after it repeats every weight; a gain folded into a matrix scales its rows. The
 passes are linear in the weights of one synapse, so lowering it with all weights 1, and again with weights 1, 2, 3, ...,
@@ -103,9 +103,7 @@ def _with_weights(graph: nir.NIRGraph, names: list[str], draw: Callable[[Floats]
     return nir.NIRGraph(nodes=nodes, edges=list(graph.edges), metadata=dict(graph.metadata), type_check=False)
 
 
-def _tie(
-    weights: Floats, connection: FloatConnection, ones: FloatConnection, counted: FloatConnection
-) -> Tie | None:
+def _tie(weights: Floats, connection: FloatConnection, ones: FloatConnection, counted: FloatConnection) -> Tie | None:
     values = [_stored(c) for c in (connection, ones, counted)]
     if len({v.shape for v in values}) > 1:
         return None
@@ -115,7 +113,11 @@ def _tie(
     if not np.isfinite(exact).all():
         return None
     positions = np.rint(exact).astype(np.int64)
-    if not np.array_equal(factors != 0, actual != 0) or positions.min(initial=0) < 0 or positions.max(initial=0) >= weights.size:
+    if (
+        not np.array_equal(factors != 0, actual != 0)
+        or positions.min(initial=0) < 0
+        or positions.max(initial=0) >= weights.size
+    ):
         return None
     if not np.allclose(weights.reshape(-1)[positions] * factors, actual, rtol=1e-9, atol=0):
         return None
@@ -125,9 +127,7 @@ def _tie(
     return Tie(weights, positions, factors)
 
 
-def _filled(
-    positions: NDArray[np.int64], factors: Floats, weights: Floats
-) -> tuple[NDArray[np.int64], Floats]:
+def _filled(positions: NDArray[np.int64], factors: Floats, weights: Floats) -> tuple[NDArray[np.int64], Floats]:
     """Positions and factors with those of zero weights, where all others are in order and each row has one factor."""
     order = np.arange(weights.size).reshape(positions.shape)
     known = factors != 0

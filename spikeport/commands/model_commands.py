@@ -146,7 +146,9 @@ def tune(
     """
     from .tune import tune_file
 
-    tune_file(model, data, labels, test, test_labels, chip, choices, (epochs, batch, learning_rate, seed), output, streams)
+    tune_file(
+        model, data, labels, test, test_labels, chip, choices, (epochs, batch, learning_rate, seed), output, streams
+    )
 
 
 @grouped

@@ -27,7 +27,9 @@ def tune_file(
     from spikeport.tuning.tune import tune
 
     if output.suffix != ".nir":
-        raise InputError(f"{output}: {output.suffix or 'no ending'} cannot be written; give -o a file that ends in .nir")
+        raise InputError(
+            f"{output}: {output.suffix or 'no ending'} cannot be written; give -o a file that ends in .nir"
+        )
     if model.suffix != ".nir":
         raise InputError(f"{model}: {model.suffix or 'files without an ending'} cannot be tuned; give a .nir file")
     epochs, batch, learning_rate, seed = training
