@@ -28,7 +28,7 @@ class TuneSettings:
 
     epochs: int = 20
     batch: int = 32
-    learning_rate: float = 0.003
+    learning_rate: float = 0.0015
     held_out: float = 0.2
     seed: int = 0
 
