@@ -55,9 +55,10 @@ class FloatPopulation:
     reset: v after a spike. sends: spikes, or v in every step (then threshold is infinite). start: the population's
     first step on the chip, None for the earliest at which an input can arrive; before it nothing acts and nothing is
     sent. v_initial: v before that step, in the network's units; default 0. vth: the chip's word for the largest
-    threshold, where training computed with it; trained_scale, trained_shift: of populations without threshold, the chip's units
-    of v for one of the network's and the bits by which v is shifted before it is sent, where training computed so. v_leak: what v leaks to, default 0; exporter/lowering/fold_leak.py makes
-    it part of the bias, as the chip's v leaks to 0:
+    threshold, where training computed with it; trained_scale, trained_shift: of populations without threshold, the
+    chip's units of v for one of the network's and the bits by which v is shifted before it is sent, where training
+    computed so. v_leak: what v leaks to, default 0; exporter/lowering/fold_leak.py makes it part of the bias, as the
+    chip's v leaks to 0:
 
         v <- v + (v_leak - v) * voltage_decay + u + bias
     """

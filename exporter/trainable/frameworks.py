@@ -68,7 +68,7 @@ def _input_of(step: Tensor) -> nir.Input:
 @contextmanager
 def _shapes_later() -> Iterator[None]:
     """nir does not infer shapes meanwhile: it refuses one constant for a whole layer, which lowering reads."""
-    types = {name: lambda *_, **__: None for name in ("infer_types", "check_types")}
+    types: dict[str, Any] = {name: lambda *_, **__: None for name in ("infer_types", "check_types")}
     with patch.multiple(nir.NIRGraph, **types):
         yield
 
@@ -150,8 +150,8 @@ def _snntorch(network: nn.Module, sample: Tensor, options: CompileOptions) -> Ex
             raise InputError(f"{name!r} does not reset after a spike, which no chip can; use 'subtract' or 'zero'")
         if mechanism == "subtract" and not getattr(module, "reset_delay", True):
             raise InputError(
-                f"{name!r} subtracts the threshold at once (reset_delay=False) and once more where v is still above it; "
-                "use reset_delay=True or reset_mechanism='zero'"
+                f"{name!r} subtracts the threshold at once (reset_delay=False) and once more where v is still above "
+                "it; use reset_delay=True or reset_mechanism='zero'"
             )
         resets[name] = "zero" if mechanism == "zero" else "subtract_after_decay"
     graph = import_module("snntorch.export_nir").export_to_nir(network, sample, ignore_dims=[0])

@@ -55,6 +55,8 @@ class ChipLayer(nn.Module):
     """
 
     scale: Tensor
+    keep_u: Tensor
+    keep_v: Tensor
     bias: nn.Parameter | None
 
     def __init__(

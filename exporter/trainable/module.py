@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import nir
 import numpy as np
@@ -184,7 +184,8 @@ class ChipModule(nn.Module):
     def _bias_change(self, name: str) -> Floats:
         """By how much training has changed what a population's neurons get in every step, (size,)."""
         layer, planned = self.layer(name), self.plan.layers[name]
-        change = layer.float_bias().detach().cpu().double().numpy() - planned.population.bias.astype(np.float32)
+        now = layer.float_bias().detach().cpu().double().numpy()
+        change: NDArray[Any] = now - planned.population.bias.astype(np.float32)
         for synapse, before in zip(layer.sources(), planned.synapses, strict=True):
             if synapse.carries_bias:
                 now = synapse.weight.detach().cpu().double().numpy().reshape(-1)

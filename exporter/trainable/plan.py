@@ -58,8 +58,8 @@ class LayerPlan:
     ties: how each synapse's weights follow from the graph's, None where they do not.
     scale: the chip's units of u and v for one of the network's; start: its first step on the chip; shift: bits by
     which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
-    compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges: the
-    population with the graph's own decays, and the correction of every synapse's rows for the rounded ones.
+    compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges:
+    the population with the graph's own decays, and the correction of every synapse's rows for the rounded ones.
     """
 
     population: FloatPopulation
@@ -156,8 +156,8 @@ def _layer_plan(
     )
     shift = rounded.payload_shift
     return LayerPlan(
-        corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start, 0 if shift is None else int(shift[0]),
-        leak, population, tuple(charges),
+        corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start,
+        0 if shift is None else int(shift[0]), leak, population, tuple(charges),
     )  # fmt: skip
 
 

@@ -113,7 +113,8 @@ class ChipSynapse(nn.Module):
                 # one weight of every block, on sums of pixels
                 images = avg_pool2d(images, self.pool, divisor_override=1)
                 words = words[:, :, :: self.pool, :: self.pool]
-                stride, padding = (tuple(n // self.pool for n in pair) for pair in (stride, padding))
+                stride = (stride[0] // self.pool, stride[1] // self.pool)
+                padding = (padding[0] // self.pool, padding[1] // self.pool)
             summed = conv2d(images, words, None, stride, padding, shape.dilation, shape.groups).flatten(1)
         elif is_faster(rows, words):
             summed = sparse_linear(rows, words)

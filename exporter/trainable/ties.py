@@ -1,4 +1,4 @@
-"""How the weights of a compiled connection follow from those of the graph's synapse: each is one of them times a factor.
+"""How the weights of a compiled connection follow from those of the graph's synapse: one of them times a factor.
 
 A pooling folded into the convolution after it repeats every weight; a gain folded into a matrix scales its rows. The
 passes are linear in the weights of one synapse, so lowering it with all weights 1, and again with weights 1, 2, 3, ...,

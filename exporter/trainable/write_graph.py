@@ -64,8 +64,8 @@ def write_graph(
             shape = next(p.shape for p in network.populations if p.name == source)
             nodes[name] = nir.Output(output_type={"output": np.array(shape)})
             edges.append((source, name))
-    metadata = {"dt": network.dt, "discretize": discretize, "reset": reset}
-    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=False)
+    stated: dict[str, Any] = {"dt": network.dt, "discretize": discretize, "reset": reset}
+    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=stated, type_check=False)
 
 
 def _bias_axons(network: FloatNetwork) -> dict[str, FloatPopulation]:
@@ -105,7 +105,7 @@ def _add_synapses(
         source = _delayed(connection, network, nodes, edges, taken)
         name = _free(connection.synapse or f"{connection.source}_{connection.target}", taken)
         # one synapse carries the whole bias
-        nodes[name] = _synapse(_kept(connection, population), population, bias, network)
+        nodes[name] = _synapse(_kept(connection, population), population, bias)
         bias = np.zeros(population.size)
         edges += [(source, name), (name, population.name)]
     if len(biases) == len(incoming):
@@ -137,7 +137,7 @@ def _delayed(
     delays = connection.axonal_delays
     if not connection.steps and delays is None:
         return connection.source
-    shapes = {node.name: node.shape for node in (*network.inputs, *network.populations)}
+    shapes = {port.name: port.shape for port in network.inputs} | {p.name: p.shape for p in network.populations}
     shape = shapes[connection.source]
     steps = np.full(shape, connection.steps) if delays is None else connection.steps + delays.reshape(shape)
     name = _free(f"{connection.synapse or connection.target}_delay", taken)
@@ -146,9 +146,7 @@ def _delayed(
     return name
 
 
-def _synapse(
-    connection: FloatConnection, population: FloatPopulation, bias: Floats, network: FloatNetwork
-) -> nir.NIRNode:
+def _synapse(connection: FloatConnection, population: FloatPopulation, bias: Floats) -> nir.NIRNode:
     geometry = connection.geometry
     if geometry is None:
         weights = connection.weights
@@ -198,8 +196,8 @@ def _integrates(population: FloatPopulation) -> bool:
 def _time_constant(decay: Floats, dt: float, discretize: str) -> Floats:
     """The time constant whose decay per step it is; decays of 1, exponentially, are less than one register unit off."""
     if discretize == "exponential":
-        return -dt / np.log1p(-np.minimum(decay, 1 - 1e-12))
-    return dt / decay
+        return np.asarray(-dt / np.log1p(-np.minimum(decay, 1 - 1e-12)))
+    return np.asarray(dt / decay)
 
 
 def _free(name: str, taken: set[str]) -> str:

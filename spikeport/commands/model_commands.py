@@ -162,7 +162,7 @@ def tune(
     batch: Annotated[int, typer.Option("--batch", help="Samples per step.", metavar="N")] = 32,
     learning_rate: Annotated[
         float, typer.Option("--learning-rate", help="Relative to the size of each layer's weights.", metavar="R")
-    ] = 0.003,
+    ] = 0.0015,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the order of samples.", metavar="N")] = 0,
 ) -> None:
     """Train a network on in the chip's integers, with labels or after its own float network.

@@ -28,7 +28,7 @@ class TuneSettings:
 
     epochs: int = 20
     batch: int = 32
-    learning_rate: float = 0.003
+    learning_rate: float = 0.0015
     held_out: float = 0.2
     seed: int = 0
 
@@ -83,7 +83,7 @@ def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: 
     generator = np.random.default_rng(settings.seed)
     held_out = held_out_samples(task.samples, settings)
     trained_on = np.setdiff1d(np.arange(task.samples), held_out)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p], "lr": settings.learning_rate * max(float(p.detach().square().mean().sqrt()), 1e-6)}
         for p in module.parameters()
     ]
@@ -101,7 +101,7 @@ def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: 
             selected = shuffled[number * settings.batch : (number + 1) * settings.batch]
             loss = _loss(module, task, selected)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(module.parameters(), 10.0)
             optimiser.step()
             schedule.step()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatNetwork
@@ -68,15 +68,20 @@ def teacher_loss(
     """How far the chip's spikes are from the float network's, for the selected samples.
 
     Output spikes smoothed over 8 steps, and counts of every neuron per layer, each as a mean square over that of the
-    float network.
+    float network; and the divergence of the outputs' shares, which decides the winner.
     """
     total = torch.zeros(())
     wanted = torch.from_numpy(np.ascontiguousarray(teacher.output[:, selected])).float()
     own = sent[output].flatten(2)
     difference = _smoothed(own - wanted.to(own))
     total = total.to(own) + difference.square().mean() / (_smoothed(wanted).square().mean() + 1e-3)
-    counts = (own - wanted.to(own)).sum(0)
-    total = total + counts.square().mean() / (wanted.sum(0).square().mean() + 1.0)
+    counts, wanted_counts = own.sum(0), wanted.sum(0).to(own)
+    total = total + (counts - wanted_counts).square().mean() / (wanted_counts.square().mean() + 1.0)
+    # a third of the spread of the float network's counts is one logit
+    logit = 3.0 / (wanted_counts.std(dim=1).mean() + 1e-3)
+    total = total + kl_div(
+        log_softmax(counts * logit, 1), log_softmax(wanted_counts * logit, 1), log_target=True, reduction="batchmean"
+    )
     for name, values in sent.items():
         if name == output or not module.layer(name).trainable:
             continue
@@ -105,6 +110,7 @@ def check_labels(labels: NDArray[Any], samples: int, classes: int, context: str)
         raise InputError(f"{context}: labels are {labels.dtype}, but classes are whole numbers; give those")
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(
-            f"{context}: labels go from {labels.min()} to {labels.max()}, but the network has the outputs 0 to {classes - 1}"
+            f"{context}: labels go from {labels.min()} to {labels.max()}, but the network has the outputs "
+            f"0 to {classes - 1}"
         )
     return labels.astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def chain(kind: str = "lif", sizes: tuple[int, ...] = (12, 16, 5), bias: float =
     rng = np.random.default_rng(seed)
     nodes: dict[str, nir.NIRNode] = {"input": nir.Input(input_type={"input": np.array(sizes[:1])})}
     edges, before = [], "input"
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         one = np.ones(outputs)
         neuron = {
             "lif": lambda one=one: nir.LIF(tau=5e-3 * one, r=5 * one, v_leak=0 * one, v_threshold=one),
@@ -177,7 +178,7 @@ def test_a_recipes_network_has_the_same_spikes_and_gradients() -> None:
     module = module_of(network_to_nir(network), CHIP, width=config.surrogate_width)
     x = torch.from_numpy(spikes()).float()
     theirs, ours = network(x), module(x)
-    assert float(theirs.mean()) > 0.02
+    assert theirs.mean().item() > 0.02
     assert torch.equal(theirs, ours)
     weight = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1))
     (theirs * weight).sum().backward()
