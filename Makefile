@@ -16,16 +16,21 @@ FIND_PYTHON = \
 	done; \
 	echo "no Python 3.x found with x of $(MINORS); install Python 3.$(firstword $(MINORS)) and run make again" >&2; exit 1
 
-.PHONY: demo test slow recipes check docs referees peers frameworks clean
+.PHONY: demo test light slow recipes check docs referees peers frameworks clean
 
 demo: $(STAMP)
 	$(RUN)/spikeport demo
 
 # a test file a core, with one thread for torch: two that each want both cores wait for each other
-PYTEST = OMP_NUM_THREADS=1 $(RUN)/python -m pytest --numprocesses auto --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 $(RUN)/python -m pytest --numprocesses auto --dist loadfile --durations 15
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
+
+# what another version of Python or torch can change: no pages, reports or whole commands
+light: $(STAMP)
+	$(PYTEST) -m "not slow" tests/common tests/hardware_profiles tests/exporter tests/lava_runtime tests/trainer \
+		tests/spikeport/commands tests/spikeport/network
 
 slow: $(STAMP)
 	$(PYTEST) -m "slow and not recipe and not peers"
@@ -64,7 +69,8 @@ peers: .venv-lava-dl/installed .venv-frameworks/installed
 frameworks: peers
 	$(RUN)/python benchmarks/from_frameworks.py --check
 	$(RUN)/python benchmarks/framework_cells.py --check
-	$(RUN)/python -m pytest -m peers tests/benchmarks/test_frameworks.py tests/exporter/netx/test_netx_peer.py
+	$(RUN)/python -m pytest -m peers tests/benchmarks/test_frameworks.py tests/exporter/netx/test_netx_peer.py \
+		tests/exporter/trainable/test_frameworks.py
 
 .venv-lava-dl/installed: $(STAMP) tests/lava_dl/requirements.txt
 	$(call beside,$(VENV),$(@D),tests/lava_dl/requirements.txt)
