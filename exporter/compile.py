@@ -18,6 +18,7 @@ from spikeport.exporter.nir_graph.value_types import check_value_types
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.exporter.quantisation.synaptic_delays import join_delays
+from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
@@ -70,12 +71,21 @@ def check_sums(chip: ChipProfile, options: CompileOptions, context: str) -> None
         )
 
 
-def round_network(network: FloatNetwork, chip: ChipProfile, options: CompileOptions, context: str) -> ChipProgram:
-    """Round a lowered network such that it fits the chip if it can; one connection per delay. Raises InputError."""
+def round_network(
+    network: FloatNetwork,
+    chip: ChipProfile,
+    options: CompileOptions,
+    context: str,
+    widths: WordWidths | None = None,
+) -> ChipProgram:
+    """Round a lowered network such that it fits the chip if it can; one connection per delay. Raises InputError.
+
+    widths: narrower registers than the chip's, if given.
+    """
     if not network.populations:
         raise InputError(f"{context}: holds no neurons; add an IF, LIF or CubaLIF node")
-    widths = chip.word_widths.fixed_point()
-    return quantise(network, chip.name, widths, options, fits=lambda program: fits(_finished(program, options), chip))
+    words = widths or chip.word_widths.fixed_point()
+    return quantise(network, chip.name, words, options, fits=lambda program: fits(_finished(program, options), chip))
 
 
 def _finished(rounded: ChipProgram, options: CompileOptions) -> ChipProgram:

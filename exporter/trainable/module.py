@@ -26,7 +26,7 @@ from spikeport.trainer.neuron_step.surrogates import surrogate
 
 from .groups import update_groups
 from .layer import ChipLayer, RoundedLayer
-from .plan import Plan, make_plan, scaled_rows
+from .plan import Plan, make_plan, scaled_rows, whole_sums
 from .run import Clock, run_layers
 from .write_graph import write_graph
 
@@ -200,7 +200,7 @@ class ChipModule(nn.Module):
 
     def _with_shift(self, name: str, layer: RoundedLayer, payloads: dict[str, Payload]) -> RoundedLayer:
         """The layer with the shift of the voltages that it sends; adds its payload for its readers."""
-        plan, widths = self.plan, self.plan.chip.word_widths.fixed_point()
+        plan, widths = self.plan, whole_sums(self.plan.chip)
         shift = plan.layers[name].shift
         if plan.options.calibration is None:
             reach = self.layer(name).reach(layer, payloads, plan.weight_bits)

@@ -24,7 +24,7 @@ from spikeport.exporter.quantisation.compensation.charge import weight_factors
 from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
 from spikeport.exporter.quantisation.layer import synapse_names
 from spikeport.exporter.quantisation.payload import senders_first
-from spikeport.hardware_profiles.fixed_point import decay_from_du, decay_from_dv, weight_grid
+from spikeport.hardware_profiles.fixed_point import WordWidths, decay_from_du, decay_from_dv, weight_grid
 from spikeport.hardware_profiles.schema import ChipProfile
 
 from .ties import Key, Tie, key, ties_of
@@ -97,6 +97,11 @@ class Plan:
         return self.options.weight_bits or self.chip.word_widths.fixed_point().weight_bits
 
 
+def whole_sums(chip: ChipProfile) -> WordWidths:
+    """The chip's registers without negative weight exponents: training sums whole numbers and divides none."""
+    return replace(chip.word_widths.fixed_point(), weight_exp_min=0)
+
+
 def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Plan:
     """Compile a graph and keep what training does not change; raises InputError."""
     if options.precision != "normal" or options.sums != "synapses":
@@ -106,7 +111,7 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
         )
     _, meant = apply_dialect(graph, options, context)
     network = lower_graph(graph, options, context)
-    program = round_network(network, chip, options, context)
+    program = round_network(network, chip, options, context, whole_sums(chip))
     starts = network.starts
     bits = options.weight_bits or program.widths.weight_bits
     ties = ties_of(graph, network, lambda probe: lower_graph(probe, options, context))
