@@ -51,7 +51,6 @@ class ChipModule(nn.Module):
             lags = {n: c.delay + starts[c.source] - starts[name] for n, c in enumerate(layer.synapses)}
             self.layers[self._keys[name]] = ChipLayer(layer, lags, widths, surrogate(spike), width)
         self._groups = update_groups(network, list(plan.layers))
-        self._read = {c.source for c in network.connections}
         self.input_shapes = {port.name: port.shape for port in network.inputs}
 
     def layer(self, name: str) -> ChipLayer:
@@ -80,7 +79,8 @@ class ChipModule(nn.Module):
         inputs = self._inputs(x)
         length = len(next(iter(inputs.values())))
         starts = {name: layer.start for name, layer in self.plan.layers.items()}
-        whole = any(layer.early and name in self._read for name, layer in rounded.items())
+        # a spike before the first step reaches the layer's readers, and resets the layer itself
+        whole = any(layer.early for layer in rounded.values())
         longest = max(starts.values(), default=0) if whole else 0
         if whole:
             inputs = {name: torch.cat([v, v.new_zeros((longest, *v.shape[1:]))]) for name, v in inputs.items()}
