@@ -52,10 +52,11 @@ def write_graph(
         if population.name in axons:
             continue
         as_output = population.name in output_names
+        incoming = [c for c in network.connections if c.target == population.name]
         nodes[population.name] = (
             nir.Output(output_type={"output": np.array(population.shape)})
             if as_output
-            else _neuron(population, network.dt, discretize)
+            else _neuron(population, network.dt, discretize, any(c.source in axons for c in incoming))
         )
         nodes[population.name].metadata.update(hints.get(population.name, {}))
         _add_synapses(network, population, axons, nodes, edges, taken, affine=as_output or _integrates(population))
@@ -162,9 +163,10 @@ def _synapse(connection: FloatConnection, population: FloatPopulation, bias: Flo
     )  # fmt: skip
 
 
-def _neuron(population: FloatPopulation, dt: float, discretize: str) -> nir.NIRNode:
+def _neuron(population: FloatPopulation, dt: float, discretize: str, axon: bool) -> nir.NIRNode:
+    """The node of a population; axon: whether a bias axon leads to it, which only a filtered neuron gets."""
     current, voltage = population.current_decay, population.voltage_decay
-    spiking, filtered = population.sends == "spikes", bool(np.any(current != 1))
+    spiking, filtered = population.sends == "spikes", axon or bool(np.any(current != 1))
     metadata = {"v_initial": population.v_initial.reshape(population.shape)} if np.any(population.v_initial) else {}
 
     def each(values: Floats | float) -> Floats:
