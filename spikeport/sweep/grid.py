@@ -6,12 +6,14 @@ recipe's, by its name or with its tables as in the file (`training.options.margi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
 from spikeport.common.errors import InputError, nearest
+from spikeport.common.limits import MOST_POINTS
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.network_config import NetworkConfig
 
@@ -56,6 +58,9 @@ class Grid:
             given = [_value(value.strip()) for value in values.split(",")]
             # Python takes true, 1 and 1.0 as equal
             parsed[key] = tuple({(type(value), value): value for value in given}.values())
+        count = math.prod(map(len, parsed.values()))
+        if count > MOST_POINTS:
+            raise InputError(f"the grid has {count:,} points; at most {MOST_POINTS:,} are allowed: give fewer values")
         if not parsed:
             raise InputError("a sweep needs at least one key; write for example --over weight_bits=4,6,8")
         return cls(parsed)
