@@ -24,6 +24,8 @@ MOST_STEPS = 1 << 20
 """Steps of a sample, epochs and samples of a batch in a recipe."""
 MOST_THREADS = 1 << 10
 """Threads of a training."""
+MOST_WORKERS = 1 << 10
+"""Worker processes on one machine."""
 MOST_POINTS = 1 << 14
 """Points of a sweep."""
 MOST_TOML_BYTES = 1 << 22

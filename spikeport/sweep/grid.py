@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from spikeport.common.errors import InputError, nearest
-from spikeport.common.limits import MOST_POINTS
+from spikeport.common.limits import LARGEST_INTEGER, MOST_POINTS
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.network_config import NetworkConfig
 
@@ -22,6 +22,8 @@ Values = dict[str, Value]
 
 COMPILED = ("chip", "weight_bits", "precision")
 _TABLES: dict[str, type[Any]] = {"network": NetworkConfig, "training": TrainConfig}
+# parts of a key: tables are at most two deep, options of a method may have tables of their own
+_DEEPEST = 8
 _TOP = ("dataset", "data", "dt", "preset")
 
 
@@ -49,6 +51,8 @@ class Grid:
         """From KEY=VALUE,VALUE as on the command line; raises InputError, naming the nearest key."""
         parsed: dict[str, tuple[Value, ...]] = {}
         for axis in axes:
+            if not axis.isprintable():
+                raise InputError(f"--over {axis}: is not plain text; write for example --over weight_bits=4,6,8")
             key, equals, values = axis.partition("=")
             if not equals or not all(value.strip() for value in values.split(",")):
                 raise InputError(f"--over {axis}: is not KEY=VALUE,VALUE; write for example --over weight_bits=4,6,8")
@@ -104,6 +108,8 @@ def path_of(key: str) -> tuple[str, ...]:
 def _check(key: str) -> None:
     short = [*COMPILED, *_TOP, *(name for config in _TABLES.values() for name in _names(config))]
     table, dot, rest = key.partition(".")
+    if key.count(".") > _DEEPEST:
+        raise InputError(f"--over {key}: has too many parts; no table of a recipe is that deep")
     # keys of nested tables are checked with the recipe
     deeper = table in _TABLES and bool(rest) and rest.split(".")[0] in _names(_TABLES[table])
     if key not in short and not (dot and deeper):
@@ -122,7 +128,10 @@ def _value(text: str) -> Value:
         return text == "true"
     for kind in (int, float):
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
             continue
+        if abs(value) > LARGEST_INTEGER:
+            raise InputError(f"--over: {text} is too large; give a number of at most 64 bits")
+        return value
     return text

@@ -113,7 +113,7 @@ def _run(jobs: list[Job], files: list[Path], workers: int, cluster: str | None, 
         if progress is not None:
             progress(total - len(untrained()) - len(unmeasured()), total)
 
-    with worker_pool(workers, cluster) as parallel:
+    with worker_pool(workers, cluster, len(jobs)) as parallel:
         for missing, work in ((untrained, train), (unmeasured, measure)):
             run_until_done(missing, partial(_all, parallel, work, advance), str)
 

@@ -24,7 +24,7 @@ _START_SECONDS = 300.0
 # how many cases of each make 24,000
 CASES = {
     "nir": 2500, "net": 3000, "chip": 2500, "h5": 1500, "onnx": 1500, "toml": 3000, "npy": 3000, "npz": 3000,
-    "safetensors": 2500, "pt": 1500,
+    "safetensors": 2500, "pt": 1500, "json": 2000,
 }  # fmt: skip
 SECRET = b"secret" * 100
 
