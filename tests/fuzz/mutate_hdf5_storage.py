@@ -19,7 +19,7 @@ _WHOLE = (2**31, 2**32 + 1, -(2**33), 2**63 - 1, -(2**63), 255, -129)
 def rechunk(file: h5py.File, name: str, _: list[str], rng: random.Random) -> None:
     """The same values in other chunks, with other filters."""
     item = file.get(name)
-    if not isinstance(item, h5py.Dataset) or not item.shape or item.dtype.kind not in "biuf":
+    if not isinstance(item, h5py.Dataset) or not item.shape or item.size > 1 << 16 or item.dtype.kind not in "biuf":
         return
     values = item[()]
     chunks = tuple(rng.choice((1, max(1, n), rng.randrange(1, n + 2))) for n in values.shape)
@@ -82,6 +82,8 @@ def attribute_type(file: h5py.File, name: str, _: list[str], rng: random.Random)
         return
     key = rng.choice(keys)
     value = item.attrs[key]
+    if np.size(value) > 1 << 16:
+        return
     make: tuple[Callable[[], Any], ...] = (
         lambda: np.asarray(value).astype(">f8") + rng.choice((0, 0.9)),
         lambda: np.asarray(value).astype(np.int64) + rng.choice(_WHOLE),

@@ -79,7 +79,7 @@ class Reader:
         seed = rng.choice(seeds)
         try:
             return rng.choice(self.mutations)(seed, seeds, rng)
-        except (ValueError, KeyError, OSError, RuntimeError, TypeError):
+        except (ValueError, KeyError, OSError, RuntimeError, TypeError, MemoryError):
             # HDF5 or ONNX itself would not write that
             return m.mutate(seed, seeds, rng)
 
