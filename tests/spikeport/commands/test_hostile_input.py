@@ -234,6 +234,16 @@ def test_weights_of_onnx_under_a_name_that_is_none(location: str, work: Path, re
     assert "m.onnx: the weights" in sentence
 
 
+def test_an_onnx_network_that_ignores_its_input(work: Path, refused: Refused) -> None:
+    model = onnx.load_model_from_string(READERS["onnx"].seeds()[0])
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("alpha", 0.0))
+    (work / "m.onnx").write_bytes(model.SerializeToString())
+    np.save("s.npy", np.ones((4, 6), np.float32))
+    assert "the same for every input" in refused(
+        "import", "m.onnx", "--chip", "loihi2", "--calibrate", "s.npy", "-o", "o.chip"
+    )
+
+
 def commands(work: Path) -> dict[str, tuple[object, ...]]:
     (work / "m.onnx").write_bytes(READERS["onnx"].seeds()[0])
     np.save("labels.npy", np.arange(20) % 4)
