@@ -6,6 +6,36 @@ can be written can be read.
 
 from __future__ import annotations
 
+LARGEST_COUNT = 1 << 32
+"""Any count in a profile: of slots, axons, synapses, bits of a word."""
+LARGEST_CORE_BITS = 1 << 40
+"""Synapse memory of a core in a profile."""
+MOST_CORES = 1 << 20
+"""Cores of a chip, chips of a board and routers of a row in a profile: a position is made for each router of a chip."""
+MOST_SLICES = 1 << 18
+"""Slices that a layer is split into, one per core: 1.8 times the cores of a Hala Point."""
+MOST_LAYERS = 1 << 12
+"""Layers of a recipe, each repetition counted."""
+LARGEST_SIDE = 1 << 13
+"""Pixels of a kernel, a stride, a padding, a pooling window or an image in a recipe."""
+LARGEST_WEIGHTS = 1 << 31
+"""Weights of a recipe's network: 8 GiB, the most that a trained network's file may hold."""
+MOST_STEPS = 1 << 20
+"""Steps of a sample, epochs and samples of a batch in a recipe."""
+MOST_THREADS = 1 << 10
+"""Threads of a training."""
+MOST_WORKERS = 1 << 10
+"""Worker processes on one machine."""
+MOST_POINTS = 1 << 14
+"""Points of a sweep."""
+MOST_TOML_BYTES = 1 << 22
+"""A recipe, a profile or a manual mapping in TOML, which is read at about 1 MB per second."""
+MOST_JSON_BYTES = 1 << 24
+"""A manual mapping or a result in JSON."""
+MOST_NESTED = 200
+"""Arrays and tables within each other, in TOML and JSON."""
+LARGEST_INTEGER = (1 << 63) - 1
+"""An integer in TOML and JSON."""
 LARGEST_LAYER = 1 << 26
 """Elements of an input or a layer: 64 times the neurons of a Loihi 2."""
 LARGEST_BYTES = 1 << 31

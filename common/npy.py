@@ -21,6 +21,8 @@ from .errors import reason
 LARGEST_BYTES = 1 << 31
 _HEADS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _KINDS = "biufcSU"
+# of numpy 1; numpy 2 has 64
+_MOST_AXES = 32
 
 
 class NotWholeError(ValueError):
@@ -102,6 +104,8 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     kinds = {dtype[name].kind for name in dtype.names} if dtype.names else {dtype.kind}
     if not kinds <= set(_KINDS):
         raise NotWholeError(f"it holds {dtype}, but arrays of numbers are read")
+    if len(shape) > _MOST_AXES:
+        raise NotWholeError(f"it has {len(shape)} axes; at most {_MOST_AXES} are read")
     if any(n < 0 for n in shape):
         raise NotWholeError(f"it has shape {shape}")
     return shape, fortran, dtype

@@ -60,6 +60,10 @@ class WordWidths:
         return ((1 << (self.bias_mant_bits - 1)) - 1) << ((1 << self.bias_exp_bits) - 1)
 
 
+WIDEST = WordWidths(message_bits=32, delay_max=255)
+"""The simulators compute in 32 bit for registers of these widths; wider ones would overflow silently."""
+
+
 @dataclass(frozen=True)
 class WeightGrid:
     """The integers a weight may take: low, low + step, ..., high."""

@@ -103,7 +103,7 @@ def _content(path: Path) -> dict[str, Any]:
         return own
     base = own.pop("extends")
     known = profiles()
-    if base not in known or path == known[base]:
+    if not isinstance(base, str) or base not in known or path == known[base]:
         hint = nearest(str(base), known)
         raise InputError(
             f"{path}: extends = {base!r} is not a shipped profile{hint}; the known ones are {', '.join(sorted(known))}"

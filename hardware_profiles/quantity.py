@@ -6,6 +6,7 @@ Every number of a profile is a `Quantity`, which does not validate without sourc
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -77,6 +78,8 @@ class Section(Model):
     RANGED: ClassVar[bool] = False
     SIGNED: ClassVar[frozenset[str]] = frozenset()
     POSITIVE: ClassVar[frozenset[str]] = frozenset()
+    LEAST: ClassVar[Mapping[str, int]] = {}
+    MOST: ClassVar[Mapping[str, int]] = {}
 
     @field_validator("*", mode="after")
     @classmethod
@@ -100,3 +103,8 @@ class Section(Model):
             raise ValueError("zero is not a rate; give a number above zero")
         if cls.WHOLE and any(n != int(n) for n in numbers):
             raise ValueError("a count or a width is a whole number; give value, low and high without a fraction")
+        least, most = cls.LEAST.get(name), cls.MOST.get(name)
+        if least is not None and min(numbers) < least:
+            raise ValueError(f"{min(numbers):g} is too small; the least is {least}")
+        if most is not None and max(numbers) > most:
+            raise ValueError(f"{max(numbers):g} is too large; the most is {most:,}")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
+from spikeport.common.limits import LARGEST_CORE_BITS, LARGEST_COUNT, MOST_CORES
+
+from .fixed_point import WIDEST
 from .fixed_point import WordWidths as FixedPointWidths
 from .quantity import Model, Name, Quantity, Section, Text
 
@@ -19,6 +24,12 @@ class WordWidths(Section):
     UNIT = "bit"
     WHOLE = True
     SIGNED = frozenset({"weight_exp_min", "weight_exp_max"})
+    # a weight has a sign and a digit, a state 6 digits below the threshold's lowest
+    LEAST: ClassVar[Mapping[str, int]] = {
+        "weight_bits": 2, "vth_bits": 1, "bias_mant_bits": 1, "state_bits": 8,
+        "weight_exp_min": WIDEST.weight_exp_min, "weight_exp_max": 0,
+    }  # fmt: skip
+    MOST: ClassVar[Mapping[str, int]] = {**asdict(WIDEST), "weight_exp_min": 0}
 
     weight_bits: Quantity
     du_bits: Quantity
@@ -70,6 +81,11 @@ class Limits(Section):
     }
     WHOLE = True
     POSITIVE = frozenset(UNITS) - {"synapse_header_bits"}
+    MOST: ClassVar[Mapping[str, int]] = {
+        **dict.fromkeys(UNITS, LARGEST_COUNT),
+        **dict.fromkeys(("cores_per_chip", "chips_per_board", "mesh_columns", "cores_per_router"), MOST_CORES),
+        "synapse_memory_bits_per_core": LARGEST_CORE_BITS,
+    }
 
     compartments_per_core: Quantity
     input_axons_per_core: Quantity | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -11,13 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from spikeport.common.errors import InputError, nearest, nearest_file, reason
+from spikeport.common.text_files import read_toml_file
 
 from .quantity import Quantity
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _HINTS = {
     "string_type": "; write it in quotes",
@@ -32,7 +27,7 @@ M = TypeVar("M", bound=BaseModel)
 def read_toml(path: Path) -> dict[str, Any]:
     """The file's content; raises InputError if it cannot be read or is not complete TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml_file(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file{nearest_file(path)}; check the path") from error
     except OSError as error:
@@ -40,7 +35,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({why}); check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text; a profile is a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InputError(f"{path}: is not complete TOML ({reason(error)}); mend or complete the file there") from error
 
 

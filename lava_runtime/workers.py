@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import BackendError, InputError, reason
 from spikeport.common.files import beside, target_of
+from spikeport.common.limits import MOST_WORKERS
 from spikeport.common.locks import locked_file
 from spikeport.common.npy import create_npy
 from spikeport.common.system_errors import is_refusal, system_sentence
@@ -117,7 +118,7 @@ def simulate_to_file(
             return _Task(source, slice_samples(x, *chunk), chunk, settings, inputs[chunk])
 
         run = _Run(store, chunks, progress, batch)
-        with worker_pool(workers, cluster) as parallel:
+        with worker_pool(workers, cluster, len(chunks)) as parallel:
             for _ in range(_ATTEMPTS):
                 run.finish(parallel, task, local=cluster is None)
                 if not store.drop_wrong(inputs):
@@ -215,10 +216,15 @@ def run_until_done(
 
 
 @contextmanager
-def worker_pool(workers: int, cluster: str | None) -> Iterator[joblib.Parallel]:
-    """Processes here, one thread each, or the workers of a dask cluster; raises InputError if it cannot be reached."""
+def worker_pool(workers: int, cluster: str | None, jobs: int) -> Iterator[joblib.Parallel]:
+    """Processes here, one thread each, or the workers of a dask cluster; raises InputError if it cannot be reached.
+
+    jobs: their number; no more processes are started.
+    """
     if cluster is None:
-        with local_pool(workers) as parallel:
+        if workers > MOST_WORKERS:
+            raise InputError(f"--workers {workers}: at most {MOST_WORKERS:,} processes are started; give fewer")
+        with local_pool(min(workers, max(jobs, 2))) as parallel:
             yield parallel
         return
     try:

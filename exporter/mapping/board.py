@@ -73,9 +73,10 @@ def compact_order(columns: int, rows: int) -> tuple[tuple[int, int], ...]:
     # shells alternate in direction, so that the last full one ends where the rest of the grid starts
     turned = (min(columns, rows) + (columns <= rows)) % 2
     for n in range(max(columns, rows)):
-        shell = [(n, y) for y in range(n + 1)] + [(x, n) for x in reversed(range(n))]
-        walked = shell if n % 2 == turned else reversed(shell)
-        order += [(x, y) for x, y in walked if x < columns and y < rows]
+        shell = [(n, y) for y in range(min(n + 1, rows))] if n < columns else []
+        if n < rows:
+            shell += [(x, n) for x in reversed(range(min(n, columns)))]
+        order += shell if n % 2 == turned else reversed(shell)
     return tuple(order)
 
 

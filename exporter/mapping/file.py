@@ -10,12 +10,15 @@ Cores are numbered as on the board, see board.py.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import Any
 
 from spikeport.common.errors import InputError, nearest
 from spikeport.common.files import write_text
+from spikeport.common.limits import MOST_JSON_BYTES, MOST_SLICES, MOST_TOML_BYTES
+from spikeport.common.text_files import read_json_file
 from spikeport.exporter.mapping.resources.synapses import encoding
 from spikeport.exporter.program.chip_program import ChipProgram, Population
 from spikeport.hardware_profiles.schema import ChipProfile
@@ -38,6 +41,9 @@ def write_map(mapping: Mapping, path: Path) -> None:
         text = "".join(_table(name, content) for name, content in layers.items())
     else:
         raise InputError(f"{path}: a mapping is a .toml or a .json file; give it one of these endings")
+    most = MOST_JSON_BYTES if path.suffix == ".json" else MOST_TOML_BYTES
+    if len(text.encode()) > most:
+        raise InputError(f"{path}: would have more than {most >> 20} MiB, the most that is read; write a .json file")
     write_text(path, text)
 
 
@@ -100,7 +106,7 @@ def _content(path: Path) -> dict[str, Any]:
     if path.suffix != ".json":
         raise InputError(f"{path}: a mapping is a .toml or a .json file; give it one of these endings")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_file(path)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({(error.strerror or str(error)).lower()}); check the path"
@@ -117,6 +123,8 @@ def _slices(context: str, content: Any, population: Population, program: ChipPro
     encodings = tuple(encoding(c, program) for c in program.into(population.name))
     slices = []
     entries: list[Any] = content["slices"] if isinstance(content["slices"], list) else [content["slices"]]
+    if len(entries) > MOST_SLICES:
+        raise InputError(f"{context} has {len(entries):,} slices; at most {MOST_SLICES:,} are allowed")
     for part in entries:
         if not _whole(part, 3):
             raise InputError(f"{context}: {part!r} is not a slice; give three whole numbers, [first, last, core]")
@@ -134,6 +142,8 @@ def _tile(context: str, tile: Any, population: Population) -> Tile:
         raise InputError(
             f"{context}: {tile!r} is not a tile of its shape {population.shape}; give [channels, rows, columns]"
         )
+    if math.prod(-(-n // t) for n, t in zip(population.shape, tile, strict=True)) > MOST_SLICES:
+        raise InputError(f"{context}: tiles of {tile} are more than {MOST_SLICES:,}; give larger ones")
     channels, rows, columns = tile
     return channels, rows, columns
 

@@ -7,6 +7,7 @@ smaller, so this ends. A limit that a single neuron exceeds is ignored, and the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ from spikeport.exporter.mapping.resources.core_resources import (
     core_capacities,
     fan_out_cores,
 )
-from spikeport.exporter.mapping.resources.ranges import Ranges, equalised
+from spikeport.exporter.mapping.resources.ranges import Ranges, check_slices, equalised
 from spikeport.exporter.mapping.resources.synapses import encoding
 from spikeport.exporter.mapping.resources.tiling import boxes, candidates
 from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, Population
@@ -105,6 +106,7 @@ def _tiled(
     ignored: set[LimitName] = set()
 
     def slices(tile: Tile) -> list[Slice]:
+        check_slices(population.name, math.prod(-(-n // t) for n, t in zip(population.shape, tile, strict=True)))
         return [Slice(population.name, a, b, encodings, tile) for a, b in boxes(population.shape, tile)]
 
     def broken(part: Slice) -> list[LimitName]:

@@ -72,6 +72,9 @@ def check_samples(network: ReluNetwork, x: NDArray[np.generic], context: str) ->
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise InputError(f"{context}: holds NaN or infinity; give the numbers that the network was trained on")
+    largest = np.finfo(np.float32).max
+    if not -largest <= x.min(initial=0) <= x.max(initial=0) <= largest:
+        raise InputError(f"{context}: holds {x.min():g} to {x.max():g}, more than float32 holds; scale the samples")
     return np.ascontiguousarray(x, np.float32)
 
 

@@ -13,6 +13,9 @@ from spikeport.common.errors import InputError, naming, reason
 # protobuf's own limit, also applied to external data
 LARGEST_BYTES = 1 << 31
 
+# characters of the name of a file of weights, with its folders
+_LONGEST_LOCATION = 1024
+
 
 def read_onnx(path: str | Path) -> onnx.ModelProto:
     """The model with its weights in memory; raises InputError for a missing, truncated or foreign file.
@@ -62,19 +65,31 @@ def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
+        if len(location) > _LONGEST_LOCATION or not location.isprintable():
+            raise InputError(
+                f"{path}: the weights {tensor.name!r} are in a file whose name cannot be one "
+                f"({location[:40]!r}); save the model with its weights next to it"
+            )
         target = folder / location
         if not location or Path(location).is_absolute() or not target.resolve().is_relative_to(folder):
             raise InputError(
                 f"{path}: the weights {tensor.name!r} are in {location!r}, outside the model's folder; save the model "
                 "with its weights next to it"
             )
-        if not target.is_file():
+        if not _is_file(target):
             raise InputError(
                 f"{path}: the weights {tensor.name!r} are in {location!r}, which does not exist; copy it there"
             )
         total += target.stat().st_size if not entries.get("length", "").isdigit() else int(entries["length"])
         if total > LARGEST_BYTES:
             raise InputError(f"{path}: its weights are more than 2 GiB, more than can be read; use a smaller network")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that cannot be read
+        return False
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.netx.synapses import one_to_one
 from spikeport.exporter.neurons import CubaLI, Sigma
@@ -45,6 +46,8 @@ def with_sums(program: ChipProgram, steps: int, largest: float, context: str) ->
 
     Payloads lose only the binary places for which the accumulators' register has no room.
     """
+    if READOUT not in program.latency:
+        raise InputError(f"{context}: its output is the same for every input; train or export it again")
     readout, widths = _readout(program), program.widths
     room = widths.state_max / (_MARGIN * steps * max(largest, 1e-30) * program.quantisation[READOUT].scale)
     shift = max(0, math.ceil(-math.log2(room)), int(readout.shift.max(initial=0)))

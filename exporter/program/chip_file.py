@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.files import write_bytes
 from spikeport.common.hdf5 import check_self_contained, check_written
+from spikeport.common.text_files import parse_json
 from spikeport.common.whole_numbers import whole_number, whole_numbers
 from spikeport.exporter.neurons import ALL_NEURONS, CubaLIF
 from spikeport.hardware_profiles.fixed_point import WordWidths
@@ -155,12 +156,12 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
         )
     return ChipProgram(
         chip=str(file.attrs["chip"]),
-        widths=WordWidths(**json.loads(file.attrs["word_widths"])),
+        widths=WordWidths(**parse_json(file.attrs["word_widths"])),
         dt=float(file.attrs["dt"]),
         inputs=tuple(_read_input(name, group, path) for name, group in file["inputs"].items()),
         populations=tuple(_read_population(name, group, path) for name, group in file["populations"].items()),
         connections=tuple(_read_connection(group, path) for group in file["connections"].values()),
-        outputs=tuple(str(name) for name in json.loads(file.attrs["outputs"])),
+        outputs=tuple(str(name) for name in parse_json(file.attrs["outputs"])),
         quantisation={name: _read_report(group) for name, group in file["quantisation"].items()},
     )
 
@@ -208,7 +209,7 @@ def _read_connection(group: h5py.Group, path: str) -> Connection:
 
 
 def _read_report(group: h5py.Group) -> Quantisation:
-    values = json.loads(group.attrs["report"])
+    values = parse_json(group.attrs["report"])
     known = {item.name for item in fields(Quantisation)}
     report = {key: value for key, value in values.items() if key in known}
     return Quantisation(**{**report, "notes": tuple(report.get("notes", ()))})

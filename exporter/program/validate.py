@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.common.limits import LARGEST_LAYER
-from spikeport.hardware_profiles.fixed_point import SIGN_MODES, WordWidths, weight_grid
+from spikeport.hardware_profiles.fixed_point import SIGN_MODES, WIDEST, WordWidths, weight_grid
 
 from .chip_program import ChipProgram, Connection, ConvConnection, DenseConnection, Population, SparseConnection
 
@@ -52,9 +52,7 @@ def validate(program: ChipProgram, context: str = "program") -> ChipProgram:
 
 
 def _check_widths(widths: WordWidths, context: str) -> None:
-    # the simulators compute in 32 bit for registers of these widths; wider ones would overflow silently
-    widest = WordWidths(message_bits=32, delay_max=255)
-    for item, value, limit in zip(fields(widths), astuple(widths), astuple(widest), strict=True):
+    for item, value, limit in zip(fields(widths), astuple(widths), astuple(WIDEST), strict=True):
         low = limit if item.name == "weight_exp_min" else 0
         if not isinstance(value, int):
             raise InputError(f"{context}: word width {item.name} is {value!r}, but a width is a whole number")

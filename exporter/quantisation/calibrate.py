@@ -35,6 +35,7 @@ _OCTAVES = 8
 _MAX_VALUES = 1 << 27
 # a finer encoding must reduce the error by at least this fraction of the spikes
 _WORTH = 2e-4
+_PAYLOADS = np.iinfo(np.int32)
 # errors, as fractions of the spikes, that a few samples cannot distinguish
 _EQUAL = 5e-4
 
@@ -88,6 +89,11 @@ def _by_port(network: FloatNetwork, x: InputArrays) -> dict[str, NDArray[Any]]:
             )
         if values.dtype.kind not in "biuf" or np.any(values != np.rint(values)):
             raise InputError(f"calibration input {port.name!r} holds more than integers; encode real values as spikes")
+        if not _PAYLOADS.min <= values.min() <= values.max() <= _PAYLOADS.max:
+            raise InputError(
+                f"calibration input {port.name!r} holds {values.min()} to {values.max()}, but payloads have 32 bit; "
+                "scale the input"
+            )
     if not any(values.any() for values in arrays.values()):
         raise InputError("calibration input holds only zeros, which drive no neuron; give typical input")
     if len({values.shape[:2] for values in arrays.values()}) > 1:

@@ -109,6 +109,8 @@ def main() -> None:
         usage = _usage_message(error)
         if usage is not None:
             _fail(usage, error, debug, EXIT_USAGE)
+        if isinstance(error, ImportError):
+            _fail(_library_sentence(error), error, debug, EXIT_USAGE)
         if isinstance(error, OSError):
             _fail(system_sentence(error), error, debug, EXIT_USAGE)
         _fail(f"unexpected {type(error).__name__}: {reason(error)}; --debug shows where", error, debug, EXIT_USAGE)
@@ -137,6 +139,11 @@ def _missing_sentence(error: ModuleNotFoundError) -> str:
     return f"this needs {package}, which is not installed; pip install 'spikeport[{extra}]' brings it"
 
 
+def _library_sentence(error: ImportError) -> str:
+    """A library that is installed, but that the system does not load: too little memory, or another version."""
+    return f"a library cannot be loaded ({reason(error)}); free some memory, or run `spikeport doctor`"
+
+
 def _out_of_memory(error: Exception) -> bool:
     # torch has its own exception type for this on GPUs only
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
@@ -147,7 +154,7 @@ def _usage_message(error: Exception) -> str | None:
     message = getattr(error, "format_message", None)
     if message is None:
         return None
-    text = str(message()).rstrip(".").replace("Value error, ", "")
+    text = str(message()).rstrip(".").replace("Value error, ", "").replace("Got unexpected extra", "too many")
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "spikeport"
     wrong = getattr(error, "option_name", None)

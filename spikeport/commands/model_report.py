@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spikeport import gates
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
+from spikeport.common.limits import LARGEST_LAYER
 from spikeport.console.output import Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
@@ -117,4 +118,6 @@ def _labels(path: Path) -> NDArray[np.int64]:
         raise InputError(
             f"{path}: labels are whole numbers, one per sample, not {labels.dtype} of shape {labels.shape}"
         )
+    if labels.size and not 0 <= labels.min() <= labels.max() < LARGEST_LAYER:
+        raise InputError(f"{path}: holds labels {labels.min()} to {labels.max()}; classes are numbered from 0")
     return labels.astype(np.int64)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeport.common.errors import InputError, reason
+from spikeport.common.text_files import read_toml_file
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.charts import wilson
 from spikeport.summary import PerInference, Summary
@@ -17,9 +18,9 @@ from .units import DASH, MINUS, NONE, TIMES, count, estimate, percent, plain, si
 from .verdict import Outcome, outcome
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    pass
 else:
-    import tomli as tomllib
+    pass
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def recipe_of(folder: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return dict(_flat(read_toml_file(path)))
+    except (OSError, ValueError) as error:
         why = f"{path}: is not a complete recipe ({reason(error)}); run the recipe again to rebuild it"
         raise InputError(why) from error
 

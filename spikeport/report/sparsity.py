@@ -12,7 +12,6 @@ samples, in chip integers; spikes and energy: of one inference. This run may be 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from spikeport.common.errors import InputError, reason
+from spikeport.common.text_files import read_json_file
 from spikeport.report.pictures.chart_axes import chart, length, logarithmic, shares
 from spikeport.report.pictures.charts import interval, wilson
 from spikeport.report.pictures.svg import dot, line, text
@@ -64,11 +64,11 @@ def read_sparsity(path: Path) -> SparsityCurve | None:
     if not path.exists():
         return None
     try:
-        curve = SparsityCurve.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        curve = SparsityCurve.model_validate(read_json_file(path))
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
         raise InputError(f"{path}: field {field}: {error.errors()[0]['msg']}; create the curve again") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: is truncated or not JSON ({reason(error)}); create the curve again") from error
     return curve if curve.points else None
 

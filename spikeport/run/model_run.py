@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
+from spikeport.common.limits import LARGEST_LAYER
 from spikeport.console.output import Done
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.float_network.simulator import simulate_float
@@ -109,6 +110,8 @@ def _check_labels(labels: NDArray[np.int64] | None, samples: int) -> None:
         raise InputError(
             f"labels have shape {labels.shape} and type {labels.dtype}, but must be {samples} class numbers"
         )
+    if labels is not None and labels.size and not 0 <= labels.min() <= labels.max() < LARGEST_LAYER:
+        raise InputError(f"labels are {labels.min()} to {labels.max()}, but classes are numbered from 0")
 
 
 def _right(winners: NDArray[np.int64] | None, labels: NDArray[np.int64] | None) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spikeport.common.errors import InputError, nearest, nearest_file, reason
+from spikeport.common.text_files import read_toml_file
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
 from spikeport.trainer.data.file_options import FileOptions
 from spikeport.trainer.loop.augment import Augmentation
@@ -21,11 +21,6 @@ from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.settings.preset import apply_preset
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 LavaBackend = Literal["lava", "stock"]
@@ -76,12 +71,10 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file{nearest_file(path)}; give the path of a recipe (.toml)")
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return read_toml_file(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({reason(error)}); give the path of a recipe (.toml)") from error
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InputError(f"{path}: is not a complete TOML file ({reason(error)}); correct it") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spikeport.common.errors import InputError, nearest_file, reason
+from spikeport.common.text_files import read_json_file
 
 from .model import VERSION, Summary
 
@@ -41,13 +41,13 @@ def read_summary(path: Path) -> Summary:
     if not folder.exists():
         raise InputError(f"{folder}: no such folder{nearest_file(folder)}; give one that `spikeport run` has written")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json_file(path)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: holds no {path.name}; make one with `spikeport run`") from error
     except OSError as error:
         why = error.strerror or reason(error)
         raise InputError(f"{path}: cannot be read ({why}); the report needs the folder of a finished run") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(
             f"{path}: is truncated or not JSON ({reason(error)}); run the recipe again to rebuild it"
         ) from error

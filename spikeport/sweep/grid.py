@@ -6,12 +6,14 @@ recipe's, by its name or with its tables as in the file (`training.options.margi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
 from spikeport.common.errors import InputError, nearest
+from spikeport.common.limits import LARGEST_INTEGER, MOST_POINTS
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.network_config import NetworkConfig
 
@@ -20,6 +22,8 @@ Values = dict[str, Value]
 
 COMPILED = ("chip", "weight_bits", "precision")
 _TABLES: dict[str, type[Any]] = {"network": NetworkConfig, "training": TrainConfig}
+# parts of a key: tables are at most two deep, options of a method may have tables of their own
+_DEEPEST = 8
 _TOP = ("dataset", "data", "dt", "preset")
 
 
@@ -50,6 +54,8 @@ class Grid:
         """
         parsed: dict[str, tuple[Value, ...]] = {}
         for axis in axes:
+            if not axis.isprintable():
+                raise InputError(f"--over {axis}: is not plain text; write for example --over weight_bits=4,6,8")
             key, equals, values = axis.partition("=")
             if not equals or not all(value.strip() for value in values.split(",")):
                 raise InputError(f"--over {axis}: is not KEY=VALUE,VALUE; write for example --over weight_bits=4,6,8")
@@ -59,6 +65,9 @@ class Grid:
             given = [_value(value.strip()) for value in values.split(",")]
             # Python takes true, 1 and 1.0 as equal
             parsed[key] = tuple({(type(value), value): value for value in given}.values())
+        count = math.prod(map(len, parsed.values()))
+        if count > MOST_POINTS:
+            raise InputError(f"the grid has {count:,} points; at most {MOST_POINTS:,} are allowed: give fewer values")
         if not parsed:
             raise InputError("a sweep needs at least one key; write for example --over weight_bits=4,6,8")
         return cls(parsed)
@@ -102,6 +111,8 @@ def path_of(key: str) -> tuple[str, ...]:
 def _check(key: str) -> None:
     short = [*COMPILED, *_TOP, *(name for config in _TABLES.values() for name in _names(config))]
     table, dot, rest = key.partition(".")
+    if key.count(".") > _DEEPEST:
+        raise InputError(f"--over {key}: has too many parts; no table of a recipe is that deep")
     # keys of nested tables are checked with the recipe
     deeper = table in _TABLES and bool(rest) and rest.split(".")[0] in _names(_TABLES[table])
     if key not in short and not (dot and deeper):
@@ -120,7 +131,10 @@ def _value(text: str) -> Value:
         return text == "true"
     for kind in (int, float):
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
             continue
+        if abs(value) > LARGEST_INTEGER:
+            raise InputError(f"--over: {text} is too large; give a number of at most 64 bits")
+        return value
     return text

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +17,11 @@ from typing import Any
 
 import joblib
 
-from spikeport.common.errors import InputError
+from spikeport.common.errors import InputError, reason
 from spikeport.common.files import write_text
 from spikeport.common.json_text import json_text
 from spikeport.common.locks import locked_folder
+from spikeport.common.text_files import read_json_file
 from spikeport.console.output import Done
 from spikeport.lava_runtime.workers import run_until_done, worker_pool
 from spikeport.run.claim import holds_training
@@ -78,7 +78,7 @@ def run_sweep(
     with locked_folder(folder):
         _claim(folder, recipe)
         _run(jobs, files, workers, cluster, progress)
-        rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        rows = [_stored_point(file) for file in files]
         sweep = Sweep(name, grid, rows, front(rows))
         write_sweep(sweep, folder)
     return sweep
@@ -89,6 +89,16 @@ def write_sweep(sweep: Sweep, folder: Path) -> None:
     write_text(folder / "sweep.json", json_text(sweep.to_dict(), indent=2) + "\n")
     write_text(folder / "sweep.csv", sweep.table())
     write_text(folder / "pareto.svg", str(pareto_picture(sweep.recipe, sweep.rows, sweep.front)) + "\n")
+
+
+def _stored_point(file: Path) -> dict[str, Any]:
+    try:
+        row = read_json_file(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: is not a whole point of a sweep ({reason(error)}); remove it") from error
+    if not isinstance(row, dict) or not isinstance(row.get("values"), dict):
+        raise InputError(f"{file}: is not a point of a sweep; remove it")
+    return row
 
 
 def _run(jobs: list[Job], files: list[Path], workers: int, cluster: str | None, progress: Done | None) -> None:
@@ -108,7 +118,7 @@ def _run(jobs: list[Job], files: list[Path], workers: int, cluster: str | None, 
         if progress is not None:
             progress(total - len(untrained()) - len(unmeasured()), total)
 
-    with worker_pool(workers, cluster) as parallel:
+    with worker_pool(workers, cluster, len(jobs)) as parallel:
         for missing, work in ((untrained, train), (unmeasured, measure)):
             run_until_done(missing, partial(_all, parallel, work, advance), str)
 

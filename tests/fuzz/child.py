@@ -1,4 +1,4 @@
-"""Runs cases of one reader in this process, under a memory limit: python child.py READER FIRST LAST FOLDER."""
+"""Runs cases in this process, under a memory limit: python child.py FOLDER READER:FIRST:LAST ..."""
 
 from __future__ import annotations
 
@@ -58,23 +58,28 @@ def _place(trace: object) -> str:
     return " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames[-4:]))
 
 
-def main(name: str, first: int, last: int, folder: Path) -> None:
-    """Say the number of each case before it runs and how it ended after it, a line of JSON each."""
-    reader = READERS[name]
+def main(folder: Path, jobs: list[str]) -> None:
+    """Say the reader and number of each case before it runs and how it ended after it, a line of JSON each.
+
+    jobs: NAME:FIRST:LAST of each reader. All kernels are compiled before the memory is limited.
+    """
     os.chdir(folder)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGPROF, _stop)
-    for seed in reader.seeds():
-        path = folder / f"seed.{name}"
-        path.write_bytes(seed)
-        _outcome(reader, path)  # compiles the kernels before the clock runs
+    parts = [job.split(":") for job in jobs]
+    for name, _first, _last in parts:
+        for seed in READERS[name].seeds():
+            path = folder / f"seed.{name}"
+            path.write_bytes(seed)
+            _outcome(READERS[name], path)
     _limit_memory()
-    for number in range(first, last):
-        path = folder / f"case.{name}"
-        path.write_bytes(reader.case(number))
-        print(json.dumps([number, None]), flush=True)
-        print(json.dumps([number, _outcome(reader, path)]), flush=True)
+    for name, first, last in parts:
+        for number in range(int(first), int(last)):
+            path = folder / f"case.{name}"
+            path.write_bytes(READERS[name].case(number))
+            print(json.dumps([name, number, None]), flush=True)
+            print(json.dumps([name, number, _outcome(READERS[name], path)]), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from fuzz.mutate_hdf5_storage import STORAGE
 
 _NUMBERS = (0, 1, 2, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1)
 _TEXT = (
@@ -103,7 +104,7 @@ def mutate_hdf5(seed: bytes, others: list[bytes], rng: random.Random) -> bytes:
         file.visit(names.append)
         for _ in range(rng.choice((1, 1, 2, 3))):
             if names:
-                rng.choice(_STRUCTURE)(file, rng.choice(names), names, rng)
+                rng.choice(STORAGE if rng.random() < 0.4 else _STRUCTURE)(file, rng.choice(names), names, rng)
     return content.getvalue()
 
 

@@ -137,4 +137,40 @@ def _shape(model: onnx.ModelProto, rng: random.Random) -> None:
         rng.choice(tensor.shape.dim).dim_value = rng.choice((0, 1, 2, 5, -1, 2**40))
 
 
-_CHANGES = (_attribute, _attribute, _inputs, _inputs, _outputs, _kind, _between, _between, _constant, _opset, _shape)
+def _external(model: onnx.ModelProto, rng: random.Random) -> None:
+    """Weights in another file, under a name that the system or a terminal does not take."""
+    if not model.graph.initializer:
+        return
+    tensor = rng.choice(model.graph.initializer)
+    location = ("x" * 5000, "../secret.h5", "/etc/passwd", "a\x00b", "\x1b[31m", "", ".", "secret.h5", "a/" * 3000)
+    del tensor.external_data[:]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.ClearField("raw_data")
+    for key, values in (("location", location), ("offset", ("-1", "9" * 5000, "x", "0")), ("length", ("-1", "8", ""))):
+        if key == "location" or rng.random() < 0.4:
+            tensor.external_data.add(key=key, value=rng.choice(values))
+
+
+def _stored(model: onnx.ModelProto, rng: random.Random) -> None:
+    """Type, shape and bytes of a constant that do not fit together, or a name that is not plain."""
+    if not model.graph.initializer:
+        return
+    tensor = rng.choice(model.graph.initializer)
+    change = rng.randrange(4)
+    if change == 0:
+        tensor.data_type = rng.choice((*range(27), 99, -1))
+    elif change == 1:
+        tensor.dims[:] = rng.choice(((), (0,), (-1, 5), (2**40, 2**40), (1,) * 40, (2**62, 4)))
+    elif change == 2:
+        tensor.float_data[:] = [1.0] * rng.randrange(5)
+    else:
+        name = rng.choice(("\x1b[2J", "x" * 5000, "\u202e", ""))
+        for node in model.graph.node:
+            node.input[:] = [name if each == tensor.name else each for each in node.input]
+        tensor.name = name
+
+
+_CHANGES = (
+    *(_attribute, _attribute, _inputs, _inputs, _outputs, _kind, _between, _between, _constant, _opset, _shape),
+    *(_external, _stored),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import random
@@ -28,15 +29,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support/runs"))
 from command import graph
 from fuzz import mutate as m
 from fuzz import tensor_files
+from fuzz.mutate_arrays import typed_npy, typed_npz
 from fuzz.mutate_onnx import mutate_onnx
+from fuzz.mutate_text import mutate_json, mutate_toml
 from net_files import dense as net_dense
 from net_files import write_net
 from onnx_float import relu_answers
 from onnx_models import Model
 from places import ROOT
 from programs import beyond_stock, dense, every_kind, spikes
+from report_runs import make_summary
 
 from spikeport.common.errors import InputError
+from spikeport.exporter.mapping.build_mapping import map_program
+from spikeport.exporter.mapping.file import read_map, write_map
 from spikeport.exporter.onnx.calibration_statistics import answers
 from spikeport.exporter.onnx.convert import convert_onnx
 from spikeport.exporter.onnx.relu_network import open_network as open_relu_network
@@ -44,10 +50,11 @@ from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_profile
 from spikeport.lava_runtime.input_files import open_input
-from spikeport.lava_runtime.inputs import steps_and_samples
+from spikeport.lava_runtime.inputs import as_dict, steps_and_samples
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.network.network import compile_network, open_network
 from spikeport.run.recipe import load_recipe
+from spikeport.summary.file import read_summary
 
 CONFORMANCE = ROOT.parent / "shared" / "conformance"
 # a run of what was read is as long as this, whatever a file holds
@@ -72,7 +79,7 @@ class Reader:
         seed = rng.choice(seeds)
         try:
             return rng.choice(self.mutations)(seed, seeds, rng)
-        except (ValueError, KeyError, OSError, RuntimeError, TypeError):
+        except (ValueError, KeyError, OSError, RuntimeError, TypeError, MemoryError):
             # HDF5 or ONNX itself would not write that
             return m.mutate(seed, seeds, rng)
 
@@ -99,13 +106,30 @@ def _small() -> Any:
 
 def _input(path: Path) -> object:
     values: InputArrays = open_input(path, _small())
-    return simulate(_small(), values, steps=min(_LONGEST, max(1, steps_and_samples(values)[0])), threads=1)
+    steps = min(_LONGEST, max(1, steps_and_samples(values)[0]))
+    result = simulate(_small(), values, steps=steps, threads=1)
+    whole = {name: np.asarray(array).astype(np.int64) for name, array in as_dict(values).items()}
+    again = simulate(_small(), whole.get("", whole), steps=steps, threads=1)
+    assert np.array_equal(result.output, again.output), "another answer than for the same integers"
+    return result
 
 
 def _toml(path: Path) -> object:
     if b"[network" in path.read_bytes():
         return load_recipe(path)
     return load_profile(path)
+
+
+def _json(path: Path) -> object:
+    if b'"layers"' in path.read_bytes()[:20]:
+        return read_map(path, _small(), load_chip("loihi2"))
+    return read_summary(path)
+
+
+@lru_cache(maxsize=1)
+def _json_seeds() -> list[bytes]:
+    mapping = map_program(_small(), load_chip("loihi2"))
+    return [_bytes_of(lambda p: write_map(mapping, p), ".json"), json.dumps(make_summary()).encode()]
 
 
 def _bytes_of(write: Callable[[Path], object], ending: str) -> bytes:
@@ -283,9 +307,10 @@ READERS = {
         Reader("chip", _run, _chip_seeds, _HDF5),
         Reader("h5", _input, _h5_seeds, _HDF5),
         Reader("onnx", _onnx, _onnx_seeds, (m.mutate, mutate_onnx, mutate_onnx)),
-        Reader("toml", _toml, _toml_seeds, (m.mutate_lines, m.mutate_lines, m.mutate)),
-        Reader("npy", _input, _npy_seeds, (m.mutate, m.mutate, _huge_npy)),
-        Reader("npz", _input, _npz_seeds, (m.mutate, m.mutate_archive)),
+        Reader("toml", _toml, _toml_seeds, (m.mutate_lines, mutate_toml, mutate_toml, m.mutate)),
+        Reader("npy", _input, _npy_seeds, (m.mutate, typed_npy, typed_npy, _huge_npy)),
+        Reader("npz", _input, _npz_seeds, (m.mutate, m.mutate_archive, typed_npz)),
+        Reader("json", _json, _json_seeds, (m.mutate, mutate_json, mutate_json)),
         Reader("safetensors", tensor_files.read, tensor_files.seeds, _TENSORS),
         Reader("pt", tensor_files.read, tensor_files.old_seeds, (m.mutate, tensor_files.mutate_torch)),
     )

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,10 +22,10 @@ _CHILD = Path(__file__).resolve().parent / "child.py"
 _SILENT_SECONDS = 45.0
 # until the first case: imports, seeds and kernels
 _START_SECONDS = 300.0
-# how many cases of each make 24,000
+# how many cases of each make 26,000
 CASES = {
     "nir": 2500, "net": 3000, "chip": 2500, "h5": 1500, "onnx": 1500, "toml": 3000, "npy": 3000, "npz": 3000,
-    "safetensors": 2500, "pt": 1500,
+    "safetensors": 2500, "pt": 1500, "json": 2000,
 }  # fmt: skip
 SECRET = b"secret" * 100
 
@@ -47,64 +48,70 @@ class Found:
             self.faults.setdefault(outcome, number)
 
 
-def fuzz(reader: str, cases: int, first: int = 0) -> Found:
-    """Run cases of a reader, in another child where one ends."""
-    found, number = Found(), first
+def fuzz(readers: Mapping[str, int], first: int = 0) -> dict[str, Found]:
+    """Run this many cases of each reader in one child, or in another one after a case that ends it."""
+    found = {reader: Found() for reader in readers}
+    left = {reader: (first, first + cases) for reader, cases in readers.items()}
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name) / "in"
         folder.mkdir()
         (folder / "secret.h5").write_bytes(SECRET)
-        while number < first + cases:
-            number = _child(reader, number, first + cases, folder, found)
-        for path in (*Path(name).iterdir(), *folder.iterdir()):
-            if path not in (folder, folder / "secret.h5", folder / f"case.{reader}", folder / f"seed.{reader}"):
-                found.faults[f"wrote {path.name}"] = first
+        while left:
+            before = dict(left)
+            _child(left, folder, found)
+            if left == before:
+                raise RuntimeError(f"{next(iter(left))}: the child ends before case {next(iter(left.values()))[0]}")
+        own = {folder, folder / "secret.h5", *(folder / f"{part}.{r}" for r in readers for part in ("case", "seed"))}
+        for path in {*Path(name).iterdir(), *folder.iterdir()} - own:
+            next(iter(found.values())).faults[f"wrote {path.name}"] = first
     return found
 
 
-def _child(reader: str, number: int, last: int, folder: Path, found: Found) -> int:
-    """Run cases until the child ends; the number of the next one."""
-    command = [sys.executable, str(_CHILD), reader, str(number), str(last), str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+def _child(left: dict[str, tuple[int, int]], folder: Path, found: Mapping[str, Found]) -> None:
+    """Run cases until the child ends; what is left is taken out of `left`."""
+    jobs = [f"{reader}:{number}:{last}" for reader, (number, last) in left.items()]
+    process = subprocess.Popen(
+        [sys.executable, str(_CHILD), str(folder), *jobs], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert process.stdout is not None
-    running, patience = None, _START_SECONDS
+    running: tuple[str, int] | None = None
+    patience = _START_SECONDS
     try:
         while True:
             ready, _, _ = select.select([process.stdout], [], [], patience)
-            if not ready:
-                found.add(number if running is None else running, "hangs")
-                return (number if running is None else running) + 1
-            line = process.stdout.readline()
+            line = process.stdout.readline() if ready else b""
             if not line:
                 break
             patience = _SILENT_SECONDS
-            case, outcome = json.loads(line)
-            if outcome is None:
-                running = case
-            else:
-                found.add(case, outcome)
-                running, number = None, case + 1
+            reader, case, outcome = json.loads(line)
+            running = (reader, case) if outcome is None else None
+            if outcome is not None:
+                _add(reader, case, outcome, left, found)
     finally:
         process.kill()
         process.wait()
     if running is not None:
-        found.add(running, f"the process ended with status {process.returncode}")
-        return running + 1
-    if number < last:
-        raise RuntimeError(f"{reader}: the child did not start")
-    return number
+        fault = f"the process ended with status {process.returncode}" if ready else "hangs"
+        _add(*running, fault, left, found)
+
+
+def _add(reader: str, case: int, outcome: str, left: dict[str, tuple[int, int]], found: Mapping[str, Found]) -> None:
+    found[reader].add(case, outcome)
+    left[reader] = case + 1, left[reader][1]
+    if left[reader][0] == left[reader][1]:
+        del left[reader]
 
 
 def main() -> int:
     """Print a line a reader; 1 if there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("readers", nargs="*", default=[], metavar="READER")
-    parser.add_argument("--cases", type=int, help="of each reader; default 24,000 in all")
+    parser.add_argument("--cases", type=int, help="of each reader; default 26,000 in all")
     parser.add_argument("--first", type=int, default=0)
     chosen = parser.parse_args()
     faulty = False
     for reader in chosen.readers or CASES:
-        found = fuzz(reader, chosen.cases or CASES[reader], chosen.first)
+        found = fuzz({reader: chosen.cases or CASES[reader]}, chosen.first)[reader]
         print(f"{reader}: {found.tried} cases, {dict(found.ends)}", flush=True)
         for fault, case in found.faults.items():
             faulty = True

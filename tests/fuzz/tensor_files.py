@@ -30,6 +30,7 @@ _VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1, 7, 10**9, 2**62, 2**63, 10**30, 0.5, -1.0, 1e300, "",
     "bptt", "\ud800", "\x1b[31m", [], [[]], {},
     {"$tuple": []}, {"$tuple": [1, 2]}, {"$float": "nan"}, {"$float": "inf"}, {"$tensor": "x"}, {"$dict": []}, [0] * 50,
+    "x" * 6000, "\u202e", {"$tensor": "\x1b[31m"}, {"$tuple": {}}, {"$float": 1}, {"": {"": {"": {}}}},
 )  # fmt: skip
 
 
@@ -104,6 +105,10 @@ def mutate_header(seed: bytes, _: list[bytes], rng: random.Random) -> bytes:
     text = json.dumps(header).encode()
     if rng.random() < 0.2:
         text = text.replace(b'"dtype"', b'"dtype":"U8","dtype"', 1)
+    if rng.random() < 0.2:
+        place = rng.randrange(len(text))
+        extreme = (b"9" * 6000, b"[" * 6000, b'{"a":' * 6000, b'"\\ud800"', b"NaN", b"1e999", b"-0", b"\x00")
+        text = text[:place] + rng.choice(extreme) + text[place + rng.choice((0, 1, 5)) :]
     size = len(text) if rng.random() < 0.8 else rng.choice((0, 1, len(seed), 2**31, 2**63, 2**64 - 1))
     return size.to_bytes(8, "little") + text + seed[8 + length :]
 

@@ -29,18 +29,18 @@ def test_a_few_mutated_files_are_read_or_refused(name: str, tmp_path: Path, monk
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", READERS)
-def test_all_mutated_files_are_read_or_refused(name: str) -> None:
-    """24,000 cases over all readers: python tests/fuzz/run.py runs the same."""
-    found = run.fuzz(name, run.CASES[name])
-    assert not found.faults, "\n".join(f"case {case}: {fault}" for fault, case in found.faults.items())
-    assert found.tried == run.CASES[name]
-    # a reader that refuses everything would show nothing
-    assert found.ends["read"] > found.tried // 100 and found.ends["refused"] > found.tried // 10
+def test_mutated_files_are_read_or_refused_within_the_limits() -> None:
+    """A share of the cases that python tests/fuzz/run.py runs, in one child, whose start takes longer than they do."""
+    shares = {name: cases // 25 for name, cases in run.CASES.items()}
+    for name, found in run.fuzz(shares, first=100).items():
+        assert not found.faults, "\n".join(f"{name}, case {case}: {fault}" for fault, case in found.faults.items())
+        assert found.tried == shares[name]
+        # a reader that refuses everything would show nothing
+        assert found.ends["read"] and found.ends["refused"] > found.tried // 10
 
 
 def test_the_cases_are_enough_and_every_reader_has_its_share() -> None:
-    assert sum(run.CASES.values()) >= 24_000
+    assert sum(run.CASES.values()) >= 26_000
     assert sorted(run.CASES) == READERS
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 from spikeport.common.errors import InputError
+from spikeport.common.limits import LARGEST_LAYER, LARGEST_SIDE
+from spikeport.trainer.settings.checks import within
 from spikeport.trainer.settings.options import RECIPE_RULES
 
 Polarity = Literal["separate", "merged"]
@@ -76,17 +78,17 @@ class FileOptions:
         if not 0 < self.test < 1:
             raise InputError(f"test is a share of the samples above 0 and below 1, not {self.test}")
         for name in ("limit", "test_limit", "rows", "stride"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
+            within(name, getattr(self, name), 0, LARGEST_LAYER)
         for name in ("window", "time_unit", "channels", "low", "high"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise InputError(f"{name} must be above 0, not {value}")
+        within("channels", self.channels, 1, LARGEST_SIDE)
         if self.high is not None and self.high <= self.low:
             raise InputError(f"high must be above low = {self.low:g}, not {self.high:g}")
         for name, lengths in (("size", (2,)), ("sensor", (1, 2))):
             value = getattr(self, name)
-            if value is not None and (len(value) not in lengths or min(value) < 1):
+            if value is not None and (len(value) not in lengths or min(value) < 1 or max(value) > LARGEST_SIDE):
                 form = "[height, width]" if name == "size" else "[height, width] or [channels]"
                 raise InputError(f"{name} must be {form} in pixels, not {list(value)}")
         for name in ("label_pattern", "test_pattern"):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.settings.checks import above_zero, at_least, known
+from spikeport.common.limits import MOST_STEPS, MOST_THREADS
+from spikeport.trainer.settings.checks import above_zero, at_least, known, within
 from spikeport.trainer.settings.options import RECIPE_RULES
 
 from .augment import Augmentation
@@ -66,8 +67,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "steps", "accumulate"):
-            at_least(name, getattr(self, name), 1)
-        for name in ("seed", "weight_decay", "patience", "stretch", "checkpoint_seconds", "threads"):
+            within(name, getattr(self, name), 1, MOST_STEPS)
+        for name in ("patience", "stretch"):
+            within(name, getattr(self, name), 0, MOST_STEPS)
+        within("threads", self.threads, 0, MOST_THREADS)
+        for name in ("seed", "weight_decay", "checkpoint_seconds"):
             at_least(name, getattr(self, name), 0)
         if self.seed > LARGEST_SEED:
             raise InputError(f"seed must be at most {LARGEST_SEED}, not {self.seed}")

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from spikeport.common.errors import InputError
+from spikeport.common.limits import LARGEST_LAYER, LARGEST_SIDE, LARGEST_WEIGHTS, MOST_LAYERS
 from spikeport.trainer.neuron_step.quantise import FanIn
-from spikeport.trainer.settings.checks import at_least, known
+from spikeport.trainer.settings.checks import known, within
 from spikeport.trainer.settings.options import RECIPE_RULES
 
 from .blocks import JOINS, JoinKind
@@ -60,9 +61,12 @@ class LayerConfig:
         known("kind", self.kind, KINDS)
         known("join", self.join, JOINS)
         known("delays", self.delays, DELAYS)
-        for name in ("size", "kernel", "stride", "dilation", "groups", "pool", "repeat"):
-            at_least(name, getattr(self, name), 1)
-        at_least("padding", self.padding, 0)
+        for name in ("size", "groups"):
+            within(name, getattr(self, name), 1, LARGEST_LAYER)
+        for name in ("kernel", "stride", "dilation", "pool"):
+            within(name, getattr(self, name), 1, LARGEST_SIDE)
+        within("padding", self.padding, 0, LARGEST_SIDE)
+        within("repeat", self.repeat, 1, MOST_LAYERS)
         if self.recurrent and self.kind != "dense":
             raise InputError(f"a layer of kind {self.kind!r} cannot be recurrent; only dense ones can")
         if self.delays != "none" and self.kind != "dense":
@@ -140,6 +144,7 @@ class _Planner:
         self.planned: list[Planned] = []
         self.last = "input"
         self._layers = 0
+        self._weights = 0
         self._signals = {"input": _Signal(input_shape, 0, 1, payload)}
 
     def layer(self, layer: LayerConfig, read: str, shortcut: str | None = None, projection: int = 0) -> str:
@@ -150,6 +155,7 @@ class _Planner:
         shape = pooled_shape(name, source.shape, layer.pool)
         flatten = layer.kind == "dense" and len(shape) > 1
         shape = (int(np.prod(shape)),) if flatten else shape
+        self._count_weights(name, layer, shape)
         synapse = _synapse(name, layer, shape)
         output = synapse_geometry(name, synapse, shape, flatten).output_shape
         arrival = source.arrival
@@ -176,6 +182,16 @@ class _Planner:
             )
         )
         return name
+
+    def _count_weights(self, name: str, layer: LayerConfig, shape: Shape) -> None:
+        """Raises InputError before weights are drawn that no file of a trained network could hold."""
+        inputs = shape[0] if layer.kind == "dense" else layer.kernel**2 * shape[0] // layer.groups
+        self._weights += layer.size * (inputs + (layer.size if layer.recurrent else 0))
+        if self._weights > LARGEST_WEIGHTS:
+            raise InputError(
+                f"{name} would bring the network to {self._weights:,} weights; at most {LARGEST_WEIGHTS:,} are "
+                "allowed: make layers smaller"
+            )
 
     def residual(self, layer: LayerConfig) -> None:
         """Add a residual block: convolutions, and a shortcut past them that projects where the shape changes."""

@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 from torch import nn
 
 from spikeport.common.errors import InputError
+from spikeport.common.limits import LARGEST_SIDE, MOST_LAYERS
 from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
 from spikeport.trainer.neuron_step.quantise import ChipAware
 from spikeport.trainer.neuron_step.surrogates import surrogate
-from spikeport.trainer.settings.checks import above_zero, at_least, known
+from spikeport.trainer.settings.checks import above_zero, known, within
 from spikeport.trainer.settings.options import RECIPE_RULES
 
 from .fold_batch_norm import BatchNorm, Synapse
@@ -57,7 +58,9 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         known("neuron", self.neuron, ("lif", "cuba_lif"))
         surrogate(self.surrogate)
-        at_least("output_pool", self.output_pool, 1)
+        within("output_pool", self.output_pool, 1, LARGEST_SIDE)
+        if sum(layer.repeat for layer in self.layers) > MOST_LAYERS:
+            raise InputError(f"layers are at most {MOST_LAYERS:,}, repetitions counted; give fewer")
         if not 1 <= self.payload <= MOST_PAYLOAD:
             raise InputError(f"payload is the largest integer that enters, 1 to {MOST_PAYLOAD}, not {self.payload}")
         for name in ("du", "dv"):

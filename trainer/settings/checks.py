@@ -18,6 +18,13 @@ def at_least(name: str, value: float, least: int) -> None:
         raise InputError(f"{name} must be at least {least}, not {value}")
 
 
+def within(name: str, value: float, least: int, most: int) -> None:
+    """Raise InputError unless the value is `least` to `most`."""
+    at_least(name, value, least)
+    if not value <= most:
+        raise InputError(f"{name} must be at most {most:,}, not {value}")
+
+
 def above_zero(name: str, value: float) -> None:
     """Raise InputError unless the value is above 0."""
     if not value > 0:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError
+from spikeport.common.limits import MOST_SLICES
 from spikeport.exporter.mapping.model import LimitName
 from spikeport.exporter.program.chip_program import ChipProgram, Connection, SparseConnection
 
@@ -66,6 +68,7 @@ class Ranges:
         while first < self._size:
             count = self._fitting(first, window)
             bounds.append((first, first + count - 1))
+            check_slices(self._demand.population.name, len(bounds))
             window = max(64, 1 << (count - 1).bit_length())
             first += count
         return bounds
@@ -153,6 +156,15 @@ class Ranges:
             new[first_indices] = 1
             needs[name] = np.cumsum(new)
         return needs
+
+
+def check_slices(layer: str, count: int) -> None:
+    """Raise InputError if a layer is split into more slices than can be placed."""
+    if count > MOST_SLICES:
+        raise InputError(
+            f"layer {layer!r} needs more than {MOST_SLICES:,} cores of this chip; choose a chip with larger cores, or "
+            "make the layer smaller"
+        )
 
 
 def equalised(bounds: Bounds) -> Bounds:

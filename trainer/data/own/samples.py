@@ -57,7 +57,7 @@ class Form:
         if self.steps is not None and self.series is None:
             if not seen.binary:
                 raise InputError(f"{context}: {name} holds {seen.text}, but spike trains hold 0 and 1")
-        elif _is_bytes(dtype) != (self.scale is not None):
+        elif (_is_bytes(dtype) and not seen.binary) if self.scale is None else not _is_bytes(dtype):
             raise InputError(f"{context}: one part holds bytes and the other {dtype}; save both in the same type")
         elif self.scale is None and (seen.low.min() < 0 or seen.high.max() > 1):
             raise InputError(_outside(name, seen, context))
@@ -76,7 +76,8 @@ def form_of(
             # a feature has one range at all times
             low, high = low.min(axis=0), high.max(axis=0)
         return replace(form, scale=(low, np.where(high > low, high - low, 1)), rescaled=True)
-    form = replace(form, scale=(0, 255) if _is_bytes(dtype) else None)
+    # bytes of 0 and 1 alone are those numbers, as in every other type
+    form = replace(form, scale=(0, 255) if _is_bytes(dtype) and not seen.binary else None)
     form.check(name, dtype, seen, context)
     return form
 

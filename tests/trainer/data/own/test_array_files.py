@@ -148,3 +148,22 @@ def test_damaged_and_linked_files_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", BYTES)
     with pytest.raises(InputError, match="is one array; give the folder"):
         load(tmp_path / "one.npy")
+
+
+@pytest.mark.parametrize("form", ["npz", "h5", "npy"])
+@pytest.mark.parametrize("kind", ["?", "i1", "u1", ">i2", "u4", ">u8", "f2", ">f4", "f8"])
+def test_the_type_of_whole_numbers_does_not_matter(form: str, kind: str, tmp_path: Path) -> None:
+    binary = BYTES % 2
+    for encoding in ("integrate", "spikes"):
+        (tmp_path / encoding).mkdir()
+        wanted = load(save(tmp_path / encoding, "npz", x=binary.astype(np.int64), y=Y), encoding)
+        (tmp_path / f"{encoding}-typed").mkdir()
+        data = load(save(tmp_path / f"{encoding}-typed", form, x=binary.astype(kind), y=Y.astype(">u2")), encoding)
+        np.testing.assert_array_equal(data.x_train[:], wanted.x_train[:])
+        np.testing.assert_array_equal(data.y_test, wanted.y_test)
+
+
+@pytest.mark.parametrize("kind", ["c8", "S1", "M8[s]", "V3", "i4,i4"])
+def test_samples_of_a_type_that_is_no_number(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"data\.npz"):
+        load(save(tmp_path, "npz", x=np.zeros((6, 2, 3), kind), y=Y[:6]))
