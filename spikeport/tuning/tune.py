@@ -142,6 +142,8 @@ def _task(floating: FloatNetwork, network: Network, data: Any, labels: Any) -> T
         port.name: (arrays[port.name] if isinstance(arrays, Mapping) else arrays) for port in network.program.inputs
     }
     check_input(network.program, arrays, where)
+    if not any(np.any(values) for values in inputs.values()):
+        raise InputError(f"{where}: holds only zeros, which drive no neuron; give typical input")
     flat = {name: values.reshape(*values.shape[:2], -1) for name, values in inputs.items()}
     output = floating.outputs[0]
     teacher = teach(floating, flat, output)

@@ -159,3 +159,8 @@ def test_calibration_that_says_nothing_is_refused() -> None:
 def test_every_name_of_the_package_loads() -> None:
     for name in sp.__all__:
         assert getattr(sp, name) is not None
+
+
+def test_calibration_input_that_is_no_spikes_is_pointed_out() -> None:
+    with pytest.warns(InputWarning, match="calibration input: holds 0 and 255.*divide by 255"):
+        sp.compile(graph(), chip="loihi2", calibrate=X * 255)
