@@ -308,17 +308,3 @@ def test_the_command_ends_with_1_where_nothing_is_right(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "f.json").read_text())["losses"][-1]["error"] > 0
     wrong = spikeport(*base, "--calibrate", "x.npy", "--labels", "wrong.npy", "--as", "sigma-delta", cwd=tmp_path)
     assert wrong.returncode == 1 and "the chip has the right class on no sample" in wrong.stderr
-
-
-def test_a_tanh_at_the_end_changes_no_winner() -> None:
-    model = Model((6,), seed=1)
-    model.dense(5)
-    model.add("Relu")
-    model.dense(4)
-    model.add("Tanh")
-    proto = model.proto()
-    network = opened(proto)
-    x = np.random.default_rng(0).uniform(0, 1, (40, 6)).astype(np.float32)
-    wanted = run_onnx(proto, {"x": x})[0].argmax(1)
-    np.testing.assert_array_equal(relu_answers(network, x).argmax(1), wanted)
-    assert any("Tanh node" in note and "changes no winner" in note for note in network.notes)
