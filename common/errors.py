@@ -52,7 +52,10 @@ def naming(context: str, remedy: str) -> Iterator[None]:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint `; did you mean 'x'?` for the known name nearest to a mistyped one, or an empty string."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    names = list(known)
+    # the same but for capitals comes first
+    matches = [other for other in names if other.lower() == name.lower()]
+    matches = matches or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 

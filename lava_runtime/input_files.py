@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest_file, reason
+from spikeport.common.file_kinds import FileKind
 from spikeport.common.npy import LARGEST_BYTES, NotWholeError, read_npz
 from spikeport.exporter.program.chip_program import InputArrays, InputPort
 
+from .array_files import other_kind
 from .inputs import load_input
 from .nir_data import ENDINGS, read_spikes
 
@@ -47,9 +50,10 @@ def open_input(path: Path, program: HasInputs) -> InputArrays:
         try:
             arrays = read_npz(path, largest=LARGEST_BYTES)
         except (OSError, NotWholeError) as error:
-            raise InputError(f"{path}: is not a whole .npz file ({reason(error)}); save it with numpy.savez") from error
+            damaged = f"{path}: is not a whole .npz file ({reason(error)}); save it with numpy.savez"
+            raise InputError(other_kind(path, FileKind.NPZ) or damaged) from error
     else:
-        arrays = read_spikes(path, program.dt)
+        arrays = _nir_data(path, program.dt)
     shapes = {port.name: port.shape for port in program.inputs}
     missing = [name for name in shapes if name not in arrays]
     if len(shapes) == len(arrays) == 1 and missing:
@@ -64,6 +68,14 @@ def open_input(path: Path, program: HasInputs) -> InputArrays:
             if values.shape[2:] == (int(np.prod(shapes[name])),):
                 arrays_by_input[name] = values.reshape(*values.shape[:2], *shapes[name])
     return next(iter(arrays_by_input.values())) if len(arrays_by_input) == 1 else arrays_by_input
+
+
+def _nir_data(path: Path, dt: float) -> dict[str, NDArray[Any]]:
+    """The arrays of an HDF5 file of NIR's data; raises InputError that names another kind of file."""
+    try:
+        return read_spikes(path, dt)
+    except InputError as error:
+        raise InputError(other_kind(path, FileKind.NIR_DATA) or str(error)) from error
 
 
 def _random_spikes(rate: str, program: HasInputs) -> InputArrays:

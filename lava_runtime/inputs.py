@@ -14,6 +14,8 @@ from spikeport.common.errors import InputError, nearest_file, reason
 from spikeport.common.npy import NotWholeError, map_npy
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays, InputPort
 
+from .array_files import other_kind
+
 
 def as_dict(x: InputArrays) -> Mapping[str, NDArray[Any]]:
     """The input arrays by name; a single array gets the name ""."""
@@ -38,15 +40,14 @@ def load_input(path: str | Path) -> NDArray[Any]:
 
     It is read from disk on access.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         hint = nearest_file(path)
         raise InputError(f"{path}: no such file{hint}; give a .npy array of shape (time, batch, *input shape)")
     try:
         return map_npy(path)
     except (OSError, NotWholeError) as error:
-        raise InputError(
-            f"{path}: is not a whole .npy array ({reason(error)}); save it again with numpy.save"
-        ) from error
+        damaged = f"{path}: is not a whole .npy array ({reason(error)}); save it again with numpy.save"
+        raise InputError(other_kind(path) or damaged) from error
 
 
 def check_input(program: ChipProgram, x: InputArrays, context: str = "input") -> dict[str, NDArray[Any]]:

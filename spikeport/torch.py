@@ -10,6 +10,7 @@ module.load_into(network)
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from spikeport.exporter.trainable.module import ChipModule
 from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.network.graph_loader import with_sample
+from spikeport.network.model_files import check_model_file
 from spikeport.network.network import Network, compile_network
 
 __all__ = ["Module", "module"]
@@ -78,8 +80,12 @@ def module(
         graph, selected = exported.graph, exported.options
     elif isinstance(source, nir.NIRGraph):
         graph = source
-    else:
+    elif isinstance(source, (str, os.PathLike)):
         graph, context = _read(Path(source)), str(source)
+    else:
+        raise InputError(
+            f"source is a value of type {type(source).__name__}; give an nn.Module, a nir.NIRGraph or a .nir file"
+        )
     profile = load_chip(str(chip))
     made = Module(make_plan(graph, profile, with_sample(selected, graph, context), context), surrogate, width)
     made.chip_name = str(chip)
@@ -89,6 +95,8 @@ def module(
 def _read(path: Path) -> nir.NIRGraph:
     if path.suffix == ".nir":
         return read_nir(path)
+    if path.suffix not in (".onnx", ".chip", ".net"):
+        check_model_file(path, (".nir",))
     raise InputError(
         f"{path}: {path.suffix or 'files without an ending'} cannot be trained on; give a .nir file (spikeport import "
         "writes one from .onnx)"

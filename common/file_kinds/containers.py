@@ -28,7 +28,8 @@ def zip_kind(path: Path) -> FileKind:
         return FileKind.TORCH_EXPORT
     if "data.pkl" in last_parts:
         return FileKind.TORCH
-    return FileKind.KERAS if "model.weights.h5" in last_parts else FileKind.ZIP
+    keras = "model.weights.h5" in last_parts or {"metadata.json", "config.json"} <= last_parts
+    return FileKind.KERAS if keras else FileKind.ZIP
 
 
 def _member_has_events(archive: zipfile.ZipFile) -> bool:

@@ -38,7 +38,10 @@ _LARGEST_WINDOW = 256
 
 @dataclass(frozen=True)
 class _Windows:
-    """Windows along height and width: elements, distance, padding before and after, and number of windows."""
+    """Windows along height and width, or along a length.
+
+    Elements, distance, padding before and after, and number of windows.
+    """
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -128,10 +131,13 @@ def _differences(
 ) -> int:
     """Write max(a, b) = b + ReLU(a - b) over every window; the number of neurons."""
     shape = shapes.get(node.input[0], ())
-    if len(shape) != 3 or min(shape) < 1:
+    if shape and len(shape) not in (2, 3):
         raise InputError(
-            f"{name}: reads an input of unknown shape or not (N, channels, height, width); export it again"
+            f"{name}: reads (N, {', '.join(map(str, shape))}), but windows are along the axes of (N, channels, length) "
+            "or (N, channels, height, width); leave out the other axes"
         )
+    if not shape or min(shape) < 1:
+        raise InputError(f"{name}: reads an input of unknown shape; export the network with a fixed input shape")
     windows = _windows(node, shape, name)
     if any((*windows.before, *windows.after)) and not positive:
         raise InputError(f"{name}: has padding, but reads a signal that may be negative; put the Relu before it")
@@ -207,32 +213,36 @@ def _padding(windows: _Windows) -> tuple[int, ...]:
 
 
 def _windows(node: onnx.NodeProto, shape: tuple[int, ...], name: str) -> _Windows:
-    """The windows of a node over an image; raises InputError for attributes that do not fit."""
+    """The windows of a node over an image or a series; raises InputError for attributes that do not fit."""
+    rank = len(shape) - 1
     if node.op_type == "GlobalMaxPool":
         checked(node, {}, name)
-        ones, none = (1, 1), (0, 0)
+        ones, none = (1,) * rank, (0,) * rank
         return _Windows(shape[1:], ones, ones, none, none, ones)
     given = checked(node, _DECLARED, name)
     kernel = given["kernel_shape"] or ()
-    strides, dilations = given["strides"] or (1, 1), given["dilations"] or (1, 1)
-    pads = given["pads"] or (0, 0, 0, 0)
-    if len(kernel) != 2 or len(strides) != 2 or len(dilations) != 2 or min((*kernel, *strides, *dilations)) < 1:
-        raise InputError(f"{name}: has windows of other than two dimensions from 1; use a MaxPool of images")
-    if len(pads) != 4 or min(pads) < 0 or (given["auto_pad"] != "NOTSET" and any(pads)):
+    strides, dilations = given["strides"] or (1,) * rank, given["dilations"] or (1,) * rank
+    pads = given["pads"] or (0,) * (2 * rank)
+    if {len(kernel), len(strides), len(dilations)} != {rank} or min((*kernel, *strides, *dilations)) < 1:
+        raise InputError(
+            f"{name}: has windows {kernel}, strides {strides} and dilations {dilations} over an input of {shape}; "
+            f"give {rank} of each, from 1"
+        )
+    if len(pads) != 2 * rank or min(pads) < 0 or (given["auto_pad"] != "NOTSET" and any(pads)):
         raise InputError(
             f"{name}: has pads {tuple(pads)} and auto_pad {given['auto_pad']}; give one of the two, from 0"
         )
     if given["auto_pad"].startswith("SAME") and max(dilations) > 1:
         raise InputError(f"{name}: has auto_pad {given['auto_pad']} with dilations; give its padding in numbers")
     sizes = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
-    before, outputs = list(pads[:2]), list[int]()
+    before, outputs = list(pads[:rank]), list[int]()
     for axis, (length, size, stride) in enumerate(zip(shape[1:], sizes, strides, strict=True)):
         if given["auto_pad"].startswith("SAME"):
             outputs.append(-(-length // stride))
             total = max(0, (outputs[-1] - 1) * stride + size - length)
             before[axis] = total // 2 if given["auto_pad"] == "SAME_UPPER" else total - total // 2
             continue
-        room = length + pads[axis] + pads[axis + 2] - size
+        room = length + pads[axis] + pads[axis + rank] - size
         if room < 0:
             raise InputError(f"{name}: has windows {sizes}, larger than its input {shape}; export it again")
         count = room // stride + 1

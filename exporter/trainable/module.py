@@ -217,6 +217,8 @@ class ChipModule(nn.Module):
             if len(shapes) > 1:
                 raise InputError(f"the network has the inputs {', '.join(shapes)}; give a dict with a tensor for each")
             x = {next(iter(shapes)): x}
+        if not isinstance(x, Mapping) or not all(isinstance(value, Tensor) for value in x.values()):
+            raise InputError("the input is no tensor; give torch.as_tensor(x) of shape (T, B, *input shape)")
         like = self.layer(next(iter(self.plan.layers))).keep_u
         arrays = {}
         for name, shape in shapes.items():
@@ -227,6 +229,8 @@ class ChipModule(nn.Module):
                 raise InputError(
                     f"input {name!r} has shape {tuple(value.shape)}, but the network takes (T, B, {_list(shape)})"
                 )
+            if not value.numel():
+                raise InputError(f"input {name!r} has shape {tuple(value.shape)}, which holds no samples or time steps")
             arrays[name] = value.to(device=like.device, dtype=torch.float32).reshape(*value.shape[:2], -1)
         return arrays
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -76,7 +77,7 @@ def main() -> None:
     prepare_streams()
     arguments = with_bare_json(sys.argv[1:], _commands_by_name() if "--json" in sys.argv else None)
     debug = "--debug" in arguments
-    warnings.showwarning = _warn
+    warnings.showwarning = _warner()
     signals = EndSignals()
     signals.install()
     try:
@@ -123,11 +124,23 @@ def _commands_by_name() -> Any:
     return getattr(get_command(app), "commands", {})
 
 
-def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Print a warning as one sentence on standard error; what concerns only the authors of libraries is left out."""
-    # joblib warns of this when it is imported, by every command; workers are refused in a sentence
-    if not issubclass(category, (DeprecationWarning, FutureWarning)) and "operate in serial mode" not in str(message):
-        sys.stderr.write(f"warning: {visible(str(message))}\n")
+def _warner() -> Callable[..., None]:
+    """A function that prints a warning as one sentence on standard error, each sentence once.
+
+    What concerns only the authors of libraries is left out.
+    """
+    printed = set[str]()
+
+    def warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        sentence = visible(str(message))
+        # joblib warns of this when it is imported, by every command; workers are refused in a sentence
+        if issubclass(category, (DeprecationWarning, FutureWarning)) or "operate in serial mode" in sentence:
+            return
+        if sentence not in printed:
+            printed.add(sentence)
+            sys.stderr.write(f"warning: {sentence}\n")
+
+    return warn
 
 
 def _missing_sentence(error: ModuleNotFoundError) -> str:

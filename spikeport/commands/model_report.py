@@ -16,7 +16,9 @@ from spikeport.console.output import Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.lava_runtime.inputs import load_input
+from spikeport.network.graph_loader import MODEL_ENDINGS
 from spikeport.network.input_files import open_spikes
+from spikeport.network.model_files import check_model_file, check_onnx_file
 from spikeport.network.network import open_network
 from spikeport.report import print_summary
 from spikeport.report.page import render
@@ -87,11 +89,18 @@ def _data_of(
     model: Path, chip: str | None, options: CompileOptions, data: ModelData
 ) -> tuple[InputArrays, NDArray[np.int64] | None]:
     """What a model is run on, and the labels if there are any; raises InputError."""
+    x = _input_file(model, data)
+    network = open_network(model, chip, options)
+    values, _ = open_spikes(x, network.program)
+    return values, None if data.labels is None else _labels(data.labels)
+
+
+def _input_file(model: Path, data: ModelData) -> Path:
+    """The file that a model is run on; raises InputError, of a file that is no model first."""
+    check_model_file(model, MODEL_ENDINGS)
     if data.x is None:
         raise InputError(f"{model}: is a model; give what it is run on with --input X.npy")
-    network = open_network(model, chip, options)
-    values, _ = open_spikes(data.x, network.program)
-    return values, None if data.labels is None else _labels(data.labels)
+    return data.x
 
 
 def _dict(summary: Summary) -> dict[str, object]:
@@ -101,10 +110,11 @@ def _dict(summary: Summary) -> dict[str, object]:
 
 
 def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData, streams: Output) -> ModelRun:
-    if data.x is None:
-        raise InputError(f"{model}: is a model; give what it is run on with --input X.npy")
+    x = _input_file(model, data)
+    if data.teacher is not None:
+        check_onnx_file(data.teacher)
     network = open_network(model, chip, options)
-    values, _ = open_spikes(data.x, network.program)
+    values, _ = open_spikes(x, network.program)
     labels = None if data.labels is None else _labels(data.labels)
     teacher = None if data.teacher is None else Teacher(data.teacher, data.teacher_accuracy)
     with progress(f"{network.program.chip}: {model.name}", streams.console) as done:

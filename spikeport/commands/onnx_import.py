@@ -28,9 +28,11 @@ def import_onnx(
     from spikeport.exporter.onnx.convert import convert_onnx
     from spikeport.hardware_profiles.loader import load_chip
     from spikeport.lava_runtime.inputs import load_input
+    from spikeport.network.model_files import check_onnx_file
     from spikeport.results.conversion import check_ending, measure
 
     check_ending(output, way)
+    check_onnx_file(model)
     samples = load_input(calibrate)
     tested, source = (samples, calibrate) if test is None else (load_input(test), test)
     classes = None if labels is None else load_input(labels)

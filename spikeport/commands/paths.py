@@ -15,7 +15,7 @@ from spikeport.console.bare_json import NO_JSON, STANDARD_OUTPUT
 
 # parameters of commands by what they name; a test checks that every path of every command is listed
 READ = ("recipe", "source", "model", "calibrate", "test", "labels", "x", "by_hand", "run", "folder", "other",
-        "validate", "chip", "chips", "costs", "devices", "name", "teacher")  # fmt: skip
+        "validate", "chip", "chips", "costs", "devices", "name", "teacher", "data", "test_labels")  # fmt: skip
 FILES = {
     "output": "-o",
     "picture": "--picture",

@@ -23,6 +23,7 @@ def tune_file(
     streams: Output,
 ) -> None:
     """Tune a .nir file and report what changed; training: epochs, batch, learning rate and seed."""
+    from spikeport.network.model_files import check_model_file
     from spikeport.tuning.fine_tune import TuneSettings
     from spikeport.tuning.tune import tune
 
@@ -30,8 +31,7 @@ def tune_file(
         raise InputError(
             f"{output}: {output.suffix or 'no ending'} cannot be written; give -o a file that ends in .nir"
         )
-    if model.suffix != ".nir":
-        raise InputError(f"{model}: {model.suffix or 'files without an ending'} cannot be tuned; give a .nir file")
+    check_model_file(model, (".nir",))
     epochs, batch, learning_rate, seed = training
     settings = TuneSettings(epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed)
     with locked_file(output), progress(f"{model}: training", streams.console) as done:

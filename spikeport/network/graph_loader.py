@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_file import load_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.run.run_folder import RunFolder
 
@@ -76,7 +78,14 @@ def compile_nir(
     graph: nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS, context: str = "graph"
 ) -> ChipProgram:
     """Compile a graph for a chip, by name or path; calibrates if a file is given. Raises InputError."""
-    return compile_graph(graph, load_chip(chip), with_sample(options, graph, context), context)
+    with_arrays = with_sample(options, graph, context)
+    program = compile_graph(graph, load_chip(chip), with_arrays, context)
+    sample = with_arrays.calibration
+    if sample is not None and not isinstance(sample, (str, Path)):
+        named = "calibration input" if options.sample_file is None else str(options.sample_file)
+        for doubt in doubts(program, sample, named):
+            warnings.warn(doubt, InputWarning, stacklevel=3)
+    return program
 
 
 def open_for_net(path: Path, chip: str | None, options: CompileOptions = DEFAULTS) -> ChipProgram:

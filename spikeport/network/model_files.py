@@ -47,6 +47,12 @@ def check_model_file(path: Path, endings: Collection[str]) -> None:
         raise InputError(f"{path}: is {named}; give a {_listed(endings)} file")
 
 
+def check_onnx_file(path: Path) -> None:
+    """Raise InputError for a file that is recognised as something else than ONNX, whatever its name."""
+    if path.exists() and file_kind(path) not in (FileKind.ONNX, FileKind.UNKNOWN):
+        check_model_file(path, (".onnx",))
+
+
 def _listed(endings: Collection[str]) -> str:
     *others, last = endings
     return f"{', '.join(others)} or {last}" if others else last

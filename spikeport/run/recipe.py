@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spikeport.common.errors import InputError, nearest, nearest_file, reason
+from spikeport.common.file_kinds import FileKind, file_kind
 from spikeport.common.text_files import read_toml_file
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
 from spikeport.trainer.data.file_options import FileOptions
@@ -68,14 +69,24 @@ def load_recipe(path: str | Path) -> Recipe:
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
     """The content of a recipe's file, unchecked; raises InputError for a missing or truncated file."""
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise InputError(f"{path}: no such file{nearest_file(path)}; give the path of a recipe (.toml)")
     try:
         return read_toml_file(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); give the path of a recipe (.toml)") from error
+        unread = f"{path}: cannot be read ({reason(error)}); give the path of a recipe (.toml)"
+        raise InputError(_other_kind(path) or unread) from error
     except ValueError as error:
-        raise InputError(f"{path}: is not a complete TOML file ({reason(error)}); correct it") from error
+        incomplete = f"{path}: is not a complete TOML file ({reason(error)}); correct it"
+        raise InputError(_other_kind(path) or incomplete) from error
+
+
+def _other_kind(path: str | Path) -> str | None:
+    """The sentence for a file or folder that is recognised as something else than a recipe, None for any other."""
+    kind = file_kind(path)
+    if kind in (FileKind.TOML, FileKind.TEXT, FileKind.UNKNOWN, FileKind.EMPTY):
+        return None
+    return f"{path}: is {kind.value}; give the path of a recipe (.toml)"
 
 
 def checked_recipe(content: dict[str, Any], path: str | Path) -> Recipe:

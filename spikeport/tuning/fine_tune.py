@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ class TuneSettings:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
             raise InputError(f"epochs and batch are at least 1, not {self.epochs} and {self.batch}")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"the learning rate is a positive number, not {self.learning_rate}")
         if not 0 < self.held_out < 1:
             raise InputError(f"the held-out fraction is between 0 and 1, not {self.held_out}")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import Done, say
@@ -137,11 +138,13 @@ def tune(
 
 def _task(floating: FloatNetwork, network: Network, data: Any, labels: Any) -> Task:
     where = str(data) if isinstance(data, (str, Path)) else "data"
-    arrays = open_spikes(Path(data), network.program)[0] if isinstance(data, (str, Path)) else data
+    arrays = open_spikes(Path(data), network.program)[0] if isinstance(data, (str, Path)) else as_arrays(data, where)
     inputs: Mapping[str, NDArray[Any]] = {
         port.name: (arrays[port.name] if isinstance(arrays, Mapping) else arrays) for port in network.program.inputs
     }
     check_input(network.program, arrays, where)
+    if not any(np.any(values) for values in inputs.values()):
+        raise InputError(f"{where}: holds only zeros, which drive no neuron; give typical input")
     flat = {name: values.reshape(*values.shape[:2], -1) for name, values in inputs.items()}
     output = floating.outputs[0]
     teacher = teach(floating, flat, output)

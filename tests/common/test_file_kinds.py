@@ -125,6 +125,7 @@ MADE: list[tuple[FileKind, Callable[[Path], object]]] = [
     (FileKind.PICKLE, _bytes(pickle.dumps({"a": 1}))),
     (FileKind.ARCHIVE, _bytes(b"\x1f\x8b\x08" + bytes(9))),
     (FileKind.ZIP, _zip("a.txt")),
+    (FileKind.KERAS, _zip("metadata.json", "config.json")),
     (FileKind.EMPTY, _bytes(b"")),
     (FileKind.UNKNOWN, _bytes(b"\x00\x01\x02\xff" * 9)),
 ]

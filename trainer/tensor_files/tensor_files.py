@@ -52,6 +52,8 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
         return _read(Path(path), kind)
     except InputError:
         raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; give the folder of a run that has been trained") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or reason(error)})") from error
     except RefusedError as error:

@@ -17,7 +17,7 @@ from .tensor import Tensor
 
 # operators that only rename or reshape their input 0
 ALIASES = ("Identity", "Dropout", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
-TAKEN_OFF = ("Softmax", "LogSoftmax", "Sigmoid", "ArgMax")
+TAKEN_OFF = ("Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax")
 _BEHIND = ("Normalizer", "ZipMap")
 _LABELS = "ArrayFeatureExtractor"
 TWO_CLASSES = np.array([[-1.0, 1.0]], np.float32)
@@ -66,6 +66,19 @@ def sigmoid(node: Node) -> Tensor:
     return _taken_off(node, node.tensor(0))
 
 
+def tanh(node: Node) -> Tensor:
+    """Taken off at the end of the network: it grows with its input, so the largest stays the largest.
+
+    One number alone is a value, not a winner, and stays refused.
+    """
+    tensor = node.tensor(0)
+    if tensor.order.size == 1:
+        raise InputError(
+            f"{node.label}: squashes the only output, whose value is the answer; end with the layer before"
+        )
+    return _taken_off(node, tensor)
+
+
 def argmax(node: Node) -> Tensor:
     """Taken off at the end of the network, over all of a sample's numbers: the answer's winner is its number."""
     tensor = node.tensor(0)
@@ -92,7 +105,9 @@ def _check_all(node: Node, tensor: Tensor, axis: int) -> None:
 def _taken_off(node: Node, tensor: Tensor) -> Tensor:
     walk = node.walk
     if node.name not in walk.ends:
-        raise InputError(f"{node.label}: is not the end of the network; spikes cannot compute it, leave it out")
+        raise InputError(
+            f"{node.label}: is not the end of the network; spikes represent only a ReLU; train with ReLU instead"
+        )
     walk.answer = str(node.proto.input[0])
     walk.notes.append(f"{node.label} is left out: it changes no winner")
     if node.kind == "Sigmoid" and tensor.order.size == 1:

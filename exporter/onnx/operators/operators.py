@@ -109,7 +109,7 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Softmax": _SOFTMAX,
     "LogSoftmax": _SOFTMAX,
-    "Sigmoid": Operator(ending.sigmoid, 1, 1),
+    "Sigmoid": Operator(ending.sigmoid, 1, 1), "Tanh": Operator(ending.tanh, 1, 1),
     "ArgMax": ending.ARGMAX,
 }  # fmt: skip
 
@@ -121,8 +121,7 @@ CONSTANT: dict[str, Attribute] = {
     "value_strings": Attribute(STRINGS, None, (), _NUMBERS),
 }  # fmt: skip
 
-REMEDIES = {
-    "Tanh": "spikes represent only a ReLU; train with ReLU instead",
-    "LeakyRelu": "spikes represent only a ReLU; train with ReLU instead",
-    "Gelu": "spikes represent only a ReLU; train with ReLU instead",
-}
+_ONLY_RELU = "spikes represent only a ReLU; train with ReLU instead"
+REMEDIES = dict.fromkeys(
+    ("LeakyRelu", "PRelu", "ThresholdedRelu", "Gelu", "Mish", "HardSigmoid", "Softsign"), _ONLY_RELU
+)

@@ -34,6 +34,7 @@ from exporter_graphs import (
 from numpy.typing import NDArray
 from onnx_float import opened, relu_answers
 from onnx_graphs import run_onnx
+from onnx_models import Model
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.onnx.calibration_statistics import answers
@@ -252,3 +253,17 @@ def test_every_attribute_of_scikit_learn_s_operators_is_declared() -> None:
         for schema in onnx.defs.get_all_schemas_with_history():
             if schema.name == kind and schema.domain == "ai.onnx.ml":
                 assert set(schema.attributes) == set(declared), kind
+
+
+def test_a_tanh_at_the_end_changes_no_winner() -> None:
+    model = Model((6,), seed=1)
+    model.dense(5)
+    model.add("Relu")
+    model.dense(4)
+    model.add("Tanh")
+    proto = model.proto()
+    network = opened(proto)
+    x = np.random.default_rng(0).uniform(0, 1, (40, 6)).astype(np.float32)
+    wanted = run_onnx(proto, {"x": x})[0].argmax(1)
+    np.testing.assert_array_equal(relu_answers(network, x).argmax(1), wanted)
+    assert any("Tanh node" in note and "changes no winner" in note for note in network.notes)

@@ -55,6 +55,27 @@ def test_a_maximum_is_the_sum_of_relus(attributes: dict[str, Any], shape: tuple[
     np.testing.assert_allclose(relu_answers(opened(proto), x), run_onnx(proto, {"x": x})[0], atol=1e-5)
 
 
+SERIES: list[dict[str, Any]] = [
+    {"kernel_shape": [2]},
+    {"kernel_shape": [2], "strides": [2]},
+    {"kernel_shape": [3], "strides": [2], "pads": [1, 1], "ceil_mode": 1},
+    {"kernel_shape": [3], "strides": [2], "auto_pad": "SAME_UPPER"},
+    {"kernel_shape": [2], "dilations": [2]},
+]
+
+
+@pytest.mark.parametrize("attributes", SERIES)
+def test_a_maximum_of_a_series_is_the_sum_of_relus(attributes: dict[str, Any]) -> None:
+    model = Model((2, 11), seed=1)
+    model.add("Relu")
+    model.add("MaxPool", **attributes)
+    proto = model.proto()
+    proto.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(model.now, 1, [None] * 3))
+    x = np.random.default_rng(0).normal(0, 1, (3, 2, 11)).astype(np.float32)
+    wanted = run_onnx(proto, {"x": x})[0]
+    np.testing.assert_allclose(relu_answers(opened(proto), x).reshape(wanted.shape), wanted, atol=1e-5)
+
+
 @pytest.mark.parametrize("relu", [True, False])
 def test_a_global_maximum_and_one_of_negative_numbers(relu: bool) -> None:
     x = np.random.default_rng(0).normal(0, 1, (3, 2, 7, 6)).astype(np.float32)
@@ -112,6 +133,7 @@ REFUSED: list[tuple[Model, str]] = [
     (pooled(relu=False, kernel_shape=[2, 2], pads=[1] * 4), "has padding, but reads a signal that may be negative"),
     (pooled(kernel_shape=[2, 2], pads=[1] * 4, auto_pad="VALID"), "and auto_pad VALID; give one of the two"),
     (pooled(kernel_shape=[2, 2], auto_pad="SAME_UPPER", dilations=[2, 2]), "with dilations; give its padding"),
+    (pooled(kernel_shape=[2, 2], strides=[2]), "over an input of (3, 7, 6); give 2 of each, from 1"),
     (pooled(kernel_shape=[9, 9]), "has windows (9, 9), larger than its input (3, 7, 6)"),
     (pooled("GlobalMaxPool", shape=(1, 17, 17)), "has windows of 289 elements, and 256 are the most"),
 ]

@@ -187,7 +187,8 @@ def test_a_linear_network_is_converted_and_told(tmp_path: Path) -> None:
 
 UNCONVERTED: list[tuple[Callable[[], Model], str]] = [
     (lambda: in_the_middle("Sigmoid"), "Sigmoid node 't2': is not the end of the network"),
-    (lambda: with_node("Tanh"), "Tanh node 't2': is not converted; spikes represent only a ReLU"),
+    (lambda: in_the_middle("Tanh"), "Tanh node 't2': is not the end of the network"),
+    (lambda: with_node("LeakyRelu"), "LeakyRelu node 't2': is not converted; spikes represent only a ReLU"),
     (lambda: with_node("Erf"), "Erf node 't2': is not converted; known are Gemm, MatMul, Conv"),
     (lambda: with_node("AveragePool", kernel_shape=[2, 2], pads=[1] * 4), "has pads (1, 1, 1, 1), which its means"),
     (lambda: with_node("Conv", np.ones((2, 4, 3, 3)), auto_pad="SAME_UPPER", pads=[1] * 4), "has auto_pad SAME_UPPER"),

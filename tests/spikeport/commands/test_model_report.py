@@ -121,3 +121,26 @@ def test_a_model_is_swept_over_its_compile_options(folder: Path, tmp_path: Path)
     refused(
         spikeport("sweep", "digits", "--over", "chip=loihi1", "--input", "x.npy", "--out", "s", cwd=folder), "--input"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("compare", "x.npy"), "x.npy: is a .npy array, not a model"),
+        (("report", "x.npy", "--input", "x.npy"), "x.npy: is a .npy array, not a model"),
+        (("report", "m.nir", "--chip", "loihi2", "--input", "x.npy", "--teacher", "x.npy"), "x.npy: is a .npy array"),
+        (("import", "m.nir", "--calibrate", "x.npy", "-o", "m.chip"), "m.nir: is a NIR file; give a .onnx file"),
+        (("run", "m.nir"), "m.nir: is a NIR file; give the path of a recipe"),
+        (("tune", "x.npy", "--data", "x.npy", "-o", "t.nir"), "x.npy: is a .npy array, not a model"),
+        (("tune", "m.nir", "--data", "zeros.npy", "-o", "t.nir"), "zeros.npy: holds only zeros"),
+    ],
+)
+def test_a_file_in_the_wrong_place_is_called_what_it_is(folder: Path, command: tuple[str, ...], sentence: str) -> None:
+    np.save(folder / "zeros.npy", X * 0)
+    refused(spikeport(*command, cwd=folder), sentence)
+
+
+def test_a_warning_is_printed_once(folder: Path) -> None:
+    np.save(folder / "bytes.npy", X * 255)
+    done = spikeport("report", "m.nir", "--chip", "loihi2", "--input", "bytes.npy", cwd=folder)
+    assert done.stderr.count("divide by 255") == 1

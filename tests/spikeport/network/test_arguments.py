@@ -159,3 +159,23 @@ def test_calibration_that_says_nothing_is_refused() -> None:
 def test_every_name_of_the_package_loads() -> None:
     for name in sp.__all__:
         assert getattr(sp, name) is not None
+
+
+def test_calibration_input_that_is_no_spikes_is_pointed_out() -> None:
+    with pytest.warns(InputWarning, match="calibration input: holds 0 and 255.*divide by 255"):
+        sp.compile(graph(), chip="loihi2", calibrate=X * 255)
+
+
+def test_slips_with_a_trainable_module_are_named() -> None:
+    torch = pytest.importorskip("torch")
+    for source, words in ((3, "type int; give an nn.Module"), ({"w": 1}, "type dict"), (None, "type NoneType")):
+        with pytest.raises(sp.InputError, match=words):
+            sp.torch.module(source)
+    module = sp.torch.module(graph())
+    for x, words in ((None, "is no tensor"), (X, "is no tensor"), (torch.tensor(X)[:0], "holds no samples")):
+        with pytest.raises(sp.InputError, match=words):
+            module(x)
+    with pytest.raises(sp.InputError, match="learning rate is a positive number, not nan"):
+        sp.TuneSettings(learning_rate=float("nan"))
+    with pytest.raises(sp.InputError, match="data: holds only zeros"):
+        sp.tune(graph(), torch.zeros(X.shape))

@@ -88,15 +88,23 @@ def _sounds(files: Sequence[Path], shape: Shape, dt: float, steps: int | None) -
 
 
 def _images(files: Sequence[Path], shape: Shape, dt: float, steps: int | None) -> list[NDArray[np.uint8]]:  # noqa: ARG001
-    if steps is None:
-        raise InputError(f"{files[0]}: an image has no time; give the number of its steps with --steps")
     if len(shape) != 3 or shape[0] not in (1, 3):
-        raise InputError(f"{files[0]}: an image has (1 or 3, height, width), but the input is {shape}")
+        raise InputError(
+            f"{files[0]}: an image has (1 or 3, height, width), but the input is {shape}; give a .npy array of spikes"
+        )
+    if steps is None:
+        raise InputError(
+            f"{files[0]}: an image has no time; give the number of its steps with --steps to `spikeport simulate`, "
+            "or a .npy array of spikes to the other commands"
+        )
     images = np.stack([read_image(file, shape) for file in files])
     return list(np.moveaxis(integrate(images, steps, np.random.default_rng(0)), 1, 0))
 
 
 def _checked_steps(steps: int, first: Path) -> int:
     if steps > MOST_STEPS:
-        raise InputError(f"{first}: is {steps} of the network's time steps long; give a number of steps with --steps")
+        raise InputError(
+            f"{first}: is {steps} of the network's time steps long; give fewer with --steps to `spikeport simulate`, "
+            "or a .npy array of spikes to the other commands"
+        )
     return max(1, steps)

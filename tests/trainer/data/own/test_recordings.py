@@ -67,7 +67,7 @@ def test_what_does_not_fit_the_input_is_refused(tmp_path: Path) -> None:
         read_recordings(folder, (2, 8, 8), 1e-3, 4)
     with pytest.raises(InputError, match=r"events have \(1 or 2, height, width\)"):
         read_recordings(folder, (3, 34, 34), 1e-3, 4)
-    with pytest.raises(InputError, match="give a number of steps with --steps"):
+    with pytest.raises(InputError, match="give fewer with --steps"):
         read_recordings(folder, (2, 34, 34), 1e-9, None)
     np.save(folder / "left" / "x.npy", np.ones(3))
     with pytest.raises(InputError, match=r"x\.npy: is a \.npy array among event recordings"):
