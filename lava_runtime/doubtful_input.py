@@ -27,7 +27,8 @@ def doubts(program: ChipProgram, x: InputArrays, context: str = "input") -> Iter
 
     Only the first samples are looked at. A network with payloads, or an input that takes real numbers, has none.
     """
-    if any(population.GRADED for population in program.populations):
+    # without payloads such values are refused
+    if not program.widths.message_bits or any(population.GRADED for population in program.populations):
         return
     scaled = {port.name for port in program.inputs if port.scale is not None}
     for name, values in as_dict(x).items():

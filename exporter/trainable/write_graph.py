@@ -12,7 +12,7 @@ Neurons' constants are float64: a reset is computed from them to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +60,11 @@ def write_graph(
         )
         nodes[population.name].metadata.update(hints.get(population.name, {}))
         _add_synapses(network, population, axons, nodes, edges, taken, affine=as_output or _integrates(population))
+    for population in network.populations:
+        # one in a loop that no input leads to
+        inputs = [port.name for port in network.inputs]
+        if population.name not in axons and population.name not in _reached(inputs, edges):
+            _unused_edge(network, population, np.zeros(population.size), nodes, edges, taken)
     for name, source in zip(output_names, network.outputs, strict=True):
         if name != source:
             shape = next(p.shape for p in network.populations if p.name == source)
@@ -110,11 +115,33 @@ def _add_synapses(
         bias = np.zeros(population.size)
         edges += [(source, name), (name, population.name)]
     if len(biases) == len(incoming):
-        # nothing reaches it, or only a bias: a graph needs an edge, if one without weight
-        port = network.inputs[0]
-        name = _free(f"{population.name}_unused", taken)
-        nodes[name] = nir.Affine(np.zeros((population.size, port.size), np.float32), bias.astype(np.float32))
-        edges += [(port.name, name), (name, population.name)]
+        _unused_edge(network, population, bias, nodes, edges, taken)
+
+
+def _unused_edge(
+    network: FloatNetwork,
+    population: FloatPopulation,
+    bias: Floats,
+    nodes: dict[str, nir.NIRNode],
+    edges: list[tuple[str, str]],
+    taken: set[str],
+) -> None:
+    """An edge without weight from an input, because a graph needs one; it carries the bias."""
+    port = network.inputs[0]
+    name = _free(f"{population.name}_unused", taken)
+    nodes[name] = nir.Affine(np.zeros((population.size, port.size), np.float32), bias.astype(np.float32))
+    edges += [(port.name, name), (name, population.name)]
+
+
+def _reached(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> set[str]:
+    """The nodes that edges lead to from these, and these."""
+    reached, links = set(names), list(edges)
+    growing = True
+    while growing:
+        new = {target for source, target in links if source in reached} - reached
+        reached |= new
+        growing = bool(new)
+    return reached
 
 
 def _kept(connection: FloatConnection, population: FloatPopulation) -> FloatConnection:

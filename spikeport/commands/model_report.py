@@ -119,7 +119,7 @@ def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData
     teacher = None if data.teacher is None else Teacher(data.teacher, data.teacher_accuracy)
     with progress(f"{network.program.chip}: {model.name}", streams.console) as done:
         devices = DEFAULT_DEVICES if data.devices is None else names(data.devices)
-        return run_model(network, values, labels, devices, data.x.name, teacher, done)
+        return run_model(network, values, labels, devices, x.name, teacher, done)
 
 
 def _labels(path: Path) -> NDArray[np.int64]:

@@ -62,7 +62,6 @@ def compare(
         Optional[str],  # noqa: UP045
         typer.Option(
             "--chips",
-            "--chip",
             help="Chips for a model (comma-separated).",
             metavar="A,B",
             autocompletion=completion.costs,
@@ -71,9 +70,9 @@ def compare(
 ) -> None:
     """Compare a network on the chip, or on several, with its ANN on conventional devices.
 
-    Example: spikeport compare runs/digits --devices server_cpu,jetson_tx1
+    A model is compared on --input, on one or several --chips.
 
-    Example: spikeport compare digits.nir --input digits.npy --chips loihi2,loihi1
+    Example: spikeport compare runs/digits --devices server_cpu,jetson_tx1
     """
     from . import commands
 
@@ -108,9 +107,9 @@ def report(
 ) -> None:
     """Rebuild a run's report.html, compare two runs side by side, or report on a model of your own.
 
-    Example: spikeport report runs/digits runs/digits_cnn -o both.html
+    A model is reported on --input, with --labels for its accuracy.
 
-    Example: spikeport report digits.nir --chip loihi2 --input digits.npy --labels digits_labels.npy
+    Example: spikeport report runs/digits runs/digits_cnn -o both.html
     """
     from . import commands
     from .report_files import ReportFiles

@@ -21,6 +21,7 @@ from spikeport.common.errors import InputError
 from spikeport.console.output import Output
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_file import save_program
+from spikeport.gates import NO_GATES
 from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.report.pictures.difference_picture import difference_picture
 from spikeport.results.difference import difference_of, print_difference
@@ -99,9 +100,9 @@ def test_what_cannot_be_compared_is_refused(work: Path) -> None:
         (model, "loihi2", 9, "9 bit"),
     ):
         with pytest.raises(InputError, match=words):
-            diff_file(path, x, chip, CompileOptions(weight_bits=bits), None, Output())
+            diff_file(path, x, chip, CompileOptions(weight_bits=bits), None, 0.0, NO_GATES, Output())
     with pytest.raises(InputError, match=r"d\.png.*\.svg"):
-        diff_file(model, x, "loihi2", CompileOptions(), work / "d.png", Output())
+        diff_file(model, x, "loihi2", CompileOptions(), work / "d.png", 0.0, NO_GATES, Output())
 
 
 def test_bad_input_is_refused_and_nothing_written(work: Path) -> None:
