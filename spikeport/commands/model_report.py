@@ -24,8 +24,8 @@ from spikeport.report import print_summary
 from spikeport.report.page import render
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
 from spikeport.results.model_table import print_models
+from spikeport.run.measures import DEFAULT_DEVICES
 from spikeport.run.model_run import ModelRun, Teacher, run_model
-from spikeport.run.recipe import DEFAULT_DEVICES
 from spikeport.summary import Summary
 
 from .model_data import ModelData, names

@@ -26,7 +26,7 @@ from spikeport.summary import Accuracies, Summary, build
 
 from .ann_sizes import twin_sizes_of
 from .core_map import core_map_of
-from .stages import answers, compare_devices
+from .measures import answers, compare_devices
 
 # samples of the layer-by-layer comparison, as in a recipe's run
 _COMPARED = 200

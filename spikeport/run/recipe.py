@@ -23,12 +23,10 @@ from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.settings.preset import apply_preset
 
+from .measures import DEFAULT_DEVICES
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 LavaBackend = Literal["lava", "stock"]
-
-
-DEFAULT_DEVICES = ("server_cpu", "desktop_gpu", "jetson_tx1")
-"""Devices that the ANN is priced on."""
 
 
 class Recipe(BaseModel):

@@ -17,8 +17,7 @@ from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
 from spikeport.exporter.onnx.ann_model import export_onnx, quantise_onnx, run_onnx
 from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.exporter.program.chip_program import ChipProgram
-from spikeport.hardware_profiles.loader import load_device
-from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
+from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize
 from spikeport.lava_runtime.diff import DiffReport, diff
 from spikeport.lava_runtime.result import SimulationResult, differences
 from spikeport.lava_runtime.simulate import Backend, simulate
@@ -32,6 +31,8 @@ from spikeport.trainer.network.inference_layers import TwinLayer
 
 from .claim import checkpoint_of
 from .compile_recipe import compile_recipe, options_of
+from .measures import answers as answers
+from .measures import compare_devices as compare_devices
 from .recipe import Recipe
 from .run_folder import RunFolder
 
@@ -144,14 +145,6 @@ def simulate_test(
     return simulate(program, x, backend, record="all", limit_seconds=limit_seconds, progress=progress)
 
 
-def answers(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.int64]:
-    """Winners over the steps that answer the input's `steps` steps, without earlier outputs of the pipeline."""
-    # an output without connections is silent from the first step
-    start = program.latency.get(program.outputs[0], 0)
-    counts = result.output_counts(slice(start, start + steps))
-    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
-
-
 def measure(
     folder: RunFolder, method: Method, data: Dataset, program: ChipProgram, result: SimulationResult
 ) -> Accuracies:
@@ -239,15 +232,3 @@ def twin_sizes(layers: Sequence[TwinLayer], input_shape: tuple[int, ...]) -> lis
         sizes.append(TwinLayerSize(macs, parameters, inputs, outputs))
         sizes_of[layer.name] = outputs
     return sizes
-
-
-def compare_devices(sizes: Sequence[TwinLayerSize], devices: Sequence[str]) -> list[DeviceCost]:
-    """Estimated cost of the twin on every device, in float32 and int8, at batch 1 and the best batch."""
-    costs = []
-    for name in devices:
-        device = load_device(name)
-        for precision in PRECISIONS:
-            costs.append(device_cost(sizes, device, precision))
-            best = best_batch(sizes, device, precision)
-            costs += [best] if best.batch > 1 else []
-    return costs

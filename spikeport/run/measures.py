@@ -1,0 +1,36 @@
+"""Answers of a run and costs of its ANN, without what training needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.exporter.program.chip_program import ChipProgram
+from spikeport.hardware_profiles.loader import load_device
+from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
+from spikeport.lava_runtime.result import SimulationResult
+
+DEFAULT_DEVICES = ("server_cpu", "desktop_gpu", "jetson_tx1")
+"""Devices that the ANN is priced on."""
+
+
+def answers(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.int64]:
+    """Winners over the steps that answer the input's `steps` steps, without earlier outputs of the pipeline."""
+    # an output without connections is silent from the first step
+    start = program.latency.get(program.outputs[0], 0)
+    counts = result.output_counts(slice(start, start + steps))
+    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
+
+
+def compare_devices(sizes: Sequence[TwinLayerSize], devices: Sequence[str]) -> list[DeviceCost]:
+    """Estimated cost of the twin on every device, in float32 and int8, at batch 1 and the best batch."""
+    costs = []
+    for name in devices:
+        device = load_device(name)
+        for precision in PRECISIONS:
+            costs.append(device_cost(sizes, device, precision))
+            best = best_batch(sizes, device, precision)
+            costs += [best] if best.batch > 1 else []
+    return costs
