@@ -53,4 +53,5 @@ def test_many_graphs_are_converted_and_every_operator_with_them() -> None:
         kinds.update(graph.kinds if end == "converted" else ())
     print(f"{ends['converted']} of 500 graphs converted; by operator {dict(kinds)}")
     assert ends["converted"] >= 150 and ends["refused"] >= 100
-    assert set(KINDS) == {*OPERATORS, *MAX_POOLS} == set(drawn) == set(kinds)
+    # Tanh is an end only, as in test_exporters.py
+    assert set(KINDS) == {*OPERATORS, *MAX_POOLS} - {"Tanh"} == set(drawn) == set(kinds)

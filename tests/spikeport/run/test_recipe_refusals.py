@@ -66,9 +66,9 @@ def test_what_cannot_be_run_is_refused_by_key(changes: list[tuple[str, str]], me
     assert load_recipe(changed(tmp_path)).name == "small"
 
 
-def test_too_little_memory_is_one_sentence(tmp_path: Path) -> None:
+def test_too_many_steps_are_one_sentence(tmp_path: Path) -> None:
     path = changed(tmp_path, ("steps", "1_000_000_000_000"))
-    refused(spikeport("train", path, "--out", tmp_path / "run"), "out of memory", "fewer steps")
+    refused(spikeport("train", path, "--out", tmp_path / "run"), "key 'training': steps")
 
 
 def test_a_network_whose_neurons_never_fire_runs_to_its_report(tmp_path: Path) -> None:

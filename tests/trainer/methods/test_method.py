@@ -149,7 +149,7 @@ def test_a_file_that_holds_code_is_not_executed(tmp_path: Path) -> None:
 
 def test_wrong_files_are_refused(data: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file"):
         Bptt.load(path)
     fit(data).save(path)
     with pytest.raises(InputError, match="not a checkpoint file"):
