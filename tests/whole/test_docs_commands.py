@@ -58,6 +58,7 @@ def prepare(folder: Path) -> None:
     for name in ("model.nir", "digits.nir"):
         nir.write(str(folder / name), graph())
     np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", np.array([0, 1, 2]))
     np.savez(folder / "x.npz", input=x)
     wavfile.write(folder / "word.wav", 8000, (8000 * np.sin(np.arange(3200))).astype(np.int16))
     shutil.copy(ROOT / "hardware_profiles" / "data" / "loihi2.toml", folder / "mychip.toml")
