@@ -230,12 +230,12 @@ def profile_file(
 
     costs: profiles that also price the events, comma-separated; by_hand: a file with the neurons of each core.
     """
-    names = tuple(name.strip() for name in (costs or "").split(",") if name.strip())
-    for name in names:
+    profiles = names(costs or "")
+    for name in profiles:
         load_costs(name)  # refused before anything runs
     network = open_network(model, chip, options)
     with progress("emulator", streams.console) as done:
-        report = network.profile(x, run=run, costs=names, by_hand=by_hand, progress=done)
+        report = network.profile(x, run=run, costs=profiles, by_hand=by_hand, progress=done)
     report.show(streams.console)
     if not report.profile.timeline.recorded:
         say(streams.console, "steps are not resolved: record the run with --record layers, or omit --run")

@@ -20,17 +20,16 @@ class ModelData:
 
     def refuse_for_a_run(self, folder: Path) -> None:
         """Raises InputError if there are options that a finished run has answered already."""
-        for option, value in (("--input", self.x), ("--labels", self.labels), ("--teacher", self.teacher)):
-            if value is not None:
-                raise InputError(f"{option}: {folder} is a run, which has its own; leave it out, or give a model file")
+        self._refuse(f"{folder} is a run, which has its own; leave it out, or give a model file")
 
     def refuse_for_a_recipe(self, recipe: Path) -> None:
         """Raises InputError if there are options that are for a model."""
+        self._refuse(f"{recipe} is a recipe, which names its data; leave it out, or give a .nir file")
+
+    def _refuse(self, reason: str) -> None:
         for option, value in (("--input", self.x), ("--labels", self.labels), ("--teacher", self.teacher)):
             if value is not None:
-                raise InputError(
-                    f"{option}: {recipe} is a recipe, which names its data; leave it out, or give a .nir file"
-                )
+                raise InputError(f"{option}: {reason}")
 
 
 def names(listed: str) -> tuple[str, ...]:

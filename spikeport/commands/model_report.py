@@ -19,7 +19,7 @@ from spikeport.lava_runtime.inputs import load_input
 from spikeport.network.graph_loader import MODEL_ENDINGS
 from spikeport.network.input_files import open_spikes
 from spikeport.network.model_files import check_model_file, check_onnx_file
-from spikeport.network.network import open_network
+from spikeport.network.network import Network, open_network
 from spikeport.report import print_summary
 from spikeport.report.page import render
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
@@ -71,10 +71,10 @@ def sweep_models(
     from spikeport.sweep.result import show_sweep
 
     grid = model_grid(over)
-    values, labels = _data_of(model, chip or str(grid.axes.get("chip", ("loihi2",))[0]), options, data)
-    assert data.x is not None
+    x = _input_file(model, data)
+    _, values, labels = _opened(model, chip or str(grid.axes.get("chip", ("loihi2",))[0]), options, x, data.labels)
     with progress(f"{model}: sweep", streams.console) as done:
-        points = sweep_model(ModelPoints(model, chip, options, values, labels, data.x.name), grid, folder, done)
+        points = sweep_model(ModelPoints(model, chip, options, values, labels, x.name), grid, folder, done)
     show_sweep(points, streams.console)
     if labels is None:
         say(
@@ -85,14 +85,13 @@ def sweep_models(
     streams.write_json(points.to_dict())
 
 
-def _data_of(
-    model: Path, chip: str | None, options: CompileOptions, data: ModelData
-) -> tuple[InputArrays, NDArray[np.int64] | None]:
-    """What a model is run on, and the labels if there are any; raises InputError."""
-    x = _input_file(model, data)
+def _opened(
+    model: Path, chip: str | None, options: CompileOptions, x: Path, labels: Path | None
+) -> tuple[Network, InputArrays, NDArray[np.int64] | None]:
+    """A model, what it is run on, and the labels if there are any; raises InputError."""
     network = open_network(model, chip, options)
     values, _ = open_spikes(x, network.program)
-    return values, None if data.labels is None else _labels(data.labels)
+    return network, values, None if labels is None else _labels(labels)
 
 
 def _input_file(model: Path, data: ModelData) -> Path:
@@ -113,9 +112,7 @@ def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData
     x = _input_file(model, data)
     if data.teacher is not None:
         check_onnx_file(data.teacher)
-    network = open_network(model, chip, options)
-    values, _ = open_spikes(x, network.program)
-    labels = None if data.labels is None else _labels(data.labels)
+    network, values, labels = _opened(model, chip, options, x, data.labels)
     teacher = None if data.teacher is None else Teacher(data.teacher, data.teacher_accuracy)
     with progress(f"{network.program.chip}: {model.name}", streams.console) as done:
         devices = DEFAULT_DEVICES if data.devices is None else names(data.devices)

@@ -22,6 +22,7 @@ from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.simulate import simulate
 
+from .labels import check_labels
 from .shown import Shown
 
 Floats = NDArray[np.float64]
@@ -153,10 +154,7 @@ def measure(
     x = check_samples(converted.network, samples, context)
     if steps < 1:
         raise InputError(f"{steps} steps: a sample needs at least one")
-    if labels is not None and (labels.shape != (len(x),) or labels.dtype.kind not in "iu"):
-        raise InputError(
-            f"labels have shape {labels.shape} and type {labels.dtype}, but must be {len(x)} class numbers"
-        )
+    check_labels(labels, len(x))
     wanted = answers(converted.network, x).astype(np.float64)
     entering = converted.network.entry.arranged(x)
     lengths = sorted({n for n in _SHOWN if n < steps} | {steps})

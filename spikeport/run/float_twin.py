@@ -15,6 +15,7 @@ from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.registry import get_method
 
 from .compile_recipe import options_of
+from .measures import answers
 from .recipe import Recipe
 from .run_folder import RunFolder
 
@@ -38,9 +39,8 @@ def train_float_twin(recipe: Recipe, folder: RunFolder, data: Dataset, resume: b
     graph = network_to_nir(method.spiking_network)
     program = compile_graph(graph, load_chip(recipe.chip), options_of(recipe), "float twin")
     x, steps = method.encode(data.x_test), recipe.training.steps
-    start = program.latency.get(program.outputs[0], 0)
     winners = [
-        simulate(program, x[:, first : first + _BATCH]).output_counts(slice(start, start + steps)).argmax(axis=1)
+        answers(program, simulate(program, x[:, first : first + _BATCH]), steps)
         for first in range(0, x.shape[1], _BATCH)
     ]
     return FloatTwin(trained=trained, compiled=float(np.mean(np.concatenate(winners) == labels)))

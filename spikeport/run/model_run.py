@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError
-from spikeport.common.limits import LARGEST_LAYER
 from spikeport.console.output import Done
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.float_network.simulator import simulate_float
@@ -22,6 +20,7 @@ from spikeport.lava_runtime.simulate import simulate
 from spikeport.network.network import Network
 from spikeport.report.raster import Raster
 from spikeport.results.difference import difference_of
+from spikeport.results.labels import check_labels
 from spikeport.summary import Accuracies, Summary, build
 
 from .ann_sizes import twin_sizes_of
@@ -66,7 +65,7 @@ def run_model(
     """
     program, chip = network.program, load_chip(network.chip)
     fed, samples = steps_and_samples(x)
-    _check_labels(labels, samples)
+    check_labels(labels, samples)
     result = simulate(program, x, context=data_name)
     fixed = answers(program, result, fed)
     floating = _float_answers(network, x, result.steps)
@@ -103,15 +102,6 @@ def run_model(
         constants=build.constants_of(profiles),
     )
     return ModelRun(summary, _raster(network, x, fixed, labels))
-
-
-def _check_labels(labels: NDArray[np.int64] | None, samples: int) -> None:
-    if labels is not None and (labels.shape != (samples,) or labels.dtype.kind not in "iu"):
-        raise InputError(
-            f"labels have shape {labels.shape} and type {labels.dtype}, but must be {samples} class numbers"
-        )
-    if labels is not None and labels.size and not 0 <= labels.min() <= labels.max() < LARGEST_LAYER:
-        raise InputError(f"labels are {labels.min()} to {labels.max()}, but classes are numbered from 0")
 
 
 def _right(winners: NDArray[np.int64] | None, labels: NDArray[np.int64] | None) -> float | None:
