@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 import numpy as np
 import torch
@@ -113,7 +114,8 @@ def _segments(part: _Part, clock: Clock) -> list[tuple[int, int]]:
 def _step_by_step(
     parts: Mapping[str, _Part], sent: Mapping[str, Tensor], clock: Clock, like: Tensor
 ) -> dict[str, Tensor]:
-    """Layers of a loop: each step, those that send without lag first."""
+    """Layers of a loop, all of them in each step."""
+    parts = _senders_first(parts, clock)
     batch = like.shape[1]
     outside = {
         name: part.external({n: s for n, s in sent.items() if n not in parts}, clock) for name, part in parts.items()
@@ -138,6 +140,15 @@ def _step_by_step(
             states[name] = u, v
             past[name].append(answer[0])
     return {name: torch.stack(steps) for name, steps in past.items()}
+
+
+def _senders_first(parts: Mapping[str, _Part], clock: Clock) -> dict[str, _Part]:
+    """The layers of a loop, each after those whose spikes of a step reach it in that step; no loop is without lag."""
+    same_step = {
+        name: {s.source for s in part.layer.sources() if s.source in parts and clock.lag(s) == 0}
+        for name, part in parts.items()
+    }
+    return {name: parts[name] for name in TopologicalSorter(same_step).static_order()}
 
 
 def _at(past: Sequence[Tensor], synapse: ChipSynapse, step: int, clock: Clock) -> Tensor | None:
