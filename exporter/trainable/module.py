@@ -188,7 +188,7 @@ class ChipModule(nn.Module):
         change: NDArray[Any] = now - planned.population.bias.astype(np.float32)
         for synapse, before in zip(layer.sources(), planned.synapses, strict=True):
             if synapse.carries_bias:
-                now = synapse.weight.detach().cpu().double().numpy().reshape(-1)
+                now = synapse.float_weights().detach().cpu().double().numpy().reshape(-1)
                 weights = before.weights.toarray() if isinstance(before.weights, csr_array) else before.weights
                 change = change + now - weights.reshape(-1).astype(np.float32)
         return np.asarray(change, np.float64)

@@ -27,7 +27,7 @@ from spikeport.exporter.quantisation.payload import senders_first
 from spikeport.hardware_profiles.fixed_point import WordWidths, decay_from_du, decay_from_dv, weight_grid
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .ties import Key, Tie, key, ties_of
+from .ties import Key, Tie, channels_tie, key, ties_of
 
 Level = tuple[float, float]
 """Step and end of a grid, in units of a, the synaptic input of one spike."""
@@ -38,11 +38,13 @@ class Grid:
     """Where a synapse's integers lie: 0 to an end in steps, for each sign its own.
 
     positive, negative: one level, or two where small weights have a connection of their own: those up to the end of the
-    first are on the first, the others on the second.
+    first are on the first, the others on the second. alone: the negative end where no weight is positive, if it is
+    another one: a connection of one sign has a mantissa of at least -255, one of both signs of -256.
     """
 
     positive: tuple[Level, ...]
     negative: tuple[Level, ...]
+    alone: float | None = None
 
     @property
     def step(self) -> float | None:
@@ -152,7 +154,8 @@ def _layer_plan(
         factors = weight_factors(population, rounded.du, leak, rows)
         synapses.append(scaled_rows(connection, factors))
         charges.append(factors)
-        tied.append(_corrected(ties.get(key(connection)), connection, factors))
+        tie = ties.get(key(connection)) or channels_tie(connection, population.shape)
+        tied.append(_corrected(tie, connection, factors))
         grids.append(grid_of(parts, bits))
     corrected = replace(
         with_rounded_leak(population, leak),
@@ -185,7 +188,9 @@ def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
     """The grid of a synapse that compiling stored in these connections."""
     if any(c.sign_mode == "mixed" for c in parts):
         grid, unit = weight_grid("mixed", bits), 2.0 ** max(c.weight_exp for c in parts)
-        return Grid(((grid.step * unit, grid.high * unit),), ((grid.step * unit, -grid.low * unit),))
+        alone = -weight_grid("inhibitory", bits).low // grid.step * grid.step
+        ends = grid.high * unit, -grid.low * unit
+        return Grid(((grid.step * unit, ends[0]),), ((grid.step * unit, ends[1]),), alone * unit)
     grid = weight_grid("excitatory", bits)
     signs = [{c.weight_exp for c in parts if c.sign_mode == mode} for mode in ("excitatory", "inhibitory")]
     levels = [

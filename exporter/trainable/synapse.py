@@ -16,7 +16,7 @@ from spikeport.exporter.float_network.float_network import ConvGeometry, FloatCo
 from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
 from .plan import Grid, Level
-from .ties import Tie, pooled_by
+from .ties import Tie, carries_bias, pooled_by
 
 # stored weights of the largest sparse matrix that is computed as a full one
 _FULL = 1 << 22
@@ -69,7 +69,7 @@ class ChipSynapse(nn.Module):
     @property
     def carries_bias(self) -> bool:
         """Whether its source was added for a bias (exporter/lowering/bias_axons.py)."""
-        return self.source.rstrip("_").endswith(".bias")
+        return carries_bias(self.source)
 
     def float_weights(self) -> Tensor:
         """The weights as the connection has them, not rounded, in the network's units."""
@@ -147,7 +147,10 @@ def _on_grid(exact: Tensor, grid: Grid) -> Tensor:
     """The nearest points of a grid."""
     if grid.step is not None:
         low, high = -grid.negative[-1][1], grid.positive[-1][1]
-        return exact.div(grid.step).round_().mul_(grid.step).clamp_(low, high)
+        rounded = exact.div(grid.step).round_().mul_(grid.step).clamp_(low, high)
+        if grid.alone is not None and not torch.any(rounded > 0):
+            rounded.clamp_(min=-grid.alone)
+        return rounded
     return torch.where(exact > 0, _on_levels(exact, grid.positive), -_on_levels(-exact, grid.negative))
 
 

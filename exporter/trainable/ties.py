@@ -78,6 +78,22 @@ def ties_of(graph: nir.NIRGraph, network: FloatNetwork, lower: Lower) -> dict[Ke
     return ties
 
 
+def channels_tie(connection: FloatConnection, shape: tuple[int, ...]) -> Tie | None:
+    """The tie of a bias axon whose weights are the same in a channel: a convolution's bias; shape: of its target."""
+    if not carries_bias(connection.source) or len(shape) < 2 or isinstance(connection.weights, csr_array):
+        return None
+    channels = connection.weights.reshape(shape[0], -1)
+    if not np.all(channels == channels[:, :1]):
+        return None
+    positions = np.arange(shape[0]).repeat(channels.shape[1])[:, None]
+    return Tie(channels[:, 0].copy(), positions, np.ones(positions.shape))
+
+
+def carries_bias(source: str) -> bool:
+    """Whether a population was added for a bias, by its name (exporter/lowering/bias_axons.py)."""
+    return source.rstrip("_").endswith(".bias")
+
+
 def key(connection: FloatConnection) -> Key:
     """What identifies a connection."""
     return connection.source, connection.target, f"{connection.synapse} {connection.steps}"

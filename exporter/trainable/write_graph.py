@@ -27,6 +27,8 @@ from spikeport.exporter.float_network.float_network import FloatConnection, Floa
 _NO_LEAK = 1e-9
 # a weight that is kept where all are 0, in thresholds
 _NOTHING = 1e-18
+# entries of the largest matrix of zeros that is written for the sake of its bias
+_LARGEST_UNUSED = 1 << 26
 
 
 def write_graph(
@@ -105,17 +107,25 @@ def _add_synapses(
             )
         weights = axon.weights.toarray() if isinstance(axon.weights, csr_array) else axon.weights
         bias = bias + weights[:, 0]
-    for connection in incoming:
-        if connection.source in axons:
-            continue
+    synapses = [c for c in incoming if c.source not in axons]
+    # one synapse carries the whole bias
+    carrier = next((c for c in synapses if _can_carry(c, bias)), None)
+    for connection in synapses:
         source = _delayed(connection, network, nodes, edges, taken)
         name = _free(connection.synapse or f"{connection.source}_{connection.target}", taken)
-        # one synapse carries the whole bias
-        nodes[name] = _synapse(_kept(connection, population), population, bias)
-        bias = np.zeros(population.size)
+        own = bias if connection is carrier else np.zeros(population.size)
+        nodes[name] = _synapse(_kept(connection, population), own)
         edges += [(source, name), (name, population.name)]
-    if len(biases) == len(incoming):
+    if carrier is None:
         _unused_edge(network, population, bias, nodes, edges, taken)
+
+
+def _can_carry(connection: FloatConnection, bias: Floats) -> bool:
+    """Whether a synapse may have this bias: that of a convolution has one value per channel."""
+    if connection.geometry is None:
+        return True
+    channels = bias.reshape(connection.geometry.output_shape[0], -1)
+    return bool(np.all(channels == channels[:, :1]))
 
 
 def _unused_edge(
@@ -128,6 +138,11 @@ def _unused_edge(
 ) -> None:
     """An edge without weight from an input, because a graph needs one; it carries the bias."""
     port = network.inputs[0]
+    if population.size * port.size > _LARGEST_UNUSED:
+        raise InputError(
+            f"{population.name!r} has a bias of its own for each of {population.size} neurons, which only a matrix "
+            f"from {port.name!r} with {population.size * port.size:,} zeros could carry; make it the same in a channel"
+        )
     name = _free(f"{population.name}_unused", taken)
     nodes[name] = nir.Affine(np.zeros((population.size, port.size), np.float32), bias.astype(np.float32))
     edges += [(port.name, name), (name, population.name)]
@@ -174,15 +189,13 @@ def _delayed(
     return name
 
 
-def _synapse(connection: FloatConnection, population: FloatPopulation, bias: Floats) -> nir.NIRNode:
+def _synapse(connection: FloatConnection, bias: Floats) -> nir.NIRNode:
     geometry = connection.geometry
     if geometry is None:
         weights = connection.weights
         dense = (weights.toarray() if isinstance(weights, csr_array) else weights).astype(np.float32)
         return nir.Affine(weight=dense, bias=bias.astype(np.float32)) if np.any(bias) else nir.Linear(weight=dense)
     channels = bias.reshape(geometry.output_shape[0], -1)
-    if np.any(channels != channels[:, :1]):
-        raise InputError(f"{population.name!r} has a bias of its own for every pixel, which a convolution cannot have")
     return nir.Conv2d(
         input_shape=geometry.input_shape[1:], weight=connection.weights.astype(np.float32), stride=geometry.stride,
         padding=geometry.padding, dilation=geometry.dilation, groups=geometry.groups,

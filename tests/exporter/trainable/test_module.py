@@ -246,3 +246,40 @@ def test_input_that_does_not_fit_is_one_sentence(x: Any, words: str) -> None:
 def test_options_that_cannot_be_trained_are_named() -> None:
     with pytest.raises(InputError, match="leave out precision 'high'"):
         module_of(chain(), CHIP, CompileOptions(precision="high"))
+
+
+def convolution(neuron: nir.NIRNode, bias: float) -> nir.NIRGraph:
+    """A kernel of one pixel with a weight of each sign, and neurons."""
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([2, 3, 4])}),
+        "conv": nir.Conv2d(
+            input_shape=(3, 4), weight=np.array([[[[0.6]], [[-0.8]]]], np.float32), stride=1, padding=0, dilation=1,
+            groups=1, bias=np.array([bias], np.float32),
+        ),
+        "neuron": neuron,
+        "output": nir.Output(output_type={"output": np.array([1, 3, 4])}),
+    }  # fmt: skip
+    return nir.NIRGraph(nodes=nodes, edges=list(pairwise(nodes)), metadata={"dt": 1e-3})
+
+
+def test_a_kernel_whose_weights_become_all_negative_fits_a_connection_of_that_sign() -> None:
+    one = np.ones((1, 3, 4))
+    module = module_of(convolution(nir.LI(tau=5e-3 * one, r=one, v_leak=0 * one), 0.0), CHIP)
+    with torch.no_grad():
+        module.layer("neuron").sources()[0].weight.fill_(-50.0)
+    assert_equals_emulator(module, {"input": spikes(8, 3, 24).reshape(8, 3, 2, 3, 4)}, CompileOptions())
+
+
+def test_a_convolutions_bias_behind_a_synaptic_filter_stays_one_value_per_channel() -> None:
+    one = np.ones((1, 3, 4))
+    filtered = nir.CubaLIF(
+        tau_syn=3e-3 * one, tau_mem=5e-3 * one, r=4 * one, v_leak=0 * one, v_threshold=one, w_in=3 * one
+    )
+    module = module_of(convolution(filtered, 0.1), CHIP)
+    inputs = {"input": spikes(8, 3, 24).reshape(8, 3, 2, 3, 4)}
+    before = np.asarray(module.to_nir().nodes["conv"].bias)
+    for _ in range(3):
+        train_a_little(module, inputs, 0.3)
+    assert not np.array_equal(module.to_nir().nodes["conv"].bias, before)
+    assert module.synapse_values()["conv"]["bias"].shape == (1,)
+    assert_equals_emulator(module, inputs, CompileOptions())
