@@ -12,7 +12,7 @@ from torch import nn
 
 from spikeport.common.errors import InputError
 from spikeport.common.limits import LARGEST_LAYER, LARGEST_SIDE, LARGEST_WEIGHTS, MOST_LAYERS
-from spikeport.trainer.neuron_step.quantise import FanIn
+from spikeport.trainer.neuron_step.weight_scale import FanIn
 from spikeport.trainer.settings.checks import known, within
 from spikeport.trainer.settings.options import RECIPE_RULES
 

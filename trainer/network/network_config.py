@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from torch import nn
 
 from spikeport.common.errors import InputError
 from spikeport.common.limits import LARGEST_SIDE, MOST_LAYERS
 from spikeport.trainer.neuron_step.neurons import LIF, CubaLIF
-from spikeport.trainer.neuron_step.quantise import ChipAware
+from spikeport.trainer.neuron_step.quantise import ChipAware, SignModes
 from spikeport.trainer.neuron_step.surrogates import surrogate
 from spikeport.trainer.settings.checks import above_zero, known, within
 from spikeport.trainer.settings.options import RECIPE_RULES
@@ -36,8 +36,9 @@ class NetworkConfig:
     neuron: "lif" or "cuba_lif"; du (cuba_lif only), dv: fractions of u and v lost per step (the trainer's current_decay
     and voltage_decay); vth: threshold; surrogate, surrogate_width: see trainer/neuron_step/surrogates.py;
     train_decays: train du and dv, one of each per layer; chip_aware: bits of the chip's weights to train for, or None
-    to train in floating point; payload: the largest input value, 1 for spikes; with the encoding "direct" a pixel x
-    enters as rint(payload * x), 0 to 255.
+    to train in floating point; sign_modes: "auto", "mixed" (one connection per synapse) or "split" (one per sign, twice
+    as many levels; auto: up to 4 bits); payload: the largest input value, 1 for spikes; with the encoding "direct" a
+    pixel x enters as rint(payload * x), 0 to 255.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -52,6 +53,7 @@ class NetworkConfig:
     surrogate_width: float = 0.5
     train_decays: bool = False
     chip_aware: int | None = 8
+    sign_modes: SignModes = "auto"
     output_pool: int = 1
     payload: int = 1
 
@@ -68,6 +70,7 @@ class NetworkConfig:
                 raise InputError(f"{name} is the fraction lost per step, 0 to 1, not {getattr(self, name)}")
         for name in ("vth", "surrogate_width"):
             above_zero(name, getattr(self, name))
+        known("sign_modes", self.sign_modes, get_args(SignModes))
         if self.chip_aware is not None:
             ChipAware(self.chip_aware)
 
@@ -102,7 +105,7 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
         part.synapse,
         _neuron(config),
         make_norm(part.synapse) if config.batch_norm else None,
-        None if bits is None else ChipAware(bits, part.arrival, part.fan_in, part.shortcut_fan_in),
+        None if bits is None else ChipAware(bits, part.arrival, part.fan_in, part.shortcut_fan_in, config.sign_modes),
         pool=1 if part.flatten_before else part.pool,
         recurrent=part.recurrent,
         shortcut=part.shortcut,

@@ -17,7 +17,8 @@ from spikeport.hardware_profiles.fixed_point import (
     at_threshold,
     quantise_weights,
 )
-from spikeport.trainer.neuron_step.quantise import ChipAware, FanIn, LayerTensors, fake_quantise, layer_scale
+from spikeport.trainer.neuron_step.quantise import ChipAware, LayerTensors, fake_quantise
+from spikeport.trainer.neuron_step.weight_scale import Constants, FanIn, Stored, layer_scale
 
 Array = NDArray[np.float64]
 
@@ -27,7 +28,9 @@ def layer(seed: int, bits: int, sign: int = 0, bias: float = 0.3, outputs: int =
     weight = generator.normal(size=(outputs, inputs)) * generator.uniform(0.02, 3)
     weight = weight if sign == 0 else sign * np.abs(weight)
     tensors = (weight, bias * generator.normal(size=outputs), generator.uniform(0.05, 1), generator.uniform(0, 1), 1.0)
-    return fake_quantise(LayerTensors(*(torch.tensor(t, dtype=torch.float64) for t in tensors)), ChipAware(bits))
+    return fake_quantise(
+        LayerTensors(*(torch.tensor(t, dtype=torch.float64) for t in tensors)), ChipAware(bits, sign_modes="mixed")
+    )
 
 
 def numbers(value: torch.Tensor) -> Array:
@@ -36,7 +39,7 @@ def numbers(value: torch.Tensor) -> Array:
 
 def search(weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: int) -> tuple[Array, float, float]:
     """Integers by thresholds near the chosen one, the least rounding error wins: (weights << exp, scale, error)."""
-    chosen, (grid,) = layer_scale([(weight, FanIn())], bias, du, dv, vth, bits)
+    chosen, (grid,) = layer_scale([Stored(torch.from_numpy(weight), FanIn())], Constants(bias, du, dv, vth), bits)
     connection = ConnectionRange(float(np.abs(weight).max()), grid)
     best: tuple[Array, float, float] | None = None
     # nearest first: half the threshold may hold the weights as well, but not the bias
@@ -68,7 +71,7 @@ def test_the_compiler_search_finds_the_same_integers_again(seed: int, bits: int,
 @settings(max_examples=100, deadline=None)
 def test_rounding_a_rounded_layer_changes_nothing(seed: int, bits: int) -> None:
     once = layer(seed, bits)
-    twice = fake_quantise(once, ChipAware(bits))
+    twice = fake_quantise(once, ChipAware(bits, sign_modes="mixed"))
     assert twice.chip is not None and once.chip is not None
     assert (twice.chip.vth, twice.chip.exponents) == (once.chip.vth, once.chip.exponents)
     for name, value in ((name, value) for name, value in vars(once).items() if isinstance(value, torch.Tensor)):
@@ -90,7 +93,8 @@ def test_thresholds_per_neuron_become_whole_numbers() -> None:
     weights, bias, du, threshold = (
         numbers(t) for t in (found.weight, found.bias, found.current_decay, found.threshold)
     )
-    scale, _ = layer_scale([(weights, FanIn())], bias, du, np.asarray(0.1), threshold, 8)
+    constants = Constants(bias, du, np.asarray(0.1), threshold)
+    scale, _ = layer_scale([Stored(torch.from_numpy(weights), FanIn())], constants, 8)
     mantissas = threshold * scale.scale / STATE_UNIT
     np.testing.assert_allclose(mantissas, np.rint(mantissas), rtol=1e-9)
     assert abs(threshold[1] - 0.77) < 1e-3 and threshold[0] == 1.0
