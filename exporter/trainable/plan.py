@@ -197,7 +197,7 @@ def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
         tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in sorted(own or other))
         for own, other in (signs, signs[::-1])
     ]
-    return Grid(*levels)
+    return Grid(levels[0], levels[1])
 
 
 def scaled_rows(connection: FloatConnection, factors: Floats) -> FloatConnection:
