@@ -93,16 +93,16 @@ def summary(points: Sequence[Checked]) -> list[str]:
     publications = {c.measurement.case.publication for c in points}
     per_publication = median(median(found) for found in by_publication(left).values())
     all_constants = [factor(c.ratio) for c in points]
+    near, widths = sum(f <= 2 for f in errors), [width(c.counted) for c in left if c.counted]
     return [
         f"Left out by publication: median factor {median(errors):.2f}, within a factor of 2 "
-        f"{sum(f <= 2 for f in errors)} of {len(left)} ({sum(f <= 2 for f in errors) / len(left):.0%}), median of the "
-        f"publications' medians {per_publication:.2f}.",
-        f"Measured value inside the left-out range: {inside} of {len(left)} ({inside / len(left):.0%}), at a median width "
-        f"of {median(width(c.counted) for c in left if c.counted):.1f} (high divided by low).",
+        f"{near} of {len(left)} ({near / len(left):.0%}), median of the publications' medians {per_publication:.2f}.",
+        f"Measured value inside the left-out range: {inside} of {len(left)} ({inside / len(left):.0%}), at a median "
+        f"width of {median(widths):.1f} (high divided by low).",
         f"{len(points)} measured points, {len(publications)} publications, {len(chips)} chips and boards; "
         f"{len(points) - len(left)} of the points are not possible without their publication and are not counted.",
-        f"With all constants: within a factor of 2 {sum(f <= 2 for f in all_constants)} of {len(points)}; median factor "
-        f"{median(all_constants):.2f}. These figures flatter, because constants are based on some of the points.",
+        f"With all constants: within a factor of 2 {sum(f <= 2 for f in all_constants)} of {len(points)}; median "
+        f"factor {median(all_constants):.2f}. These figures flatter: constants are based on some of the points.",
     ]
 
 
@@ -169,7 +169,7 @@ def written(text: str, points: Sequence[Checked], unseen: Sequence[Checked]) -> 
         "publications": publications(points),
         "sharpness": sharpness(points),
         "changes": [f"- {line}" for line in changes(points)],
-        "reasons": [f"- {line}" for line in reasons(points)],
+        "reasons": [f"- {line}" for line in reasons([*points, *unseen])],
     }
     return page.written(text, parts)
 

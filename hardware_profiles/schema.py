@@ -254,6 +254,7 @@ class CostProfile(Model):
     energy: ChipEnergy
     power: ChipPower
     time: ChipTime
+    validated: Validated | None = None
 
 
 ChipCosts = ChipProfile | CostProfile

@@ -11,7 +11,6 @@ from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Text
 from spikeport.hardware_profiles.schema import ChipPower
 from spikeport.hardware_profiles.toml_files import read_toml, validated
 
-
 Bounds = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 

@@ -1,4 +1,4 @@
-"""Accuracy of the estimates: constants fitted where no source exists, and every point estimated without its publication.
+"""Accuracy of the estimates: constants fitted where no source exists, every point estimated without its publication.
 
 A fit minimises the sum of log(estimate / measured)^2 over its points. Left out means: nothing that came from the
 point's publication is used, neither its other points nor its board nor a constant that it measured or decided. Fits

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spikeport.hardware_profiles.quantity import Quantity
 from spikeport.hardware_profiles.schema import ChipProfile
+
+MEASURED_ERROR = (
+    "Held against measurements of publications that no constant of the estimate came from, such estimates miss by a "
+    "factor of 1.46 in the median; 19 of 24 (79%) are within a factor of 2, and 21 of 24 measurements (88%) lie inside "
+    "ranges that are 6.1 times wide in the median."
+)
+"""How wrong estimates of chips were: the left-out figures of benchmarks/energy.py."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +29,12 @@ def outside_validation(run: Run, chip: ChipProfile) -> list[str]:
     if spans is None:
         return [f"no measured network backs the estimates for {chip.name}"]
     checks = (
-        (run.cores, spans.cores, "{0:,.0f} cores in use; the measured networks have {1:,.0f} to {2:,.0f}"),
-        (
-            run.activity,
-            spans.activity,
-            "{0:.3g} spikes a neuron and step; the measured networks have {1:.3g} to {2:.3g}",
-        ),
-        (run.step_time * 1e6, spans.step_time, "a step takes {0:.3g} µs; the measured ones take {1:.3g} to {2:.3g} µs"),
+        ("cores in use", run.cores, spans.cores, 1.0),
+        ("spikes a neuron and step", run.activity, spans.activity, 1.0),
+        ("microseconds a step", run.step_time, spans.step_time, 1e6),
     )
-    return [text.format(value, *_ends(span)) for value, span, text in checks if not _inside(value, _ends(span))]
-
-
-def _ends(span: Quantity) -> tuple[float, float]:
-    low, _, high = span.bounds
-    return (low * 1e6, high * 1e6) if span.unit == "s" else (low, high)
-
-
-def _inside(value: float, ends: tuple[float, float]) -> bool:
-    return ends[0] <= value <= ends[1]
+    return [
+        f"{what}: {value * scale:,.4g}; the measured networks: {low * scale:,.4g} to {high * scale:,.4g}"
+        for what, value, (low, _, high), scale in ((w, v, span.bounds, s) for w, v, span, s in checks)
+        if not low <= value <= high
+    ]
