@@ -114,6 +114,7 @@ class ChipEnergy(Section):
     spike: what a spike costs at its source; message: each copy that leaves for a core, else contained in spike.
     hop: a message from one router to the next; chip_hop: from one chip to the next, else nothing.
     host_message: a spike that a processor outside the cores injects or reads, else nothing.
+    step: what closing a time step costs, whatever the network does in it, else nothing.
     """
 
     UNIT = "J"
@@ -129,13 +130,15 @@ class ChipEnergy(Section):
     hop: Quantity
     chip_hop: Quantity | None = None
     host_message: Quantity | None = None
+    step: Quantity | None = None
 
 
 class ChipPower(Section):
     """Watts drawn while a network is loaded, regardless of activity.
 
     chips * (static_per_chip + host_per_chip + clock_per_hertz * time.clock) + cores in use * static_per_core;
-    host_per_chip: the links and the processors outside the cores, where a source lists them separately, else 0.
+    static_per_chip: the base, cores that are not in use included; host_per_chip: the processors outside the cores and
+    their clock, where a source lists them separately, else 0.
     """
 
     UNITS: ClassVar[dict[str, str]] = {"clock_per_hertz": "W/Hz"}
@@ -171,6 +174,20 @@ class ChipTime(Section):
     hop: Quantity
     host_message: Quantity | None = None
     clock: Quantity | None = None
+
+
+class Validated(Section):
+    """What the measured networks of a chip span: estimates outside of it rest on no measurement.
+
+    cores: in use; activity: spikes a neuron and step; step_time: seconds of a step.
+    """
+
+    UNITS: ClassVar[dict[str, str]] = {"cores": "core", "activity": "1/step", "step_time": "s"}
+    RANGED = True
+
+    cores: Quantity
+    activity: Quantity
+    step_time: Quantity
 
 
 class DeviceEnergy(Section):
@@ -224,6 +241,7 @@ class ChipProfile(Model):
     energy: ChipEnergy
     power: ChipPower
     time: ChipTime
+    validated: Validated | None = None
 
 
 class CostProfile(Model):
@@ -236,6 +254,7 @@ class CostProfile(Model):
     energy: ChipEnergy
     power: ChipPower
     time: ChipTime
+    validated: Validated | None = None
 
 
 ChipCosts = ChipProfile | CostProfile

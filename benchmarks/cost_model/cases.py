@@ -1,15 +1,19 @@
 """Measured networks, rebuilt as counts: what a publication ran, what it measured, and what the model estimates.
 
-    dynamic energy = events * constants
+    dynamic energy = events * constants + steps * step constant            (+ x86 power * time in a scope with x86)
     energy         = dynamic energy + (static power - baseline) * time
     power          = dynamic energy / time + static power - baseline
     step time      = barrier + slowest core + host                         (spikeport.lava_runtime.cost_model.timing)
                      + host_seconds / steps
 
-time is steps * step_seconds where the source gives it (a throttled or host-fed run), else steps * step time. baseline:
-the watts that the authors subtracted. host_seconds: work of processors outside the cores between two inferences, such
-as resetting every neuron and loading the next input, where that was measured. supply_factor: (supply voltage / the
-profile's)^2, on all of it.
+time is steps * step time, as predicted. Only a power takes step_seconds instead, where something outside the chip sets
+the pace (a tick, a sensor's window, a host that sends frames); an energy never takes a measured time. baseline: the
+watts that the authors subtracted. host_seconds: work of processors outside the cores between two inferences, such as
+resetting every neuron and loading the next input, where another publication measured it. supply_factor: (supply
+voltage / the profile's)^2, on all of it.
+
+A scope says what a measurement contains: a board or a chip, or the share of the cores in use (static_per_core alone);
+with or without the x86 processors.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from pydantic import model_validator
 from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Section, Text
 from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.hardware_profiles.toml_files import read_toml, validated
-from spikeport.lava_runtime.cost_model.energy import dynamic_energy, optional, static_power
+from spikeport.lava_runtime.cost_model.energy import dynamic_energy, optional, static_power_by_source
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
@@ -69,7 +73,8 @@ class CoreCounts(Counts):
 
 
 class Setting(Section):
-    """How it ran. clock: cycles per second of a clocked chip, instead of the profile's."""
+    """How it ran. clock: cycles per second of a clocked chip, instead of the profile's. host_processors: x86 processors
+    that run, a share of one if copies of the network share it; else one a chip."""
 
     UNITS: ClassVar[dict[str, str]] = {
         "steps": "step/inference",
@@ -78,6 +83,7 @@ class Setting(Section):
         "chips": "chip",
         "cores": "core",
         "host_messages": "1/step",
+        "host_processors": "1",
         "supply_factor": "1",
         "clock": "Hz",
     }
@@ -88,16 +94,30 @@ class Setting(Section):
     step_seconds: Quantity | None = None
     host_seconds: Quantity | None = None
     host_messages: Quantity | None = None
+    host_processors: Quantity | None = None
     supply_factor: Quantity | None = None
     clock: Quantity | None = None
 
 
+class Scope(Model):
+    """What a measurement contains."""
+
+    of: Literal["board", "chip", "cores"]
+    x86: bool
+
+
 class Point(Model):
-    """One measured number; reason: why the estimate misses it, where it does."""
+    """One measured number; reason: why the estimate misses it, where it does.
+
+    scope: where it is not the case's. identity: the chip's constants are this measurement, so that the estimate is no
+    test of them.
+    """
 
     kind: Kind
     measured: Quantity
     baseline: Quantity | None = None
+    scope: Scope | None = None
+    identity: bool = False
     reason: str = ""
 
     @model_validator(mode="after")
@@ -108,15 +128,21 @@ class Point(Model):
 
 
 class Case(Model):
-    """A network that ran on a chip, with the counts that its description gives."""
+    """A network that ran on a chip, with the counts that its description gives.
+
+    changed: what was changed in the description after its ratio had been seen; the case as it was before is then in
+    before/NAME.toml, and the worse of the two ratios counts.
+    """
 
     name: Name
     title: Text
     chip: Name
     publication: Text
     description: Text
+    changed: str = ""
+    scope: Scope
     setting: Setting
-    counts: Counts
+    counts: Counts = Counts()
     core: CoreCounts | None = None
     points: dict[str, Point]
 
@@ -152,19 +178,23 @@ def measurements(cases: Iterable[Case]) -> list[Measurement]:
 def estimate(measurement: Measurement, chip: ChipCosts) -> Estimate:
     """The model's estimate of a measured point, in the point's unit, with a chip's constants."""
     case, point = measurement.case, measurement.point
-    setting = case.setting
+    setting, scope = case.setting, point.scope or case.scope
     chip = chip if setting.clock is None else _with_clock(chip, setting.clock)
     factor = Estimate.exact(1.0) if setting.supply_factor is None else Estimate.of(setting.supply_factor)
-    dynamic = dynamic_energy(case.counts.events(), chip.energy).times(factor)
-    static = static_power(chip, setting.chips.value, setting.cores.value).times(factor)
-    step = predicted_step(case, chip) if setting.step_seconds is None else Estimate.of(setting.step_seconds)
+    step = predicted_step(case, chip)
     if point.kind == "step time":
-        return predicted_step(case, chip)
+        return step
+    if point.kind == "power" and setting.step_seconds is not None:
+        step = Estimate.of(setting.step_seconds)
+    time = step.times(Estimate.of(setting.steps))
+    floor = optional(chip.energy.step) * setting.steps.value
+    dynamic = dynamic_energy(case.counts.events(), chip.energy).times(factor) + floor
+    host = _host_power(case, chip) if scope.x86 else Estimate.zero()
     if point.kind == "dynamic energy":
-        return dynamic
+        return dynamic + host.times(time)
+    static = (_static_power(case, chip, scope) + host).times(factor)
     if point.kind == "static power":
         return static
-    time = step.times(Estimate.of(setting.steps))
     net = static + optional(point.baseline) * -1
     if point.kind == "energy":
         return dynamic + net.times(time)
@@ -179,6 +209,18 @@ def predicted_step(case: Case, chip: ChipCosts) -> Estimate:
     )
     between = optional(setting.host_seconds) * (1 / setting.steps.value)
     return step_time(slowest, optional(setting.host_messages), chip.time) + between
+
+
+def _static_power(case: Case, chip: ChipCosts, scope: Scope) -> Estimate:
+    """Watts without the x86 processors."""
+    chips = 0.0 if scope.of == "cores" else case.setting.chips.value
+    power = static_power_by_source(chip, chips, case.setting.cores.value)
+    return power["leakage"] + power["clock"]
+
+
+def _host_power(case: Case, chip: ChipCosts) -> Estimate:
+    """Watts of the x86 processors that run."""
+    return optional(chip.power.host_per_chip) * (case.setting.host_processors or case.setting.chips).value
 
 
 def _with_clock(chip: ChipCosts, clock: Quantity) -> ChipCosts:

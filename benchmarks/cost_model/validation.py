@@ -1,111 +1,100 @@
-"""Accuracy of the estimates: constants fitted where no source exists, and every point estimated without itself.
+"""Accuracy of the estimates: constants fitted where no source exists, every point estimated without its publication.
 
-A fit minimises the sum of log(estimate / measured)^2 over its points. Left out means: constants are fitted again
-without the point and all others of its publication (one publication, one board, one error); if that leaves fewer points
-than constants, without the point alone; if that leaves too few, the fit's `without` values are used. A median of boards
-is recomputed without the publication's own, and a choice that its measurement decided is undone.
+A fit minimises the sum of log(estimate / measured)^2 over its points. Left out means: nothing that came from the
+point's publication is used, neither its other points nor its board nor a constant that it measured or decided. Fits
+are made again with the points of other publications, medians computed again without its boards, choices undone. Where
+that leaves a constant without any source and the estimate depends on it, the point is not possible: it is listed and
+not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.optimize import least_squares
 
-from benchmarks.cost_model.cases import Measurement, estimate
-from spikeport.hardware_profiles.quantity import Model, Name, Quantity, Text
+from benchmarks.cost_model.cases import Case, Measurement, estimate
+from benchmarks.cost_model.fitted import Fit, Fitted, Median
+from spikeport.hardware_profiles.quantity import Quantity
 from spikeport.hardware_profiles.schema import ChipCosts
-from spikeport.hardware_profiles.toml_files import read_toml, validated
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 
 Load = Callable[[str], ChipCosts]
-
-
-class Fit(Model):
-    """Constants of one chip (dotted names) that are fitted to measured points (CASE.POINT) together."""
-
-    chip: Name
-    constants: list[Text]
-    points: list[Text]
-    without: list[float] = Field(default_factory=list)
-    reason: Text
-
-
-class Board(Model):
-    """Idle power of one board."""
-
-    publication: Text
-    power: Quantity
-
-
-class Median(Model):
-    """Constants of one chip whose sum is the median of the boards' power."""
-
-    chip: Name
-    constants: list[Text]
-    boards: list[Board]
-
-
-class Choice(Model):
-    """Constants of one chip that a publication decided between: without it they would be `scale` times as large."""
-
-    chip: Name
-    constants: list[Text]
-    publication: Text
-    scale: float
-    reason: Text
-
-
-class Fitted(Model):
-    """All constants that are based on measured points."""
-
-    fits: list[Fit]
-    medians: list[Median]
-    choices: list[Choice] = Field(default_factory=list)
+LEAST_SPREAD = 1.5
+"""A median of boards is taken to be wrong by this factor at least, in either direction."""
 
 
 @dataclass(frozen=True)
 class Checked:
     """A measured point with its estimate, and the estimate without its publication.
 
-    left_out is None if no constant of the estimate is based on the point or its publication.
+    left_out is None if it is not possible. before: the same for the description before its ratio was seen.
     """
 
     measurement: Measurement
     estimate: Estimate
     left_out: Estimate | None
+    before: Estimate | None = None
+
+    @property
+    def measured(self) -> float:
+        """The measured value."""
+        return self.measurement.point.measured.value
 
     @property
     def ratio(self) -> float:
         """Typical estimate divided by the measured value."""
-        return self.estimate.typical / self.measurement.point.measured.value
+        return self.estimate.typical / self.measured
 
     @property
-    def left_out_ratio(self) -> float:
-        """The same for the estimate without the point; equal to `ratio` if that is not based on it."""
-        unseen = self.estimate if self.left_out is None else self.left_out
-        return unseen.typical / self.measurement.point.measured.value
+    def counted(self) -> Estimate | None:
+        """The left-out estimate that counts: of the description now and before, the one that misses by more."""
+        found = [one for one in (self.left_out, self.before) if one is not None]
+        return max(found, key=lambda one: factor(one.typical / self.measured)) if self.left_out else None
+
+    @property
+    def left_out_ratio(self) -> float | None:
+        """Typical left-out estimate divided by the measured value."""
+        return None if self.counted is None else self.counted.typical / self.measured
 
     @property
     def inside(self) -> bool:
-        """Whether the measured value is in the estimate's range."""
-        return self.estimate.low <= self.measurement.point.measured.value <= self.estimate.high
+        """Whether the measured value is in the left-out range, or, where that is not possible, in the range."""
+        return contains(self.counted or self.estimate, self.measured)
 
 
-def load_fitted(path: Path) -> Fitted:
-    """Which constants are fitted to which points; raises InputError as `load_profile` does."""
-    return validated(path, Fitted, read_toml(path))
+def check(
+    points: Sequence[Measurement],
+    fitted: Fitted,
+    load: Load,
+    before: Mapping[str, Case] | None = None,
+    basis: Sequence[Measurement] | None = None,
+) -> list[Checked]:
+    """Every point estimated with the shipped constants and without its publication.
+
+    before: earlier cases by name. basis: the points that constants are fitted to, if they are others.
+    """
+    checked, basis = [], points if basis is None else basis
+    for m in points:
+        chip = load(m.case.chip)
+        earlier = (before or {}).get(m.case.name)
+        was = None if earlier is None else left_out(Measurement(earlier, m.name), basis, fitted, chip)
+        checked.append(Checked(m, estimate(m, chip), left_out(m, basis, fitted, chip), was))
+    return checked
 
 
-def check(points: Sequence[Measurement], fitted: Fitted, load: Load) -> list[Checked]:
-    """Every point estimated with the shipped constants and without its publication."""
-    return [Checked(m, estimate(m, load(m.case.chip)), _left_out(m, points, fitted, load(m.case.chip))) for m in points]
+def contains(estimate: Estimate, value: float) -> bool:
+    """Whether a value is in an estimate's range."""
+    return estimate.low <= value <= estimate.high
+
+
+def width(estimate: Estimate) -> float:
+    """The upper end of a range divided by the lower one."""
+    return estimate.high / estimate.low if estimate.low > 0 else float("inf")
 
 
 def fit(constants: Sequence[str], points: Sequence[Measurement], chip: ChipCosts) -> list[float]:
@@ -123,59 +112,104 @@ def fit(constants: Sequence[str], points: Sequence[Measurement], chip: ChipCosts
     return [value * float(np.exp(s)) for value, s in zip(start, best.x, strict=True)]
 
 
-def with_constants(chip: ChipCosts, values: dict[str, float]) -> ChipCosts:
+def spread(powers: Sequence[float]) -> tuple[float, float, float]:
+    """Low, typical and high of boards: extremes and median, the ends at least LEAST_SPREAD away."""
+    middle = median(powers)
+    return min(min(powers), middle / LEAST_SPREAD), middle, max(max(powers), middle * LEAST_SPREAD)
+
+
+def with_constants(chip: ChipCosts, values: Mapping[str, float]) -> ChipCosts:
     """The chip with constants changed, ends of their ranges in proportion."""
     for name, value in values.items():
-        section, field = name.split(".")
-        old = _constant(chip, name)
-        factor = value / old.value
-        low, _, high = old.bounds
-        new = old.model_copy(update={"value": value, "low": low * factor, "high": high * factor})
-        changed = getattr(chip, section).model_copy(update={field: new})
-        chip = chip.model_copy(update={section: changed})
+        low, old, high = _constant(chip, name).bounds
+        scale = value / old if old else 1.0
+        chip = _replaced(chip, name, (low * scale, value, high * scale))
     return chip
 
 
 def factor(ratio: float) -> float:
     """The factor by which a ratio differs from 1, in either direction."""
-    return max(ratio, 1 / ratio)
+    return max(ratio, 1 / ratio) if ratio > 0 else float("inf")
 
 
-def _left_out(
+def left_out(
     measurement: Measurement, points: Sequence[Measurement], fitted: Fitted, chip: ChipCosts
 ) -> Estimate | None:
-    own = measurement.case.publication
-    moved = chip
-    for median_of in fitted.medians:
-        others = [b.power.value for b in median_of.boards if b.publication != own]
-        if median_of.chip == measurement.case.chip and others and len(others) < len(median_of.boards):
-            scale = median(others) / median([b.power.value for b in median_of.boards])
-            moved = with_constants(moved, {name: _constant(moved, name).value * scale for name in median_of.constants})
-    for choice in fitted.choices:
-        if choice.chip == measurement.case.chip and choice.publication == own:
-            values = {name: _constant(moved, name).value * choice.scale for name in choice.constants}
-            moved = with_constants(moved, values)
-    for one in fitted.fits:
-        named = _named(one.points, points)
-        if one.chip == measurement.case.chip and any(m.case.publication == own for m in named):
-            rest = _rest(measurement, named, len(one.constants))
-            values = fit(one.constants, rest, moved) if rest else one.without
-            moved = with_constants(moved, dict(zip(one.constants, values, strict=True)))
-    return None if moved is chip else estimate(measurement, moved)
+    """The estimate of a point without anything that came from its publication; None if that is not possible."""
+    own, moved = measurement.case.publication, chip
+    basis = fitted.of(measurement.case.chip)
+    missing: list[str] = []
+    if any(board.publication == own for one in basis.medians for board in one.boards):
+        moved, missing = with_medians(moved, basis.medians, own)
+    for choice in basis.choices:
+        if choice.publication == own:
+            for name in choice.constants:
+                moved = _replaced(moved, name, _both(_constant(moved, name), choice.scale))
+    for origin in basis.origins:
+        if origin.publication == own and origin.without:
+            moved = _with_bounds(moved, origin.constants, origin.without)
+        elif origin.publication == own:
+            missing += origin.constants
+    for one_fit in basis.fits:
+        moved, gone = _without_points(one_fit, own, _named(one_fit.points, points), moved)
+        missing += gone
+    depends = any(_depends(measurement, moved, name) for name in missing)
+    return None if depends else estimate(measurement, moved)
 
 
-def _rest(measurement: Measurement, named: list[Measurement], needed: int) -> list[Measurement]:
-    """The points to fit without one: without its publication, else without itself, else none."""
-    strangers = [m for m in named if m.case.publication != measurement.case.publication]
-    if len(strangers) >= needed:
-        return strangers
-    others = [m for m in named if m.label != measurement.label]
-    return others if len(others) >= needed else []
+def with_medians(chip: ChipCosts, medians: Sequence[Median], left_out: str = "") -> tuple[ChipCosts, list[str]]:
+    """The chip with the medians of boards, one publication's left out, and the constants that no board is left for."""
+    missing = []
+    for one in medians:
+        powers = [board.net(chip.power) for board in one.boards if board.publication != left_out]
+        if powers:
+            chip = _replaced(chip, one.constant, spread(powers))
+        else:
+            missing.append(one.constant)
+    return chip, missing
+
+
+def _without_points(one: Fit, own: str, named: list[Measurement], chip: ChipCosts) -> tuple[ChipCosts, list[str]]:
+    """The chip with constants fitted to other publications' points, or the constants that cannot be."""
+    strangers = [m for m in named if m.case.publication != own]
+    if len(strangers) == len(named):
+        return chip, []
+    if len(strangers) >= len(one.constants):
+        values = fit(one.constants, strangers, chip)
+        return with_constants(chip, dict(zip(one.constants, values, strict=True))), []
+    return (_with_bounds(chip, one.constants, one.without), []) if one.without else (chip, list(one.constants))
+
+
+def _both(constant: Quantity, scale: float) -> tuple[float, float, float]:
+    """Low, typical and high of the alternative that was not chosen; its range contains both."""
+    low, value, high = constant.bounds
+    return min(low, low * scale), value * scale, max(high, high * scale)
+
+
+def _with_bounds(chip: ChipCosts, names: Sequence[str], bounds: Sequence[Sequence[float]]) -> ChipCosts:
+    """The chip with constants and their ranges changed."""
+    for name, (low, value, high) in zip(names, bounds, strict=True):
+        chip = _replaced(chip, name, (low, value, high))
+    return chip
+
+
+def _depends(measurement: Measurement, chip: ChipCosts, name: str) -> bool:
+    """Whether an estimate changes with a constant."""
+    more = with_constants(chip, {name: _constant(chip, name).value * 2})
+    return estimate(measurement, more) != estimate(measurement, chip)
 
 
 def _named(labels: Iterable[str], points: Sequence[Measurement]) -> list[Measurement]:
     by_label = {m.label: m for m in points}
     return [by_label[label] for label in labels]
+
+
+def _replaced(chip: ChipCosts, name: str, bounds: tuple[float, float, float]) -> ChipCosts:
+    section, field = name.split(".")
+    low, value, high = bounds
+    new = _constant(chip, name).model_copy(update={"low": low, "value": value, "high": high})
+    changed = getattr(chip, section).model_copy(update={field: new})
+    return chip.model_copy(update={section: changed})
 
 
 def _constant(chip: ChipCosts, name: str) -> Quantity:

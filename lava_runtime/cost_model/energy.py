@@ -2,6 +2,7 @@
 
     dynamic = sum over kinds of event of count * constant
     static  = (chips * (static_per_chip + host_per_chip + clock_per_hertz * clock) + cores * static_per_core) * time
+              + steps * step
 
 The ends of a range are sums of ends, as if all errors had the same sign: wide, and on the safe side.
 """
@@ -48,6 +49,11 @@ def static_power_by_source(chip: ChipCosts, chips: float, cores: float) -> dict[
         "host": optional(power.host_per_chip) * chips,
         "clock": clock * chips,
     }
+
+
+def step_power(chip: ChipCosts, step_time: Estimate) -> Estimate:
+    """Watts for closing steps of this length, whatever happens in them."""
+    return Estimate.zero() if chip.energy.step is None else Estimate.of(chip.energy.step).over(step_time)
 
 
 def static_power(chip: ChipCosts, chips: float, cores: float) -> Estimate:

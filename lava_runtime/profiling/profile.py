@@ -27,10 +27,12 @@ from spikeport.lava_runtime.cost_model.energy import (
     optional,
     static_power,
     static_power_by_source,
+    step_power,
 )
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
+from spikeport.lava_runtime.cost_model.validated import Run, outside_validation
 from spikeport.lava_runtime.inputs import check_input, steps_and_samples
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
@@ -73,7 +75,8 @@ class LayerProfile:
 class Profile:
     """Means over the samples of a run, per inference; silent: energy of the same steps without a spike.
 
-    timeline: the same by step and core. power: watts while the network is loaded, by source.
+    timeline: the same by step and core. power: watts while the network is loaded, by source. outside_validation: in
+    what respect the run lies outside the networks that were measured on this chip.
     """
 
     chip: str
@@ -89,6 +92,7 @@ class Profile:
     workload: Workload
     timeline: Timeline
     power: dict[str, Estimate]
+    outside_validation: tuple[str, ...] = ()
 
     @property
     def events(self) -> Events:
@@ -253,6 +257,8 @@ class Profiler:
         timeline = times.timeline(self._sums)
         layers = tuple(self._layer(node.name, node.size, timeline) for node in program.nodes)
         power = static_power_by_source(chip, mapping.chips, mapping.cores)
+        if chip.energy.step is not None:
+            power["steps"] = step_power(chip, timeline.latency * (1 / self.steps))
         entering = sum(layer.messages for layer in layers if layer.cores == 0)
         neurons = {name: (values / timeline.samples)[None] for name, values in self._neurons.items()}
         return Profile(
@@ -269,7 +275,14 @@ class Profiler:
             workload_of(program, neurons, self.steps, self._graded),
             timeline,
             power,
+            tuple(outside_validation(self._run(layers, timeline), chip)),
         )
+
+    def _run(self, layers: tuple[LayerProfile, ...], timeline: Timeline) -> Run:
+        own = [layer for layer in layers if layer.cores]
+        updates = sum(layer.neurons for layer in own) * self.steps
+        activity = sum(layer.spikes for layer in own) / updates if updates else 0.0
+        return Run(self._mapping.cores, activity, timeline.latency.typical / self.steps)
 
     def _layer(self, name: str, size: int, timeline: Timeline) -> LayerProfile:
         incoming = self._program.into(name)
@@ -311,4 +324,4 @@ def _silent(placement: Placement, steps: int, chip: ChipProfile) -> Estimate:
     core = CoreStep(Events(updates_inactive=Estimate.exact(fullest)))
     step = step_time(core_time(core, chip.time), Estimate.zero(), chip.time)
     power = static_power(chip, placement.chips, placement.cores)
-    return dynamic_energy(updates, chip.energy) + power.times(step * steps)
+    return dynamic_energy(updates, chip.energy) + power.times(step * steps) + optional(chip.energy.step) * steps

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from spikeport.common.files import write_text
 from spikeport.lava_runtime.cost_model.estimate import Estimate
+from spikeport.lava_runtime.cost_model.validated import MEASURED_ERROR
 from spikeport.report.pictures.fidelity_picture import fidelity_panels
 from spikeport.report.pictures.network_picture import network_picture
 from spikeport.report.pictures.raster_picture import step_pictures
@@ -85,6 +86,7 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
         constants=constants,
         sources=sources,
         stages=tables.stages(summary),
+        measured_error=MEASURED_ERROR,
     )
 
 

@@ -113,6 +113,8 @@ def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, consol
     say(console, f"  energy per inference {_spread(one, 'energy', 'j', 'J')}")
     dynamic, static = (si(one[key]["typical"], "J") for key in ("dynamic_j", "static_j"))
     say(console, f"  of which dynamic {dynamic}, static {static}")
+    for sentence in profile.outside_validation:
+        say(console, f"  outside of what was measured on this chip: {sentence}")
     say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
     busiest = max(profile.timeline.shares, key=lambda name: profile.timeline.shares[name].sum())
     say(console, f"  of which the slowest core spends most on {busiest.replace('_', ' ')}")

@@ -54,6 +54,7 @@ def per_inference_of(profile: Profile) -> PerInference:
         silent_j=Bounds.of(profile.silent),
         host_latency_s=Bounds.of(profile.host_latency),
         steps=profile.steps,
+        outside_validation=list(profile.outside_validation),
     )
 
 

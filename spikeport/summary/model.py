@@ -27,6 +27,7 @@ class PerInference(Cost):
     steps: Count
     silent_j: Bounds | None = None
     host_latency_s: Bounds | None = None
+    outside_validation: list[str] = Field(default_factory=list)
 
 
 class Workload(Model):

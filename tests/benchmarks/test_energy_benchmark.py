@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from statistics import median
 
@@ -9,51 +10,96 @@ import pytest
 from places import ROOT
 from scripts import script
 
-from benchmarks.cost_model.validation import Checked, factor
+from benchmarks.cost_model.validation import Checked, factor, width, with_medians
+from spikeport.hardware_profiles import load_costs
+from spikeport.lava_runtime.cost_model.validated import MEASURED_ERROR
 
 ENERGY, GROWTH = script("energy"), script("energy_growth")
 POINTS: list[Checked] = ENERGY.checked()
-BY_LABEL = {c.measurement.label: c for c in POINTS}
+LEFT: list[Checked] = ENERGY.counted(POINTS)
+UNSEEN: list[Checked] = ENERGY.checked("unseen")
+BY_LABEL = {c.measurement.label: c for c in (*POINTS, *UNSEEN)}
+# whose own words "vendor" means; others describe a chip that they did not make
+VENDORS = ("repository lava-nc/", "repository intel-nrc-ecosystem/models, nxsdk_modules_ncl/")
 
 
 def test_there_are_enough_points_from_enough_places() -> None:
-    assert len(POINTS) >= 6
-    assert len({c.measurement.case.publication for c in POINTS}) >= 4
-    assert len({c.measurement.case.chip for c in POINTS}) >= 3
+    new = [c for c in POINTS if c.measurement.case.publication in {"Lenz 2021", "Rao 2022", "Bahadi 2025"}]
+    assert len(new) >= 10
+    assert len({c.measurement.case.publication for c in LEFT}) >= 10
+    assert len({c.measurement.case.chip for c in LEFT}) >= 4
 
 
-def test_the_targets_are_met_and_what_misses_says_why() -> None:
-    misses = [c for c in POINTS if factor(c.ratio) > 2]
-    assert {c.measurement.label for c in misses} == {"lava_pilotnet_sdnn.energy"}
-    for found in POINTS:
-        if factor(found.ratio) > 2 or not found.inside:
-            assert len(found.measurement.point.reason) > 40, found.measurement.label
-    assert median(factor(c.ratio) for c in POINTS) <= 1.3
-    assert all(factor(c.left_out_ratio) <= 2.5 for c in POINTS)
-    assert sum(c.inside for c in POINTS) / len(POINTS) >= 0.8
+def test_left_out_errors_and_what_misses_says_why() -> None:
+    errors = [factor(c.left_out_ratio or 0) for c in LEFT]
+    assert median(errors) <= 1.5
+    # 85 % are aimed at and not reached
+    assert sum(error <= 2 for error in errors) / len(errors) >= 0.79
+    assert 0.8 <= sum(c.inside for c in LEFT) / len(LEFT) <= 0.95
+    assert median(width(c.counted) for c in LEFT if c.counted) <= 10
+    for found in filter(ENERGY.misses, (*POINTS, *UNSEEN)):
+        assert len(found.measurement.point.reason) > 40, found.measurement.label
+
+
+def test_what_is_an_identity_or_rests_on_its_own_publication_is_not_counted() -> None:
+    assert {m.case.name for m in ENERGY.identities()} == {"frenkel_fast", "frenkel_slow"}
+    assert not {c.measurement.case.name for c in POINTS} & {"frenkel_fast", "frenkel_slow"}
+    lost = {c.measurement.label for c in POINTS} - {c.measurement.label for c in LEFT}
+    assert {label.split("_")[0] for label in lost} == {"akopyan", "blouw", "yao", "bahadi"}
+    assert "bahadi_two_neurons.dynamic" in lost and len(lost) == 17
+
+
+def test_four_points_were_set_aside() -> None:
+    assert len(UNSEEN) == 4
+    seen = {c.measurement.case.publication for c in POINTS}
+    assert not seen & {c.measurement.case.publication for c in UNSEEN}
+    assert all(c.inside for c in UNSEEN)
+    assert [round(c.ratio, 2) for c in UNSEEN] == [1.32, 0.38, 1.85, 0.87]
+
+
+def test_the_report_quotes_the_left_out_figures() -> None:
+    first, second = ENERGY.summary(POINTS)[:2]
+    for figure in ("1.46", "19 of 24 (79%)"):
+        assert figure in first and figure in MEASURED_ERROR
+    for figure in ("21 of 24", "(88%)", "6.1"):
+        assert figure in second and figure in MEASURED_ERROR
+
+
+def test_vendor_is_said_only_of_the_vendor_s_own_words() -> None:
+    for path in (ROOT / "benchmarks" / "measured").rglob("*.toml"):
+        text = path.read_text(encoding="utf-8")
+        for source in re.findall(r'source = "(.*)"\nkind = "vendor"', text):
+            assert source.startswith(VENDORS), path.name
 
 
 @pytest.mark.parametrize(
-    ("label", "measured", "ratio"),
+    ("label", "measured", "ratio", "left_out"),
     [
-        # Blouw et al. 2019: (0.1102 - 0.0297) W / 296.5 a second; the issue's 0.272 mJ
-        ("blouw_keyword_spotter.energy", 0.272e-3, 0.83),
-        ("blouw_keyword_spotter.step_time", 337e-6, 0.73),
-        ("frady_nearest_neighbours.dynamic", 1.33e-3, 1.64),
-        ("frady_nearest_neighbours.step_time", 5.8e-6, 1.02),
-        ("lava_pilotnet_lif.dynamic", 1.0935e-3, 1.06),
-        ("merolla_20hz.power", 0.072, 0.95),
+        ("blouw_keyword_spotter.step_time", 337e-6, 0.73, None),
+        ("frady_nearest_neighbours.dynamic", 1.33e-3, 1.64, 1.64),
+        ("frady_nearest_neighbours.static", 5.42, 0.79, 0.83),
+        ("lava_pilotnet_lif.dynamic", 1.0935e-3, 1.06, 0.53),
+        ("lava_pilotnet_sdnn.power", 0.2757, 0.84, 0.78),
+        ("merolla_20hz.power", 0.072, 0.95, 0.93),
         # the notebook's energy probe, spiking time a step
-        ("intel_nxtf_mnist.step_time", 57.364e-6, 1.78),
-        ("rueckauer_mnist.step_time", 66.5e-6, 0.67),
-        ("frenkel_slow.power", 35e-6, 1.00),
-        ("yao_gait_night.power", 46.8e-3, 0.58),
+        ("intel_nxtf_mnist.step_time", 57.364e-6, 1.78, 1.78),
+        # counts as it was before its ratio was seen
+        ("rueckauer_mnist.step_time", 66.5e-6, 0.67, 0.19),
+        # one pass, not ten steps
+        ("yan_keyword_spotter.dynamic", 7.1e-6, 0.41, 0.41),
+        # the issue's figures of Quartz, LSNN and two neurons
+        ("lenz_mnist_91.dynamic", 45.6e-6, 0.85, 0.85),
+        ("lenz_mnist_91.power", 60.7e-3, 1.45, 1.64),
+        ("lenz_mnist_651.power", 82.9e-3, 1.27, 1.41),
+        ("rao_lsnn_mnist.dynamic", 22.1e-6, 2.28, 2.28),
+        ("bahadi_two_neurons.step_time", 1.164e-6, 1.00, 0.43),
     ],
 )
-def test_figures_of_the_table(label: str, measured: float, ratio: float) -> None:
+def test_figures_of_the_table(label: str, measured: float, ratio: float, left_out: float | None) -> None:
     found = BY_LABEL[label]
-    assert found.measurement.point.measured.value == pytest.approx(measured, rel=0.003)
+    assert found.measured == pytest.approx(measured, rel=0.003)
     assert found.ratio == pytest.approx(ratio, abs=0.015)
+    assert found.left_out_ratio == (None if left_out is None else pytest.approx(left_out, abs=0.015))
 
 
 def test_fitted_constants_are_those_that_ship() -> None:
@@ -63,9 +109,20 @@ def test_fitted_constants_are_those_that_ship() -> None:
         assert shipped == pytest.approx(value, rel=0.005), f"{chip}.{name}"
 
 
+@pytest.mark.parametrize("name", ["loihi1", "loihi2", "loihi2_oheo_gulch"])
+def test_medians_of_boards_are_those_that_ship(name: str) -> None:
+    chip, medians = load_costs(name), ENERGY.fitted().of(name).medians
+    again, missing = with_medians(chip, medians)
+    assert not missing
+    for one in medians:
+        section, field = one.constant.split(".")
+        shipped, found = (getattr(getattr(profile, section), field).bounds for profile in (chip, again))
+        assert shipped == pytest.approx(found, rel=0.005), one.constant
+
+
 def test_the_page_shows_what_the_script_prints() -> None:
     text = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
-    assert ENERGY.written(text, POINTS) == text, "run python benchmarks/energy.py --docs"
+    assert ENERGY.written(text, POINTS, UNSEEN) == text, "run python benchmarks/energy.py --docs"
 
 
 def test_no_single_constant_says_how_cost_grows() -> None:

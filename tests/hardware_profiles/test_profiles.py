@@ -120,13 +120,24 @@ def test_loihi2_says_that_its_energies_are_estimates() -> None:
             assert quantity.kind == "estimated", dotted
 
 
-def test_what_loihi1_draws_at_rest_is_the_median_of_three_boards() -> None:
+def test_static_power_of_loihi1_is_that_of_its_boards() -> None:
     power = load_chip("loihi1").power
     assert power.host_per_chip is not None
-    boards = sorted([0.0962, (0.43e-3 - 0.12e-3) / 2.75e-3, (3.34 + 2.08) / 32])
-    both = zip(power.static_per_chip.bounds, power.host_per_chip.bounds, strict=True)
-    found = [leakage + host for leakage, host in both]
-    assert found == pytest.approx(boards, rel=0.005)
+    core, host = power.static_per_core.value, power.host_per_chip.value
+    # two probes of a Nahuku board, in watts, with 1,760 and 72 cores on; the keyword spotter's logs
+    assert core == pytest.approx(((1.72167 - 0.91991) / (1760 - 72) + (0.0962 - 0.0297) / 128) / 2, rel=0.005)
+    # 3.34 W leakage with every core of 32 chips in use; 0.43 mJ less 0.12 mJ over 2.75 ms with 72 cores and one x86
+    pohoiki, nahuku = 3.34 / 32 - 128 * core, (0.43e-3 - 0.12e-3) / 2.75e-3 - 72 * core - host
+    assert power.static_per_chip.value == pytest.approx((pohoiki + nahuku) / 2, rel=0.005)
+    low, _, high = power.static_per_chip.bounds
+    assert (low, high) == pytest.approx((0.0277, 0.0962 - 4 * core), rel=0.005)
+
+
+def test_a_board_has_a_static_power_of_its_own() -> None:
+    own, chip = load_chip("loihi2_oheo_gulch").power, load_chip("loihi2").power
+    assert own.static_per_chip.value == pytest.approx(0.232, rel=0.001)
+    assert own.static_per_chip.value > 1.3 * chip.static_per_chip.value
+    assert own.static_per_core == chip.static_per_core
 
 
 def test_a_profile_extends_another(tmp_path: Path) -> None:
