@@ -59,7 +59,8 @@ class Board:
 
     def on_grid(self, positions: Positions) -> Positions:
         """(x, y) of routers on the grid of the whole board, (..., 2)."""
-        return _on_grid(positions[..., 0]) * np.array([self.columns, self.rows]) + positions[..., 1:]
+        routers: Positions = _on_grid(positions[..., 0]) * np.array([self.columns, self.rows]) + positions[..., 1:]
+        return routers
 
     def distances(self, positions: Positions, others: Positions) -> tuple[Positions, Positions]:
         """Distances in routers and in chips between positions (..., 3), along rows and columns; (...) each."""

@@ -26,7 +26,8 @@ class FinerPartitions:
     def __init__(self, population: Population, program: ChipProgram, limits: Limits, fewest: list[Slice]) -> None:
         self._population, self._program, self._fewest = population, program, fewest
         self._demand = LayerDemand.of(population, program, limits)
-        self._capacities = {n: most for n, most in core_capacities(limits).items() if n != "output axons"}
+        self._capacities = core_capacities(limits)
+        self._capacities.pop("output axons", None)
         self._no_fan_out = FanOutCores(np.zeros(population.size, np.int64))
         images = [
             c for c in self._demand.incoming if isinstance(c, ConvConnection) and c.output_shape == population.shape

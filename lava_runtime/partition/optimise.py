@@ -10,6 +10,7 @@ where a neuron is updated, never how: spikes stay the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from spikeport.common.errors import check_choice
@@ -33,10 +34,30 @@ _PATIENCE = 12
 _TOLERANCE = 1e-3
 
 
+@dataclass(frozen=True)
+class Optimised:
+    """The mapping for a goal, and the cost of a mean step on it and on the fewest cores."""
+
+    goal: Goal
+    mapping: Mapping
+    before: StepCost
+    after: StepCost
+
+
+def optimise(program: ChipProgram, chip: ChipProfile, goal: Goal, rates: Rates) -> Optimised | None:
+    """The mapping for a goal with its gain; None for a network that does not fit, or whose layers share cores."""
+    mapping = optimised_mapping(program, chip, goal, rates)
+    if not mapping.fits or any(len(core.slices) > 1 for core in mapping.placed):
+        return None
+    costs = StepCosts(program, chip, rates)
+    return Optimised(goal, mapping, costs.of_mapping(map_program(program, chip)), costs.of_mapping(mapping))
+
+
 def optimised_mapping(program: ChipProgram, chip: ChipProfile, goal: Goal, rates: Rates) -> Mapping:
     """The mapping with the least time or energy of a mean step, or with the fewest cores; see `map_program`.
 
-    Raises InputError for another goal. A network that does not fit the chip gets the mapping of `map_program`.
+    Raises InputError for another goal. A network that does not fit the chip, or whose layers share cores, gets the
+    mapping of `map_program`.
     """
     check_choice("goal", goal, get_args(Goal))
     fewest = map_program(program, chip)

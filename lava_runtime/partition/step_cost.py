@@ -5,14 +5,15 @@ Cores are numbered in the order of the layers; `place_cores` may shorten the rou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.exporter.mapping import Board, Slice, encoding, routes
+from spikeport.exporter.mapping import Board, Mapping, Slice, encoding, routes, slices_of
 from spikeport.exporter.mapping.resources.axon_fan_in import receives_from
 from spikeport.exporter.program.chip_program import ChipProgram, Connection
 from spikeport.hardware_profiles.schema import ChipProfile
@@ -26,7 +27,7 @@ from .rates import Rates
 from .synaptic_load import synaptic_load
 
 Floats = NDArray[np.float64]
-Parts = Mapping[str, Sequence[Slice]]
+Parts = Table[str, Sequence[Slice]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class StepCost:
 
     seconds: float
     joules: float
-    core: Mapping[str, Floats]
+    core: Table[str, Floats]
     link: float
 
     @property
@@ -86,8 +87,18 @@ class StepCosts:
             events += Events(updates_active=Estimate.exact(float(population.size)), spikes=spikes)
         return dynamic_energy(events, self._chip.energy)
 
-    def of(self, parts: Parts) -> StepCost:
-        """The cost of a partition."""
+    def of_mapping(self, mapping: Mapping) -> StepCost:
+        """The cost of a mapping whose cores hold one slice each, where it placed them."""
+        parts: dict[str, list[Slice]] = {p.name: [] for p in self._program.populations}
+        numbers: dict[str, list[int]] = {name: [] for name in parts}
+        for name in parts:
+            for index, part in slices_of(mapping.placed, name):
+                parts[name].append(part)
+                numbers[name].append(mapping.placed[index].number)
+        return self.of(parts, [number for name in parts for number in numbers[name]])
+
+    def of(self, parts: Parts, numbers: Sequence[int] | None = None) -> StepCost:
+        """The cost of a partition; numbers: of the cores, slice by slice, by default in order."""
         first = dict(zip(parts, np.cumsum([0, *(len(slices) for slices in parts.values())]), strict=False))
         cores = sum(len(slices) for slices in parts.values())
         # the last row is the input
@@ -109,10 +120,10 @@ class StepCosts:
             rows = slice(first[name], first[name] + len(parts[name]))
             core[name] = core[name] + self._seconds[RECEIVED] * received[rows]
             core[name] += self._seconds["messages"] * messages[rows]
-        return self._priced(core, sent)
+        return self._priced(core, sent, range(cores) if numbers is None else numbers)
 
-    def _priced(self, core: Mapping[str, Floats], sent: Floats) -> StepCost:
-        positions = np.array([self._board.position(n) for n in range(sent.shape[1])], np.int64)
+    def _priced(self, core: Table[str, Floats], sent: Floats, numbers: Sequence[int]) -> StepCost:
+        positions = np.array([self._board.position(n) for n in numbers], np.int64)
         rows, columns = np.nonzero(sent)
         sources = np.concatenate([positions, np.zeros((1, 3), np.int64)])[rows]
         taken = routes(self._board, sources, positions[columns])
@@ -127,7 +138,7 @@ class StepCosts:
         )
         slowest = max(float(values.max()) for values in core.values())
         time = self._chip.time.step_minimum.value + max(slowest, link) + flight
-        static = static_power(self._chip, int(positions[:, 0].max()) + 1, len(positions)).typical
+        static = static_power(self._chip, len(np.unique(positions[:, 0])), len(positions)).typical
         dynamic = self._unmoved.typical + dynamic_energy(moved, self._chip.energy).typical
         return StepCost(time, dynamic + static * time, core, link)
 

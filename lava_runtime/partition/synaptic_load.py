@@ -23,7 +23,8 @@ def synaptic_load(connection: Connection, program: ChipProgram, rates: Floats) -
         targets = np.repeat(np.arange(len(connection.indptr) - 1), np.diff(connection.indptr))
         return np.bincount(targets, rates[connection.indices], len(connection.indptr) - 1).astype(np.float64)
     if listed:
-        return (connection.weights != 0) @ rates
+        load: Floats = (connection.weights != 0) @ rates
+        return load
     return np.full(len(connection.weights), rates.sum())
 
 
@@ -34,12 +35,13 @@ def _convolved(connection: ConvConnection, rates: Floats, listed: bool) -> Float
     (top, left), (down, right), (apart, beside) = connection.padding, connection.stride, connection.dilation
     padded = np.pad(rates.reshape(channels, height, width), ((0, 0), (top, top + down), (left, left + right)))
     span = (kernel[0] - 1) * apart + 1, (kernel[1] - 1) * beside + 1
-    windows: NDArray[Any] = sliding_window_view(padded, span, axis=(1, 2))
+    windows: NDArray[Any] = sliding_window_view(padded, span, axis=(1, 2))  # type: ignore[call-overload]
     windows = windows[:, ::down, ::right, ::apart, ::beside][:, :rows, :columns]
     grouped = windows.reshape(connection.groups, channels // connection.groups, rows, columns, *kernel)
     per_group = outs // connection.groups
     if not listed:
-        summed = grouped.sum(axis=(1, 4, 5))
+        summed: Floats = grouped.sum(axis=(1, 4, 5))
         return np.repeat(summed[:, None], per_group, axis=1).reshape(-1)
     stored = (connection.weights != 0).reshape(connection.groups, per_group, channels // connection.groups, *kernel)
-    return np.einsum("gcyxkl,gockl->goyx", grouped, stored.astype(np.float64), optimize=True).reshape(-1)
+    load: Floats = np.einsum("gcyxkl,gockl->goyx", grouped, stored.astype(np.float64), optimize=True)
+    return load.reshape(-1)
