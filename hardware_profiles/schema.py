@@ -154,8 +154,9 @@ class ChipPower(Section):
 class ChipTime(Section):
     """Seconds: the shortest step (its barrier), and the serial work of one core per event.
 
+    link: a message occupies a link between two routers, in one direction; hop: it takes to the next router.
     A missing optional value falls back: synop_sparse, synop_conv to synop, neuron_update_active to neuron_update;
-    spike, message, message_in, host_message to nothing. clock: cycles per second of a clocked chip.
+    spike, message, message_in, link, host_message to nothing. clock: cycles per second of a clocked chip.
     """
 
     UNITS: ClassVar[dict[str, str]] = {"clock": "Hz"}
@@ -172,6 +173,7 @@ class ChipTime(Section):
     message: Quantity | None = None
     message_in: Quantity | None = None
     hop: Quantity
+    link: Quantity | None = None
     host_message: Quantity | None = None
     clock: Quantity | None = None
 

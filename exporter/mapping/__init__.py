@@ -15,6 +15,7 @@ from .build_mapping import fits, map_program
 from .file import read_map, write_map
 from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
 from .result import LayerMapping, Mapping
+from .routes import Routes, routes
 from .traffic import Flow, flow, one_each
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LayerMapping",
     "LimitName",
     "Mapping",
+    "Routes",
     "Slice",
     "Tile",
     "core_of",
@@ -40,6 +42,7 @@ __all__ = [
     "one_each",
     "per_core",
     "read_map",
+    "routes",
     "slices_of",
     "synapse_count",
     "write_map",

@@ -57,12 +57,15 @@ class Board:
         """(chip, x, y) of cores, (cores, 3)."""
         return np.array([(c.chip, c.x, c.y) for c in cores], np.int64).reshape(-1, 3)
 
+    def on_grid(self, positions: Positions) -> Positions:
+        """(x, y) of routers on the grid of the whole board, (..., 2)."""
+        routers: Positions = _on_grid(positions[..., 0]) * np.array([self.columns, self.rows]) + positions[..., 1:]
+        return routers
+
     def distances(self, positions: Positions, others: Positions) -> tuple[Positions, Positions]:
         """Distances in routers and in chips between positions (..., 3), along rows and columns; (...) each."""
-        chips_from, chips_to = _on_grid(positions[..., 0]), _on_grid(others[..., 0])
-        chips = np.abs(chips_from - chips_to)
-        span = np.array([self.columns, self.rows])
-        routers = np.abs(chips_from * span + positions[..., 1:] - chips_to * span - others[..., 1:])
+        chips = np.abs(_on_grid(positions[..., 0]) - _on_grid(others[..., 0]))
+        routers = np.abs(self.on_grid(positions) - self.on_grid(others))
         return routers.sum(axis=-1), chips.sum(axis=-1)
 
 

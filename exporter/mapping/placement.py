@@ -8,6 +8,8 @@ energy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Table
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,15 +26,20 @@ _ROUNDS = 8
 Floats = NDArray[np.float64]
 
 
-def place_cores(program: ChipProgram, chip: ChipProfile, cores: tuple[Core, ...]) -> list[int]:
-    """The index of the core, numbered in the order of layers, at each position."""
+def place_cores(
+    program: ChipProgram, chip: ChipProfile, cores: tuple[Core, ...], rates: Table[str, Floats] | None = None
+) -> list[int]:
+    """The index of the core, numbered in the order of layers, at each position.
+
+    rates: spikes of every source element, by name, that weigh its axons; without them every axon counts the same.
+    """
     if not 1 < len(cores) <= LARGEST:
         return list(range(len(cores)))
     board, weight = Board.of(chip.limits), _chip_weight(chip)
     positions = board.positions(cores)
     distances = [board.distances(positions, position) for position in (*positions, np.zeros(3, np.int64))]
     distance = np.array([routers + weight * chips for routers, chips in distances], np.float64)
-    between, entering = axons_between(program, cores)
+    between, entering = axons_between(program, cores, rates)
     position_of = swap_cores(between, entering, distance[:-1], distance[-1])
     return [int(n) for n in np.argsort(position_of)]
 

@@ -6,6 +6,7 @@ Spikes of an input enter the mesh at the first router of the first chip.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,12 +84,14 @@ def flow(
     return total
 
 
-def axons_between(program: ChipProgram, cores: tuple[Core, ...]) -> tuple[Floats, Floats]:
-    """Source elements received from core to core, (cores, cores), and from the host, (cores,)."""
+def axons_between(
+    program: ChipProgram, cores: tuple[Core, ...], rates: Table[str, Floats] | None = None
+) -> tuple[Floats, Floats]:
+    """Source elements received from core to core, (cores, cores), and from the host, (cores,), weighed by rates."""
     between, entering = np.zeros((len(cores), len(cores))), np.zeros(len(cores))
     for connection in program.connections:
-        ones = np.ones(program.source_size(connection.source))
-        for target, arriving, outside in _arriving(connection, program, cores, ones):
+        weights = np.ones(program.source_size(connection.source)) if rates is None else rates[connection.source]
+        for target, arriving, outside in _arriving(connection, program, cores, weights):
             between[:, target] += arriving
             entering[target] += outside
     return between, entering

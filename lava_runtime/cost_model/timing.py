@@ -1,9 +1,12 @@
 """Seconds: a step ends when the slowest core has, the host has served its spikes, and the barrier has closed.
 
     core = synops * synop + compartments * neuron_update + spikes * spike + messages * message + received * message_in
-    step = step_minimum + max over cores of core + host_messages * host_message
+    step = step_minimum + max(max over cores of core, max over links of messages * link) + longest route * hop
+           + host_messages * host_message
 
-All counts are those of one core in one step; the work of a core is serial.
+All counts are those of one core or link in one step. The work of a core is serial, cores and links work at the same
+time; the last message still takes its route, hop by hop. The maximum over loads follows the floorline model (arXiv
+2511.21549: memory-, compute- and traffic-bound cores) and the max-affine model of Loihi 2 (arXiv 2601.10035).
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ class CoreStep:
 
 
 def core_time(core: CoreStep, time: ChipTime) -> Estimate:
-    """Seconds of serial work of one core in one step; hops are those of the messages it sends."""
+    """Seconds of serial work of one core in one step; hops are the work of the mesh."""
     events = core.events
     active = Estimate.of(time.neuron_update_active or time.neuron_update)
     return (
@@ -38,7 +41,6 @@ def core_time(core: CoreStep, time: ChipTime) -> Estimate:
         + events.spikes.times(optional(time.spike))
         + events.messages.times(optional(time.message))
         + core.received.times(optional(time.message_in))
-        + events.hops.times(Estimate.of(time.hop))
     )
 
 

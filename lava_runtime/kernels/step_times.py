@@ -1,4 +1,4 @@
-"""Seconds of every step from counts of events: the work of each core, and the slowest one.
+"""Seconds of every step from counts of events: the work of each core, the load of each link, and the slowest of them.
 
 Samples are the innermost axis, so that the compiler vectorises over them.
 """
@@ -41,15 +41,39 @@ def core_seconds(exact, active, sizes, core_of, factors, with_input, without, ev
 
 
 @njit(cache=True, nogil=True)
-def add_steps(events, updates, least, work, step, slowest, slowest_core):
-    """Sum over samples: busy seconds work (3, steps, cores), step (3, steps) with least (3,), slowest (cores,).
+def link_loads(spikes, indptr, links, messages, loads):
+    """Write the messages on every link, loads (steps, links, samples), of spikes (steps, parts, samples).
 
-    slowest_core: by the second bound, (steps, samples).
+    A spike of part p puts messages[k] on link links[k] for k from indptr[p] to indptr[p + 1].
+    """
+    for t in range(len(loads)):
+        loads[t] = 0.0
+        for p in range(len(indptr) - 1):
+            for k in range(indptr[p], indptr[p + 1]):
+                add_product(loads[t, links[k]], spikes[t, p], messages[k])
+
+
+@njit(cache=True, nogil=True)
+def add_steps(
+    events, updates, loads, least, link, flight, work, step, slowest, slowest_core, carried, busiest, slowest_link
+):
+    """Sum over samples: busy seconds work (3, steps, cores) and messages carried (steps, links) of loads.
+
+    And steps, (3, steps): the slowest core, or the busiest link's messages at link (3,) if that takes longer, on top of
+    least (3,), and flight (3,) where any message takes a link. Counted by the second bound: slowest (cores,) and
+    slowest_link (links,). Written: slowest_core, -1 for a link, and the busiest link's messages, (steps, samples) each.
     """
     bounds, steps, cores, samples = events.shape
     most, busy = np.empty((2, samples))
-    for bound in range(bounds):
-        for t in range(steps):
+    which = np.empty(samples, np.int64)
+    for t in range(steps):
+        busiest[t], which[:] = 0.0, -1
+        for n in range(loads.shape[1]):
+            carried[t, n] += total(loads[t, n])
+            for b in range(samples):
+                if loads[t, n, b] > busiest[t, b]:
+                    busiest[t, b], which[b] = loads[t, n, b], n
+        for bound in range(bounds):
             most[:] = -1.0
             for core in range(cores):
                 one, other = events[bound, t, core], updates[bound, t, core]
@@ -61,22 +85,39 @@ def add_steps(events, updates, least, work, step, slowest, slowest_core):
                         slowest_core[t, b] = core if busy[b] > most[b] else slowest_core[t, b]
                 for b in range(samples):
                     most[b] = max(most[b], busy[b])
+            for b in range(samples):
+                seconds = busiest[t, b] * link[bound]
+                if seconds > most[b]:
+                    most[b] = seconds
+                    if bound == 1:
+                        slowest_core[t, b] = -1
+                if busiest[t, b] > 0:
+                    most[b] += flight[bound]
             step[bound, t] += total(most) + least[bound] * samples
-            if bound == 1:
-                for b in range(samples):
-                    slowest[slowest_core[t, b]] += 1
+        for b in range(samples):
+            if slowest_core[t, b] < 0:
+                slowest_link[which[b]] += 1
+            else:
+                slowest[slowest_core[t, b]] += 1
 
 
 @njit(cache=True, nogil=True)
-def add_shares(exact, updates, starts, parts_of, factors, slowest_core, shares):
-    """Sum over samples the time of the slowest cores on each of N kinds and on updates: shares (N + 1, steps).
+def add_shares(exact, updates, starts, parts_of, factors, slowest_core, busiest, link, flight, shares):
+    """Sum over samples what steps consist of: shares (N + 3, steps).
 
-    Core c has parts_of[starts[c] : starts[c + 1]].
+    The time of the slowest core on each of N kinds and on updates, or that of the busiest link, busiest (steps,
+    samples) at link where slowest_core is negative; then flight where any message takes a link. Core c has
+    parts_of[starts[c] : starts[c + 1]].
     """
     kinds, steps, _, samples = exact.shape
     for t in range(steps):
         for b in range(samples):
             core = slowest_core[t, b]
+            if busiest[t, b] > 0:
+                shares[kinds + 2, t] += flight
+            if core < 0:
+                shares[kinds + 1, t] += busiest[t, b] * link
+                continue
             shares[kinds, t] += updates[t, core, b]
             for n in range(starts[core], starts[core + 1]):
                 for kind in range(kinds):
@@ -84,24 +125,33 @@ def add_shares(exact, updates, starts, parts_of, factors, slowest_core, shares):
 
 
 @njit(cache=True, nogil=True)
-def pipelined_seconds(events, updates, period, least, step):
+def pipelined_seconds(events, updates, loads, period, least, link, flight, step):
     """Seconds between answers, (3,), summed over samples, each `period` steps after the previous one.
 
-    In each of these steps the tails of earlier samples run concurrently: their events add up, updates happen once.
-    step: seconds of every step alone, (3, steps), summed over samples; used where no other sample runs.
+    In each of these steps the tails of earlier samples run concurrently: their events and loads add up, updates happen
+    once. step: seconds of every step alone, (3, steps), summed over samples; used where no other sample runs.
     """
     bounds, steps, cores, samples = events.shape
     seconds = np.zeros(bounds)
     most, busy, updating = np.empty((3, samples))
-    for bound in range(bounds):
-        for t in range(period):
-            if t + period >= steps:
-                seconds[bound] += step[bound, t]
-                continue
-            most[:] = 0.0
+    for t in range(period):
+        if t + period >= steps:
+            seconds += step[:, t]
+            continue
+        turns = (steps - t + period - 1) // period
+        busiest = np.zeros(samples)
+        for n in range(loads.shape[1]):
+            for b in range(samples):
+                carried = loads[t, n, b]
+                for turn in range(1, turns):
+                    carried += loads[t + turn * period, n, (b - turn) % samples]
+                busiest[b] = max(busiest[b], carried)
+        for bound in range(bounds):
+            for b in range(samples):
+                most[b] = busiest[b] * link[bound]
             for core in range(cores):
                 busy[:], updating[:] = events[bound, t, core], updates[bound, t, core]
-                for turn in range(1, (steps - t + period - 1) // period):
+                for turn in range(1, turns):
                     # the sample `turn` before each, cyclically
                     late, behind = t + turn * period, turn % samples
                     for b in range(samples):
@@ -110,5 +160,7 @@ def pipelined_seconds(events, updates, period, least, step):
                         updating[b] = max(updating[b], updates[bound, late, core, before])
                 for b in range(samples):
                     most[b] = max(most[b], busy[b] + updating[b])
+            for b in range(samples):
+                most[b] += flight[bound] if busiest[b] > 0 else 0.0
             seconds[bound] += total(most) + least[bound] * samples
     return seconds

@@ -32,7 +32,7 @@ def add_uniform(spikes, ranges, own_price, target_price, core_of, events, totals
 
 @njit(cache=True, nogil=True)
 def add_uniform_shares(spikes, totals, ranges, own_share, target_share, starts, parts_of, slowest, left, arrived):
-    """Sum over samples the time of the slowest cores (steps, samples) on these connections.
+    """Sum over samples the time of the slowest cores (steps, samples), negative for none, on these connections.
 
     Core c has parts_of[starts[c] : starts[c + 1]]. own_share: seconds per spike by kind, (kinds, parts), added to left
     (kinds, steps); target_share: seconds per synapse list and per received message, (2, connections, parts), added to
@@ -41,6 +41,8 @@ def add_uniform_shares(spikes, totals, ranges, own_share, target_share, starts, 
     for t in range(spikes.shape[0]):
         for b in range(spikes.shape[2]):
             core = slowest[t, b]
+            if core < 0:
+                continue
             for n in range(starts[core], starts[core + 1]):
                 p = parts_of[n]
                 count = spikes[t, p, b]

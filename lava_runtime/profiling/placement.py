@@ -86,11 +86,11 @@ class Placement:
         self, sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Routers and chips between parts, along rows and columns, elementwise; input enters at the first router."""
-        routers, chips = self.board.distances(self._positions[sources], self._positions[targets])
+        routers, chips = self.board.distances(self.positions[sources], self.positions[targets])
         return routers.astype(np.float64), chips.astype(np.float64)
 
     @cached_property
-    def _positions(self) -> NDArray[np.int64]:
+    def positions(self) -> NDArray[np.int64]:
         """(chip, x, y) of the router of every part, (parts, 3)."""
         on_core = self.core_of != INPUT
         positions = np.zeros((len(self.parts), 3), np.int64)

@@ -38,7 +38,8 @@ from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
 
 from .counts import Counter
-from .fan_out import UniformFanOut, fan_out
+from .fan_out import fan_out
+from .links import LinkTraffic
 from .placement import Placement, placement_of
 from .timeline import StepTimes, Sums, Timeline, added
 from .workload import Workload, sends_payloads, workload_of
@@ -200,17 +201,19 @@ class Profiler:
         self._mapping = mapping or map_program(program, chip)
         self._placement = placement_of(program, self._mapping, chip.limits)
         fan_outs = [fan_out(c, program, self._placement) for c in program.connections]
-        uniform = [one for one in fan_outs if isinstance(one, UniformFanOut)]
+        links = LinkTraffic.of(fan_outs, self._placement)
         rows = steps if recorded else 1
 
         def tools() -> tuple[Counter, StepTimes]:
             counter = Counter(program, self._placement, fan_outs, rows, not recorded)
-            return counter, StepTimes(self._placement, chip, steps, min(fed, steps), recorded, counter.names, uniform)
+            fed_steps = min(fed, steps)
+            names = counter.names
+            return counter, StepTimes(self._placement, chip, steps, fed_steps, recorded, names, fan_outs, links)
 
         self._tools = tools
         # those that no thread uses at the moment
         self._idle = [tools()]
-        count = rows * len(self._placement.parts)
+        count = rows * max(len(self._placement.parts), links.count)
         self._group = max(1, min(_GROUP, _ELEMENTS // count))
         self._threads = min(threads or os.cpu_count() or 1, max(1, _CONCURRENT // (self._group * count)))
         self._graded: set[str] = set()

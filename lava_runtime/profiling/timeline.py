@@ -1,6 +1,7 @@
 """A run by time step and core: means over its samples, accumulated a group of samples at a time.
 
-A step lasts until its slowest core has finished and the barrier has closed, per sample; means are taken afterwards.
+A step lasts until its slowest core has finished, or its busiest link has carried its messages if that takes longer, and
+the barrier has closed, per sample; means are taken afterwards.
 Unpipelined, each sample takes the whole run. Pipelined, the next sample enters after the last input step, and the tail
 of one sample overlaps with the head of the next: that needs networks whose neurons require no external reset between
 samples.
@@ -12,19 +13,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.cost_model.energy import optional
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
-from spikeport.lava_runtime.kernels.step_times import add_shares, add_steps, core_seconds, pipelined_seconds
+from spikeport.lava_runtime.kernels.step_times import (
+    add_shares,
+    add_steps,
+    core_seconds,
+    link_loads,
+    pipelined_seconds,
+)
 
 from .counts import RECEIVED, Counts, Floats
-from .fan_out import UniformFanOut
+from .fan_out import FanOut, UniformFanOut
+from .links import LinkTraffic
 from .placement import Placement
 from .pricing import ACTIVE, INACTIVE, Factors, bounds, of_events, of_updates, seconds
 from .uniform_events import UniformEvents
 
-BARRIER = "barrier"
+BARRIER, LINK, FLIGHT = "barrier", "busiest link", "hops"
+
+_OTHER = ("neuron_updates", LINK, FLIGHT)
 
 Sums = dict[str, Floats]
 """Sums over samples, by name."""
@@ -35,9 +47,10 @@ class Timeline:
     """Means over samples. exact: counts by name, (rows, parts); active: active updates low to high, (3, rows, parts).
 
     rows: time steps where the run was recorded step by step (`recorded`), else one row, the mean step. work: busy
-    seconds of the cores, (3, rows, cores); step: seconds of a step, (3, rows); shares: the slowest core's seconds by
-    name, typical, (rows,); slowest: fraction of steps in which each core was the slowest, (cores,). latency: seconds of
-    the whole run; period: seconds between two answers of pipelined samples.
+    seconds of the cores, (3, rows, cores); step: seconds of a step, (3, rows); shares: what a step consists of, seconds
+    by name, typical, (rows,); slowest, slowest_link: fraction of steps that each core, (cores,), and link, (links,),
+    ends. carried: messages on every link, (rows, links); ends: the routers that it joins, (links, 4). latency: seconds
+    of the whole run; period: seconds between two answers of pipelined samples.
     """
 
     placement: Placement
@@ -50,6 +63,9 @@ class Timeline:
     step: Floats
     shares: dict[str, Floats]
     slowest: Floats
+    slowest_link: Floats
+    carried: Floats
+    ends: NDArray[np.int64]
     latency: Estimate
     period: Estimate
 
@@ -79,7 +95,7 @@ class StepTimes:
     """Times of groups of samples, one group after the other.
 
     steps: of the chip; input_steps: those in which input enters. recorded: whether counts are step by step, or one row
-    of sums over all steps. names: of the counts; uniform: connections whose events follow from spike counts.
+    of sums over all steps. names: of the counts; links: of the mesh, see `LinkTraffic`.
     """
 
     def __init__(
@@ -90,15 +106,20 @@ class StepTimes:
         input_steps: int,
         recorded: bool,
         names: tuple[str, ...],
-        uniform: Sequence[UniformFanOut],
+        fan_outs: Sequence[FanOut],
+        links: LinkTraffic,
     ) -> None:
         self._placement, self._steps, self._input_steps, self._recorded = placement, steps, input_steps, recorded
         self._names, factors = names, {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
         self._factors = np.stack([factors[name] for name in names], axis=1)
+        uniform = [fan_out for fan_out in fan_outs if isinstance(fan_out, UniformFanOut)]
         self._uniform = UniformEvents.of(uniform, placement, factors)
+        self._links = links
+        self._link = np.array(bounds(optional(chip.time.link)))
+        self._flight = np.array(bounds(Estimate.of(chip.time.hop) * links.longest))
         self._update = factors[ACTIVE], factors[INACTIVE]
         self._barrier = np.array(bounds(Estimate.of(chip.time.step_minimum)))
-        self._seconds = np.empty((0, 0, 0, 0, 0))
+        self._seconds, self._loads = np.empty((0, 0, 0, 0, 0)), np.empty((0, 0, 0))
 
     def sums(self, counts: Counts) -> Sums:
         """Sums over a group of samples."""
@@ -107,21 +128,32 @@ class StepTimes:
         kinds, rows, parts, samples = exact.shape
         if self._seconds.shape != (2, 3, rows, placement.cores, samples):
             self._seconds = np.empty((2, 3, rows, placement.cores, samples))
-        events, updates = self._seconds
+            self._loads = np.empty((rows, self._links.count, samples))
+        (events, updates), loads = self._seconds, self._loads
         summed, summed_active = np.zeros((kinds, rows, parts)), np.zeros((3, rows, parts))
         work, step, slowest = np.zeros((3, rows, placement.cores)), np.zeros((3, rows)), np.zeros(placement.cores)
-        slowest_core, shares = np.zeros((rows, samples), np.int64), np.zeros((kinds + 1, rows))
+        slowest_core, shares = np.zeros((rows, samples), np.int64), np.zeros((kinds + 3, rows))
+        carried, slowest_link = np.zeros((rows, self._links.count)), np.zeros(self._links.count)
+        busiest = np.zeros((rows, samples))
         core_seconds(
             exact, active, placement.sizes, placement.core_of, self._factors, *self._update,
             events, updates, summed, summed_active,
         )  # fmt: skip
         totals = self._uniform.add_seconds(exact[0], placement.core_of, events)
-        add_steps(events, updates, self._barrier, work, step, slowest, slowest_core)
-        add_shares(exact, updates[1], *placement.parts_by_core, self._factors[1], slowest_core, shares)
+        link_loads(exact[0], self._links.indptr, self._links.links, self._links.messages, loads)
+        add_steps(
+            events, updates, loads, self._barrier, self._link, self._flight,
+            work, step, slowest, slowest_core, carried, busiest, slowest_link,
+        )  # fmt: skip
+        add_shares(
+            exact, updates[1], *placement.parts_by_core, self._factors[1],
+            slowest_core, busiest, self._link[1], self._flight[1], shares,
+        )  # fmt: skip
         sums = {"work": work, "step": step, "slowest": slowest, "active": summed_active}
-        sums["period"], sums["samples"] = self._pipelined(events, updates, step), np.array(float(samples))
+        sums |= {"carried": carried, "slowest link": slowest_link}
+        sums["period"], sums["samples"] = self._pipelined(events, updates, loads, step), np.array(float(samples))
         named = [(f"exact {name}", values) for name, values in zip(self._names, summed, strict=True)]
-        named += [(f"share {name}", row) for name, row in zip((*self._names, "neuron_updates"), shares, strict=True)]
+        named += [(f"share {name}", row) for name, row in zip((*self._names, *_OTHER), shares, strict=True)]
         named += [
             (f"share {name}", row)
             for name, row in self._uniform.shares(exact[0], totals, placement.parts_by_core, slowest_core)
@@ -149,6 +181,9 @@ class StepTimes:
             mean["step"],
             {BARRIER: np.full(rows, self._barrier[1]), **shares},
             mean["slowest"] / rows,
+            mean["slowest link"] / rows,
+            mean["carried"],
+            self._links.ends,
             Estimate(*(mean["step"].sum(axis=1) * repeats)),
             Estimate(*mean["period"]),
         )
@@ -160,14 +195,19 @@ class StepTimes:
         low = counts.active[:1] / self._steps
         return counts.exact / self._steps, np.concatenate([low, counts.active[1:]])
 
-    def _pipelined(self, events: Floats, updates: Floats, step: Floats) -> Floats:
+    def _pipelined(self, events: Floats, updates: Floats, loads: Floats, step: Floats) -> Floats:
         """Seconds between answers, summed over the samples, each following the previous one of its group."""
         if self._recorded:
-            period: Floats = pipelined_seconds(events, updates, self._input_steps, self._barrier, step)
+            period: Floats = pipelined_seconds(
+                events, updates, loads, self._input_steps, self._barrier, self._link, self._flight, step
+            )
             return period
         # the mean step: the work of all steps, done in the steps in which input enters
-        busy = events[:, 0] * (self._steps / self._input_steps) + updates[:, 0]
-        slowest = self._barrier + busy.max(axis=1).mean(axis=1)
+        repeats = self._steps / self._input_steps
+        busy = (events[:, 0] * repeats + updates[:, 0]).max(axis=1)
+        traffic = loads[0].max(axis=0, initial=0) * repeats
+        busy = np.maximum(busy, traffic * self._link[:, None]) + (traffic > 0) * self._flight[:, None]
+        slowest = self._barrier + busy.mean(axis=1)
         mean: Floats = slowest * float(self._input_steps) * events.shape[3]
         return mean
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 
+from .bound import bound_of
 from .counts import RECEIVED
 from .placement import INPUT
 from .pricing import joules
@@ -38,7 +39,7 @@ def views(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
         "samples": line.samples,
         "layers": _nodes(line),
         "cores": _cores(line),
-        "time": _time(profile),
+        "time": _time(profile, chip),
         "energy": _energy(profile, chip, energy),
         "power": _power(profile, energy),
         "memory": _memory(profile),
@@ -46,7 +47,8 @@ def views(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
         "traffic": _by(
             line,
             {"sent": ("messages",), "received": (RECEIVED,), "hops": ("hops",), "chip_hops": ("chip_hops",)},
-        ),
+        )
+        | {"links": line.ends.tolist(), "on_links": [_short(row) for row in line.carried]},
     }
 
 
@@ -73,12 +75,14 @@ def _cores(line: Timeline) -> list[dict[str, Any]]:
     return [{"chip": core.chip, "x": core.x, "y": core.y, "neurons": neurons} for core, neurons in placed_cores]
 
 
-def _time(profile: Profile) -> dict[str, Any]:
+def _time(profile: Profile, chip: ChipProfile) -> dict[str, Any]:
     line = profile.timeline
     return {
         "step_s": _bounds(line.step),
         "slowest_core_s": {name: _short(values) for name, values in line.shares.items()},
         "slowest_share": _short(line.slowest),
+        "slowest_link_share": _short(line.slowest_link),
+        "bound": asdict(bound_of(line, chip)),
         "core_busy_s": [_short(row) for row in line.work[1]],
         "latency_s": asdict(line.latency),
         "period_s": asdict(line.period),

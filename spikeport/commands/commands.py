@@ -119,10 +119,20 @@ def compile_model(
 
 
 def check(
-    model: Path, chip: str, options: CompileOptions, by_hand: Path | None, dump: Path | None, streams: Output
+    model: Path,
+    chip: str,
+    options: CompileOptions,
+    by_hand: Path | None,
+    dump: Path | None,
+    goal: Any,
+    x: Path | None,
+    streams: Output,
 ) -> bool:
-    """Whether a network fits a chip, with a table of core use; by_hand, dump: files with the mapping."""
-    fit = open_network(model, chip, options).check(chip, by_hand)
+    """Whether a network fits a chip, with a table of core use.
+
+    by_hand, dump: files with the mapping; goal: what the mapping is chosen for, with the spikes of x.
+    """
+    fit = open_network(model, chip, options).check(chip, by_hand, optimise=goal, x=x)
     if dump is not None:
         fit.write(dump)
     fit.show(streams.console)

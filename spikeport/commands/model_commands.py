@@ -16,6 +16,7 @@ from .options import (
     BackendName,
     ChipOption,
     ClusterOption,
+    GoalName,
     InputOption,
     MapOption,
     MaxPoolName,
@@ -187,6 +188,16 @@ def check(
         Optional[Path],  # noqa: UP045
         typer.Option("--dump-map", help="Write the mapping to FILE, for --map.", metavar="FILE"),
     ] = None,
+    optimise: Annotated[
+        Optional[GoalName],  # noqa: UP045
+        typer.Option("--optimise", help="Choose the cores by the cost model, for least time, energy or cores."),
+    ] = None,
+    x: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--input", help="Spikes to optimise with; default: a tenth of all neurons in each step.", metavar="X.npy"
+        ),
+    ] = None,
 ) -> None:
     """Check whether the network fits the chip and show what fills each core. Exits with 1 if it does not fit.
 
@@ -194,7 +205,8 @@ def check(
     """
     from . import commands
 
-    if not commands.check(model, chip, choices, by_hand, dump_map, streams):
+    goal = None if optimise is None else optimise.value
+    if not commands.check(model, chip, choices, by_hand, dump_map, goal, x, streams):
         raise typer.Exit(EXIT_NO)
 
 

@@ -32,6 +32,14 @@ class MaxPoolName(str, Enum):
     average = "average"
 
 
+class GoalName(str, Enum):
+    """What a mapping is optimised for."""
+
+    time = "time"
+    energy = "energy"
+    cores = "cores"
+
+
 class RecordName(str, Enum):
     """What a simulation records."""
 

@@ -28,6 +28,8 @@ from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
 from spikeport.lava_runtime.inputs import steps_and_samples
+from spikeport.lava_runtime.partition.optimise import Goal
+from spikeport.lava_runtime.partition.rates import Rates, measured_rates
 from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
 from spikeport.lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
@@ -63,12 +65,27 @@ class Network(Shown):
     options: CompileOptions = DEFAULTS
     read: tuple[Path, ...] = ()
 
-    def check(self, chip: str | Path | None = None, by_hand: str | Path | None = None) -> Fit:
+    def check(
+        self,
+        chip: str | Path | None = None,
+        by_hand: str | Path | None = None,
+        *,
+        optimise: Goal | None = None,
+        x: Spikes | None = None,
+    ) -> Fit:
         """Check what fits the chip (default: the one it was compiled for), core by core.
 
-        by_hand: a file with the neurons of each core.
+        by_hand: a file with the neurons of each core. optimise: choose cores for the least "time" or "energy" of a step
+        by the cost model, or for the fewest "cores"; x: input whose spikes it counts with, default a tenth of all.
         """
         profile = load_chip(self.chip if chip is None else chip_name(chip))
+        if optimise is not None:
+            if by_hand is not None:
+                raise InputError(f"{by_hand}: is a mapping made by hand; leave it out to have one optimised")
+            rates = None if x is None else self._rates(x)
+            return Fit.for_goal(Path(self.name).name, self.program, profile, optimise, rates, self._read(x))
+        if x is not None:
+            raise InputError("input is used to optimise the mapping; say what for: time, energy or cores")
         mapping = None if by_hand is None else Path(by_hand)
         return Fit.of(Path(self.name).name, self.program, profile, mapping, self._read(by_hand))
 
@@ -176,6 +193,12 @@ class Network(Shown):
             for note in report.notes:
                 say(console, f"{name}: {note}")
         say(console, f"answers lag the input by {self.program.pipeline_steps} steps")
+
+    def _rates(self, x: Spikes) -> Rates:
+        """Spikes per step of every element, in the emulator."""
+        values, where = self.read_input(x)
+        result = simulate(self.program, values, context=where)
+        return measured_rates(self.program, result.neuron_counts, result.steps)
 
     def _read(self, *more: object) -> tuple[Path, ...]:
         """The files of the network, and those that a result was made from."""

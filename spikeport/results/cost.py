@@ -20,6 +20,7 @@ from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipCosts, ChipProfile
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy, static_power
 from spikeport.lava_runtime.cost_model.estimate import Estimate
+from spikeport.lava_runtime.profiling.bound import bound_of
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.lava_runtime.profiling.trace import write_trace
 from spikeport.lava_runtime.profiling.views import views
@@ -88,7 +89,7 @@ class ProfileReport(Shown):
 
     def show(self, console: Console) -> None:
         """Print a table of the layers, energy and latency of one inference, and its price on other profiles."""
-        _show(self.program, self._dict, self.profile, console)
+        _show(self.program, self._dict, self.profile, self.chip, console)
         if self.others:
             _show_others(self, console)
 
@@ -100,7 +101,7 @@ class ProfileReport(Shown):
         return np.array([getattr(layer, field) for layer in self.profile.layers], np.float64)
 
 
-def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, console: Console) -> None:
+def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, chip: ChipProfile, console: Console) -> None:
     table = Table("layer", "neurons", "spikes", "synops", "updates", "messages", "dynamic energy (estimate)")
     for layer in values["layers"]:
         counts = [f"{layer[key]:,.1f}" for key in ("spikes", "synops", "neuron_updates", "messages")]
@@ -117,7 +118,8 @@ def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, consol
         say(console, f"  outside of what was measured on this chip: {sentence}")
     say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
     busiest = max(profile.timeline.shares, key=lambda name: profile.timeline.shares[name].sum())
-    say(console, f"  of which the slowest core spends most on {busiest.replace('_', ' ')}")
+    say(console, f"  of which most is spent on {busiest.replace('_', ' ')}")
+    say(console, f"  {bound_of(profile.timeline, chip).sentence}")
     sequential, piped = (rate.typical for rate in (profile.unpipelined, profile.pipelined))
     say(console, f"  {sequential:,.3g} inferences per second one after the other, {piped:,.3g} pipelined")
     host, work = one["host_latency_s"]["typical"], values["workload"]

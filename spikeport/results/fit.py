@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from spikeport.console.tables import show_table
 from spikeport.exporter.mapping import Core, Flow, LimitName, Mapping, map_program, one_each, read_map, write_map
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.partition.optimise import Goal, Optimised, optimise
+from spikeport.lava_runtime.partition.rates import ASSUMED, Rates, assumed_rates
+from spikeport.report.units import si
 from spikeport.summary.build import mapping_of
 
 from .cores import group_cores, numbers
@@ -30,7 +33,10 @@ _SHOWN = 0.1
 
 @dataclass(frozen=True, repr=False)
 class Fit(Shown):
-    """A network on a chip's cores, layer by layer; neurons: of each layer; read: the files it was made from."""
+    """A network on a chip's cores, layer by layer; neurons: of each layer; read: the files it was made from.
+
+    optimised: what the cost model chose the mapping by; assumed: the rate it assumes for every neuron, None if measured.
+    """
 
     network: str
     chip: str
@@ -39,6 +45,8 @@ class Fit(Shown):
 
     axons: Flow
     read: tuple[Path, ...] = ()
+    optimised: Optimised | None = None
+    assumed: float | None = None
 
     @classmethod
     def of(
@@ -51,6 +59,26 @@ class Fit(Shown):
     ) -> Fit:
         """Map a program to a chip's cores; by_hand: a mapping file, see `spikeport.exporter.mapping.read_map`."""
         mapping = map_program(program, chip) if by_hand is None else read_map(by_hand, program, chip)
+        return cls._of(name, program, chip, mapping, read)
+
+    @classmethod
+    def for_goal(
+        cls,
+        name: str,
+        program: ChipProgram,
+        chip: ChipProfile,
+        goal: Goal,
+        rates: Rates | None = None,
+        read: tuple[Path, ...] = (),
+    ) -> Fit:
+        """The mapping that the cost model chooses for a goal, at measured rates or an assumed one."""
+        optimised = optimise(program, chip, goal, assumed_rates(program) if rates is None else rates)
+        mapping = map_program(program, chip) if optimised is None else optimised.mapping
+        fit = cls._of(name, program, chip, mapping, read)
+        return replace(fit, optimised=optimised, assumed=ASSUMED if rates is None else None)
+
+    @classmethod
+    def _of(cls, name: str, program: ChipProgram, chip: ChipProfile, mapping: Mapping, read: tuple[Path, ...]) -> Fit:
         sizes = [program.population(layer.name).size for layer in mapping.layers]
         return cls(name, chip.title, mapping, np.array(sizes, np.int64), one_each(program, mapping), read)
 
@@ -95,7 +123,14 @@ class Fit(Shown):
             "network": self.network,
             "chip": self.chip,
             "reasons": self.reasons,
+            **({} if self.optimised is None else {"optimised": self._optimised_dict(self.optimised)}),
         }
+
+    def _optimised_dict(self, optimised: Optimised) -> dict[str, Any]:
+        """The goal, and typical seconds and joules of a mean step on the fewest cores and on these."""
+        both = {"fewest_cores": optimised.before, "chosen": optimised.after}
+        costs = {name: {"step_s": cost.seconds, "step_j": cost.joules} for name, cost in both.items()}
+        return {"goal": optimised.goal, "assumed_rate": self.assumed, **costs}
 
     def show(self, console: Console) -> None:
         """Print a table of the cores (equal ones in one line), message hops, what does not fit, and the verdict."""
@@ -117,10 +152,23 @@ class Fit(Shown):
         say(console, f"one spike per neuron: {flowing.messages:,.0f} messages; {hops}{links}")
         for sentence in self.reasons:
             say(console, sentence)
+        if self.optimised is not None:
+            _say_optimised(self.optimised, self.assumed, console)
         verdict = "fits" if self.fits else "does not fit"
         board = self.mapping.board
         chips = f" on {self.mapping.chips} of {board.chips} chips" if board.chips > 1 else ""
         say(console, f"{verdict}: {self.mapping.cores} of {board.capacity} cores{chips}")
+
+
+def _say_optimised(optimised: Optimised, assumed: float | None, console: Console) -> None:
+    before, after = optimised.before, optimised.after
+    basis = "measured rates" if assumed is None else f"{assumed:g} spikes per neuron and step, an assumption"
+    times = f"{si(before.seconds, 's')} to {si(after.seconds, 's')}"
+    joules = f"{si(before.joules, 'J')} to {si(after.joules, 'J')}"
+    say(
+        console, f"optimised for {optimised.goal}, at {basis}: compared with the fewest cores, a step goes from {times}"
+    )
+    say(console, f"and from {joules} (estimates, typical values); the slowest core is one of {after.slowest!r}")
 
 
 def _core_dict(core: Core, fill: Dictionary[LimitName, float]) -> dict[str, Any]:

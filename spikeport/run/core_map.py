@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.mapping import Board, Core, Mapping
 from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.lava_runtime.profiling.bound import bound_of
 from spikeport.lava_runtime.profiling.timeline import Timeline
 from spikeport.summary import CoreMap, PlacedCore, StepSeconds
 
@@ -43,6 +44,7 @@ def core_map_of(mapping: Mapping, timeline: Timeline, chip: ChipProfile) -> Core
         ),
         step_s=StepSeconds(low=low, typical=typical, high=high),
         busy_s=tuple(_all_short(row) if number in busiest else None for number, row in enumerate(busy)),
+        bound=bound_of(timeline, chip).sentence,
     )
 
 

@@ -31,7 +31,10 @@ class StepSeconds(Model):
 
 
 class CoreMap(Model):
-    """The mesh of routers of a chip, the cores in use, and their time; recorded: whether steps are resolved."""
+    """The mesh of routers of a chip, the cores in use, and their time.
+
+    recorded: whether steps are resolved; bound: what limits the time of a step, a sentence.
+    """
 
     columns: int = Field(gt=0, le=1000)
     rows: int = Field(gt=0, le=1000)
@@ -41,6 +44,7 @@ class CoreMap(Model):
     cores: tuple[PlacedCore, ...] = ()
     step_s: StepSeconds = StepSeconds()
     busy_s: tuple[tuple[Amount, ...] | None, ...] = ()
+    bound: str = ""
 
     def shares(self, limit: str) -> list[float]:
         """The share of a limit that each core uses."""

@@ -64,8 +64,9 @@ def test_the_time_of_a_step_by_hand() -> None:
         messages=Estimate.exact(4),
         hops=Estimate.exact(8),
     )
+    # hops are the mesh's
     core = core_time(CoreStep(sent, Estimate.exact(5)), time)
-    by_hand = 100 * 3.8 + 30 * 6.0 + 2 * 9.7 + 2 * 30 + 4 * 5.1 + 8 * 5.3 + 5 * 16
+    by_hand = 100 * 3.8 + 30 * 6.0 + 2 * 9.7 + 2 * 30 + 4 * 5.1 + 5 * 16
     assert core.typical == pytest.approx(by_hand * 1e-9)
     assert step_time(core, Estimate.exact(3), time).typical == pytest.approx(1e-6 + by_hand * 1e-9 + 3 * 0.313e-6)
 

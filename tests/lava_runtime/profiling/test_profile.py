@@ -106,7 +106,6 @@ def test_the_busiest_core_sets_the_step_time() -> None:
             + layer.spikes * time.spike.value
             + layer.messages * time.message.value
             + before.spikes * time.message_in.value
-            + layer.hops * time.hop.value
         )
         / 10
         for before, layer in pairwise(profile.layers)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from strategies import chip_programs, inputs_for
 
+from benchmarks.cost_model.validation import with_constants
 from spikeport.exporter.mapping import encoding, is_list
 from spikeport.exporter.mapping.board import compact_order
 from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection
@@ -75,15 +76,51 @@ def walk(program: ChipProgram, x: NDArray[Any], result: SimulationResult, placem
 def distance(placement: Placement, source: int, target: int) -> tuple[int, int]:
     """Rows and columns between two parts' cores, of routers and of chips; input enters at the first router."""
 
-    def place(part: int) -> tuple[int, int, int, int]:
-        if placement.parts[part].core < 0:
-            return 0, 0, 0, 0
-        core = placement.placed[placement.parts[part].core]
-        column, row = compact_order(30, 30)[core.chip]
-        return column * COLUMNS + core.x, row * ROWS + core.y, column, row
-
-    (x, y, column, row), (other_x, other_y, other_column, other_row) = place(source), place(target)
+    (x, y, column, row), (other_x, other_y, other_column, other_row) = (
+        place(placement, source),
+        place(placement, target),
+    )
     return abs(x - other_x) + abs(y - other_y), abs(column - other_column) + abs(row - other_row)
+
+
+def place(placement: Placement, part: int) -> tuple[int, int, int, int]:
+    """Router on the board's grid, and chip, of a part; input enters at the first router."""
+    if placement.parts[part].core < 0:
+        return 0, 0, 0, 0
+    core = placement.placed[placement.parts[part].core]
+    column, row = compact_order(30, 30)[core.chip]
+    return column * placement.board.columns + core.x, row * placement.board.rows + core.y, column, row
+
+
+def carried(program: ChipProgram, counted: Counted, placement: Placement) -> dict[tuple[int, ...], NDArray[np.float64]]:
+    """Messages (steps, samples) on every link (x, y, x, y), router by router, as a part's mean element sends them."""
+    loads: dict[tuple[int, ...], NDArray[np.float64]] = defaultdict(lambda: np.zeros(counted["spikes"].shape[:2]))
+    for connection in program.connections:
+        slots = placement.slots[connection.source]
+        reached: dict[int, set[int]] = defaultdict(set)
+        for source, target, weight in naive.synapse_list(connection):
+            if weight or not is_list(connection, program):
+                reached[source].add(int(placement.slots[connection.target][target]))
+        for element, targets in reached.items():
+            own = slots[element]
+            sent = counted["spikes"][:, :, own] / np.count_nonzero(slots == own)
+            for part in targets:
+                (x, y, _, _), (to_x, to_y, _, _) = place(placement, own), place(placement, part)
+                while (x, y) != (to_x, to_y):
+                    before = x, y
+                    x, y = (x + np.sign(to_x - x), y) if x != to_x else (x, y + np.sign(to_y - y))
+                    loads[(*before, int(x), int(y))] += sent
+    return loads
+
+
+def pairs(program: ChipProgram, placement: Placement) -> set[tuple[int, int]]:
+    """Parts that exchange messages."""
+    return {
+        (int(placement.slots[c.source][source]), int(placement.slots[c.target][target]))
+        for c in program.connections
+        for source, target, weight in naive.synapse_list(c)
+        if weight or not is_list(c, program)
+    }
 
 
 def parted(program: ChipProgram) -> ChipProgram:
@@ -105,14 +142,17 @@ def parted(program: ChipProgram) -> ChipProgram:
     compartments=st.sampled_from([1, 3, 7, 1024]),
     parts=st.booleans(),
     small_chips=st.booleans(),
+    slow_links=st.booleans(),
 )
 def test_counts_by_step_and_core_are_those_of_a_walk_over_spikes_and_synapses(
-    data: st.DataObject, density: float, compartments: int, parts: bool, small_chips: bool
+    data: st.DataObject, density: float, compartments: int, parts: bool, small_chips: bool, slow_links: bool
 ) -> None:
     program = data.draw(chip_programs())
     program = parted(program) if parts else program
     x = data.draw(inputs_for(program, density))
     chip = crowded(compartments, **(SMALL_CHIPS if small_chips else {}))
+    # links that take longer than cores
+    chip = with_constants(chip, {"time.link": 1e-6}) if slow_links else chip
     result = simulate(program, x, steps=len(x) + 2, record="layers")
     found = profile_run(program, result, chip, x).timeline
     counted = walk(program, x, result, found.placement)
@@ -130,9 +170,9 @@ def test_counts_by_step_and_core_are_those_of_a_walk_over_spikes_and_synapses(
 def assert_times(found: Timeline, counted: Counted, program: ChipProgram, chip: ChipProfile, fed: int) -> None:
     """Typical seconds of every step and sample, one after the other and pipelined, worked out core by core."""
     time, placement = chip.time, found.placement
-    assert time.spike and time.message and time.message_in and time.neuron_update_active
+    assert time.spike and time.message and time.message_in and time.neuron_update_active and time.link
     constants = {
-        "spikes": time.spike, "messages": time.message, "received": time.message_in, "hops": time.hop,
+        "spikes": time.spike, "messages": time.message, "received": time.message_in,
         "synops_dense": time.synop, "synops_sparse": time.synop_sparse or time.synop,
         "synops_conv": time.synop_conv or time.synop,
     }  # fmt: skip
@@ -151,21 +191,32 @@ def assert_times(found: Timeline, counted: Counted, program: ChipProgram, chip: 
         constant = np.where(moved, time.neuron_update_active.value, time.neuron_update.value)
         updates[:, :, part.core] += constant * part.size
     least = time.step_minimum.value
-    step = least + (events + updates).max(axis=2)
+    loads = carried(program, counted, placement)
+    mean = {tuple(ends): load for ends, load in zip(found.ends.tolist(), found.carried.T, strict=True)}
+    assert mean.keys() == loads.keys()
+    assert all(mean[link] == pytest.approx(load.mean(axis=1)) for link, load in loads.items())
+    busiest = np.max([*loads.values(), np.zeros((steps, samples))], axis=0)
+    routes = [0, *(distance(placement, *pair)[0] for pair in pairs(program, placement))]
+    flight = max(routes) * time.hop.value
+    work = np.maximum((events + updates).max(axis=2), busiest * time.link.value) + (busiest > 0) * flight
+    step = least + work
     assert found.step[1] == pytest.approx(step.mean(axis=1))
     assert found.work[1] == pytest.approx((events + updates).mean(axis=1))
     assert found.latency.typical == pytest.approx(step.sum(axis=0).mean())
     assert sum(found.shares.values()) == pytest.approx(step.mean(axis=1))
-    assert found.slowest.sum() == pytest.approx(1)
+    assert found.slowest.sum() + found.slowest_link.sum() == pytest.approx(1)
     # pipelined: sample b enters fed steps after sample b - 1, the first after the last, round and round
     answers = []
     for b in range(samples):
         total = 0.0
         for t in range(fed):
-            work = np.zeros(placement.cores)
+            busy, on_links = np.zeros(placement.cores), dict.fromkeys(loads, 0.0)
             for back, late in enumerate(range(t, steps, fed)):
-                work += events[late, (b - back) % samples]
-            total += least + float((work + _largest_update(updates, t, fed, b)).max())
+                busy += events[late, (b - back) % samples]
+                on_links = {link: n + loads[link][late, (b - back) % samples] for link, n in on_links.items()}
+            most = max(on_links.values(), default=0.0)
+            core = float((busy + _largest_update(updates, t, fed, b)).max())
+            total += least + max(core, most * time.link.value) + (most > 0) * flight
         answers.append(total)
     assert found.period.typical == pytest.approx(np.mean(answers))
 
@@ -267,8 +318,13 @@ def test_pipelined_the_tail_of_a_sample_runs_beside_the_head_of_the_next() -> No
     least = np.array([0.0, 1.0, 2.0])
     # the second step has nothing beside it: as it is by itself
     alone = np.broadcast_to([np.nan, 3.0, np.nan], (3, 3)) + 2 * least[:, None]
-    found = pipelined_seconds(events, np.zeros_like(events), 2, least, alone)
+    quiet, free = np.zeros((3, 0, 2)), np.zeros(3)
+    found = pipelined_seconds(events, np.zeros_like(events), quiet, 2, least, free, free, alone)
     assert found.tolist() == [21, 21 + 4, 21 + 8]
     # neurons are updated once in a step, however many samples are under way
     updates = np.full_like(events, 10.0)
-    assert pipelined_seconds(events, updates, 2, least, alone + 20).tolist() == [61, 65, 69]
+    assert pipelined_seconds(events, updates, quiet, 2, least, free, free, alone + 20).tolist() == [61, 65, 69]
+    # one link: messages of both samples add up on it, and take longer than any core; then the last one's flight
+    loads, link = np.ones((3, 1, 2)), np.full(3, 20.0)
+    found = pipelined_seconds(events, np.zeros_like(events), loads, 2, least, link, free + 5, alone + 20)
+    assert found.tolist() == [2 * 45 + 23, 2 * 46 + 25, 2 * 47 + 27]

@@ -1,0 +1,45 @@
+"""`check` with a goal: the mapping that the cost model chooses, written, read again, and faster when profiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import programs
+import pytest
+
+from spikeport.common.errors import InputError
+from spikeport.network.network import Network
+
+X = programs.spikes((10, 2, 40), 0.3, 1)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return Network(programs.dense((40, 300, 10), 3), "net.chip", "loihi2")
+
+
+def test_a_mapping_for_time_is_one_that_profile_takes(network: Network, tmp_path: Path) -> None:
+    fit = network.check(optimise="time", x=X)
+    assert fit.fits
+    optimised = fit.to_dict()["optimised"]
+    assert (optimised["goal"], optimised["assumed_rate"]) == ("time", None)
+    assert optimised["chosen"]["step_s"] < optimised["fewest_cores"]["step_s"] / 2
+    assert "optimised for time, at measured rates" in str(fit)
+    fit.write(tmp_path / "map.toml")
+    few, best = network.profile(X), network.profile(X, by_hand=tmp_path / "map.toml")
+    assert best.latency_s.typical < few.latency_s.typical / 2
+    assert (best.spikes == few.spikes).all()
+    assert network.check(by_hand=tmp_path / "map.toml").mapping == fit.mapping
+
+
+def test_without_input_a_rate_is_assumed_and_said(network: Network) -> None:
+    fit = network.check(optimise="energy")
+    assert fit.to_dict()["optimised"]["assumed_rate"] == 0.1
+    assert "0.1 spikes per neuron and step, an assumption" in " ".join(str(fit).split())
+
+
+def test_what_contradicts_is_refused(network: Network) -> None:
+    with pytest.raises(InputError, match="leave it out to have one optimised"):
+        network.check(by_hand="map.toml", optimise="time")
+    with pytest.raises(InputError, match="say what for: time, energy or cores"):
+        network.check(x=X)
