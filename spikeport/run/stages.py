@@ -28,6 +28,7 @@ from spikeport.trainer.loop.parallel import this_process
 from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method, load_trained
 from spikeport.trainer.network.inference_layers import TwinLayer
+from spikeport.trainer.twin_training import twin_network, twin_training
 
 from .claim import checkpoint_of
 from .compile_recipe import compile_recipe, options_of
@@ -105,7 +106,7 @@ def begin_and_train(
 
 def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:
     """Train the ANN twin into ann.safetensors, written by the first of several processes."""
-    twin = AnnTwin(recipe.network, recipe.training)
+    twin = AnnTwin(twin_network(recipe.network, len(data.y_train)), twin_training(recipe.training))
     twin.fit(data, progress=progress)
     if this_process().first:
         folder.keep(twin.save, "ann")
