@@ -204,22 +204,37 @@ class DeviceEnergy(Section):
 
 
 class DevicePower(Section):
-    """Watts: `idle` always; `active` in addition while an inference runs, without its operations."""
+    """Watts: `idle` always; `active` in addition while an inference runs, without its operations.
+
+    sleep: between two inferences, in place of `idle`, where a source states it and the device may sleep then.
+    """
 
     UNIT = "W"
     RANGED = True
 
     idle: Quantity
     active: Quantity
+    sleep: Quantity | None = None
 
 
 class DeviceTime(Section):
-    """Sustained rates at batch 1 (operations or bytes per second), and seconds of overhead per call."""
+    """Sustained rates (operations or bytes per second), and seconds of overhead per call and per layer.
+
+    macs_per_second_*: of matrices times vectors; conv_*: of convolutions, depthwise_*: of convolutions of each channel
+    alone, else as macs_per_second_*. cache_bytes: weights that stay where cache_bytes_per_second holds, else all come
+    at bytes_per_second. layer_overhead: of each layer with weights, else nothing.
+    """
 
     UNITS: ClassVar[dict[str, str]] = {
         "macs_per_second_float32": "MAC/s",
         "macs_per_second_int8": "MAC/s",
+        "conv_macs_per_second_float32": "MAC/s",
+        "conv_macs_per_second_int8": "MAC/s",
+        "depthwise_macs_per_second_float32": "MAC/s",
+        "depthwise_macs_per_second_int8": "MAC/s",
         "bytes_per_second": "byte/s",
+        "cache_bytes_per_second": "byte/s",
+        "cache_bytes": "byte",
     }
     UNIT = "s"
     RANGED = True
@@ -227,8 +242,21 @@ class DeviceTime(Section):
 
     macs_per_second_float32: Quantity
     macs_per_second_int8: Quantity
+    conv_macs_per_second_float32: Quantity | None = None
+    conv_macs_per_second_int8: Quantity | None = None
+    depthwise_macs_per_second_float32: Quantity | None = None
+    depthwise_macs_per_second_int8: Quantity | None = None
     bytes_per_second: Quantity
+    cache_bytes_per_second: Quantity | None = None
+    cache_bytes: Quantity | None = None
     overhead: Quantity
+    layer_overhead: Quantity | None = None
+
+    def rate(self, kind: str, precision: str) -> Quantity:
+        """MAC/s of a kind of layer (dense, conv, depthwise) at a precision (float32, int8)."""
+        own: Quantity | None = None if kind == "dense" else getattr(self, f"{kind}_macs_per_second_{precision}")
+        dense: Quantity = getattr(self, f"macs_per_second_{precision}")
+        return dense if own is None else own
 
 
 class ChipProfile(Model):
@@ -265,8 +293,9 @@ ChipCosts = ChipProfile | CostProfile
 class DeviceProfile(Model):
     """A conventional device for the ANN: energy, power and time at batch 1, each number with its source.
 
-    One inference takes overhead + max(macs / macs_per_second, bytes / bytes_per_second) and costs
-    macs * mac + bytes * memory_byte + time * active, plus time * idle as the static share.
+    One inference takes overhead + the sum over the layers of max(macs / rate, bytes / bytes_per_second) and costs
+    macs * mac + bytes * memory_byte + time * active, plus time * idle as the static share
+    (lava_runtime/cost_model/ann_cost.py).
     """
 
     kind: Literal["device"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
@@ -131,24 +131,66 @@ class AnnTwin:
     def fit(
         self, dataset: Dataset, folder: str | Path | None = None, resume: bool = False, progress: bool = True
     ) -> Self:
-        """Train on the data set's training part; arguments and errors as Method.fit."""
+        """Train on the data set's training part; arguments and errors as Method.fit.
+
+        With held_out, first without that part, to find the number of epochs with its lowest loss; then a new network on
+        all samples for as many epochs. Only the second training has a checkpoint.
+        Source: Goodfellow, Bengio, Courville 2016, Deep Learning, algorithm 7.2.
+        """
+        config = self.train_config
+        with torch_threads(config.threads):
+            if config.held_out:
+                epochs = self._best_epochs(dataset, progress)
+                config = replace(config, epochs=epochs, held_out=0.0, patience=0)
+            network = self._new_network(dataset)
+            name = "ann_checkpoint.safetensors"
+            checkpoint = make_checkpoint(folder, name, resume, self.network_config, config, dataset)
+            train(
+                self._task(network, dataset), config, checkpoint, progress, f"training the ANN twin on {dataset.name}"
+            )
+        self._trained = network.eval()
+        return self
+
+    def _new_network(self, dataset: Dataset) -> TwinNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.train_config.seed)
-            network = TwinNetwork(self.network_config, dataset.input_shape, dataset.classes).to(self.device)
-        checkpoint = make_checkpoint(
-            folder, "ann_checkpoint.safetensors", resume, self.network_config, self.train_config, dataset
-        )
-        task = Task(
+            return TwinNetwork(self.network_config, dataset.input_shape, dataset.classes).to(self.device)
+
+    def _task(self, network: TwinNetwork, dataset: Dataset, held_out: Callable[[], float] | None = None) -> Task:
+        return Task(
             model=network,
             begin_epoch=lambda _: _set_training(network),
             batch_axis=0,
             batches=lambda epoch: self._batches(dataset, epoch),
             loss=lambda x, y: self._loss(network, x, y),
+            held_out=held_out,
         )
-        with torch_threads(self.train_config.threads):
-            train(task, self.train_config, checkpoint, progress, f"training the ANN twin on {dataset.name}")
-        self._trained = network.eval()
-        return self
+
+    def _best_epochs(self, dataset: Dataset, progress: bool) -> int:
+        """The number of epochs after which the held-out part has its lowest loss; all of them without such a part."""
+        config = self.train_config
+        rest, held_out = dataset.hold_out(config.held_out, config.seed)
+        if held_out is None:
+            return config.epochs
+        network, losses = self._new_network(dataset), list[float]()
+
+        def loss() -> float:
+            losses.append(self._held_out_loss(network, held_out))
+            return losses[-1]
+
+        train(self._task(network, rest, loss), config, None, progress, f"epochs of the ANN twin on {dataset.name}")
+        return int(np.argmin(losses)) + 1
+
+    def _held_out_loss(self, network: TwinNetwork, dataset: Dataset) -> float:
+        network.eval()
+        total = 0.0
+        with torch.no_grad():
+            for start in range(0, len(dataset.y_train), PREDICT_BATCH):
+                part = slice(start, start + PREDICT_BATCH)
+                x = torch.from_numpy(dataset.still(dataset.x_train[part])).to(self.device)
+                y = torch.from_numpy(dataset.y_train[part]).to(self.device)
+                total += nn.functional.cross_entropy(network(x), y, reduction="sum").item()
+        return total / len(dataset.y_train)
 
     def predict_logits(self, x: Samples) -> NDArray[np.float32]:
         """Logits (N, classes) for samples x (N, *input_shape); raises InputError for none or another shape."""

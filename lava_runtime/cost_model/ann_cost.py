@@ -1,12 +1,17 @@
 """Cost of one inference of the ANN twin on a conventional device, by the same rules: estimates with ranges.
 
-    call    = overhead + max(batch * macs / macs_per_second, moved / bytes_per_second)
+    layer   = max(batch * macs / rate of its kind, bytes of its weights / speed of weights + activations / bandwidth)
+    call    = overhead + layers * layer_overhead + sum of the layers
     moved   = bytes of weights once + batch * bytes of activations
     dynamic = macs * mac + moved / batch * memory_byte + call / batch * active      of one inference
     static  = call / batch * idle
 
-bytes: every weight once per call and every activation written and read once, at the precision's width. At batch 1 a
-call is one inference; in a batch an answer waits for the whole call.
+A roofline per layer: bound by arithmetic or by memory. Kinds: dense, convolution, and depthwise: a convolution that
+sums over no channels. bytes: every weight once per call and every activation written and read once, at the precision's
+width; activations go through the cache where the device has one. Weights that all fit into the cache come from there;
+of larger ones the cache holds its share. At batch 1 a call is one inference; in a batch an answer waits for the whole
+call.
+Source: Williams, Waterman, Patterson 2009, Roofline, Communications of the ACM 52(4).
 """
 
 from __future__ import annotations
@@ -15,10 +20,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spikeport.hardware_profiles.schema import DeviceProfile
+from spikeport.hardware_profiles.schema import DeviceProfile, DeviceTime
 
 from .estimate import Estimate
 
+LayerKind = Literal["dense", "conv", "depthwise"]
 Precision = Literal["float32", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 _BYTES: dict[Precision, int] = {"float32": 4, "int8": 1}
@@ -26,12 +32,18 @@ _BYTES: dict[Precision, int] = {"float32": 4, "int8": 1}
 
 @dataclass(frozen=True)
 class TwinLayerSize:
-    """Size of one layer: multiply-accumulates, weights and biases, inputs and outputs."""
+    """Size of one layer: multiply-accumulates, weights and biases, inputs and outputs; kind: which rate it runs at."""
 
     macs: int
     parameters: int
     inputs: int
     outputs: int
+    kind: LayerKind = "dense"
+
+
+def conv_kind(weights: Sequence[int]) -> LayerKind:
+    """The kind of a convolution with weights (outputs, inputs / groups, *kernel)."""
+    return "depthwise" if weights[1] == 1 else "conv"
 
 
 @dataclass(frozen=True)
@@ -70,10 +82,14 @@ def device_cost(
     macs = sum(layer.macs for layer in layers)
     weights = sum(layer.parameters for layer in layers) * width
     moved = weights + batch * sum(layer.inputs + layer.outputs for layer in layers) * width
-    rate = Estimate.of(device.time.macs_per_second_int8 if int8 else device.time.macs_per_second_float32)
-    computing = Estimate.exact(batch * macs).over(rate)
-    moving = Estimate.exact(moved).over(Estimate.of(device.time.bytes_per_second))
-    call = Estimate.of(device.time.overhead) + computing.largest(moving)
+    call = Estimate.of(device.time.overhead)
+    if device.time.layer_overhead is not None:
+        call += Estimate.of(device.time.layer_overhead) * len(layers)
+    streaming, buffering = _seconds_per_byte(device.time, weights)
+    for layer in layers:
+        computing = Estimate.exact(batch * layer.macs).over(Estimate.of(device.time.rate(layer.kind, precision)))
+        activations = batch * (layer.inputs + layer.outputs) * width
+        call += computing.largest(streaming * (layer.parameters * width) + buffering * activations)
     share = call * (1 / batch)
     mac = Estimate.of(device.energy.mac_int8 if int8 else device.energy.mac_float32)
     memory = Estimate.of(device.energy.memory_byte) * (moved / batch)
@@ -89,3 +105,20 @@ def best_batch(
     costs = [device_cost(layers, device, precision, 1 << n) for n in range(largest.bit_length())]
     least = min(cost.energy.typical for cost in costs)
     return next(cost for cost in costs if cost.energy.typical <= 1.02 * least)
+
+
+def _seconds_per_byte(time: DeviceTime, weights: int) -> tuple[Estimate, Estimate]:
+    """Of weights and of activations; weights: bytes of all weights."""
+    memory = Estimate.exact(1).over(Estimate.of(time.bytes_per_second))
+    if time.cache_bytes is None or time.cache_bytes_per_second is None:
+        return memory, memory
+    cache = Estimate.exact(1).over(Estimate.of(time.cache_bytes_per_second))
+    small, typical, large = (min(1.0, size / weights) if weights else 1.0 for size in time.cache_bytes.bounds)
+    # seconds are fewest where the cache is largest
+    low, middle, high = (
+        cached * share + uncached * (1 - share)
+        for cached, uncached, share in (
+            (cache.low, memory.low, large), (cache.typical, memory.typical, typical), (cache.high, memory.high, small),
+        )
+    )  # fmt: skip
+    return Estimate(low, middle, high), cache

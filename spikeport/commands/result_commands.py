@@ -72,7 +72,7 @@ def compare(
 
     A model is compared on --input, on one or several --chips.
 
-    Example: spikeport compare runs/digits --devices server_cpu,jetson_tx1
+    Example: spikeport compare runs/digits --devices server_cpu,gap9
     """
     from . import commands
 

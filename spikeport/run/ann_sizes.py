@@ -8,8 +8,8 @@ import numpy as np
 
 from spikeport.common.errors import InputError, reason
 from spikeport.exporter.mapping import synapse_count
-from spikeport.exporter.program.chip_program import ChipProgram
-from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize
+from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection
+from spikeport.lava_runtime.cost_model.ann_cost import LayerKind, TwinLayerSize, conv_kind
 
 
 def twin_sizes_of(program: ChipProgram, onnx_file: Path | None = None) -> list[TwinLayerSize]:
@@ -28,9 +28,16 @@ def _program_sizes(program: ChipProgram) -> list[TwinLayerSize]:
                     parameters=sum(int(np.asarray(c.weights).size) for c in incoming) + population.size,
                     inputs=sum(program.source_size(c.source) for c in incoming),
                     outputs=population.size,
+                    kind=_kind(incoming[0]),
                 )
             )
     return sizes
+
+
+def _kind(connection: Connection) -> LayerKind:
+    if isinstance(connection, ConvConnection):
+        return conv_kind(np.asarray(connection.weights).shape)
+    return "dense"
 
 
 def onnx_sizes(path: Path) -> list[TwinLayerSize]:
@@ -70,7 +77,8 @@ def _sizes(model: object) -> list[TwinLayerSize]:
             kernel, outputs = int(np.prod(constants[0])), elements(node.output[0])
             positions = outputs // constants[0][0] if node.op_type == "Conv" else 1
             parameters = sum(int(np.prod(shape)) for shape in constants)
-            sizes.append(TwinLayerSize(positions * kernel, parameters, elements(node.input[0]), outputs))
+            kind = conv_kind(constants[0]) if node.op_type == "Conv" else "dense"
+            sizes.append(TwinLayerSize(positions * kernel, parameters, elements(node.input[0]), outputs, kind))
     if not sizes:
         raise ValueError("it has no Conv, Gemm or MatMul with constant weights")
     return sizes

@@ -12,7 +12,7 @@ from spikeport.hardware_profiles.loader import load_device
 from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, DeviceCost, TwinLayerSize, best_batch, device_cost
 from spikeport.lava_runtime.result import SimulationResult
 
-DEFAULT_DEVICES = ("server_cpu", "desktop_gpu", "jetson_tx1")
+DEFAULT_DEVICES = ("microcontroller", "gap9", "jetson_orin_nano", "server_cpu")
 """Devices that the ANN is priced on."""
 
 

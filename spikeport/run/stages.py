@@ -17,7 +17,7 @@ from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
 from spikeport.exporter.onnx.ann_model import export_onnx, quantise_onnx, run_onnx
 from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.exporter.program.chip_program import ChipProgram
-from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize
+from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize, conv_kind
 from spikeport.lava_runtime.diff import DiffReport, diff
 from spikeport.lava_runtime.result import SimulationResult, differences
 from spikeport.lava_runtime.simulate import Backend, simulate
@@ -28,6 +28,7 @@ from spikeport.trainer.loop.parallel import this_process
 from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method, load_trained
 from spikeport.trainer.network.inference_layers import TwinLayer
+from spikeport.trainer.twin_training import twin_network, twin_training
 
 from .claim import checkpoint_of
 from .compile_recipe import compile_recipe, options_of
@@ -105,7 +106,7 @@ def begin_and_train(
 
 def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:
     """Train the ANN twin into ann.safetensors, written by the first of several processes."""
-    twin = AnnTwin(recipe.network, recipe.training)
+    twin = AnnTwin(twin_network(recipe.network, len(data.y_train)), twin_training(recipe.training))
     twin.fit(data, progress=progress)
     if this_process().first:
         folder.keep(twin.save, "ann")
@@ -229,6 +230,7 @@ def twin_sizes(layers: Sequence[TwinLayer], input_shape: tuple[int, ...]) -> lis
         macs = sum(positions * weight.size for _, weight in synapses)
         parameters = sum(weight.size for _, weight in synapses) + layer.bias.size
         inputs = sum(sizes_of[source] for synapse, _ in synapses for source in synapse.sources)
-        sizes.append(TwinLayerSize(macs, parameters, inputs, outputs))
+        kind = "dense" if layer.kind == "dense" else conv_kind(layer.weight.shape)
+        sizes.append(TwinLayerSize(macs, parameters, inputs, outputs, kind))
         sizes_of[layer.name] = outputs
     return sizes

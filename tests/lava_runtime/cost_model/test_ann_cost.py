@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from spikeport.hardware_profiles import DeviceProfile, available, load_device, load_profile
-from spikeport.lava_runtime.cost_model.ann_cost import PRECISIONS, Precision, TwinLayerSize, best_batch, device_cost
+from spikeport.lava_runtime.cost_model.ann_cost import (
+    PRECISIONS,
+    LayerKind,
+    TwinLayerSize,
+    best_batch,
+    conv_kind,
+    device_cost,
+)
 
 LAYERS = (TwinLayerSize(macs=784 * 100, parameters=784 * 100 + 100, inputs=784, outputs=100),
           TwinLayerSize(macs=1000, parameters=1010, inputs=100, outputs=10))  # fmt: skip
 
 
 def device(**numbers: float) -> DeviceProfile:
-    """A device whose typical numbers are given and whose low and high are half and twice as much."""
+    """A device whose typical numbers are given and whose low and high are half and twice as much.
+
+    Optional numbers that are not given are absent.
+    """
     real = load_device("server_cpu")
     sections: dict[str, Any] = {}
     for section in ("energy", "power", "time"):
@@ -23,6 +32,9 @@ def device(**numbers: float) -> DeviceProfile:
         sections[section] = model.model_copy(update={
             name: getattr(model, name).model_copy(update={"value": v, "low": v / 2, "high": v * 2})
             for name, v in numbers.items() if name in type(model).model_fields
+        } | {
+            name: None
+            for name, field in type(model).model_fields.items() if name not in numbers and not field.is_required()
         })  # fmt: skip
     return real.model_copy(update=sections)
 
@@ -71,32 +83,37 @@ def test_a_batch_shares_the_call_and_the_weights() -> None:
     assert best.energy.typical <= 1.02 * device_cost(LAYERS, BOUND_BY_BYTES, "float32", 1024).energy.typical
 
 
-KEYWORDS = tuple(TwinLayerSize(a * b, a * b + b, a, b) for a, b in ((390, 256), (256, 256), (256, 29)))
-AUTO_ENCODER = tuple(
-    TwinLayerSize(a * b, a * b + b, a, b) for a, b in pairwise((640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640))
-)
+def test_each_kind_of_layer_has_its_rate_and_each_layer_its_overhead() -> None:
+    sizes = [TwinLayerSize(6000, 0, 0, 0, kind) for kind in get_args(LayerKind)]
+    rates = {
+        f"{prefix}macs_per_second_{p}": rate * (1 if p == "float32" else 2)
+        for p in PRECISIONS
+        for prefix, rate in (("", 1e3), ("conv_", 3e3), ("depthwise_", 2e3))
+    }
+    one = device(**rates, bytes_per_second=1e9, overhead=0.5, layer_overhead=0.25)
+    assert device_cost(sizes, one, "float32").latency.typical == pytest.approx(0.5 + 3 * 0.25 + 6 + 2 + 3)
+    assert device_cost(sizes, one, "int8").latency.typical == pytest.approx(0.5 + 3 * 0.25 + 3 + 1 + 1.5)
+    # without rates of their own all are as dense ones
+    dense = device(macs_per_second_float32=1e3, bytes_per_second=1e9, overhead=0.5)
+    assert device_cost(sizes, dense, "float32").latency.typical == pytest.approx(0.5 + 18)
 
 
-@pytest.mark.parametrize(
-    ("name", "layers", "precision", "batch", "joules", "rate"),
-    [
-        # repository abr/power_benchmarks, logs/running: watts running / inferences a second
-        ("desktop_gpu", KEYWORDS, "float32", 1, 37.83 / 770.4, 770.4),
-        ("desktop_gpu", KEYWORDS, "float32", 64, 41.25 / 36150, 36150),
-        ("jetson_tx1", KEYWORDS, "float32", 1, 4.98 / 419, 419),
-        ("jetson_tx1", KEYWORDS, "float32", 64, 4.36 / 16976, 16976),
-        ("usb_accelerator", KEYWORDS, "float32", 1, 1.431 / 464.6, 464.6),
-        # repository mlcommons/tiny_results_v1.0, NUCLEO_L4R5ZI, ad
-        ("microcontroller", AUTO_ENCODER, "int8", 1, 323e-6, 131.95),
-    ],
-)
-def test_devices_give_back_what_was_measured(
-    name: str, layers: tuple[TwinLayerSize, ...], precision: Precision, batch: int, joules: float, rate: float
-) -> None:
-    cost = device_cost(layers, load_device(name), precision, batch)
-    assert cost.energy.typical == pytest.approx(joules, rel=0.3)
-    assert 1 / cost.seconds.typical == pytest.approx(rate, rel=0.2)
-    assert cost.energy.low <= joules <= cost.energy.high
+def test_weights_beyond_the_cache_come_from_memory() -> None:
+    one = device(
+        macs_per_second_float32=1e9, bytes_per_second=1e3, cache_bytes_per_second=1e4, cache_bytes=4e3, overhead=0.5
+    )
+    small = device_cost([TwinLayerSize(1, 1000, 50, 50)], one, "float32")
+    assert small.latency.typical == pytest.approx(0.5 + 4400 / 1e4)
+    # half of 8,000 bytes stay in the cache, a quarter of them if it is half as large, all if it is twice as large
+    large = device_cost([TwinLayerSize(1, 2000, 50, 50)], one, "float32")
+    assert large.latency.typical == pytest.approx(0.5 + 4 + 0.4 + 0.04)
+    assert large.latency.high == pytest.approx(1.0 + 2 * (6 + 0.2 + 0.04))
+    assert large.latency.low == pytest.approx(0.25 + (0.8 + 0.04) / 2)
+
+
+@pytest.mark.parametrize(("weights", "kind"), [((8, 3, 3, 3), "conv"), ((8, 1, 3, 3), "depthwise")])
+def test_a_convolution_that_sums_over_no_channels_is_depthwise(weights: tuple[int, ...], kind: str) -> None:
+    assert conv_kind(weights) == kind
 
 
 def test_every_shipped_device_gives_ranges_in_order() -> None:

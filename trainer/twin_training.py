@@ -1,0 +1,44 @@
+"""How the ANN twin is trained: as well as its size allows, whatever the spiking network's settings are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spikeport.trainer.loop.schedule import Schedule
+from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.network.network_config import NetworkConfig
+
+# an epoch costs as much as one step of the spiking network's, so that many are affordable
+_MOST_EPOCHS = 60
+_HELD_OUT, _PATIENCE = 0.15, 12
+_FEWEST_SAMPLES = 16
+
+
+def twin_network(network: NetworkConfig, samples: int) -> NetworkConfig:
+    """The twin's layers: the spiking network's, with batch norm, which is folded away and costs nothing later.
+
+    samples: of the training part; too few for statistics leave batch norm as it is.
+    """
+    return replace(network, batch_norm=network.batch_norm or samples >= _FEWEST_SAMPLES)
+
+
+def twin_training(training: TrainConfig) -> TrainConfig:
+    """The twin's own settings; from the recipe: seed, threads and augmentation.
+
+    AdamW with a cosine schedule. A held-out part tells after how many epochs it stops improving, at most 60; then all
+    samples are trained on for as many (`AnnTwin.fit`). Chosen on held-out parts of scikit-learn's digits.
+    """
+    return TrainConfig(
+        epochs=_MOST_EPOCHS,
+        batch_size=64,
+        learning_rate=3e-3,
+        weight_decay=0.05,
+        label_smoothing=0.1,
+        held_out=_HELD_OUT,
+        patience=_PATIENCE,
+        seed=training.seed,
+        threads=training.threads,
+        augment=training.augment,
+        schedule=Schedule(warmup=2),
+        checkpoint_seconds=training.checkpoint_seconds,
+    )
