@@ -16,7 +16,7 @@ from typing_extensions import Self
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.loop.augment import augment
 from spikeport.trainer.loop.threads import torch_threads
-from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.methods.method import PREDICT_BATCH, read_configs
 from spikeport.trainer.network.blocks import average, connect
@@ -216,7 +216,7 @@ class AnnTwin:
         layers = self.network.twin_layers()
         content = {
             "network": asdict(self.network_config),
-            "training": asdict(self.train_config),
+            "training": stored_settings(self.train_config),
             "input_shape": self.network.input_shape,
             "classes": layers[-1].output_shape[0],
             "state": self.network.state_dict(),

@@ -17,7 +17,8 @@ from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finit
 from spikeport.trainer.tensor_files.file_names import drop_old, existing_path
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
-from .train_config import TrainConfig
+from .optimizers import state_shapes
+from .train_config import TrainConfig, stored_settings
 
 # settings that change no weight: how often state and logs are written
 WRITING = ("checkpoint_seconds", "tensorboard")
@@ -78,7 +79,7 @@ def make_checkpoint(
             raise InputError("to resume a training, name the folder that holds its checkpoint")
         return None
     data = {"name": dataset.name, "input_shape": dataset.input_shape, "samples": len(dataset.y_train)}
-    settings = {name: value for name, value in asdict(training).items() if name not in WRITING}
+    settings = {name: value for name, value in stored_settings(training).items() if name not in WRITING}
     # a number that is left to the machine may change, and older checkpoints have none
     if not training.threads:
         del settings["threads"]
@@ -139,10 +140,9 @@ def _check_progress(progress: Progress, model: nn.Module) -> None:
 def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
     shapes = dict(enumerate(weight.shape for group in optimizer.param_groups for weight in group["params"]))
     for number, moments in state.items():
-        expected = {"step": torch.Size(), "exp_avg": shapes[number], "exp_avg_sq": shapes[number]}
-        if {name: value.shape for name, value in moments.items()} != expected:
+        if {name: value.shape for name, value in moments.items()} != state_shapes(optimizer, shapes[number]):
             raise ValueError("the optimizer's state does not fit the network")
-        if not all(value.is_floating_point() for value in moments.values()) or moments["step"] < 0:
+        if not all(value.is_floating_point() for value in moments.values()) or moments.get("step", 0) < 0:
             raise ValueError("the optimizer's state is not one of its own")
         check_finite(moments)
 

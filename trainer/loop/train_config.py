@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from spikeport.common.errors import InputError
@@ -19,6 +19,12 @@ LARGEST_LEARNING_RATE = 1e3
 LARGEST_SEED = 2**32 - 1
 
 Precision = Literal["float32", "bf16"]
+OptimizerName = Literal["adamw", "adam", "sgd"]
+OPTIMIZERS: tuple[OptimizerName, ...] = ("adamw", "adam", "sgd")
+
+_MOMENTUM = 0.9
+# settings that files of earlier versions lack: at their defaults they are not stored, so that files stay the same
+_LATER = ("optimizer", "momentum", "gradient_value")
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,11 @@ class TrainConfig:
     """How to train.
 
     method: name of the training method; steps: time steps per sample; encoding: see trainer/data/encoding.py;
-    learning_rate: the highest; weight_decay: of AdamW; label_smoothing: of the cross entropy;
+    optimizer: "adamw", "adam" or "sgd", with momentum (sgd only), see optimizers.py; learning_rate: the highest;
+    weight_decay: of the optimizer; label_smoothing: of the cross entropy;
     norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet); then it
-    is folded; gradient_norm: gradients are clipped to this norm; augment, schedule, sparsity: see augment.py,
+    is folded; gradient_norm, gradient_value: gradients are scaled down to this common norm, then each entry is clipped
+    to this size, 0: not; augment, schedule, sparsity: see augment.py,
     schedule.py and spike_penalty.py in trainer/loop; options: the method's own, see its class.
     held_out: share of the training part that is not trained on but evaluated after each epoch; patience: stop after
     this many epochs without a lower held-out (or training) loss and keep the weights with the lowest; 0: never.
@@ -60,6 +68,9 @@ class TrainConfig:
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False
     threads: int = 0
+    optimizer: OptimizerName = "adamw"
+    momentum: float = _MOMENTUM
+    gradient_value: float = 0.0
     schedule: Schedule = field(default_factory=Schedule)
     sparsity: Sparsity = field(default_factory=Sparsity)
     augment: Augmentation = field(default_factory=Augmentation)
@@ -71,12 +82,16 @@ class TrainConfig:
         for name in ("patience", "stretch"):
             within(name, getattr(self, name), 0, MOST_STEPS)
         within("threads", self.threads, 0, MOST_THREADS)
-        for name in ("seed", "weight_decay", "checkpoint_seconds"):
+        for name in ("seed", "weight_decay", "checkpoint_seconds", "gradient_norm", "gradient_value"):
             at_least(name, getattr(self, name), 0)
         if self.seed > LARGEST_SEED:
             raise InputError(f"seed must be at most {LARGEST_SEED}, not {self.seed}")
-        for name in ("learning_rate", "gradient_norm"):
-            above_zero(name, getattr(self, name))
+        above_zero("learning_rate", self.learning_rate)
+        known("optimizer", self.optimizer, OPTIMIZERS)
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"momentum is the share of the last step that is kept, 0 to below 1, not {self.momentum}")
+        if self.momentum != _MOMENTUM and self.optimizer != "sgd":
+            raise InputError(f'momentum is a setting of optimizer = "sgd", not of "{self.optimizer}"; leave it out')
         if self.learning_rate > LARGEST_LEARNING_RATE:
             raise InputError(f"learning_rate must be at most {LARGEST_LEARNING_RATE:g}, not {self.learning_rate}")
         if not 0 <= self.label_smoothing < 1:
@@ -86,3 +101,10 @@ class TrainConfig:
         known("precision", self.precision, ("float32", "bf16"))
         if not 0 <= self.norm_epochs <= 1:
             raise InputError(f"norm_epochs is a share of the epochs, 0 to 1, not {self.norm_epochs}")
+
+
+def stored_settings(training: TrainConfig) -> dict[str, Any]:
+    """The settings in plain values, as files of networks and checkpoints hold them."""
+    defaults = {field.name: field.default for field in fields(training)}
+    values = asdict(training)
+    return {name: value for name, value in values.items() if name not in _LATER or value != defaults[name]}

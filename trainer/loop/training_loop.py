@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +18,12 @@ from rich.progress import Progress as Bar
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.network.delays import Delays
 
 from .checkpoint import Checkpoint, Progress, remove_unfinished, restore, store
 from .checkpoint import make_checkpoint as make_checkpoint
 from .logs import Logs
 from .memory import keep_freed_memory
+from .optimizers import clip_gradients, make_optimizer
 from .parallel import Processes, Statistics, joined
 from .train_config import TrainConfig
 
@@ -61,7 +60,7 @@ def train(
     progress: bool = True,
     title: str = "training",
 ) -> list[float]:
-    """Train with AdamW by the configured schedule; returns the mean loss of every epoch.
+    """Train with the configured optimizer and schedule; returns the mean loss of every epoch.
 
     With a checkpoint, the state is written before the first epoch, at the end of each, and within one whenever
     config.checkpoint_seconds have passed; resuming from it gives bit-identical weights to an uninterrupted run. A table
@@ -69,7 +68,6 @@ def train(
     torch's own random state is left unchanged; within a step it follows from seed, epoch and step. Freed memory stays
     with the process (memory.py).
     Raises InputError for a checkpoint of another configuration, DivergedError if the loss is not finite.
-    Source: Loshchilov & Hutter, Decoupled Weight Decay, ICLR 2019 (AdamW).
     """
     keep_freed_memory()
     device = next(task.model.parameters()).device
@@ -92,7 +90,7 @@ class _Training:
         self.task, self.config, self.checkpoint, self.group = task, config, checkpoint, group
         self.model = task.model
         self.device = next(task.model.parameters()).device
-        self.optimizer = torch.optim.AdamW(_groups(self.model), config.learning_rate, weight_decay=config.weight_decay)
+        self.optimizer = make_optimizer(self.model, config)
         self.done = Progress()
         self.stored_at = time.monotonic()
         if checkpoint is None:
@@ -174,7 +172,7 @@ class _Training:
         self.group.sum_gradients(self.model.parameters())
         statistics.finish()
         value = self.group.total(total).item()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
+        norm = clip_gradients(self.model, self.config.gradient_norm, self.config.gradient_value)
         # at v = NaN a network does not spike: its loss stays finite, only the gradients show it
         if not math.isfinite(value + norm.item()):
             raise self._diverged(epoch, _diverged_layer(self.model) or "the loss")
@@ -203,13 +201,6 @@ class _Training:
             f"training diverged in epoch {epoch + 1}, step {self.done.steps + 1}: {context} is no longer finite; "
             f"lower learning_rate or check the data{last}"
         )
-
-
-def _groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Parameter groups; positions of delays, if any, without weight decay, which would favour some delays."""
-    positions = [module.position for module in model.modules() if isinstance(module, Delays)]
-    others = [p for p in model.parameters() if not any(p is position for position in positions)]
-    return [{"params": others}, *([{"params": positions, "weight_decay": 0.0}] if positions else [])]
 
 
 def _diverged_layer(model: nn.Module) -> str | None:

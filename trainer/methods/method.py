@@ -22,7 +22,7 @@ from spikeport.trainer.data.encoding import Spikes, encode
 from spikeport.trainer.loop.augment import augment, drop_spikes
 from spikeport.trainer.loop.gradient_checkpointing import count_spikes
 from spikeport.trainer.loop.threads import torch_threads
-from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.network.delays import narrow_delays
 from spikeport.trainer.network.layer_specs import LayerConfig
@@ -185,7 +185,7 @@ class Method:
         content = {
             "method": self.name,
             "network": asdict(self.network_config),
-            "training": asdict(self.train_config),
+            "training": stored_settings(self.train_config),
             "dt": self.dt,
             "input_shape": network.input_shape,
             "classes": network.geometry[-1].output_shape[0],
