@@ -41,7 +41,9 @@ class SurrogateBnOptions:
 
 
 class SurrogateBn(Method):
-    """Surrogate-gradient BPTT for deep networks, with the surrogate's width and height tuned to the depth.
+    """Surrogate-gradient BPTT for deep networks after Ledinauskas (2020); equations and tuning rule are this project's.
+
+    The surrogate's height is tuned to the depth.
 
     Forward: i[t] = BN(W s_in[t]), with statistics over time and batch; v[t] = v[t-1] (1 - voltage_decay) + i[t];
     s[t] = v[t] > threshold; v[t] = 0 where s[t]. Backward: ds/dv = h g(v - threshold, w), width w (surrogate_width),

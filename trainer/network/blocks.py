@@ -190,8 +190,8 @@ def average(spikes: Tensor, pool: int) -> Tensor:
 def connect(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     """Apply a synapse with these weights to spikes (T, B, *input): (T, B, *output)."""
     summed = apply_synapse(synapse, weight, spikes.flatten(0, 1))
-    # not a view: a convolution's result may have another memory order
-    return summed.reshape(*spikes.shape[:2], *summed.shape[1:])
+    # not a view: a convolution's result may have another memory order; a product in 16 bit is summed over time in 32
+    return summed.reshape(*spikes.shape[:2], *summed.shape[1:]).to(weight.dtype)
 
 
 def _joins(recurrent: nn.Linear, synapse: Synapse) -> bool:

@@ -76,10 +76,10 @@ class Delays(nn.Module):
         shares = self.shares()
         if shares.dim() == 2:
             late = sum(_later(spikes, k) * shares[:, k] for k in range(self.longest + 1))
-            return nn.functional.linear(late, weight)  # type: ignore[arg-type]
+            return nn.functional.linear(late, weight).to(weight.dtype)  # type: ignore[arg-type]
         kernel = (weight.unsqueeze(-1) * shares).flip(-1)
         summed = conv1d(pad(spikes.permute(1, 2, 0), (self.longest, 0)), kernel)
-        return summed.permute(2, 0, 1)
+        return summed.permute(2, 0, 1).to(weight.dtype)
 
     def _positions(self) -> Tensor:
         return (self.position + 0.5) * self.longest

@@ -32,7 +32,7 @@ def number(value: float) -> Tensor:
 def test_the_hard_curve_is_the_time_to_threshold(dv: float, vth: float, over: float) -> None:
     """Waiting n steps from rest leads to v = j (1 - (1 - dv)**n), which is vth at n = 1 / rate."""
     current = number(over * vth * dv)
-    waited = 1 / soft_lif_rate(current, number(dv), number(vth), 0.0, 1e-12)
+    waited = 1 / soft_lif_rate(current, number(dv), number(vth), 0.0, 1.0) - 1
     assert (over * vth * (1 - (1 - dv) ** waited)).item() == pytest.approx(vth, rel=1e-6)
 
 
@@ -47,11 +47,24 @@ def test_the_hard_curve_with_half_a_step_is_the_rate_of_the_neuron_in_steps(over
     assert (curve == 0 and waited == np.inf) or abs(1 / curve - waited) <= 0.51
 
 
+def test_half_a_step_gives_the_rates_of_the_neuron_on_average_and_a_whole_one_is_below() -> None:
+    current = torch.linspace(0.11, 1.0, 500)
+    fired = LIF(0.1, 1.0)(current.expand(1000, 1, 500).contiguous()).mean((0, 1))
+    whole, half = (soft_lif_rate(current, torch.tensor(0.1), torch.tensor(1.0), 0.0, r) for r in (1.0, 0.5))
+    assert abs(float(half.mean() / fired.mean()) - 1) < 0.08
+    assert 0.8 < float(whole.mean() / fired.mean()) < 0.92
+    assert half.max() <= 1
+
+
 def test_a_hand_computed_case() -> None:
     # dv = 0.5, vth = 1, i = 1: j = 2, x = 1; t_rc = 1 / log 2, so log(1 + 1 / 1) t_rc = 1 step
-    assert soft_lif_rate(number(1.0), number(0.5), number(1.0), 0.0, 0.5).item() == pytest.approx(1 / 1.5)
+    assert soft_lif_rate(number(1.0), number(0.5), number(1.0), 0.0, 0.5).item() == pytest.approx(
+        1 / (1.5 + 0.5 * np.exp(-3))
+    )
+    assert soft_lif_rate(number(1.0), number(0.5), number(1.0), 0.0, 1.0).item() == pytest.approx(1 / 2)
     soft = 0.4 * np.log(1 + np.exp(1 / 0.4))
-    wanted = 1 / (0.5 + np.log(1 + 1 / soft) / np.log(2))
+    waiting = np.log(1 + 1 / soft) / np.log(2)
+    wanted = 1 / (waiting + 0.5 + 0.5 * np.exp(-3 * waiting))
     assert soft_lif_rate(number(1.0), number(0.5), number(1.0), 0.4, 0.5).item() == pytest.approx(wanted)
 
 

@@ -158,3 +158,22 @@ def test_an_input_of_another_shape_is_refused() -> None:
 def test_wrong_network_settings_are_refused(wrong) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError):
         NetworkConfig(**wrong)
+
+
+@pytest.mark.parametrize("delays", ["none", "axonal", "synaptic"])
+def test_16_bit_products_are_summed_over_time_in_32(delays: str) -> None:
+    torch.manual_seed(0)
+    layers = (LayerConfig(size=5, delays=delays),)
+    network = build_network(NetworkConfig(layers, "cuba_lif"), (8,), 3).train()
+    _, block = next(network.spiking_blocks())
+    currents = []
+    fire = block.neuron.fire
+
+    def recorded(current: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        currents.append(current.dtype)
+        return fire(current, *others)
+
+    block.neuron.fire = recorded
+    with torch.autocast("cpu", torch.bfloat16):
+        network(torch.ones(4, 6, 8))
+    assert currents == [torch.float32]
