@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
+import signal
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import nir
 import numpy as np
 from places import ROOT
 
+# what a command may read while it is imported is that of the whole test run
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+_PER_TEST = "PYTEST_CURRENT_TEST"
+
 
 def spikeport(*arguments: object, cwd: Path = ROOT, limit: float = 400) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, which is forked from one that has imported everything, if it can be."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     command = [sys.executable, "-m", "spikeport.commands.cli", *map(str, arguments)]
+    if {**environment, _PER_TEST: ""} == {**_ENVIRONMENT, _PER_TEST: ""}:
+        return _forked(command, cwd, environment, limit)
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=limit, check=False)
+
+
+def _forked(
+    command: list[str], cwd: Path, environment: dict[str, str], limit: float
+) -> subprocess.CompletedProcess[str]:
+    server = _server()
+    assert server.stdin is not None and server.stdout is not None
+    with tempfile.TemporaryDirectory(prefix="spikeport-test-") as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        request = {
+            "arguments": command[3:], "cwd": str(cwd), "environment": environment, "output": str(output),
+            "errors": str(errors),
+        }  # fmt: skip
+        server.stdin.write(json.dumps(request).encode() + b"\n")
+        server.stdin.flush()
+        if not select.select([server.stdout], [], [], limit)[0]:
+            os.killpg(server.pid, signal.SIGKILL)
+            _server.cache_clear()
+            raise subprocess.TimeoutExpired(command, limit)
+        code = os.waitstatus_to_exitcode(int(server.stdout.readline()))
+        return subprocess.CompletedProcess(command, code, output.read_text(), errors.read_text())
+
+
+@cache
+def _server() -> subprocess.Popen[bytes]:
+    """Ends with the tests: its requests end then."""
+    script = Path(__file__).with_name("command_server.py")
+    return subprocess.Popen(
+        [sys.executable, str(script)], env=_ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
 
 
 def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:

@@ -20,7 +20,7 @@ from spikeport.exporter.mapping.resources.core_resources import FanOutCores, Lay
 from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, CubaLIF, CubaLIFSoftReset
 from spikeport.hardware_profiles import ChipProfile, load_chip
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @SETTINGS

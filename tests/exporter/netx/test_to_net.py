@@ -61,7 +61,7 @@ def assert_same(one: ChipProgram, other: ChipProgram) -> None:
                 assert mine == its, item.name
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(net_files())
 def test_what_was_read_is_written_and_read_again(drawn: tuple[Any, tuple[int, ...]]) -> None:
     layers, _ = drawn

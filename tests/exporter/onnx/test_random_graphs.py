@@ -36,7 +36,7 @@ def outcome(graph: Graph, seed: int) -> str:
     return "converted"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_graph_is_converted_as_it_is_or_refused(rng: random.Random) -> None:
     outcome(draw_graph(rng), 1)

@@ -32,7 +32,7 @@ from spikeport.lava_runtime.diff import diff
 from spikeport.lava_runtime.simulate import simulate
 
 WIDTHS = WordWidths(message_bits=32)
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 resets = st.sampled_from(["zero", "subtract"])
 
 

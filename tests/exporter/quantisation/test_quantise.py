@@ -27,7 +27,7 @@ from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import WordWidths, sign_mode
 
 WIDTHS = WordWidths()
-SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def one_layer(weights: Any, current_decay: float = 1.0, threshold: float = 1.0, bias: float = 0.0) -> FloatNetwork:

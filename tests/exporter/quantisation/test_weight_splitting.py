@@ -31,7 +31,7 @@ from spikeport.exporter.quantisation.weight_splitting import (
 from spikeport.hardware_profiles.fixed_point import WordWidths, weight_grid
 
 WIDTHS = WordWidths()
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def matrix(seed: int, outliers: bool) -> csr_array:

@@ -34,7 +34,7 @@ def listed(spikes: NDArray[np.uint8]) -> SpikeEvents:
     return active
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     sources=st.sampled_from([1, 40, 255, 256, 257, 700]), targets=st.sampled_from([1, 63, 64, 65, 130]),
     drawn=st.sampled_from(RANGES), exponent=st.integers(-8, 7), density=st.sampled_from([0.0, 0.02, 0.5, 1.0]),

@@ -55,7 +55,7 @@ def search(weight: Array, bias: Array, du: Array, dv: Array, vth: Array, bits: i
 
 
 @given(seed=st.integers(0, 10**6), bits=st.integers(2, 8), sign=st.sampled_from([-1, 0, 1]), bias=st.floats(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_compiler_search_finds_the_same_integers_again(seed: int, bits: int, sign: int, bias: float) -> None:
     found = layer(seed, bits, sign, bias)
     weight, offset, du, dv, vth = (
@@ -68,7 +68,7 @@ def test_the_compiler_search_finds_the_same_integers_again(seed: int, bits: int,
 
 
 @given(seed=st.integers(0, 10**6), bits=st.integers(2, 8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_rounding_a_rounded_layer_changes_nothing(seed: int, bits: int) -> None:
     once = layer(seed, bits)
     twice = fake_quantise(once, ChipAware(bits, sign_modes="mixed"))
