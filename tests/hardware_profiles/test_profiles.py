@@ -81,6 +81,13 @@ def test_shipped_profile_is_ordered_and_sourced(name: str) -> None:
             assert quantity.low is not None and quantity.high is not None, dotted
 
 
+@pytest.mark.parametrize("name", available())
+def test_vendor_is_said_only_of_the_vendor_s_own_words(name: str) -> None:
+    for dotted, quantity in constants(load_profile(name)):
+        if quantity.kind == "vendor":
+            assert not quantity.source.startswith(("WikiChip", "repository nengo/nengo-loihi, hardware")), dotted
+
+
 @pytest.mark.parametrize("name", ["loihi1", "loihi2"])
 def test_chip_widths_are_those_of_the_fixed_point_contract(name: str) -> None:
     widths = load_chip(name).word_widths.fixed_point()

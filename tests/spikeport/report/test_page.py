@@ -16,6 +16,7 @@ import pytest
 from report_runs import Json, Page, _edge, make_folder, make_summary, page_of, terminal_of
 
 from spikeport.common.errors import InputError
+from spikeport.lava_runtime.cost_model.validated import MEASURED_ERROR
 from spikeport.report import write_report
 from spikeport.report.pictures.network_picture import columns
 from spikeport.report.raster import grouped, read_raster, winner
@@ -145,6 +146,15 @@ def test_estimates_are_called_estimates(summary: Json) -> None:
     assert "Energy and latency are estimates" in text
     for sentence in re.split(r"[.\n]", text.lower()):
         assert not ("energy" in sentence and "measured" in sentence)
+
+
+def test_the_page_quotes_how_wrong_estimates_were_and_what_was_not_measured(summary: Json) -> None:
+    summary["per_inference"]["outside_validation"] = ["cores in use: 1; the measured networks: 2 to 74"]
+    text = Page(page_of(summary)).text
+    assert MEASURED_ERROR in text
+    assert "outside of what was measured on this chip: cores in use: 1; the measured networks: 2 to 74." in text
+    summary["per_inference"] = None
+    assert MEASURED_ERROR not in Page(page_of(summary)).text
 
 
 # nulls
