@@ -27,9 +27,10 @@ from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, s
 from spikeport.trainer.network.delays import narrow_delays
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig, build_network, stored_network
-from spikeport.trainer.network.spiking_network import SpikingNetwork
+from spikeport.trainer.network.spiking_network import SpikingNetwork, sent_on_chip
 from spikeport.trainer.settings.options import NoOptions, read_options
-from spikeport.trainer.tasks.registry import Objective, objective_of
+from spikeport.trainer.tasks.check import fitting_objective
+from spikeport.trainer.tasks.registry import Objective
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state, seconds_per_step
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
@@ -71,24 +72,7 @@ class Method:
     @classmethod
     def check_task(cls, network: NetworkConfig, training: TrainConfig) -> Objective:
         """The task, loss and metric of these settings; raises InputError for those that do not fit the others."""
-        objective = objective_of(training)
-        name = objective.task.name
-        if network.readout == "membrane" and objective.task.readout == "spikes":
-            raise InputError(
-                f'readout = "membrane" and task {name!r}, which reads spikes, do not fit; leave readout out, or choose '
-                'a task that reads voltages, such as "membrane"'
-            )
-        if objective.counts_spikes:
-            return objective
-        if cls.loss is not Method.loss:
-            raise InputError(
-                f"method {cls.name!r} has a loss of its own, for spike counts; use bptt, surrogate_bn or sew_resnet "
-                f"for task {name!r} with loss {objective.loss_name!r}"
-            )
-        for setting in ("stretch", "label_smoothing"):
-            if getattr(training, setting):
-                raise InputError(f"{setting} is for the loss ce_count, not for {objective.loss_name}; leave it out")
-        return objective
+        return fitting_objective(cls.name, cls.loss is not Method.loss, network, training)
 
     def build(self, input_shape: tuple[int, ...], classes: int) -> SpikingNetwork:
         """A network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
@@ -202,29 +186,17 @@ class Method:
         network = self.spiking_network
         with torch.no_grad(), torch_threads(self.train_config.threads):
             layers = network.run(torch.from_numpy(spikes).to(self.device))
-        sent = {}
-        for name, fired in layers.items():
-            if network.readout is None or name != network.geometry[-1].name:
-                sent[name] = fired.to(torch.uint8).cpu().numpy()
-            else:
-                sent[name] = self._sent(fired)
-        return sent
-
-    def _sent(self, voltages: Tensor) -> NDArray[Any]:
-        readout = self.spiking_network.readout
-        scale = None if readout is None else readout.scale
-        values = voltages.cpu().double().numpy()
-        return values if scale is None else np.rint(values * scale).astype(np.int32)
+        voltages = {} if network.readout is None else dict([layers.popitem()])
+        sent: dict[str, NDArray[Any]] = {name: fired.to(torch.uint8).cpu().numpy() for name, fired in layers.items()}
+        return sent | {name: sent_on_chip(network, output)[0] for name, output in voltages.items()}
 
     def predict_output(self, x: Samples) -> NDArray[np.float64]:
         """The output (steps, N, outputs) for samples x: spikes, or voltages in the network's units."""
         network, outputs = self.spiking_network, []
-        scale = None if network.readout is None else network.readout.scale
         with torch.no_grad(), torch_threads(self.train_config.threads):
             for spikes in self._encoded(x):
-                output = network(torch.from_numpy(spikes).to(self.device))
-                # the chip's integers, in units as the chip's are (ChipProgram.output_units)
-                outputs.append(self._sent(output) * (1.0 / scale) if scale else output.cpu().double().numpy())
+                values, unit = sent_on_chip(network, network(torch.from_numpy(spikes).to(self.device)))
+                outputs.append(values * unit)
         return np.concatenate(outputs, axis=1)
 
     def predict_counts(self, x: Samples) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,16 @@ class SpikingNetwork(Wired):
             readout=readout,
             chip_scale=layer.chip.scale if readout and layer.chip is not None else None,
         )
+
+
+def sent_on_chip(network: SpikingNetwork, output: Tensor) -> tuple[NDArray[Any], float]:
+    """The network's output as the chip sends it, and the value of 1 in the network's units.
+
+    A readout that was trained in the chip's integers gives those, int32; any other output is sent as it is, float64.
+    """
+    values, readout = output.cpu().double().numpy(), network.readout
+    scale = None if readout is None else readout.scale
+    return (values, 1.0) if scale is None else (np.rint(values * scale).astype(np.int32), 1.0 / scale)
 
 
 def _named(blocks: Sequence[nn.Module]) -> dict[str, nn.Module]:
