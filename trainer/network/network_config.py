@@ -117,7 +117,11 @@ def _readout(config: NetworkConfig, part: PlannedLayer) -> ReadoutBlock:
     bits, synapse = config.chip_aware, part.synapse
     assert isinstance(synapse, nn.Linear)  # the output layer is dense
     fixed = replace(config, train_decays=False)
-    return ReadoutBlock(synapse, _neuron(fixed), None if bits is None else ChipAware(bits, part.arrival, part.fan_in))
+    return ReadoutBlock(
+        synapse,
+        _neuron(fixed),
+        None if bits is None else ChipAware(bits, part.arrival, part.fan_in, sign_modes=config.sign_modes),
+    )
 
 
 def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:

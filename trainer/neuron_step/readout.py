@@ -115,7 +115,10 @@ def readout_scale(
 
 
 def _grid(aware: ChipAware) -> WeightGrid:
-    """The sizes that weights of one sign may have: the compiler stores those of each sign apart, one bit finer."""
+    """The sizes that weights may have: with those of each sign in a connection of their own, one bit finer."""
+    if aware.sign_modes == "mixed":
+        mixed = weight_grid("mixed", aware.weight_bits)
+        return WeightGrid(0, mixed.high, mixed.step)
     return weight_grid("excitatory", aware.weight_bits)
 
 
