@@ -23,6 +23,7 @@ GROUPS = {
     "spikeport.chips": "chip",
     "spikeport.datasets": "data set",
     "spikeport.methods": "training method",
+    "spikeport.tasks": "task",
 }
 
 

@@ -9,7 +9,8 @@ Several synapses may lead to a neuron, including a recurrent one, whose spikes a
 sum the spikes of several layers. Gains are part of the weights because several frameworks ignore r and w_in; where
 decays differ between neurons, gains are r = 1/dv and w_in = 1/du, so that all weights of a layer keep one scale. Units
 are seconds; the time step is the graph's metadata `dt`. Numbers are float32, as other frameworks expect. A neuron
-trained in the chip's integers has its integer threshold as metadata `vth`.
+trained in the chip's integers has its integer threshold as metadata `vth`; a readout, which sends its voltage and is
+I, LI or CubaLI, has `scale` and `shift`.
 """
 
 from __future__ import annotations
@@ -102,6 +103,9 @@ def _add_layer(graph: _Graph, layer: InferenceLayer, shapes: Mapping[str, tuple[
     if layer.recurrent is not None:
         weight = (layer.recurrent * gain).astype(np.float32)
         reads.append(graph.add(f"{layer.name}_recurrent", nir.Linear(weight=weight), layer.name))
+    if layer.readout:
+        graph.add(layer.name, _integrators(layer, dt), *reads)
+        return
     graph.add(layer.name, _cuba_lif(layer, dt) if filtered else _lif(layer, dt), *reads)
 
 
@@ -224,6 +228,26 @@ def _cuba_lif(layer: InferenceLayer, dt: float) -> nir.CubaLIF:
         v_reset=_per_neuron(0.0, layer),
         w_in=_per_neuron(gains.w_in, layer),
         metadata=_metadata(layer),
+    )
+
+
+def _integrators(layer: InferenceLayer, dt: float) -> nir.I | nir.LI | nir.CubaLI:
+    """Neurons that send their voltage, with the scale of training as metadata."""
+    metadata = {} if layer.chip_scale is None else {"scale": layer.chip_scale, "shift": 0}
+    r = _per_neuron(1.0 if _integrates(layer) else _gains(layer).r, layer)
+    if _integrates(layer):
+        return nir.I(r=r, metadata=metadata)
+    dv = _voltage_decay(layer)
+    common = {"r": r, "metadata": metadata}
+    tau = _per_neuron(dt / dv, layer)
+    if not np.any(layer.current_decay < 1):
+        return nir.LI(tau=tau, v_leak=_per_neuron(0.0, layer), **common)
+    return nir.CubaLI(
+        tau_mem=tau,
+        tau_syn=_per_neuron(dt / layer.current_decay, layer),
+        v_leak=_per_neuron(layer.bias / dv, layer),
+        w_in=_per_neuron(_gains(layer).w_in, layer),
+        **common,
     )
 
 

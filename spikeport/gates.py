@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -19,12 +20,35 @@ _QUANTITY = re.compile(r"([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([munpµμ]?)([Js]?)")
 
 @dataclass(frozen=True)
 class Measured:
-    """What gates are compared with: joules and seconds of one inference, shares of the samples; None: not measured."""
+    """What gates are compared with: joules and seconds of one inference, shares of the samples; None: not measured.
+
+    score: the value of the task's metric on the chip; metric, more_is_better: its name and direction.
+    """
 
     energy: float | None = None
     latency: float | None = None
     accuracy: float | None = None
     agreement: float | None = None
+    score: float | None = None
+    metric: str = "accuracy"
+    more_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class MetricBound:
+    """The worst value of a task's metric, by the metric's name, that is allowed on the chip."""
+
+    name: str
+    value: float
+
+    def failure(self, measured: Measured) -> str | None:
+        """A sentence if the value is worse; raises InputError for a metric that was not measured."""
+        if measured.score is None or measured.metric != self.name:
+            known = f"the metric here is {measured.metric}" if measured.score is not None else "no metric was measured"
+            raise InputError(f"--metric: {self.name} was not measured here; {known}")
+        worse = measured.score < self.value if measured.more_is_better else measured.score > self.value
+        relation = "less than" if measured.more_is_better else "more than"
+        return f"--metric: {self.name} is {measured.score:.4g}, {relation} {self.value:.4g}" if worse else None
 
 
 @dataclass(frozen=True)
@@ -32,13 +56,14 @@ class Gates:
     """Bounds that a result must keep, None: no bound.
 
     max_energy, max_latency: typical estimate for one inference, J and s. min_accuracy: of the chip's integers.
-    min_agreement: share of the samples for which float and chip give the same answer.
+    min_agreement: share of the samples for which float and chip give the same answer. metric: of the task's metric.
     """
 
     max_energy: float | None = None
     max_latency: float | None = None
     min_accuracy: float | None = None
     min_agreement: float | None = None
+    metric: MetricBound | None = None
 
     @property
     def given(self) -> bool:
@@ -51,6 +76,9 @@ class Gates:
         for field in fields(self):
             bound = getattr(self, field.name)
             if bound is None:
+                continue
+            if isinstance(bound, MetricBound):
+                sentences += [failure] if (failure := bound.failure(measured)) else []
                 continue
             kind, _, name = field.name.partition("_")
             value, flag = getattr(measured, name), f"--{field.name.replace('_', '-')}"
@@ -75,12 +103,15 @@ def kept(gates: Gates, measured: Measured, console: Console) -> bool:
 
 def of_summary(summary: Summary) -> Measured:
     """The figures of a finished run."""
-    chip = summary.per_inference
+    chip, scores = summary.per_inference, summary.scores
     return Measured(
         None if chip is None else chip.energy_j,
         None if chip is None else chip.latency_s,
         summary.accuracy.fixed,
         summary.agreement,
+        scores.fixed,
+        scores.metric.name,
+        scores.metric.more_is_better,
     )
 
 
@@ -105,6 +136,19 @@ def share(flag: str, text: str) -> float:
     if not 0 <= value <= 1:
         raise InputError(f"{flag} {text!r}: give a share from 0 to 1, or a percentage as 97%")
     return value
+
+
+def metric_bound(flag: str, text: str) -> MetricBound:
+    """A bound on a metric: rmse=0.13, f1=90%. Raises InputError."""
+    name, _, number = text.partition("=")
+    name, number = name.strip(), number.strip()
+    try:
+        value = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not name or not math.isfinite(value):
+        raise InputError(f"{flag} {text!r}: give a metric and its worst value, as rmse=0.13 or f1=90%")
+    return MetricBound(name, value)
 
 
 def _shown(value: float, name: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,8 +23,9 @@ from spikeport.trainer.network.blocks import average, connect
 from spikeport.trainer.network.fold_batch_norm import BatchNorm, Synapse, fold_norm
 from spikeport.trainer.network.inference_layers import InferenceSynapse, TwinLayer
 from spikeport.trainer.network.layer_specs import PlannedLayer
-from spikeport.trainer.network.network_config import NetworkConfig, make_norm, plan_layers
+from spikeport.trainer.network.network_config import NetworkConfig, make_norm, plan_layers, stored_network
 from spikeport.trainer.network.topology import Wired, assemble
+from spikeport.trainer.tasks.registry import objective_of
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
@@ -109,7 +110,7 @@ class TwinNetwork(Wired):
 
 
 class AnnTwin:
-    """Trains the twin of a spiking network: same sizes, same batch norm, same split, cross entropy of the logits.
+    """Trains the twin of a spiking network: same sizes, same batch norm, same split, the task's loss of the logits.
 
     network, training: the spiking network's; settings of neurons, spikes and the chip are not used.
     After fit or load, `network` is the trained twin in eval mode.
@@ -118,6 +119,7 @@ class AnnTwin:
     def __init__(self, network: NetworkConfig, training: TrainConfig, device: str = "cpu") -> None:
         self.network_config = network
         self.train_config = training
+        self.task = objective_of(training).task
         self.device = torch.device(device)
         self._trained: TwinNetwork | None = None
 
@@ -187,9 +189,13 @@ class AnnTwin:
         with torch.no_grad():
             for start in range(0, len(dataset.y_train), PREDICT_BATCH):
                 part = slice(start, start + PREDICT_BATCH)
-                x = torch.from_numpy(dataset.still(dataset.x_train[part])).to(self.device)
-                y = torch.from_numpy(dataset.y_train[part]).to(self.device)
-                total += nn.functional.cross_entropy(network(x), y, reduction="sum").item()
+                targets = dataset.y_train[part]
+                x = torch.from_numpy(self.task.twin_input(dataset, dataset.x_train[part])).to(self.device)
+                y = torch.from_numpy(self.task.twin_targets(targets)).to(self.device)
+                if self.task.targets == "class":
+                    total += nn.functional.cross_entropy(network(x), y, reduction="sum").item()
+                else:
+                    total += self.task.twin_loss(network(x), y).item() * len(targets)
         return total / len(dataset.y_train)
 
     def predict_logits(self, x: Samples) -> NDArray[np.float32]:
@@ -203,9 +209,9 @@ class AnnTwin:
             ]
         return np.asarray(torch.cat(logits).cpu().numpy(), dtype=np.float32)
 
-    def predict(self, x: Samples) -> NDArray[np.int64]:
-        """Labels (N,): the largest logit."""
-        return np.asarray(self.predict_logits(x).argmax(axis=1), dtype=np.int64)
+    def predict(self, x: Samples) -> NDArray[Any]:
+        """The task's answers (N, ...), by default labels (N,): the largest logit."""
+        return self.task.twin_answer(self.predict_logits(x))
 
     def twin_layers(self) -> list[TwinLayer]:
         """The trained twin's folded layers, for ONNX."""
@@ -215,7 +221,7 @@ class AnnTwin:
         """Write the trained twin with its configuration: tensors and plain values, all or nothing."""
         layers = self.network.twin_layers()
         content = {
-            "network": asdict(self.network_config),
+            "network": stored_network(self.network_config),
             "training": stored_settings(self.train_config),
             "input_shape": self.network.input_shape,
             "classes": layers[-1].output_shape[0],
@@ -244,14 +250,16 @@ class AnnTwin:
                 "the ANN twin's batch norm needs two samples at least in a batch, and in each part of it; "
                 "set batch_size higher, or batch_norm = false"
             )
+        if self.task.targets != "class":
+            return self.task.twin_loss(network(x), y)
         return nn.functional.cross_entropy(network(x), y, label_smoothing=self.train_config.label_smoothing)
 
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         generator = np.random.default_rng([self.train_config.seed, epoch])
         for index in shuffled_batches(len(dataset.y_train), self.train_config.batch_size, generator):
             samples = augment(dataset.x_train[index], dataset.input_shape, self.train_config.augment, generator)
-            x = torch.from_numpy(dataset.still(samples))
-            y = torch.from_numpy(dataset.y_train[index])
+            x = torch.from_numpy(self.task.twin_input(dataset, samples))
+            y = torch.from_numpy(self.task.twin_targets(dataset.y_train[index]))
             yield x.to(self.device), y.to(self.device)
 
 

@@ -23,7 +23,7 @@ def twin_network(network: NetworkConfig, samples: int) -> NetworkConfig:
 
 
 def twin_training(training: TrainConfig) -> TrainConfig:
-    """The twin's own settings; from the recipe: seed, threads and augmentation.
+    """The twin's own settings; from the recipe: seed, threads, augmentation and task.
 
     AdamW with a cosine schedule. A held-out part tells after how many epochs it stops improving, at most 60; then all
     samples are trained on for as many (`AnnTwin.fit`). Chosen on held-out parts of scikit-learn's digits.
@@ -41,4 +41,5 @@ def twin_training(training: TrainConfig) -> TrainConfig:
         augment=training.augment,
         schedule=Schedule(warmup=2),
         checkpoint_seconds=training.checkpoint_seconds,
+        task=training.task,
     )

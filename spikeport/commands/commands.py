@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 
 from spikeport import gates
@@ -55,10 +54,11 @@ def train(recipe_path: Path, folder: RunFolder, resume: bool, streams: Output, o
         stages.train_twin(recipe, target, data, progress=True)
     if not first:
         return
-    accuracy = float(np.mean(method.predict(data.x_test) == data.y_test))
-    say(streams.console, f"{folder.network}: accuracy {accuracy:.4f} on {len(data.y_test)} test samples")
+    metric = method.objective.metric
+    value = metric.measure(method.predict(data.x_test), data.y_test)
+    say(streams.console, f"{folder.network}: {metric.name} {value:.4f} on {len(data.y_test)} test samples")
     written = {"network": str(folder.network), "twin": str(folder.twin)}
-    streams.write_json({"written": written, "accuracy": accuracy, "test_samples": len(data.y_test)})
+    streams.write_json({"written": written, metric.name: value, "test_samples": len(data.y_test)})
 
 
 def export(source: Path, output: Path, chip: str | None, options: CompileOptions, streams: Output) -> None:

@@ -15,7 +15,7 @@ import typer
 from spikeport.common.overwriting import keeping
 from spikeport.console.output import Output
 from spikeport.exporter import compile_options as compiling
-from spikeport.gates import Gates, quantity, share
+from spikeport.gates import Gates, metric_bound, quantity, share
 
 from . import completion
 from .model_data import ModelData
@@ -114,11 +114,12 @@ def _bound(flag: str, text: str, metavar: str) -> tuple[Any, Any]:
 
 
 def _gates(**texts: str | None) -> Gates:
-    read = {
+    read: dict[str, Callable[[str], Any]] = {
         "max_energy": lambda text: quantity("--max-energy", text, "J"),
         "max_latency": lambda text: quantity("--max-latency", text, "s"),
         "min_accuracy": lambda text: share("--min-accuracy", text),
         "min_agreement": lambda text: share("--min-agreement", text),
+        "metric": lambda text: metric_bound("--metric", text),
     }
     return Gates(**{name: read[name](text) for name, text in texts.items() if text is not None})
 
@@ -133,9 +134,10 @@ _AGREEMENT = {
 _SHARES = {
     "min_accuracy": _bound("--min-accuracy", "Exit with 1 if the chip's accuracy is lower.", "0.97"),
     **_AGREEMENT,
+    "metric": _bound("--metric", "Exit with 1 if the chip's value of the task's metric is worse.", "rmse=0.13"),
 }
 GateOptions = Annotated[Gates, Group({**_COSTS, **_SHARES}, _gates)]
-"""Bounds that a result must keep: --max-energy, --max-latency, --min-accuracy, --min-agreement."""
+"""Bounds that a result must keep: --max-energy, --max-latency, --min-accuracy, --min-agreement, --metric."""
 CostGates = Annotated[Gates, Group(_COSTS, _gates)]
 """Bounds on the cost of one inference: --max-energy, --max-latency."""
 AgreementGate = Annotated[Gates, Group(_AGREEMENT, _gates)]

@@ -8,6 +8,7 @@ from enum import Enum
 
 from spikeport.summary import Summary
 
+from .scores import score
 from .units import NOT_RUN, count, percent, plain, plural, si, si_range
 from .verdict import DeviceComparison, Outcome, device_comparisons
 
@@ -72,6 +73,7 @@ def _fits(summary: Summary) -> Check:
 
 
 def _agrees(summary: Summary) -> Check:
+    metric = summary.scores.metric
     backends = (summary.lava_equals_emulator, summary.stock_equals_emulator)
     if False in backends:
         state = State.NO
@@ -80,7 +82,7 @@ def _agrees(summary: Summary) -> Check:
     else:
         state = State.YES if summary.agreement >= _MIN_AGREEMENT else State.PARTLY
     facts = (
-        ("Accuracy on chip", percent(summary.accuracy.fixed)),
+        (f"{metric.title} on chip", score(metric, summary.scores.fixed)),
         *([] if summary.equal_spikes is None else [("Spikes identical to training", percent(summary.equal_spikes))]),
         ("Matches Lava", yes_no(backends[0])),
         ("Matches stock Lava", yes_no(backends[1])),

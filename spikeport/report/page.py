@@ -26,6 +26,7 @@ from .checks import checks
 from .confusion import confusion_rows
 from .pictures import charts, core_map
 from .raster import Raster, read_raster
+from .scores import has_interval, seed_rows, seeds_title
 from .sparsity import SparsityCurve, read_sparsity, sparsity_picture, sparsity_rows
 from .verdict import verdict
 
@@ -56,8 +57,12 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
         what_ran=tables.what_ran(summary),
         network=network_picture(summary.network) if summary.network.nodes else None,
         steps=None if raster is None else _steps(summary, raster),
-        accuracy=charts.accuracy_picture(summary.accuracy, summary.test_samples, summary.float_twin),
+        accuracy=charts.accuracy_picture(summary.scores, summary.test_samples, summary.float_twin),
         accuracy_rows=tables.accuracy_rows(summary),
+        metric=summary.scores.metric.title,
+        has_interval=has_interval(summary.scores.metric),
+        seed_rows=seed_rows(summary),
+        seeds=seeds_title(summary),
         confusion_rows=confusion_rows(summary.confusion),
         fidelity=[] if difference is None else fidelity_panels(difference),
         fidelity_rows=tables.fidelity(summary),

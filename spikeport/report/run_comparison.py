@@ -12,9 +12,10 @@ from spikeport.common.errors import InputError, reason
 from spikeport.common.text_files import read_toml_file
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.charts import wilson
-from spikeport.summary import PerInference, Summary
+from spikeport.summary import Metric, PerInference, Summary
 
-from .units import DASH, MINUS, NONE, TIMES, count, estimate, percent, plain, significant
+from .scores import change, change_unit, has_interval, score
+from .units import DASH, MINUS, NONE, TIMES, count, estimate, plain, significant
 from .verdict import Outcome, outcome
 
 if sys.version_info >= (3, 11):
@@ -107,20 +108,25 @@ def _environment(summary: Summary) -> dict[str, str]:
 
 
 def _shares(both: tuple[Summary, Summary]) -> Iterator[Row]:
-    quantities: list[tuple[str, Callable[[Summary], float | None]]] = [
-        ("Accuracy, chip integers", lambda s: s.accuracy.fixed),
-        ("Accuracy, float", lambda s: s.accuracy.float),
-        ("Accuracy, ANN int8", lambda s: s.accuracy.ann_int8),
-        ("Accuracy, ANN float32", lambda s: s.accuracy.ann),
-        ("Same answer in float and integers", lambda s: s.agreement),
-    ]
-    for name, get in quantities:
-        first, second = (get(summary) for summary in both)
-        change = ""
-        if first is not None and second is not None and first != second:
-            points = 100 * (second - first)
-            change = f"{'+' if points > 0 else MINUS}{significant(abs(points), 2)} points"
-        yield Row(name, percent(first), percent(second), change)
+    metrics = list(dict.fromkeys(summary.scores.metric for summary in both))
+    for metric in metrics:
+        quantities: list[tuple[str, Callable[[Summary], float | None]]] = [
+            (f"{metric.title}, chip integers", lambda s: s.scores.fixed),
+            (f"{metric.title}, float", lambda s: s.scores.float),
+            (f"{metric.title}, ANN int8", lambda s: s.scores.ann_int8),
+            (f"{metric.title}, ANN float32", lambda s: s.scores.ann),
+        ]
+        for name, get in quantities:
+            yield _measured(name, metric, *(get(s) if s.scores.metric == metric else None for s in both))
+    yield _measured("Same answer in float and integers", Metric(), both[0].agreement, both[1].agreement)
+
+
+def _measured(name: str, metric: Metric, first: float | None, second: float | None) -> Row:
+    words = ""
+    if first is not None and second is not None and first != second:
+        difference = change(metric, first, second)
+        words = f"{'+' if difference > 0 else MINUS}{significant(abs(difference), 2)}{change_unit(metric)}"
+    return Row(name, score(metric, first), score(metric, second), words)
 
 
 def _costs(both: tuple[Summary, Summary]) -> Iterator[Row]:
@@ -184,15 +190,18 @@ def sentence(first: Summary, second: Summary) -> str:
 
 
 def _answers(first: Summary, second: Summary) -> str:
-    a, b = first.accuracy.fixed, second.accuracy.fixed
+    a, b, metric = first.scores.fixed, second.scores.fixed, first.scores.metric
+    if metric != second.scores.metric:
+        return f"A is measured by {metric.name}, B by {second.scores.metric.name}, which cannot be compared"
     if a is None or b is None:
         return "the accuracies on chip integers cannot be compared: not run in both"
+    name = metric.name.replace("_", " ")
     if first.dataset != second.dataset:
-        sets = f"({second.dataset}), A {percent(a)} ({first.dataset})"
-        return f"B reaches {percent(b)} accuracy on chip integers {sets}"
-    accuracies = f"B reaches {percent(b)} accuracy on chip integers, A {percent(a)}"
-    if a == b:
-        return accuracies
+        sets = f"({second.dataset}), A {score(metric, a)} ({first.dataset})"
+        return f"B reaches {score(metric, b)} {name} on chip integers {sets}"
+    accuracies = f"B reaches {score(metric, b)} {name} on chip integers, A {score(metric, a)}"
+    if a == b or not has_interval(metric):
+        return accuracies if a == b else f"{accuracies}, so {'B' if metric.better(b, a) else 'A'} is better"
     low, high = wilson(a, max(1, first.test_samples)), wilson(b, max(1, second.test_samples))
     apart = low[1] < high[0] or high[1] < low[0]
     return f"{accuracies}, a difference {'beyond' if apart else 'within'} the uncertainty of tests of this size"

@@ -82,6 +82,7 @@ def render_pair(pair: Pair) -> str:
         differing=_with(pair.groups, differs=True),
         same=_with(pair.groups, differs=False),
         accuracy=accuracy_pair(pair.first, pair.second),
+        metric=pair.first.scores.metric.title,
         costs=cost_pair(pair.first, pair.second),
     )
 

@@ -10,6 +10,7 @@ from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.pictures.charts import answers, interval
 from spikeport.summary import Device, DeviceCost, Layer, LayerFidelity, Rounding, Summary
 
+from .scores import has_interval, score, seeds_title
 from .units import (
     DASH,
     MINUS,
@@ -53,8 +54,12 @@ def what_ran(summary: Summary) -> list[tuple[str, str]]:
         ("Network", _size(summary) if summary.layers else ""),
     ]
     if training := summary.training:
-        trained = f"{training.method}, {plural(training.epochs, 'epoch')}, seed {training.seed}"
+        seeds = f"seed {training.seed}" if summary.seeds is None else seeds_title(summary)
+        trained = f"{training.method}, {plural(training.epochs, 'epoch')}, {seeds}"
         rows += [("Neurons", f"{training.neuron}; encoding: {training.encoding}"), ("Training", trained)]
+    if task := summary.task:
+        better = "more is better" if task.metric.more_is_better else "less is better"
+        rows.append(("Task", f"{task.task}; loss: {task.loss}; metric: {task.metric.name}, {better}"))
     model_step = "" if summary.dt is None else f", {si(summary.dt, 's').replace('.00', '')} each in the model's time"
     rows += [
         ("Steps", f"{plain(summary.steps)} of input, {plain(summary.chip_steps)} on the chip{model_step}"),
@@ -71,10 +76,12 @@ def _size(summary: Summary) -> str:
 
 
 def accuracy_rows(summary: Summary) -> list[list[str]]:
-    """One row for each of the four networks: name, accuracy, 95 % interval."""
+    """One row for each of the four networks: name, the metric's value, 95 % interval."""
+    scores = summary.scores
+    samples = summary.test_samples if has_interval(scores.metric) else 0
     return [
-        [f"{name}, {detail}", percent(share), interval(share, summary.test_samples) or NONE]
-        for name, detail, share, _ in answers(summary.accuracy, summary.float_twin)
+        [f"{name}, {detail}", score(scores.metric, share), interval(share, samples) or NONE]
+        for name, detail, share, _ in answers(scores, summary.float_twin)
     ]
 
 

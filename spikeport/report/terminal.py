@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -10,12 +12,13 @@ from spikeport.summary import Summary
 
 from . import tables
 from .checks import yes_no
+from .scores import PLUS_MINUS, score, seeds_title, spread
 from .units import DASH, MINUS, NARROW, NOT_RUN, TIMES, estimate, percent, plain, plural, seconds, short_title
 from .verdict import against, verdict
 
 # narrow spaces are missing in many terminal fonts
 _PLAIN = str.maketrans({NARROW: " "})
-_ASCII = str.maketrans({DASH: "-", MINUS: "-", TIMES: "x", "µ": "u"})
+_ASCII = str.maketrans({PLUS_MINUS: "+-", DASH: "-", MINUS: "-", TIMES: "x", "µ": "u"})
 
 
 def print_summary(summary: Summary, console: Console) -> None:
@@ -37,11 +40,13 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 
 def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
-    accuracy, chip = summary.accuracy, summary.per_inference
+    scores, chip = summary.scores, summary.per_inference
+    name, show = _metric(summary), partial(score, scores.metric)
     answers = [
-        ("accuracy, ANN", f"{percent(accuracy.ann)} float32, {percent(accuracy.ann_int8)} int8"),
-        ("accuracy, SNN", f"{percent(accuracy.float)} float, {percent(accuracy.fixed)} chip integers"),
+        (f"{name}, ANN", f"{show(scores.ann)} float32, {show(scores.ann_int8)} int8"),
+        (f"{name}, SNN", f"{show(scores.float)} float, {show(scores.fixed)} chip integers"),
         *_float_twin(summary),
+        *_seeds(summary),
         (
             "same answer in float and integers",
             f"{percent(summary.agreement)} of {plural(summary.test_samples, 'test sample')}",
@@ -66,7 +71,22 @@ def _float_twin(summary: Summary) -> list[tuple[str, str]]:
     twin = summary.float_twin
     if twin is None:
         return []
-    return [("accuracy, trained in float", f"{percent(twin.trained)} float, {percent(twin.compiled)} rounded after")]
+    show = partial(score, summary.scores.metric)
+    words = f"{show(twin.trained)} float, {show(twin.compiled)} rounded after"
+    return [(f"{_metric(summary)}, trained in float", words)]
+
+
+def _seeds(summary: Summary) -> list[tuple[str, str]]:
+    seeds = summary.seeds
+    if seeds is None:
+        return []
+    return [
+        (f"{_metric(summary)}, {seeds_title(summary)}", f"{spread(summary.scores.metric, seeds.fixed)}, chip integers")
+    ]
+
+
+def _metric(summary: Summary) -> str:
+    return summary.scores.metric.name.replace("_", " ")
 
 
 def _cores(summary: Summary) -> str:

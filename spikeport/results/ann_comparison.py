@@ -28,7 +28,7 @@ class ComparisonRow:
 
     outcome: None if the chip was not profiled. break_even: the activation sparsity at which the spiking network needs
     as much energy as this row, by typical values; NEVER if it needs more even without a spike, ALWAYS if it needs less
-    at any sparsity, None if unknown.
+    at any sparsity, None if unknown. accuracy: the value of the task's metric.
     """
 
     title: str
@@ -71,7 +71,7 @@ def comparison_rows(summary: Summary) -> list[ComparisonRow]:
             device.title,
             cost.precision,
             cost.batch,
-            summary.accuracy.ann_int8 if cost.precision == "int8" else summary.accuracy.ann,
+            summary.scores.ann_int8 if cost.precision == "int8" else summary.scores.ann,
             cost.macs,
             cost.energy,
             cost.latency,

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from spikeport.console.tables import show_table
 from spikeport.lava_runtime.cost_model.estimate import Estimate
+from spikeport.report.scores import score
 from spikeport.report.units import NARROW, estimate, percent, plain, si
 from spikeport.report.verdict import against
 from spikeport.summary import Summary, Workload
@@ -20,19 +21,29 @@ from .ann_comparison import ComparisonRow, comparison_rows, outcome_sentences
 def print_comparison(summary: Summary, console: Console) -> None:
     """Print energy, latency and their product for one inference, and which needs less."""
     chip, others = summary.per_inference, comparison_rows(summary)
+    metric = summary.scores.metric
     table = Table(
-        *("", "accuracy", "operations", "energy", "latency", "energy x delay", "compared with the chip", "break-even"),
+        *(
+            "",
+            metric.name.replace("_", " "),
+            "operations",
+            "energy",
+            "latency",
+            "energy x delay",
+            "compared with the chip",
+            "break-even",
+        ),
         title="one inference, estimates",
     )
     if chip is not None:
         costs = _costs(chip.energy, chip.latency, chip.energy.typical * chip.latency.typical)
-        row = (summary.chip_title, percent(summary.accuracy.fixed), f"{plain(round(chip.synops))} synops", *costs)
+        row = (summary.chip_title, score(metric, summary.scores.fixed), f"{plain(round(chip.synops))} synops", *costs)
         table.add_row(*map(_plain_spaces, (*row, "", "")))
     for other in others:
         verdict = "" if chip is None else against(chip.energy, other.energy)
         name = f"{other.title}, {other.precision}" + ("" if other.batch == 1 else f", batch {other.batch}")
         costs = _costs(other.energy, other.latency, other.energy_delay)
-        row = (name, percent(other.accuracy), f"{plain(other.macs)} MACs", *costs)
+        row = (name, score(metric, other.accuracy), f"{plain(other.macs)} MACs", *costs)
         table.add_row(*map(_plain_spaces, (*row, verdict, break_even_label(other))))
     show_table(table, console, prose=(0, 6))
     for sentence in (*outcome_sentences(others), *_remarks(summary)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_device
@@ -13,7 +13,7 @@ from spikeport.lava_runtime.cost_model.ann_cost import DeviceCost
 from spikeport.lava_runtime.diff import DiffReport
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.results.difference import difference_of
-from spikeport.summary import Accuracies, FloatTwin, Summary, build
+from spikeport.summary import Accuracies, FloatTwin, Metric, Seeds, Summary, TaskScores, build
 
 from .compile_recipe import options_of
 from .core_map import core_map_of
@@ -37,6 +37,7 @@ class Findings:
     difference: DiffReport
     costs: Sequence[DeviceCost]
     float_twin: FloatTwin | None = None
+    seeds: Seeds | None = None
 
     def summary(
         self, seconds: Mapping[str, float], cpu_seconds: Mapping[str, float], commands: Sequence[str]
@@ -57,12 +58,11 @@ class Findings:
             dt=recipe.dt,
             training=build.training_of(recipe.network, recipe.training),
             float_twin=self.float_twin,
+            seeds=self.seeds,
             confusion=measured.confusion,
             agreement=measured.agreement,
             equal_spikes=measured.equal_spikes,
-            accuracy=Accuracies(
-                ann=measured.ann, ann_int8=measured.ann_int8, float=measured.float, fixed=measured.fixed
-            ),
+            **_scores(measured),
             lava_equals_emulator=self.equal["lava"],
             stock_equals_emulator=self.equal["stock"],
             per_inference=build.per_inference_of(self.profile),
@@ -78,3 +78,17 @@ class Findings:
             cpu_seconds={**cpu_seconds},
             commands=tuple(commands),
         )
+
+
+def _scores(measured: Measured) -> dict[str, Any]:
+    """The accuracies, and the task with its metric unless it is the winner's spike count."""
+    names = ("ann", "ann_int8", "float", "fixed")
+    values = {name: getattr(measured, name) for name in names}
+    objective = measured.objective
+    metric = objective.metric
+    accuracy = Accuracies(**values) if metric.name == "accuracy" else Accuracies()
+    if objective.counts_spikes:
+        return {"accuracy": accuracy}
+    described = Metric(name=metric.name, unit=metric.unit, more_is_better=metric.more_is_better)
+    task = TaskScores(task=objective.task.name, loss=objective.loss_name, metric=described, **values)
+    return {"accuracy": accuracy, "task": task}

@@ -18,10 +18,22 @@ DEFAULT_DEVICES = ("microcontroller", "gap9", "jetson_orin_nano", "server_cpu")
 
 def answers(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.int64]:
     """Winners over the steps that answer the input's `steps` steps, without earlier outputs of the pipeline."""
+    counts = result.output_counts(_window(program, steps))
+    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
+
+
+def output_of(program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[np.float64]:
+    """The first output in those steps, (steps, N, outputs): spikes, or a readout's voltages in the network's units."""
+    output = result.output[_window(program, steps)]
+    values = output.reshape(*output.shape[:2], -1).astype(np.float64)
+    unit = program.output_units.get(program.outputs[0])
+    return values if unit is None else values * unit
+
+
+def _window(program: ChipProgram, steps: int) -> slice:
     # an output without connections is silent from the first step
     start = program.latency.get(program.outputs[0], 0)
-    counts = result.output_counts(slice(start, start + steps))
-    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
+    return slice(start, start + steps)
 
 
 def compare_devices(sizes: Sequence[TwinLayerSize], devices: Sequence[str]) -> list[DeviceCost]:

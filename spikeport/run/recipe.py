@@ -18,12 +18,14 @@ from spikeport.trainer.data.file_options import FileOptions
 from spikeport.trainer.loop.augment import Augmentation
 from spikeport.trainer.loop.schedule import Schedule
 from spikeport.trainer.loop.spike_penalty import Sparsity
-from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.loop.train_config import LARGEST_SEED, TrainConfig
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.settings.preset import apply_preset
 
 from .measures import DEFAULT_DEVICES
+
+MOST_SEEDS = 1000
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 LavaBackend = Literal["lava", "stock"]
@@ -39,6 +41,7 @@ class Recipe(BaseModel):
     sums: how the chip adds what `sew` blocks join: "graded" adds once and sends payloads
     (exporter/lowering/graded_sums.py).
     float_twin: also train the same network in floating point, to tell what training in the chip's integers costs.
+    seeds: number of trainings, from training.seed, training.seed + 1, ..., on the first's split, for mean and spread.
     network, training: see trainer/network/network_config.py; chip_aware = 0: floating point (TOML has no null).
     """
 
@@ -55,6 +58,7 @@ class Recipe(BaseModel):
     devices: tuple[str, ...] = DEFAULT_DEVICES
     backends: tuple[LavaBackend, ...] = ("lava", "stock")
     float_twin: bool = False
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     network: NetworkConfig
     training: TrainConfig = TrainConfig()
     files: FileOptions = FileOptions()
@@ -147,6 +151,14 @@ def _check_fit(recipe: Recipe, path: str) -> None:
             load_device(device)
         method = get_method(recipe.training.method)
         read_options(method.Options, recipe.training.options, method.name)
+        task = method.check_task(recipe.network, recipe.training).task
+        if task.readout == "membrane" and binary:
+            raise InputError(
+                f"key 'training.task': task {task.name!r} reads the output's voltage, but {recipe.chip}'s spikes carry "
+                'no payload; choose a chip with graded spikes, or a task of spikes, such as "spike_count"'
+            )
+        if recipe.training.seed + recipe.seeds - 1 > LARGEST_SEED:
+            raise InputError(f"key 'seeds': the last seed must be at most {LARGEST_SEED}; lower training.seed or seeds")
         check_dataset_name(recipe.dataset)
         if recipe.files != FileOptions() and recipe.dataset in DATASETS and recipe.dataset != "files":
             raise InputError(f"key 'files': data set {recipe.dataset!r} does not use it; set dataset = \"files\"")

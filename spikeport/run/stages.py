@@ -28,12 +28,14 @@ from spikeport.trainer.loop.parallel import this_process
 from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method, load_trained
 from spikeport.trainer.network.inference_layers import TwinLayer
+from spikeport.trainer.tasks.registry import Objective, objective_of
 from spikeport.trainer.twin_training import twin_network, twin_training
 
 from .claim import checkpoint_of
 from .compile_recipe import compile_recipe, options_of
 from .measures import answers as answers
 from .measures import compare_devices as compare_devices
+from .measures import output_of
 from .recipe import Recipe
 from .run_folder import RunFolder
 
@@ -41,28 +43,30 @@ Progress = Callable[[int, int], None]
 # test samples on which float and fixed point are compared
 _COMPARED = 200
 # a field is called float, as in summary.json
-Share = float
+Value = float
 
+_FLOAT32_ERROR = 1e-6
 # test samples whose every spike is compared at once
 _SAMPLES = 256
 
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Accuracies on the test split, and shares of it on which the trained network and the chip agree.
+    """The task's metric on the test split, and shares of it on which the trained network and the chip agree.
 
     float: the network as the trainer computes it, in the chip's integers if it is chip-aware; agreement: share of
     samples with the same answer; equal_spikes: share of samples with the same spikes in every layer; confusion: the
-    chip's answers by class.
+    chip's answers by class, None without classes.
     """
 
-    ann: Share
-    ann_int8: Share
-    float: Share
-    fixed: Share
-    agreement: Share
-    equal_spikes: Share
-    confusion: Confusion
+    objective: Objective
+    ann: Value
+    ann_int8: Value
+    float: Value
+    fixed: Value
+    agreement: Value
+    equal_spikes: Value
+    confusion: Confusion | None
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
@@ -72,6 +76,7 @@ def dataset_of(recipe: Recipe) -> Dataset:
         recipe.dataset, training.seed, recipe.data, training.steps, encoding=training.encoding, files=recipe.files
     )
     data.check_encoding(recipe.training.encoding, recipe.training.steps)
+    objective_of(training).task.check(data)
     return data
 
 
@@ -122,7 +127,7 @@ def export_nir(folder: RunFolder, method: Method | None = None) -> None:
 def export_twin(folder: RunFolder, twin: AnnTwin, data: Dataset) -> None:
     """ann.safetensors -> ann.onnx, and ann_int8.onnx calibrated on training data."""
     export_onnx(twin.twin_layers(), data.input_shape, folder.onnx)
-    quantise_onnx(folder.onnx, folder.onnx_int8, data.still(data.x_train[:512]))
+    quantise_onnx(folder.onnx, folder.onnx_int8, twin.task.twin_input(data, data.x_train[:512]))
 
 
 def compile_nir(folder: RunFolder, recipe: Recipe) -> ChipProgram:
@@ -149,23 +154,21 @@ def simulate_test(
 def measure(
     folder: RunFolder, method: Method, data: Dataset, program: ChipProgram, result: SimulationResult
 ) -> Accuracies:
-    """Accuracies on the test split."""
-    labels = data.y_test
-    still = data.still(data.x_test)
+    """The task's metric on the test split."""
+    objective = method.objective
+    task, metric, targets = objective.task, objective.metric, data.y_test
+    still = task.twin_input(data, data.x_test)
     floating = method.predict(data.x_test)
-    fixed = answers(program, result, method.train_config.steps)
-
-    def share(first: NDArray[Any], second: NDArray[Any]) -> float:
-        return float(np.mean(first == second))
-
+    fixed = chip_answers(objective, program, result, method.train_config.steps)
     return Accuracies(
-        ann=share(run_onnx(folder.onnx, still).argmax(axis=1), labels),
-        ann_int8=share(run_onnx(folder.onnx_int8, still).argmax(axis=1), labels),
-        float=share(floating, labels),
-        fixed=share(fixed, labels),
-        agreement=share(floating, fixed),
+        objective=objective,
+        ann=task.twin_score(metric, run_onnx(folder.onnx, still), targets),
+        ann_int8=task.twin_score(metric, run_onnx(folder.onnx_int8, still), targets),
+        float=metric.measure(floating, targets),
+        fixed=metric.measure(fixed, targets),
+        agreement=same_answers(floating, fixed),
         equal_spikes=equal_spikes(method, data, program, result),
-        confusion=Confusion.of(labels, fixed, data.names),
+        confusion=Confusion.of(targets.reshape(-1), fixed.reshape(-1), data.names) if data.has_classes else None,
     )
 
 
@@ -173,6 +176,19 @@ def float_difference(folder: RunFolder, recipe: Recipe, program: ChipProgram, x:
     """Compare model.nir in floating point with the program on the first test samples, layer by layer."""
     network = lower_graph(read_nir(folder.nir), options_of(recipe), str(folder.nir))
     return diff(network, program, x[:, :_COMPARED], str(folder.test_input))
+
+
+def chip_answers(objective: Objective, program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[Any]:
+    """The task's answers from what the chip sent, (N, ...)."""
+    if objective.task.name == "spike_count":
+        return answers(program, result, steps)
+    return objective.task.answer(output_of(program, result, steps))
+
+
+def same_answers(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Share of samples with the same answer, up to the rounding of float32 where it is a real number."""
+    same = np.isclose(first, second, rtol=_FLOAT32_ERROR) if first.dtype.kind == "f" else first == second
+    return float(same.reshape(len(same), -1).all(axis=1).mean())
 
 
 def equal_spikes(method: Method, data: Dataset, program: ChipProgram, result: SimulationResult) -> float:

@@ -20,6 +20,7 @@ from spikeport.lava_runtime.lava_backend.child import lava_missing
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.report import print_summary, write_report
+from spikeport.summary import Seeds
 from spikeport.trainer.loop.parallel import this_process
 
 from . import stages
@@ -28,6 +29,7 @@ from .findings import Findings
 from .float_twin import train_float_twin
 from .recipe import Recipe, load_recipe
 from .run_folder import RunFolder
+from .seeds import first_run, more_seeds, run_seed
 from .shipped import shown_recipe
 
 _LAVA_LIMIT_SECONDS = 1800.0
@@ -95,7 +97,8 @@ def _run(
         result = _simulate(program, x, "emulator", console)
         result_file = SimulationResult(result.spikes, result.neuron_counts, result.steps)
         result_file.save(folder.result)
-        stages.write_raster(folder, program, x, result, data)
+        if method.objective.task.name == "spike_count":
+            stages.write_raster(folder, program, x, result, data)
     equal = _other_backends(recipe, program, x, result, clock)
     with clock.stage("profile", "spikes, synaptic operations, energy"):
         profile = profile_run(program, result, chip, x)
@@ -103,8 +106,18 @@ def _run(
         difference = stages.float_difference(folder, recipe, program, x)
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):
         answers = stages.measure(folder, method, data, program, result)
-        costs = stages.compare_devices(stages.twin_sizes(twin.twin_layers(), data.input_shape), recipe.devices)
-    findings = Findings(recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs, float_twin)
+        sizes = stages.twin_sizes(twin.twin_layers(), data.input_shape)
+        # one inference of a twin that sees each step alone is all of them
+        sizes *= recipe.training.steps if twin.task.each_step else 1
+        costs = stages.compare_devices(sizes, recipe.devices)
+    seeds = None
+    if recipe.seeds > 1:
+        with clock.stage("seeds", f"{recipe.seeds - 1} more trainings, from the next seeds"):
+            first = first_run(recipe, answers, profile)
+            seeds = Seeds.of([first, *(run_seed(recipe, folder, data, seed, resume) for seed in more_seeds(recipe))])
+    findings = Findings(
+        recipe, chip, program, len(data.y_test), answers, equal, profile, difference, costs, float_twin, seeds
+    )
     summary = findings.summary(clock.seconds, clock.cpu_seconds, calls)
     values = summary.to_dict()
     folder.write_summary(values)

@@ -26,6 +26,7 @@ from .model import (
     Training,
     Workload,
 )
+from .task import Metric, Scores, SeedRun, Seeds, Spread, TaskScores
 
 __all__ = [
     "VERSION",
@@ -50,6 +51,7 @@ __all__ = [
     "LayerFidelity",
     "MappedLayer",
     "Mapping",
+    "Metric",
     "Model",
     "Network",
     "Node",
@@ -58,9 +60,14 @@ __all__ = [
     "PerInference",
     "PlacedCore",
     "Rounding",
+    "Scores",
+    "SeedRun",
+    "Seeds",
     "Share",
+    "Spread",
     "StepSeconds",
     "Summary",
+    "TaskScores",
     "Training",
     "Workload",
     "parse_summary",

@@ -12,6 +12,7 @@ from .base import Amount, Bounds, Cost, Count, Energy, Model, Number, Share
 from .confusion import Confusion
 from .core_map import CoreMap
 from .difference import Difference
+from .task import Metric, Scores, Seeds, TaskScores
 
 VERSION = 1
 """Version of the schema. In version 0, every population is called cuba_lif and sparse synapses are called dense."""
@@ -180,10 +181,10 @@ class Accuracies(Model):
 
 
 class FloatTwin(Model):
-    """Accuracies of the same network trained in floating point: as trained, and rounded to the chip's integers."""
+    """The same network trained in floating point: the metric as trained, and rounded to the chip's integers."""
 
-    trained: Share
-    compiled: Share
+    trained: Number
+    compiled: Number
 
 
 class Training(Model):
@@ -212,7 +213,7 @@ class Compiled(Model):
 
 
 class Summary(Model):
-    """summary.json; None if a stage could not run."""
+    """summary.json; None if a stage could not run; task: None for the winner's spike count."""
 
     version: Count = VERSION
     recipe: str
@@ -229,7 +230,9 @@ class Summary(Model):
     platform: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     accuracy: Accuracies
+    task: TaskScores | None = None
     float_twin: FloatTwin | None = None
+    seeds: Seeds | None = None
     confusion: Confusion | None = None
     agreement: Share | None = None
     equal_spikes: Share | None = None
@@ -247,3 +250,10 @@ class Summary(Model):
     seconds: dict[str, Amount | None] = Field(default_factory=dict)
     cpu_seconds: dict[str, Amount | None] = Field(default_factory=dict)
     commands: tuple[str, ...] = ()
+
+    @property
+    def scores(self) -> Scores:
+        """The task's metric of the four networks, by default the accuracy."""
+        values = self.accuracy if self.task is None else self.task
+        metric = Metric() if self.task is None else self.task.metric
+        return Scores(metric, values.ann, values.ann_int8, values.float, values.fixed)

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spikeport.common.errors import InputError
 from spikeport.common.files import make_folder, shortened, write_text
 from spikeport.common.json_text import json_text
@@ -28,6 +26,7 @@ from spikeport.trainer.loop.training_loop import DivergedError
 from spikeport.trainer.methods.registry import load_trained
 
 from .grid import Point, Values, with_values
+from .scored import scored
 
 _LONGEST_NAME = 200
 
@@ -123,9 +122,10 @@ def _measured(job: Job) -> dict[str, Any]:
     x = method.encode(data.x_test)
     result = simulate(program, x, "emulator", record="layers", threads=1)
     profile = profile_run(program, result, chip, x, threads=1)
-    answers = stages.answers(program, result, method.train_config.steps)
+    objective = method.objective
+    answers = stages.chip_answers(objective, program, result, method.train_config.steps)
     return {
-        "accuracy": float(np.mean(answers == data.y_test)),
+        **scored(objective.metric, objective.metric.measure(answers, data.y_test)),
         **spread("energy", "j", profile.energy),
         **spread("latency", "s", profile.latency),
         "energy_delay_js": profile.energy.typical * profile.latency.typical,

@@ -32,6 +32,9 @@ from .grid import Grid
 from .pareto import front, pareto_picture
 from .point import Job, measure, train
 
+# fields of a point that are tables themselves
+_TABLES = ("values", "metric")
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -53,12 +56,12 @@ class Sweep:
     def table(self) -> str:
         """The points as CSV, the keys first."""
         keys = list(self.grid.axes)
-        columns = list(dict.fromkeys(name for row in self.rows for name in row if name != "values"))
+        columns = list(dict.fromkeys(name for row in self.rows for name in row if name not in _TABLES))
         file = io.StringIO()
         writer = csv.DictWriter(file, [*keys, *columns, "pareto"], lineterminator="\n")
         writer.writeheader()
         for number, row in enumerate(self.rows):
-            writer.writerow({**{k: v for k, v in row.items() if k != "values"}, **row["values"],
+            writer.writerow({**{k: v for k, v in row.items() if k not in _TABLES}, **row["values"],
                              "pareto": number in self.front})  # fmt: skip
         return file.getvalue()
 

@@ -15,12 +15,13 @@ from spikeport.trainer.data import DATASETS
 from spikeport.trainer.data.encoding import ENCODERS
 from spikeport.trainer.methods.registry import METHODS
 from spikeport.trainer.settings.preset import presets
+from spikeport.trainer.tasks.registry import TASKS
 
 
 def first_cells(page: str) -> list[str]:
     """The names in the first two cells of every row of a page's tables, in order."""
     rows = re.findall(r"^\| (.*)$", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return [name for row in rows for name in re.findall(r"`(\w+)`", " | ".join(row.split(" | ")[:2]))]
+    return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
 
 
 @pytest.mark.parametrize(
@@ -31,9 +32,11 @@ def first_cells(page: str) -> list[str]:
         ("training.md", DATASETS),
         ("training.md", ENCODERS),
         ("methods.md", METHODS),
+        ("tasks.md", TASKS),
+        ("tasks.md", {name for task in TASKS.values() for name in (*task.losses, *task.metrics)}),
         ("networks.md", presets()),
     ],
-    ids=["neurons", "neurons in files", "data sets", "encodings", "methods", "presets"],
+    ids=["neurons", "neurons in files", "data sets", "encodings", "methods", "tasks", "losses and metrics", "presets"],
 )
 def test_every_entry_has_its_row(page: str, names: Iterable[str]) -> None:
     assert not set(names) - set(first_cells(page)), page

@@ -14,6 +14,7 @@ from spikeport.trainer.data.sets.events import dvs_gesture, nmnist, shd, ssc
 from spikeport.trainer.data.sets.fsdd import fsdd
 from spikeport.trainer.data.sets.imagenet import imagenet
 from spikeport.trainer.data.sets.images import cifar10, cifar100, fashion_mnist, imagenette, mnist, svhn
+from spikeport.trainer.data.sets.made import friedman, switching
 from spikeport.trainer.data.sets.mnist10k import mnist10k
 from spikeport.trainer.data.sets.n_tidigits import n_tidigits
 from spikeport.trainer.data.sets.ti46 import ti46_alpha, ti46_digits
@@ -42,6 +43,7 @@ Loader = Callable[[Request], Dataset]
 _LOADERS: tuple[Loader, ...] = (
     *(digits, digits_image, fsdd, ti46_alpha, ti46_digits, mnist10k),
     *(mnist, fashion_mnist, svhn, cifar10, cifar100, imagenette, imagenet),
+    *(friedman, switching),
     *(nmnist, dvs_gesture, cifar10_dvs, shd, ssc, n_tidigits),
     files,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from spikeport.trainer.data.readers.stored_rows import StoredRows
 
 from .encoding import Images
 from .file_options import FileOptions
+from .targets import Targets, check_targets
 
 Samples = Images | ImageFiles | StoredRows
 
@@ -40,19 +42,21 @@ class Dataset:
 
     x_train, x_test: images float32 (N, *input_shape), in memory or in files read batch by batch, or spike trains uint8
     (N, steps, *input_shape), which the encoding "spikes" passes on unchanged; y_train, y_test: int64 (N,),
-    0 .. classes - 1; class_names: one per class, or none.
+    0 .. classes - 1, or targets of another kind (targets.py); classes: number of classes, or of outputs; class_names:
+    one per class, or none.
     Raises InputError if these do not agree.
     """
 
     x_train: Samples
-    y_train: NDArray[np.int64]
+    y_train: NDArray[Any]
     x_test: Samples
-    y_test: NDArray[np.int64]
+    y_test: NDArray[Any]
     input_shape: tuple[int, ...]
     classes: int
     name: str
     steps: int | None = None
     class_names: tuple[str, ...] = ()
+    targets: Targets = "class"
 
     def __post_init__(self) -> None:
         shape = self.input_shape if self.steps is None else (self.steps, *self.input_shape)
@@ -61,8 +65,7 @@ class Dataset:
                 raise InputError(f"{self.name}: the {part} part has {len(x)} samples and {len(y)} labels")
             if x.shape[1:] != shape:
                 raise InputError(f"{self.name}: {part} samples have shape {x.shape[1:]}, not {shape}")
-            if y.min() < 0 or y.max() >= self.classes:
-                raise InputError(f"{self.name}: the {part} part has labels outside 0 to {self.classes - 1}")
+            check_targets(self.targets, y, self.classes, self.steps, f"{self.name}: the {part} part")
         if self.class_names and len(self.class_names) != self.classes:
             raise InputError(f"{self.name}: has {self.classes} classes and {len(self.class_names)} class names")
 
@@ -70,6 +73,11 @@ class Dataset:
     def names(self) -> tuple[str, ...]:
         """The classes' names, or their numbers."""
         return self.class_names or tuple(map(str, range(self.classes)))
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether targets are classes, of a sample or of each step."""
+        return self.targets in ("class", "class_per_step")
 
     def still(self, x: Samples) -> NDArray[np.float32]:
         """Samples x without time, (N, *input_shape): images unchanged, spike trains as rates."""

@@ -8,8 +8,10 @@ from typing import ClassVar, Literal
 
 from spikeport.common.errors import InputError
 from spikeport.common.limits import LARGEST_LAYER, LARGEST_SIDE
-from spikeport.trainer.settings.checks import within
+from spikeport.trainer.settings.checks import known, within
 from spikeport.trainer.settings.options import RECIPE_RULES
+
+from .targets import TARGET_WORDS, Targets
 
 Polarity = Literal["separate", "merged"]
 Sound = Literal["cochlea", "mel"]
@@ -24,7 +26,7 @@ _KEYS = {
     ),
     "sound recordings": ("sound", "channels", "low", "high", "window", "label_pattern", "test_pattern"),
     "tables": ("label", "columns", "rows", "stride", "group", "series"),
-    "arrays": ("rescale", "series"),
+    "arrays": ("rescale", "series", "targets"),
 }
 _FOR_ALL = ("test", "limit", "test_limit")
 
@@ -45,7 +47,7 @@ class FileOptions:
     Tables: label: its column, by default the last; columns: the features, by default all others; rows: rows per
     sample of a time series, stride rows apart; group: a column, rows of one value stay together in a sample and a part.
     Series of real numbers: series: "rate" integrates each value into spikes, "delta" sends its changes up and down.
-    Arrays: rescale: scale each feature to 0 to 1 by the training part's range.
+    Arrays: rescale: scale each feature to 0 to 1 by the training part's range; targets: what y holds (targets.py).
     Raises InputError for values out of range.
     """
 
@@ -73,6 +75,7 @@ class FileOptions:
     group: str = ""
     series: Series = "rate"
     rescale: bool = False
+    targets: Targets = "class"
 
     def __post_init__(self) -> None:
         if not 0 < self.test < 1:
@@ -91,14 +94,15 @@ class FileOptions:
             if value is not None and (len(value) not in lengths or min(value) < 1 or max(value) > LARGEST_SIDE):
                 form = "[height, width]" if name == "size" else "[height, width] or [channels]"
                 raise InputError(f"{name} must be {form} in pixels, not {list(value)}")
+        known("targets", self.targets, tuple(TARGET_WORDS))
         for name in ("label_pattern", "test_pattern"):
             _check_pattern(name, getattr(self, name), groups=name == "label_pattern")
 
     def check_for(self, kind: str) -> None:
         """Raise InputError if a key is set that has no effect on this kind of data."""
-        known = (*_FOR_ALL, *_KEYS[kind])
+        usable = (*_FOR_ALL, *_KEYS[kind])
         for option in fields(self):
-            if option.name not in known and getattr(self, option.name) != option.default:
+            if option.name not in usable and getattr(self, option.name) != option.default:
                 users = " and ".join(other for other, keys in _KEYS.items() if option.name in keys)
                 raise InputError(f"key 'files.{option.name}' is for {users}, but these data are {kind}; remove it")
 

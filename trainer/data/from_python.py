@@ -13,6 +13,7 @@ from spikeport.common.errors import InputError
 from .dataset import Dataset, Request
 from .file_options import FileOptions
 from .own.arrays import StoredArray, dataset_of_arrays
+from .targets import Targets
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -33,12 +34,13 @@ def from_arrays(
     test: float = 0.2,
     seed: int = 0,
     rescale: bool = False,
+    targets: Targets = "class",
 ) -> Dataset:
     """A data set from arrays, by the rules of .npz files (own/arrays.py); raises InputError.
 
     x: (N, ...) in [0, 1] or bytes; y: (N,) whole numbers or names; without x_test and y_test the share `test` is drawn
     from the seed; spikes: x are spike trains or series, (N, steps, ...); class_names: of the labels 0, 1, ...;
-    rescale: scale each feature by the training part's range.
+    rescale: scale each feature by the training part's range; targets: what y holds (targets.py), by default classes.
     """
     if (x_test is None) != (y_test is None):
         raise InputError(f"{name}: x_test and y_test belong together; give both or neither")
@@ -46,7 +48,9 @@ def from_arrays(
     if class_names:
         values["class_names"] = np.array(class_names)
     arrays = {key: StoredArray.of(name, key, np.asarray(array)) for key, array in values.items()}
-    request = Request(seed, encoding="spikes" if spikes else "", files=FileOptions(test=test, rescale=rescale))
+    request = Request(
+        seed, encoding="spikes" if spikes else "", files=FileOptions(test=test, rescale=rescale, targets=targets)
+    )
     return dataset_of_arrays(name, arrays, request)
 
 

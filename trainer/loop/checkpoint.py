@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.network.network_config import NetworkConfig
+from spikeport.trainer.network.network_config import NetworkConfig, stored_network
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finite
 from spikeport.trainer.tensor_files.file_names import drop_old, existing_path
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
@@ -83,7 +83,7 @@ def make_checkpoint(
     # a number that is left to the machine may change, and older checkpoints have none
     if not training.threads:
         del settings["threads"]
-    identity = {"network": asdict(network), "training": settings, "data": data}
+    identity = {"network": stored_network(network), "training": settings, "data": data}
     return Checkpoint(Path(folder) / file_name, identity, resume, restored)
 
 

@@ -24,7 +24,7 @@ OPTIMIZERS: tuple[OptimizerName, ...] = ("adamw", "adam", "sgd")
 
 _MOMENTUM = 0.9
 # settings that files of earlier versions lack: at their defaults they are not stored, so that files stay the same
-_LATER = ("optimizer", "momentum", "gradient_value")
+_LATER = ("optimizer", "momentum", "gradient_value", "task", "loss", "metric")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class TrainConfig:
     precision: "bf16" multiplies matrices in 16 bit; accumulate: number of parts of a batch, processed one by one;
     stretch, truncate: see trainer/loop/gradient_checkpointing.py; checkpoint_seconds: longest time between checkpoints
     (checked after each step); tensorboard: also write TensorBoard files. threads: of torch; 0: as many as it is set to,
-    so that the weights depend on the machine.
+    so that the weights depend on the machine. task, loss, metric: what the output is trained for, by name, "" for the
+    task's own loss and metric, see trainer/tasks.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -71,6 +72,9 @@ class TrainConfig:
     optimizer: OptimizerName = "adamw"
     momentum: float = _MOMENTUM
     gradient_value: float = 0.0
+    task: str = "spike_count"
+    loss: str = ""
+    metric: str = ""
     schedule: Schedule = field(default_factory=Schedule)
     sparsity: Sparsity = field(default_factory=Sparsity)
     augment: Augmentation = field(default_factory=Augmentation)

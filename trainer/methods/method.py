@@ -26,9 +26,11 @@ from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.network.delays import narrow_delays
 from spikeport.trainer.network.layer_specs import LayerConfig
-from spikeport.trainer.network.network_config import NetworkConfig, build_network
-from spikeport.trainer.network.spiking_network import SpikingNetwork
+from spikeport.trainer.network.network_config import NetworkConfig, build_network, stored_network
+from spikeport.trainer.network.spiking_network import SpikingNetwork, sent_on_chip
 from spikeport.trainer.settings.options import NoOptions, read_options
+from spikeport.trainer.tasks.check import fitting_objective
+from spikeport.trainer.tasks.registry import Objective
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state, seconds_per_step
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
@@ -57,7 +59,8 @@ class Method:
 
     def __init__(self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str = "cpu") -> None:
         self.options: Any = read_options(self.Options, training.options, self.name)
-        self.network_config = network
+        self.objective = self.check_task(network, training)
+        self.network_config = replace(network, readout=self.objective.task.readout)
         # save and compare every option, also those left at their defaults
         self.train_config = replace(training, options=asdict(self.options))
         if (network.payload > 1) != (training.encoding == "direct"):
@@ -65,6 +68,11 @@ class Method:
         self.dt = dt
         self.device = torch.device(device)
         self._trained: SpikingNetwork | None = None
+
+    @classmethod
+    def check_task(cls, network: NetworkConfig, training: TrainConfig) -> Objective:
+        """The task, loss and metric of these settings; raises InputError for those that do not fit the others."""
+        return fitting_objective(cls.name, cls.loss is not Method.loss, network, training)
 
     def build(self, input_shape: tuple[int, ...], classes: int) -> SpikingNetwork:
         """A network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
@@ -89,15 +97,25 @@ class Method:
         narrow_delays(network, epoch / first if epoch < first else 1.0)
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
-        """The loss, a scalar, for input spikes (T, B, *input_shape) and labels (B,): cross entropy of output counts.
+        """The loss, a scalar, for input spikes (T, B, *input_shape) and targets (B, ...), by the task's name for it.
 
-        The spike penalty (sparsity) is added. Long sequences use gradient checkpointing if configured.
+        By default the cross entropy of output counts. The spike penalty (sparsity) is added. Long sequences use
+        gradient checkpointing if configured.
         """
         config = self.train_config
+        if not self.objective.counts_spikes:
+            return self._task_loss(network, x, y)
         counts = count_spikes(network, x, config.stretch, config.truncate)
         output = counts[network.geometry[-1].name]
         loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)
         return loss + config.sparsity.cost(counts, len(x))
+
+    def _task_loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
+        layers, output = network.run(x), network.geometry[-1].name
+        loss = self.objective.loss(layers[output], y)
+        silent = {output} if network.readout is not None else set()
+        counts = {name: spikes.sum(0) for name, spikes in layers.items() if name not in silent}
+        return loss + self.train_config.sparsity.cost(counts, len(x))
 
     def finish(self, network: SpikingNetwork, dataset: Dataset) -> None:
         """Called once after the last epoch; may set weights."""
@@ -129,6 +147,7 @@ class Method:
         progress: bool,
         restored: Callable[[], None] | None,
     ) -> None:
+        self.objective.task.check(dataset)
         network = self._new_network(dataset)
         self.prepare(network, dataset)
         config = self.train_config
@@ -159,11 +178,26 @@ class Method:
         batches = list(self._encoded(x[:]))
         return batches[0] if len(batches) == 1 else np.concatenate(batches, axis=1)
 
-    def run(self, spikes: Spikes) -> dict[str, NDArray[np.uint8]]:
-        """Spikes of every layer by name, (T, N, *shape), for input spikes as returned by `encode`."""
+    def run(self, spikes: Spikes) -> dict[str, NDArray[Any]]:
+        """Spikes of every layer by name, (T, N, *shape), for input spikes as returned by `encode`.
+
+        Of a readout, the chip's integers int32, or its voltages if it was not trained in those.
+        """
+        network = self.spiking_network
         with torch.no_grad(), torch_threads(self.train_config.threads):
-            layers = self.spiking_network.run(torch.from_numpy(spikes).to(self.device))
-        return {name: fired.to(torch.uint8).cpu().numpy() for name, fired in layers.items()}
+            layers = network.run(torch.from_numpy(spikes).to(self.device))
+        voltages = {} if network.readout is None else dict([layers.popitem()])
+        sent: dict[str, NDArray[Any]] = {name: fired.to(torch.uint8).cpu().numpy() for name, fired in layers.items()}
+        return sent | {name: sent_on_chip(network, output)[0] for name, output in voltages.items()}
+
+    def predict_output(self, x: Samples) -> NDArray[np.float64]:
+        """The output (steps, N, outputs) for samples x: spikes, or voltages in the network's units."""
+        network, outputs = self.spiking_network, []
+        with torch.no_grad(), torch_threads(self.train_config.threads):
+            for spikes in self._encoded(x):
+                values, unit = sent_on_chip(network, network(torch.from_numpy(spikes).to(self.device)))
+                outputs.append(values * unit)
+        return np.concatenate(outputs, axis=1)
 
     def predict_counts(self, x: Samples) -> NDArray[np.int64]:
         """Output spike counts (N, classes) for samples x (N, *input_shape) in [0, 1]."""
@@ -175,8 +209,10 @@ class Method:
                 counts.append(network(batch).sum(0).cpu().numpy().astype(np.int64))
         return np.concatenate(counts)
 
-    def predict(self, x: Samples) -> NDArray[np.int64]:
-        """Labels (N,): the output that fires most often, the first one if tied."""
+    def predict(self, x: Samples) -> NDArray[Any]:
+        """The task's answers (N, ...), by default labels (N,): the output that fires most often, the first if tied."""
+        if self.objective.task.name != "spike_count":
+            return self.objective.task.answer(self.predict_output(x))
         return np.asarray(self.predict_counts(x).argmax(axis=1), dtype=np.int64)
 
     def save(self, path: str | Path) -> None:
@@ -184,7 +220,7 @@ class Method:
         network = self.spiking_network
         content = {
             "method": self.name,
-            "network": asdict(self.network_config),
+            "network": stored_network(self.network_config),
             "training": stored_settings(self.train_config),
             "dt": self.dt,
             "input_shape": network.input_shape,

@@ -61,6 +61,7 @@ class InferenceLayer(Geometry):
     weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded;
     chip_vth: the chip's register word for the largest threshold, if it computes in the chip's integers;
     delays: in steps, one per input (inputs,) or one per weight (out, in), the smallest 0;
+    readout: whether it sends its voltage; chip_scale: then the chip's units of v for one of its own;
     recurrent: V (features, features), which reads the layer's own spikes one step later; shortcut: a second synapse.
     """
 
@@ -74,6 +75,8 @@ class InferenceLayer(Geometry):
     shortcut: InferenceSynapse | None = None
     chip_vth: int | None = None
     delays: NDArray[np.int64] | None = None
+    readout: bool = False
+    chip_scale: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
 
 from torch import nn
 
@@ -17,6 +17,7 @@ from spikeport.trainer.settings.options import RECIPE_RULES
 
 from .fold_batch_norm import BatchNorm, Synapse
 from .layer_specs import LayerConfig, Planned, PlannedLayer, plan
+from .readout_block import ReadoutBlock
 from .spiking_network import SpikingBlock, SpikingNetwork
 from .topology import assemble
 
@@ -26,6 +27,7 @@ __all__ = ["NetworkConfig", "build_network", "make_norm", "plan_layers"]
 MOST_PAYLOAD = 255
 
 NeuronKind = Literal["lif", "cuba_lif"]
+Readout = Literal["spikes", "membrane"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class NetworkConfig:
     train_decays: train du and dv, one of each per layer; chip_aware: bits of the chip's weights to train for, or None
     to train in floating point; sign_modes: "auto", "mixed" (one connection per synapse) or "split" (one per sign, twice
     as many levels; auto: up to 4 bits); payload: the largest input value, 1 for spikes; with the encoding "direct" a
-    pixel x enters as rint(payload * x), 0 to 255.
+    pixel x enters as rint(payload * x), 0 to 255. readout: what the output layer sends, "spikes", or the voltage of
+    leaky integrators, "membrane"; a task (trainer/tasks) sets it.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -56,9 +59,11 @@ class NetworkConfig:
     sign_modes: SignModes = "auto"
     output_pool: int = 1
     payload: int = 1
+    readout: Readout = "spikes"
 
     def __post_init__(self) -> None:
         known("neuron", self.neuron, ("lif", "cuba_lif"))
+        known("readout", self.readout, ("spikes", "membrane"))
         surrogate(self.surrogate)
         within("output_pool", self.output_pool, 1, LARGEST_SIDE)
         if sum(layer.repeat for layer in self.layers) > MOST_LAYERS:
@@ -95,8 +100,28 @@ def build_network(
 ) -> SpikingNetwork:
     """A spiking network with fresh weights from torch's generator; raises InputError for layers that do not fit."""
     planned = plan_layers(config, input_shape, classes)
-    blocks, reads = assemble(planned, lambda part: _block(config, part))
+    output = planned[-1] if config.readout == "membrane" else None
+    blocks, reads = assemble(planned, lambda part: _readout(config, part) if part is output else _block(config, part))
     return SpikingNetwork(input_shape, blocks, dt, reads, config.payload)
+
+
+def stored_network(config: NetworkConfig) -> dict[str, Any]:
+    """The settings in plain values, as files of networks and checkpoints hold them: later ones only if they are set."""
+    values = asdict(config)
+    if config.readout == "spikes":
+        del values["readout"]
+    return values
+
+
+def _readout(config: NetworkConfig, part: PlannedLayer) -> ReadoutBlock:
+    bits, synapse = config.chip_aware, part.synapse
+    assert isinstance(synapse, nn.Linear)  # the output layer is dense
+    fixed = replace(config, train_decays=False)
+    return ReadoutBlock(
+        synapse,
+        _neuron(fixed),
+        None if bits is None else ChipAware(bits, part.arrival, part.fan_in, sign_modes=config.sign_modes),
+    )
 
 
 def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:

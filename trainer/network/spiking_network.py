@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from spikeport.common.errors import InputError
 
 from .blocks import Flatten, Join, SpikingBlock
 from .inference_layers import Geometry, InferenceJoin, InferenceLayer, InferenceSynapse
+from .readout_block import ReadoutBlock
 from .topology import Wired
 
 __all__ = ["Flatten", "Join", "SpikingBlock", "SpikingNetwork"]
@@ -45,7 +46,10 @@ class SpikingNetwork(Wired):
         return ((name, block) for name, block in self.layers.items() if isinstance(block, SpikingBlock))
 
     def run(self, x: Tensor) -> dict[str, Tensor]:
-        """Spikes of every layer by name, each (T, B, *output_shape), for input spikes x of (T, B, *input_shape)."""
+        """Spikes of every layer by name, each (T, B, *output_shape), for input spikes x of (T, B, *input_shape).
+
+        Of a readout, its voltages.
+        """
         if x.dim() < 2 or tuple(x.shape[2:]) != self.input_shape:
             raise InputError(f"the network takes (T, batch, *{self.input_shape}), not an input of {tuple(x.shape)}")
         values = self.evaluate(self.scale_input(x))
@@ -57,8 +61,14 @@ class SpikingNetwork(Wired):
         return values if self.payload == 1 else values / self.payload
 
     def forward(self, x: Tensor) -> Tensor:
-        """Spikes of the last layer, (T, B, classes)."""
+        """Spikes of the last layer, or its voltages, (T, B, classes)."""
         return list(self.run(x).values())[-1]
+
+    @property
+    def readout(self) -> ReadoutBlock | None:
+        """The output layer if it sends voltages."""
+        last = self.layers[self.geometry[-1].name]
+        return last if isinstance(last, ReadoutBlock) else None
 
     def freeze_norms(self) -> None:
         """Stop gathering batch statistics; from here on training also uses the folded (and rounded) weights."""
@@ -81,7 +91,7 @@ class SpikingNetwork(Wired):
 
     def _inference_layer(self, geometry: Geometry) -> InferenceLayer:
         block = cast(SpikingBlock, self.layers[geometry.name])
-        layer = block.tensors()
+        layer, readout = block.tensors(), isinstance(block, ReadoutBlock)
         shape = geometry.output_shape
         read = self.shortcut_geometry(geometry.name)
         shortcut = None
@@ -98,8 +108,20 @@ class SpikingNetwork(Wired):
             recurrent=None if layer.recurrent is None else _array(layer.recurrent),
             shortcut=shortcut,
             delays=None if block.delays is None else block.delays.steps().cpu().numpy(),
-            chip_vth=None if layer.chip is None else layer.chip.vth,
+            chip_vth=None if layer.chip is None or readout else layer.chip.vth,
+            readout=readout,
+            chip_scale=layer.chip.scale if readout and layer.chip is not None else None,
         )
+
+
+def sent_on_chip(network: SpikingNetwork, output: Tensor) -> tuple[NDArray[Any], float]:
+    """The network's output as the chip sends it, and the value of 1 in the network's units.
+
+    A readout that was trained in the chip's integers gives those, int32; any other output is sent as it is, float64.
+    """
+    values, readout = output.cpu().double().numpy(), network.readout
+    scale = None if readout is None else readout.scale
+    return (values, 1.0) if scale is None else (np.rint(values * scale).astype(np.int32), 1.0 / scale)
 
 
 def _named(blocks: Sequence[nn.Module]) -> dict[str, nn.Module]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from spikeport.lava_runtime.cost_model.estimate import Estimate
+from spikeport.report.scores import has_interval, score
 from spikeport.report.units import DASH, estimate, percent, short_title, si, si_range
-from spikeport.summary import Accuracies, FloatTwin, Layer
+from spikeport.summary import FloatTwin, Layer, Scores
 
 from .chart_axes import TRACK, axis, chart, heading, length, linear, logarithmic, shares, span, track
 from .svg import clip, dot, element, line, rectangle
@@ -45,8 +46,8 @@ def interval(share: float | None, samples: int) -> str:
     return f"{100 * low:.1f}{DASH}{percent(high)}"
 
 
-def answers(accuracy: Accuracies, float_twin: FloatTwin | None = None) -> list[tuple[str, str, float | None, bool]]:
-    """The networks: name, number format, accuracy, whether it is a spiking one."""
+def answers(scores: Scores, float_twin: FloatTwin | None = None) -> list[tuple[str, str, float | None, bool]]:
+    """The networks: name, number format, the metric's value, whether it is a spiking one."""
     twin: list[tuple[str, str, float | None, bool]] = []
     if float_twin is not None:
         twin = [
@@ -54,30 +55,35 @@ def answers(accuracy: Accuracies, float_twin: FloatTwin | None = None) -> list[t
             ("Trained in float", "float", float_twin.trained, True),
         ]
     return [
-        ("Spiking network", "chip integers", accuracy.fixed, True),
-        ("Spiking network", "float" if float_twin is None else "as trained", accuracy.float, True),
+        ("Spiking network", "chip integers", scores.fixed, True),
+        ("Spiking network", "float" if float_twin is None else "as trained", scores.float, True),
         *twin,
-        ("ANN", "int8", accuracy.ann_int8, False),
-        ("ANN", "float32", accuracy.ann, False),
+        ("ANN", "int8", scores.ann_int8, False),
+        ("ANN", "float32", scores.ann, False),
     ]
 
 
-def accuracy_picture(accuracy: Accuracies, samples: int, float_twin: FloatTwin | None = None) -> Markup:
-    """A dot per network with its 95 % interval; the axis need not start at 0."""
-    rows = answers(accuracy, float_twin)
-    bounds = [wilson(share, samples) if share is not None and samples else (share or 0.0,) * 2 for *_, share, _ in rows]
-    scale = shares(min((low for (low, _), row in zip(bounds, rows, strict=True) if row[2] is not None), default=0.0))
+def accuracy_picture(scores: Scores, samples: int, float_twin: FloatTwin | None = None) -> Markup:
+    """A dot per network, with the 95 % interval of a share of samples; an axis of shares need not start at 0."""
+    rows, metric = answers(scores, float_twin), scores.metric
+    counted = samples if has_interval(metric) else 0
+    bounds = [wilson(share, counted) if share is not None and counted else (share or 0.0,) * 2 for *_, share, _ in rows]
+    known = [low for (low, _), row in zip(bounds, rows, strict=True) if row[2] is not None]
+    # an R2 below 0 is drawn at 0
+    scale = shares(min(known, default=0.0)) if metric.is_share else linear(max([1e-9, *known]), "")
     marks, bands, words = [], [], []
     for index, ((name, detail, share, chip), (low, high)) in enumerate(zip(rows, bounds, strict=True)):
         y = _ROW * index
-        value = percent(share)
-        marks += heading(y + 14, name, detail, value, interval(share, samples))
+        value = score(metric, share)
+        marks += heading(y + 14, name, detail, value, interval(share, counted))
         if share is not None:
-            marks += span(scale, low, share, high, y + 22 + TRACK / 2, "chip" if chip else "ann")
+            marks += span(
+                scale, max(0, low), max(0, share), max(0, high), y + 22 + TRACK / 2, "chip" if chip else "ann"
+            )
         bands.append((y + 22, y + 22 + TRACK))
         words.append(f"{name}, {detail}: {value}")
     bottom = _ROW * len(rows) - 6
-    label = f"Accuracy with 95 % intervals: {'; '.join(words)}."
+    label = f"{metric.title}{' with 95 % intervals' if counted else ''}: {'; '.join(words)}."
     return chart(label, bottom + _FOOT, [*_tracks(bands), *axis(scale, bands, bottom), *marks])
 
 

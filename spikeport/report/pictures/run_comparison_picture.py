@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from spikeport.lava_runtime.cost_model.estimate import Estimate
-from spikeport.report.units import count, estimate, percent
+from spikeport.report.scores import has_interval, score
+from spikeport.report.units import count, estimate
 from spikeport.summary import Summary
 
-from .chart_axes import Scale, axis, chart, heading, logarithmic, shares, track
+from .chart_axes import Scale, axis, chart, heading, linear, logarithmic, shares, track
 from .charts import answers, interval, wilson
 from .svg import dot, element, line
 
@@ -28,17 +29,23 @@ class PairRow:
 
 
 def accuracy_pair(first: Summary, second: Summary) -> Markup:
-    """The four networks of both runs, with 95 % intervals."""
-    rows = []
-    for (name, detail, a, _), (_, _, b, _) in zip(answers(first.accuracy), answers(second.accuracy), strict=True):
+    """The four networks of both runs, with 95 % intervals of shares; the second's only if it has the first's metric."""
+    metric, rows = first.scores.metric, []
+    sizes = [summary.test_samples if has_interval(metric) else 0 for summary in (first, second)]
+    both = [answers(s.scores) for s in (first, second)]
+    comparable = metric == second.scores.metric
+    for (name, detail, a, _), (_, _, other, _) in zip(*both, strict=True):
+        pairs = ((a, sizes[0]), (other if comparable else None, sizes[1]))
         words = tuple(
-            f"{percent(s)} ({interval(s, n)})" if s is not None else percent(s)
-            for s, n in ((a, first.test_samples), (b, second.test_samples))
+            f"{score(metric, s)} ({interval(s, n)})" if s is not None and n else score(metric, s) for s, n in pairs
         )
-        intervals = tuple(_interval(s, n) for s, n in ((a, first.test_samples), (b, second.test_samples)))
+        intervals = tuple(_interval(s, n) for s, n in pairs)
         rows.append(PairRow(f"{name}, {detail}", (words[0], words[1]), (intervals[0], intervals[1])))
-    least = min((r.low for row in rows for r in row.ranges if r is not None), default=0.0)
-    return _chart("Accuracy of both runs with 95 % intervals", rows, shares(least))
+    ranges = [r for row in rows for r in row.ranges if r is not None]
+    title = f"{metric.title} of both runs{' with 95 % intervals' if has_interval(metric) else ''}"
+    if metric.is_share:
+        return _chart(title, rows, shares(min((r.low for r in ranges), default=0.0)))
+    return _chart(title, rows, linear(max((r.high for r in ranges), default=1.0), ""))
 
 
 def cost_pair(first: Summary, second: Summary) -> list[tuple[str, Markup]]:

@@ -54,6 +54,15 @@ def changed(folder: Path, *changes: tuple[str, str]) -> Path:
         ([("batch_size", "1")], "'training.batch_size': batch norm needs at least two samples"),
         ([("accumulate", "40")], "'training.batch_size': batch norm needs at least two samples"),
         (
+            [("chip", '"loihi1"'), ("seed", '0\ntask = "regression"')],
+            "'training.task': task 'regression' reads the output's voltage, but loihi1's spikes carry no payload",
+        ),
+        ([("seed", '0\nmethod = "st_rsbp"\ntask = "membrane"')], "method 'st_rsbp' has a loss of its own"),
+        (
+            [("seed", '0\nloss = "mse_cuont"')],
+            "unknown loss of task 'spike_count' 'mse_cuont'; did you mean 'mse_count'",
+        ),
+        (
             [("chip", '"loihi1"'), ("payload", "16"), ("encoding", '"direct"')],
             "'network.payload': loihi1's spikes carry no payload",
         ),

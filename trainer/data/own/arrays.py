@@ -20,6 +20,7 @@ from spikeport.trainer.data.readers.stored_rows import StoredRows, read_rows
 
 from .labels import check_same_classes, first_of_each, number_classes, split_by_class
 from .samples import Form, Range, form_of, from_memory
+from .targets import outputs_of, read_targets, split_at_random
 
 # bytes of float32 samples that are read into memory at once
 MOST_IN_MEMORY = 1 << 30
@@ -27,6 +28,10 @@ _READ_ROWS_BYTES = 64 << 20
 SPLIT = ("x_train", "y_train", "x_test", "y_test")
 WHOLE = ("x", "y")
 _NAMES = ("class_names", "classes")
+
+
+# samples, the rows that belong to the part, and their targets
+_Part = tuple["StoredArray", NDArray[np.int64], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ def array_files(path: Path, request: Request) -> Dataset:
 
 def dataset_of_arrays(path: Path | str, arrays: Mapping[str, StoredArray], request: Request) -> Dataset:
     """A data set from arrays by name; path: where they are from, for errors. Raises InputError."""
+    if request.files.targets != "class":
+        return _with_targets(path, arrays, request)
     names = () if (stored := next((arrays[n] for n in _NAMES if n in arrays), None)) is None else _texts(stored)
     if all(name in arrays for name in SPLIT):
         x_train, y_train, x_test, y_test = (arrays[name] for name in SPLIT)
@@ -83,6 +90,26 @@ def dataset_of_arrays(path: Path | str, arrays: Mapping[str, StoredArray], reque
     return _dataset(path, parts, numbered.names, request)
 
 
+def _with_targets(path: Path | str, arrays: Mapping[str, StoredArray], request: Request) -> Dataset:
+    """As dataset_of_arrays, for targets that are not one class per sample."""
+    kind, options = request.files.targets, request.files
+    whole = all(name in arrays for name in WHOLE) and not all(name in arrays for name in SPLIT)
+    names = WHOLE if whole else SPLIT
+    if missing := [name for name in names if name not in arrays]:
+        raise InputError(f"{path}: has no array {missing[0]!r}; needed are {', '.join(SPLIT)}, or {', '.join(WHOLE)}")
+    xs, ys = [arrays[name] for name in names[::2]], [arrays[name] for name in names[1::2]]
+    targets = [read_targets(_labels(x, y), kind, f"{path}: {y.name}") for x, y in zip(xs, ys, strict=True)]
+    if whole:
+        index = split_at_random(len(targets[0]), options.test, request.seed, str(path))
+        parts = [(xs[0], rows, targets[0][rows]) for rows in index]
+    else:
+        parts = [(x, np.arange(len(y)), y) for x, y in zip(xs, targets, strict=True)]
+    limits = (options.limit or None, options.test_limit or None)
+    first, second = ((x, rows[:n], y[:n]) for (x, rows, y), n in zip(parts, limits, strict=True))
+    outputs = max(outputs_of(y, kind) for y in targets)
+    return _of_parts(path, (first, second), outputs, (), request)
+
+
 def _dataset(path: Path | str, parts: Any, names: tuple[str, ...], request: Request) -> Dataset:
     limits = request.files.limit, request.files.test_limit
     first, second = (
@@ -91,6 +118,14 @@ def _dataset(path: Path | str, parts: Any, names: tuple[str, ...], request: Requ
         for index in [first_of_each(y, limit)]
     )
     check_same_classes(first[2], second[2], names, str(path))
+    return _of_parts(path, (first, second), len(names), names, request)
+
+
+def _of_parts(
+    path: Path | str, parts: tuple[_Part, _Part], outputs: int, names: tuple[str, ...], request: Request
+) -> Dataset:
+    """The data set of a training and a test part, in the form that both have; raises InputError."""
+    first, second = parts
     if first[0].shape[1:] != second[0].shape[1:]:
         raise InputError(
             f"{path}: samples of x_train have shape {first[0].shape[1:]}, of x_test {second[0].shape[1:]}; make them "
@@ -101,7 +136,10 @@ def _dataset(path: Path | str, parts: Any, names: tuple[str, ...], request: Requ
     form.check(second[0].name, second[0].dtype, _range_of(*second[:2]), str(path))
     x_train, x_test = (_samples(x, rows, form) for x, rows, _ in (first, second))
     shape = x_train.shape[1:] if form.steps is None else x_train.shape[2:]
-    return Dataset(x_train, first[2], x_test, second[2], shape, len(names), Path(path).stem, form.steps, names)
+    y = first[2], second[2]
+    return Dataset(
+        x_train, y[0], x_test, y[1], shape, outputs, Path(path).stem, form.steps, names, request.files.targets
+    )
 
 
 def _samples(x: StoredArray, rows: NDArray[np.int64], form: Form) -> Any:

@@ -1,0 +1,29 @@
+"""The task's metric in a point of a sweep: under its name, and described unless it is the accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from spikeport.common.errors import InputError
+from spikeport.summary import Metric
+
+if TYPE_CHECKING:
+    from spikeport.trainer.tasks.metrics import Metric as Measured
+
+
+def scored(metric: Measured, value: float) -> dict[str, Any]:
+    """The fields of a point for a value of a metric."""
+    if metric.name == "accuracy":
+        return {"accuracy": value}
+    described = Metric(name=metric.name, unit=metric.unit, more_is_better=metric.more_is_better)
+    return {metric.name: value, "metric": described.to_dict()}
+
+
+def metric_of(rows: Sequence[dict[str, Any]]) -> Metric:
+    """The metric of all points that were measured; raises InputError if they differ."""
+    metrics = {Metric(**row["metric"]) if "metric" in row else Metric() for row in rows if "error" not in row}
+    if len(metrics) > 1:
+        names = ", ".join(sorted(metric.name for metric in metrics))
+        raise InputError(f"the points have different metrics ({names}), which cannot be compared; sweep one at a time")
+    return next(iter(metrics), Metric())
