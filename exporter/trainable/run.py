@@ -19,6 +19,7 @@ from spikeport.exporter.neurons import LIFReset
 from spikeport.trainer.neuron_step.chip_populations import run_neurons
 
 from .layer import ChipLayer, RoundedLayer
+from .loop import LARGEST, LoopLayer, LoopSynapse, run_loop
 from .synapse import ChipSynapse
 
 
@@ -79,7 +80,9 @@ def run_layers(
         if not loops:
             sent[names[0]] = _whole_sequence(parts[0], sent, clock, like)
         else:
-            sent |= _step_by_step(dict(zip(names, parts, strict=True)), sent, clock, like)
+            loop = _senders_first(dict(zip(names, parts, strict=True)), clock)
+            run = _fused if _can_be_fused(loop, clock, like) else _step_by_step
+            sent |= run(loop, sent, clock, like)
     return sent
 
 
@@ -111,11 +114,39 @@ def _segments(part: _Part, clock: Clock) -> list[tuple[int, int]]:
     return [(0, clock.steps)]
 
 
+def _can_be_fused(parts: Mapping[str, _Part], clock: Clock, like: Tensor) -> bool:
+    """Whether loop.py runs these layers of a loop, and faster than step by step."""
+    inside = [s for part in parts.values() for s in part.layer.sources() if s.source in parts]
+    return (
+        like.device.type == "cpu"
+        and sum(part.layer.population.size for part in parts.values()) <= LARGEST
+        and all(s.geometry is None and s.delays is None for s in inside)
+        and not any(len(_segments(part, clock)) > 1 for part in parts.values())
+    )
+
+
+def _fused(parts: Mapping[str, _Part], sent: Mapping[str, Tensor], clock: Clock, like: Tensor) -> dict[str, Tensor]:
+    """As _step_by_step, by compiled kernels."""
+    batch, place = like.shape[1], {name: number for number, name in enumerate(parts)}
+    layers = []
+    for part in parts.values():
+        outside = part.external({n: s for n, s in sent.items() if n not in parts}, clock)
+        if outside is None:
+            outside = like.new_zeros((clock.steps, batch, part.layer.population.size))
+        synapses = tuple(
+            LoopSynapse(place[s.source], matrix, clock.lag(s))
+            for s, matrix in zip(part.layer.sources(), part.matrices, strict=True)
+            if s.source in parts
+        )
+        u, v = part.start(clock, batch, like)
+        layers.append(LoopLayer(part.rounded.neurons, part.rounded.bias, outside, u, v, synapses))
+    return dict(zip(parts, run_loop(layers), strict=True))
+
+
 def _step_by_step(
     parts: Mapping[str, _Part], sent: Mapping[str, Tensor], clock: Clock, like: Tensor
 ) -> dict[str, Tensor]:
     """Layers of a loop, all of them in each step."""
-    parts = _senders_first(parts, clock)
     batch = like.shape[1]
     outside = {
         name: part.external({n: s for n, s in sent.items() if n not in parts}, clock) for name, part in parts.items()
