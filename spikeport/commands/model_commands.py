@@ -158,12 +158,15 @@ def tune(
         Optional[Path],  # noqa: UP045
         typer.Option("--test-labels", help="Class of each sample of --test.", metavar="Y.npy"),
     ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the data.", metavar="N")] = 20,
+    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the data; 0: only round.", metavar="N")] = 20,
     batch: Annotated[int, typer.Option("--batch", help="Samples per step.", metavar="N")] = 32,
     learning_rate: Annotated[
         float, typer.Option("--learning-rate", help="Relative to the size of each layer's weights.", metavar="R")
     ] = 0.0015,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the order of samples.", metavar="N")] = 0,
+    exponents: Annotated[
+        int, typer.Option("--exponents", help="Weight exponents of a synapse and sign, at most.", metavar="N")
+    ] = 6,
 ) -> None:
     """Train a network on in the chip's integers, with labels or after its own float network.
 
@@ -171,9 +174,8 @@ def tune(
     """
     from .tune import tune_file
 
-    tune_file(
-        model, data, labels, test, test_labels, chip, choices, (epochs, batch, learning_rate, seed), output, streams
-    )
+    training = epochs, batch, learning_rate, seed, exponents
+    tune_file(model, data, labels, test, test_labels, chip, choices, training, output, streams)
 
 
 @grouped

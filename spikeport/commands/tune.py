@@ -18,11 +18,11 @@ def tune_file(
     test_labels: Path | None,
     chip: str,
     options: CompileOptions,
-    training: tuple[int, int, float, int],
+    training: tuple[int, int, float, int, int],
     output: Path,
     streams: Output,
 ) -> None:
-    """Tune a .nir file and report what changed; training: epochs, batch, learning rate and seed."""
+    """Tune a .nir file and report what changed; training: epochs, batch, learning rate, seed, exponents."""
     from spikeport.network.model_files import check_model_file
     from spikeport.tuning.fine_tune import TuneSettings
     from spikeport.tuning.tune import tune
@@ -32,8 +32,10 @@ def tune_file(
             f"{output}: {output.suffix or 'no ending'} cannot be written; give -o a file that ends in .nir"
         )
     check_model_file(model, (".nir",))
-    epochs, batch, learning_rate, seed = training
-    settings = TuneSettings(epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed)
+    epochs, batch, learning_rate, seed, exponents = training
+    settings = TuneSettings(
+        epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed, exponents=exponents
+    )  # fmt: skip
     with locked_file(output), progress(f"{model}: training", streams.console) as done:
         tuned = tune(
             model, data, labels, chip, test=test, test_labels=test_labels, options=options, settings=settings,

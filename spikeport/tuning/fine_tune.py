@@ -24,7 +24,8 @@ Progress = Callable[[int, int], None]
 class TuneSettings:
     """How to tune. learning_rate: of each parameter, times the root mean square of its values.
 
-    held_out: the fraction of the samples that choose the best epoch and are not trained on. Raises InputError.
+    held_out: the fraction of the samples that choose the best epoch and are not trained on. exponents: at most for each
+    synapse and sign; each is a connection of its own. Raises InputError.
     """
 
     epochs: int = 20
@@ -32,10 +33,13 @@ class TuneSettings:
     learning_rate: float = 0.0015
     held_out: float = 0.2
     seed: int = 0
+    exponents: int = 6
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1:
-            raise InputError(f"epochs and batch are at least 1, not {self.epochs} and {self.batch}")
+        if self.epochs < 0 or self.batch < 1:
+            raise InputError(f"epochs are at least 0 and batch at least 1, not {self.epochs} and {self.batch}")
+        if self.exponents < 1:
+            raise InputError(f"exponents are at least 1, not {self.exponents}")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"the learning rate is a positive number, not {self.learning_rate}")
         if not 0 < self.held_out < 1:
