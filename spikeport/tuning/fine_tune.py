@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.exporter.trainable.module import ChipModule
 
-from .targets import Teacher, label_loss, teacher_loss
+from .targets import Teacher, label_loss, teacher_loss, voltage_loss
 
 Progress = Callable[[int, int], None]
 
@@ -153,7 +153,10 @@ def _loss_of(
     if task.labels is None:
         return teacher_loss(module, sent, task.teacher, selected, task.output)
     counts = sent[task.output].flatten(2).sum(0)
-    return label_loss(counts, torch.from_numpy(task.labels[selected]).to(counts.device), task.steps)
+    labels = torch.from_numpy(task.labels[selected]).to(counts.device)
+    if module.layer(task.output).population.sends == "voltage":
+        return voltage_loss(counts, labels)
+    return label_loss(counts, labels, task.steps)
 
 
 def _device(module: ChipModule) -> torch.device:

@@ -47,7 +47,7 @@ def rounded_together(
 
     exponents: of each synapse and sign, at most; each is a connection of its own.
     Weights that share one of the graph's (convolutions, pooling), or more than 1024 of a neuron, are rounded to the
-    nearest, each channel at its best scale; sparse matrices and delays that differ stay as they are.
+    nearest, each channel at its best scale; sparse matrices, delays that differ and layers that read voltages stay.
     """
     length = len(next(iter(inputs.values())))
     few = {n: v[:, : max(1, _STEPS // length)].astype(np.int32) for n, v in inputs.items()}
@@ -56,14 +56,20 @@ def rounded_together(
     sent = {**few, **(simulate_float(floating, few, length + max(starts.values())).spikes if together else {})}
     own = {name: values[starts.get(name, 0) :][:length] for name, values in sent.items()}
     layers, integers = dict(plan.layers), {}
+    graded = {p.name for p in plan.network.populations if p.sends == "voltage"}
+    largest = {name: max(1.0, float(values.max(initial=0))) for name, values in inputs.items()}
     for name, layer in plan.layers.items():
         if not layer.synapses or not all(_is_stored_whole(c, layer) for c in layer.synapses):
+            continue
+        if any(c.source in graded for c in layer.synapses):
             continue
         sample = None
         if name in together:
             arriving = np.concatenate([_arriving(c, own[c.source], starts, name) for c in layer.synapses], axis=2)
             sample = _Sample(arriving.astype(np.float64), own[name] != 0)
-        layers[name], integers[name] = _rounded(layer, sample, exponents, plan.weight_bits)
+        layers[name], integers[name] = _rounded(
+            layer, sample, [largest.get(c.source, 1.0) for c in layer.synapses], (exponents, plan.weight_bits)
+        )
     module = ChipModule(replace(plan, layers=layers))
     for name, values in integers.items():
         unit = float(module.layer(name).scale) / STATE_UNIT
@@ -107,16 +113,23 @@ def _arriving(connection: FloatConnection, sent: NDArray[Any], starts: Mapping[s
     return np.concatenate([np.zeros_like(sent[:lag]), sent[: len(sent) - lag]])
 
 
-def _rounded(layer: LayerPlan, sample: _Sample | None, exponents: int, bits: int) -> tuple[LayerPlan, Floats]:
-    """The layer with its neurons' scales, and its integers, (rows, weights of a row); sample: None for the nearest."""
+def _rounded(
+    layer: LayerPlan, sample: _Sample | None, largest: Sequence[float], numbers: tuple[int, int]
+) -> tuple[LayerPlan, Floats]:
+    """The layer with its neurons' scales, and its integers, (rows, weights of a row).
+
+    sample: None for the nearest integers; largest: what each synapse's source sends at most; numbers: exponents, and
+    bits of a weight.
+    """
     population, unit = layer.population, layer.scale / STATE_UNIT
     weights = np.concatenate([c.weights.reshape(len(c.weights), -1) for c in layer.synapses], axis=1) * unit
     repeat = population.size // len(weights)
+    sent = np.repeat(largest, [c.weights.reshape(len(c.weights), -1).shape[1] for c in layer.synapses])
     room = (_LIMIT - 2 * STATE_UNIT) / STATE_UNIT * population.current_decay[::repeat]
     spiking = population.sends == "spikes"
-    full = _fullest(weights, room, population, unit) if spiking else np.ones(len(weights))
+    full = _fullest(weights * sent, room, population, unit) if spiking else np.ones(len(weights))
     grids = tuple(
-        finer_grid(part.max(initial=0), -part.min(initial=0), exponents, bits)
+        finer_grid(part.max(initial=0), -part.min(initial=0), *numbers)
         for part in _by_synapse(layer, weights * full[:, None])
     )
     points, first, last = _points(layer, grids)
@@ -126,7 +139,7 @@ def _rounded(layer: LayerPlan, sample: _Sample | None, exponents: int, bits: int
         word, best = population.threshold[n * repeat] * unit, np.inf
         for factor in _scales(word, full[n]) if spiking else [1.0]:
             q, error = nearest_sum(row * factor, products, points, first, last, _SWEEPS)
-            if error / factor**2 < best and max(q[q > 0].sum(), -q[q < 0].sum()) < room[n]:
+            if error / factor**2 < best and _reach(q * sent) < room[n]:
                 best, integers[n], factors[n] = error / factor**2, q, factor
         if np.isinf(best):
             integers[n] = row
@@ -147,9 +160,15 @@ def _products(layer: LayerPlan, n: int, weights: Floats, sample: _Sample) -> Flo
     return products
 
 
+def _reach(weights: Floats) -> Floats:
+    """The largest |sum| of some of the weights of a row, (rows,)."""
+    reach: Floats = np.maximum(np.maximum(weights, 0).sum(axis=-1), np.maximum(-weights, 0).sum(axis=-1))
+    return reach
+
+
 def _fullest(weights: Floats, room: Floats, population: FloatPopulation, unit: float) -> Floats:
     """The factors with which the largest input fills u, as far as v still has room for many thresholds, (rows,)."""
-    sums = np.maximum(np.maximum(weights, 0).sum(axis=1), np.maximum(-weights, 0).sum(axis=1))
+    sums = _reach(weights)
     depth = _LEAKING if np.all(population.voltage_decay > _SLOWEST) else _ADDING
     words = population.threshold.reshape(len(weights), -1)[:, 0] * unit
     highest = np.maximum(1.0, min(_LIMIT / STATE_UNIT / depth, _LARGEST_WORD) / words)

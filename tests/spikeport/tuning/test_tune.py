@@ -12,6 +12,11 @@ import pytest
 from command import spikeport
 
 import spikeport as sp
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.trainable.module import module_of
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.tuning.fine_tune import Task, score
+from spikeport.tuning.targets import teach
 
 STEPS, SAMPLES = 20, 60
 
@@ -67,6 +72,17 @@ def test_with_labels_it_learns_another_task() -> None:
     assert result.before.accuracy is not None
     assert result.after.accuracy is not None
     assert result.after.accuracy > result.before.accuracy + 0.1
+
+
+def test_voltages_are_compared_whatever_the_chips_unit() -> None:
+    graph, few = network(), np.ones(4)
+    graph.nodes["lif2"] = nir.LI(tau=5e-3 * few, r=5 * few, v_leak=0 * few)
+    x = data()
+    module = module_of(graph, load_chip("loihi2"))
+    teacher = teach(lower_graph(graph, sp.CompileOptions()), {"input": x}, "lif2")
+    for labels, most in ((None, 0.1), (teacher.winners, 1.0)):
+        task = Task({"input": x}, "lif2", teacher, labels)
+        assert -score(module, task, np.arange(SAMPLES), SAMPLES)[1] < most
 
 
 def test_the_command_writes_a_network_and_its_figures(tmp_path: Path) -> None:
