@@ -167,6 +167,15 @@ def tune(
     exponents: Annotated[
         int, typer.Option("--exponents", help="Weight exponents of a synapse and sign, at most.", metavar="N")
     ] = 6,
+    sparsity: Annotated[
+        float, typer.Option("--sparsity", help="Weight of spikes beyond --target-rate in the loss.", metavar="W")
+    ] = 0.0,
+    target_rate: Annotated[
+        float, typer.Option("--target-rate", help="Spikes per neuron and step that cost nothing.", metavar="R")
+    ] = 0.0,
+    pruned: Annotated[
+        float, typer.Option("--prune", help="Fraction of every synapse's weights to set to 0.", metavar="F")
+    ] = 0.0,
 ) -> None:
     """Train a network on in the chip's integers, with labels or after its own float network.
 
@@ -174,7 +183,10 @@ def tune(
     """
     from .tune import tune_file
 
-    training = epochs, batch, learning_rate, seed, exponents
+    training = {
+        "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed, "exponents": exponents,
+        "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned,
+    }  # fmt: skip
     tune_file(model, data, labels, test, test_labels, chip, choices, training, output, streams)
 
 

@@ -146,7 +146,7 @@ def _best_start(module: ChipModule, floating: FloatNetwork, task: Task, settings
     used = np.setdiff1d(np.arange(task.samples), held)
     inputs = {name: values[:, used].reshape(task.steps, len(used), -1) for name, values in task.inputs.items()}
     together = rounded_together(module.plan, floating, inputs, settings.exponents)
-    return max((together, module), key=lambda candidate: score(candidate, task, held, settings.batch))
+    return max((together, module), key=lambda candidate: score(candidate, task, held, settings))
 
 
 def _task(floating: FloatNetwork, network: Network, data: Any, labels: Any) -> Task:

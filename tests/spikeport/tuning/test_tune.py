@@ -82,7 +82,15 @@ def test_voltages_are_compared_whatever_the_chips_unit() -> None:
     teacher = teach(lower_graph(graph, sp.CompileOptions()), {"input": x}, "lif2")
     for labels, most in ((None, 0.1), (teacher.winners, 1.0)):
         task = Task({"input": x}, "lif2", teacher, labels)
-        assert -score(module, task, np.arange(SAMPLES), SAMPLES)[1] < most
+        assert -score(module, task, np.arange(SAMPLES), sp.TuneSettings())[1] < most
+
+
+def test_sparsity_lowers_spikes_and_pruning_leaves_zeros() -> None:
+    settings = sp.TuneSettings(epochs=6, batch=12, learning_rate=0.05, exponents=1, sparsity=30.0, pruned=0.5)
+    result = sp.tune(network(), data(), settings=settings)
+    assert result.after.spikes < 0.7 * result.before.spikes
+    weights = [result.graph.nodes[name].weight for name in ("fc1", "fc2")]
+    assert all(0.5 <= np.mean(w == 0) < 0.9 for w in weights)
 
 
 def test_the_command_writes_a_network_and_its_figures(tmp_path: Path) -> None:
