@@ -101,7 +101,7 @@ def _line(
     begin = time.perf_counter()
     settings = sp.TuneSettings(
         epochs=arguments.epochs, batch=arguments.batch, learning_rate=arguments.learning_rate,
-        exponents=arguments.exponents,
+        exponents=arguments.exponents, teacher=float(labels is not None),
     )  # fmt: skip
     tuned = sp.tune(
         model, x, labels, CHIP, test=test, test_labels=test_labels, options=options, settings=settings

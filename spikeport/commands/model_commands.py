@@ -173,6 +173,9 @@ def tune(
     target_rate: Annotated[
         float, typer.Option("--target-rate", help="Spikes per neuron and step that cost nothing.", metavar="R")
     ] = 0.0,
+    teacher: Annotated[
+        float, typer.Option("--teacher", help="With --labels: weight of the float network's answers.", metavar="W")
+    ] = 0.0,
     pruned: Annotated[
         float, typer.Option("--prune", help="Fraction of every synapse's weights to set to 0.", metavar="F")
     ] = 0.0,
@@ -185,7 +188,7 @@ def tune(
 
     training = {
         "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed, "exponents": exponents,
-        "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned,
+        "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned, "teacher": teacher,
     }  # fmt: skip
     tune_file(model, data, labels, test, test_labels, chip, choices, training, output, streams)
 

@@ -28,7 +28,8 @@ class TuneSettings:
     held_out: the fraction of the samples that choose the best epoch and are not trained on. exponents: at most for each
     synapse and sign; each is a connection of its own. sparsity: weight of the spikes per step and neuron beyond
     target_rate in the loss; above 0, the loss alone chooses the best epoch. pruned: the fraction of every synapse's
-    weights that end as 0. Raises InputError.
+    weights that end as 0. teacher: weight of the float network's answers in the loss, where there are labels. Raises
+    InputError.
     """
 
     epochs: int = 20
@@ -40,6 +41,7 @@ class TuneSettings:
     sparsity: float = 0.0
     target_rate: float = 0.0
     pruned: float = 0.0
+    teacher: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.batch < 1:
@@ -50,6 +52,8 @@ class TuneSettings:
             raise InputError(f"the learning rate is a positive number, not {self.learning_rate}")
         if not 0 <= self.sparsity < math.inf:
             raise InputError(f"the weight of sparsity is at least 0, not {self.sparsity}")
+        if not 0 <= self.teacher < math.inf:
+            raise InputError(f"the weight of the teacher is at least 0, not {self.teacher}")
         if not 0 <= self.target_rate <= 1:
             raise InputError(f"the target rate is between 0 and 1 spikes per step, not {self.target_rate}")
         if not 0 <= self.pruned < 1:
@@ -176,6 +180,8 @@ def _loss_of(
     settings: TuneSettings,
 ) -> torch.Tensor:
     loss = _answer_loss(module, task, selected, sent)
+    if settings.teacher and task.labels is not None:
+        loss = loss + settings.teacher * teacher_loss(module, sent, task.teacher, selected, task.output)
     if settings.sparsity:
         loss = loss + settings.sparsity * spike_penalty(module, sent, settings.target_rate)
     return loss

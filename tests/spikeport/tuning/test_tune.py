@@ -93,6 +93,17 @@ def test_sparsity_lowers_spikes_and_pruning_leaves_zeros() -> None:
     assert all(0.5 <= np.mean(w == 0) < 0.9 for w in weights)
 
 
+def test_labels_and_the_float_network_are_learned_together() -> None:
+    x, chosen = data(), np.arange(SAMPLES)
+    module = module_of(network(), load_chip("loihi2"), sp.CompileOptions(weight_bits=3))
+    teacher = teach(lower_graph(network(), sp.CompileOptions()), {"input": x}, "lif2")
+    labelled, alone = (Task({"input": x}, "lif2", teacher, y) for y in (teacher.winners, None))
+    loss, own = (score(module, task, chosen, sp.TuneSettings())[1] for task in (labelled, alone))
+    both = score(module, labelled, chosen, sp.TuneSettings(teacher=2.0))[1]
+    assert both == pytest.approx(loss + 2 * own, rel=1e-5)
+    assert own < 0
+
+
 def test_the_command_writes_a_network_and_its_figures(tmp_path: Path) -> None:
     nir.write(tmp_path / "model.nir", network())
     np.save(tmp_path / "x.npy", data(12))
