@@ -1,12 +1,14 @@
 """What `spikeport tune` gains, on networks and data that are not the project's: one line per network, bits and input.
 
-    python benchmarks/tune.py [cnn] [braille] [onnx] [--bits 4] [--epochs N] [--samples 1000] [--shared ../shared]
+    python benchmarks/tune.py [cnn] [braille] [onnx] [loops] [--bits 4] [--epochs N] [--shared ../shared]
 
 cnn: the N-MNIST network of the NIR paper on moved digits, tuned after its float network and, with --labels, with both.
 braille: its two recurrent networks on random spikes, which have no labels; tuned on other random spikes than measured.
 onnx: a ReLU network trained here on 6,000 digits of MNIST, converted for 8 steps and tuned with the labels of up to
-2,000 others, against 8 to 64 steps as converted. Lines whose data are not there are skipped. Everything is drawn from
-seeds; the printed before and after are on inputs that were not tuned on.
+2,000 others, against 8 to 64 steps as converted.
+loops: the time of a training step of the recurrent networks, against layers run step by step.
+Lines whose data are not there are skipped. Everything is drawn from seeds; the printed before and after are on inputs
+that were not tuned on.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -30,6 +34,7 @@ import spikeport as sp
 from benchmarks.fidelity import RATES, bernoulli, load_file
 from spikeport.exporter.onnx.convert import convert_onnx
 from spikeport.exporter.onnx.rate import input_scale, rate_graph
+from spikeport.exporter.trainable import run
 from spikeport.hardware_profiles import load_chip
 from spikeport.results.conversion import measure
 
@@ -90,7 +95,27 @@ def onnx(shared: Path, arguments: argparse.Namespace) -> None:
     _line(f"onnx, {steps} steps", arguments, graph, shown[0], labels, shown[1], wanted, options)
 
 
-LINES: dict[str, Callable[[Path, argparse.Namespace], None]] = {"cnn": cnn, "braille": braille, "onnx": onnx}
+def loops(shared: Path, _: argparse.Namespace) -> None:
+    """The time of a training step with a recurrent layer as one operation and step by step, in turn."""
+    x = torch.from_numpy(bernoulli(0.2, 3, 64)).float()
+    for file, reset in BRAILLE:
+        options = sp.CompileOptions(1e-4, 4, reset=reset)  # type: ignore[arg-type]
+        module = sp.torch.module(shared / "conformance" / "nir" / file, options=options)
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        for fused in [True, False] * 12:
+            with nullcontext() if fused else patch.object(run, "_can_be_fused", lambda *_: False):
+                begin = time.perf_counter()
+                module(x).sum(0).var().backward()
+                seconds[fused].append(time.perf_counter() - begin)
+        one, other = (np.median(seconds[fused][2:]) for fused in (True, False))
+        print(
+            f"{file}: {other * 1e3:.1f} ms step by step, {one * 1e3:.1f} ms as one operation, ratio {other / one:.1f}"
+        )
+
+
+LINES: dict[str, Callable[[Path, argparse.Namespace], None]] = {
+    "cnn": cnn, "braille": braille, "onnx": onnx, "loops": loops
+}  # fmt: skip
 
 
 def _line(
@@ -137,7 +162,7 @@ def _digits(shared: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 def main() -> int:
     """Measure and print the lines that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lines", nargs="*", help="cnn, braille, onnx; default: all")
+    parser.add_argument("lines", nargs="*", help="cnn, braille, onnx, loops; default: all")
     parser.add_argument("--bits", type=int, nargs="+", default=[4])
     parser.add_argument("--epochs", type=int, default=0)
     parser.add_argument("--batch", type=int, default=32)

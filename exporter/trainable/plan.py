@@ -206,16 +206,17 @@ def _with_values(connection: FloatConnection, values: Floats) -> FloatConnection
     return replace(connection, weights=values)
 
 
-def finer_grid(positive: float, negative: float, exponents: int, bits: int) -> Grid:
-    """The grid of that many exponents for each sign that reaches the largest weights, in units of a."""
+def finer_grid(positive: float, negative: float, exponents: int, bits: int, highest: int) -> Grid:
+    """The grid that reaches the largest weights, in units of a; exponents: of each sign, up to the highest."""
     grid = weight_grid("excitatory", bits)
     signs = []
     for largest in (positive, negative):
         top = max(0, math.ceil(math.log2(max(largest, 1.0) / (grid.high + grid.step / 2)) - 1e-9))
+        top = min(top, highest)
         signs.append(
             tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in range(max(0, top - exponents + 1), top + 1))
         )
-    return Grid(*signs)
+    return Grid(signs[0], signs[1])
 
 
 def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
@@ -231,7 +232,7 @@ def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
         tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in sorted(own or other))
         for own, other in (signs, signs[::-1])
     ]
-    return Grid(*levels)
+    return Grid(levels[0], levels[1])
 
 
 def scaled_rows(connection: FloatConnection, factors: Floats) -> FloatConnection:

@@ -56,6 +56,7 @@ def rounded_together(
     sent = {**few, **(simulate_float(floating, few, length + max(starts.values())).spikes if together else {})}
     own = {name: values[starts.get(name, 0) :][:length] for name, values in sent.items()}
     layers, integers = dict(plan.layers), {}
+    numbers = exponents, plan.weight_bits, plan.chip.word_widths.fixed_point().weight_exp_max
     graded = {p.name for p in plan.network.populations if p.sends == "voltage"}
     largest = {name: max(1.0, float(values.max(initial=0))) for name, values in inputs.items()}
     for name, layer in plan.layers.items():
@@ -68,7 +69,7 @@ def rounded_together(
             arriving = np.concatenate([_arriving(c, own[c.source], starts, name) for c in layer.synapses], axis=2)
             sample = _Sample(arriving.astype(np.float64), own[name] != 0)
         layers[name], integers[name] = _rounded(
-            layer, sample, [largest.get(c.source, 1.0) for c in layer.synapses], (exponents, plan.weight_bits)
+            layer, sample, [largest.get(c.source, 1.0) for c in layer.synapses], numbers
         )
     module = ChipModule(replace(plan, layers=layers))
     for name, values in integers.items():
@@ -114,12 +115,12 @@ def _arriving(connection: FloatConnection, sent: NDArray[Any], starts: Mapping[s
 
 
 def _rounded(
-    layer: LayerPlan, sample: _Sample | None, largest: Sequence[float], numbers: tuple[int, int]
+    layer: LayerPlan, sample: _Sample | None, largest: Sequence[float], numbers: tuple[int, int, int]
 ) -> tuple[LayerPlan, Floats]:
     """The layer with its neurons' scales, and its integers, (rows, weights of a row).
 
-    sample: None for the nearest integers; largest: what each synapse's source sends at most; numbers: exponents, and
-    bits of a weight.
+    sample: None for the nearest integers; largest: what each synapse's source sends at most; numbers: exponents, bits
+    of a weight, and the chip's highest exponent.
     """
     population, unit = layer.population, layer.scale / STATE_UNIT
     weights = np.concatenate([c.weights.reshape(len(c.weights), -1) for c in layer.synapses], axis=1) * unit
