@@ -126,7 +126,7 @@ class Kept:
 
 def networks(shared: Path, samples: int) -> Iterator[Network]:
     """The three networks, with as many samples of input each."""
-    camera = _load(shared / "data" / "moved_digits.py")
+    camera = load_file(shared / "data" / "moved_digits.py")
     data = np.load(shared / "data" / "mnist10k.npz")
     x, y = data["x"] / 255, data["y"]
     before = slice(len(x) - 1000 - _CALIBRATION, len(x) - 1000)
@@ -258,7 +258,8 @@ def table(found: list[Measured]) -> list[str]:
     return lines
 
 
-def _load(path: Path) -> Any:
+def load_file(path: Path) -> Any:
+    """A module from a file."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

@@ -163,7 +163,7 @@ def by_magnitude(matrix: WeightMatrix, exponent: int) -> list[WeightMatrix]:
 
 
 def by_exact_size(matrix: WeightMatrix, scale: float, widths: WordWidths) -> list[WeightMatrix]:
-    """Small and large weights in two matrices such that all are integers at the scale; else the matrix unchanged."""
+    """Weights by size in as few matrices as make all of them integers at the scale; else the matrix unchanged."""
     exponent = smallest_exponent(matrix, scale, widths)
     if _is_exact(matrix, scale, exponent):
         return [matrix]
@@ -173,7 +173,30 @@ def by_exact_size(matrix: WeightMatrix, scale: float, widths: WordWidths) -> lis
         parts = [replace(matrix, weights=_select(matrix.weights, selected)) for selected in (large, ~large)]
         if all(_is_exact(part, scale, smallest_exponent(part, scale, widths)) for part in parts):
             return parts
-    return [matrix]
+    return _by_exponents(matrix, scale, widths) or [matrix]
+
+
+def _by_exponents(matrix: WeightMatrix, scale: float, widths: WordWidths) -> list[WeightMatrix]:
+    """The fewest matrices in which all weights are integers at the scale; none if there are no such ones.
+
+    A weight is one at every exponent from that at which it fits to that of its last binary digit: intervals, each of
+    which holds one of the exponents that are used.
+    """
+    unit, size = STATE_UNIT * matrix.grid.step / scale, np.abs(matrix.values)
+    whole = np.rint(size / unit).astype(np.int64)
+    if np.any(whole < 1) or np.any(np.abs(whole * unit - size) > _NOISE * size.max(initial=0)):
+        return []
+    end = max(matrix.grid.high, -matrix.grid.low) // matrix.grid.step
+    last = np.log2(whole & -whole).astype(np.int64)
+    fits = np.ceil(np.log2(np.maximum(whole / end, 1.0))).astype(np.int64)
+    if np.any(fits > last) or fits.max(initial=0) > widths.weight_exp_max:
+        return []
+    parts, left = [], np.ones(len(whole), bool)
+    while np.any(left):
+        selected = left & (fits <= last[left].min())
+        parts.append(replace(matrix, weights=_select(matrix.weights, selected)))
+        left &= ~selected
+    return parts
 
 
 def _is_exact(matrix: WeightMatrix, scale: float, exponent: int) -> bool:

@@ -65,7 +65,7 @@ def run_loop(layers: Sequence[LoopLayer]) -> list[Tensor]:
     bias = torch.cat([layer.bias for layer in layers])
     states = tuple(torch.cat(parts, dim=1) for parts in ([x.u for x in layers], [x.v for x in layers]))
     sent: Tensor = _Loop.apply(a, bias, *states, _tables(layers), *matrices)
-    return list(sent.split([len(layer.bias) for layer in layers], dim=2))
+    return list(torch.split(sent, [len(layer.bias) for layer in layers], dim=2))
 
 
 class _Loop(torch.autograd.Function):
@@ -124,7 +124,9 @@ def _slopes(over: Tensor, tables: _Tables) -> Tensor:
 
 def _tables(layers: Sequence[LoopLayer]) -> _Tables:
     edges = np.cumsum([0, *(len(layer.bias) for layer in layers)])
-    rows, synapses, place = [], [], 0
+    rows: list[tuple[int, ...]] = []
+    synapses: list[tuple[int, ...]] = []
+    place = 0
     for number, layer in enumerate(layers):
         before = len(synapses)
         for synapse in layer.synapses:

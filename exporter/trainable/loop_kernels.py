@@ -20,7 +20,8 @@ def loop_forward(a, weights, layers, synapses, constants, u, v, over, sent, star
     """Run the samples start:stop through all steps, all layers in each; the arithmetic is that of chip_kernels.py.
 
     a: (T, B, N), input from outside; constants: (7, N) of bias, keep_u, keep_v, threshold, subtracted, 1 / unit and
-    the factor of a sent voltage; u, v: (B, N) float64, the state before and after; over: (v - threshold) / unit.
+    what a sent voltage is multiplied by; u, v: (B, N) float64, the state before and after; over: v minus threshold, in
+    units, before the reset.
     """
     steps, _, size = a.shape
     low, high = np.float64(-_LIMIT), np.float64(_LIMIT)

@@ -136,7 +136,7 @@ class ChipModule(nn.Module):
         for p in network.populations:
             plan = plans[p.name]
             # a correction of the bias where voltages are sent (exporter/quantisation/compensation/leak.py)
-            bias = p.bias * plan.leak if p.sends == "voltage" else p.bias
+            bias = p.bias / plan.rows * (plan.leak if p.sends == "voltage" else 1)
             populations.append(replace(plan.exact, bias=bias))
         charges = [factors for p in network.populations for factors in plans[p.name].charges]
         connections = tuple(scaled_rows(c, 1 / f) for c, f in zip(network.connections, charges, strict=True))
@@ -191,7 +191,7 @@ class ChipModule(nn.Module):
                 now = synapse.float_weights().detach().cpu().double().numpy().reshape(-1)
                 weights = before.weights.toarray() if isinstance(before.weights, csr_array) else before.weights
                 change = change + now - weights.reshape(-1).astype(np.float32)
-        return np.asarray(change, np.float64)
+        return np.asarray(change / planned.rows, np.float64)
 
     def _corrected_again(self, name: str) -> Floats:
         """The correction that compiling applies to a population which the graph does not hold."""

@@ -7,6 +7,7 @@ that the compiler, which reads the scale from the exported graph, gets the same 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,9 +38,9 @@ Level = tuple[float, float]
 class Grid:
     """Where a synapse's integers lie: 0 to an end in steps, for each sign its own.
 
-    positive, negative: one level, or two where small weights have a connection of their own: those up to the end of the
-    first are on the first, the others on the second. alone: the negative end where no weight is positive, if it is
-    another one: a connection of one sign has a mantissa of at least -255, one of both signs of -256.
+    positive, negative: one level, or several where small weights have connections of their own, from small to large.
+    alone: the negative end where no weight is positive, if it is another one: a connection of one sign has a mantissa
+    of at least -255, one of both signs of -256.
     """
 
     positive: tuple[Level, ...]
@@ -61,7 +62,8 @@ class LayerPlan:
     scale: the chip's units of u and v for one of the network's; start: its first step on the chip; shift: bits by
     which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
     compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges:
-    the population with the graph's own decays, and the correction of every synapse's rows for the rounded ones.
+    the population with the graph's own decays, and by what every synapse's rows differ from the graph's: the correction
+    for the rounded ones, times `rows`, by which all numbers of a neuron were scaled.
     """
 
     population: FloatPopulation
@@ -74,6 +76,7 @@ class LayerPlan:
     leak: Floats
     exact: FloatPopulation
     charges: tuple[Floats, ...]
+    rows: Floats
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,25 @@ class Plan:
     def weight_bits(self) -> int:
         """Bits per weight."""
         return self.options.weight_bits or self.chip.word_widths.fixed_point().weight_bits
+
+
+def scaled_neurons(layer: LayerPlan, factors: Floats) -> LayerPlan:
+    """The layer with all numbers of its neurons times the factors, (size,): its spikes stay.
+
+    Weights into one population share the chip's exponents, thresholds are a neuron's own. Synapses are dense matrices.
+    """
+    population = layer.population
+    return replace(
+        layer,
+        population=replace(
+            population, threshold=population.threshold * factors, bias=population.bias * factors,
+            v_initial=population.v_initial * factors,
+        ),
+        synapses=tuple(scaled_rows(connection, factors) for connection in layer.synapses),
+        ties=tuple(_corrected(tie, c, factors) for tie, c in zip(layer.ties, layer.synapses, strict=True)),
+        charges=tuple(charge * factors.reshape(len(charge), -1)[:, 0] for charge in layer.charges),
+        rows=layer.rows * factors,
+    )  # fmt: skip
 
 
 def whole_sums(chip: ChipProfile) -> WordWidths:
@@ -165,7 +187,7 @@ def _layer_plan(
     shift = rounded.payload_shift
     return LayerPlan(
         corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start,
-        0 if shift is None else int(shift[0]), leak, population, tuple(charges),
+        0 if shift is None else int(shift[0]), leak, population, tuple(charges), np.ones(population.size),
     )  # fmt: skip
 
 
@@ -182,6 +204,19 @@ def _with_values(connection: FloatConnection, values: Floats) -> FloatConnection
     if isinstance(weights, csr_array):
         return replace(connection, weights=csr_array((values, weights.indices, weights.indptr), shape=weights.shape))
     return replace(connection, weights=values)
+
+
+def finer_grid(positive: float, negative: float, exponents: int, bits: int, highest: int) -> Grid:
+    """The grid that reaches the largest weights, in units of a; exponents: of each sign, up to the highest."""
+    grid = weight_grid("excitatory", bits)
+    signs = []
+    for largest in (positive, negative):
+        top = max(0, math.ceil(math.log2(max(largest, 1.0) / (grid.high + grid.step / 2)) - 1e-9))
+        top = min(top, highest)
+        signs.append(
+            tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in range(max(0, top - exponents + 1), top + 1))
+        )
+    return Grid(signs[0], signs[1])
 
 
 def grid_of(parts: Sequence[Connection], bits: int) -> Grid:

@@ -77,6 +77,19 @@ class ChipSynapse(nn.Module):
             return self.weight.reshape(-1) if self.sparse else self.weight.view(self.shape)
         return self.weight.reshape(-1)[self.positions] * self.factors
 
+    def assign(self, values: Tensor) -> None:
+        """Set the weights that `float_weights` returns; each follows from a weight of its own."""
+        with torch.no_grad():
+            if self.positions is None or self.factors is None:
+                self.weight.copy_(values.reshape(self.weight.shape))
+            else:
+                self.weight.view(-1)[self.positions.reshape(-1)] = (values / self.factors).reshape(-1).to(self.weight)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each weight of the connection follows from a weight of its own."""
+        return self.positions is None or len(torch.unique(self.positions)) == self.positions.numel()
+
     def words(self, factor: float) -> Tensor:
         """The weights in units of a, whole numbers; factor: units of a for one of the network's."""
         weight = self.float_weights()
@@ -155,12 +168,15 @@ def _on_grid(exact: Tensor, grid: Grid) -> Tensor:
 
 
 def _on_levels(exact: Tensor, levels: Sequence[Level]) -> Tensor:
-    """The nearest points for the positive ones."""
-    rounded = [(exact / step).round_().mul_(step).clamp_(0, end) for step, end in levels]
-    if len(levels) == 1:
-        return rounded[0]
-    # a point beyond the first level may round to its end, which is on it
-    return torch.where(exact <= levels[0][1], rounded[0], torch.maximum(rounded[1], rounded[0]))
+    """The nearest points for the positive ones, whichever level has them."""
+    nearest: Tensor | None = None
+    for step, end in reversed(levels):
+        rounded = (exact / step).round_().mul_(step).clamp_(0, end)
+        if nearest is not None:
+            rounded = torch.where((rounded - exact).abs() <= (nearest - exact).abs(), rounded, nearest)
+        nearest = rounded
+    assert nearest is not None
+    return nearest
 
 
 def _later(sent: Tensor, lag: int) -> Tensor:

@@ -159,12 +159,27 @@ def tune(
         Optional[Path],  # noqa: UP045
         typer.Option("--test-labels", help="Class of each sample of --test.", metavar="Y.npy"),
     ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the data.", metavar="N")] = 20,
+    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the data; 0: only round.", metavar="N")] = 20,
     batch: Annotated[int, typer.Option("--batch", help="Samples per step.", metavar="N")] = 32,
     learning_rate: Annotated[
         float, typer.Option("--learning-rate", help="Relative to the size of each layer's weights.", metavar="R")
     ] = 0.0015,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the order of samples.", metavar="N")] = 0,
+    exponents: Annotated[
+        int, typer.Option("--exponents", help="Weight exponents of a synapse and sign, at most.", metavar="N")
+    ] = 6,
+    sparsity: Annotated[
+        float, typer.Option("--sparsity", help="Weight of spikes beyond --target-rate in the loss.", metavar="W")
+    ] = 0.0,
+    target_rate: Annotated[
+        float, typer.Option("--target-rate", help="Spikes per neuron and step that cost nothing.", metavar="R")
+    ] = 0.0,
+    teacher: Annotated[
+        float, typer.Option("--teacher", help="With --labels: weight of the float network's answers.", metavar="W")
+    ] = 0.0,
+    pruned: Annotated[
+        float, typer.Option("--prune", help="Fraction of every synapse's weights to set to 0.", metavar="F")
+    ] = 0.0,
 ) -> None:
     """Train a network on in the chip's integers, with labels or after its own float network.
 
@@ -172,9 +187,11 @@ def tune(
     """
     from .tune import tune_file
 
-    tune_file(
-        model, data, labels, test, test_labels, chip, choices, (epochs, batch, learning_rate, seed), output, streams
-    )
+    training = {
+        "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed, "exponents": exponents,
+        "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned, "teacher": teacher,
+    }  # fmt: skip
+    tune_file(model, data, labels, test, test_labels, chip, choices, training, output, streams)
 
 
 @grouped

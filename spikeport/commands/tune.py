@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spikeport.common.errors import InputError
 from spikeport.common.locks import locked_file
@@ -18,11 +20,11 @@ def tune_file(
     test_labels: Path | None,
     chip: str,
     options: CompileOptions,
-    training: tuple[int, int, float, int],
+    training: Mapping[str, Any],
     output: Path,
     streams: Output,
 ) -> None:
-    """Tune a .nir file and report what changed; training: epochs, batch, learning rate and seed."""
+    """Tune a .nir file and report what changed; training: fields of TuneSettings."""
     from spikeport.network.model_files import check_model_file
     from spikeport.tuning.fine_tune import TuneSettings
     from spikeport.tuning.tune import tune
@@ -32,8 +34,7 @@ def tune_file(
             f"{output}: {output.suffix or 'no ending'} cannot be written; give -o a file that ends in .nir"
         )
     check_model_file(model, (".nir",))
-    epochs, batch, learning_rate, seed = training
-    settings = TuneSettings(epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed)
+    settings = TuneSettings(**training)
     with locked_file(output), progress(f"{model}: training", streams.console) as done:
         tuned = tune(
             model, data, labels, chip, test=test, test_labels=test_labels, options=options, settings=settings,

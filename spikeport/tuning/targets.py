@@ -62,6 +62,17 @@ def label_loss(counts: Tensor, labels: Tensor, steps: int) -> Tensor:
     return cross_entropy(counts * (10.0 / steps), labels)
 
 
+def voltage_loss(sums: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of summed voltages, (N, classes); a third of their spread is one logit, as they have no unit."""
+    return cross_entropy(sums * (3.0 / (sums.detach().std() + 1e-9)), labels)
+
+
+def in_units_of(values: Tensor, wanted: Tensor) -> Tensor:
+    """Voltages as the chip sends them, times the number that brings them nearest to the wanted ones."""
+    own = values.detach()
+    return values * ((own * wanted).sum() / (own.square().sum() + 1e-9)).clamp(min=1e-9)
+
+
 def teacher_loss(
     module: ChipModule, sent: Mapping[str, Tensor], teacher: Teacher, selected: NDArray[np.intp], output: str
 ) -> Tensor:
@@ -73,6 +84,8 @@ def teacher_loss(
     total = torch.zeros(())
     wanted = torch.from_numpy(np.ascontiguousarray(teacher.output[:, selected])).float()
     own = sent[output].flatten(2)
+    if module.layer(output).population.sends == "voltage":
+        own = in_units_of(own, wanted.to(own))
     difference = _smoothed(own - wanted.to(own))
     total = total.to(own) + difference.square().mean() / (_smoothed(wanted).square().mean() + 1e-3)
     counts, wanted_counts = own.sum(0), wanted.sum(0).to(own)
@@ -86,7 +99,10 @@ def teacher_loss(
         if name == output or not module.layer(name).trainable:
             continue
         rate = torch.from_numpy(teacher.rates[name][selected]).to(values)
-        error = (values.flatten(2).mean(0) - rate).square().mean()
+        mean = values.flatten(2).mean(0)
+        if module.layer(name).population.sends == "voltage":
+            mean = in_units_of(mean, rate)
+        error = (mean - rate).square().mean()
         total = total + error / (rate.square().mean() + 1e-4)
     return total
 

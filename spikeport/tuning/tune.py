@@ -23,7 +23,8 @@ from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
 from spikeport.exporter.program.chip_program import InputArrays
-from spikeport.exporter.trainable.module import module_of
+from spikeport.exporter.trainable.module import ChipModule
+from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.inputs import check_input, load_input
 from spikeport.network.graph_loader import with_sample
@@ -32,7 +33,8 @@ from spikeport.network.network import Network, compile_network
 from spikeport.report.units import si
 from spikeport.results.shown import Shown
 
-from .fine_tune import Task, TuneSettings, fine_tune, held_out_samples
+from .fine_tune import Task, TuneSettings, fine_tune, held_out_samples, score
+from .rounding import rounded_together
 from .targets import check_labels, teach
 
 # samples whose energy is measured
@@ -117,7 +119,8 @@ def tune(
     if len(floating.outputs) != 1:
         raise InputError(f"{context}: has {len(floating.outputs)} outputs, but tuning takes a network with one")
     torch.manual_seed(settings.seed)
-    module = module_of(graph, load_chip(chip), options, context)
+    plan = make_plan(graph, load_chip(chip), options, context)
+    module = ChipModule(plan)
     if not list(module.parameters()):
         raise InputError(f"{context}: has no weights to train")
     before = compile_network(graph, chip, options)
@@ -128,12 +131,22 @@ def tune(
     else:
         tested = _task(floating, before, test, test_labels)
     first = _measured(before, tested)
+    module = _best_start(module, floating, task, settings)
     scores = fine_tune(module, task, settings, progress)
     tuned = module.to_nir()
     network = compile_network(tuned, chip, options)
     accuracy = None if tested.labels is None else float(np.mean(tested.teacher.winners == tested.labels))
     read = tuple(Path(p) for p in (model, data, labels, test, test_labels) if isinstance(p, (str, Path)))
     return Tuned(tuned, network, first, _measured(network, tested), tuple(scores), accuracy, tested.samples, read)
+
+
+def _best_start(module: ChipModule, floating: FloatNetwork, task: Task, settings: TuneSettings) -> ChipModule:
+    """The module as compiled, or with weights rounded together, whichever has the better score on held-out samples."""
+    held = held_out_samples(task.samples, settings)
+    used = np.setdiff1d(np.arange(task.samples), held)
+    inputs = {name: values[:, used].reshape(task.steps, len(used), -1) for name, values in task.inputs.items()}
+    together = rounded_together(module.plan, floating, inputs, settings.exponents)
+    return max((together, module), key=lambda candidate: score(candidate, task, held, settings))
 
 
 def _task(floating: FloatNetwork, network: Network, data: Any, labels: Any) -> Task:

@@ -12,6 +12,11 @@ import pytest
 from command import spikeport
 
 import spikeport as sp
+from spikeport.exporter.compile import lower_graph
+from spikeport.exporter.trainable.module import module_of
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.tuning.fine_tune import Task, score
+from spikeport.tuning.targets import teach
 
 STEPS, SAMPLES = 20, 60
 
@@ -67,6 +72,36 @@ def test_with_labels_it_learns_another_task() -> None:
     assert result.before.accuracy is not None
     assert result.after.accuracy is not None
     assert result.after.accuracy > result.before.accuracy + 0.1
+
+
+def test_voltages_are_compared_whatever_the_chips_unit() -> None:
+    graph, few = network(), np.ones(4)
+    graph.nodes["lif2"] = nir.LI(tau=5e-3 * few, r=5 * few, v_leak=0 * few)
+    x = data()
+    module = module_of(graph, load_chip("loihi2"))
+    teacher = teach(lower_graph(graph, sp.CompileOptions()), {"input": x}, "lif2")
+    for labels, most in ((None, 0.1), (teacher.winners, 1.0)):
+        task = Task({"input": x}, "lif2", teacher, labels)
+        assert -score(module, task, np.arange(SAMPLES), sp.TuneSettings())[1] < most
+
+
+def test_sparsity_lowers_spikes_and_pruning_leaves_zeros() -> None:
+    settings = sp.TuneSettings(epochs=6, batch=12, learning_rate=0.05, exponents=1, sparsity=30.0, pruned=0.5)
+    result = sp.tune(network(), data(), settings=settings)
+    assert result.after.spikes < 0.7 * result.before.spikes
+    weights = [result.graph.nodes[name].weight for name in ("fc1", "fc2")]
+    assert all(0.5 <= np.mean(w == 0) < 0.9 for w in weights)
+
+
+def test_labels_and_the_float_network_are_learned_together() -> None:
+    x, chosen = data(), np.arange(SAMPLES)
+    module = module_of(network(), load_chip("loihi2"), sp.CompileOptions(weight_bits=3))
+    teacher = teach(lower_graph(network(), sp.CompileOptions()), {"input": x}, "lif2")
+    labelled, alone = (Task({"input": x}, "lif2", teacher, y) for y in (teacher.winners, None))
+    loss, own = (score(module, task, chosen, sp.TuneSettings())[1] for task in (labelled, alone))
+    both = score(module, labelled, chosen, sp.TuneSettings(teacher=2.0))[1]
+    assert both == pytest.approx(loss + 2 * own, rel=1e-5)
+    assert own < 0
 
 
 def test_the_command_writes_a_network_and_its_figures(tmp_path: Path) -> None:
