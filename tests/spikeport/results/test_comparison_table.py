@@ -65,6 +65,22 @@ def test_the_chip_wins_where_it_does_and_the_ann_where_it_does() -> None:
     assert "The chip needs less energy than 1 row: costly, float32." in text
 
 
+def test_latency_stands_next_to_energy_and_the_ann_s_advantage_comes_first() -> None:
+    # the chip takes 100 us, 50 to 200
+    text = said(run(sooner=cost((100e-6, 200e-6, 400e-6), 1e-5, 1), later=cost((0.1e-6, 0.2e-6, 0.4e-6), 1e-2, 1)))
+    assert "the chip needs less, at least 25×; the ANN answers sooner, at least 2.5×" in line(text, "sooner, float32")
+    assert "the ANN needs less, at least 2.5×; the chip answers sooner, at least 25×" in line(text, "later, float32")
+    sentences = [found for found in text.splitlines() if found.startswith("The ")]
+    faster, cheaper = "faster on 1 of 2 devices (sooner)", "cheaper on 1 of 2 devices (later)"
+    assert sentences[:5] == [
+        f"The ANN is more accurate (98.3 % against 97.5 %), {faster}, and {cheaper}.",
+        "The ANN needs less energy on 1 row: later, float32.",
+        "The chip needs less energy than 1 row: sooner, float32.",
+        "The ANN answers sooner on 1 row: sooner, float32.",
+        "The chip answers sooner than 1 row: later, float32.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("typical", "verdict"),
     [(0.9e-6, "never"), (1.5e-6, "sparsity 95.00 %"), (3e-6, "sparsity 80.00 %"), (20e-6, "always")],
