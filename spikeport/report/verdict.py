@@ -104,7 +104,8 @@ def ann_better(summary: Summary) -> str:
     right, ours = _best_accuracy(summary), summary.accuracy.fixed
     if right is not None and ours is not None and right > ours:
         parts.append(f"more accurate ({percent(right)} against {percent(ours)})")
-    for quantity, word in (("latency", "faster"), ("energy", "cheaper")):
+    words: tuple[tuple[Quantity, str], ...] = (("latency", "faster"), ("energy", "cheaper"))
+    for quantity, word in words:
         titles = [c.title for c in device_comparisons(summary, quantity) if c.outcome is Outcome.ANN_LESS]
         if titles:
             parts.append(f"{word} on {_share(titles, len(summary.ann))}")
