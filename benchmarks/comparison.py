@@ -29,12 +29,13 @@ from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.inputs import load_input
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
-from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si
-from spikeport.report.verdict import Outcome
+from spikeport.report.units import NARROW, estimate, percent, plain, short_title, si, significant
+from spikeport.report.verdict import DeviceComparison, Outcome, Quantity, device_comparisons
 from spikeport.results.ann_comparison import ComparisonRow, comparison_rows
 from spikeport.results.comparison_table import break_even_label
 from spikeport.run import stages
 from spikeport.run.compile_recipe import compile_recipe
+from spikeport.run.measures import DEFAULT_DEVICES
 from spikeport.run.recipe import load_recipe
 from spikeport.run.run_folder import RunFolder
 from spikeport.run.whole_run import run_recipe
@@ -44,7 +45,8 @@ from spikeport.trainer.ann import AnnTwin
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "comparison.md"
 CHIPS = ("loihi2", "loihi1")
-RECIPES = ("digits", "mnist10k_surrogate_bn", "mnist10k_tssl_bp", "fsdd_surrogate_bn", "fsdd_st_rsbp")
+QUANTITIES: tuple[Quantity, ...] = ("energy", "latency")
+RECIPES = ("digits", "mnist10k_tssl_bp", "fsdd_surrogate_bn")
 DATA = {"digits": "Digits (8 x 8)", "mnist10k": "MNIST, 10,000 images", "fsdd": "Spoken digits (FSDD)"}
 
 
@@ -82,7 +84,8 @@ def contests(folder: RunFolder) -> list[Contest]:
     labels, x = stages.dataset_of(recipe).y_test, np.asarray(load_input(folder.test_input))
     twin, graph = AnnTwin.load(folder.twin), read_nir(folder.nir)
     sizes = stages.twin_sizes(twin.twin_layers(), twin.network.input_shape)
-    devices = [name for name in available() if load_profile(name).kind == "device"]
+    others = [name for name in available() if load_profile(name).kind == "device" and name not in DEFAULT_DEVICES]
+    devices = [*DEFAULT_DEVICES, *others]
     ann = build.ann_of(stages.compare_devices(sizes, devices))
     known, found = read_summary(folder.summary), []
     for name in CHIPS:
@@ -123,7 +126,11 @@ def in_short(all_contests: Sequence[Contest]) -> str:
             )
             for t in titles
         }
-        lost = [f"{t} ({_listed(list(where))})" for t, where in beaten.items() if where]
+        lost = [
+            t if len(where) == len(all_contests) > 1 else f"{t} ({_listed(list(where))})"
+            for t, where in beaten.items()
+            if where
+        ]
         when = "In batches" if batched else "At batch 1"
         winner = (
             f"the chip needs less energy than {_listed(always)}"
@@ -137,34 +144,36 @@ def in_short(all_contests: Sequence[Contest]) -> str:
     return " ".join(parts)
 
 
-def sentence(contest: Contest) -> str:
-    """Who wins where, at batch 1 and in batches."""
-    name = f"{contest.name} on {contest.chip}"
-    parts = []
-    for batched in (False, True):
-        some = [row for row in contest.rows if (row.batch > 1) == batched]
-        clauses = [
-            f"{word} {_listed(titles)}"
-            for result, word in (
-                (Outcome.CHIP_LESS, "the chip needs less energy than"),
-                (Outcome.ANN_LESS, "the ANN needs less on"),
-                (Outcome.APART, "ranges overlap on"),
-            )
-            if (titles := _titles(some, result))
-        ]
-        if clauses:
-            parts.append(("in batches " if batched else "at batch 1 ") + ", ".join(clauses))
-    return f"**{name}**: " + "; ".join(parts) + "."
+def who_wins(all_contests: Sequence[Contest]) -> Iterable[str]:
+    """One row per device, one column per network and chip: energy and latency at batch 1, accuracy in the first row.
+
+    Each at the precision that is least favourable to the chip; accuracy is apart at two standard errors.
+    """
+    heads = [f"{contest.name} on {contest.chip}" for contest in all_contests]
+    yield _line("", *heads)
+    yield "|" + "---|" * (len(heads) + 1)
+    yield _line("accuracy, SNN / ANN", *map(_accuracy_cell, all_contests))
+    costs = {
+        quantity: [{d.device: d for d in device_comparisons(c.found, quantity)} for c in all_contests]
+        for quantity in QUANTITIES
+    }
+    for name, device in all_contests[0].found.ann.items():
+        for quantity in QUANTITIES:
+            yield _line(f"{short_title(device.title)}, {quantity}", *(_cell(one[name]) for one in costs[quantity]))
 
 
-def _titles(some: Sequence[ComparisonRow], result: Outcome) -> list[str]:
-    """Devices of that outcome; with the precision if the other one has another outcome."""
-    found: dict[str, list[str]] = {}
-    for row in some:
-        if row.outcome is result:
-            found.setdefault(short_title(row.title), []).append(row.precision)
-    every = {title: {row.precision for row in some if short_title(row.title) == title} for title in found}
-    return [t if set(p) == every[t] else f"{t} ({', '.join(p)})" for t, p in found.items()]
+def _cell(one: DeviceComparison) -> str:
+    times = "" if one.factor is None else f" {significant(one.factor, 2)}x"
+    return f"{_SQUARES[one.outcome]} {_WINNERS[one.outcome]}{times}"
+
+
+def _accuracy_cell(contest: Contest) -> str:
+    accuracy = contest.found.accuracy
+    ours, ann = accuracy.fixed or 0.0, max(accuracy.ann or 0.0, accuracy.ann_int8 or 0.0)
+    error = ((ours * (1 - ours) + ann * (1 - ann)) / contest.found.test_samples) ** 0.5
+    apart = abs(ours - ann) > 2 * error
+    result = Outcome.APART if not apart else Outcome.CHIP_LESS if ours > ann else Outcome.ANN_LESS
+    return f"{_SQUARES[result]} {percent(ours)} / {percent(ann)}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -213,6 +222,8 @@ def tables(all_contests: Sequence[Contest]) -> Iterable[str]:
         yield ""
 
 
+_SQUARES = {Outcome.CHIP_LESS: "🟩", Outcome.APART: "🟨", Outcome.ANN_LESS: "🟥"}
+_WINNERS = {Outcome.CHIP_LESS: "chip", Outcome.APART: "open", Outcome.ANN_LESS: "ANN"}
 _WORDS = {
     Outcome.CHIP_LESS: "the chip needs less", Outcome.ANN_LESS: "the ANN needs less",
     Outcome.APART: "ranges overlap", None: "",
@@ -236,8 +247,8 @@ def main() -> None:
     args = parser.parse_args()
     found = [contest for run in args.runs for contest in contests(folder_of(run))]
     sections = {
+        "winners": list(who_wins(found)),
         "short": [in_short(found)],
-        "winners": [f"- {sentence(contest)}" for contest in found],
         "overview": list(overview(found)),
         "tables": list(tables(found)),
     }

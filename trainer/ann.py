@@ -110,9 +110,9 @@ class TwinNetwork(Wired):
 
 
 class AnnTwin:
-    """Trains the twin of a spiking network: same sizes, same batch norm, same split, the task's loss of the logits.
+    """Trains the twin of a spiking network: same sizes, same split, the task's loss of the logits.
 
-    network, training: the spiking network's; settings of neurons, spikes and the chip are not used.
+    network, training: see twin_training.py for those of a run; settings of neurons, spikes and the chip are not used.
     After fit or load, `network` is the trained twin in eval mode.
     """
 

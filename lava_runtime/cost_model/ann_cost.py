@@ -50,7 +50,8 @@ def conv_kind(weights: Sequence[int]) -> LayerKind:
 class DeviceCost:
     """Estimated cost of one inference on one device at one precision, in a call of `batch` inferences.
 
-    latency: seconds until a call's answers; bytes: moved for one inference; both energies: of one inference.
+    latency: seconds until a call's answers; bytes: moved for one inference; both energies: of one inference; sleep:
+    watts between two inferences, None if the device only idles.
     """
 
     device: str
@@ -62,6 +63,7 @@ class DeviceCost:
     dynamic: Estimate
     static: Estimate
     batch: int = 1
+    sleep: Estimate | None = None
 
     @property
     def energy(self) -> Estimate:
@@ -95,7 +97,8 @@ def device_cost(
     memory = Estimate.of(device.energy.memory_byte) * (moved / batch)
     dynamic = mac * macs + memory + share.times(Estimate.of(device.power.active))
     static = share.times(Estimate.of(device.power.idle))
-    return DeviceCost(device.name, device.title, precision, macs, moved / batch, call, dynamic, static, batch)
+    sleep = None if device.power.sleep is None else Estimate.of(device.power.sleep)
+    return DeviceCost(device.name, device.title, precision, macs, moved / batch, call, dynamic, static, batch, sleep)
 
 
 def best_batch(

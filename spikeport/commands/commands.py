@@ -29,6 +29,7 @@ from spikeport.network.input_files import open_spikes
 from spikeport.network.network import Network, compile_network, open_network
 from spikeport.report.units import quantity
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
+from spikeport.results.day import print_day
 from spikeport.results.difference import check_picture
 from spikeport.results.simulation import run_sentence, show_missing, simulation_dict
 from spikeport.run.run_folder import RunFolder
@@ -282,12 +283,16 @@ def compare(
     data: ModelData,
     bounds: gates.Gates,
     streams: Output,
+    per_hour: float | None = None,
 ) -> bool:
-    """Compare a finished run's network, or a model, with an ANN; returns whether the bounds are kept."""
+    """Compare a finished run's network, or a model, with an ANN; returns whether the bounds are kept.
+
+    per_hour: also the energy of a day at so many inferences an hour.
+    """
     if source.is_file():
         from .model_report import compare_models
 
-        return compare_models(source, names(chips or ""), options, data, bounds, streams)
+        return compare_models(source, names(chips or ""), options, data, bounds, streams, per_hour)
     data.refuse_for_a_run(source)
     if chips is not None:
         raise InputError(f"--chips: {source} is a run, compiled for one chip; give its model.nir and --input")
@@ -304,7 +309,7 @@ def compare(
     print_comparison(summary, streams.console)
     values = summary.to_dict()
     shown = {name: values[name] for name in ("chip", "accuracy", "per_inference", "workload", "ann")}
-    streams.write_json({**shown, "rows": comparison_dicts(summary)})
+    streams.write_json({**shown, "rows": comparison_dicts(summary), **print_day(summary, per_hour, streams.console)})
     return gates.kept(bounds, gates.of_summary(summary), streams.console)
 
 

@@ -23,6 +23,7 @@ from spikeport.network.network import Network, open_network
 from spikeport.report import print_summary
 from spikeport.report.page import render
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
+from spikeport.results.day import print_day
 from spikeport.results.model_table import print_models
 from spikeport.run.measures import DEFAULT_DEVICES
 from spikeport.run.model_run import ModelRun, Teacher, run_model
@@ -49,15 +50,18 @@ def report_model(
 
 
 def compare_models(
-    model: Path, chips: Sequence[str], options: CompileOptions, data: ModelData, bounds: gates.Gates, streams: Output
-) -> bool:
+    model: Path, chips: Sequence[str], options: CompileOptions, data: ModelData, bounds: gates.Gates, streams: Output,
+    per_hour: float | None = None,
+) -> bool:  # fmt: skip
     """Compare a model on several chips and an ANN on devices; returns whether every chip keeps the bounds."""
     summaries = [_run(model, chip, options, data, streams).summary for chip in chips or (None,)]
     if len(summaries) == 1:
         print_comparison(summaries[0], streams.console)
     else:
         print_models(summaries, streams.console)
-    streams.write_json({"model": str(model), "chips": [_dict(summary) for summary in summaries]})
+    days = [print_day(summary, per_hour, streams.console) for summary in summaries]
+    shown = [{**_dict(summary), **day} for summary, day in zip(summaries, days, strict=True)]
+    streams.write_json({"model": str(model), "chips": shown})
     kept = [gates.kept(bounds, gates.of_summary(summary), streams.console) for summary in summaries]
     return all(kept)
 

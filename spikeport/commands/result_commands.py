@@ -67,6 +67,10 @@ def compare(
             autocompletion=completion.costs,
         ),
     ] = None,
+    per_hour: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--per-hour", help="Also the energy of a day at N inferences an hour.", metavar="N"),
+    ] = None,
 ) -> None:
     """Compare a network on the chip, or on several, with its ANN on conventional devices.
 
@@ -76,7 +80,7 @@ def compare(
     """
     from . import commands
 
-    if not commands.compare(folder, chips, choices, data, bounds, streams):
+    if not commands.compare(folder, chips, choices, data, bounds, streams, per_hour):
         raise typer.Exit(EXIT_NO)
 
 

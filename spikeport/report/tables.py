@@ -127,7 +127,9 @@ def cost_rows(summary: Summary) -> list[list[str]]:
         rows.append([summary.chip_title, "SNN, chip integers", operations, *_costs(*costs), DASH])
     for device, entry in batched_entries(summary):
         costs = (entry.energy, entry.dynamic_j.range, entry.static_j.range, entry.latency)
-        verdict = DASH if chip is None else against(chip.energy, entry.energy)
+        verdict = DASH
+        if chip is not None:
+            verdict = f"{against(chip.energy, entry.energy)}; {against(chip.latency, entry.latency, 'latency')}"
         batch = "" if entry.batch == 1 else f", batch {plain(entry.batch)}"
         rows.append(
             [device.title, f"ANN, {entry.precision}{batch}", f"{count(entry.macs)} MACs", *_costs(*costs), verdict]

@@ -62,9 +62,23 @@ def _sections(summary: Summary) -> list[list[tuple[str, str]]]:
     rest = [
         ("cores", _cores(summary)),
         ("latency", NOT_RUN if chip is None else f"{estimate(chip.latency, 's')} excluding host input and output"),
+        *_latencies(summary),
         ("time of this run", seconds(tables.total_seconds(summary))),
     ]
     return [answers, [(name, f"{value}" if value == NOT_RUN else f"estimate {value}") for name, value in energy], rest]
+
+
+def _latencies(summary: Summary) -> list[tuple[str, str]]:
+    chip = summary.per_inference
+    if chip is None:
+        return []
+    return [
+        (
+            f"latency, {short_title(device.title)}, {entry.precision}",
+            f"estimate {estimate(entry.latency, 's')}: {against(chip.latency, entry.latency, 'latency')}",
+        )
+        for device, entry in tables.entries(summary)
+    ]
 
 
 def _float_twin(summary: Summary) -> list[tuple[str, str]]:

@@ -1,11 +1,13 @@
-"""The verdict in one sentence: fit, agreement of the backends, energy compared with the ANN."""
+"""The verdict: where the ANN is better, if anywhere; fit, agreement of the backends, energy and latency compared."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.summary import Device, DeviceCost, Mapping, Summary
@@ -14,13 +16,19 @@ from .units import TIMES, percent, plain, plural, short_title, significant
 
 
 class Outcome(Enum):
-    """Energy of one inference, chip compared with ANN; ranges that touch or overlap decide nothing."""
+    """Energy or latency of one inference, chip compared with ANN; ranges that touch or overlap decide nothing."""
 
     ANN_LESS = "the ANN needs less"
     APART = "cannot be told apart"
     CHIP_LESS = "the chip needs less"
 
 
+Quantity = Literal["energy", "latency"]
+SOONER: Dictionary[Outcome | None, str] = {
+    Outcome.ANN_LESS: "the ANN answers sooner",
+    Outcome.APART: Outcome.APART.value,
+    Outcome.CHIP_LESS: "the chip answers sooner",
+}
 _WORST_FIRST = (Outcome.ANN_LESS, Outcome.APART, Outcome.CHIP_LESS)
 
 
@@ -37,17 +45,20 @@ class DeviceComparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The three results as clauses of one sentence."""
+    """The results as clauses; ann_better: a sentence that comes first, empty where the ANN is better at nothing."""
 
     fits: str
     agrees: str
     pays: str
+    answers_sooner: str = ""
+    ann_better: str = ""
 
     @property
     def sentence(self) -> str:
-        """One sentence."""
-        text = f"{self.fits}; {self.agrees}; {self.pays}."
-        return text[0].upper() + text[1:]
+        """One sentence, or two."""
+        clauses = (self.fits, self.agrees, self.pays, self.answers_sooner)
+        text = "; ".join(clause for clause in clauses if clause) + "."
+        return f"{self.ann_better} {text[0].upper()}{text[1:]}".lstrip()
 
 
 def outcome(chip: Estimate, ann: Estimate) -> Outcome:
@@ -69,18 +80,41 @@ def factor(chip: Estimate, ann: Estimate) -> float | None:
     return None
 
 
-def device_comparisons(summary: Summary) -> list[DeviceComparison]:
-    """The chip compared with every device; empty if the chip was not profiled."""
+def device_comparisons(summary: Summary, quantity: Quantity = "energy") -> list[DeviceComparison]:
+    """The chip compared with every device at batch 1; empty if the chip was not profiled."""
     if summary.per_inference is None:
         return []
-    chip = summary.per_inference.energy
-    return [_hardest(chip, name, device) for name, device in summary.ann.items()]
+    chip: Estimate = getattr(summary.per_inference, quantity)
+    return [_hardest(chip, name, device, quantity) for name, device in summary.ann.items()]
 
 
-def against(chip: Estimate, ann: Estimate) -> str:
+def against(chip: Estimate, ann: Estimate, quantity: Quantity = "energy") -> str:
     """Outcome in words, with the least factor if there is one."""
     result, times = outcome(chip, ann), factor(chip, ann)
-    return result.value if times is None else f"{result.value}, at least {_at_least(times)}{TIMES}"
+    words = result.value if quantity == "energy" else SOONER[result]
+    return words if times is None else f"{words}, at least {_at_least(times)}{TIMES}"
+
+
+def ann_better(summary: Summary) -> str:
+    """A sentence with all that the ANN is better at: accuracy, latency and energy; empty if nothing.
+
+    Energy and latency count only where the ranges are apart.
+    """
+    parts = []
+    right, ours = _best_accuracy(summary), summary.accuracy.fixed
+    if right is not None and ours is not None and right > ours:
+        parts.append(f"more accurate ({percent(right)} against {percent(ours)})")
+    words: tuple[tuple[Quantity, str], ...] = (("latency", "faster"), ("energy", "cheaper"))
+    for quantity, word in words:
+        titles = [c.title for c in device_comparisons(summary, quantity) if c.outcome is Outcome.ANN_LESS]
+        if titles:
+            parts.append(f"{word} on {_share(titles, len(summary.ann))}")
+    return f"The ANN is {_and(parts, comma=len(parts) > 1)}." if parts else ""
+
+
+def _best_accuracy(summary: Summary) -> float | None:
+    known = [share for share in (summary.accuracy.ann, summary.accuracy.ann_int8) if share is not None]
+    return max(known, default=None)
 
 
 def _at_least(times: float) -> str:
@@ -95,15 +129,16 @@ def verdict(summary: Summary) -> Verdict:
         _fits(summary.mapping, summary.chip_title),
         _agrees(summary),
         _pays(device_comparisons(summary), summary.per_inference is not None),
+        _answers_sooner(device_comparisons(summary, "latency")),
+        ann_better(summary),
     )
 
 
-def _hardest(chip: Estimate, name: str, device: Device) -> DeviceComparison:
+def _hardest(chip: Estimate, name: str, device: Device, quantity: Quantity) -> DeviceComparison:
     entries: list[DeviceCost] = [device] if device.int8 is None else [device, device.int8]
-    worst = min(entries, key=lambda e: (_WORST_FIRST.index(outcome(chip, e.energy)), e.energy.typical, e.energy.low))
-    return DeviceComparison(
-        name, short_title(device.title), worst.precision, outcome(chip, worst.energy), factor(chip, worst.energy)
-    )
+    costs: list[tuple[Estimate, str]] = [(getattr(entry, quantity), entry.precision) for entry in entries]
+    worst, precision = min(costs, key=lambda c: (_WORST_FIRST.index(outcome(chip, c[0])), c[0].typical, c[0].low))
+    return DeviceComparison(name, short_title(device.title), precision, outcome(chip, worst), factor(chip, worst))
 
 
 def _fits(mapping: Mapping | None, chip: str) -> str:
@@ -158,21 +193,29 @@ def _pays(comparisons: Sequence[DeviceComparison], profiled: bool) -> str:
         return "its energy was not estimated here"
     if not comparisons:
         return "its estimated energy was not compared with an ANN here"
-    groups = {o: [c.title for c in comparisons if c.outcome is o] for o in Outcome}
-    total = len(comparisons)
+    words = ("the chip needs less than the ANN on", "the ranges of chip and ANN overlap on", "the ANN needs less on")
+    return f"in estimated energy per inference, {_by_outcome(comparisons, words)}"
 
-    def on(titles: list[str]) -> str:
-        share = "every device" if len(titles) == total > 1 else f"{len(titles)} of {plural(total, 'device')}"
-        return f"{share} ({_and(titles)})"
 
+def _answers_sooner(comparisons: Sequence[DeviceComparison]) -> str:
+    if not comparisons:
+        return ""
+    words = ("the chip answers sooner than the ANN on", "the ranges overlap on", "the ANN answers sooner on")
+    return f"in estimated latency, {_by_outcome(comparisons, words)}"
+
+
+def _by_outcome(comparisons: Sequence[DeviceComparison], words: Sequence[str]) -> str:
+    """words: for devices where the chip is better, undecided ones, and those where the ANN is better."""
     clauses = []
-    if titles := groups[Outcome.CHIP_LESS]:
-        clauses.append(f"the chip needs less than the ANN on {on(titles)}")
-    if titles := groups[Outcome.APART]:
-        clauses.append(f"the ranges of chip and ANN overlap on {on(titles)}")
-    if titles := groups[Outcome.ANN_LESS]:
-        clauses.append(f"the ANN needs less on {on(titles)}")
-    return f"in estimated energy per inference, {_and(clauses, comma=True)}"
+    for result, word in zip((Outcome.CHIP_LESS, Outcome.APART, Outcome.ANN_LESS), words, strict=True):
+        if titles := [c.title for c in comparisons if c.outcome is result]:
+            clauses.append(f"{word} {_share(titles, len(comparisons))}")
+    return _and(clauses, comma=True)
+
+
+def _share(titles: Sequence[str], total: int) -> str:
+    share = "every device" if len(titles) == total > 1 else f"{len(titles)} of {plural(total, 'device')}"
+    return f"{share} ({_and(titles)})"
 
 
 def _and(items: Sequence[str], comma: bool = False) -> str:

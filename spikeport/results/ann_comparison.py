@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from spikeport.lava_runtime.cost_model.break_even import break_even_sparsity
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.tables import batched_entries
 from spikeport.report.units import plural
-from spikeport.report.verdict import Outcome, outcome
+from spikeport.report.verdict import SOONER, Outcome, outcome
 from spikeport.summary import Summary
 
 NEVER, ALWAYS = "never", "always"
@@ -20,15 +20,20 @@ _OUTCOME_STARTS = {
     Outcome.APART: "The ranges overlap on",
     Outcome.CHIP_LESS: "The chip needs less energy than",
 }
+_LATENCY_STARTS = {
+    Outcome.ANN_LESS: "The ANN answers sooner on",
+    Outcome.CHIP_LESS: "The chip answers sooner than",
+}
 
 
 @dataclass(frozen=True)
 class ComparisonRow:
     """One inference of the ANN on one device in a batch of `batch`; energy_delay: joule seconds, typical.
 
-    outcome: None if the chip was not profiled. break_even: the activation sparsity at which the spiking network needs
-    as much energy as this row, by typical values; NEVER if it needs more even without a spike, ALWAYS if it needs less
-    at any sparsity, None if unknown. accuracy: the value of the task's metric.
+    outcome: by energy, latency_outcome: by latency; None if the chip was not profiled. break_even: the activation
+    sparsity at which the spiking network needs as much energy as this row, by typical values; NEVER if it needs more
+    even without a spike, ALWAYS if it needs less at any sparsity, None if unknown. accuracy: the value of the task's
+    metric.
     """
 
     title: str
@@ -40,6 +45,7 @@ class ComparisonRow:
     latency: Estimate
     energy_delay: float
     outcome: Outcome | None
+    latency_outcome: Outcome | None
     break_even: float | str | None
 
     @property
@@ -59,6 +65,7 @@ class ComparisonRow:
             "latency_s": asdict(self.latency),
             "energy_delay_js": self.energy_delay,
             "outcome": None if self.outcome is None else self.outcome.value,
+            "latency_outcome": SOONER.get(self.latency_outcome),
             "break_even": self.break_even,
         }
 
@@ -77,6 +84,7 @@ def comparison_rows(summary: Summary) -> list[ComparisonRow]:
             cost.latency,
             cost.energy.typical * cost.latency.typical,
             None if chip is None else outcome(chip.energy, cost.energy),
+            None if chip is None else outcome(chip.latency, cost.latency),
             _break_even(summary, cost.energy.typical),
         )
         for device, cost in batched_entries(summary)
@@ -84,13 +92,13 @@ def comparison_rows(summary: Summary) -> list[ComparisonRow]:
 
 
 def outcome_sentences(rows: Sequence[ComparisonRow]) -> list[str]:
-    """One sentence per outcome: where the ANN needs less, where the ranges overlap, where the chip needs less."""
-    names: Mapping[Outcome, list[str]] = {
-        result: [row.name for row in rows if row.outcome is result] for result in _OUTCOME_STARTS
-    }
+    """One sentence per outcome, of energy and then of latency; the ANN's advantages first."""
+    by_energy = {result: [row.name for row in rows if row.outcome is result] for result in Outcome}
+    by_latency = {result: [row.name for row in rows if row.latency_outcome is result] for result in Outcome}
     return [
         f"{start} {plural(len(names[result]), 'row')}: {'; '.join(names[result])}."
-        for result, start in _OUTCOME_STARTS.items()
+        for names, starts in ((by_energy, _OUTCOME_STARTS), (by_latency, _LATENCY_STARTS))
+        for result, start in starts.items()
         if names[result]
     ]
 

@@ -12,8 +12,8 @@ from spikeport.console.tables import show_table
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.report.scores import score
 from spikeport.report.units import NARROW, estimate, percent, plain, si
-from spikeport.report.verdict import against
-from spikeport.summary import Summary, Workload
+from spikeport.report.verdict import against, ann_better
+from spikeport.summary import PerInference, Summary, Workload
 
 from .ann_comparison import ComparisonRow, comparison_rows, outcome_sentences
 
@@ -40,14 +40,19 @@ def print_comparison(summary: Summary, console: Console) -> None:
         row = (summary.chip_title, score(metric, summary.scores.fixed), f"{plain(round(chip.synops))} synops", *costs)
         table.add_row(*map(_plain_spaces, (*row, "", "")))
     for other in others:
-        verdict = "" if chip is None else against(chip.energy, other.energy)
+        verdict = "" if chip is None else _verdict(chip, other)
         name = f"{other.title}, {other.precision}" + ("" if other.batch == 1 else f", batch {other.batch}")
         costs = _costs(other.energy, other.latency, other.energy_delay)
         row = (name, score(metric, other.accuracy), f"{plain(other.macs)} MACs", *costs)
         table.add_row(*map(_plain_spaces, (*row, verdict, break_even_label(other))))
     show_table(table, console, prose=(0, 6))
-    for sentence in (*outcome_sentences(others), *_remarks(summary)):
+    first = ann_better(summary)
+    for sentence in (*([first] if first else []), *outcome_sentences(others), *_remarks(summary)):
         console.print(_plain_spaces(sentence), highlight=False)
+
+
+def _verdict(chip: PerInference, other: ComparisonRow) -> str:
+    return f"{against(chip.energy, other.energy)}; {against(chip.latency, other.latency, 'latency')}"
 
 
 def comparison_dicts(summary: Summary) -> list[dict[str, Any]]:

@@ -164,7 +164,11 @@ def _batches(costs: Sequence[ann_cost.DeviceCost]) -> dict[str, Any]:
     """The fields of the cost at batch 1, and at the best batch if it differs."""
     one = next(cost for cost in costs if cost.batch == 1)
     best = next((cost for cost in costs if cost.batch > 1), None)
-    return {**_device_cost(one), "best_batch": None if best is None else DeviceCost(**_device_cost(best))}
+    return {
+        **_device_cost(one),
+        "best_batch": None if best is None else DeviceCost(**_device_cost(best)),
+        "sleep_w": None if one.sleep is None else Bounds.of(one.sleep),
+    }
 
 
 def _device_cost(cost: ann_cost.DeviceCost) -> dict[str, Any]:

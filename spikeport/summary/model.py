@@ -56,9 +56,10 @@ class DeviceCost(Cost):
 
 
 class BatchOne(DeviceCost):
-    """The cost at batch 1, and at the cheapest batch if that differs."""
+    """The cost at batch 1, and at the cheapest batch if that differs; sleep_w: between inferences, where published."""
 
     best_batch: DeviceCost | None = None
+    sleep_w: Bounds | None = None
 
     @model_serializer(mode="wrap")
     def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

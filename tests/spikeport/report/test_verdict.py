@@ -74,11 +74,30 @@ def test_verdict_names_every_device_with_the_outcome_its_ranges_give(
 
 def test_verdict_in_full(summary: Json) -> None:
     assert verdict(parse_summary(summary, "s")).sentence.replace("\u202f", " ") == (
+        "The ANN is more accurate (98.3 % against 97.5 %). "
         "The network fits Intel Loihi 2 on 2 of 128 cores; float and chip integers give the same answer on 99.7 % of "
         "360 test samples, and the batched Lava processes and stock Lava equal the emulator spike by spike; in "
         "estimated energy per inference, the chip needs less than the ANN on 1 of 2 devices (Desktop GPU of 2013), and "
-        "the ranges of chip and ANN overlap on 1 of 2 devices (One core of a current server CPU)."
+        "the ranges of chip and ANN overlap on 1 of 2 devices (One core of a current server CPU); in estimated "
+        "latency, the chip answers sooner than the ANN on 1 of 2 devices (Desktop GPU of 2013), and the ranges overlap "
+        "on 1 of 2 devices (One core of a current server CPU)."
     )
+
+
+def test_what_the_ann_is_better_at_comes_first(summary: Json) -> None:
+    summary["accuracy"]["fixed"] = 0.99
+    assert verdict(parse_summary(summary, "s")).sentence.startswith("The network fits")
+    for device in summary["ann"].values():
+        for entry in (device, device["int8"]):
+            entry.update(latency_low_s=1e-12, latency_s=1e-11, latency_high_s=1e-10)
+    first, second = verdict(parse_summary(summary, "s")).sentence.split(". ")
+    assert first == "The ANN is faster on every device (One core of a current server CPU and Desktop GPU of 2013)"
+    assert second.startswith("The network fits")
+    summary["per_inference"].update(_energy(1.0, 2.0, 3.0))
+    summary["accuracy"]["fixed"] = 0.5
+    first = verdict(parse_summary(summary, "s")).ann_better.replace("\u202f", " ")
+    assert first.startswith("The ANN is more accurate (98.3 % against 50.0 %), faster on every device (")
+    assert "), and cheaper on every device (" in first
 
 
 def test_verdict_says_the_unwelcome(summary: Json) -> None:

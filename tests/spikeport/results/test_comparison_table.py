@@ -10,7 +10,9 @@ import pytest
 from report_runs import make_summary
 from rich.console import Console
 
+from spikeport.common.errors import InputError
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
+from spikeport.results.day import print_day
 from spikeport.summary import parse_summary
 
 
@@ -65,6 +67,22 @@ def test_the_chip_wins_where_it_does_and_the_ann_where_it_does() -> None:
     assert "The chip needs less energy than 1 row: costly, float32." in text
 
 
+def test_latency_stands_next_to_energy_and_the_ann_s_advantage_comes_first() -> None:
+    # the chip takes 100 us, 50 to 200
+    text = said(run(sooner=cost((100e-6, 200e-6, 400e-6), 1e-5, 1), later=cost((0.1e-6, 0.2e-6, 0.4e-6), 1e-2, 1)))
+    assert "the chip needs less, at least 25×; the ANN answers sooner, at least 2.5×" in line(text, "sooner, float32")
+    assert "the ANN needs less, at least 2.5×; the chip answers sooner, at least 25×" in line(text, "later, float32")
+    sentences = [found for found in text.splitlines() if found.startswith("The ")]
+    faster, cheaper = "faster on 1 of 2 devices (sooner)", "cheaper on 1 of 2 devices (later)"
+    assert sentences[:5] == [
+        f"The ANN is more accurate (98.3 % against 97.5 %), {faster}, and {cheaper}.",
+        "The ANN needs less energy on 1 row: later, float32.",
+        "The chip needs less energy than 1 row: sooner, float32.",
+        "The ANN answers sooner on 1 row: sooner, float32.",
+        "The chip answers sooner than 1 row: later, float32.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("typical", "verdict"),
     [(0.9e-6, "never"), (1.5e-6, "sparsity 95.00 %"), (3e-6, "sparsity 80.00 %"), (20e-6, "always")],
@@ -112,3 +130,26 @@ def test_a_summary_of_an_older_run_has_no_break_even() -> None:
     text = said(summary)
     assert "sparsity" not in text
     assert "The chip needs" in text or "overlap" in text
+
+
+def test_a_day_is_decided_by_what_waits() -> None:
+    # the chip draws 10 mW at rest, 1 uJ of 2 in 100 us
+    asleep = cost((100e-6, 200e-6, 400e-6), 1e-3, 1) | {"sleep_w": {"low": 1e-6, "typical": 2e-6, "high": 4e-6}}
+    summary = parse_summary(run(asleep=asleep, slow=cost((1e-6, 2e-6, 4e-6), 100.0, 1)), "s")
+    out = io.StringIO()
+    day = print_day(summary, 60, Console(file=out, width=240))["day"]
+    chip, sleeper, slow = day["rows"]
+    assert chip["waiting"]["typical"] == pytest.approx(1e-2)
+    assert chip["energy"]["typical"] == pytest.approx(864 + 1440 * 1e-6)
+    assert sleeper["energy"]["typical"] == pytest.approx(1440 * 200e-6 + (86400 - 1.44) * 2e-6)
+    assert sleeper["sleeps"] and not chip["sleeps"] and slow["energy"] is None
+    assert "sleeps" in line(out.getvalue(), "asleep, float32")
+    assert "the ANN needs less" in line(out.getvalue(), "asleep, float32")
+    assert "takes longer than a day" in line(out.getvalue(), "slow, float32")
+
+
+def test_a_day_without_a_number_is_not_shown_and_one_of_nothing_is_refused() -> None:
+    summary = parse_summary(run(device=cost((4e-6, 8e-6, 16e-6), 1e-3, 1)), "s")
+    assert print_day(summary, None, Console()) == {}
+    with pytest.raises(InputError, match=r"--per-hour: give a number of inferences above 0"):
+        print_day(summary, 0.0, Console())
