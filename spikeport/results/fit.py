@@ -35,7 +35,7 @@ _SHOWN = 0.1
 class Fit(Shown):
     """A network on a chip's cores, layer by layer; neurons: of each layer; read: the files it was made from.
 
-    optimised: what the cost model chose the mapping by; assumed: the rate assumed for every neuron, None if measured.
+    optimised: the cost model's choice and its gain; assumed: the rate that it takes for every neuron, None if measured.
     """
 
     network: str
