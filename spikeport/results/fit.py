@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
 from spikeport.console.tables import show_table
@@ -73,9 +74,14 @@ class Fit(Shown):
         rates: Rates | None = None,
         read: tuple[Path, ...] = (),
     ) -> Fit:
-        """The mapping that the cost model chooses for a goal, at measured rates or an assumed one."""
+        """The mapping that the cost model chooses for a goal, at measured rates or an assumed one; raises InputError."""
         optimised = optimise(program, chip, goal, assumed_rates(program) if rates is None else rates)
         mapping = map_program(program, chip) if optimised is None else optimised.mapping
+        if optimised is None and mapping.fits and goal != "cores":
+            raise InputError(
+                f"{name}: its layers share cores on {chip.name} (layers_per_core), and only cores of one layer are "
+                "optimised; leave it to the default mapping"
+            )
         fit = cls._of(name, program, chip, mapping, read)
         return replace(fit, optimised=optimised, assumed=ASSUMED if rates is None else None)
 
