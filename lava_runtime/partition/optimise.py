@@ -67,8 +67,8 @@ def optimised_mapping(program: ChipProgram, chip: ChipProfile, goal: Goal, rates
         return fewest
     if fewest.cores > MOST_CORES:
         raise InputError(
-            f"the network takes {fewest.cores:,} cores, and mappings of up to {MOST_CORES:,} are optimised; leave it to "
-            "the default mapping"
+            f"the network takes {fewest.cores:,} cores, and mappings of up to {MOST_CORES:,} are optimised; leave it "
+            "to the default mapping"
         )
     costs = StepCosts(program, chip, rates)
     start = split(program, chip.limits)

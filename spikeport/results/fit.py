@@ -74,7 +74,7 @@ class Fit(Shown):
         rates: Rates | None = None,
         read: tuple[Path, ...] = (),
     ) -> Fit:
-        """The mapping that the cost model chooses for a goal, at measured rates or an assumed one; raises InputError."""
+        """The mapping that the cost model chooses for a goal, at measured or assumed rates; raises InputError."""
         optimised = optimise(program, chip, goal, assumed_rates(program) if rates is None else rates)
         mapping = map_program(program, chip) if optimised is None else optimised.mapping
         if optimised is None and mapping.fits and goal != "cores":
