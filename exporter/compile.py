@@ -23,7 +23,7 @@ from spikeport.hardware_profiles.schema import ChipProfile
 
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
 from .lowering import pass_pipeline
-from .mapping import fits
+from .mapping import core_count, fits
 
 
 def lower_graph(
@@ -85,7 +85,11 @@ def round_network(
     if not network.populations:
         raise InputError(f"{context}: holds no neurons; add an IF, LIF or CubaLIF node")
     words = widths or chip.word_widths.fixed_point()
-    return quantise(network, chip.name, words, options, fits=lambda program: fits(_finished(program, options), chip))
+    return quantise(
+        network, chip.name, words, options,
+        fits=lambda program: fits(_finished(program, options), chip),
+        cores=lambda program: core_count(_finished(program, options), chip),
+    )  # fmt: skip
 
 
 def _finished(rounded: ChipProgram, options: CompileOptions) -> ChipProgram:

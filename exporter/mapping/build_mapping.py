@@ -40,6 +40,11 @@ def fits(program: ChipProgram, chip: ChipProfile) -> bool:
     return assemble(program, chip, dict(enumerate(_contents(program, chip)))).fits
 
 
+def core_count(program: ChipProgram, chip: ChipProfile) -> int:
+    """The number of cores of `map_program`."""
+    return len(_contents(program, chip))
+
+
 def _contents(program: ChipProgram, chip: ChipProfile) -> Contents:
     """Slices and needs of every core, in the order of the layers."""
     parts = split(program, chip.limits)

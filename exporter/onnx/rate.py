@@ -81,5 +81,6 @@ def compile_rate(
         widths,
         CompileOptions(precision=precision, calibration=shown),
         fits=lambda program: map_program(finished(program), chip).fits,
+        cores=lambda program: map_program(finished(program), chip).cores,
     )
     return finished(program)

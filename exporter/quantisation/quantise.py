@@ -18,8 +18,10 @@ from spikeport.hardware_profiles.fixed_point import WordWidths
 from .calibrate import Sample, calibrated_layer, run_sample
 from .layer import COARSER_ENCODING, FloatLayer, LayerOptions, QuantisedLayer, WeightEncoding, quantise_layer
 from .payload import Payload, payload_shift, senders_first
+from .scale import trained_scale
 
 Fits = Callable[[ChipProgram], bool]
+Cores = Callable[[ChipProgram], int]
 
 
 def quantise(
@@ -29,12 +31,14 @@ def quantise(
     options: CompileOptions = DEFAULTS,
     *,
     fits: Fits | None = None,
+    cores: Cores | None = None,
 ) -> ChipProgram:
     """Round a network to the chip's words; raises InputError if its registers cannot represent the network at all.
 
     Of the options, weight_bits, precision and calibration are used: precision "high" doubles the synapses of a layer
     where that gains a bit or more (with calibration: where its spikes come closer). fits: whether a program fits the
-    chip; until it does, the layers that lose least fall back to fewer connections.
+    chip; until it does, the layers that lose least fall back to fewer connections. cores: of a program; with precision
+    "compact" layers also fall back where that saves cores, but for those that were trained in the chip's numbers.
     """
     weight_bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
     if not 2 <= weight_bits <= widths.weight_bits:
@@ -55,6 +59,30 @@ def quantise(
             break
         by_layer, layers = coarser
         program = assemble(network, chip, widths, layers)
+    if options.precision == "compact" and cores is not None:
+        return _compact(network, chip, widths, by_layer, layers, sample, cores)
+    return program
+
+
+def _compact(
+    network: FloatNetwork,
+    chip: str,
+    widths: WordWidths,
+    options: Mapping[str, LayerOptions],
+    layers: dict[str, QuantisedLayer],
+    sample: Sample | None,
+    cores: Cores,
+) -> ChipProgram:
+    """The program with every split layer whole again where that saves cores, those that lose least first."""
+    program = assemble(network, chip, widths, layers)
+    exact = {p.name for p in network.populations if trained_scale(p) is not None}
+    split = [name for name, layer in layers.items() if layer.form != "whole" and name not in exact]
+    for name in sorted(split, key=lambda layer: layers[layer].loss):
+        changed = {**options, name: replace(options[name], form="whole")}
+        coarser = quantise_layers(network, widths, changed, sample, _unchanged(network, layers, name))
+        tried = assemble(network, chip, widths, coarser)
+        if cores(tried) < cores(program):
+            options, layers, program = changed, coarser, tried
     return program
 
 
@@ -118,10 +146,14 @@ def _coarser(
         return None
     _, _, name, changed = min(candidates, key=lambda item: item[:2])
     now = {**options, name: changed}
+    return now, quantise_layers(network, widths, now, sample, _unchanged(network, layers, name))
+
+
+def _unchanged(network: FloatNetwork, layers: Mapping[str, QuantisedLayer], name: str) -> dict[str, QuantisedLayer]:
+    """The layers that stay as they are when one is rounded otherwise."""
     # how a spiking population is rounded does not change what others send
     graded = any(p.sends == "voltage" for p in network.populations)
-    same = {} if graded else {key: layer for key, layer in layers.items() if key != name}
-    return now, quantise_layers(network, widths, now, sample, same)
+    return {} if graded else {key: layer for key, layer in layers.items() if key != name}
 
 
 def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: Mapping[str, QuantisedLayer]) -> ChipProgram:

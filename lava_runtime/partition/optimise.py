@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from spikeport.common.errors import check_choice
+from spikeport.common.errors import InputError, check_choice
 from spikeport.exporter.mapping import Board, Mapping, Slice, map_program
 from spikeport.exporter.mapping.build_mapping import manual_mapping
 from spikeport.exporter.mapping.finer import FinerPartitions
@@ -30,6 +30,8 @@ Goal = Literal["time", "energy", "cores"]
 Parts = dict[str, list[Slice]]
 # splits in a row without a better partition, after which the search ends
 _PATIENCE = 12
+# cores beyond which the search would take minutes and gigabytes
+MOST_CORES = 2048
 # of the best value: a merge that costs less is worth its cores
 _TOLERANCE = 1e-3
 
@@ -56,13 +58,18 @@ def optimise(program: ChipProgram, chip: ChipProfile, goal: Goal, rates: Rates) 
 def optimised_mapping(program: ChipProgram, chip: ChipProfile, goal: Goal, rates: Rates) -> Mapping:
     """The mapping with the least time or energy of a mean step, or with the fewest cores; see `map_program`.
 
-    Raises InputError for another goal. A network that does not fit the chip, or whose layers share cores, gets the
-    mapping of `map_program`.
+    Raises InputError for another goal, and for more than MOST_CORES. A network that does not fit the chip, or whose
+    layers share cores, gets the mapping of `map_program`.
     """
     check_choice("goal", goal, get_args(Goal))
     fewest = map_program(program, chip)
     if goal == "cores" or not fewest.fits or any(len(core.slices) > 1 for core in fewest.placed):
         return fewest
+    if fewest.cores > MOST_CORES:
+        raise InputError(
+            f"the network takes {fewest.cores:,} cores, and mappings of up to {MOST_CORES:,} are optimised; leave it "
+            "to the default mapping"
+        )
     costs = StepCosts(program, chip, rates)
     start = split(program, chip.limits)
     room = fewest.chips * fewest.cores_per_chip

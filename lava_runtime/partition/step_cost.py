@@ -21,6 +21,7 @@ from spikeport.lava_runtime.cost_model.energy import dynamic_energy, optional, s
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
 from spikeport.lava_runtime.profiling.counts import RECEIVED
+from spikeport.lava_runtime.profiling.links import MOST_HOPS
 from spikeport.lava_runtime.profiling.pricing import ACTIVE, seconds
 
 from .rates import Rates
@@ -126,14 +127,15 @@ class StepCosts:
         positions = np.array([self._board.position(n) for n in numbers], np.int64)
         rows, columns = np.nonzero(sent)
         sources = np.concatenate([positions, np.zeros((1, 3), np.int64)])[rows]
-        taken = routes(self._board, sources, positions[columns])
-        carried = np.bincount(taken.links, np.repeat(sent[rows, columns], taken.lengths), len(taken.ends))
-        link = float(carried.max(initial=0)) * optional(self._chip.time.link).typical
-        flight = int(taken.lengths.max(initial=0)) * self._chip.time.hop.value
-        chip_hops = self._board.distances(sources, positions[columns])[1]
+        hops, chip_hops = self._board.distances(sources, positions[columns])
+        link, flight = 0.0, int(hops.max(initial=0)) * self._chip.time.hop.value
+        if hops.sum() <= MOST_HOPS:
+            taken = routes(self._board, sources, positions[columns])
+            carried = np.bincount(taken.links, np.repeat(sent[rows, columns], taken.lengths), len(taken.ends))
+            link = float(carried.max(initial=0)) * optional(self._chip.time.link).typical
         moved = Events(
             messages=Estimate.exact(float(sent[:-1].sum())),
-            hops=Estimate.exact(float(carried.sum())),
+            hops=Estimate.exact(float(sent[rows, columns] @ hops)),
             chip_hops=Estimate.exact(float(sent[rows, columns] @ chip_hops)),
         )
         slowest = max(float(values.max()) for values in core.values())

@@ -95,7 +95,7 @@ CompileOptions = Annotated[
                 "reset",
                 "Reset mode after a spike (not recorded in NIR): to 0 (default), or by subtracting the threshold.",
             ),
-            "precision": _choice("precision", "high: two synapses per weight where needed."),
+            "precision": _choice("precision", "high: two synapses per weight where needed; compact: fewest cores."),
             "calibrate": (CalibrateOption, None),
             "sums": _choice("sums", "graded: layers that a connection sums are added once and sent as payloads."),
         },

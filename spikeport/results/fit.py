@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.output import say
 from spikeport.console.tables import show_table
@@ -35,7 +36,8 @@ _SHOWN = 0.1
 class Fit(Shown):
     """A network on a chip's cores, layer by layer; neurons: of each layer; read: the files it was made from.
 
-    optimised: what the cost model chose the mapping by; assumed: the rate assumed for every neuron, None if measured.
+    optimised: the cost model's choice and its gain; assumed: the rate that it takes for every neuron, None if measured.
+    compact: cores with precision "compact", if these are fewer.
     """
 
     network: str
@@ -47,6 +49,7 @@ class Fit(Shown):
     read: tuple[Path, ...] = ()
     optimised: Optimised | None = None
     assumed: float | None = None
+    compact: int | None = None
 
     @classmethod
     def of(
@@ -71,9 +74,14 @@ class Fit(Shown):
         rates: Rates | None = None,
         read: tuple[Path, ...] = (),
     ) -> Fit:
-        """The mapping that the cost model chooses for a goal, at measured rates or an assumed one."""
+        """The mapping that the cost model chooses for a goal, at measured or assumed rates; raises InputError."""
         optimised = optimise(program, chip, goal, assumed_rates(program) if rates is None else rates)
         mapping = map_program(program, chip) if optimised is None else optimised.mapping
+        if optimised is None and mapping.fits and goal != "cores":
+            raise InputError(
+                f"{name}: its layers share cores on {chip.name} (layers_per_core), and only cores of one layer are "
+                "optimised; leave it to the default mapping"
+            )
         fit = cls._of(name, program, chip, mapping, read)
         return replace(fit, optimised=optimised, assumed=ASSUMED if rates is None else None)
 
@@ -123,6 +131,7 @@ class Fit(Shown):
             "network": self.network,
             "chip": self.chip,
             "reasons": self.reasons,
+            **({} if self.compact is None else {"compact_cores": self.compact}),
             **({} if self.optimised is None else {"optimised": self._optimised_dict(self.optimised)}),
         }
 
@@ -154,6 +163,8 @@ class Fit(Shown):
             say(console, sentence)
         if self.optimised is not None:
             _say_optimised(self.optimised, self.assumed, console)
+        if self.compact is not None:
+            say(console, f"compiled with --precision compact it takes {self.compact} cores, with coarser weights")
         verdict = "fits" if self.fits else "does not fit"
         board = self.mapping.board
         chips = f" on {self.mapping.chips} of {board.chips} chips" if board.chips > 1 else ""
@@ -165,10 +176,8 @@ def _say_optimised(optimised: Optimised, assumed: float | None, console: Console
     basis = "measured rates" if assumed is None else f"{assumed:g} spikes per neuron and step, an assumption"
     times = f"{si(before.seconds, 's')} to {si(after.seconds, 's')}"
     joules = f"{si(before.joules, 'J')} to {si(after.joules, 'J')}"
-    say(
-        console, f"optimised for {optimised.goal}, at {basis}: compared with the fewest cores, a step goes from {times}"
-    )
-    say(console, f"and from {joules} (estimates, typical values); the slowest core is one of {after.slowest!r}")
+    say(console, f"optimised for {optimised.goal}, at {basis}: from the fewest cores to these, a step goes")
+    say(console, f"from {times} and from {joules} (estimates); its slowest core is one of {after.slowest!r}")
 
 
 def _core_dict(core: Core, fill: Dictionary[LimitName, float]) -> dict[str, Any]:

@@ -57,11 +57,14 @@ def test_an_optimised_mapping_takes_less_and_changes_no_spike(
     assert optimised_mapping(program, CHIP, goal, rates) == mapping  # type: ignore[arg-type]
 
 
-def test_cores_are_not_taken_where_they_gain_nothing(program: ChipProgram) -> None:
+def test_cores_are_not_taken_where_they_gain_nothing(program: ChipProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     # a step that lasts as long as its barrier
     slow = with_constants(CHIP, {"time.step_minimum": 1.0})
     assert optimised_mapping(program, slow, "time", assumed_rates(program)).cores == map_program(program, slow).cores
     assert optimised_mapping(program, CHIP, "cores", assumed_rates(program)) == map_program(program, CHIP)
+    monkeypatch.setattr("spikeport.lava_runtime.partition.optimise.MOST_CORES", 1)
+    with pytest.raises(InputError, match="cores, and mappings of up to 1 are optimised"):
+        optimised_mapping(program, CHIP, "time", assumed_rates(program))
     with pytest.raises(InputError, match="goal 'speed' is unknown; known are time, energy, cores"):
         optimised_mapping(program, CHIP, "speed", assumed_rates(program))  # type: ignore[arg-type]
 
@@ -75,4 +78,4 @@ def test_ranges_of_equal_load_hold_every_neuron_once(loads: list[float], data: s
     assert len(bounds) == count
     sums = [sum(loads[a : b + 1]) for a, b in bounds]
     # no range has more than its share and what the ranges before it left, but for one neuron
-    assert max(sums) <= sum(loads) / count + 2 * max(loads) + 1e-6 or count > len(loads) / 2
+    assert count > len(loads) / 2 or max(sums) <= sum(loads) / count + 2 * max(loads) + 1e-6

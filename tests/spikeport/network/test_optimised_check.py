@@ -6,9 +6,11 @@ from pathlib import Path
 
 import programs
 import pytest
+from crowded_chip import crowded
 
 from spikeport.common.errors import InputError
 from spikeport.network.network import Network
+from spikeport.results.fit import Fit
 
 X = programs.spikes((10, 2, 40), 0.3, 1)
 
@@ -43,3 +45,7 @@ def test_what_contradicts_is_refused(network: Network) -> None:
         network.check(by_hand="map.toml", optimise="time")
     with pytest.raises(InputError, match="say what for: time, energy or cores"):
         network.check(x=X)
+    shared = crowded(1024, layers_per_core=4)
+    with pytest.raises(InputError, match="its layers share cores on loihi1"):
+        Fit.for_goal("net", network.program, shared, "time")
+    assert Fit.for_goal("net", network.program, shared, "cores").fits
