@@ -13,16 +13,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 HEAVY = ("numpy", "scipy.sparse", "numba", "torch", "nir", "h5py", "spikeport", "spikeport.commands.cli")
-    "numpy",
-    "scipy.sparse",
-    "numba",
-    "torch",
-    "nir",
-    "h5py",
-    "rich.console",
-    "spikeport",
-    "spikeport.commands.cli",
-)
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
