@@ -48,6 +48,12 @@ def test_every_section_stands_in_order_under_a_heading(tmp_path: Path, summary: 
     assert NOT_SAID.isdisjoint(page.text.split())
 
 
+def test_the_section_on_cores_names_what_limits_a_step(tmp_path: Path, summary: Json) -> None:
+    summary["core_map"]["bound"] = "core 3 (a<b) ends 80% of the steps: memory-bound"
+    text = write_report(make_folder(tmp_path, summary)).read_text(encoding="utf-8")
+    assert "Core 3 (a&lt;b) ends 80% of the steps: memory-bound." in text
+
+
 NOT_SAID = {"None", "nan", "inf", "True", "False", "Undefined"}
 
 
