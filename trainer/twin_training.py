@@ -9,8 +9,8 @@ from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.network_config import NetworkConfig
 
 # an epoch costs as much as one step of the spiking network's, so that many are affordable
-_MOST_EPOCHS = 60
-_HELD_OUT, _PATIENCE = 0.15, 12
+_MOST_EPOCHS = 40
+_HELD_OUT, _PATIENCE = 0.15, 8
 _FEWEST_SAMPLES = 16
 
 
@@ -25,13 +25,13 @@ def twin_network(network: NetworkConfig, samples: int) -> NetworkConfig:
 def twin_training(training: TrainConfig) -> TrainConfig:
     """The twin's own settings; from the recipe: seed, threads, augmentation and task.
 
-    AdamW with a cosine schedule. A held-out part tells after how many epochs it stops improving, at most 60; then all
+    AdamW with a cosine schedule. A held-out part tells after how many epochs it stops improving, at most 40; then all
     samples are trained on for as many (`AnnTwin.fit`). Chosen on held-out parts of scikit-learn's digits.
     """
     return TrainConfig(
         epochs=_MOST_EPOCHS,
-        batch_size=64,
-        learning_rate=3e-3,
+        batch_size=128,
+        learning_rate=5e-3,
         weight_decay=0.05,
         label_smoothing=0.1,
         held_out=_HELD_OUT,

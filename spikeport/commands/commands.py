@@ -29,7 +29,7 @@ from spikeport.network.input_files import open_spikes
 from spikeport.network.network import Network, compile_network, open_network
 from spikeport.report.units import quantity
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
-from spikeport.results.day import print_day
+from spikeport.results.day import check_per_hour, print_day
 from spikeport.results.difference import check_picture
 from spikeport.results.simulation import run_sentence, show_missing, simulation_dict
 from spikeport.run.run_folder import RunFolder
@@ -289,6 +289,8 @@ def compare(
 
     per_hour: also the energy of a day at so many inferences an hour.
     """
+    if per_hour is not None:
+        check_per_hour(per_hour)
     if source.is_file():
         from .model_report import compare_models
 

@@ -37,10 +37,15 @@ class DayRow:
 
 
 def day_rows(summary: Summary, per_hour: float) -> list[DayRow]:
-    """The chip first, if it was profiled, then every device at batch 1; raises InputError for no possible number."""
+    """The chip first, if it was profiled, then every device at batch 1; raises InputError as check_per_hour."""
+    check_per_hour(per_hour)
+    return list(_rows(summary, per_hour))
+
+
+def check_per_hour(per_hour: float) -> None:
+    """Raise InputError unless that many inferences an hour are possible."""
     if not 0 < per_hour <= _MOST:
         raise InputError(f"--per-hour: give a number of inferences above 0 and up to {_MOST:g}, not {per_hour:g}")
-    return list(_rows(summary, per_hour))
 
 
 def _rows(summary: Summary, per_hour: float) -> Iterator[DayRow]:
