@@ -104,9 +104,11 @@ def test_recipes_of_other_tasks_hold_what_they_promise(name: str, bound: float, 
     summary = sp.open_run(tmp_path / "run").summary
     scores, twin = summary.scores, summary.float_twin
     assert scores.fixed is not None and twin is not None and not scores.metric.better(bound, scores.fixed)
-    # within 1 % of the error of the network trained in floating point, as that one is when it is rounded
-    errors = [1 - value if scores.metric.is_share else value for value in (scores.fixed, twin.compiled, twin.trained)]
-    assert max(errors[:2]) <= 1.01 * errors[2], errors
+    fixed, compiled, trained = (
+        1 - value if scores.metric.is_share else value for value in (scores.fixed, twin.compiled, twin.trained)
+    )
+    # a float network loses at most 1 % on the chip; training in integers is another training, which may end elsewhere
+    assert compiled <= 1.01 * trained and fixed <= 1.05 * trained, (fixed, compiled, trained)
     assert (summary.agreement, summary.equal_spikes) == (1, 1)
     assert scores.metric.title in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
