@@ -25,8 +25,7 @@ from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.network.delays import narrow_delays
-from spikeport.trainer.network.layer_specs import LayerConfig
-from spikeport.trainer.network.network_config import NetworkConfig, build_network, stored_network
+from spikeport.trainer.network.network_config import NetworkConfig, build_network, read_network, stored_network
 from spikeport.trainer.network.spiking_network import SpikingNetwork, sent_on_chip
 from spikeport.trainer.settings.options import NoOptions, read_options
 from spikeport.trainer.tasks.check import fitting_objective
@@ -290,8 +289,6 @@ class Method:
 
 def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:
     """The configurations in a file's plain values; raises KeyError, TypeError or ValueError if they are wrong."""
-    network = dict(content["network"])
-    layers = tuple(LayerConfig(**layer) for layer in network.pop("layers"))
     # as JSON, because strict validation accepts a JSON array as a tuple, but not a list
     training = TypeAdapter(TrainConfig).validate_json(json.dumps(content["training"]))
-    return NetworkConfig(layers=layers, **network), training
+    return read_network(content["network"]), training

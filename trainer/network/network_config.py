@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
@@ -110,7 +111,25 @@ def stored_network(config: NetworkConfig) -> dict[str, Any]:
     values = asdict(config)
     if config.readout == "spikes":
         del values["readout"]
+    if config.sign_modes == "auto" and not _splits_signs(config.chip_aware):
+        del values["sign_modes"]
     return values
+
+
+def read_network(values: Mapping[str, Any]) -> NetworkConfig:
+    """The settings that a file holds; raises KeyError, TypeError or ValueError if they are wrong.
+
+    Earlier versions trained few bits with one connection per synapse, and did not store that.
+    """
+    network = dict(values)
+    layers = tuple(LayerConfig(**layer) for layer in network.pop("layers"))
+    if _splits_signs(network["chip_aware"]):
+        network.setdefault("sign_modes", "mixed")
+    return NetworkConfig(layers=layers, **network)
+
+
+def _splits_signs(bits: int | None) -> bool:
+    return bits is not None and ChipAware(bits).by_sign
 
 
 def _readout(config: NetworkConfig, part: PlannedLayer) -> ReadoutBlock:

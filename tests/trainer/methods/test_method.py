@@ -19,7 +19,7 @@ from spikeport.trainer.loop.training_loop import DivergedError
 from spikeport.trainer.methods.bptt import Bptt
 from spikeport.trainer.methods.registry import get_method, load_trained
 from spikeport.trainer.network.layer_specs import LayerConfig
-from spikeport.trainer.network.network_config import NetworkConfig
+from spikeport.trainer.network.network_config import NetworkConfig, read_network, stored_network
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
@@ -54,6 +54,14 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(data: Datase
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     Bptt(NETWORK, replace(TRAINING, seed=4)).fit(data, progress=False).save(tmp_path / "c.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() != (tmp_path / "c.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(("bits", "earlier"), [(None, "auto"), (8, "auto"), (4, "mixed")])
+def test_a_file_without_sign_modes_was_rounded_as_earlier_versions_did(bits: int | None, earlier: str) -> None:
+    assert read_network(stored_network(NetworkConfig(chip_aware=bits))).sign_modes == "auto"
+    values = stored_network(NetworkConfig(chip_aware=bits))
+    values.pop("sign_modes", None)
+    assert read_network(values).sign_modes == earlier
 
 
 def test_save_and_load_give_the_same_network(data: Dataset, tmp_path: Path) -> None:
