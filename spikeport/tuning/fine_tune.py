@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.trainable.module import ChipModule
+from spikeport.trainer.loop.train_config import LARGEST_SEED
 
 from .sparsity import Pruning, spike_penalty
 from .targets import Teacher, label_loss, teacher_loss, voltage_loss
@@ -58,8 +59,14 @@ class TuneSettings:
             raise InputError(f"the target rate is between 0 and 1 spikes per step, not {self.target_rate}")
         if not 0 <= self.pruned < 1:
             raise InputError(f"the pruned fraction is at least 0 and below 1, not {self.pruned}")
+        if self.target_rate and not self.sparsity:
+            raise InputError(f"the target rate {self.target_rate} has no effect without sparsity; give both")
         if self.pruned and not self.epochs:
             raise InputError("weights are pruned from epoch to epoch; give at least one epoch")
+        if self.sparsity and not self.epochs:
+            raise InputError("spikes become fewer by training; give sparsity at least one epoch")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"the seed is a whole number from 0 to {LARGEST_SEED}, not {self.seed}")
         if not 0 < self.held_out < 1:
             raise InputError(f"the held-out fraction is between 0 and 1, not {self.held_out}")
 

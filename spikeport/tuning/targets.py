@@ -64,7 +64,7 @@ def label_loss(counts: Tensor, labels: Tensor, steps: int) -> Tensor:
 
 def voltage_loss(sums: Tensor, labels: Tensor) -> Tensor:
     """Cross entropy of summed voltages, (N, classes); a third of their spread is one logit, as they have no unit."""
-    return cross_entropy(sums * (3.0 / (sums.detach().std() + 1e-9)), labels)
+    return cross_entropy(sums * (3.0 / (_spread(sums.detach()) + 1e-9)), labels)
 
 
 def in_units_of(values: Tensor, wanted: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def teacher_loss(
     counts, wanted_counts = own.sum(0), wanted.sum(0).to(own)
     total = total + (counts - wanted_counts).square().mean() / (wanted_counts.square().mean() + 1.0)
     # a third of the spread of the float network's counts is one logit
-    logit = 3.0 / (wanted_counts.std(dim=1).mean() + 1e-3)
+    logit = 3.0 / (_spread(wanted_counts, 1).mean() + 1e-3)
     total = total + kl_div(
         log_softmax(counts * logit, 1), log_softmax(wanted_counts * logit, 1), log_target=True, reduction="batchmean"
     )
@@ -105,6 +105,12 @@ def teacher_loss(
         error = (mean - rate).square().mean()
         total = total + error / (rate.square().mean() + 1e-4)
     return total
+
+
+def _spread(values: Tensor, dim: int | None = None) -> Tensor:
+    """Standard deviation; 0 of a single value, as a network with one output has."""
+    count = values.numel() if dim is None else values.shape[dim]
+    return values.std(dim, correction=min(1, count - 1))
 
 
 def _smoothed(spikes: Tensor) -> Tensor:

@@ -113,6 +113,10 @@ def tune(
     default a fifth of the data, which is not trained on. The tuned graph compiles with the same options.
     """
     settings = settings or TuneSettings()
+    if settings.teacher and labels is None:
+        raise InputError("the weight of the teacher has no effect without labels, where it is the only target; omit it")
+    if test_labels is not None and test is None:
+        raise InputError("labels of a test part are given, but no test part; give it, or omit them")
     graph, context = (read_nir(model), str(model)) if isinstance(model, (str, Path)) else (model, "graph")
     options = with_sample(options, graph, context)
     floating = lower_graph(graph, options, context)

@@ -9,6 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
+import torch
 from command import spikeport
 
 import spikeport as sp
@@ -16,7 +17,7 @@ from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.trainable.module import module_of
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.tuning.fine_tune import Task, score
-from spikeport.tuning.targets import teach
+from spikeport.tuning.targets import Teacher, teach, teacher_loss, voltage_loss
 
 STEPS, SAMPLES = 20, 60
 
@@ -137,3 +138,43 @@ def test_labels_that_do_not_fit_are_refused(labels: np.ndarray, words: str) -> N
 def test_one_sample_is_too_few() -> None:
     with pytest.raises(sp.InputError, match="at least two samples"):
         sp.tune(network(), data(1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": -1}, "seed is a whole number from 0 to 4294967295, not -1"),
+        ({"seed": 10**20}, "seed is a whole number"),
+        ({"target_rate": 0.1}, "target rate 0.1 has no effect without sparsity"),
+        ({"sparsity": 0.1, "epochs": 0}, "at least one epoch"),
+    ],
+)
+def test_settings_without_effect_or_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(sp.InputError, match=message):
+        sp.TuneSettings(**settings)
+
+
+def test_a_teacher_without_labels_and_labels_without_samples_are_refused() -> None:
+    with pytest.raises(sp.InputError, match="weight of the teacher has no effect without labels"):
+        sp.tune(network(), data(), settings=sp.TuneSettings(teacher=2.0))
+    with pytest.raises(sp.InputError, match="but no test part"):
+        sp.tune(network(), data(), test_labels=np.zeros(SAMPLES, np.int64))
+
+
+def test_losses_of_one_output_are_finite() -> None:
+    x, one = (np.random.default_rng(0).random((STEPS, 3, 1)) < 0.5).astype(np.uint8), np.ones(1)
+    graph = nir.NIRGraph(
+        nodes={
+            "input": nir.Input(input_type={"input": np.array([1])}),
+            "fc": nir.Linear(weight=12 * np.ones((1, 1))),
+            "lif": nir.LIF(tau=1e-2 * one, r=one, v_leak=0 * one, v_threshold=one),
+            "output": nir.Output(output_type={"output": np.array([1])}),
+        },
+        edges=[("input", "fc"), ("fc", "lif"), ("lif", "output")],
+        metadata={"dt": 1e-3},
+    )
+    module = module_of(graph, load_chip("loihi2"))
+    teacher: Teacher = teach(lower_graph(graph, sp.CompileOptions()), {"input": x}, "lif")
+    sent = module.run({"input": torch.from_numpy(x).float()})
+    assert torch.isfinite(teacher_loss(module, sent, teacher, np.arange(3), "lif"))
+    assert torch.isfinite(voltage_loss(torch.ones(1, 1), torch.zeros(1, dtype=torch.int64)))
