@@ -42,10 +42,9 @@ class MetricBound:
     value: float
 
     def failure(self, measured: Measured) -> str | None:
-        """A sentence if the value is worse; raises InputError for a metric that was not measured."""
-        if measured.score is None or measured.metric != self.name:
-            known = f"the metric here is {measured.metric}" if measured.score is not None else "no metric was measured"
-            raise InputError(f"--metric: {self.name} was not measured here; {known}")
+        """A sentence if the value is worse; raises InputError if no metric was measured."""
+        if measured.score is None:
+            raise InputError(f"--metric: {self.name} was not measured here; no metric was measured")
         worse = measured.score < self.value if measured.more_is_better else measured.score > self.value
         relation = "less than" if measured.more_is_better else "more than"
         return f"--metric: {self.name} is {measured.score:.4g}, {relation} {self.value:.4g}" if worse else None
@@ -70,8 +69,19 @@ class Gates:
         """Whether there is any bound."""
         return any(getattr(self, field.name) is not None for field in fields(self))
 
+    def check_metric(self, name: str) -> None:
+        """Raise InputError for a bound on another metric than that of the task, `name`."""
+        if self.min_accuracy is not None and name != "accuracy":
+            raise InputError(
+                f"--min-accuracy: accuracy was not measured here; the metric here is {name}: give --metric {name}=BOUND"
+            )
+        if self.metric is not None and self.metric.name != name:
+            raise InputError(f"--metric: {self.metric.name} was not measured here; the metric here is {name}")
+
     def failures(self, measured: Measured) -> list[str]:
         """A sentence for every bound that is not kept; raises InputError for one on what was not measured."""
+        if measured.score is not None:
+            self.check_metric(measured.metric)
         sentences = []
         for field in fields(self):
             bound = getattr(self, field.name)

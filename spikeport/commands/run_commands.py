@@ -86,9 +86,11 @@ def _run(
     from spikeport.run.recipe import load_recipe
     from spikeport.run.whole_run import run_recipe
     from spikeport.summary import read_summary
+    from spikeport.trainer.tasks.registry import objective_of
 
-    name = load_recipe(recipe).name
-    folder = new_folder(out, name, overwrite, resume)
+    loaded = load_recipe(recipe)
+    bounds.check_metric(objective_of(loaded.training).metric.name)
+    folder = new_folder(out, loaded.name, overwrite, resume)
     summary = run_recipe(recipe, folder, resume, streams.console, overwrite)
     streams.write_json(summary)
     if bounds.given and not kept(bounds, of_summary(read_summary(folder.summary)), streams.console):

@@ -30,6 +30,9 @@ def test_each_bound_that_is_not_kept_is_named_with_both_figures() -> None:
 def test_a_bound_on_what_was_not_measured_is_refused() -> None:
     with pytest.raises(sp.InputError, match="--min-accuracy: accuracy was not measured"):
         Gates(min_accuracy=0.9).failures(Measured(energy=1.0))
+    regression = Measured(score=0.1, metric="rmse", more_is_better=False)
+    with pytest.raises(sp.InputError, match="the metric here is rmse: give --metric rmse=BOUND"):
+        Gates(min_accuracy=0.9).failures(regression)
 
 
 @pytest.mark.parametrize(

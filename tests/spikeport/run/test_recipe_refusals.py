@@ -58,6 +58,8 @@ def changed(folder: Path, *changes: tuple[str, str]) -> Path:
             "'training.task': task 'regression' reads the output's voltage, but loihi1's spikes carry no payload",
         ),
         ([("seed", '0\nmethod = "st_rsbp"\ntask = "membrane"')], "method 'st_rsbp' has a loss of its own"),
+        ([("payload", '1\nchip_aware = 0\nsign_modes = "split"')], "'network.sign_modes': has no effect on a training"),
+        ([("payload", "8")], "recipe.toml: payload above 1 and encoding"),
         (
             [("seed", '0\nloss = "mse_cuont"')],
             "unknown loss of task 'spike_count' 'mse_cuont'; did you mean 'mse_count'",
@@ -91,3 +93,10 @@ def test_a_network_whose_neurons_never_fire_runs_to_its_report(tmp_path: Path) -
 def test_only_training_takes_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     refused(spikeport("run", changed(tmp_path), "--out", tmp_path / "run"), "torchrun -m spikeport train")
+
+
+def test_a_bound_on_another_metric_is_refused_before_the_training(tmp_path: Path) -> None:
+    recipe = changed(tmp_path, ("seed", '0\ntask = "regression"'))
+    result = spikeport("run", str(recipe), "--out", "run", "--min-accuracy", "0.9", cwd=tmp_path)
+    refused(result, "--min-accuracy", "the metric here is rmse")
+    assert not (tmp_path / "run").exists()
