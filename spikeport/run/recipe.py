@@ -160,6 +160,11 @@ def _check_fit(recipe: Recipe, path: str) -> None:
             )
         if recipe.training.seed + recipe.seeds - 1 > LARGEST_SEED:
             raise InputError(f"key 'seeds': the last seed must be at most {LARGEST_SEED}; lower training.seed or seeds")
+        if recipe.network.chip_aware is None and recipe.network.sign_modes != "auto":
+            raise InputError(
+                "key 'network.sign_modes': has no effect on a training in floating point (chip_aware = 0); leave it "
+                "out, or set chip_aware to the bits of a weight"
+            )
         check_dataset_name(recipe.dataset)
         if recipe.files != FileOptions() and recipe.dataset in DATASETS and recipe.dataset != "files":
             raise InputError(f"key 'files': data set {recipe.dataset!r} does not use it; set dataset = \"files\"")

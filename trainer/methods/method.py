@@ -62,8 +62,6 @@ class Method:
         self.network_config = replace(network, readout=self.objective.task.readout)
         # save and compare every option, also those left at their defaults
         self.train_config = replace(training, options=asdict(self.options))
-        if (network.payload > 1) != (training.encoding == "direct"):
-            raise InputError('payload above 1 and encoding = "direct" belong together; set both or neither')
         self.dt = dt
         self.device = torch.device(device)
         self._trained: SpikingNetwork | None = None

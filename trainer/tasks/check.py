@@ -1,4 +1,4 @@
-"""Whether a task fits the method, the network and the other settings of a training."""
+"""Whether task, method, network and the other settings of a training fit each other."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ def fitting_objective(method: str, own_loss: bool, network: NetworkConfig, train
 
     own_loss: whether the method replaces the task's loss.
     """
+    if (network.payload > 1) != (training.encoding == "direct"):
+        raise InputError('payload above 1 and encoding = "direct" belong together; set both or neither')
     objective = objective_of(training)
     name = objective.task.name
     if network.readout == "membrane" and objective.task.readout == "spikes":
