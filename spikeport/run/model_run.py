@@ -65,7 +65,7 @@ def run_model(
     """
     program, chip = network.program, load_chip(network.chip)
     fed, samples = steps_and_samples(x)
-    check_labels(labels, samples)
+    check_labels(labels, samples, program.population(program.outputs[0]).size)
     result = simulate(program, x, context=data_name)
     fixed = answers(program, result, fed)
     floating = _float_answers(network, x, result.steps)

@@ -38,7 +38,7 @@ def check_targets(kind: Targets, y: NDArray[Any], outputs: int, steps: int | Non
         raise InputError(f"{context}: its targets are {words}, but its samples have no steps; give spike trains")
     if y.shape[1:] != shape:
         expected = f"({', '.join(map(str, ('samples', *shape)))})"
-        raise InputError(f"{context}: has targets of shape {y.shape}, but {words} have shape {expected}")
+        raise InputError(f"{context}: has targets of shape {y.shape}, but the shape for {words} is {expected}")
     if kind in ("class", "class_per_step"):
         if y.min() < 0 or y.max() >= outputs:
             raise InputError(f"{context} has labels outside 0 to {outputs - 1}")

@@ -133,10 +133,15 @@ def test_a_model_is_swept_over_its_compile_options(folder: Path, tmp_path: Path)
         (("run", "m.nir"), "m.nir: is a NIR file; give the path of a recipe"),
         (("tune", "x.npy", "--data", "x.npy", "-o", "t.nir"), "x.npy: is a .npy array, not a model"),
         (("tune", "m.nir", "--data", "zeros.npy", "-o", "t.nir"), "zeros.npy: holds only zeros"),
+        (
+            ("compare", "m.nir", "--chips", "loihi2", "--input", "x.npy", "--labels", "far.npy"),
+            "labels go from 99 to 99, but the network has the outputs 0 to",
+        ),
     ],
 )
 def test_a_file_in_the_wrong_place_is_called_what_it_is(folder: Path, command: tuple[str, ...], sentence: str) -> None:
     np.save(folder / "zeros.npy", X * 0)
+    np.save(folder / "far.npy", np.full(X.shape[1], 99))
     refused(spikeport(*command, cwd=folder), sentence)
 
 

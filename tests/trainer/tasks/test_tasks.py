@@ -17,6 +17,7 @@ from spikeport.lava_runtime.simulate import simulate
 from spikeport.run.measures import output_of
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset
+from spikeport.trainer.data.own.targets import read_targets
 from spikeport.trainer.data.targets import Targets
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.bptt import Bptt
@@ -146,11 +147,23 @@ def test_a_task_that_does_not_fit_the_targets_is_refused() -> None:
         ("values", lambda y: y * np.where(np.arange(len(y)) == 5, np.nan, 1)[:, None], "target of sample 5 is NaN"),
         ("labels", lambda y: y + 0.5, "labels are 0 or 1 each, not"),
         ("class_per_step", lambda y: y + 1, "has labels outside 0 to 2"),
-        ("class_per_step", lambda y: y[:, :3], r"shape \(90, 3\), but a class in each step have shape \(samples, 8\)"),
-        ("values", lambda y: y[:, :1], r"shape \(90, 1\), but real values per sample have shape \(samples, 3\)"),
+        ("class_per_step", lambda y: y[:, :3], r"\(90, 3\), but the shape for a class in each step is \(samples, 8\)"),
+        ("values", lambda y: y[:, :1], r"shape \(90, 1\), but the shape for real values per sample is \(samples, 3\)"),
     ],
 )
 def test_wrong_targets_are_refused(targets: Targets, change: Any, message: str) -> None:
     data = made(targets)
     with pytest.raises(InputError, match=message):
         replace(data, y_train=change(data.y_train))
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "message"),
+    [
+        ("values", np.zeros((4, 0)), "y: has shape \\(4, 0\\), which holds no values"),
+        ("class_per_step", np.full((4, 3), 10**9), "y: holds class 1000000000; classes are numbered from 0"),
+    ],
+)
+def test_targets_without_values_or_with_far_classes_are_refused(kind: Targets, y: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_targets(y, kind, "y")

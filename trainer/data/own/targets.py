@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
+from spikeport.common.limits import LARGEST_LAYER
 from spikeport.trainer.data.targets import TARGET_WORDS, Targets
 
 
@@ -18,12 +19,16 @@ def read_targets(y: NDArray[Any], kind: Targets, context: str) -> NDArray[Any]:
     """
     if y.dtype.kind not in "biuf":
         raise InputError(f"{context}: holds {y.dtype}, but {TARGET_WORDS[kind]} are numbers; convert it")
+    if 0 in y.shape:
+        raise InputError(f"{context}: has shape {y.shape}, which holds no values; give at least one for each sample")
     if kind in ("values", "labels") and y.ndim == 1:
         y = y[:, None]
     if kind != "class_per_step":
         return np.asarray(y, np.float32)
     if y.dtype.kind == "f" and not np.array_equal(y, np.rint(y)):
         raise InputError(f"{context}: classes in each step are whole numbers from 0; convert it")
+    if y.max() >= LARGEST_LAYER:
+        raise InputError(f"{context}: holds class {y.max():.0f}; classes are numbered from 0, number them anew")
     return np.asarray(y, np.int64)
 
 
