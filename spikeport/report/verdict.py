@@ -12,6 +12,7 @@ from typing import Literal
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.summary import Device, DeviceCost, Mapping, Summary
 
+from .scores import score
 from .units import TIMES, percent, plain, plural, short_title, significant
 
 
@@ -163,6 +164,13 @@ def _obstacle(mapping: Mapping) -> str:
 def _agrees(summary: Summary) -> str:
     if summary.agreement is None:
         rounding = "float and chip integers were not compared here"
+    elif summary.agreement < 1 and not summary.scores.metric.is_share:
+        # real numbers that are rounded are rarely equal: their errors tell more
+        scores = summary.scores
+        rounding = (
+            f"{scores.metric.name} is {score(scores.metric, scores.float)} in float and "
+            f"{score(scores.metric, scores.fixed)} in chip integers on {plural(summary.test_samples, 'test sample')}"
+        )
     else:
         rounding = (
             f"float and chip integers give the same answer on {percent(summary.agreement)} "

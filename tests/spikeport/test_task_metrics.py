@@ -12,6 +12,7 @@ from spikeport.gates import Gates, MetricBound, metric_bound, of_summary
 from spikeport.report.page import render
 from spikeport.report.run_comparison import groups, sentence
 from spikeport.report.terminal import print_summary
+from spikeport.report.verdict import verdict
 from spikeport.summary import Accuracies, FloatTwin, Metric, Summary, TaskScores
 from spikeport.sweep.pareto import front, pareto_picture
 from spikeport.sweep.scored import scored
@@ -48,6 +49,8 @@ def test_an_error_above_its_bound_fails_and_a_score_below_its_bound_does() -> No
 def test_report_and_terminal_name_the_metric_and_show_no_percentage() -> None:
     page = render(summary(0.1289), None)
     assert ">RMSE</h2>" in page and "0.1289" in page and "less is better" in page and "95 % interval of" not in page
+    # trained in floating point, rounded real numbers are rarely equal
+    assert verdict(summary(0.1289, agreement=0.0)).agrees.startswith("rmse is 0.1234 in float and 0.1289 in chip integ")
     console = Console(record=True, width=140)
     print_summary(summary(0.1289), console)
     text = console.export_text()
