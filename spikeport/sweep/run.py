@@ -27,10 +27,12 @@ from spikeport.lava_runtime.workers import run_until_done, worker_pool
 from spikeport.run.claim import holds_training
 from spikeport.run.recipe import checked_recipe, read_recipe
 from spikeport.run.run_folder import RunFolder
+from spikeport.trainer.tasks.registry import objective_of
 
 from .grid import Grid
 from .pareto import front, pareto_picture
 from .point import Job, measure, train
+from .scored import check_one_metric
 
 # fields of a point that are tables themselves
 _TABLES = ("values", "metric")
@@ -78,6 +80,7 @@ def run_sweep(
     jobs = [Job(point, content, str(recipe), folder.resolve()) for point in grid.points]
     # raises for an invalid value before anything is written
     files = [job.file for job in jobs]
+    check_one_metric(objective_of(job.recipe.training).metric.name for job in jobs)
     with locked_folder(folder):
         _claim(folder, recipe)
         _run(jobs, files, workers, cluster, progress)

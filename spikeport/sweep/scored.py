@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spikeport.common.errors import InputError
@@ -23,7 +23,13 @@ def scored(metric: Measured, value: float) -> dict[str, Any]:
 def metric_of(rows: Sequence[dict[str, Any]]) -> Metric:
     """The metric of all points that were measured; raises InputError if they differ."""
     metrics = {Metric(**row["metric"]) if "metric" in row else Metric() for row in rows if "error" not in row}
-    if len(metrics) > 1:
-        names = ", ".join(sorted(metric.name for metric in metrics))
-        raise InputError(f"the points have different metrics ({names}), which cannot be compared; sweep one at a time")
+    check_one_metric(metric.name for metric in metrics)
     return next(iter(metrics), Metric())
+
+
+def check_one_metric(names: Iterable[str]) -> None:
+    """Raise InputError for points of different metrics."""
+    different = sorted(set(names))
+    if len(different) > 1:
+        listed = ", ".join(different)
+        raise InputError(f"the points have different metrics ({listed}), which cannot be compared; sweep one at a time")

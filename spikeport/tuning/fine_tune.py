@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
+from spikeport.common.limits import MOST_STEPS
 from spikeport.exporter.trainable.module import ChipModule
 from spikeport.trainer.loop.train_config import LARGEST_SEED
 
@@ -47,6 +48,8 @@ class TuneSettings:
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.batch < 1:
             raise InputError(f"epochs are at least 0 and batch at least 1, not {self.epochs} and {self.batch}")
+        if max(self.epochs, self.batch) > MOST_STEPS:
+            raise InputError(f"epochs and batch are at most {MOST_STEPS:,}, not {self.epochs} and {self.batch}")
         if self.exponents < 1:
             raise InputError(f"exponents are at least 1, not {self.exponents}")
         if not 0 < self.learning_rate < math.inf:

@@ -243,6 +243,7 @@ def test_a_point_that_cannot_be_compiled_says_why(recipe: Path, swept: Sweep) ->
         ("chip=loihi3", "loihi3"),
         ("epochs=many", "training.epochs"),
         ("network.layers.size=4", "layers"),
+        ("task=spike_count,multi_label", r"different metrics \(accuracy, f1\)"),
     ],
 )
 def test_wrong_keys_and_values_are_refused_before_anything_is_trained(

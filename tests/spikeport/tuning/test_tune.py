@@ -145,6 +145,7 @@ def test_one_sample_is_too_few() -> None:
     [
         ({"seed": -1}, "seed is a whole number from 0 to 4294967295, not -1"),
         ({"seed": 10**20}, "seed is a whole number"),
+        ({"epochs": 10**12}, "epochs and batch are at most"),
         ({"target_rate": 0.1}, "target rate 0.1 has no effect without sparsity"),
         ({"sparsity": 0.1, "epochs": 0}, "at least one epoch"),
     ],
