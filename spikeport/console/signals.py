@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -20,6 +21,8 @@ class EndSignals:
         for number in self._numbers():
             if signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, self._end)
+        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
 
     @property
     def status(self) -> int:
@@ -30,6 +33,12 @@ class EndSignals:
         self.received.append(number)
         for other in self._numbers():
             signal.signal(other, signal.SIG_IGN)
+        self._interrupt(number, None)
+
+    @staticmethod
+    def _interrupt(_number: int, _: FrameType | None) -> None:
+        # a library's object that was interrupted while it was made fails in its destructor, which Python would print
+        sys.unraisablehook = lambda _: None
         raise KeyboardInterrupt
 
     @staticmethod

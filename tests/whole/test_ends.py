@@ -96,6 +96,8 @@ def test_a_command_that_is_ended_at_random_leaves_nothing_and_resumes(name: str,
         seen = watch(process, tmp_path, case.longest * moments.random())
         process.send_signal(number)
         _, errors = process.communicate()
+        if process.returncode == 2 and b"holds a finished run" in errors:
+            break  # the one before was ended after its last file
         # before Python has started, a signal ends it by itself; and it may have been faster than the signal
         assert process.returncode in (0, -number, 128 + number), errors
         assert b"Traceback" not in errors and b"unexpected" not in errors, errors
@@ -104,7 +106,7 @@ def test_a_command_that_is_ended_at_random_leaves_nothing_and_resumes(name: str,
             break
     else:
         _, errors = (process := start(case, ended, tmp_path)).communicate()
-        assert process.returncode == 0, errors
+        assert process.returncode == 0 or b"holds a finished run" in errors, errors
     for file in case.files:
         assert (ended / file).read_bytes() == (whole / file).read_bytes()
 

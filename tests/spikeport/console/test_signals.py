@@ -57,3 +57,17 @@ def test_an_interruption_below_exec_has_the_exit_code_of_every_other(tmp_path: P
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     result = run(tmp_path, "os.kill(os.getpid(), signal.SIGHUP)", before="signal.signal(signal.SIGHUP, signal.SIG_IGN)")
     assert result.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_object_that_is_interrupted_while_it_is_made_prints_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    before = f"""
+class Half:
+    def __init__(self):
+        os.kill(os.getpid(), {int(number)})
+    def __del__(self):
+        self.missing
+"""
+    result = run(tmp_path, "Half()", before=before + "signal.signal(signal.SIGINT, signal.default_int_handler)")
+    assert result.returncode == 128 + number
+    assert result.stderr.startswith("error: interrupted") and result.stderr.count("\n") == 1
