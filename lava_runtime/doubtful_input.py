@@ -47,7 +47,8 @@ def _first_samples(values: NDArray[Any]) -> NDArray[Any]:
 def _doubt(values: NDArray[Any]) -> str | None:
     if not values.size or values.ndim < 2 or values.dtype.kind not in "iuf":
         return None
-    low, high = values.min(), values.max()
+    # in the widest type: float16 cannot hold the bounds
+    low, high = (end.astype(np.float64) if values.dtype.kind == "f" else end for end in (values.min(), values.max()))
     if not -_REFUSED < low <= high < _REFUSED:
         return None
     if high == 255 and bool(np.isin(values, (0, 255)).all()):

@@ -89,7 +89,7 @@ def _by_port(network: FloatNetwork, x: InputArrays) -> dict[str, NDArray[Any]]:
             )
         if values.dtype.kind not in "biuf" or np.any(values != np.rint(values)):
             raise InputError(f"calibration input {port.name!r} holds more than integers; encode real values as spikes")
-        if not _PAYLOADS.min <= values.min() <= values.max() <= _PAYLOADS.max:
+        if not _PAYLOADS.min <= float(values.min()) <= float(values.max()) <= _PAYLOADS.max:
             raise InputError(
                 f"calibration input {port.name!r} holds {values.min()} to {values.max()}, but payloads have 32 bit; "
                 "scale the input"

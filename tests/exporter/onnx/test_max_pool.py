@@ -14,6 +14,7 @@ from onnx_float import opened, relu_answers
 from onnx_graphs import run_onnx
 from onnx_models import Model
 from onnx_quantised import Mode, quantise
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.onnx.convert import Coding, convert_onnx
@@ -52,7 +53,11 @@ def with_any_shape(model: Model) -> onnx.ModelProto:
 def test_a_maximum_is_the_sum_of_relus(attributes: dict[str, Any], shape: tuple[int, ...]) -> None:
     proto = with_any_shape(pooled(shape=shape, **attributes))
     x = np.random.default_rng(0).normal(0, 1, (3, *shape)).astype(np.float32)
-    np.testing.assert_allclose(relu_answers(opened(proto), x), run_onnx(proto, {"x": x})[0], atol=1e-5)
+    try:
+        wanted = run_onnx(proto, {"x": x})[0]
+    except RuntimeException as error:  # newer ones refuse SAME padding of a stride beyond the kernel
+        pytest.skip(str(error))
+    np.testing.assert_allclose(relu_answers(opened(proto), x), wanted, atol=1e-5)
 
 
 SERIES: list[dict[str, Any]] = [

@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 import pytest
 from own_data import events, nmnist_bytes, write_events
-from tonic.io import read_mnist_file
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset, FileOptions, load_dataset
@@ -34,6 +33,7 @@ def same(path: Path, made: np.ndarray) -> None:
 
 
 def test_nmnist_recordings_are_read_as_tonic_reads_them(tmp_path: Path) -> None:
+    read_mnist_file = pytest.importorskip("tonic.io").read_mnist_file
     path = tmp_path / "0.bin"
     made = events(60, 34)
     raw = np.frombuffer(nmnist_bytes(made), np.uint8).reshape(-1, 5).copy()

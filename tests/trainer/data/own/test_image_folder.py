@@ -9,7 +9,6 @@ import pytest
 import torch
 from own_data import write_images
 from PIL import Image
-from torchvision.datasets import ImageFolder
 
 from spikeport.common.errors import InputError
 from spikeport.run.recipe import load_recipe
@@ -38,6 +37,7 @@ def test_images_are_split_by_class_and_named_by_their_folders(tmp_path: Path) ->
 
 
 def test_pixels_and_labels_are_those_of_torchvision(tmp_path: Path) -> None:
+    ImageFolder = pytest.importorskip("torchvision.datasets").ImageFolder
     for part in ("train", "test"):
         write_images(tmp_path / part, mode="RGB", each=3)
     data = load(tmp_path)
