@@ -24,8 +24,14 @@ def temporary_folder() -> Iterator[Path]:
         folder = tempfile.TemporaryDirectory(prefix="spikeport-", ignore_cleanup_errors=True)
     except OSError as error:
         raise InputError(no_room(tempfile.gettempdir() if tempfile.tempdir else "TMPDIR", error)) from error
-    with folder as name:
-        yield Path(name)
+    path = Path(folder.name)
+    try:
+        with folder:
+            yield path
+    finally:
+        # an interruption may have stopped the removal
+        if path.exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def no_room(place: str | Path, error: OSError | None = None) -> str:

@@ -140,7 +140,10 @@ def nothing_left(command: int, seen: dict[int, str], temporary: Path, number: si
     # torch keeps a cache there
     left = [path for path in temporary.iterdir() if path.name != "ended" and "torch" not in path.name]
     # a killed process cannot remove a folder that nothing else knows of yet
-    assert all(number == signal.SIGKILL and path.is_dir() and not any(path.iterdir()) for path in left), left
+    contents = {path: sorted(path.rglob("*")) for path in left}
+    assert all(number == signal.SIGKILL and path.is_dir() and not inside for path, inside in contents.items()), (
+        number, contents
+    )  # fmt: skip
     for path in left:
         path.rmdir()
     return True
