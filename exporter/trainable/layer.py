@@ -28,6 +28,7 @@ from spikeport.trainer.neuron_step.surrogates import Surrogate
 
 from .plan import LayerPlan
 from .synapse import ChipSynapse
+from .ties import by_channel
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _shared(population: FloatPopulation) -> tuple[int, Floats]:
     """How many neurons share each value of the bias, and the values: those of a channel, if they are equal."""
     bias = population.bias
     if len(population.shape) > 1:
-        channels = bias.reshape(population.shape[0], -1)
-        if np.all(channels == channels[:, :1]):
-            return channels.shape[1], channels[:, 0].copy()
+        shared = by_channel(bias, population.shape[0])
+        if shared is not None:
+            return bias.size // shared.size, shared
     return 1, bias.copy()

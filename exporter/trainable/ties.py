@@ -82,11 +82,17 @@ def channels_tie(connection: FloatConnection, shape: tuple[int, ...]) -> Tie | N
     """The tie of a bias axon whose weights are the same in a channel: a convolution's bias; shape: of its target."""
     if not carries_bias(connection.source) or len(shape) < 2 or isinstance(connection.weights, csr_array):
         return None
-    channels = connection.weights.reshape(shape[0], -1)
-    if not np.all(channels == channels[:, :1]):
+    shared = by_channel(connection.weights, shape[0])
+    if shared is None:
         return None
-    positions = np.arange(shape[0]).repeat(channels.shape[1])[:, None]
-    return Tie(channels[:, 0].copy(), positions, np.ones(positions.shape))
+    positions = np.arange(shape[0]).repeat(connection.weights.size // shape[0])[:, None]
+    return Tie(shared, positions, np.ones(positions.shape))
+
+
+def by_channel(values: Floats, channels: int) -> Floats | None:
+    """One value per channel; None where those of a channel differ."""
+    rows = values.reshape(channels, -1)
+    return rows[:, 0].copy() if np.all(rows == rows[:, :1]) else None
 
 
 def carries_bias(source: str) -> bool:

@@ -23,6 +23,8 @@ from scipy.sparse import csr_array
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 
+from .ties import by_channel
+
 # the leak of neurons that have none, but a bias: it rounds to 0 on the chip
 _NO_LEAK = 1e-9
 # a weight that is kept where all are 0, in thresholds
@@ -122,10 +124,8 @@ def _add_synapses(
 
 def _can_carry(connection: FloatConnection, bias: Floats) -> bool:
     """Whether a synapse may have this bias: that of a convolution has one value per channel."""
-    if connection.geometry is None:
-        return True
-    channels = bias.reshape(connection.geometry.output_shape[0], -1)
-    return bool(np.all(channels == channels[:, :1]))
+    geometry = connection.geometry
+    return geometry is None or by_channel(bias, geometry.output_shape[0]) is not None
 
 
 def _unused_edge(
