@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import torch
 from torch import Tensor
@@ -15,9 +15,12 @@ from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.neuron_step.neurons import CubaLIF
 
 
-def count_spikes(network: SpikingNetwork, x: Tensor, stretch: int = 0, truncate: bool = False) -> dict[str, Tensor]:
-    """Spike counts of every layer by name, each (B, *output_shape), for input spikes x (T, B, *input_shape).
+def count_spikes(
+    network: SpikingNetwork, x: Tensor, stretch: int = 0, truncate: bool = False, layers: Container[str] | None = None
+) -> dict[str, Tensor]:
+    """Spike counts of these layers by name, each (B, *output_shape), for input spikes x (T, B, *input_shape).
 
+    layers: by default all; a count costs a pass over the layer's spikes.
     stretch: steps per segment, 0 for the whole sequence. Only the neurons' state at the end of each segment is stored;
     the backward pass recomputes the segment (Chen et al., arXiv 1604.06174, 2016), which costs a second forward pass
     and gives the same gradients. truncate: errors do not flow from a segment to the previous one (truncated BPTT,
@@ -25,14 +28,14 @@ def count_spikes(network: SpikingNetwork, x: Tensor, stretch: int = 0, truncate:
     the whole sequence.
     """
     if stretch == 0 or stretch >= len(x):
-        return {name: spikes.sum(0) for name, spikes in network.run(x).items()}
+        return {name: spikes.sum(0) for name, spikes in network.run(x).items() if layers is None or name in layers}
     if any(isinstance(module, _BatchNorm) and module.training for module in network.modules()):
         raise InputError("stretch needs batch_norm = false or norm_epochs = 0: statistics are of all steps")
     if any(isinstance(module, Delays) for module in network.modules()):
         raise InputError(
             "stretch cannot be used with delays, which reach beyond a segment; leave stretch or delays out"
         )
-    run = _Segments(network)
+    run = _Segments(network, layers)
     state: Sequence[Tensor] = ()
     counts: list[Tensor] = []
     for segment in torch.split(x, stretch):
@@ -46,21 +49,22 @@ def count_spikes(network: SpikingNetwork, x: Tensor, stretch: int = 0, truncate:
 class _Segments:
     """The network on one segment, as a function of its input and the neurons' initial state."""
 
-    def __init__(self, network: SpikingNetwork) -> None:
+    def __init__(self, network: SpikingNetwork, layers: Container[str] | None) -> None:
         self.network = network
-        self.layers = [name for name, _ in network.spiking_blocks()]
+        self.layers = [name for name, _ in network.spiking_blocks() if layers is None or name in layers]
         self.neurons = [module for module in network.modules() if isinstance(module, CubaLIF)]
         self.names: list[tuple[CubaLIF, str]] = []
 
     def __call__(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Counts of every layer, then the final state."""
+        """Counts of the layers, then the final state."""
         for neuron in self.neurons:
             neuron.carried = {}
         for (neuron, name), value in zip(self.names, state, strict=False):
             if neuron.carried is not None:
                 neuron.carried[name] = value
         try:
-            counts = [spikes.sum(0) for spikes in self.network.run(x).values()]
+            spikes = self.network.run(x)
+            counts = [spikes[name].sum(0) for name in self.layers]
             # the first segment starts from rest and determines which state is carried
             self.names = [(neuron, name) for neuron in self.neurons for name in neuron.carried or {}]
             return (*counts, *((neuron.carried or {})[name] for neuron, name in self.names))

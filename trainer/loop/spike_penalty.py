@@ -37,6 +37,11 @@ class Sparsity:
             if not 0 <= rate <= 1:
                 raise InputError(f"target is a rate in spikes per neuron and step, 0 to 1, not {rate}")
 
+    @property
+    def active(self) -> bool:
+        """Whether there is a term, for which the spikes of all layers must be counted."""
+        return self.penalty > 0 or bool(self.target)
+
     def cost(self, counts: Mapping[str, Tensor], steps: int) -> Tensor | float:
         """The loss term for spike counts (B, *neurons) by layer over `steps` steps.
 

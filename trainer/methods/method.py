@@ -102,14 +102,17 @@ class Method:
         config = self.train_config
         if not self.objective.counts_spikes:
             return self._task_loss(network, x, y)
-        counts = count_spikes(network, x, config.stretch, config.truncate)
-        output = counts[network.geometry[-1].name]
-        loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)
+        name = network.geometry[-1].name
+        layers = None if config.sparsity.active else {name}
+        counts = count_spikes(network, x, config.stretch, config.truncate, layers)
+        loss = nn.functional.cross_entropy(counts[name], y, label_smoothing=config.label_smoothing)
         return loss + config.sparsity.cost(counts, len(x))
 
     def _task_loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
         layers, output = network.run(x), network.geometry[-1].name
         loss = self.objective.loss(layers[output], y)
+        if not self.train_config.sparsity.active:
+            return loss
         silent = {output} if network.readout is not None else set()
         counts = {name: spikes.sum(0) for name, spikes in layers.items() if name not in silent}
         return loss + self.train_config.sparsity.cost(counts, len(x))

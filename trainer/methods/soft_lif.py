@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -14,6 +13,7 @@ from spikeport.common.errors import InputError
 from spikeport.trainer.network.blocks import SpikingBlock, average, connect
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.network.topology import INPUT
+from spikeport.trainer.neuron_step.fire_normalised import normalise
 from spikeport.trainer.settings.checks import above_zero, at_least
 from spikeport.trainer.settings.options import RECIPE_RULES
 
@@ -159,9 +159,9 @@ def _current(block: SpikingBlock, rates: Tensor, skip: Tensor | None) -> tuple[T
     if block.norm is not None and block.norm.training:
         current_decay = neuron.current_decay()
 
-        def normalised(synapse: nn.Linear | nn.Conv2d, norm: Callable[[Tensor], Tensor] | None, r: Tensor) -> Tensor:
+        def normalised(synapse: nn.Linear | nn.Conv2d, norm: nn.Module | None, r: Tensor) -> Tensor:
             summed = connect(synapse, synapse.weight, r) / current_decay
-            return summed if norm is None else norm(summed[0])[None]
+            return normalise(summed, norm)
 
         current = normalised(block.synapse, block.norm, rates)
         if block.shortcut is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from spikeport.trainer.methods.spike_trains.firing_times import fire
 from spikeport.trainer.network.blocks import Flatten, SpikingBlock, average, connect
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.neuron_step.dynamics import filter_current
+from spikeport.trainer.neuron_step.fire_normalised import normalise
 from spikeport.trainer.settings.options import RECIPE_RULES
 
 from .feed_forward import feed_forward_blocks
@@ -117,7 +118,7 @@ def _layer(block: SpikingBlock, spikes: Tensor, next_decay: Tensor) -> Tensor:
     layer = block.tensors()
     if block.norm is not None and block.norm.training:
         current = block.neuron.current(connect(block.synapse, block.synapse.weight, spikes), layer.current_decay)
-        current = cast(Tensor, block.norm(current.flatten(0, 1))).view_as(current)
+        current = normalise(current, block.norm)
         return fire(current, next_decay, layer.voltage_decay, layer.threshold)
     run = None
     if layer.chip is None:

@@ -10,6 +10,7 @@ from torch.nn.functional import avg_pool2d
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.neuron_step.chip_step import chip_input
+from spikeport.trainer.neuron_step.fire_normalised import normalise
 from spikeport.trainer.neuron_step.neurons import CubaLIF
 from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTensors, fake_quantise
 
@@ -125,10 +126,15 @@ class SpikingBlock(nn.Module):
 
     def _normalised(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
         current_decay, voltage_decay = self.neuron.current_decay(), self.neuron.voltage_decay()
-        current = self._normalised_current(self._connected(self.synapse.weight, spikes), self.norm, current_decay)
+        summed = self._connected(self.synapse.weight, spikes)
+        if self.shortcut is None and self.recurrent is None:
+            return self.neuron.fire_normalised(
+                self.neuron.current(summed, current_decay), cast(BatchNorm, self.norm), voltage_decay
+            )
+        current = normalise(self.neuron.current(summed, current_decay), self.norm)
         if self.shortcut is not None:
             past = connect(self.shortcut, self.shortcut.weight, cast(Tensor, skip))
-            current = current + self._normalised_current(past, self.shortcut_norm, current_decay)
+            current = current + normalise(self.neuron.current(past, current_decay), self.shortcut_norm)
         weights = None if self.recurrent is None else self.recurrent.weight
         if weights is None:
             return self.neuron.fire(current, voltage_decay, self.neuron.threshold)
@@ -136,10 +142,6 @@ class SpikingBlock(nn.Module):
 
     def _connected(self, weight: Tensor, spikes: Tensor) -> Tensor:
         return connect(self.synapse, weight, spikes) if self.delays is None else self.delays.connect(weight, spikes)
-
-    def _normalised_current(self, summed: Tensor, norm: BatchNorm | None, current_decay: Tensor) -> Tensor:
-        current = self.neuron.current(summed, current_decay)
-        return current if norm is None else norm(current.flatten(0, 1)).view_as(current)
 
     def _folded_pass(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
         layer = self.tensors()

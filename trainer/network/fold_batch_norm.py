@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spikeport.trainer.neuron_step.memory_order import move_channels_last
 from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
@@ -29,4 +30,5 @@ def apply_synapse(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     if isinstance(synapse, nn.Linear):
         return sparse_linear(spikes, weight) if is_faster(spikes, weight) else nn.functional.linear(spikes, weight)
     # torch's type allows string padding, which is never built here
-    return nn.functional.conv2d(spikes, weight, None, synapse.stride, synapse.padding, synapse.dilation, synapse.groups)
+    images = move_channels_last(spikes)
+    return nn.functional.conv2d(images, weight, None, synapse.stride, synapse.padding, synapse.dilation, synapse.groups)

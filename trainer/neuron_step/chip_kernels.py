@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.common.compiled import njit
-from spikeport.common.prefetch import prefetch_row_to_write
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 _LIMIT = WordWidths().state_max
@@ -26,10 +25,9 @@ def chip_forward(a, bias, keep_u, keep_v, threshold, unit, u, v, over, s, start,
     steps, _, size = a.shape
     low, high = np.float64(-_LIMIT), np.float64(_LIMIT)
     one, zero = s.dtype.type(1), s.dtype.type(0)
-    for t in range(steps):
-        for b in range(start, stop):
-            prefetch_row_to_write(over, t, b, stop)
-            prefetch_row_to_write(s, t, b, stop)
+    # all steps of a sample in turn: its u and v stay in the cache
+    for b in range(start, stop):
+        for t in range(steps):
             # two loops: one with all writes to memory is not vectorised
             for n in range(size):
                 current = np.float64(np.int32(u[b, n] * keep_u[n])) + a[t, b, n] * STATE_UNIT
@@ -41,6 +39,53 @@ def chip_forward(a, bias, keep_u, keep_v, threshold, unit, u, v, over, s, start,
                 v[b, n] = 0.0 if beyond > 0.0 else voltage
             for n in range(size):
                 s[t, b, n] = one if over[t, b, n] > zero else zero
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chip_forward_unfiltered(a, bias, keep_v, threshold, unit, v, over, s, start, stop):
+    """As chip_forward for keep_u = 0, so that u = 64 a."""
+    steps, _, size = a.shape
+    low, high = np.float64(-_LIMIT), np.float64(_LIMIT)
+    one, zero = s.dtype.type(1), s.dtype.type(0)
+    for b in range(start, stop):
+        for t in range(steps):
+            for n in range(size):
+                voltage = np.float64(np.int32(v[b, n] * keep_v[n])) + a[t, b, n] * STATE_UNIT + bias[n]
+                voltage = min(max(voltage, low), high)
+                beyond = voltage - threshold[n]
+                over[t, b, n] = beyond * unit
+                v[b, n] = 0.0 if beyond > 0.0 else voltage
+            for n in range(size):
+                s[t, b, n] = one if over[t, b, n] > zero else zero
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chip_backward(gradient, over, keep, slope, height, factor, rate, unit, out, partial, start, stop):
+    """The slopes of a loss for the input a of v, given those for the spikes, and their sums per sample.
+
+    e[t] = g[t] height slope(over[t]) + (keep e[t+1] where over[t] <= 0);  out = e unit
+
+    gradient, over, out: (T, B, R, L), a sample's neurons in rows; keep: (R, L); partial[b] += the sums of e over time
+    and rows, (B, L) float64; slope(x, factor, rate): see kernels.SLOPES.
+    """
+    steps, _, rows, length = over.shape
+    zero = over.dtype.type(0)
+    later = np.empty((rows, length), over.dtype)
+    summed = np.empty(length, over.dtype)
+    for b in range(start, stop):
+        later[:] = 0
+        for t in range(steps - 1, -1, -1):
+            summed[:] = 0
+            for r in range(rows):
+                for j in range(length):
+                    d = over[t, b, r, j]
+                    after = zero if d > zero else later[r, j]
+                    error = gradient[t, b, r, j] * (height * slope(d, factor, rate)) + after
+                    later[r, j] = keep[r, j] * error
+                    out[t, b, r, j] = error * unit
+                    summed[j] += error
+            for j in range(length):
+                partial[b, j] += summed[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -11,18 +11,22 @@ saturation are passed straight through (Bengio, Leonard & Courville, arXiv:1308.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from . import fused
-from .chip_kernels import chip_forward
+from .chip_kernels import chip_backward, chip_forward, chip_forward_unfiltered
 from .dynamics import filter_current
+from .kernels import SLOPES
+from .memory_order import channels_last, channels_to_end
 from .quantise import ChipScale, LayerTensors
 from .surrogates import Surrogate
 
@@ -82,6 +86,10 @@ def chip_fire(
     u, v = (rest, rest) if start is None else start
     bias = layer.bias.view(-1, *[1] * (a.dim() - 3))
     constants = bias, 1 - layer.current_decay, 1 - layer.voltage_decay, layer.threshold
+    if channels_last(a):
+        states = u.movedim(1, -1), v.movedim(1, -1)
+        ran = _ChipFire.apply(a.movedim(2, -1), *map(channels_to_end, constants), *states, chip.scale, spike, width)
+        return ChipRun(*(value.movedim(-1, axis) for value, axis in zip(ran, (2, 2, 1, 1), strict=True)))
     return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width))
 
 
@@ -144,6 +152,9 @@ class _ChipFire(torch.autograd.Function):
         a, keep_u, keep_v, threshold, u, v, over = ctx.saved_tensors
         scale, spike, width, bias_shape = ctx.constants
         to_spikes, _, to_u, to_v = gradients
+        usual = to_u is None and to_v is None and not any(ctx.needs_input_grad[2:7])
+        if usual and to_spikes is not None and fused.supports_surrogate(spike) and fused.supports_shape(over):
+            return (*_slopes(to_spikes, over, keep_u, keep_v, ctx.constants), *[None] * 8)
         to_spikes = torch.zeros_like(over) if to_spikes is None else to_spikes
         to_u, to_v = (torch.zeros_like(over[-1]) if to_last is None else to_last for to_last in (to_u, to_v))
         state = to_v * scale * (over[-1] <= 0)
@@ -172,6 +183,32 @@ class _ChipFire(torch.autograd.Function):
         )  # fmt: skip
 
 
+def _slopes(
+    to_spikes: Tensor,
+    over: Tensor,
+    keep_u: Tensor,
+    keep_v: Tensor,
+    constants: tuple[float, Surrogate, float, torch.Size],
+) -> tuple[Tensor, Tensor]:
+    """Slopes for a and the bias, in one pass."""
+    scale, spike, width, bias_shape = constants
+    neurons = over.shape[2:]
+    # with the channels last, or only them, a bias is one row that repeats
+    channels = math.prod(bias_shape)
+    channels = channels if channels == neurons[-1] and bias_shape[-1:] == neurons[-1:] else math.prod(neurons)
+    rows = fused.as_rows(over, channels)
+    keep = fused.broadcast_constants(over, keep_v.detach())[0].reshape(rows.shape[2:])
+    slope, parameters = SLOPES[spike.name]
+    out, partial = torch.empty_like(rows), np.zeros((rows.shape[1], rows.shape[3]))
+    numbers = (keep.dtype.type(number) for number in (spike.height, *parameters(width), STATE_UNIT / scale))
+    given = fused.as_rows(to_spikes, channels)
+    arguments = (*fused.as_numpy(given, rows), keep, slope, *numbers, *fused.as_numpy(out), partial)
+    fused.run_in_threads(chip_backward, rows, arguments)
+    summed = torch.from_numpy(partial.sum(0).reshape(-1, channels).sum(0)).to(over)
+    to_bias = summed.view(bias_shape) if channels < math.prod(neurons) else summed.view(neurons).sum_to_size(bias_shape)
+    return filter_slopes_from(out.view(over.shape), keep_u, over.new_zeros(())), to_bias
+
+
 Numbers = tuple[Tensor, Tensor, Tensor, Tensor]
 States = tuple[Tensor, Tensor]
 
@@ -179,16 +216,18 @@ States = tuple[Tensor, Tensor]
 def _compiled(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
     """Fill `over` (v minus threshold, over scale) and `s` by the kernel; returns u and v after the last step."""
     rows = fused.as_3d(a)
-    ends = [start.reshape(start.shape[0], -1).clone() for start in starts]
-    filled = [out.view(rows.shape) for out in (over, s)]
-    arguments = (
-        *fused.as_numpy(rows),
-        *fused.broadcast_constants(a, *numbers),
-        1 / scale,
-        *fused.as_numpy(*ends, *filled),
-    )
-    fused.run_in_threads(chip_forward, a, arguments)
-    return ends[0].view(starts[0].shape), ends[1].view(starts[1].shape)
+    bias, keep_u, keep_v, threshold = fused.broadcast_constants(a, *numbers)
+    filled = fused.as_numpy(*(out.view(rows.shape) for out in (over, s)))
+    u, v = (start.reshape(start.shape[0], -1).clone() for start in starts)
+    states = fused.as_numpy(u, v)
+    if keep_u.any():
+        arguments = (*fused.as_numpy(rows), bias, keep_u, keep_v, threshold, 1 / scale, *states, *filled)
+        fused.run_in_threads(chip_forward, a, arguments)
+    else:
+        arguments = (*fused.as_numpy(rows), bias, keep_v, threshold, 1 / scale, states[1], *filled)
+        fused.run_in_threads(chip_forward_unfiltered, a, arguments)
+        u = rows[-1].double() * STATE_UNIT
+    return u.view(starts[0].shape), v.view(starts[1].shape)
 
 
 def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:

@@ -17,10 +17,13 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from . import kernels
+from .memory_order import channels_last, channels_to_end
 from .surrogates import SURROGATES, Surrogate
 
 # below this size, threads cost more than they save
 ONE_THREAD = 1 << 18
+# kernels over rows keep several rows in the first-level cache
+LONGEST_ROW = 1024
 
 
 def supports_shape(sequence: Tensor, *constants: Tensor) -> bool:
@@ -41,7 +44,12 @@ def supports_surrogate(spike: Surrogate) -> bool:
 
 def filter_fused(synaptic_input: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
     """dynamics.filter_current, computed by kernels."""
-    u: Tensor = _Filter.apply(synaptic_input, keep, start)
+    u: Tensor
+    if channels_last(synaptic_input):
+        before = None if start is None else start.movedim(1, -1)
+        u = _Filter.apply(synaptic_input.movedim(2, -1), channels_to_end(keep), before)
+        return u.movedim(-1, 2)
+    u = _Filter.apply(synaptic_input, keep, start)
     return u
 
 
@@ -55,8 +63,13 @@ def fire_fused(
     start: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """dynamics.integrate_and_fire_over, computed by kernels: spikes, and v after the last step."""
-    added = torch.zeros((), dtype=current.dtype) if bias is None else bias
-    fired: tuple[Tensor, Tensor] = _Fire.apply(current, added, keep, threshold, start, spike, width)
+    fired: tuple[Tensor, Tensor]
+    constants = torch.zeros((), dtype=current.dtype) if bias is None else bias, keep, threshold
+    if channels_last(current):
+        before = None if start is None else start.movedim(1, -1)
+        spikes, v = _Fire.apply(current.movedim(2, -1), *map(channels_to_end, constants), before, spike, width)
+        return spikes.movedim(-1, 2), v.movedim(-1, 1)
+    fired = _Fire.apply(current, *constants, start, spike, width)
     return fired
 
 
@@ -190,6 +203,13 @@ def as_numpy(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
 def as_3d(sequence: Tensor) -> Tensor:
     """(T, B, *neurons) as contiguous (T, B, N)."""
     return sequence.reshape(*sequence.shape[:2], -1).contiguous()
+
+
+def as_rows(sequence: Tensor, channels: int) -> Tensor:
+    """(T, B, ..., channels) as contiguous (T, B, R, L): rows of L values, a multiple of the channels."""
+    places = sequence[0, 0].numel() // channels
+    repeated = max(n for n in range(1, max(1, LONGEST_ROW // channels) + 1) if places % n == 0)
+    return sequence.reshape(*sequence.shape[:2], -1, repeated * channels).contiguous()
 
 
 def broadcast_constants(sequence: Tensor, *constants: Tensor) -> NDArray[Any]:

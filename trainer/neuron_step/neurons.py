@@ -11,6 +11,7 @@ from spikeport.common.errors import InputError
 
 from .chip_step import ChipRun, chip_fire, chip_fire_recurrent
 from .dynamics import filter_current, integrate_and_fire_over, integrate_recurrent_from
+from .fire_normalised import fire_normalised, normalise, supports_norm
 from .quantise import ChipScale, LayerTensors
 from .surrogates import Surrogate, surrogate
 
@@ -102,6 +103,13 @@ class CubaLIF(nn.Module):
         if self.carried is not None:
             self.carried["v"] = voltage
         return spikes
+
+    def fire_normalised(self, current: Tensor, norm: nn.BatchNorm1d | nn.BatchNorm2d, voltage_decay: Tensor) -> Tensor:
+        """Spikes for a current that batch norm, gathering statistics, takes on its way into v."""
+        keep, threshold = 1 - voltage_decay, self.threshold
+        if self.carried is None and supports_norm(current, norm, self.spike, keep, threshold):
+            return fire_normalised(current, norm, keep, threshold, self.spike, self.width)
+        return self.fire(normalise(current, norm), voltage_decay, threshold)
 
     def fire_recurrent(
         self, current: Tensor, weights: Tensor, current_decay: Tensor, voltage_decay: Tensor, threshold: Tensor

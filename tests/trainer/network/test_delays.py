@@ -140,7 +140,7 @@ def test_only_delays_tell_the_order_of_spikes(kind: str, tmp_path: Path) -> None
     layers = (LayerConfig(size=12, delays=kind, longest_delay=8),)  # type: ignore[arg-type]
     network = NetworkConfig(layers, "lif", dv=1.0, surrogate_width=1.0, batch_norm=False)
     training = TrainConfig(
-        epochs=60, batch_size=30, learning_rate=0.02, weight_decay=0.0, steps=STEPS, encoding="spikes"
+        epochs=60, batch_size=30, learning_rate=0.02, weight_decay=0.0, steps=STEPS, encoding="spikes", seed=1
     )
     method = get_method("bptt")(network, training).fit(data, progress=False)
     share = float(np.mean(method.predict(x_test) == y_test))

@@ -167,13 +167,13 @@ def test_16_bit_products_are_summed_over_time_in_32(delays: str) -> None:
     network = build_network(NetworkConfig(layers, "cuba_lif"), (8,), 3).train()
     _, block = next(network.spiking_blocks())
     currents = []
-    fire = block.neuron.fire
+    fire = block.neuron.fire_normalised
 
     def recorded(current: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
         currents.append(current.dtype)
         return fire(current, *others)
 
-    block.neuron.fire = recorded
+    block.neuron.fire_normalised = recorded
     with torch.autocast("cpu", torch.bfloat16):
         network(torch.ones(4, 6, 8))
     assert currents == [torch.float32]

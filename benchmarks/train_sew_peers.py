@@ -1,0 +1,179 @@
+"""The residual network of train_sew.py in other frameworks, each written as in its own tutorials.
+
+    pip install snntorch spikingjelly norse
+
+Each function takes the layers' weights and gives a module, from float spikes (T, B, *input) to output counts (B, 10),
+what resets its state, and the weights whose gradients are compared. Membrane: keeps KEEP per step, threshold 1, reset
+to 0, surrogate atan where known. SpikingJelly runs layer by layer over all steps, so its batch norm has statistics over
+time and batch, as ours; snnTorch and Norse run step by step, with statistics of each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spikeport.trainer.network.spiking_network import SpikingNetwork
+
+KEEP = 0.9
+WIDTH = 0.5
+
+Made = tuple[nn.Module, Callable[[], None], list[Tensor]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer's weights, (out, in) or (out, in, kernel, kernel), and its convolution's stride and padding."""
+
+    name: str
+    weight: Tensor
+    stride: int = 1
+    padding: int = 0
+
+    def synapse(self) -> nn.Linear | nn.Conv2d:
+        """A fresh copy without bias."""
+        outputs, inputs = self.weight.shape[:2]
+        made: nn.Linear | nn.Conv2d = nn.Linear(inputs, outputs, bias=False)
+        if self.weight.dim() == 4:
+            made = nn.Conv2d(inputs, outputs, self.weight.shape[2], self.stride, self.padding, bias=False)
+        made.weight.data.copy_(self.weight)
+        return made
+
+    def norm(self) -> nn.BatchNorm1d | nn.BatchNorm2d:
+        """Its batch norm."""
+        return (nn.BatchNorm1d if self.weight.dim() == 2 else nn.BatchNorm2d)(len(self.weight))
+
+
+def parts_of(network: SpikingNetwork) -> list[Part]:
+    """The layers of our network."""
+    parts = []
+    for name, block in network.spiking_blocks():
+        synapse = block.synapse
+        geometry = (synapse.stride[0], int(synapse.padding[0])) if isinstance(synapse, nn.Conv2d) else (1, 0)
+        parts.append(Part(name, synapse.weight.detach().clone(), *geometry))
+    return parts
+
+
+class Residual(nn.Module):
+    """SEW blocks of units, one per part: conv; two of a branch and a projection, twice; two of a branch; output."""
+
+    def __init__(self, units: list[nn.Module]) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(units)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output spikes for spikes, in whatever shape the units take."""
+        first, a1, a2, a3, b1, b2, b3, c1, c2, last = self.units
+        x = first(x)
+        x = a2(a1(x)) + a3(x)
+        x = b2(b1(x)) + b3(x)
+        x = c2(c1(x)) + x
+        spikes: Tensor = last(x.flatten(-3))
+        return spikes
+
+
+def spikingjelly(parts: list[Part]) -> Made:
+    """SpikingJelly, multi-step mode: our equations except for spikes at exactly v = vth."""
+    from spikingjelly.activation_based import functional, layer, neuron, surrogate
+
+    synapses = [part.synapse() for part in parts]
+
+    def unit(part: Part, synapse: nn.Module) -> nn.Module:
+        lif = neuron.LIFNode(
+            tau=1 / (1 - KEEP),
+            decay_input=False,
+            v_threshold=1.0,
+            v_reset=0.0,
+            surrogate_function=surrogate.ATan(alpha=1 / WIDTH),
+            detach_reset=True,
+            step_mode="m",
+        )
+        return nn.Sequential(layer.SeqToANNContainer(synapse, part.norm()), lif)
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = Residual([unit(part, synapse) for part, synapse in zip(parts, synapses, strict=True)])
+
+        def forward(self, x: Tensor) -> Tensor:
+            counts: Tensor = self.body(x).sum(0)
+            return counts
+
+    network = Network().train()
+    return network, lambda: functional.reset_net(network), [synapse.weight for synapse in synapses]
+
+
+def snntorch(parts: list[Part]) -> Made:
+    """snnTorch: Leaky in a loop over time; its reset also removes the next step's input."""
+    import snntorch
+    from snntorch import surrogate
+
+    synapses = [part.synapse() for part in parts]
+    units = []
+    for part, synapse in zip(parts, synapses, strict=True):
+        cell = snntorch.Leaky(beta=KEEP, reset_mechanism="zero", spike_grad=surrogate.atan(alpha=1 / WIDTH))
+        units.append(_Unit(nn.Sequential(synapse, part.norm()), cell, cell.init_leaky))
+    return _Stepwise(units).train(), lambda: None, [synapse.weight for synapse in synapses]
+
+
+def norse(parts: list[Part]) -> Made:
+    """norse: LIFBoxCell in a loop over time, whose input is scaled by the step; surrogate of its own."""
+    import norse.torch as norse
+
+    synapses = [part.synapse() for part in parts]
+    parameters = norse.LIFBoxParameters(tau_mem_inv=torch.as_tensor(100.0), v_th=torch.as_tensor(1.0))
+    units = []
+    for part, synapse in zip(parts, synapses, strict=True):
+        cell = norse.LIFBoxCell(p=parameters, dt=0.001)
+        units.append(_Unit(nn.Sequential(synapse, part.norm(), _Times(10)), cell, lambda: None))
+    return _Stepwise(units).train(), lambda: None, [synapse.weight for synapse in synapses]
+
+
+class _Times(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class _Unit(nn.Module):
+    """A synapse and neurons with a state, which starts as `start` returns it."""
+
+    def __init__(self, current: nn.Module, cell: nn.Module, start: Callable[[], object]) -> None:
+        super().__init__()
+        self.current, self.cell, self.start = current, cell, start
+        self.state: object = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes: Tensor
+        spikes, self.state = self.cell(self.current(x), self.state)
+        return spikes
+
+
+class _Stepwise(nn.Module):
+    """A network of one step in a loop over time."""
+
+    def __init__(self, units: list[_Unit]) -> None:
+        super().__init__()
+        self.body = Residual(list(units))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for unit in self.body.units:
+            assert isinstance(unit, _Unit)
+            unit.state = unit.start()
+        counts: Tensor = sum(self.body(step) for step in x)
+        return counts
+
+
+PEERS: dict[str, Callable[[list[Part]], Made]] = {
+    "SpikingJelly": spikingjelly,
+    "snnTorch": snntorch,
+    "Norse": norse,
+}
+# whose gradients must be ours
+SAME_EQUATIONS = ("SpikingJelly, eager", "SpikingJelly, compiled")
