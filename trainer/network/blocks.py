@@ -12,7 +12,7 @@ from spikeport.common.errors import InputError
 from spikeport.trainer.neuron_step.chip_step import chip_input
 from spikeport.trainer.neuron_step.fire_normalised import normalise
 from spikeport.trainer.neuron_step.neurons import CubaLIF
-from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTensors, fake_quantise
+from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTensors, RememberedRounding
 
 from .delays import Delays
 from .fold_batch_norm import BatchNorm, Synapse, apply_synapse, fold_norm
@@ -98,6 +98,7 @@ class SpikingBlock(nn.Module):
         self.shortcut_norm = shortcut_norm
         self.neuron = neuron
         self.chip = chip
+        self._rounding = RememberedRounding()
         self.pool = pool
         self.delays = delays
         self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]))
@@ -112,7 +113,7 @@ class SpikingBlock(nn.Module):
         recurrent = None if self.recurrent is None else self.recurrent.weight
         current_decay, voltage_decay = self.neuron.current_decay(), self.neuron.voltage_decay()
         layer = LayerTensors(weight, bias, current_decay, voltage_decay, self.neuron.threshold, recurrent, shortcut)
-        return layer if self.chip is None else fake_quantise(layer, self.chip)
+        return layer if self.chip is None else self._rounding(layer, self.chip)
 
     def forward(self, spikes: Tensor, skip: Tensor | None = None) -> Tensor:
         """Spikes (T, B, *output) for spikes (T, B, *input), and those of the shortcut if there is one."""

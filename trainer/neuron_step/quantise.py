@@ -7,7 +7,7 @@ so gradients pass straight through it (Bengio, Leonard & Courville, arXiv:1308.3
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -96,34 +96,81 @@ def fake_quantise(layer: LayerTensors, chip: ChipAware) -> LayerTensors:
     threshold does not change). Weights are rounded on their own device.
     A layer that has diverged (NaN, infinity) is returned unchanged; the training loop, which knows its name, stops.
     """
+    values = _rounded(layer, chip)
+    return layer if values is None else _straight_through(layer, values)
+
+
+class RememberedRounding:
+    """fake_quantise that rounds again only if a parameter has another value than at the last call.
+
+    Values are compared, because a write through `.data` changes no version counter; it costs a tenth of rounding.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[ChipAware, dict[str, Tensor], LayerTensors] | None = None
+
+    def __call__(self, layer: LayerTensors, chip: ChipAware) -> LayerTensors:
+        """See fake_quantise."""
+        given = _parameters(layer)
+        if self._last is None or self._last[0] != chip or not _equal(given, self._last[1]):
+            values = _rounded(layer, chip)
+            if values is None:
+                return layer
+            self._last = chip, {name: value.clone() for name, value in given.items()}, values
+        return _straight_through(layer, self._last[2])
+
+
+def _parameters(layer: LayerTensors) -> dict[str, Tensor]:
+    return {name: value.detach() for name, value in vars(layer).items() if isinstance(value, Tensor)}
+
+
+def _equal(these: Mapping[str, Tensor], those: Mapping[str, Tensor]) -> bool:
+    return these.keys() == those.keys() and all(
+        value.device == those[name].device and value.dtype == those[name].dtype and torch.equal(value, those[name])
+        for name, value in these.items()
+    )
+
+
+def _rounded(layer: LayerTensors, chip: ChipAware) -> LayerTensors | None:
+    """The rounded values, without gradients; None if one of the layer's is not finite."""
     possible = {
         "weight": (layer.weight, chip.fan_in),
         "recurrent": (layer.recurrent, ONE),
         "shortcut": (layer.shortcut, chip.shortcut),
     }
-    incoming = {name: (weight, fan) for name, (weight, fan) in possible.items() if weight is not None}
-    bias = _array(layer.bias)
-    synapses = [Stored(_times(weight.detach(), 1 / fan.copies), fan) for weight, fan in incoming.values()]
+    incoming = {name: (weight.detach(), fan) for name, (weight, fan) in possible.items() if weight is not None}
+    bias, threshold = _array(layer.bias), _array(layer.threshold)
+    synapses = [Stored(_times(weight, 1 / fan.copies), fan) for weight, fan in incoming.values()]
     if not (np.isfinite(bias).all() and np.isfinite([synapse.ends for synapse in synapses]).all()):
-        return layer
-    current_decay = _straight_through(layer.current_decay, decay_from_du(du_from_decay(_array(layer.current_decay))))
-    voltage_decay = _straight_through(layer.voltage_decay, decay_from_dv(dv_from_decay(_array(layer.voltage_decay))))
-    bias = np.maximum(bias, lowest_bias(_array(layer.threshold), _array(voltage_decay), chip.arrival))
-    constants = Constants(bias, _array(current_decay), _array(voltage_decay), _array(layer.threshold))
+        return None
+    current_decay = _like(decay_from_du(du_from_decay(_array(layer.current_decay))), layer.current_decay)
+    voltage_decay = _like(decay_from_dv(dv_from_decay(_array(layer.voltage_decay))), layer.voltage_decay)
+    bias = np.maximum(bias, lowest_bias(threshold, _array(voltage_decay), chip.arrival))
+    constants = Constants(bias, _array(current_decay), _array(voltage_decay), threshold)
     rounded = (scale_by_sign if chip.by_sign else settled_scale)(synapses, constants, chip.weight_bits)
     scale = rounded.scale
     weights = {
-        name: _StraightThrough.apply(weight, _times(stored.weight, fan.copies))
-        for (name, (weight, fan)), stored in zip(incoming.items(), rounded.weights, strict=True)
+        name: _times(stored.weight, fan.copies)
+        for (name, (_, fan)), stored in zip(incoming.items(), rounded.weights, strict=True)
     }
     return LayerTensors(
-        bias=_straight_through(layer.bias, chip_bias(bias, scale)),
+        bias=_like(chip_bias(bias, scale), layer.bias),
         current_decay=current_decay,
         voltage_decay=voltage_decay,
-        threshold=_straight_through(layer.threshold, chip_threshold(_array(layer.threshold), scale)),
+        threshold=_like(chip_threshold(threshold, scale), layer.threshold),
         chip=ChipScale(scale.scale, scale.vth, dict(zip(incoming, rounded.exponents, strict=True))),
         **weights,
     )
+
+
+def _straight_through(layer: LayerTensors, values: LayerTensors) -> LayerTensors:
+    """The values, with the gradients of the layer's parameters."""
+    through = {
+        name: _StraightThrough.apply(value, getattr(values, name))
+        for name, value in vars(layer).items()
+        if isinstance(value, Tensor)
+    }
+    return replace(values, **through)
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -138,9 +185,8 @@ class _StraightThrough(torch.autograd.Function):
         return gradients[0], None
 
 
-def _straight_through(value: Tensor, rounded: Array) -> Tensor:
-    through: Tensor = _StraightThrough.apply(value, torch.from_numpy(np.asarray(rounded)).to(value))
-    return through
+def _like(values: Array, tensor: Tensor) -> Tensor:
+    return torch.from_numpy(np.asarray(values)).to(tensor)
 
 
 def _times(weight: Tensor, factor: float) -> Tensor:

@@ -17,6 +17,7 @@ from spikeport.hardware_profiles.fixed_point import (
     at_threshold,
     quantise_weights,
 )
+from spikeport.trainer.neuron_step import quantise
 from spikeport.trainer.neuron_step.quantise import ChipAware, LayerTensors, fake_quantise
 from spikeport.trainer.neuron_step.weight_scale import Constants, FanIn, Stored, layer_scale
 
@@ -128,3 +129,32 @@ def test_zero_weights_stay_zero() -> None:
 def test_unknown_widths_are_refused(bits: int) -> None:
     with pytest.raises(InputError, match="2 to 8 bits"):
         ChipAware(bits)
+
+
+def test_a_layer_is_rounded_again_only_if_a_value_of_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    rounded = []
+    original = quantise._rounded
+    monkeypatch.setattr(quantise, "_rounded", lambda *given: (rounded.append(given), original(*given))[1])
+    weight, decay = torch.randn(3, 4, requires_grad=True), torch.tensor(0.3)
+    layer = LayerTensors(weight, torch.zeros(3), torch.tensor(1.0), decay, torch.tensor(1.0))
+    remembered = quantise.RememberedRounding()
+    first, second = remembered(layer, ChipAware()), remembered(layer, ChipAware())
+    assert len(rounded) == 1 and torch.equal(first.weight, second.weight) and first.chip == second.chip
+    (gradient,) = torch.autograd.grad(second.weight.sum(), weight)
+    assert bool((gradient == 1).all())
+    # what an optimizer does, what hides from version counters, another parameter, another grid
+    changes = [
+        lambda: weight.detach().mul_(1.5),
+        lambda: weight.data.mul_(0.7),
+        lambda: decay.mul_(0.5),
+    ]
+    for number, change in enumerate(changes):
+        change()
+        assert torch.equal(remembered(layer, ChipAware()).weight, fake_quantise(layer, ChipAware()).weight)
+        # fake_quantise remembers nothing
+        assert len(rounded) == 3 + 2 * number
+    assert remembered(layer, ChipAware(4)).chip == fake_quantise(layer, ChipAware(4)).chip
+    with torch.no_grad():
+        weight[0, 0] = torch.nan
+    assert remembered(layer, ChipAware()) is layer
