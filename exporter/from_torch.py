@@ -10,7 +10,8 @@ sum the spikes of several layers. Gains are part of the weights because several 
 decays differ between neurons, gains are r = 1/dv and w_in = 1/du, so that all weights of a layer keep one scale. Units
 are seconds; the time step is the graph's metadata `dt`. Numbers are float32, as other frameworks expect. A neuron
 trained in the chip's integers has its integer threshold as metadata `vth`; a readout, which sends its voltage and is
-I, LI or CubaLI, has `scale` and `shift`.
+I, LI or CubaLI, has `scale` and `shift`. Where the layers' bits differ, each neuron has those of its weights as
+`weight_bits`.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def to_nir(
     )
     for layer in layers:
         _add_layer(graph, layer, shapes, dt)
+        if len({one.weight_bits for one in layers}) > 1:
+            graph.nodes[layer.name].metadata["weight_bits"] = layer.weight_bits
     for join in joins:
         _add_join(graph, join)
     graph.add("output", nir.Output(output_type={"output": np.array(layers[-1].output_shape)}), layers[-1].name)

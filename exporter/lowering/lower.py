@@ -35,6 +35,7 @@ from spikeport.exporter.nir_graph.graph_checks import (
     initial_voltage,
     largest_payload,
     predecessors,
+    trained_bits,
     trained_scale,
     trained_shift,
     trained_threshold,
@@ -72,7 +73,8 @@ def lower(graph: nir.NIRGraph, options: LoweringOptions, context: str = "graph")
             if not math.prod(shape):
                 raise InputError(f"{context}: {name!r} has shape {shape}, which holds no neuron")
             dynamics = _dynamics(name, node, math.prod(shape), options, context)
-            population = replace(_population(name, node, shape, dynamics, context), reset=options.reset)
+            population = _population(name, node, shape, dynamics, context)
+            population = replace(population, reset=options.reset, weight_bits=trained_bits(node))
         elif isinstance(node, nir.Output) and _needs_readout(graph, name, context):
             shape = shapes.get(name, ())
             dynamics = _memoryless(math.prod(shape))

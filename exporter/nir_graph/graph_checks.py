@@ -43,6 +43,12 @@ def trained_threshold(node: nir.NIRNode) -> int | None:
     return _count(node, "vth")
 
 
+def trained_bits(node: nir.NIRNode) -> int | None:
+    """Bits of the weights that a population reads, if it has fewer than others: metadata "weight_bits", else None."""
+    bits = _count(node, "weight_bits")
+    return bits if bits is not None and 2 <= bits <= WordWidths().weight_bits else None
+
+
 def trained_scale(node: nir.NIRNode) -> float | None:
     """The chip's units of v for one of the network's, as used in training: valid metadata "scale", else None.
 

@@ -35,7 +35,8 @@ def quantise(
 ) -> ChipProgram:
     """Round a network to the chip's words; raises InputError if its registers cannot represent the network at all.
 
-    Of the options, weight_bits, precision and calibration are used: precision "high" doubles the synapses of a layer
+    Of the options, weight_bits (at most so many; a population may have fewer of its own), precision and calibration are
+    used: precision "high" doubles the synapses of a layer
     where that gains a bit or more (with calibration: where its spikes come closer). fits: whether a program fits the
     chip; until it does, the layers that lose least fall back to fewer connections. cores: of a program; with precision
     "compact" layers also fall back where that saves cores, but for those that were trained in the chip's numbers.
@@ -49,7 +50,7 @@ def quantise(
             f"input {next(iter(network.payloads))!r} takes integers, but {chip}'s spikes carry no payload; encode the "
             "input as spikes or compile for a chip with graded spikes"
         )
-    by_layer = {p.name: LayerOptions(weight_bits, form) for p in network.populations}
+    by_layer = {p.name: LayerOptions(min(weight_bits, p.weight_bits or weight_bits), form) for p in network.populations}
     sample = None if options.sample is None else run_sample(network, options.sample)
     layers = quantise_layers(network, widths, by_layer, sample)
     program = assemble(network, chip, widths, layers)

@@ -11,6 +11,7 @@ from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
+from spikeport.trainer.network.network_config import widest_bits
 
 if TYPE_CHECKING:
     from .recipe import Recipe
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def options_of(recipe: Recipe) -> CompileOptions:
     """The compile options of a recipe; its NIR graph states the time step."""
-    return CompileOptions(weight_bits=recipe.network.chip_aware, precision=recipe.precision, sums=recipe.sums)
+    return CompileOptions(weight_bits=widest_bits(recipe.network), precision=recipe.precision, sums=recipe.sums)
 
 
 def compile_recipe(recipe: Recipe, graph: nir.NIRGraph, context: str = "graph", **changed: Any) -> ChipProgram:

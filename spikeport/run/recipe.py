@@ -165,6 +165,11 @@ def _check_fit(recipe: Recipe, path: str) -> None:
                 "key 'network.sign_modes': has no effect on a training in floating point (chip_aware = 0); leave it "
                 "out, or set chip_aware to the bits of a weight"
             )
+        if recipe.network.chip_aware is None and any(layer.weight_bits for layer in recipe.network.layers):
+            raise InputError(
+                "key 'network.layers.weight_bits': has no effect on a training in floating point (chip_aware = 0); "
+                "leave it out, or set chip_aware to the bits of the other layers"
+            )
         check_dataset_name(recipe.dataset)
         if recipe.files != FileOptions() and recipe.dataset in DATASETS and recipe.dataset != "files":
             raise InputError(f"key 'files': data set {recipe.dataset!r} does not use it; set dataset = \"files\"")

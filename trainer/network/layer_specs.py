@@ -12,6 +12,7 @@ from torch import nn
 
 from spikeport.common.errors import InputError
 from spikeport.common.limits import LARGEST_LAYER, LARGEST_SIDE, LARGEST_WEIGHTS, MOST_LAYERS
+from spikeport.trainer.neuron_step.quantise import ChipAware
 from spikeport.trainer.neuron_step.weight_scale import FanIn
 from spikeport.trainer.settings.checks import known, within
 from spikeport.trainer.settings.options import RECIPE_RULES
@@ -36,8 +37,9 @@ class LayerConfig:
     the shortcut to the current of its last neurons. repeat: number of such layers in a row; only the first has the
     stride and the pool. bottleneck: instead of two convolutions, 1x1, kernel and 1x1, the first two with a quarter of
     the channels. pool: average over pool x pool pixels before the layer; recurrent (dense): every neuron also reads the
-    layer's spikes. delays (dense): learn delays of up to longest_delay steps to the layer: "axonal", one per input, or
-    "synaptic", one per synapse (delays.py).
+    layer's spikes. weight_bits: of the layer's weights on the chip, 2 to 8, None: the network's chip_aware (in floating
+    point it has no effect). delays (dense): learn delays of up to longest_delay steps to the layer: "axonal", one per
+    input, or "synaptic", one per synapse (delays.py).
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -56,6 +58,7 @@ class LayerConfig:
     join: JoinKind = "add"
     delays: DelayKind = "none"
     longest_delay: int = 16
+    weight_bits: int | None = None
 
     def __post_init__(self) -> None:
         known("kind", self.kind, KINDS)
@@ -71,6 +74,8 @@ class LayerConfig:
             raise InputError(f"a layer of kind {self.kind!r} cannot be recurrent; only dense ones can")
         if self.delays != "none" and self.kind != "dense":
             raise InputError(f"a layer of kind {self.kind!r} cannot have delays; only dense ones can")
+        if self.weight_bits is not None:
+            ChipAware(self.weight_bits)
         if not 1 <= self.longest_delay <= LONGEST:
             raise InputError(f"longest_delay is 1 to {LONGEST} steps, not {self.longest_delay}")
         if self.bottleneck and (self.kind not in RESIDUAL or self.size % 4):
@@ -97,6 +102,7 @@ class PlannedLayer:
     fan_in: FanIn
     shortcut_fan_in: FanIn
     delays: Delays | None
+    weight_bits: int | None
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,7 @@ class _Planner:
                 FanIn(layer.pool**2 * source.payload, source.sources),
                 FanIn() if skip is None else FanIn(skip.payload, skip.sources),
                 _delays(layer, shape[0]),
+                layer.weight_bits,
             )
         )
         return name
@@ -211,7 +218,7 @@ class _Planner:
             return
         branch = self.layer(last, branch)
         if changes:
-            one = LayerConfig("conv", layer.size, 1, layer.stride, 0, pool=layer.pool)
+            one = LayerConfig("conv", layer.size, 1, layer.stride, 0, pool=layer.pool, weight_bits=layer.weight_bits)
             x = self.layer(one, x)
         self._join(layer.join, branch, x)
 
@@ -236,9 +243,9 @@ def _convolutions(layer: LayerConfig) -> list[LayerConfig]:
         return [plain, replace(plain, stride=1, pool=1)]
     inner = layer.size // 4
     return [
-        LayerConfig("conv", inner, 1, padding=0, pool=layer.pool),
+        LayerConfig("conv", inner, 1, padding=0, pool=layer.pool, weight_bits=layer.weight_bits),
         replace(plain, size=inner, pool=1),
-        LayerConfig("conv", layer.size, 1, padding=0),
+        LayerConfig("conv", layer.size, 1, padding=0, weight_bits=layer.weight_bits),
     ]
 
 

@@ -81,6 +81,13 @@ class NetworkConfig:
             ChipAware(self.chip_aware)
 
 
+def widest_bits(config: NetworkConfig) -> int | None:
+    """The most bits of a layer's weights, None in floating point."""
+    if config.chip_aware is None:
+        return None
+    return max(config.chip_aware, *(layer.weight_bits or 0 for layer in config.layers), 0)
+
+
 def plan_layers(config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> list[Planned]:
     """The connections of a network, output layer included, as the spiking network and the ANN twin share them.
 
@@ -109,6 +116,9 @@ def build_network(
 def stored_network(config: NetworkConfig) -> dict[str, Any]:
     """The settings in plain values, as files of networks and checkpoints hold them: later ones only if they are set."""
     values = asdict(config)
+    for layer in values["layers"]:
+        if layer["weight_bits"] is None:
+            del layer["weight_bits"]
     if config.readout == "spikes":
         del values["readout"]
     if config.sign_modes == "auto" and not _splits_signs(config.chip_aware):
@@ -144,7 +154,7 @@ def _readout(config: NetworkConfig, part: PlannedLayer) -> ReadoutBlock:
 
 
 def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
-    bits = config.chip_aware
+    bits = None if config.chip_aware is None else part.weight_bits or config.chip_aware
     return SpikingBlock(
         part.synapse,
         _neuron(config),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from chip_exact import assert_equal_spikes, chip_spikes, compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.hardware_profiles import load_chip
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
@@ -22,7 +25,13 @@ from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
 from spikeport.trainer.network.layer_specs import LayerConfig
-from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.network.network_config import (
+    NetworkConfig,
+    build_network,
+    read_network,
+    stored_network,
+    widest_bits,
+)
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 DENSE = (LayerConfig(size=24), LayerConfig(size=20))
@@ -183,3 +192,25 @@ def test_what_a_deep_layer_s_bias_makes_it_spike_too_early_reaches_no_layer(tmp_
     result = chip_spikes(program, x)[1]
     early = [p.name for p in program.populations if result.states[f"s/{p.name}"][: program.latency[p.name]].any()]
     assert early
+
+
+def test_layers_may_have_bits_of_their_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = LayerConfig("conv", 4, weight_bits=2), LayerConfig("sew", 6, stride=2, weight_bits=5), LayerConfig(size=12)
+    config = NetworkConfig(layers, chip_aware=4, vth=0.5)
+    network = build_network(config, (1, 6, 6), 3)
+    x = (np.random.default_rng(0).random((12, 8, 1, 6, 6)) < 0.4).astype(np.uint8)
+    for _ in range(10):
+        network(torch.from_numpy(x))
+    assert read_network(json.loads(json.dumps(stored_network(config)))) == config and widest_bits(config) == 5
+    assert assert_equal_spikes(network, x, tmp_path) > 0
+    program = compiled(network, tmp_path)
+    wanted = {"layer1": 2, "layer2": 5, "layer3": 5, "layer4": 5, "layer5": 4, "layer6": 4}
+    assert {c.target: c.weight_bits for c in program.connections} == wanted
+    # the option is the most that a layer gets
+    fewer = compiled(network, tmp_path, bits=4)
+    assert {c.weight_bits for c in fewer.connections if c.target == "layer2"} == {4}
+    same = build_network(NetworkConfig((LayerConfig(size=5, weight_bits=4),), chip_aware=4), (3,), 2)
+    assert "weight_bits" not in network_to_nir(same.eval()).nodes["layer1"].metadata
+    with pytest.raises(InputError, match="2 to 8 bits, not 9"):
+        LayerConfig(weight_bits=9)
