@@ -23,7 +23,6 @@ from spikeport.hardware_profiles.fixed_point import (
     du_from_decay,
     dv_from_decay,
     largest_input,
-    quantise_weights,
     split_bias,
     weight_grid,
 )
@@ -32,6 +31,7 @@ from .chip_populations import ChipNeurons, run_neurons
 from .dynamics import filter_current
 from .quantise import ChipAware, ChipScale, LayerTensors
 from .surrogates import surrogate
+from .weight_scale import on_grid
 
 Array = NDArray[np.float64]
 
@@ -75,12 +75,10 @@ def round_readout(layer: LayerTensors, aware: ChipAware) -> LayerTensors:
     current = decay_from_du(du_from_decay(_array(layer.current_decay)))
     voltage = decay_from_dv(dv_from_decay(_array(layer.voltage_decay)))
     scale, exponent = readout_scale(weight, bias, current, voltage, aware)
-    unit = STATE_UNIT * 2.0**exponent / scale
-    words = np.sign(weight) * quantise_weights(np.abs(weight), _grid(aware), scale, exponent)
-    words = words * (unit * aware.fan_in.copies)
+    words = on_grid(torch.from_numpy(weight), _grid(aware), scale, exponent) * aware.fan_in.copies
     mantissa, shift = split_bias(bias * scale, WordWidths())
     return LayerTensors(
-        weight=_with_slope(layer.weight, _like(words, layer.weight)),
+        weight=_with_slope(layer.weight, words.to(layer.weight)),
         bias=_with_slope(layer.bias, _like(mantissa * np.exp2(shift) / scale, layer.bias)),
         current_decay=_like(current, layer.current_decay),
         voltage_decay=_like(voltage, layer.voltage_decay),
@@ -115,11 +113,9 @@ def readout_scale(
 
 
 def _grid(aware: ChipAware) -> WeightGrid:
-    """The sizes that weights may have: with those of each sign in a connection of their own, one bit finer."""
-    if aware.sign_modes == "mixed":
-        mixed = weight_grid("mixed", aware.weight_bits)
-        return WeightGrid(0, mixed.high, mixed.step)
-    return weight_grid("excitatory", aware.weight_bits)
+    """The weights there may be: with those of each sign in a connection of their own, one bit finer."""
+    positive = weight_grid("mixed" if aware.sign_modes == "mixed" else "excitatory", aware.weight_bits)
+    return WeightGrid(-positive.high, positive.high, positive.step)
 
 
 def _with_slope(value: Tensor, rounded: Tensor) -> Tensor:

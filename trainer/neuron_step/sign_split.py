@@ -26,7 +26,7 @@ from spikeport.hardware_profiles.fixed_point import (
     weight_grid,
 )
 
-from .weight_scale import Array, Constants, Rounded, Stored, largest_scale, on_grid
+from .weight_scale import Array, Constants, Rounded, Stored, largest_scale, lowered_until_u_fits, on_grid
 
 # scales that are tried per octave, and exponents below the one that holds the largest weight
 _PER_OCTAVE = 8
@@ -80,14 +80,12 @@ def scale_by_sign(synapses: Sequence[Stored], constants: Constants, bits: int) -
     allowed = [w for w in words if STATE_UNIT * w / threshold <= limit] or [fitting.vth]
     candidates = [_best_exponents(parts, STATE_UNIT * word / threshold, word) for word in allowed]
     scale = min(candidates, key=lambda candidate: candidate[0])[1]
-    while True:
-        rounded = _rounded(synapses, parts, scale)
-        # rounding up can take u past its register
-        largest = constants.largest_current(rounded) * scale.scale
-        if largest <= widths.state_max - STATE_UNIT or scale.vth == 1:
-            break
-        word = max(1, math.floor(scale.vth * min(0.999, widths.state_max / largest)))
-        _, scale = _best_exponents(parts, STATE_UNIT * word / threshold, word)
+    scale, rounded = lowered_until_u_fits(
+        scale,
+        constants,
+        lambda tried: _rounded(synapses, parts, tried),
+        lambda word: _best_exponents(parts, STATE_UNIT * word / threshold, word)[1],
+    )
     exponents = [
         min((e for part, e in zip(parts, scale.weight_exps, strict=True) if part.synapse == number), default=0)
         for number in range(len(synapses))

@@ -6,7 +6,7 @@ Weights are rounded on their own device, in their own precision; what is compute
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -82,9 +82,13 @@ class Constants:
     voltage_decay: Array
     threshold: Array
 
+    def largest_currents(self, synapses: Sequence[Stored]) -> Array:
+        """The largest |u| that any input can cause, per output feature or channel."""
+        return np.asarray(sum(synapse.largest_input for synapse in synapses) / self.current_decay.min())
+
     def largest_current(self, synapses: Sequence[Stored]) -> float:
-        """The largest |u| that any input can cause."""
-        return float((_summed(synapses) / self.current_decay.min()).max())
+        """The largest |u| of all neurons."""
+        return float(self.largest_currents(synapses).max())
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,14 @@ class Rounded:
     weights: tuple[Stored, ...]
 
 
-def _summed(synapses: Sequence[Stored]) -> Array:
-    return np.asarray(sum(synapse.largest_input for synapse in synapses))
-
-
 def largest_scale(
     ranges: Sequence[ConnectionRange], synapses: Sequence[Stored], constants: Constants
 ) -> PopulationScale:
     """The largest scale at which nothing can leave its register; ranges: of every connection of the synapses."""
-    summed = _summed(synapses) / constants.current_decay.min()
-    voltage = lowest_voltage(summed, constants.bias, constants.voltage_decay.min())
+    currents = constants.largest_currents(synapses)
+    voltage = lowest_voltage(currents, constants.bias, constants.voltage_decay.min())
     threshold, largest_bias = float(constants.threshold.max()), float(np.abs(constants.bias).max())
-    return choose_scale(ranges, threshold, float(summed.max()), largest_bias, WordWidths(), float(voltage.max()))
+    return choose_scale(ranges, threshold, float(currents.max()), largest_bias, WordWidths(), float(voltage.max()))
 
 
 def layer_scale(
@@ -135,8 +135,35 @@ def settled_scale(synapses: Sequence[Stored], constants: Constants, bits: int) -
         if (again, grids_again) == (scale, grids):
             return Rounded(scale, scale.weight_exps, rounded)
         scale, grids = again, grids_again
-    lowered = _lowered(synapses, grids, scale, constants)
-    return Rounded(lowered, lowered.weight_exps, _rounded(synapses, grids, lowered))
+    # rounding alternates between two scales
+    ranges, threshold = _ranges(synapses, grids), float(constants.threshold.max())
+    lowered, rounded = lowered_until_u_fits(
+        scale,
+        constants,
+        lambda tried: _rounded(synapses, grids, tried),
+        lambda word: at_threshold(word, ranges, threshold, WordWidths()),
+    )
+    return Rounded(lowered, lowered.weight_exps, rounded)
+
+
+def lowered_until_u_fits(
+    scale: PopulationScale,
+    constants: Constants,
+    rounded_at: Callable[[PopulationScale], tuple[Stored, ...]],
+    scale_at: Callable[[int], PopulationScale],
+) -> tuple[PopulationScale, tuple[Stored, ...]]:
+    """The first scale, from `scale` down, at which u fits its register once weights are rounded, and those weights.
+
+    rounded_at: the weights rounded at a scale; scale_at: the scale at which the threshold has that word.
+    """
+    widths = WordWidths()
+    while True:
+        rounded = rounded_at(scale)
+        # rounding up can take u past its register
+        largest = constants.largest_current(rounded) * scale.scale
+        if largest <= widths.state_max - STATE_UNIT or scale.vth == 1:
+            return scale, rounded
+        scale = scale_at(max(1, math.floor(scale.vth * min(0.999, widths.state_max / largest))))
 
 
 def chip_bias(bias: Array, scale: PopulationScale) -> Array:
@@ -167,20 +194,6 @@ def _ranges(synapses: Sequence[Stored], grids: Sequence[WeightGrid]) -> list[Con
     """Largest weight and grid of each synapse, for the choice of a scale."""
     ends = [synapse.ends for synapse in synapses]
     return [ConnectionRange(max(-low, high), grid) for (low, high), grid in zip(ends, grids, strict=True)]
-
-
-def _lowered(
-    synapses: Sequence[Stored], grids: Sequence[WeightGrid], scale: PopulationScale, constants: Constants
-) -> PopulationScale:
-    """A smaller scale, for rounding that alternates between two scales: the first at which u fits its register."""
-    widths = WordWidths()
-    ranges = _ranges(synapses, grids)
-    while True:
-        largest = constants.largest_current(_rounded(synapses, grids, scale)) * scale.scale
-        if largest <= widths.state_max - STATE_UNIT or scale.vth == 1:
-            return scale
-        word = math.floor(scale.vth * min(0.999, widths.state_max / largest))
-        scale = at_threshold(max(1, word), ranges, float(constants.threshold.max()), widths)
 
 
 def _rounded(synapses: Sequence[Stored], grids: Sequence[WeightGrid], scale: PopulationScale) -> tuple[Stored, ...]:
