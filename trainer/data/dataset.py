@@ -66,6 +66,9 @@ class Dataset:
             if x.shape[1:] != shape:
                 raise InputError(f"{self.name}: {part} samples have shape {x.shape[1:]}, not {shape}")
             check_targets(self.targets, y, self.classes, self.steps, f"{self.name}: the {part} part")
+            if self.has_classes:
+                # torch takes classes of no other type
+                object.__setattr__(self, "y_train" if part == "training" else "y_test", y.astype(np.int64, copy=False))
         if self.class_names and len(self.class_names) != self.classes:
             raise InputError(f"{self.name}: has {self.classes} classes and {len(self.class_names)} class names")
 

@@ -40,6 +40,10 @@ def check_targets(kind: Targets, y: NDArray[Any], outputs: int, steps: int | Non
         expected = f"({', '.join(map(str, ('samples', *shape)))})"
         raise InputError(f"{context}: has targets of shape {y.shape}, but the shape for {words} is {expected}")
     if kind in ("class", "class_per_step"):
+        if y.dtype.kind not in "iu":
+            raise InputError(
+                f"{context} has labels of type {y.dtype}, but classes are whole numbers from 0; give y.astype(int)"
+            )
         if y.min() < 0 or y.max() >= outputs:
             raise InputError(f"{context} has labels outside 0 to {outputs - 1}")
         return
