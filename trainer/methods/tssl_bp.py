@@ -28,8 +28,9 @@ class TsslBpOptions:
     """Options of tssl_bp.
 
     loss: "kernel" (post-synaptic potentials against those of the target spike train), "count" (rates against target
-    rates, without an error beyond them) or "softmax" (cross entropy of the counts), as in the authors' code, but that "count" and "softmax" read the outputs' spikes,
-    not their potentials a / tau_s: over time the potentials sum to the counts less what is left after the last step.
+    rates, without an error beyond them) or "softmax" (cross entropy of the counts), as in the authors' code, but that
+    "count" and "softmax" read the outputs' spikes, not their potentials a / tau_s: over time these sum to the counts
+    less what is left after the last step.
     desired, undesired: target rates of the label's output and of the others, for "count". Raises InputError.
     """
 
