@@ -71,9 +71,10 @@ def module(
     """A network as a trainable module that computes as the chip does; raises InputError.
 
     source: a NIR graph, a .nir or .net file, a ReLU network in an .onnx file (rate-coded; calibrate=x takes sample
-    input (N, *shape), on which thresholds are balanced), or a network of snnTorch, SpikingJelly, Norse or Sinabs. chip: a name or a profile
-    file. sample: one step of a framework's input, (batch, *shape), needed where the first layer is a convolution.
-    surrogate, width: the slope of a spike by name, and its width in units of a layer's largest threshold. options,
+    input (N, *shape), on which thresholds are balanced), or a network of snnTorch, SpikingJelly, Norse or Sinabs.
+    chip: a name or a profile file. sample: one step of a framework's input, (batch, *shape), needed where the first
+    layer is a convolution. surrogate, width: the slope of a spike by name, and its width in units of a layer's largest
+    threshold. options,
     named: how it is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
     """
     if "calibrate" in named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from spikeport.trainer.loop.schedule import Schedule
 from spikeport.trainer.loop.train_config import TrainConfig
@@ -13,7 +14,7 @@ from spikeport.trainer.tasks.registry import get_task
 _MOST_EPOCHS = 40
 _HELD_OUT, _PATIENCE = 0.15, 8
 # errors of numbers fall on where accuracy has long stopped rising
-_VALUES = {"epochs": 100, "batch_size": 64, "patience": 30}
+_VALUES: dict[str, Any] = {"epochs": 100, "batch_size": 64, "patience": 30}
 _FEWEST_SAMPLES = 16
 
 
