@@ -49,6 +49,26 @@ _LIMIT = WordWidths().state_max + 1
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What counts as the same answer: of two outputs (T, N, outputs), for each sample; words: its name.
+
+    The outputs are those of the steps that answer the input.
+    """
+
+    same: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.bool_]]
+    words: str
+
+
+def _same_winner(chip: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.bool_]:
+    equal: NDArray[np.bool_] = chip.sum(axis=0).argmax(axis=1) == wanted.sum(axis=0).argmax(axis=1)
+    return equal
+
+
+WINNER = Answer(_same_winner, "winner")
+"""The neuron with most spikes, or the largest sum of voltages."""
+
+
+@dataclass(frozen=True)
 class Divergence:
     """The first spike that only one side has; neuron is an index into the population's shape.
 
@@ -99,7 +119,8 @@ class LayerDifference:
 class DiffReport:
     """Float against fixed point on a batch.
 
-    compared, differing: values of the outputs. causes: output values that differ from the float network's if one thing
+    same_winners: samples with the same answer, which `answer` names. compared, differing: values of the outputs.
+    causes: output values that differ from the float network's if one thing
     alone is the chip's; dynamics: fixed point against real numbers with all the chip's constants, which leaves rounding
     toward zero, wrapping and saturation.
     """
@@ -112,6 +133,7 @@ class DiffReport:
     differing: int
     layers: tuple[LayerDifference, ...]
     causes: Mapping[Cause, int]
+    answer: str = "winner"
 
     @property
     def equal(self) -> bool:
@@ -120,7 +142,7 @@ class DiffReport:
 
     @property
     def same_winner(self) -> float:
-        """Fraction of the samples with the same winner: the neuron of the first output with most spikes."""
+        """Fraction of the samples with the same answer, by default the neuron of the first output with most spikes."""
         return self.same_winners / self.samples
 
     def share(self, cause: Cause) -> float:
@@ -140,12 +162,13 @@ def diff(
     x: InputArrays,
     context: str = "input",
     progress: Callable[[int, int], None] | None = None,
+    answer: Answer = WINNER,
 ) -> DiffReport:
     """Compare a network with the program compiled from it on x (time, batch, *input shape).
 
     Runs until all answers are complete. progress: called with the finished and total runs of a sample: one in floating
-    point, one on the chip, and one per cause. Raises InputError for a bad input, or a program that was not compiled
-    from this network.
+    point, one on the chip, and one per cause. answer: what of the first output counts as the same answer.
+    Raises InputError for a bad input, or a program that was not compiled from this network.
     """
     program = without_relays(program, {p.name for p in network.populations})
     inputs = check_input(program, x, context)
@@ -158,7 +181,7 @@ def diff(
     done = _Progress(progress, batch * (2 + len(CAUSES)))
     for start in range(0, batch, size):
         group = {name: np.ascontiguousarray(values[:, start : start + size]) for name, values in inputs.items()}
-        group_report = _diff_group(network, program, variants, group, steps, start, done)
+        group_report = _diff_group(network, program, variants, group, steps, start, done, answer)
         report = group_report if report is None else _joined(report, group_report)
     assert report is not None  # check_input refuses an empty batch
     return report
@@ -185,6 +208,7 @@ def _diff_group(
     steps: int,
     start: int,
     done: _Progress,
+    answer: Answer,
 ) -> DiffReport:
     target = simulate_float(network, inputs, steps)
     batch = next(iter(inputs.values())).shape[1]
@@ -203,16 +227,19 @@ def _diff_group(
     )
     done.add(batch)
     first = program.outputs[0]
-    winners = sent[first].sum(axis=0).argmax(axis=1) == target.counts[first].argmax(axis=1)
+    length = len(next(iter(inputs.values())))
+    answers = slice(program.latency.get(first, 0), program.latency.get(first, 0) + length)
+    same = answer.same(sent[first][answers], target.spikes[first][answers])
     return DiffReport(
         chip=program.chip,
         samples=batch,
         steps=steps,
-        same_winners=int(winners.sum()),
+        same_winners=int(same.sum()),
         compared=steps * batch * sum(program.source_size(name) for name in program.outputs),
         differing=_outputs_differ(program, sent, target.spikes),
         layers=layers,
         causes=causes,
+        answer=answer.words,
     )
 
 

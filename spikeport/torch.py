@@ -24,9 +24,11 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.trainable.frameworks import export_module
 from spikeport.exporter.trainable.load_into import load_into
 from spikeport.exporter.trainable.module import ChipModule
+from spikeport.exporter.trainable.other_files import ReadNetwork, read_net, read_onnx
 from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.loader import load_chip
-from spikeport.network.graph_loader import with_sample
+from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.network.graph_loader import sample_images, with_sample
 from spikeport.network.model_files import check_model_file
 from spikeport.network.network import Network, compile_network
 
@@ -36,7 +38,8 @@ __all__ = ["Module", "module"]
 class Module(ChipModule):
     """A network as a torch module; its forward pass gives the chip's spikes, (T, B, *input) to (T, B, *output).
 
-    Train its parameters with any loop. Made by `module`.
+    Train its parameters with any loop. Made by `module`. input_scale: the number that represents 1 at the input of a
+    network that takes real numbers (.net, .onnx): give it torch.round(input_scale * x) in every step.
     """
 
     def compile(self) -> Network:  # type: ignore[override]
@@ -52,6 +55,7 @@ class Module(ChipModule):
         load_into(self, network)
 
     chip_name: str = "loihi2"
+    input_scale: float = 1.0
 
 
 def module(
@@ -66,38 +70,43 @@ def module(
 ) -> Module:
     """A network as a trainable module that computes as the chip does; raises InputError.
 
-    source: a NIR graph, a .nir file, or a network of snnTorch, SpikingJelly, Norse or Sinabs. chip: a name or a profile
-    file. sample: one step of a framework's input, (batch, *shape), needed where the first layer is a convolution.
-    surrogate, width: the slope of a spike by name, and its width in units of a layer's largest threshold. options,
+    source: a NIR graph, a .nir or .net file, a ReLU network in an .onnx file (rate-coded; calibrate=x takes sample
+    input (N, *shape), on which thresholds are balanced), or a network of snnTorch, SpikingJelly, Norse or Sinabs.
+    chip: a name or a profile file. sample: one step of a framework's input, (batch, *shape), needed where the first
+    layer is a convolution. surrogate, width: the slope of a spike by name, and its width in units of a layer's largest
+    threshold. options,
     named: how it is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
     """
     if "calibrate" in named:
         named["calibration"] = named.pop("calibrate")
     selected = replace(options, **{name: value for name, value in named.items() if value is not None})
-    context = "network"
+    context, scale, profile = "network", 1.0, load_chip(str(chip))
     if isinstance(source, nn.Module):
         exported = export_module(source, sample, selected)
         graph, selected = exported.graph, exported.options
     elif isinstance(source, nir.NIRGraph):
         graph = source
     elif isinstance(source, (str, os.PathLike)):
-        graph, context = _read(Path(source)), str(source)
+        context = str(source)
+        read = _read(Path(source), profile, selected)
+        graph, selected, scale = read.graph, read.options, read.input_scale
     else:
         raise InputError(
-            f"source is a value of type {type(source).__name__}; give an nn.Module, a nir.NIRGraph or a .nir file"
+            f"source is a value of type {type(source).__name__}; give an nn.Module, a nir.NIRGraph, or a .nir, .net or "
+            ".onnx file"
         )
-    profile = load_chip(str(chip))
     made = Module(make_plan(graph, profile, with_sample(selected, graph, context), context), surrogate, width)
-    made.chip_name = str(chip)
+    made.chip_name, made.input_scale = str(chip), scale
     return made
 
 
-def _read(path: Path) -> nir.NIRGraph:
-    if path.suffix == ".nir":
-        return read_nir(path)
-    if path.suffix not in (".onnx", ".chip", ".net"):
-        check_model_file(path, (".nir",))
-    raise InputError(
-        f"{path}: {path.suffix or 'files without an ending'} cannot be trained on; give a .nir file (spikeport import "
-        "writes one from .onnx)"
-    )
+def _read(path: Path, chip: ChipProfile, options: CompileOptions) -> ReadNetwork:
+    if path.suffix == ".chip":
+        check_model_file(path, (".chip",))
+        raise InputError(f"{path}: holds the chip's integers only; give the .nir file that it was compiled from")
+    check_model_file(path, (".nir", ".net", ".onnx"))
+    if path.suffix == ".net":
+        return read_net(path, chip, options)
+    if path.suffix == ".onnx":
+        return read_onnx(path, chip, options, sample_images(options))
+    return ReadNetwork(read_nir(path), options)

@@ -203,6 +203,7 @@ def diff_file(
     tolerance: float,
     bounds: gates.Gates,
     streams: Output,
+    task: str | None = None,
 ) -> bool:
     """Whether float and fixed point agree, with a table, and a picture if requested.
 
@@ -213,7 +214,7 @@ def diff_file(
         check_picture(picture)
     network = open_network(model, chip, options)
     with progress("float and fixed point", streams.console) as done:
-        difference = network.diff(x, progress=done)
+        difference = network.diff(x, task=task, progress=done)
     if picture is not None:
         difference.draw(picture)
     difference.show(streams.console)

@@ -276,6 +276,10 @@ def diff(
         Optional[Path],  # noqa: UP045
         typer.Option("--picture", help="Also draw the differences to F.svg.", metavar="F.svg"),
     ] = None,
+    task: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--task", help="What counts as the same answer (docs/tasks.md); default: the winner."),
+    ] = None,
 ) -> None:
     """Compare the float network with its fixed-point program layer by layer and attribute the differences.
 
@@ -285,7 +289,8 @@ def diff(
     """
     from . import commands
 
-    if not commands.diff_file(model, x, chip, choices, picture, share("--tolerance", tolerance), bounds, streams):
+    allowed = share("--tolerance", tolerance)
+    if not commands.diff_file(model, x, chip, choices, picture, allowed, bounds, streams, task):
         raise typer.Exit(EXIT_NO)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from spikeport.lava_runtime.inputs import load_input
 from spikeport.network.graph_loader import MODEL_ENDINGS
 from spikeport.network.input_files import open_spikes
 from spikeport.network.model_files import check_model_file, check_onnx_file
+from spikeport.network.model_task import model_task
 from spikeport.network.network import Network, open_network
 from spikeport.report import print_summary
 from spikeport.report.page import render
@@ -28,6 +30,7 @@ from spikeport.results.model_table import print_models
 from spikeport.run.measures import DEFAULT_DEVICES
 from spikeport.run.model_run import ModelRun, Teacher, run_model
 from spikeport.summary import Summary
+from spikeport.trainer.tasks.metrics import ACCURACY
 
 from .model_data import ModelData, names
 from .report_files import ReportFiles
@@ -76,9 +79,9 @@ def sweep_models(
 
     grid = model_grid(over)
     x = _input_file(model, data)
-    _, values, labels = _opened(model, chip or str(grid.axes.get("chip", ("loihi2",))[0]), options, x, data.labels)
+    _, values, labels = _opened(model, chip or str(grid.axes.get("chip", ("loihi2",))[0]), options, x, data)
     with progress(f"{model}: sweep", streams.console) as done:
-        points = sweep_model(ModelPoints(model, chip, options, values, labels, x.name), grid, folder, done)
+        points = sweep_model(ModelPoints(model, chip, options, values, labels, x.name, data.task), grid, folder, done)
     show_sweep(points, streams.console)
     if labels is None:
         say(
@@ -90,12 +93,15 @@ def sweep_models(
 
 
 def _opened(
-    model: Path, chip: str | None, options: CompileOptions, x: Path, labels: Path | None
-) -> tuple[Network, InputArrays, NDArray[np.int64] | None]:
+    model: Path, chip: str | None, options: CompileOptions, x: Path, data: ModelData
+) -> tuple[Network, InputArrays, NDArray[Any] | None]:
     """A model, what it is run on, and the labels if there are any; raises InputError."""
     network = open_network(model, chip, options)
     values, _ = open_spikes(x, network.program)
-    return network, values, None if labels is None else _labels(labels)
+    if data.labels is None:
+        return network, values, None
+    of_classes = model_task(data.task, network.program).metric is ACCURACY and data.task != "per_step"
+    return network, values, _labels(data.labels) if of_classes else load_input(data.labels)
 
 
 def _input_file(model: Path, data: ModelData) -> Path:
@@ -116,11 +122,11 @@ def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData
     x = _input_file(model, data)
     if data.teacher is not None:
         check_onnx_file(data.teacher)
-    network, values, labels = _opened(model, chip, options, x, data.labels)
+    network, values, labels = _opened(model, chip, options, x, data)
     teacher = None if data.teacher is None else Teacher(data.teacher, data.teacher_accuracy)
     with progress(f"{network.program.chip}: {model.name}", streams.console) as done:
         devices = DEFAULT_DEVICES if data.devices is None else names(data.devices)
-        return run_model(network, values, labels, devices, x.name, teacher, done)
+        return run_model(network, values, labels, devices, x.name, teacher, done, data.task)
 
 
 def _labels(path: Path) -> NDArray[np.int64]:

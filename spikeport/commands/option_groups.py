@@ -158,7 +158,8 @@ ModelDataOptions = Annotated[
     Group(
         {
             "x": _path("--input", "What a model is run on: spikes (time, batch, *input shape).", "X.npy"),
-            "labels": _path("--labels", "Class of each sample (N,), for the accuracy.", "Y.npy"),
+            "labels": _path("--labels", "Class of each sample (N,), for the accuracy; or what --task takes.", "Y.npy"),
+            "task": _bound("--task", "What the output answers (docs/tasks.md); default: the winner.", "NAME"),
             "teacher": _path(
                 "--teacher", "The ANN that a model was made from; default: one of equal layers.", "M.onnx"
             ),
@@ -179,4 +180,4 @@ ModelDataOptions = Annotated[
         _model_data,
     ),
 ]
-"""What a model is reported on: --input, --labels, --teacher, --teacher-accuracy, --devices."""
+"""What a model is reported on: --input, --labels, --task, --teacher, --teacher-accuracy, --devices."""

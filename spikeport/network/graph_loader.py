@@ -63,7 +63,7 @@ def compile_onnx(path: Path, chip: str, options: CompileOptions) -> ChipProgram:
     unused = [name for name in given(options) if name not in ("--precision", "--calibrate")]
     if unused:
         raise InputError(f"{path}: an ANN has no {', '.join(unused)}; leave them out")
-    sample = _sample_images(options)
+    sample = sample_images(options)
     if sample is None:
         raise InputError(
             f"{path}: thresholds are balanced on sample input; give it with --calibrate X.npy, (N, *shape)"
@@ -128,7 +128,7 @@ def dump_passes(path: Path, options: CompileOptions, folder: Path) -> None:
     lower_graph(read_nir(path), options, str(path), dump_to(folder))
 
 
-def _sample_images(options: CompileOptions) -> NDArray[Any] | None:
+def sample_images(options: CompileOptions) -> NDArray[Any] | None:
     """An ANN's sample input, read if it is a file; raises InputError."""
     sample = options.sample if options.sample_file is None else load_input(options.sample_file)
     if isinstance(sample, Mapping):

@@ -26,7 +26,7 @@ from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.diff import diff
+from spikeport.lava_runtime.diff import Answer, diff
 from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.partition.optimise import Goal
@@ -44,6 +44,7 @@ from .arguments import chip_name, path_of
 from .graph_loader import compile_nir, open_model
 from .input_files import open_spikes
 from .model_files import check_model_file
+from .model_task import model_task
 
 Spikes = InputArrays | str | Path
 """An array (time, batch, *input shape), a dict of arrays by input name, a file of either (.npy, .npz, .h5), or a
@@ -142,13 +143,18 @@ class Network(Shown):
             profile = profile_run(self.program, load_result(run, self.program), chip, values, mapping)
         return ProfileReport(self.program, profile, chip, others, self._read(x, run, by_hand))
 
-    def diff(self, x: Spikes, *, progress: Done | None = None) -> Difference:
-        """Compare float and fixed point on x, layer by layer; raises InputError if the graph is unknown."""
+    def diff(self, x: Spikes, *, task: str | None = None, progress: Done | None = None) -> Difference:
+        """Compare float and fixed point on x, layer by layer; raises InputError if the graph is unknown.
+
+        task: what counts as the same answer (docs/tasks.md); None: the winner, or the only output's count or value.
+        """
         if self.source is None:
             raise InputError(f"{self.name}: holds the chip's integers only; compile the graph it was made from")
         values, where = self.read_input(x)
         network = lower_graph(self.source, self.options, self.name)
-        return Difference(diff(network, self.program, values, where, progress), self._read(x))
+        asked = model_task(task, self.program)
+        answer = Answer(asked.same, asked.words)
+        return Difference(diff(network, self.program, values, where, progress, answer), self._read(x))
 
     def save(self, path: str | Path) -> None:
         """Write the program, MODEL.chip; raises InputError if it cannot be written or is an input of the network."""

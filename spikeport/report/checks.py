@@ -87,6 +87,14 @@ def _agrees(summary: Summary) -> Check:
         ("Matches Lava", yes_no(backends[0])),
         ("Matches stock Lava", yes_no(backends[1])),
     )
+    scores = summary.scores
+    if metric.unit == "targets" and scores.float and scores.fixed is not None and summary.agreement != 1:
+        # rounded real numbers are rarely equal: what counts is the error
+        worse = (scores.fixed - scores.float) / scores.float * (-1 if metric.more_is_better else 1)
+        if state is not State.NO:
+            state = State.YES if worse <= 1 - _MIN_AGREEMENT else State.PARTLY
+        words = f"{percent(abs(worse), 2)} {'larger' if worse > 0 else 'smaller'}"
+        return Check("Agrees", state, words, f"{metric.title} than in floating point", facts)
     samples = f"of {plural(summary.test_samples, 'test sample')} with the float answer"
     return Check("Agrees", state, percent(summary.agreement), samples, facts)
 

@@ -47,7 +47,7 @@ class Difference(Shown):
 
     @property
     def same_winner(self) -> float:
-        """Share of the samples with the same winner."""
+        """Share of the samples with the same answer, by default the same winner."""
         return self.report.same_winner
 
     @property
@@ -104,6 +104,7 @@ def difference_of(report: DiffReport) -> summary.Difference:
         steps=report.steps,
         equal=report.equal,
         same_winner=report.same_winner,
+        answer=report.answer,
         output=summary.OutputPlaces(differing=report.differing, compared=report.compared),
         layers=tuple(_layer_fidelity(layer, report.samples) for layer in report.layers),
         causes={
@@ -157,7 +158,7 @@ def _sentences(report: DiffReport) -> list[str]:
     if report.equal:
         return [f"every spike of every layer is the same, on {plain(report.samples)} samples of {report.steps} steps"]
     sentences = [
-        f"same winner on {percent(report.same_winner)} of {plain(report.samples)} samples; of "
+        f"same {report.answer} on {percent(report.same_winner)} of {plain(report.samples)} samples; of "
         f"{plain(report.compared)} output positions (sample, neuron, step) {plain(report.differing)} differ"
     ]
     layer = report.first_layer

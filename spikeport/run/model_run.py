@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,16 @@ from spikeport.hardware_profiles.loader import load_chip, load_device
 from spikeport.lava_runtime.inputs import check_input, slice_samples, steps_and_samples
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
+from spikeport.network.model_task import ModelTask, model_task
 from spikeport.network.network import Network
 from spikeport.report.raster import Raster
 from spikeport.results.difference import difference_of
-from spikeport.results.labels import check_labels
-from spikeport.summary import Accuracies, Summary, build
+from spikeport.summary import Accuracies, Metric, Summary, TaskScores, build
+from spikeport.trainer.tasks.metrics import ACCURACY
 
 from .ann_sizes import twin_sizes_of
 from .core_map import core_map_of
-from .measures import answers, compare_devices
+from .measures import answers, compare_devices, output_of
 
 # samples of the layer-by-layer comparison, as in a recipe's run
 _COMPARED = 200
@@ -52,25 +54,34 @@ class Teacher:
 def run_model(
     network: Network,
     x: InputArrays,
-    labels: NDArray[np.int64] | None,
+    labels: NDArray[Any] | None,
     devices: Sequence[str],
     data_name: str,
     teacher: Teacher | None = None,
     progress: Done | None = None,
+    task_name: str | None = None,
 ) -> ModelRun:
     """Simulate, profile and compare a network on x (time, samples, *shape); raises InputError.
 
-    labels: (samples,) class numbers; devices: those that the ANN is priced on, which is the teacher or else an ANN of
+    task_name: what the output answers (network/model_task.py); labels: as that takes them, by default (samples,) class
+    numbers; devices: those that the ANN is priced on, which is the teacher or else an ANN of
     the same layers; data_name: the input's name in the report.
     """
     program, chip = network.program, load_chip(network.chip)
     fed, samples = steps_and_samples(x)
-    check_labels(labels, samples, program.population(program.outputs[0]).size)
+    task = model_task(task_name, program)
+    if labels is not None:
+        labels = task.check_labels(labels, samples, program.population(program.outputs[0]).size)
     result = simulate(program, x, context=data_name)
-    fixed = answers(program, result, fed)
-    floating = _float_answers(network, x, result.steps)
+    fixed = output_of(program, result, fed)
+    floating = _float_output(network, x, result.steps)
+    scored = {
+        name: None if labels is None or output is None else task.score(output, labels)
+        for name, output in (("float", floating), ("fixed", fixed))
+    }
     profile = network.profile(x, progress=progress).profile
-    difference = None if network.source is None else network.diff(slice_samples(x, 0, _COMPARED)).report
+    difference = None if network.source is None else network.diff(slice_samples(x, 0, _COMPARED), task=task_name).report
+    ann = None if teacher is None else teacher.accuracy
     sizes = twin_sizes_of(program, None if teacher is None else teacher.path)
     costs = compare_devices(sizes, devices)
     profiles = [chip, *map(load_device, devices)]
@@ -85,12 +96,9 @@ def run_model(
         steps=fed,
         chip_steps=result.steps,
         dt=program.dt,
-        agreement=None if floating is None else float(np.mean(floating == fixed)),
-        accuracy=Accuracies(
-            ann=None if teacher is None else teacher.accuracy,
-            float=_right(floating, labels),
-            fixed=_right(fixed, labels),
-        ),
+        agreement=None if floating is None else float(np.mean(task.same(fixed, floating))),
+        accuracy=Accuracies(ann=ann, **scored) if task.metric is ACCURACY else Accuracies(),
+        task=_scores_of(task, scored),
         per_inference=build.per_inference_of(profile),
         layers=build.layers_of(program, profile),
         mapping=build.mapping_of(profile.mapping),
@@ -101,15 +109,21 @@ def run_model(
         ann=build.ann_of(costs),
         constants=build.constants_of(profiles),
     )
-    return ModelRun(summary, _raster(network, x, fixed, labels))
+    winners = answers(program, result, fed)
+    classes = labels if task.metric is ACCURACY and labels is not None and labels.ndim == 1 else None
+    return ModelRun(summary, _raster(network, x, winners, classes))
 
 
-def _right(winners: NDArray[np.int64] | None, labels: NDArray[np.int64] | None) -> float | None:
-    return None if winners is None or labels is None else float(np.mean(winners == labels))
+def _scores_of(task: ModelTask, scored: Mapping[str, float | None]) -> TaskScores | None:
+    """The task's entry in the summary; None for the winner by spikes."""
+    if task.name == "spike_count" or task.metric is None:
+        return None
+    metric = Metric(name=task.metric.name, unit=task.metric.unit, more_is_better=task.metric.more_is_better)
+    return TaskScores(task=task.name, loss="", metric=metric, **scored)
 
 
-def _float_answers(network: Network, x: InputArrays, steps: int) -> NDArray[np.int64] | None:
-    """The float network's winners, None where only the chip's integers are known."""
+def _float_output(network: Network, x: InputArrays, steps: int) -> NDArray[np.float64] | None:
+    """The float network's first output (T, N, outputs), None where only the chip's integers are known."""
     if network.source is None:
         return None
     lowered = lower_graph(network.source, network.options, network.name)
@@ -117,15 +131,14 @@ def _float_answers(network: Network, x: InputArrays, steps: int) -> NDArray[np.i
     fed, samples = steps_and_samples(x)
     output = network.program.outputs[0]
     size = max(1, _GROUP // (steps * sum(p.size for p in lowered.populations)))
-    winners = []
+    parts = []
     for start in range(0, samples, size):
         part = {name: values[:, start : start + size].astype(np.int32) for name, values in inputs.items()}
         sent = simulate_float(lowered, part, steps).spikes[output]
         first = network.program.latency.get(output, 0)
         window = sent[first : first + fed]
-        winners.append(window.reshape(*window.shape[:2], -1).sum(axis=0, dtype=np.float64).argmax(axis=1))
-    joined: NDArray[np.int64] = np.concatenate(winners)
-    return joined
+        parts.append(window.reshape(*window.shape[:2], -1).astype(np.float64))
+    return np.concatenate(parts, axis=1)
 
 
 def _raster(network: Network, x: InputArrays, winners: NDArray[np.int64], labels: NDArray[np.int64] | None) -> Raster:

@@ -47,13 +47,17 @@ class OutputPlaces(Model):
 
 
 class Difference(Model):
-    """Float compared with fixed point on `samples` samples over `steps` steps of the chip."""
+    """Float compared with fixed point on `samples` samples over `steps` steps of the chip.
+
+    same_winner: share of samples with the same answer, which `answer` names.
+    """
 
     chip: str = ""
     samples: Count
     steps: Count
     equal: bool
     same_winner: Share
+    answer: str = "winner"
     output: OutputPlaces | None = None
     layers: tuple[LayerFidelity, ...] = ()
     causes: dict[str, Blame] = Field(default_factory=dict)

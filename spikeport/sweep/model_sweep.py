@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, nearest
@@ -36,8 +35,9 @@ class ModelPoints:
     chip: str | None
     options: CompileOptions
     x: InputArrays
-    labels: NDArray[np.int64] | None
+    labels: NDArray[Any] | None
     data_name: str
+    task: str | None = None
 
 
 def model_grid(axes: Sequence[str]) -> Grid:
@@ -79,7 +79,7 @@ def _row(points: ModelPoints, named: Values) -> dict[str, Any]:
         chip = str(named.get("chip", points.chip))
         changed: Any = {key: value for key, value in named.items() if key != "chip"}
         network = compile_network(points.model, chip, replace(points.options, **changed))
-        summary = run_model(network, points.x, points.labels, (), points.data_name).summary
+        summary = run_model(network, points.x, points.labels, (), points.data_name, task_name=points.task).summary
     except InputError as error:
         return {"values": named, "error": str(error)}
     return {"values": named, **_figures(summary)}

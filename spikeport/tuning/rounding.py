@@ -4,7 +4,8 @@ Rounding to the nearest integer keeps each weight's error small, but v adds them
 a neuron with weights w minimise the mean square of sum_n (q_n - w_n) x_n, x_n: what a unit weight adds to v since the
 neuron's last spike, weighted toward steps with v near the threshold. Coordinate descent, as in OPTQ (Frantar et al.,
 arXiv:2210.17323, 2022) and AdaRound (Nagel et al., arXiv:2004.10568, 2020); a neuron may also be scaled as a whole, its
-threshold with it, to where the integers fit best.
+threshold with it, to where the integers fit best. Its threshold and bias, which have many more digits than a weight,
+take what they can of the rest: the search runs on the products without what these two could mend.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ _SWEEPS = 50
 _LEAKING, _ADDING, _SLOWEST = 16, 256, 0.01
 # thresholds that are tried, as fractions of the one that fills the range of u
 _SCALES, _LOWEST, _HIGHEST = 200, 0.25, 0.95
+# at most for a threshold, and for the v to which a bias leads, as a share of the threshold
+_MENDED = 0.25
+# by how much changes of threshold and bias are held back, relative to their products
+_STIFFNESS = 1e-3
 # distance from the threshold, relative to it, at which a step counts half
 _WIDTH = 0.25
 
@@ -49,8 +54,10 @@ def rounded_together(
     Weights that share one of the graph's (convolutions, pooling), or more than 1024 of a neuron, are rounded to the
     nearest, each channel at its best scale; sparse matrices, delays that differ and layers that read voltages stay.
     """
-    length = len(next(iter(inputs.values())))
-    few = {n: v[:, : max(1, _STEPS // length)].astype(np.int32) for n, v in inputs.items()}
+    length, samples = next(iter(inputs.values())).shape[:2]
+    # in random order: data often come sorted
+    chosen = np.random.default_rng(0).permutation(samples)[: max(1, _STEPS // length)]
+    few = {n: v[:, chosen].astype(np.int32) for n, v in inputs.items()}
     starts = floating.starts
     together = [name for name, layer in plan.layers.items() if _is_alone(layer)]
     sent = {**few, **(simulate_float(floating, few, length + max(starts.values())).spikes if together else {})}
@@ -117,7 +124,7 @@ def _arriving(connection: FloatConnection, sent: NDArray[Any], starts: Mapping[s
 def _rounded(
     layer: LayerPlan, sample: _Sample | None, largest: Sequence[float], numbers: tuple[int, int, int]
 ) -> tuple[LayerPlan, Floats]:
-    """The layer with its neurons' scales, and its integers, (rows, weights of a row).
+    """The layer with its neurons' scales, thresholds and biases, and its integers, (rows, weights of a row).
 
     sample: None for the nearest integers; largest: what each synapse's source sends at most; numbers: exponents, bits
     of a weight, and the chip's highest exponent.
@@ -135,30 +142,68 @@ def _rounded(
     )
     points, first, last = _points(layer, grids)
     integers, factors = np.empty_like(weights), np.ones(len(weights))
+    thresholds, biases = population.threshold.copy(), population.bias.copy()
     for n, row in enumerate(weights):
-        products = np.eye(len(row)) if sample is None else _products(layer, n, row / unit, sample)
+        products = _nearest(len(row)) if sample is None else _products(layer, n, row / unit, sample)
         word, best = population.threshold[n * repeat] * unit, np.inf
         for factor in _scales(word, full[n]) if spiking else [1.0]:
-            q, error = nearest_sum(row * factor, products, points, first, last, _SWEEPS)
+            q, error = nearest_sum(row * factor, products.own, points, first, last, _SWEEPS)
             if error / factor**2 < best and _reach(q * sent) < room[n]:
                 best, integers[n], factors[n] = error / factor**2, q, factor
         if np.isinf(best):
             integers[n] = row
-    return scaled_neurons(replace(layer, grids=grids), np.repeat(factors, repeat)), integers
+        elif spiking and sample is not None:
+            lower, more = products.mended((integers[n] / factors[n] - row) / unit)
+            thresholds[n], biases[n] = thresholds[n] * (1 - lower), biases[n] + more
+    layer = replace(layer, grids=grids, population=replace(population, threshold=thresholds, bias=biases))
+    return scaled_neurons(layer, np.repeat(factors, repeat)), integers
 
 
-def _products(layer: LayerPlan, n: int, weights: Floats, sample: _Sample) -> Floats:
-    """The mean products of what a neuron's weights are multiplied by, (weights, weights)."""
+@dataclass(frozen=True)
+class _Products:
+    """Mean products of what a neuron's weights are multiplied by, without what its threshold and bias could mend.
+
+    own: (weights, weights); shared: of weights with threshold and bias, (weights, 2); free: of those two;
+    largest_bias: at most added or taken.
+    """
+
+    own: Floats
+    shared: Floats
+    free: Floats
+    largest_bias: float
+
+    def mended(self, errors: Floats) -> tuple[float, float]:
+        """By which share to lower the threshold, and what to add to the bias, for these errors of the weights."""
+        lower, more = -np.linalg.solve(self.free, self.shared.T @ errors)
+        if abs(more) > self.largest_bias:
+            more = np.sign(more) * self.largest_bias
+            lower = -(self.shared[:, 0] @ errors + self.free[0, 1] * more) / self.free[0, 0]
+        return float(np.clip(lower, -_MENDED, _MENDED)), float(more)
+
+
+def _nearest(weights: int) -> _Products:
+    """Those with which every weight gets its nearest integer."""
+    return _Products(np.eye(weights), np.zeros((weights, 2)), np.eye(2), 0.0)
+
+
+def _products(layer: LayerPlan, n: int, weights: Floats, sample: _Sample) -> _Products:
     population = layer.population
     spiking, zero = population.sends == "spikes", population.reset == "zero"
+    decay, threshold = float(population.voltage_decay[n]), float(population.threshold[n])
     moved = traces(
-        sample.arriving, weights, 1 - population.current_decay[n], 1 - population.voltage_decay[n],
-        float(population.threshold[n]), 0.0 if zero or not spiking else float(population.subtracted[n]),
-        sample.spikes[:, :, n] & spiking, _WIDTH,
+        sample.arriving, weights, 1 - population.current_decay[n], 1 - decay, threshold,
+        0.0 if zero or not spiking else float(population.subtracted[n]), sample.spikes[:, :, n] & spiking, _WIDTH,
     )  # fmt: skip
     products: Floats = (moved.T @ moved).astype(np.float64) / len(moved)
-    products += np.eye(len(products)) * (1e-4 * np.trace(products) / len(products) + 1e-9)
-    return products
+    size = len(weights)
+    own, shared, free = products[:size, :size], products[:size, size:], products[size:, size:]
+    own = own + np.eye(size) * (1e-4 * np.trace(own) / size + 1e-9)
+    free = free + np.diag(_STIFFNESS * np.diag(free) + 1e-12)
+    if spiking:
+        own = own - shared @ np.linalg.solve(free, shared.T)
+    # a neuron without input stays far from its threshold
+    largest = _MENDED * threshold * max(decay, 1 / len(sample.spikes)) if spiking else 0.0
+    return _Products((own + own.T) / 2, shared, free, largest)
 
 
 def _reach(weights: Floats) -> Floats:

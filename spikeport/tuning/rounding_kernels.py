@@ -9,23 +9,28 @@ from spikeport.common.compiled import njit
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def traces(arriving, weights, keep_u, keep_v, threshold, lost, spikes, width):
-    """By how much each weight of one neuron moves its v, (B * T, sources), where that counts most.
+    """By how much each weight of one neuron moves its v, (B * T, sources + 2), where that counts most.
+
+    The last two columns: by how much a threshold lower by its own value does (and what is subtracted with it), and a
+    bias of 1.
 
     arriving: (T, B, sources); spikes: (T, B), the neuron's own, which set its v to 0, or lower it by `lost` if that is
     not 0. Rows are weighted by the root of 1 / (1 + (x / width)**2), x: the distance of v from the threshold, relative
     to it; an infinite threshold weights all alike.
     """
     steps, samples, sources = arriving.shape
-    out = np.empty((steps * samples, sources), np.float32)
+    out = np.empty((steps * samples, sources + 2), np.float32)
+    limit = threshold if np.isfinite(threshold) else 0.0
     u, v = np.empty(sources), np.empty(sources)
     row = 0
     for b in range(samples):
         u[:] = 0
         v[:] = 0
-        paid = 0.0
+        paid, biased = 0.0, 0.0
         for t in range(steps):
             total = -paid * keep_v
             paid *= keep_v
+            biased = biased * keep_v + 1.0
             for n in range(sources):
                 u[n] = u[n] * keep_u + arriving[t, b, n]
                 v[n] = v[n] * keep_v + u[n]
@@ -35,10 +40,13 @@ def traces(arriving, weights, keep_u, keep_v, threshold, lost, spikes, width):
                 near = 1 / np.sqrt(1 + ((total - threshold) / (threshold * width)) ** 2)
             for n in range(sources):
                 out[row, n] = v[n] * near
+            out[row, sources] = (limit + paid) * near
+            out[row, sources + 1] = biased * near
             row += 1
             if spikes[t, b]:
                 if lost == 0:
                     v[:] = 0
+                    biased = 0.0
                 else:
                     paid += lost
     return out

@@ -9,6 +9,7 @@ from rich.console import Console
 
 import spikeport as sp
 from spikeport.gates import Gates, MetricBound, metric_bound, of_summary
+from spikeport.report.checks import checks
 from spikeport.report.page import render
 from spikeport.report.run_comparison import groups, sentence
 from spikeport.report.terminal import print_summary
@@ -41,6 +42,8 @@ def test_an_error_above_its_bound_fails_and_a_score_below_its_bound_does() -> No
     assert Gates(metric=metric_bound("--metric", "accuracy=95%")).failures(right) == [
         "--metric: accuracy is 0.9, less than 0.95"
     ]
+    with pytest.raises(sp.InputError, match="a share from 0 to 1; give a percentage as accuracy=30%"):
+        metric_bound("--metric", "accuracy=30")
     for text in ("rmse", "=1", "rmse=x", "rmse=nan"):
         with pytest.raises(sp.InputError, match="give a metric and its worst value"):
             metric_bound("--metric", text)
@@ -51,6 +54,8 @@ def test_report_and_terminal_name_the_metric_and_show_no_percentage() -> None:
     assert ">RMSE</h2>" in page and "0.1289" in page and "less is better" in page and "95 % interval of" not in page
     # trained in floating point, rounded real numbers are rarely equal
     assert verdict(summary(0.1289, agreement=0.0)).agrees.startswith("rmse is 0.1234 in float and 0.1289 in chip integ")
+    (agrees,) = (check for check in checks(summary(0.1289, agreement=0.0)) if check.name == "Agrees")
+    assert (agrees.value.split()[-1], agrees.detail) == ("larger", "RMSE than in floating point")
     console = Console(record=True, width=140)
     print_summary(summary(0.1289), console)
     text = console.export_text()

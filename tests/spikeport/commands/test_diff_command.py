@@ -59,7 +59,8 @@ def test_coarse_weights_in_table_json_and_picture(work: Path) -> None:
     for word in ("lif1", "lif2", "first difference", "same winner", "weights rounded"):
         assert word in result.stdout
     found = json.loads((work / "d.json").read_text())
-    assert {"chip", "samples", "steps", "equal", "same_winner", "output", "layers", "causes"} == set(found)
+    fields = {"chip", "samples", "steps", "equal", "same_winner", "answer", "output", "layers", "causes"}
+    assert fields == set(found)
     assert found["samples"] == 20 and found["steps"] == 32 and found["equal"] is False
     assert [layer["name"] for layer in found["layers"]] == ["lif1", "lif2"]
     assert {"step", "sample", "neuron", "chip_spikes"} == set(found["layers"][0]["first"])

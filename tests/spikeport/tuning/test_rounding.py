@@ -61,3 +61,27 @@ def test_integers_chosen_together_keep_more_spikes_and_compile_to_themselves() -
     # what it learned is the network's own weights, whatever the scale of a neuron
     weights = together.synapse_values()["recurrent"]["weight"]
     np.testing.assert_allclose(weights, network().nodes["recurrent"].weight, atol=0.1)
+
+
+def test_thresholds_and_biases_take_up_what_few_bits_leave_and_the_order_of_samples_does_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    nodes = {
+        "input": nir.Input({"input": np.array([30])}),
+        "fc": nir.Linear(rng.normal(0.05, 0.5, (20, 30))),
+        "lif": nir.LIF(tau=np.full(20, 5e-3), r=np.full(20, 5.0), v_leak=np.zeros(20), v_threshold=np.ones(20)),
+        "output": nir.Output({"output": np.array([20])}),
+    }
+    graph = nir.NIRGraph(nodes, [*pairwise(nodes)], metadata={"dt": 1e-3}, type_check=False)
+    options = sp.CompileOptions(weight_bits=BITS)
+    plan = make_plan(graph, load_chip("loihi2"), options, "graph")
+    quiet, loud = ((rng.random((STEPS, 2500, 30)) < rate).astype(np.uint8) for rate in (0.05, 0.4))
+    module = rounded_together(plan, lower_graph(graph, options), {"input": np.concatenate([loud, quiet], axis=1)}, 2)
+    layer = module.plan.layers["lif"]
+    assert np.any(layer.population.bias != 0)
+    assert np.any(layer.population.threshold / layer.rows != 1)
+    test = torch.from_numpy((rng.random((STEPS, 300, 30)) < 0.05).astype(np.uint8))
+    answers, wanted = module(test).detach(), ChipModule(plan).eval_float(test)
+    np.testing.assert_array_equal(
+        sp.compile(module.to_nir(), "loihi2", weight_bits=BITS).simulate(test.numpy()).spikes[-STEPS:], answers
+    )
+    assert float((answers - wanted).abs().mean()) < 0.12 * float(wanted.mean())

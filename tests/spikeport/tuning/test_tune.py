@@ -179,3 +179,14 @@ def test_losses_of_one_output_are_finite() -> None:
     sent = module.run({"input": torch.from_numpy(x).float()})
     assert torch.isfinite(teacher_loss(module, sent, teacher, np.arange(3), "lif"))
     assert torch.isfinite(voltage_loss(torch.ones(1, 1), torch.zeros(1, dtype=torch.int64)))
+
+
+def test_a_single_output_is_compared_by_its_spikes() -> None:
+    graph = network()
+    one, rng = np.ones(1), np.random.default_rng(5)
+    graph.nodes["fc2"] = nir.Affine(weight=rng.normal(0.1, 0.3, (1, 24)), bias=0 * one)
+    graph.nodes["lif2"] = nir.LIF(tau=5e-3 * one, r=5 * one, v_leak=0 * one, v_threshold=one)
+    graph.nodes["output"] = nir.Output(output_type={"output": np.array([1])})
+    settings = sp.TuneSettings(epochs=0, exponents=1)
+    result = sp.tune(graph, data(), test=data(100, 1), options=sp.CompileOptions(weight_bits=2), settings=settings)
+    assert result.before.same_winner < 0.9
