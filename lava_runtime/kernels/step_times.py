@@ -125,8 +125,8 @@ def add_shares(
 ):  # fmt: skip
     """Sum over samples what steps consist of: shares (N + 3, steps).
 
-    The time of the slowest core on each of N kinds, part of the loads load_of (N,), and on updates: of its largest load,
-    slowest_load (steps, samples), all, of others the share serial. Or that of the busiest link, busiest (steps,
+    The time of the slowest core on each of N kinds, part of the loads load_of (N,), and on updates: of its largest
+    load, slowest_load (steps, samples), all, of others the share serial. Or that of the busiest link, busiest (steps,
     samples) at link where slowest_core is negative; then flight where any message takes a link. Core c has
     parts_of[starts[c] : starts[c + 1]].
     """

@@ -12,9 +12,9 @@ def add_uniform(spikes, ranges, sent, read, received, core_of, memory, traffic, 
     """Add the seconds of spikes (steps, parts, samples) to memory and traffic, (3, steps, cores, samples) each.
 
     ranges: the parts of every connection's source, and of its target, start and stop (excluded), (connections, 4).
-    sent: seconds of traffic per spike of a part, (3, parts); read, received: seconds of memory and of traffic per source
-    spike on a part of the target, (3, connections, parts). totals: written, spikes of the source, (connections, steps,
-    samples).
+    sent: seconds of traffic per spike of a part, (3, parts); read, received: seconds of memory and of traffic per
+    source spike on a part of the target, (3, connections, parts). totals: written, spikes of the source, (connections,
+    steps, samples).
     """
     for t in range(spikes.shape[0]):
         for p in range(spikes.shape[1]):
@@ -39,9 +39,9 @@ def add_uniform_shares(
     """Sum over samples the time of the slowest cores (steps, samples), negative for none, on these connections.
 
     Of the core's largest load, slowest_load (steps, samples), all, of others the share serial: 0 memory, 1 compute, 2
-    traffic. Core c has parts_of[starts[c] : starts[c + 1]]. own_share: seconds per spike by kind, (kinds, parts), added to left (kinds,
-    steps); target_share: seconds per synapse list and per received message, (2, connections, parts), added to arrived
-    (2, connections, steps).
+    traffic. Core c has parts_of[starts[c] : starts[c + 1]]. own_share: seconds per spike by kind, (kinds, parts), added
+    to left (kinds, steps); target_share: seconds per synapse list and per received message, (2, connections, parts),
+    added to arrived (2, connections, steps).
     """
     for t in range(spikes.shape[0]):
         for b in range(spikes.shape[2]):

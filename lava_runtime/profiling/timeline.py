@@ -121,7 +121,11 @@ class StepTimes:
         self._flight = np.array(bounds(Estimate.of(chip.time.hop) * links.longest))
         self._update = factors[ACTIVE], factors[INACTIVE]
         self._barrier = np.array(bounds(Estimate.of(chip.time.step_minimum)))
-        self._events, self._updates, self._loads = np.empty((3, 0, 0, 0, 0)), np.empty((3, 0, 0, 0)), np.empty((0, 0, 0))
+        self._events, self._updates, self._loads = (
+            np.empty((3, 0, 0, 0, 0)),
+            np.empty((3, 0, 0, 0)),
+            np.empty((0, 0, 0)),
+        )
 
     def sums(self, counts: Counts) -> Sums:
         """Sums over a group of samples."""

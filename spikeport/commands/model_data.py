@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikeport.common.errors import InputError
+from spikeport.lava_runtime.partition.optimise import Goal
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class ModelData:
     teacher: Path | None = None
     teacher_accuracy: float | None = None
     devices: str | None = None
+    optimise: Goal | None = None
 
     def refuse_for_a_run(self, folder: Path) -> None:
         """Raises InputError if there are options that a finished run has answered already."""
@@ -27,7 +29,10 @@ class ModelData:
         self._refuse(f"{recipe} is a recipe, which names its data; leave it out, or give a .nir file")
 
     def _refuse(self, reason: str) -> None:
-        for option, value in (("--input", self.x), ("--labels", self.labels), ("--teacher", self.teacher)):
+        for option, value in (
+            ("--input", self.x), ("--labels", self.labels), ("--teacher", self.teacher),
+            ("--optimise", self.optimise),
+        ):  # fmt: skip
             if value is not None:
                 raise InputError(f"{option}: {reason}")
 

@@ -15,6 +15,7 @@ from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_device
 from spikeport.lava_runtime.inputs import check_input, slice_samples, steps_and_samples
+from spikeport.lava_runtime.partition.optimise import Goal
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.network.network import Network
@@ -57,11 +58,12 @@ def run_model(
     data_name: str,
     teacher: Teacher | None = None,
     progress: Done | None = None,
+    optimise: Goal | None = None,
 ) -> ModelRun:
     """Simulate, profile and compare a network on x (time, samples, *shape); raises InputError.
 
     labels: (samples,) class numbers; devices: those that the ANN is priced on, which is the teacher or else an ANN of
-    the same layers; data_name: the input's name in the report.
+    the same layers; data_name: the input's name in the report; optimise: what the mapping is chosen for.
     """
     program, chip = network.program, load_chip(network.chip)
     fed, samples = steps_and_samples(x)
@@ -69,7 +71,7 @@ def run_model(
     result = simulate(program, x, context=data_name)
     fixed = answers(program, result, fed)
     floating = _float_answers(network, x, result.steps)
-    profile = network.profile(x, progress=progress).profile
+    profile = network.profile(x, optimise=optimise, progress=progress).profile
     difference = None if network.source is None else network.diff(slice_samples(x, 0, _COMPARED)).report
     sizes = twin_sizes_of(program, None if teacher is None else teacher.path)
     costs = compare_devices(sizes, devices)
