@@ -28,9 +28,10 @@ from spikeport.network.choices import given
 from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
 from spikeport.network.input_files import open_spikes
 from spikeport.network.network import Network, compile_network, open_network
+from spikeport.report.day import check_per_hour
 from spikeport.report.units import quantity
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
-from spikeport.results.day import check_per_hour, print_day
+from spikeport.results.day import print_day
 from spikeport.results.difference import check_picture
 from spikeport.results.simulation import run_sentence, show_missing, simulation_dict
 from spikeport.run.run_folder import RunFolder
