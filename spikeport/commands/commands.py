@@ -22,7 +22,6 @@ from spikeport.hardware_profiles.loader import available, load_costs, load_profi
 from spikeport.hardware_profiles.schema import Quantity, constants
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.nir_data import ENDINGS
-from spikeport.lava_runtime.partition.optimise import Goal
 from spikeport.lava_runtime.workers import simulate_to_file
 from spikeport.network.choices import given
 from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
@@ -235,7 +234,7 @@ def profile_file(
     costs: str | None,
     run: Path | None,
     trace: Path | None,
-    mapped: tuple[Path | None, Goal | None],
+    mapped: tuple[Path | None, Any],
     bounds: gates.Gates,
     streams: Output,
 ) -> bool:
