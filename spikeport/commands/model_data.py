@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spikeport.common.errors import InputError
-from spikeport.lava_runtime.partition.optimise import Goal
+
+if TYPE_CHECKING:
+    # --help stays quick
+    from spikeport.lava_runtime.partition.optimise import Goal
 
 
 @dataclass(frozen=True)
