@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -26,9 +26,10 @@ from rich.table import Table
 from benchmarks import page
 from benchmarks.cost_model.cases import Measurement, load_cases, measurements
 from benchmarks.cost_model.fitted import Fitted, load_fitted
-from benchmarks.cost_model.validation import Checked, check, factor, fit, width
+from benchmarks.cost_model.validation import Checked, check, factor, fit, width, with_constants
 from spikeport.common.files import write_text
 from spikeport.hardware_profiles import constants, load_costs
+from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.report.units import quantity
 
 HERE = Path(__file__).resolve().parent
@@ -37,11 +38,11 @@ HEADINGS = ("case", "chip", "scope", "what", "measured", "left out", "range", "r
 SET_ASIDE = "unseen"
 
 
-def checked(folder: str = "") -> list[Checked]:
-    """Every measured point but identities, estimated with and without its publication."""
+def checked(folder: str = "", load: Callable[[str], ChipCosts] = load_costs) -> list[Checked]:
+    """Every measured point but identities, estimated with and without its publication; load: a chip by its name."""
     seen, before = (load_cases(HERE / "measured" / name) for name in ("", "before"))
     own = load_cases(HERE / "measured" / folder) if folder else seen
-    points = check(measurements(own), fitted(), load_costs, {case.name: case for case in before}, measurements(seen))
+    points = check(measurements(own), fitted(), load, {case.name: case for case in before}, measurements(seen))
     return [c for c in points if not c.measurement.point.identity]
 
 
@@ -133,6 +134,33 @@ def sharpness(points: Sequence[Checked]) -> list[str]:
     return lines
 
 
+def compositions(points: Sequence[Checked]) -> list[str]:
+    """Left-out step times if a core's loads take turns and if they overlap, in Markdown."""
+    lines = ["| case | chip | take turns | overlap | the chip's constant |", "|---|---|---|---|---|"]
+    turns, overlap = (
+        {c.measurement.label: c for folder in ("", SET_ASIDE) for c in checked(folder, _composed(share))}
+        for share in (1.0, 0.0)
+    )
+    for c in points:
+        if c.measurement.point.kind == "step time" and c.measurement.case.core is not None:
+            pair = [both[c.measurement.label].left_out_ratio or 0.0 for both in (turns, overlap)]
+            shipped = load_costs(c.measurement.case.chip).time.serial
+            used = "overlap" if shipped is None or shipped.value == 0 else "take turns"
+            title = f"{c.measurement.case.title} ({c.measurement.case.publication})"
+            lines.append(f"| {title} | {c.measurement.case.chip} | {pair[0]:.2f} | {pair[1]:.2f} | {used} |")
+    return lines
+
+
+def _composed(share: float) -> Callable[[str], ChipCosts]:
+    """Profiles in which a core's smaller loads add this share of theirs."""
+
+    def load(name: str) -> ChipCosts:
+        chip = load_costs(name)
+        return chip if chip.time.serial is None else with_constants(chip, {"time.serial": share})
+
+    return load
+
+
 def misses(checked: Checked) -> bool:
     """Whether the point misses by more than a factor of 2, left out or not, or lies outside the range."""
     return factor(checked.left_out_ratio or checked.ratio) > 2 or factor(checked.ratio) > 2 or not checked.inside
@@ -168,6 +196,7 @@ def written(text: str, points: Sequence[Checked], unseen: Sequence[Checked]) -> 
         "unseen": markdown(unseen),
         "publications": publications(points),
         "sharpness": sharpness(points),
+        "composition": compositions([*points, *unseen]),
         "changes": [f"- {line}" for line in changes(points)],
         "reasons": [f"- {line}" for line in reasons([*points, *unseen])],
     }

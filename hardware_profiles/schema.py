@@ -152,14 +152,16 @@ class ChipPower(Section):
 
 
 class ChipTime(Section):
-    """Seconds: the shortest step (its barrier), and the serial work of one core per event.
+    """Seconds: the shortest step (its barrier), and the work of one core per event.
 
-    link: a message occupies a link between two routers, in one direction; hop: it takes to the next router.
+    serial: what a core's smaller loads add to its largest (memory, compute, traffic): 0 if all overlap, 1 if they take
+    turns. link: a message occupies a link between two routers, in one direction; hop: it takes to the next router.
     A missing optional value falls back: synop_sparse, synop_conv to synop, neuron_update_active to neuron_update;
-    spike, message, message_in, link, host_message to nothing. clock: cycles per second of a clocked chip.
+    spike, message, message_in, serial, link, host_message to nothing. clock: cycles per second of a clocked chip.
     """
 
-    UNITS: ClassVar[dict[str, str]] = {"clock": "Hz"}
+    UNITS: ClassVar[dict[str, str]] = {"clock": "Hz", "serial": "1"}
+    MOST: ClassVar[Mapping[str, int]] = {"serial": 1}
     UNIT = "s"
     RANGED = True
 
@@ -172,6 +174,7 @@ class ChipTime(Section):
     spike: Quantity | None = None
     message: Quantity | None = None
     message_in: Quantity | None = None
+    serial: Quantity | None = None
     hop: Quantity
     link: Quantity | None = None
     host_message: Quantity | None = None

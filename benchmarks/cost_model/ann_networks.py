@@ -149,6 +149,12 @@ def vgg16(side: int = 224) -> Chain:
     return chain.dense(4096, 4096, 1000)
 
 
+def alexnet() -> Chain:
+    """Krizhevsky et al. 2012, as in Caffe: two groups in the second, fourth and fifth convolution."""
+    chain = Chain(3, 220, 220).conv(96, 11, 4).at(48, 27).conv(256, 5).at(256, 13).conv(384)
+    return chain.at(192, 13).conv(384).at(192, 13).conv(256).at(256, 6).dense(4096, 4096, 1000)
+
+
 def basic_resnet(blocks: Sequence[int], side: int = 224) -> Chain:
     """ResNet-18 with (2, 2, 2, 2) blocks, ResNet-34 with (3, 4, 6, 3); He et al. 2016, table 1."""
     chain = Chain(3, side, side).conv(64, 7, 2).pool(2)
@@ -207,6 +213,8 @@ NETWORKS: dict[str, Callable[[], Chain]] = {
     "resnet8": resnet8,
     "mobilenet_v1_025_96": lambda: mobilenet_v1(0.25, 96, 2),
     "mobilenet_v1": mobilenet_v1,
+    "mobilenet_v1_025_128": lambda: mobilenet_v1(0.25, 128),
+    "alexnet": alexnet,
     "mobilenet_v2": mobilenet_v2,
     "resnet50": resnet50,
     "resnet50_299": lambda: resnet50(299),

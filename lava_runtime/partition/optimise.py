@@ -10,8 +10,11 @@ where a neuron is updated, never how: spikes stay the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Table
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, check_choice
 from spikeport.exporter.mapping import Board, Mapping, Slice, map_program
@@ -23,7 +26,7 @@ from spikeport.exporter.mapping.split import split
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .rates import Rates
+from .rates import Rates, measured_rates
 from .step_cost import StepCost, StepCosts
 
 Goal = Literal["time", "energy", "cores"]
@@ -53,6 +56,24 @@ def optimise(program: ChipProgram, chip: ChipProfile, goal: Goal, rates: Rates) 
         return None
     costs = StepCosts(program, chip, rates)
     return Optimised(goal, mapping, costs.of_mapping(map_program(program, chip)), costs.of_mapping(mapping))
+
+
+def mapping_for(
+    program: ChipProgram, chip: ChipProfile, goal: Goal | None, counts: Table[str, NDArray[Any]], steps: int
+) -> Mapping | None:
+    """The mapping for a goal at a run's rates; counts: spikes of every element in `steps` steps. None without a goal.
+
+    Raises InputError as optimised_mapping does, and for a network whose layers share cores.
+    """
+    if goal is None:
+        return None
+    mapping = optimised_mapping(program, chip, goal, measured_rates(program, counts, steps))
+    if goal != "cores" and mapping.fits and any(len(core.slices) > 1 for core in mapping.placed):
+        raise InputError(
+            f"optimise: layers share cores on {chip.name} (layers_per_core), and only cores of one layer are "
+            "optimised; leave it to the default mapping"
+        )
+    return mapping
 
 
 def optimised_mapping(program: ChipProgram, chip: ChipProfile, goal: Goal, rates: Rates) -> Mapping:

@@ -1,5 +1,7 @@
 """Time and energy of a mean step of a partition, from rates: the model of `cost_model`, without simulating.
 
+A core takes as long as the largest of its loads (memory, compute, traffic) and the chip's share of the others.
+
 Cores are numbered in the order of the layers; `place_cores` may shorten the routes afterwards.
 """
 
@@ -58,15 +60,20 @@ class StepCosts:
 
     @cached_property
     def neurons(self) -> dict[str, Floats]:
-        """Seconds per step of every neuron on whichever core it is: synaptic operations, update, spikes; (size,)."""
+        """Seconds per step of every neuron: of the load that takes its layer longer, and its share of the other."""
+        return {name: self._busy(*sorted(loads, key=np.sum, reverse=True)) for name, loads in self._own_loads.items()}
+
+    @cached_property
+    def _own_loads(self) -> dict[str, tuple[Floats, Floats]]:
+        """Seconds per step of every neuron on whichever core it is: memory and compute, (size,) each."""
         by_layer = {}
         for population in self._program.populations:
-            own = np.full(population.size, self._seconds[ACTIVE])
-            own += self._seconds["spikes"] * self._rates[population.name]
+            memory = np.zeros(population.size)
             for number, load in self._loads[population.name]:
                 kind = f"synops_{encoding(self._program.connections[number], self._program)}"
-                own += self._seconds[kind] * load
-            by_layer[population.name] = own
+                memory += self._seconds[kind] * load
+            compute = self._seconds[ACTIVE] + self._seconds["spikes"] * self._rates[population.name]
+            by_layer[population.name] = memory, compute
         return by_layer
 
     @cached_property
@@ -104,7 +111,7 @@ class StepCosts:
         cores = sum(len(slices) for slices in parts.values())
         # the last row is the input
         sent, received = np.zeros((cores + 1, cores)), np.zeros(cores)
-        core = {name: self._own(name, tuple(slices)) for name, slices in parts.items()}
+        own = {name: self._own(name, tuple(slices)) for name, slices in parts.items()}
         for number, c in enumerate(self._program.connections):
             source = parts.get(c.source)
             slots = None if source is None else self._slot(c.source, tuple(source))
@@ -116,11 +123,13 @@ class StepCosts:
                 else:
                     rows = slice(first[c.source], first[c.source] + len(source))
                     sent[rows, column] += np.bincount(slots[elements], rates, len(source))
-        messages = sent[:-1].sum(axis=1)
+        messages, core = sent[:-1].sum(axis=1), {}
         for name in parts:
             rows = slice(first[name], first[name] + len(parts[name]))
-            core[name] = core[name] + self._seconds[RECEIVED] * received[rows]
-            core[name] += self._seconds["messages"] * messages[rows]
+            traffic = self._seconds[RECEIVED] * received[rows] + self._seconds["messages"] * messages[rows]
+            loads = np.stack([*own[name], traffic])
+            largest = loads.max(axis=0)
+            core[name] = self._busy(largest, loads.sum(axis=0) - largest)
         return self._priced(core, sent, range(cores) if numbers is None else numbers)
 
     def _priced(self, core: Table[str, Floats], sent: Floats, numbers: Sequence[int]) -> StepCost:
@@ -144,8 +153,14 @@ class StepCosts:
         dynamic = self._unmoved.typical + dynamic_energy(moved, self._chip.energy).typical
         return StepCost(time, dynamic + static * time, core, link)
 
-    def _own(self, name: str, slices: tuple[Slice, ...]) -> Floats:
-        return np.bincount(self._slot(name, slices), self.neurons[name], len(slices)).astype(np.float64)
+    def _busy(self, largest: Floats, others: Floats) -> Floats:
+        """Seconds of the largest load, and what the others add to it."""
+        return largest + optional(self._chip.time.serial).typical * others
+
+    def _own(self, name: str, slices: tuple[Slice, ...]) -> list[Floats]:
+        """Seconds of memory and of compute of every slice."""
+        slots = self._slot(name, slices)
+        return [np.bincount(slots, load, len(slices)).astype(np.float64) for load in self._own_loads[name]]
 
     def _slot(self, name: str, slices: tuple[Slice, ...]) -> NDArray[np.int64]:
         """The slice of every neuron, (size,)."""

@@ -9,13 +9,10 @@ import numpy as np
 
 from spikeport.hardware_profiles.schema import ChipCosts
 
-from .counts import RECEIVED
-from .pricing import ACTIVE, INACTIVE, seconds
+from .pricing import ACTIVE, INACTIVE, load_of, seconds
 from .timeline import BARRIER, Timeline
 
 BoundKind = Literal["memory", "compute", "traffic", "link", "floor"]
-_MEMORY = ("synops_dense", "synops_sparse", "synops_conv")
-_TRAFFIC = ("messages", RECEIVED)
 _WORDS: dict[BoundKind, str] = {
     "memory": "memory-bound, by reading synapses",
     "compute": "compute-bound, by updating neurons",
@@ -30,7 +27,7 @@ class Bound:
     """The core or link that ends most steps; kind as in the floorline model (arXiv 2511.21549).
 
     memory, compute, traffic: the largest load of the core; link: a link; floor: the shortest step takes longer than the
-    core's work. core: its index in the placement, None for a link; link: x, y of the routers it joins; layers: on the
+    core. core: its index in the placement, None for a link; link: x, y of the routers it joins; layers: on the
     core; share: of steps that it ends; seconds: its loads in a mean step, by kind.
     """
 
@@ -68,15 +65,15 @@ def bound_of(line: Timeline, chip: ChipCosts) -> Bound:
     counted = {name: float(values[:, parts].sum(axis=1).mean()) for name, values in line.exact.items()}
     active = float(line.active[1][:, parts].sum(axis=1).mean())
     updates = active * price[ACTIVE] + (float(line.placement.sizes[parts].sum()) - active) * price[INACTIVE]
-    load = {
-        "memory": sum(counted.get(name, 0.0) * price[name] for name in _MEMORY),
-        "compute": updates + counted.get("spikes", 0.0) * price["spikes"],
-        "traffic": sum(counted.get(name, 0.0) * price[name] for name in _TRAFFIC),
-    }
+    load = {"memory": 0.0, "compute": updates, "traffic": 0.0}
+    for name, count in counted.items():
+        load[load_of(name)] += count * price[name]
     layers = tuple(dict.fromkeys(part.layer for part in line.placement.parts if part.core == core))
-    return Bound(_kind(load, floor), core, None, layers, float(line.slowest[core]), {**load, "floor": floor})
+    serial = chip.time.serial.value if chip.time.serial else 0.0
+    return Bound(_kind(load, floor, serial), core, None, layers, float(line.slowest[core]), {**load, "floor": floor})
 
 
-def _kind(load: dict[str, float], floor: float) -> BoundKind:
+def _kind(load: dict[str, float], floor: float, serial: float = 0.0) -> BoundKind:
     largest = max(load, key=lambda name: load[name])
-    return "floor" if floor >= sum(load.values()) else largest  # type: ignore[return-value]
+    busy = load[largest] + serial * (sum(load.values()) - load[largest])
+    return "floor" if floor >= busy else largest  # type: ignore[return-value]

@@ -12,7 +12,7 @@ from spikeport.hardware_profiles.schema import ChipCosts
 from spikeport.lava_runtime.cost_model.energy import dynamic_energy
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events
-from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time
+from spikeport.lava_runtime.cost_model.timing import LOADS, CoreStep, Load, core_time
 
 from .counts import RECEIVED
 from .placement import Placement
@@ -21,6 +21,17 @@ Floats = NDArray[np.float64]
 Factors = dict[str, Estimate]
 
 ACTIVE, INACTIVE = "updates_active", "updates_inactive"
+_COMPUTE, _TRAFFIC = {ACTIVE, INACTIVE, "spikes"}, {"messages", RECEIVED, "hops", "chip_hops"}
+
+
+def load_of(kind: str) -> Load:
+    """The load of a core that events of a kind are part of; hops take it no time."""
+    return "compute" if kind in _COMPUTE else "traffic" if kind in _TRAFFIC else "memory"
+
+
+def load_number(kind: str) -> int:
+    """The same as a number, its place in LOADS."""
+    return LOADS.index(load_of(kind))
 
 
 def joules(chip: ChipCosts) -> Factors:
@@ -29,7 +40,7 @@ def joules(chip: ChipCosts) -> Factors:
 
 
 def seconds(chip: ChipCosts) -> Factors:
-    """Serial work of a core on one event of every kind."""
+    """Work of a core on one event of every kind."""
     factors = _factors(lambda events: core_time(CoreStep(events), chip.time))
     return factors | {RECEIVED: core_time(CoreStep(Events(), Estimate.exact(1)), chip.time)}
 

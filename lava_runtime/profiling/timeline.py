@@ -31,7 +31,7 @@ from .counts import RECEIVED, Counts, Floats
 from .fan_out import FanOut, UniformFanOut
 from .links import LinkTraffic
 from .placement import Placement
-from .pricing import ACTIVE, INACTIVE, Factors, bounds, of_events, of_updates, seconds
+from .pricing import ACTIVE, INACTIVE, Factors, bounds, load_number, of_events, of_updates, seconds
 from .uniform_events import UniformEvents
 
 BARRIER, LINK, FLIGHT = "barrier", "busiest link", "hops"
@@ -112,6 +112,8 @@ class StepTimes:
         self._placement, self._steps, self._input_steps, self._recorded = placement, steps, input_steps, recorded
         self._names, factors = names, {name: np.array(bounds(factor)) for name, factor in seconds(chip).items()}
         self._factors = np.stack([factors[name] for name in names], axis=1)
+        self._load_of = np.array([load_number(name) for name in names])
+        self._serial = np.array(bounds(optional(chip.time.serial)))
         uniform = [fan_out for fan_out in fan_outs if isinstance(fan_out, UniformFanOut)]
         self._uniform = UniformEvents.of(uniform, placement, factors)
         self._links = links
@@ -119,35 +121,40 @@ class StepTimes:
         self._flight = np.array(bounds(Estimate.of(chip.time.hop) * links.longest))
         self._update = factors[ACTIVE], factors[INACTIVE]
         self._barrier = np.array(bounds(Estimate.of(chip.time.step_minimum)))
-        self._seconds, self._loads = np.empty((0, 0, 0, 0, 0)), np.empty((0, 0, 0))
+        self._events, self._updates, self._loads = (
+            np.empty((3, 0, 0, 0, 0)),
+            np.empty((3, 0, 0, 0)),
+            np.empty((0, 0, 0)),
+        )
 
     def sums(self, counts: Counts) -> Sums:
         """Sums over a group of samples."""
         exact, active = self._per_step(counts)
         placement = self._placement
         kinds, rows, parts, samples = exact.shape
-        if self._seconds.shape != (2, 3, rows, placement.cores, samples):
-            self._seconds = np.empty((2, 3, rows, placement.cores, samples))
+        if self._updates.shape != (3, rows, placement.cores, samples):
+            self._updates = np.empty((3, rows, placement.cores, samples))
+            self._events = np.empty((3, *self._updates.shape))
             self._loads = np.empty((rows, self._links.count, samples))
-        (events, updates), loads = self._seconds, self._loads
+        events, updates, loads = self._events, self._updates, self._loads
         summed, summed_active = np.zeros((kinds, rows, parts)), np.zeros((3, rows, parts))
         work, step, slowest = np.zeros((3, rows, placement.cores)), np.zeros((3, rows)), np.zeros(placement.cores)
-        slowest_core, shares = np.zeros((rows, samples), np.int64), np.zeros((kinds + 3, rows))
+        (slowest_core, slowest_load), shares = np.zeros((2, rows, samples), np.int64), np.zeros((kinds + 3, rows))
         carried, slowest_link = np.zeros((rows, self._links.count)), np.zeros(self._links.count)
         busiest = np.zeros((rows, samples))
         core_seconds(
-            exact, active, placement.sizes, placement.core_of, self._factors, *self._update,
+            exact, active, placement.sizes, placement.core_of, self._factors, self._load_of, *self._update,
             events, updates, summed, summed_active,
         )  # fmt: skip
         totals = self._uniform.add_seconds(exact[0], placement.core_of, events)
         link_loads(exact[0], self._links.indptr, self._links.links, self._links.messages, loads)
         add_steps(
-            events, updates, loads, self._barrier, self._link, self._flight,
-            work, step, slowest, slowest_core, carried, busiest, slowest_link,
+            events, updates, loads, self._serial, self._barrier, self._link, self._flight,
+            work, step, slowest, slowest_core, slowest_load, carried, busiest, slowest_link,
         )  # fmt: skip
         add_shares(
-            exact, updates[1], *placement.parts_by_core, self._factors[1],
-            slowest_core, busiest, self._link[1], self._flight[1], shares,
+            exact, updates[1], *placement.parts_by_core, self._factors[1], self._load_of, self._serial[1],
+            slowest_core, slowest_load, busiest, self._link[1], self._flight[1], shares,
         )  # fmt: skip
         sums = {"work": work, "step": step, "slowest": slowest, "active": summed_active}
         sums |= {"carried": carried, "slowest link": slowest_link}
@@ -156,7 +163,9 @@ class StepTimes:
         named += [(f"share {name}", row) for name, row in zip((*self._names, *_OTHER), shares, strict=True)]
         named += [
             (f"share {name}", row)
-            for name, row in self._uniform.shares(exact[0], totals, placement.parts_by_core, slowest_core)
+            for name, row in self._uniform.shares(
+                exact[0], totals, placement.parts_by_core, (slowest_core, slowest_load), self._serial[1]
+            )
         ]
         for name, values in named:
             sums[name] = sums[name] + values if name in sums else values
@@ -199,16 +208,19 @@ class StepTimes:
         """Seconds between answers, summed over the samples, each following the previous one of its group."""
         if self._recorded:
             period: Floats = pipelined_seconds(
-                events, updates, loads, self._input_steps, self._barrier, self._link, self._flight, step
+                events, updates, loads, self._serial, self._input_steps, self._barrier, self._link, self._flight, step
             )
             return period
         # the mean step: the work of all steps, done in the steps in which input enters
         repeats = self._steps / self._input_steps
-        busy = (events[:, 0] * repeats + updates[:, 0]).max(axis=1)
-        traffic = loads[0].max(axis=0, initial=0) * repeats
-        busy = np.maximum(busy, traffic * self._link[:, None]) + (traffic > 0) * self._flight[:, None]
+        memory, compute, traffic = events[:, :, 0] * repeats
+        each = np.stack([memory, compute + updates[:, 0], traffic])
+        largest, serial = each.max(axis=0), self._serial[:, None, None]
+        busy = (largest + serial * (each.sum(axis=0) - largest)).max(axis=1)
+        busiest = loads[0].max(axis=0, initial=0) * repeats
+        busy = np.maximum(busy, busiest * self._link[:, None]) + (busiest > 0) * self._flight[:, None]
         slowest = self._barrier + busy.mean(axis=1)
-        mean: Floats = slowest * float(self._input_steps) * events.shape[3]
+        mean: Floats = slowest * float(self._input_steps) * events.shape[-1]
         return mean
 
 

@@ -23,8 +23,8 @@ class UniformEvents:
 
     kinds: of synaptic operations, by connection; ranges: parts of source and target, (connections, 4). leaving:
     messages, hops and chip hops, (3 kinds, parts); synops and reached: synaptic operations and messages received on
-    every part, (connections, parts). The rest are seconds: own_price (3, parts) and target_price (3, connections,
-    parts) low to high, own_share (3 kinds, parts) and target_share (2, connections, parts) typical.
+    every part, (connections, parts). The rest are seconds: sent (3, parts), read and received (3, connections, parts)
+    low to high, own_share (3 kinds, parts) and target_share (2, connections, parts) typical.
     """
 
     kinds: tuple[str, ...]
@@ -32,8 +32,9 @@ class UniformEvents:
     leaving: Floats
     synops: Floats
     reached: Floats
-    own_price: Floats
-    target_price: Floats
+    sent: Floats
+    read: Floats
+    received: Floats
     own_share: Floats
     target_share: Floats
 
@@ -52,16 +53,18 @@ class UniformEvents:
             synops[number, targets], reached[number, targets] = fan_out.synapses, 1.0
         each = np.array([factors[kind] for kind in kinds]).reshape(-1, 3).T[:, :, None]
         leave = np.stack([factors[kind] for kind in LEAVING], axis=1)
-        arrive = np.stack([each * synops, factors[RECEIVED][:, None, None] * reached])
+        read, received = each * synops, factors[RECEIVED][:, None, None] * reached
+        arrive = np.stack([read[1], received[1]])
         return cls(
             tuple(kinds), ranges, leaving, synops, reached,
-            leave @ leaving, arrive.sum(axis=0), leave[1][:, None] * leaving, np.ascontiguousarray(arrive[:, 1]),
+            leave @ leaving, read, received, leave[1][:, None] * leaving, arrive,
         )  # fmt: skip
 
     def add_seconds(self, spikes: Floats, core_of: NDArray[np.int64], events: Floats) -> Floats:
-        """Add seconds to events (3, steps, cores, samples); spikes of every source, (connections, steps, samples)."""
+        """Add seconds to events, see `step_times`; spikes of every source, (connections, steps, samples)."""
         totals = np.empty((len(self.kinds), len(spikes), spikes.shape[2]))
-        add_uniform(spikes, self.ranges, self.own_price, self.target_price, core_of, events, totals)
+        memory, _, traffic = events
+        add_uniform(spikes, self.ranges, self.sent, self.read, self.received, core_of, memory, traffic, totals)
         return totals
 
     def shares(
@@ -69,12 +72,17 @@ class UniformEvents:
         spikes: Floats,
         totals: Floats,
         by_core: tuple[NDArray[np.int64], NDArray[np.int64]],
-        slowest: NDArray[np.int64],
+        slowest: tuple[NDArray[np.int64], NDArray[np.int64]],
+        serial: float,
     ) -> list[tuple[str, Floats]]:
-        """Seconds of the slowest cores, (steps,) by kind; by_core: see `Placement.parts_by_core`."""
+        """Seconds of the slowest cores, (steps,) by kind; slowest: these and their largest load, (steps, samples).
+
+        by_core: see `Placement.parts_by_core`; serial: what the other loads add.
+        """
         left, arrived = np.zeros((len(LEAVING), len(spikes))), np.zeros((2, len(self.kinds), len(spikes)))
         add_uniform_shares(
-            spikes, totals, self.ranges, self.own_share, self.target_share, *by_core, slowest, left, arrived
+            spikes, totals, self.ranges, self.own_share, self.target_share, *by_core, serial, *slowest,
+            left, arrived,
         )  # fmt: skip
         received = [(RECEIVED, row) for row in arrived[1]]
         return [*zip(LEAVING, left, strict=True), *zip(self.kinds, arrived[0], strict=True), *received]

@@ -27,9 +27,10 @@ from spikeport.network.choices import given
 from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
 from spikeport.network.input_files import open_spikes
 from spikeport.network.network import Network, compile_network, open_network
+from spikeport.report.day import check_per_hour
 from spikeport.report.units import quantity
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
-from spikeport.results.day import check_per_hour, print_day
+from spikeport.results.day import print_day
 from spikeport.results.difference import check_picture
 from spikeport.results.simulation import run_sentence, show_missing, simulation_dict
 from spikeport.run.run_folder import RunFolder
@@ -234,20 +235,22 @@ def profile_file(
     costs: str | None,
     run: Path | None,
     trace: Path | None,
-    by_hand: Path | None,
+    mapped: tuple[Path | None, Any],
     bounds: gates.Gates,
     streams: Output,
 ) -> bool:
     """Profile a recorded run, or one in the emulator; returns whether the bounds are kept.
 
-    costs: profiles that also price the events, comma-separated; by_hand: a file with the neurons of each core.
+    costs: profiles that also price the events, comma-separated; mapped: a file with the neurons of each core, and what
+    the mapping is optimised for.
     """
+    by_hand, goal = mapped
     profiles = names(costs or "")
     for name in profiles:
         load_costs(name)  # refused before anything runs
     network = open_network(model, chip, options)
     with progress("emulator", streams.console) as done:
-        report = network.profile(x, run=run, costs=profiles, by_hand=by_hand, progress=done)
+        report = network.profile(x, run=run, costs=profiles, by_hand=by_hand, optimise=goal, progress=done)
     report.show(streams.console)
     if not report.profile.timeline.recorded:
         say(streams.console, "steps are not resolved: record the run with --record layers, or omit --run")

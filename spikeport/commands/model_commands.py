@@ -16,11 +16,11 @@ from .options import (
     BackendName,
     ChipOption,
     ClusterOption,
-    GoalName,
     InputOption,
     MapOption,
     MaxPoolName,
     ModelArgument,
+    OptimiseOption,
     OptionalChip,
     RecordName,
     WayName,
@@ -205,10 +205,7 @@ def check(
         Optional[Path],  # noqa: UP045
         typer.Option("--dump-map", help="Write the mapping to FILE, for --map.", metavar="FILE"),
     ] = None,
-    optimise: Annotated[
-        Optional[GoalName],  # noqa: UP045
-        typer.Option("--optimise", help="Choose the cores by the cost model, for least time, energy or cores."),
-    ] = None,
+    optimise: OptimiseOption = None,
     x: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -320,6 +317,7 @@ def profile(
         typer.Option("--trace", help="Write a timeline of the cores for Perfetto.", metavar="F.json"),
     ] = None,
     by_hand: MapOption = None,
+    optimise: OptimiseOption = None,
 ) -> None:
     """Count spikes and synaptic operations and estimate energy and latency of one inference.
 
@@ -327,5 +325,6 @@ def profile(
     """
     from . import commands
 
-    if not commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, bounds, streams):
+    goal = None if optimise is None else optimise.value
+    if not commands.profile_file(model, x, chip, choices, costs, run, trace, (by_hand, goal), bounds, streams):
         raise typer.Exit(EXIT_NO)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spikeport.common.errors import InputError
+
+if TYPE_CHECKING:
+    # --help stays quick
+    from spikeport.lava_runtime.partition.optimise import Goal
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,7 @@ class ModelData:
     teacher_accuracy: float | None = None
     devices: str | None = None
     task: str | None = None
+    optimise: Goal | None = None
 
     def refuse_for_a_run(self, folder: Path) -> None:
         """Raises InputError if there are options that a finished run has answered already."""
@@ -33,6 +39,7 @@ class ModelData:
             ("--labels", self.labels),
             ("--teacher", self.teacher),
             ("--task", self.task),
+            ("--optimise", self.optimise),
         ):
             if value is not None:
                 raise InputError(f"{option}: {reason}")

@@ -81,7 +81,8 @@ def sweep_models(
     x = _input_file(model, data)
     _, values, labels = _opened(model, chip or str(grid.axes.get("chip", ("loihi2",))[0]), options, x, data)
     with progress(f"{model}: sweep", streams.console) as done:
-        points = sweep_model(ModelPoints(model, chip, options, values, labels, x.name, data.task), grid, folder, done)
+        one = ModelPoints(model, chip, options, values, labels, x.name, data.task, data.optimise)
+        points = sweep_model(one, grid, folder, done)
     show_sweep(points, streams.console)
     if labels is None:
         say(
@@ -126,7 +127,7 @@ def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData
     teacher = None if data.teacher is None else Teacher(data.teacher, data.teacher_accuracy)
     with progress(f"{network.program.chip}: {model.name}", streams.console) as done:
         devices = DEFAULT_DEVICES if data.devices is None else names(data.devices)
-        return run_model(network, values, labels, devices, x.name, teacher, done, data.task)
+        return run_model(network, values, labels, devices, x.name, teacher, done, data.task, data.optimise)
 
 
 def _labels(path: Path) -> NDArray[np.int64]:

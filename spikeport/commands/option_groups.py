@@ -19,7 +19,7 @@ from spikeport.gates import Gates, metric_bound, quantity, share
 
 from . import completion
 from .model_data import ModelData
-from .options import CalibrateOption, DtOption, FromOption, JsonOption, WeightBitsOption
+from .options import CalibrateOption, DtOption, FromOption, GoalName, JsonOption, OptimiseOption, WeightBitsOption
 from .paths import Paths
 
 C = TypeVar("C", bound=Callable[..., None])
@@ -148,7 +148,8 @@ def _path(flag: str, text: str, metavar: str) -> tuple[Any, Any]:
     return Annotated[Optional[Path], typer.Option(flag, help=text, metavar=metavar)], None  # noqa: UP045
 
 
-def _model_data(teacher_accuracy: str | None, **values: Any) -> ModelData:
+def _model_data(teacher_accuracy: str | None, optimise: GoalName | None, **values: Any) -> ModelData:
+    values["optimise"] = None if optimise is None else optimise.value
     known = None if teacher_accuracy is None else share("--teacher-accuracy", teacher_accuracy)
     return ModelData(**values, teacher_accuracy=known)
 
@@ -176,8 +177,10 @@ ModelDataOptions = Annotated[
                 ],
                 None,
             ),
+            "optimise": (OptimiseOption, None),
         },
         _model_data,
     ),
 ]
-"""What a model is reported on: --input, --labels, --task, --teacher, --teacher-accuracy, --devices."""
+"""What a model is reported on: --input, --labels, --task, --teacher, --teacher-accuracy, --devices,
+--optimise."""

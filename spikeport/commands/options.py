@@ -40,6 +40,12 @@ class GoalName(str, Enum):
     cores = "cores"
 
 
+OptimiseOption = Annotated[
+    Optional[GoalName],  # noqa: UP045
+    typer.Option("--optimise", help="Choose the cores by the cost model, for least time, energy or cores."),
+]
+
+
 class RecordName(str, Enum):
     """What a simulation records."""
 

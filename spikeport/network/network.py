@@ -29,7 +29,7 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.diff import Answer, diff
 from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
 from spikeport.lava_runtime.inputs import steps_and_samples
-from spikeport.lava_runtime.partition.optimise import Goal
+from spikeport.lava_runtime.partition.optimise import Goal, mapping_for
 from spikeport.lava_runtime.partition.rates import Rates, measured_rates
 from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
@@ -124,11 +124,13 @@ class Network(Shown):
         run: str | Path | None = None,
         costs: str | tuple[str, ...] = (),
         by_hand: str | Path | None = None,
+        optimise: Goal | None = None,
         progress: Done | None = None,
     ) -> ProfileReport:
         """The cost of one inference, from a recorded run on x (OUT.npz) or else simulated in the emulator.
 
-        costs: profiles that also price the events; by_hand: a file with the neurons of each core. Raises InputError.
+        costs: profiles that also price the events; by_hand: a file with the neurons of each core; optimise: cores
+        chosen by the cost model for the least "time" or "energy" at the rates of x. Raises InputError.
         """
         names = (costs,) if isinstance(costs, str) else costs
         others = tuple(load_costs(name) for name in names)
@@ -136,7 +138,12 @@ class Network(Shown):
         mapping = None if by_hand is None else read_map(Path(by_hand), self.program, chip)
         if mapping is not None and not mapping.fits:
             raise InputError(f"{by_hand}: {mapping.reasons()[0]}")
+        if mapping is not None and optimise is not None:
+            raise InputError(f"{by_hand}: is a mapping made by hand; leave it out to have one optimised")
         values, where = self.read_input(x)
+        if optimise is not None:
+            known = simulate(self.program, values, context=where) if run is None else load_result(run, self.program)
+            mapping = mapping_for(self.program, chip, optimise, known.neuron_counts, known.steps)
         if run is None:
             profile = profile_simulated(self.program, values, chip, where, progress, mapping)
         else:

@@ -24,6 +24,7 @@ from spikeport.summary import DeviceCost, PerInference, Summary, read_summary
 from . import tables, units
 from .checks import checks
 from .confusion import confusion_rows
+from .day import day_table
 from .pictures import charts, core_map
 from .raster import Raster, read_raster
 from .scores import has_interval, seed_rows, seeds_title
@@ -80,6 +81,7 @@ def render(summary: Summary, raster: Raster | None, sparsity: SparsityCurve | No
         ],
         cost_key=[(charts.key("chip"), "spiking network, on the chip"), (charts.key("ann"), "ANN, on a device")],
         cost_rows=tables.cost_rows(summary),
+        day_rows=day_table(summary),
         mapping=mapping,
         meshes=[] if mapping is None else core_map.core_meshes(mapping, summary.core_map),
         limits=[] if summary.core_map is None else core_map.limit_meshes(summary.core_map),

@@ -17,6 +17,7 @@ from spikeport.report.pictures.network_picture import network_picture
 from spikeport.report.pictures.run_comparison_picture import accuracy_pair, cost_pair, mark
 from spikeport.summary import Summary, read_summary
 
+from .outside import outside_sentences
 from .page import page_from
 from .run_comparison import Group, groups, recipe_of, sentence
 from .terminal import escape_for_console
@@ -79,6 +80,7 @@ def render_pair(pair: Pair) -> str:
         chip=chip,
         runs=[_run("A", pair.first, chip), _run("B", pair.second, chip)],
         sentence=pair.sentence,
+        outside=_outside(pair),
         differing=_with(pair.groups, differs=True),
         same=_with(pair.groups, differs=False),
         accuracy=accuracy_pair(pair.first, pair.second),
@@ -102,7 +104,13 @@ def print_pair(pair: Pair, console: Console) -> None:
                 *(escape_for_console(cell, console) for cell in (row.name, row.first, row.second, row.change))
             )
     show_table(table, console)
-    console.print(escape_for_console(pair.sentence, console), highlight=False)
+    for line in (pair.sentence, *_outside(pair)):
+        console.print(escape_for_console(line, console), highlight=False)
+
+
+def _outside(pair: Pair) -> list[str]:
+    runs = (("A", pair.first), ("B", pair.second))
+    return [f"{letter}, {line}" for letter, summary in runs for line in outside_sentences(summary)]
 
 
 def _run(letter: str, summary: Summary, chip: str) -> NamedRun:

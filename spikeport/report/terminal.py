@@ -12,6 +12,7 @@ from spikeport.summary import Summary
 
 from . import tables
 from .checks import yes_no
+from .outside import outside_sentences
 from .scores import PLUS_MINUS, score, seeds_title, spread
 from .units import DASH, MINUS, NARROW, NOT_RUN, TIMES, estimate, percent, plain, plural, seconds, short_title
 from .verdict import against, verdict
@@ -36,7 +37,8 @@ def print_summary(summary: Summary, console: Console) -> None:
         for name, value in section:
             table.add_row(escape_for_console(name, console), escape_for_console(value, console))
     console.print(table)
-    console.print(escape_for_console(verdict(summary).sentence, console))
+    for sentence in (verdict(summary).sentence, *outside_sentences(summary)):
+        console.print(escape_for_console(sentence, console))
 
 
 def _sections(summary: Summary) -> list[list[tuple[str, str]]]:

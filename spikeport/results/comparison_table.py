@@ -10,6 +10,7 @@ from rich.table import Table
 
 from spikeport.console.tables import show_table
 from spikeport.lava_runtime.cost_model.estimate import Estimate
+from spikeport.report.outside import outside_sentences
 from spikeport.report.scores import score
 from spikeport.report.units import NARROW, estimate, percent, plain, si
 from spikeport.report.verdict import against, ann_better
@@ -47,7 +48,8 @@ def print_comparison(summary: Summary, console: Console) -> None:
         table.add_row(*map(_plain_spaces, (*row, verdict, break_even_label(other))))
     show_table(table, console, prose=(0, 6))
     first = ann_better(summary)
-    for sentence in (*([first] if first else []), *outcome_sentences(others), *_remarks(summary)):
+    outside = outside_sentences(summary)
+    for sentence in (*([first] if first else []), *outcome_sentences(others), *outside, *_remarks(summary)):
         console.print(_plain_spaces(sentence), highlight=False)
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spikeport.console.tables import show_table
+from spikeport.report.outside import outside_sentences
 from spikeport.report.terminal import escape_for_console
 from spikeport.report.units import estimate, percent, plain
 from spikeport.summary import Summary
@@ -34,6 +35,8 @@ def print_models(summaries: Sequence[Summary], console: Console) -> None:
         )
         table.add_row(*(escape_for_console(cell, console) for cell in cells))
     show_table(table, console)
+    for sentence in (sentence for summary in summaries for sentence in outside_sentences(summary)):
+        console.print(escape_for_console(sentence, console), highlight=False)
 
 
 def _chip_row(summary: Summary) -> tuple[str, ...]:

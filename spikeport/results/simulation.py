@@ -19,6 +19,7 @@ from spikeport.console.tables import show_table
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
 from spikeport.lava_runtime.nir_data import ENDINGS, write_result
+from spikeport.lava_runtime.partition.optimise import Goal, mapping_for
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
 
@@ -78,15 +79,17 @@ class Simulation(Shown):
         """Steps missing at the end of the run for the last answers."""
         return max(0, self.input_steps + self.program.pipeline_steps - self.result.steps)
 
-    def profile(self, *, costs: str | tuple[str, ...] = ()) -> ProfileReport:
+    def profile(self, *, costs: str | tuple[str, ...] = (), optimise: Goal | None = None) -> ProfileReport:
         """The cost of one inference; costs: profiles that also price the events. Raises InputError.
 
-        Steps are resolved if record was "layers" or "all".
+        optimise: cores chosen by the cost model for the least "time" or "energy" of this run. Steps are resolved if
+        record was "layers" or "all".
         """
         names = (costs,) if isinstance(costs, str) else costs
         others = tuple(load_costs(name) for name in names)
         chip = load_chip(self.profile_name)
-        profile = profile_run(self.program, self.result, chip, self.inputs)
+        mapping = mapping_for(self.program, chip, optimise, self.result.neuron_counts, self.result.steps)
+        profile = profile_run(self.program, self.result, chip, self.inputs, mapping)
         return ProfileReport(self.program, profile, chip, others, self.read)
 
     def save(self, path: str | Path) -> None:

@@ -16,6 +16,7 @@ from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_device
 from spikeport.lava_runtime.inputs import check_input, slice_samples, steps_and_samples
+from spikeport.lava_runtime.partition.optimise import Goal
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.network.model_task import ModelTask, model_task
@@ -60,12 +61,13 @@ def run_model(
     teacher: Teacher | None = None,
     progress: Done | None = None,
     task_name: str | None = None,
+    optimise: Goal | None = None,
 ) -> ModelRun:
     """Simulate, profile and compare a network on x (time, samples, *shape); raises InputError.
 
     task_name: what the output answers (network/model_task.py); labels: as that takes them, by default (samples,) class
     numbers; devices: those that the ANN is priced on, which is the teacher or else an ANN of
-    the same layers; data_name: the input's name in the report.
+    the same layers; data_name: the input's name in the report; optimise: what the mapping is chosen for.
     """
     program, chip = network.program, load_chip(network.chip)
     fed, samples = steps_and_samples(x)
@@ -79,7 +81,7 @@ def run_model(
         name: None if labels is None or output is None else task.score(output, labels)
         for name, output in (("float", floating), ("fixed", fixed))
     }
-    profile = network.profile(x, progress=progress).profile
+    profile = network.profile(x, optimise=optimise, progress=progress).profile
     difference = None if network.source is None else network.diff(slice_samples(x, 0, _COMPARED), task=task_name).report
     ann = None if teacher is None else teacher.accuracy
     sizes = twin_sizes_of(program, None if teacher is None else teacher.path)

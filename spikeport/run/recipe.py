@@ -14,6 +14,7 @@ from spikeport.common.errors import InputError, nearest, nearest_file, reason
 from spikeport.common.file_kinds import FileKind, file_kind
 from spikeport.common.text_files import read_toml_file
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
+from spikeport.lava_runtime.partition.optimise import Goal
 from spikeport.trainer.data.file_options import FileOptions
 from spikeport.trainer.loop.augment import Augmentation
 from spikeport.trainer.loop.schedule import Schedule
@@ -41,6 +42,8 @@ class Recipe(BaseModel):
     (exporter/quantisation/quantise.py).
     sums: how the chip adds what `sew` blocks join: "graded" adds once and sends payloads
     (exporter/lowering/graded_sums.py).
+    optimise: what the mapping is chosen for by the cost model, at the rates of the test split: "time", "energy" or
+    "cores"; default: the mapping of `check` (lava_runtime/partition/optimise.py).
     float_twin: also train the same network in floating point, to tell what training in the chip's integers costs.
     seeds: number of trainings, from training.seed, training.seed + 1, ..., on the first's split, for mean and spread.
     network, training: see trainer/network/network_config.py; chip_aware = 0: floating point (TOML has no null).
@@ -55,6 +58,7 @@ class Recipe(BaseModel):
     chip: str = "loihi2"
     precision: Precision = DEFAULTS.precision
     sums: Sums = DEFAULTS.sums
+    optimise: Goal | None = None
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     devices: tuple[str, ...] = DEFAULT_DEVICES
     backends: tuple[LavaBackend, ...] = ("lava", "stock")

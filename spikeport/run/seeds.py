@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.partition.optimise import mapping_for
 from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.summary import SeedRun
@@ -49,7 +50,9 @@ def run_seed(recipe: Recipe, folder: RunFolder, data: Dataset, seed: int, resume
     program = compile_recipe(recipe, network_to_nir(method.spiking_network), f"seed {seed}")
     x = method.encode(data.x_test)
     result = simulate(program, x, "emulator", record="layers")
-    profile = profile_run(program, result, load_chip(recipe.chip), x)
+    chip = load_chip(recipe.chip)
+    mapping = mapping_for(program, chip, recipe.optimise, result.neuron_counts, result.steps)
+    profile = profile_run(program, result, chip, x, mapping)
     objective = method.objective
     return SeedRun(
         seed=seed,

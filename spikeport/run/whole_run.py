@@ -17,6 +17,7 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.lava_runtime.lava_backend.child import lava_missing
+from spikeport.lava_runtime.partition.optimise import mapping_for
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
 from spikeport.report import print_summary, write_report
@@ -101,7 +102,8 @@ def _run(
             stages.write_raster(folder, program, x, result, data)
     equal = _other_backends(recipe, program, x, result, clock)
     with clock.stage("profile", "spikes, synaptic operations, energy"):
-        profile = profile_run(program, result, chip, x)
+        mapping = mapping_for(program, chip, recipe.optimise, result.neuron_counts, result.steps)
+        profile = profile_run(program, result, chip, x, mapping)
     with clock.stage("diff", "float compared with fixed point, layer by layer"):
         difference = stages.float_difference(folder, recipe, program, x)
     with clock.stage("compare", "the ANN twin on " + ", ".join(recipe.devices)):

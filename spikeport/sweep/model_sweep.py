@@ -14,6 +14,7 @@ from spikeport.common.locks import locked_folder
 from spikeport.console.output import Done
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
+from spikeport.lava_runtime.partition.optimise import Goal
 from spikeport.network.network import compile_network
 from spikeport.run.claim import holds_training
 from spikeport.run.model_run import run_model
@@ -29,7 +30,10 @@ KEYS = ("chip", "weight_bits", "precision", "sums", "reset", "discretize", "dt")
 
 @dataclass(frozen=True)
 class ModelPoints:
-    """A model file and what it is run on; chip: None where the grid names chips; labels: None to count same answers."""
+    """A model file and what it is run on; chip: None where the grid names chips; labels: None to count same answers.
+
+    optimise: what mappings are chosen for, see `check --optimise`.
+    """
 
     model: Path
     chip: str | None
@@ -38,6 +42,7 @@ class ModelPoints:
     labels: NDArray[Any] | None
     data_name: str
     task: str | None = None
+    optimise: Goal | None = None
 
 
 def model_grid(axes: Sequence[str]) -> Grid:
@@ -79,7 +84,9 @@ def _row(points: ModelPoints, named: Values) -> dict[str, Any]:
         chip = str(named.get("chip", points.chip))
         changed: Any = {key: value for key, value in named.items() if key != "chip"}
         network = compile_network(points.model, chip, replace(points.options, **changed))
-        summary = run_model(network, points.x, points.labels, (), points.data_name, task_name=points.task).summary
+        summary = run_model(
+            network, points.x, points.labels, (), points.data_name, task_name=points.task, optimise=points.optimise
+        ).summary
     except InputError as error:
         return {"values": named, "error": str(error)}
     return {"values": named, **_figures(summary)}

@@ -14,6 +14,7 @@ from spikeport.common.files import make_folder, shortened, write_text
 from spikeport.common.json_text import json_text
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.partition.optimise import mapping_for
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.run import stages
@@ -121,7 +122,8 @@ def _measured(job: Job) -> dict[str, Any]:
     data = stages.dataset_of(recipe)
     x = method.encode(data.x_test)
     result = simulate(program, x, "emulator", record="layers", threads=1)
-    profile = profile_run(program, result, chip, x, threads=1)
+    mapping = mapping_for(program, chip, recipe.optimise, result.neuron_counts, result.steps)
+    profile = profile_run(program, result, chip, x, mapping, threads=1)
     objective = method.objective
     answers = stages.chip_answers(objective, program, result, method.train_config.steps)
     return {

@@ -32,7 +32,7 @@ def test_every_device_has_measured_cases_and_every_default_one_several_networks(
     # the benchmark's and the authors' own counts, rounded
     [("resnet8", 12.5e6, 78e3), ("ds_cnn", 2.66e6, 22.6e3), ("mobilenet_v1_025_96", 7.49e6, 211e3),
      ("auto_encoder", 264e3, 266e3), ("mobilenet_v1", 569e6, 4.2e6), ("mobilenet_v2", 300e6, 3.49e6),
-     ("resnet18", 1.814e9, 11.68e6), ("yolov8n", 4.37e9, 3.15e6), ("vgg16", 15.5e9, 138e6)],
+     ("resnet18", 1.814e9, 11.68e6), ("alexnet", 724e6, 61e6), ("yolov8n", 4.37e9, 3.15e6), ("vgg16", 15.5e9, 138e6)],
 )  # fmt: skip
 def test_networks_have_their_published_size(network: str, macs: float, parameters: float) -> None:
     sizes = sizes_of(network)

@@ -34,7 +34,7 @@ def test_left_out_errors_and_what_misses_says_why() -> None:
     errors = [factor(c.left_out_ratio or 0) for c in LEFT]
     assert median(errors) <= 1.5
     # 85 % are aimed at and not reached
-    assert sum(error <= 2 for error in errors) / len(errors) >= 0.79
+    assert sum(error <= 2 for error in errors) / len(errors) >= 0.82
     assert 0.8 <= sum(c.inside for c in LEFT) / len(LEFT) <= 0.95
     assert median(width(c.counted) for c in LEFT if c.counted) <= 10
     for found in filter(ENERGY.misses, (*POINTS, *UNSEEN)):
@@ -45,8 +45,8 @@ def test_what_is_an_identity_or_rests_on_its_own_publication_is_not_counted() ->
     assert {m.case.name for m in ENERGY.identities()} == {"frenkel_fast", "frenkel_slow"}
     assert not {c.measurement.case.name for c in POINTS} & {"frenkel_fast", "frenkel_slow"}
     lost = {c.measurement.label for c in POINTS} - {c.measurement.label for c in LEFT}
-    assert {label.split("_")[0] for label in lost} == {"akopyan", "blouw", "yao", "bahadi"}
-    assert "bahadi_two_neurons.dynamic" in lost and len(lost) == 17
+    assert {label.split("_")[0] for label in lost} == {"yao", "bahadi"}
+    assert "bahadi_two_neurons.dynamic" in lost and len(lost) == 7
 
 
 def test_four_points_were_set_aside() -> None:
@@ -59,9 +59,9 @@ def test_four_points_were_set_aside() -> None:
 
 def test_the_report_quotes_the_left_out_figures() -> None:
     first, second = ENERGY.summary(POINTS)[:2]
-    for figure in ("1.46", "19 of 24 (79%)"):
+    for figure in ("1.36", "28 of 34 (82%)"):
         assert figure in first and figure in MEASURED_ERROR
-    for figure in ("21 of 24", "(88%)", "6.1"):
+    for figure in ("31 of 34", "(91%)", "6.7"):
         assert figure in second and figure in MEASURED_ERROR
 
 
@@ -75,7 +75,8 @@ def test_vendor_is_said_only_of_the_vendor_s_own_words() -> None:
 @pytest.mark.parametrize(
     ("label", "measured", "ratio", "left_out"),
     [
-        ("blouw_keyword_spotter.step_time", 337e-6, 0.73, None),
+        ("blouw_keyword_spotter.step_time", 337e-6, 0.73, 0.71),
+        ("akopyan_96hz.power", 0.094, 1.01, 1.22),
         ("frady_nearest_neighbours.dynamic", 1.33e-3, 1.64, 1.64),
         ("frady_nearest_neighbours.static", 5.42, 0.79, 0.83),
         ("lava_pilotnet_lif.dynamic", 1.0935e-3, 1.06, 0.53),
@@ -100,6 +101,16 @@ def test_figures_of_the_table(label: str, measured: float, ratio: float, left_ou
     assert found.measured == pytest.approx(measured, rel=0.003)
     assert found.ratio == pytest.approx(ratio, abs=0.015)
     assert found.left_out_ratio == (None if left_out is None else pytest.approx(left_out, abs=0.015))
+
+
+def test_loads_take_turns_or_overlap_as_the_measured_steps_of_the_chip_do() -> None:
+    rows = [line.strip("| ").split(" | ") for line in ENERGY.compositions([*POINTS, *UNSEEN])[2:]]
+    nearer = {chip: [0, 0] for chip in ("loihi1", "loihi2_oheo_gulch")}
+    for _, chip, turns, overlap, used in rows:
+        better = factor(float(turns)) < factor(float(overlap))
+        nearer[chip][(used == "take turns") != better] += turns != overlap
+    # where the two differ: the first number agrees, the second does not
+    assert nearer == {"loihi1": [7, 1], "loihi2_oheo_gulch": [1, 0]}
 
 
 def test_fitted_constants_are_those_that_ship() -> None:

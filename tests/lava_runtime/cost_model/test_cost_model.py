@@ -17,7 +17,7 @@ from spikeport.lava_runtime.cost_model.energy import (
 )
 from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.events import Events, synops
-from spikeport.lava_runtime.cost_model.timing import CoreStep, core_time, step_time
+from spikeport.lava_runtime.cost_model.timing import CoreStep, core_loads, core_time, step_time
 
 COUNTS = st.floats(0, 1e9).map(Estimate.exact)
 NAMES = [f.name for f in fields(Events)]
@@ -65,9 +65,16 @@ def test_the_time_of_a_step_by_hand() -> None:
         hops=Estimate.exact(8),
     )
     # hops are the mesh's
-    core = core_time(CoreStep(sent, Estimate.exact(5)), time)
-    by_hand = 100 * 3.8 + 30 * 6.0 + 2 * 9.7 + 2 * 30 + 4 * 5.1 + 5 * 16
+    core = CoreStep(sent, Estimate.exact(5))
+    loads = {"memory": 100 * 3.8, "compute": 30 * 6.0 + 2 * 9.7 + 2 * 30, "traffic": 4 * 5.1 + 5 * 16}
+    assert {name: load.typical * 1e9 for name, load in core_loads(core, time).items()} == pytest.approx(loads)
+    # on Loihi 1 they take turns, on Loihi 2 they overlap
+    by_hand = sum(loads.values())
+    overlapping = time.model_copy(update={"serial": load_chip("loihi2").time.serial})
+    assert core_time(core, overlapping).typical == pytest.approx(max(loads.values()) * 1e-9)
+    core = core_time(core, time)
     assert core.typical == pytest.approx(by_hand * 1e-9)
+    assert core.low < max(loads.values()) * 1e-9
     assert step_time(core, Estimate.exact(3), time).typical == pytest.approx(1e-6 + by_hand * 1e-9 + 3 * 0.313e-6)
 
 

@@ -18,13 +18,13 @@ from spikeport.lava_runtime.simulate import simulate
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data(), compartments=st.sampled_from([1, 5, 1024]))
-def test_cores_take_as_long_as_the_profiler_says(data: st.DataObject, compartments: int) -> None:
+@given(data=st.data(), compartments=st.sampled_from([1, 5, 1024]), serial=st.sampled_from([0.0, 1.0]))
+def test_cores_take_as_long_as_the_profiler_says(data: st.DataObject, compartments: int, serial: float) -> None:
     program = data.draw(chip_programs())
     x = data.draw(inputs_for(program, 0.5))[:, :1]
     chip = crowded(compartments)
     # rates do not tell which updates are active
-    chip = with_constants(chip, {"time.neuron_update_active": chip.time.neuron_update.value})
+    chip = with_constants(chip, {"time.neuron_update_active": chip.time.neuron_update.value, "time.serial": serial})
     result = simulate(program, x, record="layers")
     profile = profile_run(program, result, chip)
     costs = StepCosts(program, chip, measured_rates(program, result.neuron_counts, result.steps))

@@ -143,16 +143,23 @@ def parted(program: ChipProgram) -> ChipProgram:
     parts=st.booleans(),
     small_chips=st.booleans(),
     slow_links=st.booleans(),
+    serial=st.sampled_from([0.0, 0.5, 1.0]),
 )
 def test_counts_by_step_and_core_are_those_of_a_walk_over_spikes_and_synapses(
-    data: st.DataObject, density: float, compartments: int, parts: bool, small_chips: bool, slow_links: bool
+    data: st.DataObject,
+    density: float,
+    compartments: int,
+    parts: bool,
+    small_chips: bool,
+    slow_links: bool,
+    serial: float,
 ) -> None:
     program = data.draw(chip_programs())
     program = parted(program) if parts else program
     x = data.draw(inputs_for(program, density))
     chip = crowded(compartments, **(SMALL_CHIPS if small_chips else {}))
     # links that take longer than cores
-    chip = with_constants(chip, {"time.link": 1e-6}) if slow_links else chip
+    chip = with_constants(chip, {"time.serial": serial, **({"time.link": 1e-6} if slow_links else {})})
     result = simulate(program, x, steps=len(x) + 2, record="layers")
     found = profile_run(program, result, chip, x).timeline
     counted = walk(program, x, result, found.placement)
@@ -177,12 +184,14 @@ def assert_times(found: Timeline, counted: Counted, program: ChipProgram, chip: 
         "synops_conv": time.synop_conv or time.synop,
     }  # fmt: skip
     steps, samples, _ = counted["spikes"].shape
-    events, updates = np.zeros((2, steps, samples, placement.cores))
+    # memory, compute without updates, traffic
+    events, updates = np.zeros((3, steps, samples, placement.cores)), np.zeros((steps, samples, placement.cores))
+    load = {"spikes": 1, "messages": 2, "received": 2}
     for number, part in enumerate(placement.parts):
         if part.core < 0:
             continue
         for name, constant in constants.items():
-            events[:, :, part.core] += constant.value * counted[name][:, :, number]
+            events[load.get(name, 0), :, :, part.core] += constant.value * counted[name][:, :, number]
         population = program.population(part.layer)
         own = any(np.any(getattr(population, name)) for name in ("bias", "v_initial"))
         sources = {part.layer, *(c.source for c in program.into(part.layer))}
@@ -198,10 +207,11 @@ def assert_times(found: Timeline, counted: Counted, program: ChipProgram, chip: 
     busiest = np.max([*loads.values(), np.zeros((steps, samples))], axis=0)
     routes = [0, *(distance(placement, *pair)[0] for pair in pairs(program, placement))]
     flight = max(routes) * time.hop.value
-    work = np.maximum((events + updates).max(axis=2), busiest * time.link.value) + (busiest > 0) * flight
+    cores = taken(events, updates, chip)
+    work = np.maximum(cores.max(axis=2), busiest * time.link.value) + (busiest > 0) * flight
     step = least + work
     assert found.step[1] == pytest.approx(step.mean(axis=1))
-    assert found.work[1] == pytest.approx((events + updates).mean(axis=1))
+    assert found.work[1] == pytest.approx(cores.mean(axis=1))
     assert found.latency.typical == pytest.approx(step.sum(axis=0).mean())
     assert sum(found.shares.values()) == pytest.approx(step.mean(axis=1))
     assert found.slowest.sum() + found.slowest_link.sum() == pytest.approx(1)
@@ -210,15 +220,23 @@ def assert_times(found: Timeline, counted: Counted, program: ChipProgram, chip: 
     for b in range(samples):
         total = 0.0
         for t in range(fed):
-            busy, on_links = np.zeros(placement.cores), dict.fromkeys(loads, 0.0)
+            busy, on_links = np.zeros((3, placement.cores)), dict.fromkeys(loads, 0.0)
             for back, late in enumerate(range(t, steps, fed)):
-                busy += events[late, (b - back) % samples]
+                busy += events[:, late, (b - back) % samples]
                 on_links = {link: n + loads[link][late, (b - back) % samples] for link, n in on_links.items()}
             most = max(on_links.values(), default=0.0)
-            core = float((busy + _largest_update(updates, t, fed, b)).max())
+            core = float(taken(busy, _largest_update(updates, t, fed, b), chip).max())
             total += least + max(core, most * time.link.value) + (most > 0) * flight
         answers.append(total)
     assert found.period.typical == pytest.approx(np.mean(answers))
+
+
+def taken(events: NDArray[np.float64], updates: NDArray[np.float64], chip: ChipProfile) -> NDArray[np.float64]:
+    """Seconds of cores: the largest of memory, compute and traffic, events (3, ...); updates are part of compute."""
+    assert chip.time.serial
+    memory, compute, traffic = events
+    loads = np.stack([memory, compute + updates, traffic])
+    return loads.max(axis=0) + chip.time.serial.value * (loads.sum(axis=0) - loads.max(axis=0))
 
 
 def _largest_update(updates: NDArray[np.float64], t: int, fed: int, b: int) -> NDArray[np.float64]:
@@ -314,17 +332,24 @@ def test_sparse_connections_reach_only_the_cores_of_their_synapses() -> None:
 def test_pipelined_the_tail_of_a_sample_runs_beside_the_head_of_the_next() -> None:
     # two steps of input, one more until the answer: (5 + 6) + 1 for the first sample, (3 + 4) + 2 for the other
     first, second = [[5, 0], [1, 1], [0, 4]], [[0, 3], [2, 0], [6, 0]]
-    events = np.broadcast_to(np.array([first, second], float).transpose(1, 2, 0), (3, 3, 2, 2)).copy()
-    least = np.array([0.0, 1.0, 2.0])
+    memory = np.broadcast_to(np.array([first, second], float).transpose(1, 2, 0), (3, 3, 2, 2))
+    events = np.stack([memory, np.zeros_like(memory), memory / 2])
+    least, serial = np.array([0.0, 1.0, 2.0]), np.zeros(3)
     # the second step has nothing beside it: as it is by itself
     alone = np.broadcast_to([np.nan, 3.0, np.nan], (3, 3)) + 2 * least[:, None]
     quiet, free = np.zeros((3, 0, 2)), np.zeros(3)
-    found = pipelined_seconds(events, np.zeros_like(events), quiet, 2, least, free, free, alone)
+    found = pipelined_seconds(events, np.zeros_like(memory), quiet, serial, 2, least, free, free, alone)
     assert found.tolist() == [21, 21 + 4, 21 + 8]
-    # neurons are updated once in a step, however many samples are under way
-    updates = np.full_like(events, 10.0)
-    assert pipelined_seconds(events, updates, quiet, 2, least, free, free, alone + 20).tolist() == [61, 65, 69]
+    # neurons are updated once in a step, however many samples are under way; their spikes come on top
+    updates, spiking = np.full_like(memory, 10.0), np.stack([memory / 2, memory, memory / 2])
+    assert pipelined_seconds(spiking, updates, quiet, serial, 2, least, free, free, alone + 20).tolist() == [61, 65, 69]
+    # reading synapses and receiving messages take less time than that, at the same time
+    found = pipelined_seconds(events, updates + 10, quiet, serial, 2, least, free, free, alone + 20)
+    assert found.tolist() == [2 * 20 + 23, 2 * 21 + 25, 2 * 22 + 27]
+    # or come on top of it, one after the other: (20 + 1.5 * 11) + 23 and (20 + 1.5 * 7) + 23, the alone step as given
+    found = pipelined_seconds(events, updates + 10, quiet, serial + 1, 2, least, free, free, alone + 20)
+    assert found[0] == 2 * 20 + 1.5 * (11 + 7) + 23
     # one link: messages of both samples add up on it, and take longer than any core; then the last one's flight
     loads, link = np.ones((3, 1, 2)), np.full(3, 20.0)
-    found = pipelined_seconds(events, np.zeros_like(events), loads, 2, least, link, free + 5, alone + 20)
+    found = pipelined_seconds(events, np.zeros_like(memory), loads, serial, 2, least, link, free + 5, alone + 20)
     assert found.tolist() == [2 * 45 + 23, 2 * 46 + 25, 2 * 47 + 27]

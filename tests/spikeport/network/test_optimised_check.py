@@ -9,6 +9,7 @@ import pytest
 from crowded_chip import crowded
 
 from spikeport.common.errors import InputError
+from spikeport.lava_runtime.partition.optimise import mapping_for
 from spikeport.network.network import Network
 from spikeport.results.fit import Fit
 
@@ -32,6 +33,13 @@ def test_a_mapping_for_time_is_one_that_profile_takes(network: Network, tmp_path
     assert best.latency_s.typical < few.latency_s.typical / 2
     assert (best.spikes == few.spikes).all()
     assert network.check(by_hand=tmp_path / "map.toml").mapping == fit.mapping
+    # or chosen where it is priced, with the same result
+    run = network.simulate(X, record="layers")
+    for again in (network.profile(X, optimise="time"), run.profile(optimise="time")):
+        assert again.profile.mapping == fit.mapping
+        assert again.latency_s == best.latency_s
+    with pytest.raises(InputError, match="leave it out to have one optimised"):
+        network.profile(X, by_hand=tmp_path / "map.toml", optimise="time")
 
 
 def test_without_input_a_rate_is_assumed_and_said(network: Network) -> None:
@@ -48,4 +56,8 @@ def test_what_contradicts_is_refused(network: Network) -> None:
     shared = crowded(1024, layers_per_core=4)
     with pytest.raises(InputError, match="its layers share cores on loihi1"):
         Fit.for_goal("net", network.program, shared, "time")
+    result = network.simulate(X).result
+    with pytest.raises(InputError, match="optimise: layers share cores on loihi1"):
+        mapping_for(network.program, shared, "time", result.neuron_counts, result.steps)
+    assert mapping_for(network.program, shared, None, result.neuron_counts, result.steps) is None
     assert Fit.for_goal("net", network.program, shared, "cores").fits

@@ -16,10 +16,14 @@ import pytest
 from report_runs import Json, Page, _edge, make_folder, make_summary, page_of, terminal_of
 
 from spikeport.common.errors import InputError
+from spikeport.lava_runtime.cost_model.duty import energy_of_a_day
+from spikeport.lava_runtime.cost_model.estimate import Estimate
 from spikeport.lava_runtime.cost_model.validated import MEASURED_ERROR
 from spikeport.report import write_report
+from spikeport.report.day import day_table
 from spikeport.report.pictures.network_picture import columns
 from spikeport.report.raster import grouped, read_raster, winner
+from spikeport.report.units import si
 from spikeport.report.verdict import verdict
 from spikeport.summary import parse_summary
 
@@ -158,7 +162,9 @@ def test_the_page_quotes_how_wrong_estimates_were_and_what_was_not_measured(summ
     summary["per_inference"]["outside_validation"] = ["cores in use: 1; the measured networks: 2 to 74"]
     text = Page(page_of(summary)).text
     assert MEASURED_ERROR in text
-    assert "outside of what was measured on this chip: cores in use: 1; the measured networks: 2 to 74." in text
+    outside = "outside of what was measured on this chip: cores in use: 1; the measured networks: 2 to 74."
+    assert outside in text
+    assert outside in " ".join(terminal_of(summary).split())
     summary["per_inference"] = None
     assert MEASURED_ERROR not in Page(page_of(summary)).text
 
@@ -182,6 +188,22 @@ def test_whatever_did_not_run_is_said_and_nothing_breaks(summary: Json) -> None:
     assert "Lava was not run here" in said
     assert "was not checked here" in said
     assert "not run here" in terminal_of(summary)
+
+
+def test_a_day_is_of_the_chip_and_every_device_and_says_what_waits_asleep(summary: Json) -> None:
+    device = next(iter(summary["ann"].values()))
+    device["sleep_w"] = {"low": 1e-6, "typical": 2e-6, "high": 3e-6}
+    rows = day_table(parse_summary(summary, "s"))
+    assert len(rows) == 1 + sum(2 - (device["int8"] is None) for device in summary["ann"].values())
+    assert rows[0][1].endswith("idle") and rows[1][1].endswith("asleep")
+    # a day in which it mostly waits: 86,400 s at 2 uW, and 24 inferences
+    joules = energy_of_a_day(*(Estimate.exact(v) for v in (device["energy_j"], device["latency_s"], 2e-6)), 1)
+    assert joules is not None and rows[1][2].startswith(si(joules.typical, "J"))
+    page = Page(page_of(summary)).text
+    assert "Estimated energy of a day at 1, 60 and 3,600 inferences an hour" in page
+    assert "no source of a sleep state was found" in page
+    summary["per_inference"] = None
+    assert "Estimated energy of a day" not in Page(page_of(summary)).text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from rich.console import Console
 from spikeport.common.errors import InputError
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
 from spikeport.results.day import print_day
+from spikeport.results.model_table import print_models
 from spikeport.summary import parse_summary
 
 
@@ -153,3 +154,12 @@ def test_a_day_without_a_number_is_not_shown_and_one_of_nothing_is_refused() -> 
     assert print_day(summary, None, Console()) == {}
     with pytest.raises(InputError, match=r"--per-hour: give a number of inferences above 0"):
         print_day(summary, 0.0, Console())
+
+
+def test_what_lies_outside_of_the_measured_networks_is_said() -> None:
+    summary = run(server_cpu=cost((1e-6, 2e-6, 3e-6), 1e-4, 1))
+    summary["per_inference"]["outside_validation"] = ["cores in use: 1; the measured networks: 2 to 74"]
+    assert "outside of what was measured on this chip: cores in use: 1" in " ".join(said(summary).split())
+    out = io.StringIO()
+    print_models([parse_summary(summary, "s")], Console(file=out, width=240))
+    assert "outside of what was measured on this chip: cores in use: 1" in out.getvalue()

@@ -59,6 +59,7 @@ def changed(folder: Path, *changes: tuple[str, str]) -> Path:
         ),
         ([("seed", '0\nmethod = "st_rsbp"\ntask = "membrane"')], "method 'st_rsbp' has a loss of its own"),
         ([("payload", '1\nchip_aware = 0\nsign_modes = "split"')], "'network.sign_modes': has no effect on a training"),
+        ([("chip", '"loihi2"\noptimise = "speed"')], "'optimise': input should be 'time', 'energy' or 'cores'"),
         ([("payload", "8")], "recipe.toml: payload above 1 and encoding"),
         (
             [("seed", '0\nloss = "mse_cuont"')],

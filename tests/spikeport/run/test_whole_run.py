@@ -81,6 +81,7 @@ dt = 1e-4
 devices = ["server_cpu"]
 backends = []
 sums = "graded"
+optimise = "time"
 [network]
 layers = [{ kind = "conv", size = 4 }, { kind = "sew", size = 4 }]
 neuron = "lif"
@@ -129,6 +130,8 @@ def test_a_sweep_compiles_as_the_run_does(summed: Path, tmp_path: Path) -> None:
     assert summary.per_inference is not None and summary.mapping is not None
     assert (found["spikes"], found["synops"]) == (summary.per_inference.spikes, summary.per_inference.synops)
     assert (found["cores"], found["accuracy"]) == (summary.mapping.cores, summary.accuracy.fixed)
+    # both on the mapping that the recipe asks for
+    assert summary.mapping.cores > sp.open_run(summed).network.check().mapping.cores
 
 
 def test_a_run_s_summary_is_of_the_schema(summed: Path, finished: Path) -> None:
