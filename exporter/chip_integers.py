@@ -1,7 +1,7 @@
 """What a chip with integers of its own has to know: how to choose them, and what does not fit.
 
-Loihi's integers are this project's own form (exporter/quantisation, lava_runtime/emulator); others are found by the name
-in the chip's profile (`integers = "NAME"`), here or in the entry points spikeport.integers of installed packages.
+Loihi's integers are this project's own form (exporter/quantisation, lava_runtime/emulator); others are found by the
+name in the chip's profile (`integers = "NAME"`), in the entry points spikeport.integers of installed packages.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def integers_of(chip: ChipProfile) -> ChipIntegers:
         return FAMILIES[name]
     if name == "xylo":
         raise InputError(
-            f"{chip.name} computes with integers of its own, and networks are not rounded to them yet; give the integers "
-            "themselves (spikeport.exporter.xylo.specification, docs/xylo.md), or compile for another chip"
+            f"{chip.name} computes with integers of its own, and networks are not rounded to them yet; give the "
+            "integers themselves (spikeport.exporter.xylo.specification, docs/xylo.md), or compile for another chip"
         )
     raise InputError(
         f"{chip.name} computes with the integers {name!r}, which no installed package defines (entry points "

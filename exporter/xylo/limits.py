@@ -23,7 +23,8 @@ def broken_limits(network: XyloSpecification, chip: ChipProfile) -> Iterator[str
     for rule, size in sizes.items():
         most = int(chip.rules[rule])
         if size > most:
-            yield f"{chip.title} has {most} {_plain(rule)}, but the network needs {size}; {_REMEDIES[rule].format(most)}"
+            remedy = _REMEDIES[rule].format(most)
+            yield f"{chip.title} has {most} {_plain(rule)}, but the network needs {size}; {remedy}"
     yield from _wide_fans(network, chip)
     yield from _wrong_aliases(network)
 
@@ -42,8 +43,8 @@ def _wide_fans(network: XyloSpecification, chip: ChipProfile) -> Iterator[str]:
     if fans.max(initial=0) > most:
         widest = int(fans.argmax())
         yield (
-            f"hidden neuron {widest} reaches {fans[widest]} hidden neurons, and {int((fans > most).sum())} in all reach "
-            f"more than {most}, {chip.title}'s fan-out; prune each to its {most} largest weights, or make the layers "
+            f"hidden neuron {widest} reaches {fans[widest]} hidden neurons, and {int((fans > most).sum())} in all "
+            f"reach more than {most}, {chip.title}'s fan-out; prune each to its {most} largest weights, or make the layers "
             f"behind them {most} neurons at most"
         )
     total, room = int(reached.sum()), int(chip.rules["recurrent_synapses"])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def emulate_xylo(
     built = time.perf_counter()
     workers = min(threads or os.cpu_count() or 1, batch)
     bounds = np.linspace(0, batch, workers + 1).astype(int)
-    groups = [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    groups = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
     done = [0] * workers
 
     def work(worker: int) -> None:
@@ -75,7 +76,8 @@ def emulate_xylo(
 
 def _rows(dashes: tuple[Integers, ...], others: tuple[Integers, ...]) -> Floats:
     """The rows of a kernel's constants: 2**-dash, then the others."""
-    return np.stack([*np.exp2(-np.stack(dashes).astype(np.float64)), *others]).astype(np.float32)
+    rows: Floats = np.stack([*np.exp2(-np.stack(dashes).astype(np.float64)), *others]).astype(np.float32)
+    return rows
 
 
 def check_counts(inputs: Inputs) -> None:

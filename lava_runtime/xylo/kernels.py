@@ -68,8 +68,8 @@ def _events(v, threshold, events, aliases, aliased, most):
 
 @njit(cache=True, nogil=True)
 def run(
-    x, most_in, w_in, two, rec_starts, rec_targets, rec_weights, w_out, hidden, output, aliases, aliased, most, most_out,
-    i_1, i_2, v, s, i_out, v_out, steps, sent, sent_out, active, active_out, states, states_out, recorded,
+    x, most_in, w_in, two, rec_starts, rec_targets, rec_weights, w_out, hidden, output, aliases, aliased, most,
+    most_out, i_1, i_2, v, s, i_out, v_out, steps, sent, sent_out, active, active_out, states, states_out, recorded,
 ):  # fmt: skip
     """Advance the states of every sample by a block of steps; x: events (steps, samples, inputs).
 
