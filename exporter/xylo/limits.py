@@ -44,8 +44,8 @@ def _wide_fans(network: XyloSpecification, chip: ChipProfile) -> Iterator[str]:
         widest = int(fans.argmax())
         yield (
             f"hidden neuron {widest} reaches {fans[widest]} hidden neurons, and {int((fans > most).sum())} in all "
-            f"reach more than {most}, {chip.title}'s fan-out; prune each to its {most} largest weights, or make the layers "
-            f"behind them {most} neurons at most"
+            f"reach more than {most}, {chip.title}'s fan-out; prune each to its {most} largest weights, or make "
+            f"the layers behind them {most} neurons at most"
         )
     total, room = int(reached.sum()), int(chip.rules["recurrent_synapses"])
     if total > room:
