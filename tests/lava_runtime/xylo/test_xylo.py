@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.mapping import map_program
 from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
 from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.exporter.xylo.limits import refusals
@@ -104,7 +105,9 @@ def test_limits_are_named_with_what_would_fit() -> None:
         ("the network needs 17", "the network needs 9", "reaches 70 hidden neurons"),
         sentences, strict=True,
     )] == [True] * 3  # fmt: skip
-    assert not refusals(program_of(one_neuron(), chip), chip)
+    small = program_of(one_neuron(), chip)
+    assert not refusals(small, chip)
+    assert map_program(small, chip).cores == 1
 
 
 def test_what_the_chip_does_not_have_is_refused() -> None:
