@@ -67,6 +67,12 @@ def _events(v, threshold, events, aliases, aliased, most):
 
 
 @njit(cache=True, nogil=True)
+def _count(events, active):
+    for j in range(len(events)):
+        active[j] += events[j] != 0
+
+
+@njit(cache=True, nogil=True)
 def run(
     x, most_in, w_in, two, rec_starts, rec_targets, rec_weights, w_out, hidden, output, aliases, aliased, most,
     most_out, i_1, i_2, v, s, i_out, v_out, steps, sent, sent_out, active, active_out, states, states_out, recorded,
@@ -116,11 +122,9 @@ def run(
             row = sent_out[t, b]
             row[:] = 0
             _events(v_out[b], output[2], row, none, False, most_out)
-            for j in range(outputs):
-                active_out[b, j] += row[j] != 0
-            for j in range(neurons):
-                sent[t, b, j] = s[b, j]
-                active[b, j] += s[b, j] != 0
+            _count(row, active_out[b])
+            _count(s[b], active[b])
+            sent[t, b] = s[b]
             if recorded:
                 for j in range(neurons):
                     states[0, t, b, j] = np.int32(i_1[b, j])
