@@ -53,7 +53,7 @@ $(STAMP): pyproject.toml constraints.txt
 	"$$python" -c 'import sys; sys.version_info[:2] == (3, 10) or print("Python %d.%d: the Lava backends need 3.10 and are left out, the emulator runs instead." % sys.version_info[:2])'; \
 	echo "Installing into $(VENV) (PyTorch is large: a few minutes the first time)"; \
 	"$$python" -m venv $(VENV); \
-	$(RUN)/python -m pip install -qq --constraint constraints.txt --editable ".[lava,dev]"; \
+	$(RUN)/python -m pip install -qq --constraint constraints.txt --editable ".[lava,xylo,dev]"; \
 	touch $(STAMP)
 
 # Environments of two small packages, which the profiler's counts and joules are held against by quick tests

@@ -21,6 +21,7 @@ GROUPS = {
     "spikeport.neurons": "neuron",
     "spikeport.passes": "pass",
     "spikeport.chips": "chip",
+    "spikeport.integers": "chip's integers",
     "spikeport.datasets": "data set",
     "spikeport.methods": "training method",
     "spikeport.tasks": "task",

@@ -20,7 +20,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-SignMode = Literal["mixed", "excitatory", "inhibitory"]
+SignMode = Literal["mixed", "excitatory", "inhibitory", "twos_complement"]
+"""How a connection stores its signs: the first three as lava-nc, twos_complement as a plain signed integer."""
 SIGN_MODES: tuple[SignMode, ...] = ("mixed", "excitatory", "inhibitory")
 
 ACTIVATION_SHIFT = 6
@@ -109,6 +110,8 @@ def sign_mode(weights: ArrayLike) -> SignMode:
 
 def weight_grid(mode: SignMode, bits: int = 8) -> WeightGrid:
     """The weights a connection of `bits` bit can hold; mixed sign costs the lowest bit (lava.utils.weightutils)."""
+    if mode == "twos_complement":
+        return WeightGrid(-(1 << (bits - 1)), (1 << (bits - 1)) - 1, 1)
     step = 1 << (8 - bits)
     if mode == "mixed":
         return WeightGrid(-256, 256 - 2 * step, 2 * step)

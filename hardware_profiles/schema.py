@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from spikeport.common.limits import LARGEST_CORE_BITS, LARGEST_COUNT, MOST_CORES
 
@@ -263,13 +263,19 @@ class DeviceTime(Section):
 
 
 class ChipProfile(Model):
-    """A chip that networks are compiled for: word widths, limits and costs, each number with its source."""
+    """A chip that networks are compiled for: word widths, limits and costs, each number with its source.
+
+    integers: what computes with them: "loihi", or a family of the entry point group spikeport.integers, whose rules
+    choose, check and run the integers. rules: numbers that only this family knows, by its own names.
+    """
 
     kind: Literal["chip"]
     name: Name
     title: Text
     summary: Text
+    integers: Name = "loihi"
     word_widths: WordWidths
+    rules: dict[Name, Quantity] = Field(default_factory=dict)
     limits: Limits
     energy: ChipEnergy
     power: ChipPower
@@ -323,4 +329,6 @@ def _walk(model: BaseModel, prefix: str) -> list[tuple[str, Quantity]]:
             quantities.append((prefix + field, value))
         elif isinstance(value, BaseModel):
             quantities.extend(_walk(value, f"{prefix}{field}."))
+        elif isinstance(value, dict):
+            quantities.extend((f"{prefix}{field}.{name}", quantity) for name, quantity in value.items())
     return quantities

@@ -96,6 +96,9 @@ def _model_at(model: type[BaseModel], keys: Iterable[str]) -> type[BaseModel]:
 
 def _table_at(model: type[BaseModel], field: str) -> type[BaseModel] | None:
     """The model that a field holds (or may hold, where it is optional); None for plain text and numbers."""
+    if field not in model.model_fields:
+        # a name that the file chose, in a table of quantities
+        return None
     annotation: Any = model.model_fields[field].annotation
     options = (annotation, *get_args(annotation))
     return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

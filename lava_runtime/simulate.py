@@ -1,4 +1,4 @@
-"""Runs a program on any of the three backends."""
+"""Runs a program on any of the backends of its chip."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Literal, get_args
 from spikeport.common.as_arrays import check_whole
 from spikeport.common.errors import InputError, check_choice
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
-from spikeport.lava_runtime.emulator.emulator import emulate
 from spikeport.lava_runtime.lava_backend.child import run_lava
 
 from .inputs import check_input, steps_and_samples
+from .own_emulators import emulator_of
 from .result import Allocator, Record, SimulationResult, zeros_in_memory
+from .xylo.vendor import run_xylosim
 
-Backend = Literal["lava", "stock", "emulator"]
+Backend = Literal["lava", "stock", "emulator", "xylosim"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 RECORDS: tuple[Record, ...] = get_args(Record)
 DEFAULT_LIMIT_SECONDS = 600.0
+REFEREES: dict[str, tuple[Backend, ...]] = {"loihi": ("lava", "stock"), "xylo": ("xylosim",)}
+"""The backends that give the same integers as the emulator, by the integers of the chip."""
 
 
 def answer_steps(program: ChipProgram, x: InputArrays) -> int:
@@ -53,8 +56,16 @@ def simulate(
         raise InputError(f"limit_seconds is {limit_seconds!r}, but must be a positive number of seconds")
     if steps is not None and steps < 1:
         raise InputError(f"steps is {steps}, but a run takes at least one time step")
+    others = REFEREES.get(program.integers, ())
+    if backend != "emulator" and backend not in others:
+        raise InputError(
+            f"backend {backend} does not compute with the integers of {program.chip}; choose "
+            f"{' or '.join(('emulator', *others))}"
+        )
     inputs = check_input(program, x, context)
     length = steps if steps is not None else answer_steps(program, x)
     if backend == "emulator":
-        return emulate(program, inputs, length, record, progress, threads, allocate)
+        return emulator_of(program)(program, inputs, length, record, progress, threads, allocate)
+    if backend == "xylosim":
+        return run_xylosim(program, inputs, length, record, progress)
     return run_lava(program, inputs, length, backend, record, limit_seconds, progress)

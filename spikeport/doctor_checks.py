@@ -153,11 +153,12 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _registries() -> Iterator[Registry[Any]]:
+    from spikeport.exporter.chip_integers import FAMILIES
     from spikeport.exporter.lowering.passes import ALL_PASSES
     from spikeport.exporter.neurons import ALL_NEURONS
     from spikeport.hardware_profiles.loader import profiles
 
-    yield from (ALL_NEURONS, ALL_PASSES, profiles())
+    yield from (ALL_NEURONS, ALL_PASSES, profiles(), FAMILIES)
     try:
         from spikeport.trainer.data import ALL_DATASETS
         from spikeport.trainer.methods.registry import ALL_METHODS

@@ -21,6 +21,7 @@ from spikeport.exporter.neurons.graded.sigma_delta import SigmaDelta
 from spikeport.exporter.neurons.resonate_and_fire.rf import RF
 from spikeport.exporter.neurons.resonate_and_fire.rf_iz import RFIZ
 from spikeport.exporter.neurons.resonate_and_fire.rf_zero import RFZero
+from spikeport.exporter.neurons.xylo.neurons import XyloHidden, XyloOutput
 
 from .base import Integers, Limits, Population, SpikeStep, States, Step, StockProcess
 
@@ -43,7 +44,9 @@ _MODELS: tuple[type[Population], ...] = (
     ProdNeuron,
 )
 NEURON_MODELS: dict[str, type[Population]] = {model.KIND: model for model in _MODELS}
-"""The neurons of this project."""
+"""The neurons of this project that compute with Loihi's integers, population by population."""
+OTHER_CHIPS: dict[str, type[Population]] = {model.KIND: model for model in (XyloHidden, XyloOutput)}
+"""Those of chips with integers of their own (exporter/chip_integers)."""
 
 
 def _as_neuron(name: str, model: object) -> type[Population]:
@@ -52,13 +55,14 @@ def _as_neuron(name: str, model: object) -> type[Population]:
     return model
 
 
-ALL_NEURONS: Registry[type[Population]] = Registry("spikeport.neurons", NEURON_MODELS, _as_neuron)
+ALL_NEURONS: Registry[type[Population]] = Registry("spikeport.neurons", {**NEURON_MODELS, **OTHER_CHIPS}, _as_neuron)
 """The neurons of this project and of installed packages."""
 
 __all__ = [
     "ALL_NEURONS",
     "ATRLIF",
     "NEURON_MODELS",
+    "OTHER_CHIPS",
     "RF",
     "RFIZ",
     "Cuba",
@@ -82,4 +86,6 @@ __all__ = [
     "Step",
     "StockProcess",
     "TernaryLIF",
+    "XyloHidden",
+    "XyloOutput",
 ]

@@ -82,6 +82,8 @@ class Population:
     """Ports for synaptic input."""
     GRADED: ClassVar[bool] = False
     """Whether spikes carry integer payloads."""
+    INTEGERS: ClassVar[str] = "loihi"
+    """The integers that it computes with (ChipProfile.integers); those of a program are all the same."""
     TERNARY: ClassVar[bool] = False
     """Whether payloads are only -1, 0 and 1, so that synapses add and do not multiply."""
 

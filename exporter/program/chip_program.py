@@ -174,6 +174,11 @@ class ChipProgram:
     quantisation: dict[str, Quantisation] = field(default_factory=dict)
 
     @property
+    def integers(self) -> str:
+        """The integers that its populations compute with (ChipProfile.integers)."""
+        return self.populations[0].INTEGERS if self.populations else "loihi"
+
+    @property
     def nodes(self) -> tuple[InputPort | Population, ...]:
         """Inputs and populations."""
         return (*self.inputs, *self.populations)

@@ -45,6 +45,11 @@ def validate(program: ChipProgram, context: str = "program") -> ChipProgram:
                 f"{context}: input {port.name!r} has scale {port.scale}; give a number above 0 and below 2**24"
             )
     for population in program.populations:
+        if program.integers != population.INTEGERS:
+            raise InputError(
+                f"{context}: population {population.name!r} computes with the integers of {population.INTEGERS}, but "
+                f"{program.populations[0].name!r} with those of {program.integers}; a chip has one kind"
+            )
         _check_population(population, program.widths, context)
     for connection in program.connections:
         _check_connection(connection, program, context)
@@ -102,8 +107,9 @@ def _check_connection(connection: Connection, program: ChipProgram, context: str
             f"{subject} has weight_exp {connection.weight_exp}; the chip's is "
             f"{widths.weight_exp_min} to {widths.weight_exp_max}"
         )
-    if connection.sign_mode not in SIGN_MODES:
-        raise InputError(f"{subject} has sign_mode {connection.sign_mode!r}; known are {', '.join(SIGN_MODES)}")
+    modes = SIGN_MODES if program.integers == "loihi" else (*SIGN_MODES, "twos_complement")
+    if connection.sign_mode not in modes:
+        raise InputError(f"{subject} has sign_mode {connection.sign_mode!r}; known are {', '.join(modes)}")
     if not 1 <= connection.weight_bits <= widths.weight_bits:
         raise InputError(
             f"{subject} has {connection.weight_bits}-bit weights; the chip's are 1 to {widths.weight_bits} bit"
@@ -138,10 +144,13 @@ def _check_delays(connection: Connection, program: ChipProgram, subject: str) ->
         delays: NDArray[np.int32] | None = getattr(connection, name)
         if delays is not None and (delays.shape != shape or delays.min(initial=0) < 0):
             raise InputError(f"{subject}, {name} must have shape {shape} and be 0 or more, not {delays.shape}")
-    if connection.delay < 1 or connection.longest_delay > longest:
+    # other chips may deliver input in the step in which it enters
+    from_input = connection.source in {port.name for port in program.inputs}
+    least = 0 if from_input and program.integers != "loihi" else 1
+    if connection.delay < least or connection.longest_delay > longest:
         raise InputError(
             f"{subject} has delays of {connection.delay} to {connection.longest_delay} steps; "
-            f"{program.chip} can do 1 to {longest} steps: {_remedy(connection)}"
+            f"{program.chip} can do {least} to {longest} steps: {_remedy(connection)}"
         )
 
 

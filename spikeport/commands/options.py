@@ -17,6 +17,7 @@ class BackendName(str, Enum):
     lava = "lava"
     stock = "stock"
     emulator = "emulator"
+    xylosim = "xylosim"
 
 
 class WayName(str, Enum):

@@ -228,8 +228,9 @@ def test_a_faulty_entry_gets_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("group", NAMES)
+@pytest.mark.parametrize("group", [*NAMES, "spikeport.integers"])
 def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spikeport.exporter.chip_integers import FAMILIES
     from spikeport.exporter.lowering.passes import ALL_PASSES
     from spikeport.exporter.neurons import ALL_NEURONS
     from spikeport.trainer.data import ALL_DATASETS
@@ -239,6 +240,7 @@ def test_every_group_refuses_another_object(group: str, tmp_path: Path, monkeypa
         "spikeport.neurons": ALL_NEURONS,
         "spikeport.passes": ALL_PASSES,
         "spikeport.chips": loader.profiles(),
+        "spikeport.integers": FAMILIES,
         "spikeport.datasets": ALL_DATASETS,
         "spikeport.methods": ALL_METHODS,
     }

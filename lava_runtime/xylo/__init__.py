@@ -1,0 +1,1 @@
+"""The emulator of Xylo chips, and xylosim, the vendor's simulator."""

@@ -1,0 +1,211 @@
+"""The emulator of Xylo chips: xylosim's integers for a batch of samples, on all cores."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
+from spikeport.exporter.program.chip_program import ChipProgram, Integers, Population
+from spikeport.exporter.xylo.specification import XyloSpecification, specification_of
+from spikeport.lava_runtime.result import Allocator, Record, Recording, SimulationResult, collect, zeros_in_memory
+
+from .kernels import run
+
+# elements of a block's recorded arrays, such that they stay in the cache
+_BLOCK = 1 << 18
+
+Inputs = Mapping[str, NDArray[Any]]
+Floats = NDArray[np.float32]
+
+
+def emulate_xylo(
+    program: ChipProgram,
+    inputs: Inputs,
+    steps: int,
+    record: Record = "spikes",
+    progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+    allocate: Allocator = zeros_in_memory,
+) -> SimulationResult:
+    """Run a program for `steps` time steps; inputs are (input steps, batch, size) counts of events, silent afterwards.
+
+    Arguments and result as those of spikeport.lava_runtime.emulator.emulator.emulate. Raises InputError.
+    """
+    start = time.perf_counter()
+    check_counts(inputs)
+    network = Kernel.of(specification_of(program))
+    batch = next(iter(inputs.values())).shape[1]
+    recordings = {
+        p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record, allocate)
+        for p in program.populations
+    }
+    built = time.perf_counter()
+    workers = min(threads or os.cpu_count() or 1, batch)
+    bounds = np.linspace(0, batch, workers + 1).astype(int)
+    groups = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
+    done = [0] * workers
+
+    def work(worker: int) -> None:
+        group = groups[worker]
+        own = {name: recording.of(group) for name, recording in recordings.items()}
+        samples = group.stop - group.start
+        for finished in _run_group(network, program, inputs, group, steps, own):
+            done[worker] = finished * samples
+            if progress is not None:
+                progress(sum(done), steps * batch)
+
+    if workers == 1:
+        work(0)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, range(workers)))
+    seconds = {"build": built - start, "run": time.perf_counter() - built}
+    return collect(program, dict(inputs), steps, recordings, seconds, record)
+
+
+def _rows(dashes: tuple[Integers, ...], others: tuple[Integers, ...]) -> Floats:
+    """The rows of a kernel's constants: 2**-dash, then the others."""
+    rows: Floats = np.stack([*np.exp2(-np.stack(dashes).astype(np.float64)), *others]).astype(np.float32)
+    return rows
+
+
+def check_counts(inputs: Inputs) -> None:
+    """Raises InputError for a negative number of events."""
+    for name, values in inputs.items():
+        if values.dtype.kind == "i" and values.min(initial=0) < 0:
+            raise InputError(f"input {name!r} holds {values.min()}, but a Xylo chip receives counts of events, 0 to 15")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A network's constants as the kernel reads them; two: whether any hidden neuron uses its second synapse."""
+
+    w_in: Floats
+    two: bool
+    rec_starts: NDArray[np.int64]
+    rec_targets: Integers
+    rec_weights: Floats
+    w_out: Floats
+    hidden: Floats
+    output: Floats
+    aliases: Integers
+
+    @classmethod
+    def of(cls, network: XyloSpecification) -> Kernel:
+        """Weights shifted, those between hidden neurons as lists by source."""
+        w_1, w_2 = network.weights_rec[..., 0], network.weights_rec[..., 1]
+        reached = csr_array((w_1 != 0) | (w_2 != 0))
+        reached.sort_indices()
+        sources = np.repeat(np.arange(network.hidden), np.diff(reached.indptr))
+        stored = np.stack([w[sources, reached.indices] for w in (w_1, w_2)]) << network.weight_shift_rec
+        w_in = np.moveaxis(network.weights_in, 2, 0) << network.weight_shift_in
+        hidden = (network.dash_syn, network.dash_syn_2, network.dash_mem), (network.threshold, network.bias)
+        output = (network.dash_syn_out, network.dash_mem_out), (network.threshold_out, network.bias_out)
+        return cls(
+            np.ascontiguousarray(w_in, np.float32),
+            bool(network.weights_in[..., 1].any() or stored[1].any()),
+            reached.indptr.astype(np.int64),
+            reached.indices.astype(np.int32),
+            np.ascontiguousarray(stored, np.float32),
+            np.ascontiguousarray(network.weights_out << network.weight_shift_out, np.float32),
+            _rows(*hidden),
+            _rows(*output),
+            network.aliases.astype(np.int32),
+        )
+
+    def start(self, samples: int) -> tuple[NDArray[Any], ...]:
+        """States of a batch, all 0: i_1, i_2, v, the events of the last step, i_out, v_out."""
+        hidden, outputs = self.hidden.shape[1], self.output.shape[1]
+        i_1, i_2, v = (np.zeros((samples, hidden), np.float32) for _ in range(3))
+        i_out, v_out = (np.zeros((samples, outputs), np.float32) for _ in range(2))
+        return i_1, i_2, v, np.zeros((samples, hidden), np.int32), i_out, v_out
+
+
+def _run_group(
+    network: Kernel, program: ChipProgram, inputs: Inputs, group: slice, steps: int, recordings: Mapping[str, Recording]
+) -> Iterable[int]:
+    """Run a group of samples, a block of steps after the other; yields the steps that are done."""
+    samples, hidden, outputs = group.stop - group.start, network.hidden.shape[1], network.output.shape[1]
+    recorded = any(recording.states for recording in recordings.values())
+    length = max(1, min(steps, _BLOCK // (samples * (hidden + outputs) * (4 if recorded else 1))))
+    states = network.start(samples)
+    ports = [inputs[port.name] for port in program.inputs]
+    sent = np.empty((length, samples, hidden), np.int32)
+    sent_out = np.empty((length, samples, outputs), np.int32)
+    kept = np.empty((3, length if recorded else 0, samples, hidden), np.int32)
+    kept_out = np.empty((2, length if recorded else 0, samples, outputs), np.int32)
+    active, active_out = np.zeros((samples, hidden), np.int32), np.zeros((samples, outputs), np.int32)
+    aliased = bool((network.aliases >= 0).any())
+    most = XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS
+    for first in range(0, steps, length):
+        size = min(length, steps - first)
+        block = events_of(ports, first, size, group)
+        run(
+            block, MOST_INPUT_EVENTS, network.w_in, network.two, network.rec_starts, network.rec_targets,
+            network.rec_weights, network.w_out, network.hidden, network.output, network.aliases, aliased, *most,
+            *states, size, sent, sent_out, active, active_out, kept, kept_out, recorded,
+        )  # fmt: skip
+        write_block(program, recordings, slice(first, first + size), sent[:size], sent_out[:size], kept, kept_out)
+        yield first + size
+    write_counts(program, recordings, active, active_out)
+
+
+def events_of(ports: list[NDArray[Any]], first: int, size: int, group: slice) -> NDArray[np.uint8]:
+    """Events of all inputs in a block of steps, (steps, samples, channels), silent after their end."""
+    channels = sum(port.shape[2] for port in ports)
+    block = np.zeros((size, group.stop - group.start, channels), np.uint8)
+    start = 0
+    for port in ports:
+        part = port[first : first + size, group]
+        block[: len(part), :, start : start + port.shape[2]] = part
+        start += port.shape[2]
+    return block
+
+
+def write_block(
+    program: ChipProgram,
+    recordings: Mapping[str, Recording],
+    steps: slice,
+    sent: Integers,
+    sent_out: Integers,
+    states: Integers,
+    states_out: Integers,
+) -> None:
+    """Write a block to the recordings of the populations, each its part of the reservoir or the readout."""
+    for population, part in _parts(program):
+        is_hidden, recording = isinstance(population, XyloHidden), recordings[population.name]
+        if recording.s is not None:
+            recording.s[steps] = (sent if is_hidden else sent_out)[..., part]
+        kept = (states if is_hidden else states_out)[..., part]
+        for n, name in enumerate(population.STATES):
+            if name in recording.states:
+                recording.states[name][steps] = kept[n, : steps.stop - steps.start]
+
+
+def write_counts(
+    program: ChipProgram, recordings: Mapping[str, Recording], active: Integers, active_out: Integers
+) -> None:
+    """Write the steps in which each neuron sent events, (samples, size)."""
+    for population, part in _parts(program):
+        recordings[population.name].n[:] = (active if isinstance(population, XyloHidden) else active_out)[:, part]
+
+
+def _parts(program: ChipProgram) -> Iterable[tuple[Population, slice]]:
+    """Every population and its part of the reservoir or the readout."""
+    starts = {True: 0, False: 0}
+    for population in program.populations:
+        is_hidden = isinstance(population, XyloHidden)
+        start = starts[is_hidden]
+        starts[is_hidden] = start + population.size
+        yield population, slice(start, start + population.size)
