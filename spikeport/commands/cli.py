@@ -21,6 +21,7 @@ from .exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from .model_commands import check, compile_, diff, export, import_, profile, simulate, tune
 from .result_commands import chips, compare, doctor, report, sweep
 from .run_commands import demo, examples, run, train
+from .zoo_commands import models_app
 
 app = typer.Typer(
     help="Take a spiking network from training to a neuromorphic chip.",
@@ -70,6 +71,7 @@ def _global(
 
 for _command in _COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)
+app.add_typer(models_app, name="models")
 
 
 def main() -> None:

@@ -52,6 +52,17 @@ def recipes(incomplete: str) -> list[str]:
     return _starting(incomplete, known)
 
 
+def models(incomplete: str) -> list[str]:
+    """Trained networks by name."""
+
+    def known() -> Iterable[str]:
+        from spikeport.zoo.collection import cards
+
+        return cards()
+
+    return _starting(incomplete, known)
+
+
 def _profiles(kind: str) -> list[str]:
     from spikeport.hardware_profiles.loader import available, load_profile
 

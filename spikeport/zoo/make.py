@@ -1,0 +1,135 @@
+"""Makes a network of the collection from a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikeport.common.arrays import save_arrays
+from spikeport.common.errors import InputError
+from spikeport.common.files import replacing, write_bytes, write_text
+from spikeport.common.json_text import json_text
+from spikeport.run.recipe import Recipe, load_recipe
+from spikeport.run.run_folder import RunFolder
+from spikeport.run.stages import dataset_of
+from spikeport.summary import Bounds, Metric, Summary, read_summary
+from spikeport.trainer.network.layer_specs import LayerConfig
+
+from .card import Card
+from .collection import LABELS, SAMPLES
+
+__all__ = ["ORIGINS", "Origin", "make_model"]
+
+# test samples that come with a network
+FIRST = 32
+LARGEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where data come from, and the licence that networks trained on them are passed on with."""
+
+    source: str
+    licence: str
+
+
+ORIGINS = {
+    "digits": Origin("scikit-learn's digits: UCI Optical Recognition of Handwritten Digits", "CC BY 4.0"),
+    "digits_image": Origin("scikit-learn's digits: UCI Optical Recognition of Handwritten Digits", "CC BY 4.0"),
+    "mnist10k": Origin("10,000 digits of MNIST (LeCun, Cortes & Burges)", "CC BY-SA 3.0"),
+    "fsdd": Origin("Free Spoken Digit Dataset (Jackson et al.)", "CC BY-SA 4.0"),
+    "friedman": Origin("made by the recipe", "MIT"),
+    "switching": Origin("made by the recipe", "MIT"),
+}
+
+
+def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None) -> list[Path]:
+    """Write NAME.nir, its card, and the first test samples with their targets; returns the files.
+
+    run: the folder of a finished run; name: that of its recipe if None; origin: needed where the recipe's data are not
+    one of ORIGINS. Raises InputError for a run that is not finished, a network over 1 MB, or data of unknown origin.
+    """
+    source = RunFolder(run)
+    summary, recipe = read_summary(source.summary), load_recipe(source.recipe)
+    name = name or recipe.name
+    content = source.nir.read_bytes()
+    if len(content) > LARGEST:
+        raise InputError(
+            f"{source.nir}: has {len(content):,} bytes; a network of the collection has at most {LARGEST:,}"
+        )
+    origin = origin or ORIGINS.get(recipe.dataset)
+    if origin is None:
+        raise InputError(f"{source.recipe}: the origin of its data is unknown; give --data-source and --licence")
+    card = _card(name, recipe, summary, content, origin)
+    spikes = np.load(source.test_input, mmap_mode="r", allow_pickle=False)[:, :FIRST]
+    files = [folder / f"{name}{ending}" for ending in (".nir", SAMPLES, LABELS, ".json")]
+    write_bytes(files[0], content)
+    save_arrays(files[1], {"input": np.ascontiguousarray(spikes)})
+    with replacing(files[2]) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(dataset_of(recipe).y_test[:FIRST]))
+    write_text(files[3], json_text(card.to_dict(), indent=2) + "\n")
+    return files
+
+
+def _card(name: str, recipe: Recipe, summary: Summary, content: bytes, origin: Origin) -> Card:
+    scores, training = summary.scores, summary.training
+    if scores.float is None or scores.fixed is None or summary.per_inference is None or training is None:
+        raise InputError(f"{name}: its run has no figures for the chip; run the recipe again")
+    cost = summary.per_inference
+    device, energy = _cheapest(summary)
+    return Card(
+        name=name,
+        dataset=recipe.dataset,
+        data_source=origin.source,
+        licence=origin.licence,
+        recipe=recipe.name,
+        command=f"spikeport run {recipe.name}",
+        method=training.method,
+        layers=", ".join(_layer(layer) for layer in recipe.network.layers),
+        seed=training.seed,
+        steps=summary.steps,
+        test_samples=summary.test_samples,
+        metric=scores.metric,
+        trained=scores.float,
+        chip=scores.fixed,
+        error=_standard_error(scores.metric, scores.fixed, summary.test_samples),
+        ann=scores.ann,
+        chip_name=summary.chip,
+        cores=summary.mapping.cores if summary.mapping else 0,
+        spikes=cost.spikes,
+        energy_j=Bounds.of(cost.energy),
+        ann_energy_j=energy,
+        ann_device=device,
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _standard_error(metric: Metric, value: float, samples: int) -> float | None:
+    return math.sqrt(value * (1 - value) / samples) if metric.is_share else None
+
+
+def _cheapest(summary: Summary) -> tuple[str, Bounds | None]:
+    """The device and precision on which the ANN twin costs least, with the energy of one inference."""
+    costs: list[Any] = [
+        (cost, f"{name}, {cost.precision}")
+        for name, device in summary.ann.items()
+        for cost in (device, device.int8)
+        if cost is not None
+    ]
+    if not costs:
+        return "", None
+    cost, name = min(costs, key=lambda pair: pair[0].energy.typical)
+    return name, Bounds.of(cost.energy)
+
+
+def _layer(layer: LayerConfig) -> str:
+    notes = [f"stride {layer.stride}"] * (layer.stride > 1) + ["recurrent"] * layer.recurrent
+    noted = f" ({', '.join(notes)})" if notes else ""
+    repeated = f" x {layer.repeat}" if layer.repeat > 1 else ""
+    return f"{layer.kind} {layer.size}{noted}{repeated}"
