@@ -66,12 +66,13 @@ def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None)
     if origin is None:
         raise InputError(f"{source.recipe}: the origin of its data is unknown; give --data-source and --licence")
     card = _card(name, recipe, summary, content, origin)
+    targets = dataset_of(recipe).y_test[:FIRST]
     spikes = np.load(source.test_input, mmap_mode="r", allow_pickle=False)[:, :FIRST]
     files = [folder / f"{name}{ending}" for ending in (".nir", SAMPLES, LABELS, ".json")]
     write_bytes(files[0], content)
     save_arrays(files[1], {"input": np.ascontiguousarray(spikes)})
     with replacing(files[2]) as temporary, temporary.open("wb") as file:
-        np.save(file, np.ascontiguousarray(dataset_of(recipe).y_test[:FIRST]))
+        np.save(file, np.ascontiguousarray(targets))
     write_text(files[3], json_text(card.to_dict(), indent=2) + "\n")
     return files
 

@@ -61,7 +61,7 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(re.split(r"\s{3,}", line)[0])[1:] for line in lines]
 
 
-GUIDES = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+GUIDES = [ROOT / "docs" / "tutorial.md", ROOT / "docs" / "xylo.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 
 
 def steps(page: str) -> Iterator[tuple[str, str]]:

@@ -32,9 +32,8 @@ def measured(card: Card) -> float:
     recipe = load_recipe(find_recipe(card.recipe))
     data = stages.dataset_of(recipe)
     training = recipe.training
-    x = encode(
-        data.x_test, training.steps, training.encoding, np.random.default_rng(training.seed), recipe.network.payload
-    )
+    generator = np.random.default_rng(training.seed)
+    x = encode(training.encoding, data.x_test, training.steps, generator, recipe.network.payload)
     network = compiled(cards()[card.name].with_suffix(".nir"), chip=card.chip_name)
     result = network.simulate(x)
     objective = objective_of(training)
