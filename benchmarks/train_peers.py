@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,13 +39,50 @@ class Part:
 
     def module(self) -> nn.Sequential:
         """Its synapses without bias, on (N, *input)."""
-        outputs, inputs = self.weight.shape[:2]
-        synapse: nn.Linear | nn.Conv2d = nn.Linear(inputs, outputs, bias=False)
-        if self.convolution:
-            synapse = nn.Conv2d(inputs, outputs, self.weight.shape[2], self.stride, self.padding, bias=False)
-        synapse.weight.data.copy_(self.weight)
+        synapse = synapse_of(self.weight, self.stride, self.padding)
         pool = [nn.AvgPool2d(self.pool)] if self.pool > 1 else []
         return nn.Sequential(*pool, *([] if self.convolution else [nn.Flatten()]), synapse)
+
+
+def synapse_of(weight: Tensor, stride: int, padding: int) -> nn.Linear | nn.Conv2d:
+    """A fresh layer without bias with these weights, (out, in) or (out, in, kernel, kernel)."""
+    outputs, inputs = weight.shape[:2]
+    synapse: nn.Linear | nn.Conv2d = nn.Linear(inputs, outputs, bias=False)
+    if weight.dim() == 4:
+        synapse = nn.Conv2d(inputs, outputs, weight.shape[2], stride, padding, bias=False)
+    synapse.weight.data.copy_(weight)
+    return synapse
+
+
+def snntorch_neuron() -> Any:
+    """snnTorch's Leaky."""
+    import snntorch
+    from snntorch import surrogate
+
+    return snntorch.Leaky(beta=KEEP, reset_mechanism="zero", spike_grad=surrogate.atan(alpha=1 / WIDTH))
+
+
+def spikingjelly_neuron() -> Any:
+    """SpikingJelly's LIF, multi-step."""
+    from spikingjelly.activation_based import neuron, surrogate
+
+    return neuron.LIFNode(
+        tau=1 / (1 - KEEP),
+        decay_input=False,
+        v_threshold=1.0,
+        v_reset=0.0,
+        surrogate_function=surrogate.ATan(alpha=1 / WIDTH),
+        detach_reset=True,
+        step_mode="m",
+    )
+
+
+def norse_neuron() -> Any:
+    """norse's LIF of one step, whose input is scaled by a tenth."""
+    import norse.torch as norse
+
+    parameters = norse.LIFBoxParameters(tau_mem_inv=torch.as_tensor(100.0), v_th=torch.as_tensor(1.0))
+    return norse.LIFBoxCell(p=parameters, dt=0.001)
 
 
 def leaves(modules: Iterable[nn.Sequential]) -> list[Tensor]:
@@ -54,13 +92,8 @@ def leaves(modules: Iterable[nn.Sequential]) -> list[Tensor]:
 
 def snntorch(parts: list[Part]) -> Made:
     """snnTorch: Leaky in a loop over time; its reset also removes the next step's input."""
-    import snntorch
-    from snntorch import surrogate
-
     layers = [part.module() for part in parts]
-    neurons = [
-        snntorch.Leaky(beta=KEEP, reset_mechanism="zero", spike_grad=surrogate.atan(alpha=1 / WIDTH)) for _ in layers
-    ]
+    neurons = [snntorch_neuron() for _ in layers]
 
     def forward(x: Tensor) -> Tensor:
         states = [neuron.init_leaky() for neuron in neurons]
@@ -76,21 +109,12 @@ def snntorch(parts: list[Part]) -> Made:
 
 def spikingjelly(parts: list[Part]) -> Made:
     """SpikingJelly, multi-step mode: our equations except for spikes at exactly v = vth."""
-    from spikingjelly.activation_based import functional, layer, neuron, surrogate
+    from spikingjelly.activation_based import functional, layer
 
     layers = [part.module() for part in parts]
     modules: list[nn.Module] = []
     for synapse in layers:
-        lif = neuron.LIFNode(
-            tau=1 / (1 - KEEP),
-            decay_input=False,
-            v_threshold=1.0,
-            v_reset=0.0,
-            surrogate_function=surrogate.ATan(alpha=1 / WIDTH),
-            detach_reset=True,
-            step_mode="m",
-        )
-        modules += [layer.SeqToANNContainer(synapse), lif]
+        modules += [layer.SeqToANNContainer(synapse), spikingjelly_neuron()]
     network = nn.Sequential(*modules)
 
     def forward(x: Tensor) -> Tensor:
@@ -106,10 +130,7 @@ def norse(parts: list[Part]) -> Made:
     import norse.torch as norse
 
     layers = [part.module() for part in parts]
-    parameters = norse.LIFBoxParameters(tau_mem_inv=torch.as_tensor(100.0), v_th=torch.as_tensor(1.0))
-    network = norse.SequentialState(
-        *(part for layer in layers for part in (layer, norse.LIFBoxCell(p=parameters, dt=0.001)))
-    )
+    network = norse.SequentialState(*(part for layer in layers for part in (layer, norse_neuron())))
 
     def forward(x: Tensor) -> Tensor:
         state, counts = None, torch.zeros(())

@@ -29,7 +29,8 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from train_sew_peers import KEEP, PEERS, SAME_EQUATIONS, WIDTH, parts_of
+from train_peers import KEEP, WIDTH
+from train_sew_peers import PEERS, SAME_EQUATIONS, parts_of
 
 from spikeport.trainer.loop.memory import keep_freed_memory
 from spikeport.trainer.loop.train_config import TrainConfig

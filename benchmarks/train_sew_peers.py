@@ -13,13 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
+from train_peers import norse_neuron, snntorch_neuron, spikingjelly_neuron, synapse_of
 
 from spikeport.trainer.network.spiking_network import SpikingNetwork
-
-KEEP = 0.9
-WIDTH = 0.5
 
 Made = tuple[nn.Module, Callable[[], None], list[Tensor]]
 
@@ -35,12 +32,7 @@ class Part:
 
     def synapse(self) -> nn.Linear | nn.Conv2d:
         """A fresh copy without bias."""
-        outputs, inputs = self.weight.shape[:2]
-        made: nn.Linear | nn.Conv2d = nn.Linear(inputs, outputs, bias=False)
-        if self.weight.dim() == 4:
-            made = nn.Conv2d(inputs, outputs, self.weight.shape[2], self.stride, self.padding, bias=False)
-        made.weight.data.copy_(self.weight)
-        return made
+        return synapse_of(self.weight, self.stride, self.padding)
 
     def norm(self) -> nn.BatchNorm1d | nn.BatchNorm2d:
         """Its batch norm."""
@@ -77,21 +69,12 @@ class Residual(nn.Module):
 
 def spikingjelly(parts: list[Part]) -> Made:
     """SpikingJelly, multi-step mode: our equations except for spikes at exactly v = vth."""
-    from spikingjelly.activation_based import functional, layer, neuron, surrogate
+    from spikingjelly.activation_based import functional, layer
 
     synapses = [part.synapse() for part in parts]
 
     def unit(part: Part, synapse: nn.Module) -> nn.Module:
-        lif = neuron.LIFNode(
-            tau=1 / (1 - KEEP),
-            decay_input=False,
-            v_threshold=1.0,
-            v_reset=0.0,
-            surrogate_function=surrogate.ATan(alpha=1 / WIDTH),
-            detach_reset=True,
-            step_mode="m",
-        )
-        return nn.Sequential(layer.SeqToANNContainer(synapse, part.norm()), lif)
+        return nn.Sequential(layer.SeqToANNContainer(synapse, part.norm()), spikingjelly_neuron())
 
     class Network(nn.Module):
         def __init__(self) -> None:
@@ -108,27 +91,20 @@ def spikingjelly(parts: list[Part]) -> Made:
 
 def snntorch(parts: list[Part]) -> Made:
     """snnTorch: Leaky in a loop over time; its reset also removes the next step's input."""
-    import snntorch
-    from snntorch import surrogate
-
     synapses = [part.synapse() for part in parts]
     units = []
     for part, synapse in zip(parts, synapses, strict=True):
-        cell = snntorch.Leaky(beta=KEEP, reset_mechanism="zero", spike_grad=surrogate.atan(alpha=1 / WIDTH))
+        cell = snntorch_neuron()
         units.append(_Unit(nn.Sequential(synapse, part.norm()), cell, cell.init_leaky))
     return _Stepwise(units).train(), lambda: None, [synapse.weight for synapse in synapses]
 
 
 def norse(parts: list[Part]) -> Made:
     """norse: LIFBoxCell in a loop over time, whose input is scaled by the step; surrogate of its own."""
-    import norse.torch as norse
-
     synapses = [part.synapse() for part in parts]
-    parameters = norse.LIFBoxParameters(tau_mem_inv=torch.as_tensor(100.0), v_th=torch.as_tensor(1.0))
     units = []
     for part, synapse in zip(parts, synapses, strict=True):
-        cell = norse.LIFBoxCell(p=parameters, dt=0.001)
-        units.append(_Unit(nn.Sequential(synapse, part.norm(), _Times(10)), cell, lambda: None))
+        units.append(_Unit(nn.Sequential(synapse, part.norm(), _Times(10)), norse_neuron(), lambda: None))
     return _Stepwise(units).train(), lambda: None, [synapse.weight for synapse in synapses]
 
 
