@@ -37,22 +37,28 @@ class ChipIntegers(Protocol):
 def integers_of(chip: ChipProfile) -> ChipIntegers:
     """The family of a chip whose integers are not Loihi's; raises InputError where none can choose them."""
     name = chip.integers
-    if name in FAMILIES:
-        return FAMILIES[name]
-    if name == "xylo":
+    if name == "xylo" and name not in FAMILIES:
         raise InputError(
             f"{chip.name} computes with integers of its own, and networks are not rounded to them yet; give the "
             "integers themselves (spikeport.exporter.xylo.specification, docs/xylo.md), or compile for another chip"
         )
+    return family_of(name, chip.name)
+
+
+def family_of(name: str, subject: str) -> ChipIntegers:
+    """The family of an installed package; raises InputError if none defines it. subject: what computes with it."""
+    if name in FAMILIES:
+        return FAMILIES[name]
     raise InputError(
-        f"{chip.name} computes with the integers {name!r}, which no installed package defines (entry points "
+        f"{subject} computes with the integers {name!r}, which no installed package defines (entry points "
         "spikeport.integers); install the package of that chip"
     )
 
 
-def quantise_for(network: FloatNetwork, chip: ChipProfile, options: CompileOptions, context: str) -> ChipProgram:
+def quantise_by(
+    family: ChipIntegers, network: FloatNetwork, chip: ChipProfile, options: CompileOptions, context: str
+) -> ChipProgram:
     """Round a lowered network by the chip's family; raises InputError with the first limit that it breaks."""
-    family = integers_of(chip)
     program = family.quantise(network, chip, options)
     broken = family.refusals(program, chip)
     if broken:

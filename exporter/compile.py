@@ -21,7 +21,7 @@ from spikeport.exporter.quantisation.synaptic_delays import join_delays
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.hardware_profiles.schema import ChipProfile
 
-from .chip_integers import integers_of, quantise_for
+from .chip_integers import integers_of, quantise_by
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
 from .lowering import pass_pipeline
 from .mapping import core_count, fits
@@ -56,15 +56,14 @@ def compile_graph(
     graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions = DEFAULTS, context: str = "graph"
 ) -> ChipProgram:
     """Compile a graph for a chip; context: the graph's name in errors. Raises InputError."""
-    if chip.integers != "loihi":
-        # before the graph is read: a chip without its package compiles nothing
-        integers_of(chip)
+    # before the graph is read: a chip without its package compiles nothing
+    family = None if chip.integers == "loihi" else integers_of(chip)
     check_sums(chip, options, context)
     network = lower_graph(graph, options, context)
     for note in network.notes:
         warnings.warn(f"{context}: {note}", NirWarning, stacklevel=2)
-    if chip.integers != "loihi":
-        return quantise_for(network, chip, options, context)
+    if family is not None:
+        return quantise_by(family, network, chip, options, context)
     return _finished(round_network(network, chip, options, context), options)
 
 

@@ -70,9 +70,10 @@ def to_nir(
     graph = _Graph(
         {"input": nir.Input(input_type={"input": np.array(input_shape)}, metadata=metadata)}, [], dt, payload
     )
+    differ = len({layer.weight_bits for layer in layers}) > 1
     for layer in layers:
         _add_layer(graph, layer, shapes, dt)
-        if len({one.weight_bits for one in layers}) > 1:
+        if differ:
             graph.nodes[layer.name].metadata["weight_bits"] = layer.weight_bits
     for join in joins:
         _add_join(graph, join)

@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError
-from spikeport.common.plugins import installed, load
+from spikeport.exporter.chip_integers import family_of
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.emulator.emulator import emulate
 
@@ -43,11 +42,5 @@ def emulator_of(program: ChipProgram) -> Emulate:
     name = program.integers
     if name in _EMULATORS:
         return _EMULATORS[name]
-    added = installed("spikeport.integers", _EMULATORS)
-    if name not in added:
-        raise InputError(
-            f"the program computes with the integers {name!r}, which no installed package defines "
-            "(entry points spikeport.integers); install the package of that chip"
-        )
-    own: Emulate | None = getattr(load(added[name]), "emulate", None)
+    own: Emulate | None = getattr(family_of(name, "the program"), "emulate", None)
     return emulate if own is None else own

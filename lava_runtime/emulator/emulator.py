@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.inputs import graded_nodes
+from spikeport.lava_runtime.jobs import Progress, Report, run_jobs
 from spikeport.lava_runtime.kernels import warm_up
 from spikeport.lava_runtime.kernels.spike_events import SpikeEvents
 from spikeport.lava_runtime.result import Allocator, Record, Recording, SimulationResult, collect, zeros_in_memory
@@ -30,7 +29,6 @@ _SHARED_FROM = 500_000
 # bytes read and recorded from which all samples advance step by step, instead of group by group through all steps
 _STREAMED_FROM = 1 << 28
 
-Progress = Callable[[int, int], None]
 Inputs = dict[str, NDArray[Any]]
 
 
@@ -57,7 +55,7 @@ def emulate(
         p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record, allocate)
         for p in program.populations
     }
-    report, order = _Report(progress, steps, batch), update_order(program)
+    report, order = Report(progress, steps, batch), update_order(program)
     cores = threads or os.cpu_count() or 1
     if threads is None and batch > 1 and not _worth_threads(program, order, steps, batch):
         cores = 1
@@ -66,12 +64,7 @@ def emulate(
     else:
         jobs = _groups_of_samples(program, order, inputs, graded, steps, recordings, report, cores)
     built = time.perf_counter()
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        try:
-            list(pool.map(lambda job: job(), jobs))
-        except BaseException:
-            report.stop()
-            raise
+    run_jobs(jobs, report)
     seconds = {"build": built - start, "run": time.perf_counter() - built}
     return collect(program, inputs, steps, recordings, seconds, record)
 
@@ -84,7 +77,7 @@ def _worth_threads(program: ChipProgram, order: Sequence[UpdateGroup], steps: in
 
 def _groups_of_samples(
     program: ChipProgram, order: Sequence[UpdateGroup], inputs: Inputs, graded: set[str], steps: int,
-    recordings: dict[str, Recording], report: _Report, cores: int,
+    recordings: dict[str, Recording], report: Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
     """One job per thread, which takes one group of samples after the other."""
     synapses = synapses_of(program, program.connections, graded)
@@ -112,7 +105,7 @@ def _groups_of_samples(
 
 def _groups_of_neurons(
     program: ChipProgram, inputs: Inputs, graded: set[str], steps: int, recordings: dict[str, Recording],
-    report: _Report, cores: int,
+    report: Report, cores: int,
 ) -> list[Callable[[], None]]:  # fmt: skip
     """One job per part of the neurons."""
 
@@ -131,24 +124,6 @@ def _groups_of_neurons(
         shared.run(thread, steps, group_recordings, proceed)
 
     return [partial(run, thread) for thread in range(cores)]
-
-
-class _Report:
-    """Counts the steps of all groups for the progress display, and tells groups to stop."""
-
-    def __init__(self, progress: Progress | None, steps: int, batch: int) -> None:
-        self._progress, self._total, self._done = progress, steps * batch, 0
-        self._lock = threading.Lock()
-        self.stopped = False
-
-    def advance(self, samples: int) -> None:
-        if self._progress is not None:
-            with self._lock:
-                self._done += samples
-                self._progress(self._done, self._total)
-
-    def stop(self) -> None:
-        self.stopped = True
 
 
 def _read_step(x: NDArray[Any], step: int, active: SpikeEvents, graded: bool) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
 from spikeport.exporter.program.chip_program import ChipProgram, Integers, Population
 from spikeport.exporter.xylo.specification import XyloSpecification, specification_of
+from spikeport.lava_runtime.jobs import Progress, Report, run_jobs
 from spikeport.lava_runtime.result import Allocator, Record, Recording, SimulationResult, collect, zeros_in_memory
 
 from .kernels import run
@@ -34,7 +35,7 @@ def emulate_xylo(
     inputs: Inputs,
     steps: int,
     record: Record = "spikes",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     threads: int | None = None,
     allocate: Allocator = zeros_in_memory,
 ) -> SimulationResult:
@@ -54,22 +55,16 @@ def emulate_xylo(
     workers = min(threads or os.cpu_count() or 1, batch)
     bounds = np.linspace(0, batch, workers + 1).astype(int)
     groups = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
-    done = [0] * workers
+    report = Report(progress, steps, batch)
 
-    def work(worker: int) -> None:
-        group = groups[worker]
+    def work(group: slice) -> None:
         own = {name: recording.of(group) for name, recording in recordings.items()}
-        samples = group.stop - group.start
         for finished in _run_group(network, program, inputs, group, steps, own):
-            done[worker] = finished * samples
-            if progress is not None:
-                progress(sum(done), steps * batch)
+            report.advance(finished * (group.stop - group.start))
+            if report.stopped:
+                return
 
-    if workers == 1:
-        work(0)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(work, range(workers)))
+    run_jobs([partial(work, group) for group in groups], report)
     seconds = {"build": built - start, "run": time.perf_counter() - built}
     return collect(program, dict(inputs), steps, recordings, seconds, record)
 
@@ -135,7 +130,7 @@ class Kernel:
 def _run_group(
     network: Kernel, program: ChipProgram, inputs: Inputs, group: slice, steps: int, recordings: Mapping[str, Recording]
 ) -> Iterable[int]:
-    """Run a group of samples, a block of steps after the other; yields the steps that are done."""
+    """Run a group of samples, a block of steps after the other; yields the size of each."""
     samples, hidden, outputs = group.stop - group.start, network.hidden.shape[1], network.output.shape[1]
     recorded = any(recording.states for recording in recordings.values())
     length = max(1, min(steps, _BLOCK // (samples * (hidden + outputs) * (4 if recorded else 1))))
@@ -157,7 +152,7 @@ def _run_group(
             *states, size, sent, sent_out, active, active_out, kept, kept_out, recorded,
         )  # fmt: skip
         write_block(program, recordings, slice(first, first + size), sent[:size], sent_out[:size], kept, kept_out)
-        yield first + size
+        yield size
     write_counts(program, recordings, active, active_out)
 
 
