@@ -14,7 +14,7 @@ from spikeport.common.files import write_text
 from spikeport.report.pictures import svg
 from spikeport.run.recipe import Recipe
 from spikeport.trainer.methods.registry import METHODS as _METHODS
-from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.layer_specs import layers_in_words
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = {"digits": "digits", "mnist10k": "MNIST, 8000 training images", "fsdd": "spoken digits (FSDD)"}
@@ -67,19 +67,6 @@ class Row:
         return float(self.summary["cpu_seconds"]["train"])
 
 
-def layer(config: LayerConfig) -> str:
-    """A layer in a word or two."""
-    notes = [f"{config.kernel}x{config.kernel}"] if config.kind == "conv" and config.kernel != 3 else []
-    notes += [f"stride {config.stride}"] if config.stride > 1 else []
-    notes += ["recurrent"] if config.recurrent else []
-    return f"{config.kind} {config.size}" + (f" ({', '.join(notes)})" if notes else "")
-
-
-def network(recipe: Recipe) -> str:
-    """The hidden layers, in a line."""
-    return ", ".join(layer(one) + (f" x {one.repeat}" if one.repeat > 1 else "") for one in recipe.network.layers)
-
-
 def spread(values: Sequence[float], form: Callable[[float], str]) -> str:
     """The mean, and the lowest and the highest of several."""
     several = f" ({form(min(values))} to {form(max(values))})" if len(values) > 1 else ""
@@ -100,7 +87,7 @@ def cells(found: Sequence[Row]) -> tuple[str, ...]:
     """Results of a method on one data set, over its seeds."""
     first = found[0]
     return (
-        network(first.recipe),
+        layers_in_words(first.recipe.network.layers),
         spread([row.float for row in found], share),
         spread([row.fixed for row in found], share),
         share(mean(row.summary["equal_spikes"] for row in found)),

@@ -50,6 +50,12 @@ def save_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any] | Blocks], t
             raise
 
 
+def save_array(path: str | Path, array: NDArray[Any]) -> None:
+    """Write an .npy file at once; raises InputError if it cannot be written."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array))
+
+
 def _write(member: IO[bytes], values: NDArray[Any] | Blocks) -> None:
     if not isinstance(values, Blocks):
         np.lib.format.write_array(  # type: ignore[no-untyped-call,unused-ignore]

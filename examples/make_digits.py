@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spikeport.common.files import replacing, write_bytes
+from spikeport.common.arrays import save_array
+from spikeport.common.files import write_bytes
 from spikeport.run.recipe import load_recipe
 from spikeport.run.run_folder import RunFolder
 from spikeport.run.stages import dataset_of
@@ -28,8 +29,7 @@ def make(run: Path, out: Path) -> None:
     write_bytes(out / "digits.nir", folder.nir.read_bytes())
     spikes = np.load(folder.test_input, mmap_mode="r", allow_pickle=False)
     for name, array in (("digits", spikes[:, :SAMPLES]), ("digits_labels", data.y_test[:SAMPLES])):
-        with replacing(out / f"{name}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, np.ascontiguousarray(array))
+        save_array(out / f"{name}.npy", array)
 
 
 if __name__ == "__main__":

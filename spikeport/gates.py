@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from spikeport.summary import Summary
 
 _PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12}
-# metrics that are shares (trainer/tasks/metrics.py)
-_SHARES = ("accuracy", "exact_match", "f1")
 _QUANTITY = re.compile(r"([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([munpµμ]?)([Js]?)")
 
 
@@ -152,6 +150,9 @@ def share(flag: str, text: str) -> float:
 
 def metric_bound(flag: str, text: str) -> MetricBound:
     """A bound on a metric: rmse=0.13, f1=90%. Raises InputError."""
+    # --help stays quick
+    from spikeport.trainer.tasks.metrics import SHARES
+
     name, _, number = text.partition("=")
     name, number = name.strip(), number.strip()
     try:
@@ -160,7 +161,7 @@ def metric_bound(flag: str, text: str) -> MetricBound:
         value = math.nan
     if not name or not math.isfinite(value):
         raise InputError(f"{flag} {text!r}: give a metric and its worst value, as rmse=0.13 or f1=90%")
-    if name in _SHARES and not 0 <= value <= 1:
+    if name in SHARES and not 0 <= value <= 1:
         hint = f"{name}={number}%" if 1 < value <= 100 else f"{name}=90%"
         raise InputError(f"{flag} {text!r}: {name} is a share from 0 to 1; give a percentage as {hint}")
     return MetricBound(name, value)

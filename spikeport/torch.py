@@ -74,8 +74,8 @@ def module(
     input (N, *shape), on which thresholds are balanced), or a network of snnTorch, SpikingJelly, Norse or Sinabs.
     chip: a name or a profile file. sample: one step of a framework's input, (batch, *shape), needed where the first
     layer is a convolution. surrogate, width: the slope of a spike by name, and its width in units of a layer's largest
-    threshold. options,
-    named: how it is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
+    threshold. options, named: how it is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset,
+    calibrate, ...).
     """
     if "calibrate" in named:
         named["calibration"] = named.pop("calibrate")

@@ -22,6 +22,7 @@ from spikeport.hardware_profiles.loader import available, load_costs, load_profi
 from spikeport.hardware_profiles.schema import Quantity, constants
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.nir_data import ENDINGS
+from spikeport.lava_runtime.partition.optimise import Goal
 from spikeport.lava_runtime.workers import simulate_to_file
 from spikeport.network.choices import given
 from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
@@ -126,7 +127,7 @@ def check(
     options: CompileOptions,
     by_hand: Path | None,
     dump: Path | None,
-    goal: Any,
+    goal: Goal | None,
     x: Path | None,
     streams: Output,
 ) -> bool:
@@ -235,16 +236,16 @@ def profile_file(
     costs: str | None,
     run: Path | None,
     trace: Path | None,
-    mapped: tuple[Path | None, Any],
+    by_hand: Path | None,
+    goal: Goal | None,
     bounds: gates.Gates,
     streams: Output,
 ) -> bool:
     """Profile a recorded run, or one in the emulator; returns whether the bounds are kept.
 
-    costs: profiles that also price the events, comma-separated; mapped: a file with the neurons of each core, and what
-    the mapping is optimised for.
+    costs: profiles that also price the events, comma-separated; by_hand: a file with the neurons of each core; goal:
+    what the mapping is optimised for.
     """
-    by_hand, goal = mapped
     profiles = names(costs or "")
     for name in profiles:
         load_costs(name)  # refused before anything runs

@@ -25,6 +25,7 @@ from .options import (
     RecordName,
     WayName,
     WorkersOption,
+    goal_of,
 )
 
 
@@ -219,7 +220,7 @@ def check(
     """
     from . import commands
 
-    goal = None if optimise is None else optimise.value
+    goal = goal_of(optimise)
     if not commands.check(model, chip, choices, by_hand, dump_map, goal, x, streams):
         raise typer.Exit(EXIT_NO)
 
@@ -325,6 +326,6 @@ def profile(
     """
     from . import commands
 
-    goal = None if optimise is None else optimise.value
-    if not commands.profile_file(model, x, chip, choices, costs, run, trace, (by_hand, goal), bounds, streams):
+    goal = goal_of(optimise)
+    if not commands.profile_file(model, x, chip, choices, costs, run, trace, by_hand, goal, bounds, streams):
         raise typer.Exit(EXIT_NO)

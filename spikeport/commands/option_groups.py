@@ -19,7 +19,16 @@ from spikeport.gates import Gates, metric_bound, quantity, share
 
 from . import completion
 from .model_data import ModelData
-from .options import CalibrateOption, DtOption, FromOption, GoalName, JsonOption, OptimiseOption, WeightBitsOption
+from .options import (
+    CalibrateOption,
+    DtOption,
+    FromOption,
+    GoalName,
+    JsonOption,
+    OptimiseOption,
+    WeightBitsOption,
+    goal_of,
+)
 from .paths import Paths
 
 C = TypeVar("C", bound=Callable[..., None])
@@ -149,7 +158,7 @@ def _path(flag: str, text: str, metavar: str) -> tuple[Any, Any]:
 
 
 def _model_data(teacher_accuracy: str | None, optimise: GoalName | None, **values: Any) -> ModelData:
-    values["optimise"] = None if optimise is None else optimise.value
+    values["optimise"] = goal_of(optimise)
     known = None if teacher_accuracy is None else share("--teacher-accuracy", teacher_accuracy)
     return ModelData(**values, teacher_accuracy=known)
 
@@ -182,5 +191,4 @@ ModelDataOptions = Annotated[
         _model_data,
     ),
 ]
-"""What a model is reported on: --input, --labels, --task, --teacher, --teacher-accuracy, --devices,
---optimise."""
+"""What a model is reported on: --input, --labels, --task, --teacher, --teacher-accuracy, --devices, --optimise."""

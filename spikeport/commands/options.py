@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from . import completion
+
+if TYPE_CHECKING:
+    from spikeport.lava_runtime.partition.optimise import Goal
 
 
 class BackendName(str, Enum):
@@ -45,6 +48,11 @@ OptimiseOption = Annotated[
     Optional[GoalName],  # noqa: UP045
     typer.Option("--optimise", help="Choose the cores by the cost model, for least time, energy or cores."),
 ]
+
+
+def goal_of(name: GoalName | None) -> Goal | None:
+    """The goal of --optimise."""
+    return None if name is None else name.value
 
 
 class RecordName(str, Enum):

@@ -12,7 +12,7 @@ from spikeport.common.errors import InputError
 from . import completion
 from .option_groups import OutputOption, grouped
 
-models_app = typer.Typer(invoke_without_command=True)
+models_app = typer.Typer()
 
 
 @grouped

@@ -89,6 +89,5 @@ def _scores(measured: Measured) -> dict[str, Any]:
     accuracy = Accuracies(**values) if metric.name == "accuracy" else Accuracies()
     if objective.counts_spikes:
         return {"accuracy": accuracy}
-    described = Metric(name=metric.name, unit=metric.unit, more_is_better=metric.more_is_better)
-    task = TaskScores(task=objective.task.name, loss=objective.loss_name, metric=described, **values)
+    task = TaskScores(task=objective.task.name, loss=objective.loss_name, metric=Metric.of(metric), **values)
     return {"accuracy": accuracy, "task": task}

@@ -66,8 +66,8 @@ def run_model(
     """Simulate, profile and compare a network on x (time, samples, *shape); raises InputError.
 
     task_name: what the output answers (network/model_task.py); labels: as that takes them, by default (samples,) class
-    numbers; devices: those that the ANN is priced on, which is the teacher or else an ANN of
-    the same layers; data_name: the input's name in the report; optimise: what the mapping is chosen for.
+    numbers; devices: those that the ANN is priced on, which is the teacher or else an ANN of the same layers;
+    data_name: the input's name in the report; optimise: what the mapping is chosen for.
     """
     program, chip = network.program, load_chip(network.chip)
     fed, samples = steps_and_samples(x)
@@ -120,8 +120,7 @@ def _scores_of(task: ModelTask, scored: Mapping[str, float | None]) -> TaskScore
     """The task's entry in the summary; None for the winner by spikes."""
     if task.name == "spike_count" or task.metric is None:
         return None
-    metric = Metric(name=task.metric.name, unit=task.metric.unit, more_is_better=task.metric.more_is_better)
-    return TaskScores(task=task.name, loss="", metric=metric, **scored)
+    return TaskScores(task=task.name, loss="", metric=Metric.of(task.metric), **scored)
 
 
 def _float_output(network: Network, x: InputArrays, steps: int) -> NDArray[np.float64] | None:

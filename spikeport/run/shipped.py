@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -51,7 +52,15 @@ def write_examples(folder: Path) -> list[Path]:
     Raises InputError if a file of that name holds something else.
     """
     sources = sorted(path for path in shipped_folder("examples").iterdir() if path.is_file())
-    contents = {folder / path.name: path.read_bytes() for path in sources if not path.name.startswith(".")}
+    return copy_missing([path for path in sources if not path.name.startswith(".")], folder)
+
+
+def copy_missing(sources: Sequence[Path], folder: Path) -> list[Path]:
+    """Copy files into a folder; returns those written, without those that exist already.
+
+    Raises InputError if a file of that name holds something else.
+    """
+    contents = {folder / path.name: path.read_bytes() for path in sources}
     missing = {path: content for path, content in contents.items() if not path.exists()}
     for path, content in contents.items():
         if path not in missing and (not path.is_file() or path.read_bytes() != content):

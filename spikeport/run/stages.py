@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.common.arrays import save_arrays
-from spikeport.common.files import replacing
+from spikeport.common.arrays import save_array, save_arrays
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
@@ -139,8 +138,7 @@ def compile_nir(folder: RunFolder, recipe: Recipe) -> ChipProgram:
 def encode_test(folder: RunFolder, method: Method, data: Dataset) -> NDArray[np.uint8]:
     """The test split as spikes, stored in test_input.npy."""
     spikes = method.encode(data.x_test)
-    with replacing(folder.test_input) as temporary, temporary.open("wb") as file:
-        np.save(file, spikes)
+    save_array(folder.test_input, spikes)
     return spikes
 
 

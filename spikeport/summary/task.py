@@ -5,8 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .base import Amount, Count, Model, Number
+
+if TYPE_CHECKING:
+    from spikeport.trainer.tasks.metrics import Metric as Measured
 
 # a field is called float, as in summary.json
 Value = float
@@ -18,6 +22,11 @@ class Metric(Model):
     name: str = "accuracy"
     unit: str = "share"
     more_is_better: bool = True
+
+    @classmethod
+    def of(cls, metric: Measured) -> Metric:
+        """Of a task's metric."""
+        return cls(name=metric.name, unit=metric.unit, more_is_better=metric.more_is_better)
 
     @property
     def title(self) -> str:

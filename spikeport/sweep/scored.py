@@ -16,8 +16,7 @@ def scored(metric: Measured, value: float) -> dict[str, Any]:
     """The fields of a point for a value of a metric."""
     if metric.name == "accuracy":
         return {"accuracy": value}
-    described = Metric(name=metric.name, unit=metric.unit, more_is_better=metric.more_is_better)
-    return {metric.name: value, "metric": described.to_dict()}
+    return {metric.name: value, "metric": Metric.of(metric).to_dict()}
 
 
 def metric_of(rows: Sequence[dict[str, Any]]) -> Metric:

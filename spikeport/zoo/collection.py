@@ -6,8 +6,7 @@ import hashlib
 from pathlib import Path
 
 from spikeport.common.errors import InputError, nearest
-from spikeport.common.files import write_bytes
-from spikeport.run.shipped import shipped_folder
+from spikeport.run.shipped import copy_missing, shipped_folder
 
 from .card import Card, read_card
 
@@ -41,11 +40,4 @@ def copy_model(card_file: Path, folder: Path) -> tuple[Card, list[Path]]:
     files = [source, card_file, *(card_file.with_name(card.name + ending) for ending in (SAMPLES, LABELS))]
     if not source.is_file() or hashlib.sha256(source.read_bytes()).hexdigest() != card.sha256:
         raise InputError(f"{source}: is not the network of {card_file.name}; make it again with `{card.command}`")
-    contents = {folder / file.name: file.read_bytes() for file in files if file.is_file()}
-    for path, content in contents.items():
-        if path.exists() and (not path.is_file() or path.read_bytes() != content):
-            raise InputError(f"{path}: holds something else already; choose another folder with --out")
-    written = [path for path in contents if not path.exists()]
-    for path in written:
-        write_bytes(path, contents[path])
-    return card, written
+    return card, copy_missing([file for file in files if file.is_file()], folder)

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.common.arrays import save_arrays
+from spikeport.common.arrays import save_array, save_arrays
 from spikeport.common.errors import InputError
-from spikeport.common.files import replacing, write_bytes, write_text
+from spikeport.common.files import write_bytes, write_text
 from spikeport.common.json_text import json_text
+from spikeport.report.scores import has_interval
 from spikeport.run.recipe import Recipe, load_recipe
 from spikeport.run.run_folder import RunFolder
 from spikeport.run.stages import dataset_of
 from spikeport.summary import Bounds, Metric, Summary, read_summary
-from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.layer_specs import layers_in_words
 
 from .card import Card
 from .collection import LABELS, SAMPLES
@@ -71,8 +72,7 @@ def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None)
     files = [folder / f"{name}{ending}" for ending in (".nir", SAMPLES, LABELS, ".json")]
     write_bytes(files[0], content)
     save_arrays(files[1], {"input": np.ascontiguousarray(spikes)})
-    with replacing(files[2]) as temporary, temporary.open("wb") as file:
-        np.save(file, np.ascontiguousarray(targets))
+    save_array(files[2], targets)
     write_text(files[3], json_text(card.to_dict(), indent=2) + "\n")
     return files
 
@@ -91,7 +91,7 @@ def _card(name: str, recipe: Recipe, summary: Summary, content: bytes, origin: O
         recipe=recipe.name,
         command=f"spikeport run {recipe.name}",
         method=training.method,
-        layers=", ".join(_layer(layer) for layer in recipe.network.layers),
+        layers=layers_in_words(recipe.network.layers),
         seed=training.seed,
         steps=summary.steps,
         test_samples=summary.test_samples,
@@ -112,7 +112,7 @@ def _card(name: str, recipe: Recipe, summary: Summary, content: bytes, origin: O
 
 
 def _standard_error(metric: Metric, value: float, samples: int) -> float | None:
-    return math.sqrt(value * (1 - value) / samples) if metric.is_share else None
+    return math.sqrt(value * (1 - value) / samples) if has_interval(metric) else None
 
 
 def _cheapest(summary: Summary) -> tuple[str, Bounds | None]:
@@ -127,10 +127,3 @@ def _cheapest(summary: Summary) -> tuple[str, Bounds | None]:
         return "", None
     cost, name = min(costs, key=lambda pair: pair[0].energy.typical)
     return name, Bounds.of(cost.energy)
-
-
-def _layer(layer: LayerConfig) -> str:
-    notes = [f"stride {layer.stride}"] * (layer.stride > 1) + ["recurrent"] * layer.recurrent
-    noted = f" ({', '.join(notes)})" if notes else ""
-    repeated = f" x {layer.repeat}" if layer.repeat > 1 else ""
-    return f"{layer.kind} {layer.size}{noted}{repeated}"

@@ -82,6 +82,18 @@ class LayerConfig:
             raise InputError("bottleneck is for residual blocks whose size is a multiple of 4")
 
 
+def layers_in_words(layers: Sequence[LayerConfig]) -> str:
+    """Layers in a line: conv 16 (5x5, stride 2), dense 128 x 2."""
+    return ", ".join(_in_words(layer) + (f" x {layer.repeat}" if layer.repeat > 1 else "") for layer in layers)
+
+
+def _in_words(layer: LayerConfig) -> str:
+    notes = [f"{layer.kernel}x{layer.kernel}"] if layer.kind == "conv" and layer.kernel != 3 else []
+    notes += [f"stride {layer.stride}"] if layer.stride > 1 else []
+    notes += ["recurrent"] if layer.recurrent else []
+    return f"{layer.kind} {layer.size}" + (f" ({', '.join(notes)})" if notes else "")
+
+
 @dataclass(frozen=True)
 class PlannedLayer:
     """A layer of the plan: its connections with fresh weights, what it reads, and their fan-in on the chip.

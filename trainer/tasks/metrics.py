@@ -68,3 +68,5 @@ F1 = Metric("f1", "share", True, f1)
 RMSE = Metric("rmse", "targets", False, rmse)
 MAE = Metric("mae", "targets", False, mae)
 R2 = Metric("r2", "", True, r2)
+SHARES = tuple(metric.name for metric in (ACCURACY, EXACT_MATCH, F1, RMSE, MAE, R2) if metric.unit == "share")
+"""Metrics from 0 to 1."""
