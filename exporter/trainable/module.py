@@ -231,6 +231,7 @@ class ChipModule(nn.Module):
                 )
             if not value.numel():
                 raise InputError(f"input {name!r} has shape {tuple(value.shape)}, which holds no samples or time steps")
+            _check_whole(name, value)
             arrays[name] = value.to(device=like.device, dtype=torch.float32).reshape(*value.shape[:2], -1)
         return arrays
 
@@ -244,6 +245,19 @@ def module_of(
     spike, width: the surrogate by name and its width in units of a layer's largest threshold.
     """
     return ChipModule(make_plan(graph, chip, options, context), spike, width)
+
+
+def _check_whole(name: str, value: Tensor) -> None:
+    """Raise InputError for numbers that no spike can carry; on the CPU only, as a GPU would have to wait for it."""
+    if not value.is_floating_point() or value.device.type != "cpu":
+        return
+    value = value.detach()
+    wrong = value != value.round()
+    if bool(wrong.any()) or not bool(value.isfinite().all()):
+        first = value[wrong | ~value.isfinite()][0].item()
+        raise InputError(
+            f"input {name!r} holds {first:g}, but spikes are 0 or 1 and payloads whole numbers; encode it first"
+        )
 
 
 def _hints(layer: RoundedLayer) -> dict[str, object]:

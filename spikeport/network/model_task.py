@@ -69,6 +69,10 @@ class ModelTask:
             )
         if shaped.dtype.kind not in "iufb" or not np.isfinite(shaped).all():
             raise InputError(f"labels of task {self.name} are finite numbers; these are not, check the file")
+        if self.metric is F1 and not np.isin(shaped, (0, 1)).all():
+            raise InputError(
+                f"labels of task {self.name} are 0 or 1 for each output, not {shaped[~np.isin(shaped, (0, 1))][0]:g}"
+            )
         return shaped
 
     def _check_classes(self, labels: Array, samples: int) -> None:
