@@ -95,11 +95,11 @@ def _count(output: Array) -> Array:
     return np.asarray(output.sum(axis=0))
 
 
-_WINNER = ModelTask("spike_count", answers.most_spikes, "winner")
+WINNER = ModelTask("spike_count", answers.most_spikes, "winner")
 _TASKS = {
     task.name: task
     for task in (
-        _WINNER,
+        WINNER,
         ModelTask("first_spike", answers.first_to_spike, "first to spike"),
         ModelTask("membrane", answers.highest_voltage, "winner", voltages=True),
         ModelTask("regression", answers.last_voltages, "value within 1 %", RMSE, voltages=True),
@@ -117,7 +117,7 @@ def model_task(name: str | None, program: ChipProgram) -> ModelTask:
     voltages = output.payload_shift is not None
     if name is None:
         if output.size > 1:
-            return _WINNER
+            return WINNER
         return _TASKS["regression"] if voltages else ModelTask("spike_count", _count, "spike count", None)
     check_choice("task", name, TASK_NAMES)
     task = _TASKS[name]

@@ -1,0 +1,108 @@
+"""Bits of each layer's weights: as few as the data allow, for a given number of bits per weight on average.
+
+What fewer bits cost is measured: the loss of the network in the chip's integers with one layer at b bits and all others
+at full width. From full width, the step of one layer that costs least per bit saved is taken, again and again, until
+the average is reached (as the mixed precision of HAWQ-V2, Dong et al., arXiv:1911.03852, with the loss itself in place
+of its second derivative).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.trainable.module import ChipModule
+from spikeport.exporter.trainable.plan import make_plan
+from spikeport.hardware_profiles.schema import ChipProfile
+
+from .fine_tune import Task, TuneSettings, score
+
+FEWEST = 2
+# samples whose loss is measured
+_SAMPLES = 128
+
+
+class Step(NamedTuple):
+    """A layer gets fewer bits; cost: loss per bit saved; of equal ones, the layer with more bits comes first."""
+
+    cost: float
+    order: int
+    layer: str
+    bits: int
+
+
+Costs = Mapping[str, Mapping[int, float]]
+"""Layer -> bits -> loss beyond that of full width."""
+
+
+def with_layer_bits(graph: nir.NIRGraph, bits: Mapping[str, int]) -> nir.NIRGraph:
+    """The graph with the bits of each layer's weights in the metadata of its neurons."""
+    nodes = dict(graph.nodes)
+    for name, number in bits.items():
+        nodes[name] = copy.copy(nodes[name])
+        nodes[name].metadata = {**nodes[name].metadata, "weight_bits": number}
+    return nir.NIRGraph(nodes=nodes, edges=list(graph.edges), metadata=dict(graph.metadata))
+
+
+def choose_layer_bits(
+    graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, task: Task, settings: TuneSettings, mean: float,
+    trained_on: NDArray[np.intp],
+) -> dict[str, int]:  # fmt: skip
+    """Bits of the weights into each layer, at most `mean` on average; raises InputError if nothing can be chosen.
+
+    Layers that the graph does not hold (an Output that reads a synapse) keep all bits, and count.
+    """
+    module = ChipModule(make_plan(graph, chip, options, "graph"))
+    sizes = {
+        name: sum(s.weight.numel() for s in module.layer(name).sources() if not s.carries_bias)
+        for name in module.plan.layers
+    }
+    full = {name: layer.weight_bits for name, layer in module.plan.layers.items() if sizes[name]}
+    layers = [name for name in full if name in graph.nodes and not isinstance(graph.nodes[name], nir.Output)]
+    few = trained_on[:_SAMPLES]
+    least = -score(module, task, few, settings)[1]
+
+    def cost(name: str, bits: int) -> float:
+        tried = make_plan(with_layer_bits(graph, {name: bits}), chip, options, "graph")
+        return -score(ChipModule(tried), task, few, replace(settings, sparsity=0.0))[1] - least
+
+    costs = {name: {bits: cost(name, bits) for bits in range(FEWEST, full[name])} for name in layers}
+    chosen = allocate({**costs, **{name: {} for name in full if name not in costs}}, sizes, full, mean)
+    return {name: chosen[name] for name in layers}
+
+
+def allocate(costs: Costs, sizes: Mapping[str, int], full: Mapping[str, int], mean: float) -> dict[str, int]:
+    """Bits of each layer, at most `mean` per weight, by the least loss per bit saved; raises InputError if none do.
+
+    sizes: number of weights; full: the most bits of each layer.
+    """
+    bits = dict(full)
+    budget = mean * sum(sizes[name] for name in full)
+
+    def loss(name: str, number: int) -> float:
+        # more bits never cost more than fewer do: what seems so is chance
+        return max((value for b, value in costs[name].items() if b >= number), default=0.0)
+
+    while sum(bits[name] * sizes[name] for name in bits) > budget:
+        steps = [
+            Step((loss(name, fewer) - loss(name, now)) / ((now - fewer) * sizes[name]), -now, name, fewer)
+            for name, now in bits.items()
+            for fewer in costs[name]
+            if fewer < now
+        ]
+        if not steps:
+            raise InputError(
+                f"{mean:g} bits per weight on average cannot be reached: the graph has no neurons for some layers, "
+                "whose bits stay; give more"
+            )
+        best = min(steps)
+        bits[best.layer] = best.bits
+    return bits
