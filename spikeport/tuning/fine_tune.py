@@ -16,11 +16,12 @@ from spikeport.common.errors import InputError
 from spikeport.common.limits import MOST_STEPS
 from spikeport.exporter.trainable.module import ChipModule
 from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.trainer.loop.pruning import Pruning
 from spikeport.trainer.loop.train_config import LARGEST_SEED
 
 from .checkpoint import TuneCheckpoint, TuneState, identity_of, restore, store
 from .goals import Goal
-from .sparsity import Pruning, spike_penalty
+from .sparsity import prunable, spike_penalty
 from .targets import Teacher, teacher_loss
 
 Progress = Callable[[int, int], None]
@@ -141,7 +142,7 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, [g["lr"] for g in groups], total_steps=total + 1, pct_start=0.1, cycle_momentum=False
     )
-    pruning = Pruning(module, settings.pruned, settings.epochs)
+    pruning = Pruning(prunable(module), settings.pruned, settings.epochs)
     if checkpoint is not None and checkpoint.resume:
         state = restore(checkpoint, identity, module, optimiser)
         schedule.last_epoch = state.epochs * batches
