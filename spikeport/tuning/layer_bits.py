@@ -11,36 +11,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.trainable.module import ChipModule
 from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.schema import ChipProfile
+from spikeport.trainer.network.bit_allocation import FEWEST, allocate
 
 from .fine_tune import Task, TuneSettings, score
 
-FEWEST = 2
 # samples whose loss is measured
 _SAMPLES = 128
-
-
-class Step(NamedTuple):
-    """A layer gets fewer bits; cost: loss per bit saved; of equal ones, the layer with more bits comes first."""
-
-    cost: float
-    order: int
-    layer: str
-    bits: int
-
-
-Costs = Mapping[str, Mapping[int, float]]
-"""Layer -> bits -> loss beyond that of full width."""
 
 
 def with_layer_bits(graph: nir.NIRGraph, bits: Mapping[str, int]) -> nir.NIRGraph:
@@ -77,32 +62,3 @@ def choose_layer_bits(
     costs = {name: {bits: cost(name, bits) for bits in range(FEWEST, full[name])} for name in layers}
     chosen = allocate({**costs, **{name: {} for name in full if name not in costs}}, sizes, full, mean)
     return {name: chosen[name] for name in layers}
-
-
-def allocate(costs: Costs, sizes: Mapping[str, int], full: Mapping[str, int], mean: float) -> dict[str, int]:
-    """Bits of each layer, at most `mean` per weight, by the least loss per bit saved; raises InputError if none do.
-
-    sizes: number of weights; full: the most bits of each layer.
-    """
-    bits = dict(full)
-    budget = mean * sum(sizes[name] for name in full)
-
-    def loss(name: str, number: int) -> float:
-        # more bits never cost more than fewer do: what seems so is chance
-        return max((value for b, value in costs[name].items() if b >= number), default=0.0)
-
-    while sum(bits[name] * sizes[name] for name in bits) > budget:
-        steps = [
-            Step((loss(name, fewer) - loss(name, now)) / ((now - fewer) * sizes[name]), -now, name, fewer)
-            for name, now in bits.items()
-            for fewer in costs[name]
-            if fewer < now
-        ]
-        if not steps:
-            raise InputError(
-                f"{mean:g} bits per weight on average cannot be reached: the graph has no neurons for some layers, "
-                "whose bits stay; give more"
-            )
-        best = min(steps)
-        bits[best.layer] = best.bits
-    return bits

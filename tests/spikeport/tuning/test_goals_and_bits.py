@@ -10,13 +10,11 @@ import nir
 import numpy as np
 import pytest
 from command import spikeport
-from hypothesis import given
-from hypothesis import strategies as st
 from tuned_network import SAMPLES, data, network
 
 import spikeport as sp
 from spikeport.tuning.checkpoint import TuneCheckpoint
-from spikeport.tuning.layer_bits import allocate, with_layer_bits
+from spikeport.tuning.layer_bits import with_layer_bits
 
 
 def with_voltages() -> nir.NIRGraph:
@@ -75,28 +73,6 @@ def test_bits_are_chosen_within_the_average_and_beat_the_same_for_all() -> None:
     sizes = {"lif1": 24 * 12, "lif2": 4 * 24}
     assert sum(sizes[name] * bits for name, bits in result.bits.items()) <= 4.0 * sum(sizes.values())
     assert bits_of(result.network) == result.bits == result.to_dict()["weight_bits"]
-
-
-COSTS = st.lists(st.lists(st.floats(-1, 10), min_size=6, max_size=6), min_size=1, max_size=4)
-
-
-@given(COSTS, st.lists(st.integers(1, 1000), min_size=4, max_size=4), st.floats(2, 8))
-def test_an_allocation_keeps_the_average_and_its_last_step_was_needed(
-    costs: list[list[float]], sizes: list[int], mean: float
-) -> None:
-    names = [f"l{n}" for n in range(len(costs))]
-    size = dict(zip(names, sizes, strict=False))
-    table = {name: dict(zip(range(2, 8), row, strict=True)) for name, row in zip(names, costs, strict=True)}
-    bits = allocate(table, size, dict.fromkeys(names, 8), mean)
-    assert all(2 <= b <= 8 for b in bits.values())
-    assert sum(bits[n] * size[n] for n in names) <= mean * sum(size.values())
-
-
-def test_a_sensitive_layer_keeps_its_bits_and_a_fixed_one_limits_the_average() -> None:
-    table = {"a": dict.fromkeys(range(2, 8), 0.0), "b": {b: 8.0 - b for b in range(2, 8)}}
-    assert allocate(table, {"a": 10, "b": 10}, {"a": 8, "b": 8}, 5.0) == {"a": 2, "b": 8}
-    with pytest.raises(sp.InputError, match="cannot be reached"):
-        allocate({"a": table["a"], "b": {}}, {"a": 10, "b": 10}, {"a": 8, "b": 8}, 4.0)
     with pytest.raises(sp.InputError, match=r"2 to 8 on average, not 1\.5"):
         sp.TuneSettings(mean_bits=1.5)
 
