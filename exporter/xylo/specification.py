@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def specification_of(program: ChipProgram, context: str = "program") -> XyloSpec
     """The whole network on one reservoir and one readout; raises InputError for what a Xylo chip cannot connect."""
     hidden = [p for p in program.populations if isinstance(p, XyloHidden)]
     outputs = [p for p in program.populations if isinstance(p, XyloOutput) and not isinstance(p, XyloHidden)]
-    places = {"inputs": _places(program.inputs), "hidden": _places(hidden), "outputs": _places(outputs)}
+    places = {"inputs": places_of(program.inputs), "hidden": places_of(hidden), "outputs": places_of(outputs)}
     blocks = {kind: _Block.between(kind, places) for kind in ENDS}
     for connection in program.connections:
         _block_of(connection, blocks, context).add(connection, context)
@@ -141,6 +141,18 @@ def synapses(
 
 
 Places = dict[str, slice]
+
+
+class Node(Protocol):
+    """What lies among others of its kind: an input or a population."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def size(self) -> int:
+        """Its channels or neurons."""
 
 
 @dataclass
@@ -207,7 +219,7 @@ def _dense(connection: Connection, sources: int, subject: str) -> Integers:
     return dense
 
 
-def _places(nodes: Iterable[InputPort | XyloOutput]) -> Places:
+def places_of(nodes: Iterable[Node]) -> Places:
     """Where each node lies among all of its kind."""
     places, start = {}, 0
     for node in nodes:

@@ -6,14 +6,12 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-import nir
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.mapping import map_program
 from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
 from spikeport.exporter.program.chip_file import load_program, save_program
@@ -120,8 +118,6 @@ def test_what_the_chip_does_not_have_is_refused() -> None:
         simulate(program, x - 1)
     with pytest.raises(InputError, match="threshold spans -1 to -1"):
         program_of(one_neuron(threshold=np.full(1, -1, np.int32)), chip)
-    with pytest.raises(InputError, match="networks are not rounded to them yet"):
-        compile_graph(nir.NIRGraph({}, []), chip)
     later = replace(program, connections=tuple(replace(c, delay=1) for c in program.connections))
     with pytest.raises(InputError, match=r"input -> hidden takes 1 steps, but on a Xylo chip it takes 0"):
         simulate(later, x)
