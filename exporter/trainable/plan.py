@@ -128,6 +128,11 @@ def whole_sums(chip: ChipProfile) -> WordWidths:
 
 def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Plan:
     """Compile a graph and keep what training does not change; raises InputError."""
+    if chip.integers != "loihi":
+        raise InputError(
+            f"{context}: training does not round to the integers of {chip.name} yet; train in floating point and "
+            "compile the network for it, or train for another chip"
+        )
     if options.precision != "normal" or options.sums != "synapses":
         raise InputError(
             f"{context}: training rounds to one connection per sign; leave out precision {options.precision!r} and "

@@ -67,10 +67,14 @@ def emulate_xylo(
 
 
 def check_counts(inputs: Inputs) -> None:
-    """Raises InputError for a negative number of events."""
+    """Raises InputError for a number of events that the chip does not receive in a step."""
     for name, values in inputs.items():
-        if values.dtype.kind == "i" and values.min(initial=0) < 0:
-            raise InputError(f"input {name!r} holds {values.min()}, but a Xylo chip receives counts of events, 0 to 15")
+        for count in (values.min(initial=0), values.max(initial=0)):
+            if not 0 <= count <= MOST_INPUT_EVENTS:
+                raise InputError(
+                    f"input {name!r} holds {count}, but a Xylo chip receives counts of events, 0 to "
+                    f"{MOST_INPUT_EVENTS} per channel and step; scale the input, or spread it over more steps"
+                )
 
 
 def _run_group(
