@@ -130,8 +130,9 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
     """Compile a graph and keep what training does not change; raises InputError."""
     if chip.integers != "loihi":
         raise InputError(
-            f"{context}: training does not round to the integers of {chip.name} yet; train in floating point and "
-            "compile the network for it, or train for another chip"
+            f"{context}: training does not round to the integers of {chip.name} yet; "
+            + ("sp.torch.module does, in a loop of your own" if chip.integers == "xylo" else "train in floating point")
+            + ", or train for another chip"
         )
     if options.precision != "normal" or options.sums != "synapses":
         raise InputError(

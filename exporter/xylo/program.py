@@ -62,7 +62,7 @@ def _connections(rounded: RoundedNetwork, network: FloatNetwork) -> Iterator[Con
                 weights = block.weights[kind][rows, columns]
                 if weights.any():
                     delay = 0 if kind == "in" else 1
-                    name = names.get((source, target), f"{target}.reset")
+                    name = names.get((source, target)) or f"{target}.{'reset' if source == target else 'bias'}"
                     yield synapses(source, target, weights, block.shifts[kind], delay, synapse=name)
 
 

@@ -45,7 +45,7 @@ def round_xylo(network: FloatNetwork, chip: ChipProfile, options: CompileOptions
         )
     network = with_bias_neurons(network, int(chip.rules["fan_out"]))
     layout = layout_of(network, chip)
-    words = _words(chip, options)
+    words = words_of(chip, options)
     widths = chip.word_widths.fixed_point()
     longest = (1 << min(widths.du_bits, widths.dv_bits)) - 1
     shifts = range(widths.weight_exp_min, widths.weight_exp_max + 1)
@@ -75,7 +75,8 @@ def _error(
     return trial.error(populations, sent)
 
 
-def _words(chip: ChipProfile, options: CompileOptions) -> Words:
+def words_of(chip: ChipProfile, options: CompileOptions) -> Words:
+    """The largest integers of the registers; raises InputError for a number of weight bits that the chip lacks."""
     widths = chip.word_widths.fixed_point()
     bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
     if not 2 <= bits <= widths.weight_bits:

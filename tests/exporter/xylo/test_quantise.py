@@ -13,7 +13,6 @@ import nir
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spikeport.common.errors import DoesNotFitError, InputError
@@ -29,6 +28,7 @@ from spikeport.hardware_profiles import load_chip
 from spikeport.lava_runtime.result import differences
 from spikeport.lava_runtime.simulate import simulate
 from tests.support.networks.xylo_graphs import chain, cuba, lif, random_weights
+from tests.support.networks.xylo_random_graphs import random_graphs
 
 CHIP = load_chip("xylo_audio2")
 SUBTRACT = CompileOptions(reset="subtract")
@@ -179,24 +179,7 @@ def test_branches_of_different_length_are_refused() -> None:
         compile_graph(nir.NIRGraph(nodes, edges, metadata={"dt": 1e-3}), CHIP, SUBTRACT)
 
 
-@st.composite
-def graphs(draw: st.DrawFn) -> tuple[nir.NIRGraph, CompileOptions]:
-    """Chains of LIF and CubaLIF layers of any time constants, with a sample for calibration in some."""
-    seed, depth = draw(st.integers(0, 2**16)), draw(st.integers(1, 3))
-    sizes = [draw(st.integers(1, 16)), *(draw(st.integers(1, 20)) for _ in range(depth - 1)), draw(st.integers(1, 8))]
-    slow = st.floats(1, 200)
-    neurons = [
-        cuba(n, draw(slow), draw(slow)) if draw(st.booleans()) else lif(n, draw(slow), threshold=draw(slow))
-        for n in sizes[1:]
-    ]
-    reset: Any = draw(st.sampled_from(["zero", "subtract", "subtract_after_decay"]))
-    x = spikes(0.2, sizes[0], 50, 3) if draw(st.booleans()) else None
-    bits = draw(st.sampled_from([None, 2, 4]))
-    graph = chain(neurons, random_weights(sizes, draw(st.floats(0.05, 20)), seed))
-    return graph, CompileOptions(reset=reset, calibration=x, weight_bits=bits)
-
-
-@given(graphs())
+@given(random_graphs())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_program_is_within_the_chip_s_limits(case: tuple[nir.NIRGraph, CompileOptions]) -> None:
     graph, options = case
@@ -211,7 +194,7 @@ def test_every_program_is_within_the_chip_s_limits(case: tuple[nir.NIRGraph, Com
 
 
 @vendor
-@given(graphs())
+@given(random_graphs())
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_rounded_networks_run_as_the_vendor_s(case: tuple[nir.NIRGraph, CompileOptions]) -> None:
     program = compile_graph(case[0], CHIP, case[1])
