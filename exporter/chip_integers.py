@@ -6,7 +6,7 @@ name in the chip's profile (`integers = "NAME"`), in the entry points spikeport.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from spikeport.common.errors import DoesNotFitError, InputError
 from spikeport.common.plugins import Registry
@@ -17,13 +17,16 @@ from spikeport.exporter.program.validate import validate
 from spikeport.exporter.xylo.family import XyloIntegers
 from spikeport.hardware_profiles.schema import ChipProfile
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 @runtime_checkable
 class ChipIntegers(Protocol):
     """A family of chips that compute with the same integers.
 
     A family may also have `emulate`, as lava_runtime/own_emulators.py describes; without it the emulator runs the
-    `plain_step` of its neurons.
+    `plain_step` of its neurons. With `module` (Trainer), sp.torch.module trains in its integers.
     """
 
     name: str
@@ -33,6 +36,26 @@ class ChipIntegers(Protocol):
 
     def refusals(self, program: ChipProgram, chip: ChipProfile) -> tuple[str, ...]:
         """A sentence for each limit of the chip that the program breaks, and what would fit; none if it fits."""
+
+
+class Trainer(Protocol):
+    """Makes a torch module of a lowered network: forward the chip's events, and a method program() -> ChipProgram."""
+
+    def __call__(
+        self, network: FloatNetwork, chip: ChipProfile, options: CompileOptions, surrogate: str, width: float
+    ) -> nn.Module:
+        """surrogate, width: the slope of a spike by name, and its width in thresholds."""
+
+
+def trainer_of(chip: ChipProfile) -> Trainer:
+    """The family's `module`; raises InputError if it has none."""
+    make: Trainer | None = getattr(integers_of(chip), "module", None)
+    if make is None:
+        raise InputError(
+            f"training does not round to the integers of {chip.name} yet; train in floating point and compile the "
+            "network for it, or train for another chip"
+        )
+    return make
 
 
 def integers_of(chip: ChipProfile) -> ChipIntegers:

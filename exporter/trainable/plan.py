@@ -130,9 +130,8 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
     """Compile a graph and keep what training does not change; raises InputError."""
     if chip.integers != "loihi":
         raise InputError(
-            f"{context}: training does not round to the integers of {chip.name} yet; "
-            + ("sp.torch.module does, in a loop of your own" if chip.integers == "xylo" else "train in floating point")
-            + ", or train for another chip"
+            f"{context}: this training does not round to the integers of {chip.name} yet; write a loop around "
+            "sp.torch.module, or train in floating point and compile the network for it"
         )
     if options.precision != "normal" or options.sums != "synapses":
         raise InputError(

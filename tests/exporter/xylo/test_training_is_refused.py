@@ -12,7 +12,7 @@ from spikeport.common.errors import InputError
 from tests.support.networks.xylo_graphs import chain, cuba, random_weights
 
 GRAPH = chain([cuba(6, 4, 8), cuba(2, 4, 8)], random_weights([4, 6, 2], 0.5))
-SENTENCE = r"training does not round to the integers of xylo_audio2 yet; sp\.torch\.module does"
+SENTENCE = r"training does not round to the integers of xylo_audio2 yet; write a loop around sp\.torch\.module"
 
 
 def test_tune_says_so() -> None:
