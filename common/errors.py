@@ -23,6 +23,13 @@ class InputError(ValueError):
         super().__init__(shortened(visible(re.sub(r"\s*\n\s*", " ", str(sentence)))))
 
 
+class DoesNotFitError(InputError):
+    """The network is beyond a limit of the chip: one sentence that names the limit and what would fit.
+
+    `spikeport check` answers it with "no" (exit code 1).
+    """
+
+
 class BackendError(RuntimeError):
     """A backend could not run or did not finish: one sentence that names the failed layer (exit code 2)."""
 

@@ -6,15 +6,19 @@ name in the chip's profile (`integers = "NAME"`), in the entry points spikeport.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from spikeport.common.errors import InputError
+from spikeport.common.errors import DoesNotFitError, InputError
 from spikeport.common.plugins import Registry
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.program.validate import validate
+from spikeport.exporter.xylo.family import XyloIntegers
 from spikeport.hardware_profiles.schema import ChipProfile
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @runtime_checkable
@@ -22,7 +26,7 @@ class ChipIntegers(Protocol):
     """A family of chips that compute with the same integers.
 
     A family may also have `emulate`, as lava_runtime/own_emulators.py describes; without it the emulator runs the
-    `plain_step` of its neurons.
+    `plain_step` of its neurons. With `module` (Trainer), sp.torch.module trains in its integers.
     """
 
     name: str
@@ -34,15 +38,29 @@ class ChipIntegers(Protocol):
         """A sentence for each limit of the chip that the program breaks, and what would fit; none if it fits."""
 
 
+class Trainer(Protocol):
+    """Makes a torch module of a lowered network: forward the chip's events, and a method program() -> ChipProgram."""
+
+    def __call__(
+        self, network: FloatNetwork, chip: ChipProfile, options: CompileOptions, surrogate: str, width: float
+    ) -> nn.Module:
+        """surrogate, width: the slope of a spike by name, and its width in thresholds."""
+
+
+def trainer_of(chip: ChipProfile) -> Trainer:
+    """The family's `module`; raises InputError if it has none."""
+    make: Trainer | None = getattr(integers_of(chip), "module", None)
+    if make is None:
+        raise InputError(
+            f"training does not round to the integers of {chip.name} yet; train in floating point and compile the "
+            "network for it, or train for another chip"
+        )
+    return make
+
+
 def integers_of(chip: ChipProfile) -> ChipIntegers:
     """The family of a chip whose integers are not Loihi's; raises InputError where none can choose them."""
-    name = chip.integers
-    if name == "xylo" and name not in FAMILIES:
-        raise InputError(
-            f"{chip.name} computes with integers of its own, and networks are not rounded to them yet; give the "
-            "integers themselves (spikeport.exporter.xylo.specification, docs/xylo.md), or compile for another chip"
-        )
-    return family_of(name, chip.name)
+    return family_of(chip.integers, chip.name)
 
 
 def family_of(name: str, subject: str) -> ChipIntegers:
@@ -59,12 +77,28 @@ def quantise_by(
     family: ChipIntegers, network: FloatNetwork, chip: ChipProfile, options: CompileOptions, context: str
 ) -> ChipProgram:
     """Round a lowered network by the chip's family; raises InputError with the first limit that it breaks."""
-    program = family.quantise(network, chip, options)
-    broken = family.refusals(program, chip)
+    try:
+        program = family.quantise(network, chip, options)
+    except InputError as error:
+        raise type(error)(f"{context}: {error}") from error
+    check_limits(validate(program, context), chip, context)
+    return program
+
+
+def broken_limits(program: ChipProgram, chip: ChipProfile) -> tuple[str, ...]:
+    """A sentence for each limit of a chip with integers of its own that a program breaks, and what would fit.
+
+    None of Loihi's: its limits are those of cores, which the mapping checks (exporter/mapping).
+    """
+    return () if program.integers == "loihi" else family_of(program.integers, chip.name).refusals(program, chip)
+
+
+def check_limits(program: ChipProgram, chip: ChipProfile, context: str) -> None:
+    """Raises DoesNotFitError with the first limit that a program breaks (broken_limits)."""
+    broken = broken_limits(program, chip)
     if broken:
         more = f" (and {len(broken) - 1} more limits)" if len(broken) > 1 else ""
-        raise InputError(f"{context}: {broken[0]}{more}")
-    return validate(program, context)
+        raise DoesNotFitError(f"{context}: {broken[0]}{more}")
 
 
 def _as_integers(name: str, value: object) -> ChipIntegers:
@@ -76,5 +110,5 @@ def _as_integers(name: str, value: object) -> ChipIntegers:
     return value
 
 
-FAMILIES: Registry[ChipIntegers] = Registry("spikeport.integers", {}, _as_integers)
-"""The families of installed packages."""
+FAMILIES: Registry[ChipIntegers] = Registry("spikeport.integers", {"xylo": XyloIntegers()}, _as_integers)
+"""This project's own and those of installed packages; Loihi's are apart (exporter/quantisation)."""

@@ -121,7 +121,8 @@ class DiffReport:
 
     same_winners: samples with the same answer, which `answer` names. compared, differing: values of the outputs.
     causes: output values that differ from the float network's if one thing
-    alone is the chip's; dynamics: fixed point against real numbers with all the chip's constants, which leaves rounding
+    alone is the chip's, empty where that is not known (diff_spikes.py); dynamics: fixed point against real numbers with
+    all the chip's constants, which leaves rounding
     toward zero, wrapping and saturation.
     """
 
@@ -182,7 +183,7 @@ def diff(
     for start in range(0, batch, size):
         group = {name: np.ascontiguousarray(values[:, start : start + size]) for name, values in inputs.items()}
         group_report = _diff_group(network, program, variants, group, steps, start, done, answer)
-        report = group_report if report is None else _joined(report, group_report)
+        report = group_report if report is None else joined_reports(report, group_report)
     assert report is not None  # check_input refuses an empty batch
     return report
 
@@ -361,7 +362,7 @@ def current_peak(
     return peak, beyond
 
 
-def _joined(first: DiffReport, second: DiffReport) -> DiffReport:
+def joined_reports(first: DiffReport, second: DiffReport) -> DiffReport:
     """Two reports on groups of samples as one."""
     return replace(
         first,
@@ -370,7 +371,7 @@ def _joined(first: DiffReport, second: DiffReport) -> DiffReport:
         compared=first.compared + second.compared,
         differing=first.differing + second.differing,
         layers=tuple(_joined_layer(a, b) for a, b in zip(first.layers, second.layers, strict=True)),
-        causes={cause: first.causes[cause] + second.causes[cause] for cause in CAUSES},
+        causes={cause: first.causes[cause] + second.causes[cause] for cause in first.causes},
     )
 
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from spikeport.exporter.compile_options import CompileOptions
     from spikeport.network.finished_run import FinishedRun, Run
     from spikeport.network.network import Network
+    from spikeport.results.chip_fits import ChipFit, ChipFits
     from spikeport.results.cost import ProfileReport
     from spikeport.results.difference import Difference
     from spikeport.results.fit import Fit
     from spikeport.results.simulation import Simulation
+    from spikeport.run.chip_fits import fit
     from spikeport.tuning.fine_tune import TuneSettings
     from spikeport.tuning.tune import Tuned, tune
 
@@ -40,7 +42,9 @@ _MODULES = {
     "Difference": "spikeport.results.difference",
     "Doctor": "spikeport.doctor_checks",
     **dict.fromkeys(("FinishedRun", "Run"), "spikeport.network.finished_run"),
+    **dict.fromkeys(("ChipFit", "ChipFits"), "spikeport.results.chip_fits"),
     "Fit": "spikeport.results.fit",
+    "fit": "spikeport.run.chip_fits",
     "Network": "spikeport.network.network",
     "ProfileReport": "spikeport.results.cost",
     "Simulation": "spikeport.results.simulation",
@@ -51,6 +55,8 @@ _MODULES = {
 
 __all__ = [
     "BackendError",
+    "ChipFit",
+    "ChipFits",
     "CompileOptions",
     "Difference",
     "Doctor",
@@ -69,6 +75,7 @@ __all__ = [
     "dataset_from_arrays",
     "dataset_from_torch",
     "doctor",
+    "fit",
     "load",
     "open_run",
     "register_dataset",

@@ -14,14 +14,17 @@ import math
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nir
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError, nearest
+from spikeport.exporter.chip_integers import trainer_of
+from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.nir_graph.nir_file import read_nir
+from spikeport.exporter.program.validate import validate
 from spikeport.exporter.trainable.frameworks import export_module
 from spikeport.exporter.trainable.load_into import load_into
 from spikeport.exporter.trainable.module import ChipModule
@@ -33,7 +36,7 @@ from spikeport.network.graph_loader import sample_images, with_sample
 from spikeport.network.model_files import check_model_file
 from spikeport.network.network import Network, compile_network
 
-__all__ = ["Module", "module"]
+__all__ = ["Module", "OwnModule", "module"]
 
 _OPTIONS = tuple(field.name for field in fields(CompileOptions))
 
@@ -61,6 +64,28 @@ class Module(ChipModule):
     input_scale: float = 1.0
 
 
+class OwnModule(nn.Module):
+    """A network as a torch module in integers that are not Loihi's: its forward pass gives the chip's events.
+
+    (T, B, *input) to (T, B, *output). Train its parameters with any loop. Made by `module`. own: the chip's module, by
+    the family of its integers (exporter/chip_integers.py), with the method program().
+    """
+
+    def __init__(self, own: nn.Module, chip: str) -> None:
+        super().__init__()
+        self.own = own
+        self._chip_name = chip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The chip's output for input events."""
+        sent: Tensor = self.own(x)
+        return sent
+
+    def compile(self) -> Network:  # type: ignore[override]
+        """The network compiled for its chip: its integers are those of the forward pass."""
+        return Network(validate(cast(Any, self.own).program()), "network", self._chip_name)
+
+
 def module(
     source: nir.NIRGraph | nn.Module | str | Path,
     chip: str | Path = "loihi2",
@@ -70,15 +95,15 @@ def module(
     width: float = 0.5,
     options: CompileOptions = DEFAULTS,
     **named: Any,
-) -> Module:
+) -> Module | OwnModule:
     """A network as a trainable module that computes as the chip does; raises InputError.
 
     source: a NIR graph, a .nir or .net file, a ReLU network in an .onnx file (rate-coded; calibrate=x takes sample
     input (N, *shape), on which thresholds are balanced), or a network of snnTorch, SpikingJelly, Norse or Sinabs.
-    chip: a name or a profile file. sample: one step of a framework's input, (batch, *shape), needed where the first
-    layer is a convolution. surrogate, width: the slope of a spike by name, and its width in units of a layer's largest
-    threshold. options, named: how it is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset,
-    calibrate, ...).
+    chip: a name or a profile file; where its integers are not Loihi's, the module is an OwnModule. sample: one step of
+    a framework's input, (batch, *shape), needed where the first layer is a convolution. surrogate, width: the slope of
+    a spike by name, and its width in units of a layer's largest threshold. options, named: how it is compiled, as
+    spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
     """
     if "calibrate" in named:
         named["calibration"] = named.pop("calibrate")
@@ -104,7 +129,11 @@ def module(
             f"source is a value of type {type(source).__name__}; give an nn.Module, a nir.NIRGraph, or a .nir, .net or "
             ".onnx file"
         )
-    made = Module(make_plan(graph, profile, with_sample(selected, graph, context), context), surrogate, width)
+    sampled = with_sample(selected, graph, context)
+    if profile.integers != "loihi":
+        make = trainer_of(profile)
+        return OwnModule(make(lower_graph(graph, sampled, context), profile, sampled, surrogate, width), str(chip))
+    made = Module(make_plan(graph, profile, sampled, context), surrogate, width)
     made.chip_name, made.input_scale = str(chip), scale
     return made
 

@@ -58,6 +58,16 @@ def run_sample(network: FloatNetwork, x: InputArrays) -> Sample:
 
     x: with several inputs, one array for each, by name. Raises InputError for an x of another shape.
     """
+    entered, steps, samples = enter_sample(network, x)
+    result = simulate_float(network, entered, steps)
+    return Sample({**entered, **result.spikes}, steps, samples)
+
+
+def enter_sample(network: FloatNetwork, x: InputArrays) -> tuple[dict[str, NDArray[np.int32]], int, int]:
+    """Every input (steps, samples, size) until the network has answered x, the steps and the samples.
+
+    Arguments as those of run_sample; raises InputError.
+    """
     arrays = _by_port(network, x)
     length, batch = next(iter(arrays.values())).shape[:2]
     steps = length + max(network.starts.values(), default=0)
@@ -66,8 +76,7 @@ def run_sample(network: FloatNetwork, x: InputArrays) -> Sample:
     entered = {port.name: np.zeros((steps, samples, port.size), np.int32) for port in network.inputs}
     for name, values in entered.items():
         values[:length] = arrays[name][:, :samples].reshape(length, samples, -1)
-    result = simulate_float(network, entered, steps)
-    return Sample({**entered, **result.spikes}, steps, samples)
+    return entered, steps, samples
 
 
 def _by_port(network: FloatNetwork, x: InputArrays) -> dict[str, NDArray[Any]]:

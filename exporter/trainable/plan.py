@@ -124,6 +124,11 @@ def whole_sums(chip: ChipProfile) -> WordWidths:
 
 def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Plan:
     """Compile a graph and keep what training does not change; raises InputError."""
+    if chip.integers != "loihi":
+        raise InputError(
+            f"{context}: this training does not round to the integers of {chip.name} yet; write a loop around "
+            "sp.torch.module, or train in floating point and compile the network for it"
+        )
     if options.precision != "normal" or options.sums != "synapses":
         raise InputError(
             f"{context}: training rounds to one connection per sign; leave out precision {options.precision!r} and "

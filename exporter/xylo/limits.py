@@ -19,14 +19,18 @@ def refusals(program: ChipProgram, chip: ChipProfile, context: str = "program") 
 
 def broken_limits(network: XyloSpecification, chip: ChipProfile) -> Iterator[str]:
     """A sentence for each limit that is broken."""
-    sizes = {"inputs": network.inputs, "hidden_neurons": network.hidden, "output_neurons": network.outputs}
-    for rule, size in sizes.items():
+    yield from broken_sizes(network.inputs, network.hidden, network.outputs, chip)
+    yield from _wide_fans(network, chip)
+    yield from _wrong_aliases(network)
+
+
+def broken_sizes(inputs: int, hidden: int, outputs: int, chip: ChipProfile) -> Iterator[str]:
+    """A sentence for each kind of node of which the network has too many."""
+    for rule, size in {"inputs": inputs, "hidden_neurons": hidden, "output_neurons": outputs}.items():
         most = int(chip.rules[rule])
         if size > most:
             remedy = _REMEDIES[rule].format(most)
             yield f"{chip.title} has {most} {_plain(rule)}, but the network needs {size}; {remedy}"
-    yield from _wide_fans(network, chip)
-    yield from _wrong_aliases(network)
 
 
 _REMEDIES = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,15 @@ from spikeport.hardware_profiles.schema import ChipProfile
 _SHARED = ("dash_mem", "dash_syn", "threshold", "bias")
 ENDS = {"in": ("inputs", "hidden"), "rec": ("hidden", "hidden"), "out": ("hidden", "outputs")}
 """The chip's three weight matrices, each with one shift, and what they connect."""
+SYNAPSES = len(XyloHidden.PORTS)
+"""Synapses of a hidden neuron."""
+_SHAPES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("threshold", "bias", "dash_mem", "dash_syn", "dash_syn_2", "aliases"), ("hidden",)),
+    **dict.fromkeys(("threshold_out", "bias_out", "dash_mem_out", "dash_syn_out"), ("outputs",)),
+    "weights_in": ("inputs", "hidden", "synapses"),
+    "weights_rec": ("hidden", "hidden", "synapses"),
+    "weights_out": ("hidden", "outputs"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,24 @@ class XyloSpecification:
     weight_shift_rec: int = 0
     weight_shift_out: int = 0
 
+    def __post_init__(self) -> None:
+        for name, ends in _SHAPES.items():
+            values = getattr(self, name)
+            if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
+                kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+                raise InputError(f"{name} is {kind}, but a Xylo chip holds whole numbers; round it to an integer array")
+            self._check_shape(name, values, ends)
+
+    def _check_shape(self, name: str, values: Integers, ends: tuple[str, ...]) -> None:
+        # the first axis of weights_in says how many inputs there are
+        sizes = {"inputs": values.shape[0] if values.ndim else 0, "hidden": self.hidden, "outputs": self.outputs}
+        expected = tuple(sizes.get(end, SYNAPSES) for end in ends)
+        if values.shape != expected:
+            two = "; give zeros for a second synapse that is not used" if ends[-1] == "synapses" else ""
+            raise InputError(
+                f"{name} has shape {values.shape}, but ({', '.join(ends)}) is {expected} in this network{two}"
+            )
+
     @property
     def inputs(self) -> int:
         """Number of input channels."""
@@ -65,19 +92,19 @@ class XyloSpecification:
     @property
     def hidden(self) -> int:
         """Number of hidden neurons."""
-        return len(self.threshold)
+        return int(self.threshold.size)
 
     @property
     def outputs(self) -> int:
         """Number of output neurons."""
-        return len(self.threshold_out)
+        return int(self.threshold_out.size)
 
 
 def specification_of(program: ChipProgram, context: str = "program") -> XyloSpecification:
     """The whole network on one reservoir and one readout; raises InputError for what a Xylo chip cannot connect."""
     hidden = [p for p in program.populations if isinstance(p, XyloHidden)]
     outputs = [p for p in program.populations if isinstance(p, XyloOutput) and not isinstance(p, XyloHidden)]
-    places = {"inputs": _places(program.inputs), "hidden": _places(hidden), "outputs": _places(outputs)}
+    places = {"inputs": places_of(program.inputs), "hidden": places_of(hidden), "outputs": places_of(outputs)}
     blocks = {kind: _Block.between(kind, places) for kind in ENDS}
     for connection in program.connections:
         _block_of(connection, blocks, context).add(connection, context)
@@ -143,6 +170,18 @@ def synapses(
 Places = dict[str, slice]
 
 
+class Node(Protocol):
+    """What lies among others of its kind: an input or a population."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def size(self) -> int:
+        """Its channels or neurons."""
+
+
 @dataclass
 class _Block:
     """One of the chip's weight matrices: (sources, targets, synapses), and its shift once a connection has one."""
@@ -159,7 +198,7 @@ class _Block:
         """All zeros."""
         ends = [places[end] for end in ENDS[kind]]
         sizes = [max((part.stop for part in end.values()), default=0) for end in ends]
-        return cls(kind, ends[0], ends[1], np.zeros((*sizes, len(XyloHidden.PORTS)), np.int32))
+        return cls(kind, ends[0], ends[1], np.zeros((*sizes, SYNAPSES), np.int32))
 
     @property
     def chip_weights(self) -> Integers:
@@ -207,7 +246,7 @@ def _dense(connection: Connection, sources: int, subject: str) -> Integers:
     return dense
 
 
-def _places(nodes: Iterable[InputPort | XyloOutput]) -> Places:
+def places_of(nodes: Iterable[Node]) -> Places:
     """Where each node lies among all of its kind."""
     places, start = {}, 0
     for node in nodes:

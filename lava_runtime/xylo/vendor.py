@@ -93,7 +93,7 @@ class VendorLayer:
         return self._make(**self._arguments)
 
     def run(self, events: NDArray[np.uint8]) -> tuple[Integers, Integers, Integers, Integers]:
-        """From states of 0: sent, sent_out, states and states_out of lava_runtime/xylo/kernels.py, for one sample."""
+        """From states of 0: sent, sent_out, states and states_out of exporter/xylo/kernels.py, for one sample."""
         # a new layer, because reset_all leaves the events of the last step
         layer = self.layer()
         sent_out = layer.evolve(events.tolist())

@@ -18,6 +18,7 @@ from spikeport.console.signals import EndSignals
 from spikeport.console.streams import prepare_streams
 
 from .exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
+from .fit import fit
 from .model_commands import check, compile_, diff, export, import_, profile, simulate, tune
 from .result_commands import chips, compare, doctor, report, sweep
 from .run_commands import demo, examples, run, train
@@ -34,7 +35,7 @@ app = typer.Typer(
 # in the order of --help
 _COMMANDS = (
     *(demo, examples, run, train),
-    *(export, compile_, import_, tune, check, simulate, diff, profile),
+    *(export, compile_, import_, tune, check, fit, simulate, diff, profile),
     *(sweep, compare, report, chips, doctor),
 )
 # modules that the light installation leaves out

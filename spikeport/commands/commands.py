@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from spikeport import gates
-from spikeport.common.errors import InputError
+from spikeport.common.errors import DoesNotFitError, InputError
 from spikeport.common.locks import locked_file, locked_folder
 from spikeport.console.output import Done, Output, progress, say
 from spikeport.console.tables import show_table
@@ -135,7 +135,13 @@ def check(
 
     by_hand, dump: files with the mapping; goal: what the mapping is chosen for, with the spikes of x.
     """
-    fit = open_network(model, chip, options).check(chip, by_hand, optimise=goal, x=x)
+    try:
+        network = open_network(model, chip, options)
+    except DoesNotFitError as error:
+        say(streams.console, f"does not fit: {error}")
+        streams.write_json({"network": model.name, "chip": chip, "fits": False, "reasons": [str(error)]})
+        return False
+    fit = network.check(chip, by_hand, optimise=goal, x=x)
     if dump is not None:
         fit.write(dump)
     fit.show(streams.console)

@@ -12,6 +12,7 @@ import nir
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
+from spikeport.exporter.chip_integers import check_limits
 from spikeport.exporter.compile import compile_graph, lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.lowering.pass_pipeline import dump_to
@@ -36,6 +37,8 @@ def open_model(path: Path, chip: str | None = None, options: CompileOptions = DE
     """A .chip file as it is, or a .nir, .net or .onnx file compiled for `chip`; raises InputError.
 
     A .chip file was compiled for one chip; another chip is refused, and so are options that have no effect any more.
+    A program beyond the limits of a chip with integers of its own is refused (DoesNotFitError); Loihi's are those of
+    cores, which `check` lists.
     """
     check_model_file(path, MODEL_ENDINGS)
     if path.suffix == ".chip":
@@ -45,6 +48,8 @@ def open_model(path: Path, chip: str | None = None, options: CompileOptions = DE
         unused = late(options)
         if unused:
             raise InputError(f"{path}: is compiled already, too late for {', '.join(unused)}; give the .nir file")
+        if program.integers != "loihi":
+            check_limits(program, load_chip(chip or program.chip), str(path))
         return program
     if chip is None:
         raise InputError(f"{path}: is not compiled yet; name a chip with --chip, or compile it first")

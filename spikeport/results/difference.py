@@ -16,7 +16,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.tables import show_table
-from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
+from spikeport.lava_runtime.diff import DiffReport, Divergence, LayerDifference
 from spikeport.report.pictures.difference_picture import difference_picture
 from spikeport.report.terminal import escape_for_console
 from spikeport.report.units import MINUS, NONE, percent, plain
@@ -72,8 +72,8 @@ class Difference(Shown):
 
     @property
     def causes(self) -> dict[str, float]:
-        """Cause -> its share of the output spikes that differ."""
-        return {cause: self.report.share(cause) for cause in CAUSES}
+        """Cause -> its share of the output spikes that differ; empty for chips with integers of their own."""
+        return {cause: self.report.share(cause) for cause in self.report.causes}
 
     def to_dict(self) -> dict[str, Any]:
         """Fractions, spikes per sample, steps of the chip from 0."""
@@ -108,7 +108,7 @@ def difference_of(report: DiffReport) -> summary.Difference:
         output=summary.OutputPlaces(differing=report.differing, compared=report.compared),
         layers=tuple(_layer_fidelity(layer, report.samples) for layer in report.layers),
         causes={
-            cause: summary.Blame(differing=report.causes[cause], share=report.share(cause)) for cause in CAUSES
+            cause: summary.Blame(differing=report.causes[cause], share=report.share(cause)) for cause in report.causes
         },
     )  # fmt: skip
 
@@ -129,10 +129,10 @@ def print_difference(report: DiffReport, console: Console) -> None:
     show_table(table, console)
     for sentence in _sentences(report):
         console.print(escape_for_console(sentence, console), highlight=False, soft_wrap=True)
-    if report.equal:
+    if report.equal or not report.causes:
         return
     blame = Table("only these rounded", "output spikes that differ", "share")
-    for cause in CAUSES:
+    for cause in report.causes:
         row = [_CAUSE_LABELS[cause], plain(report.causes[cause]), _share(report.share(cause), 1)]
         blame.add_row(*(escape_for_console(cell, console) for cell in row))
     show_table(blame, console)

@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.console.output import Done
-from spikeport.exporter.compile import lower_graph
-from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_device
 from spikeport.lava_runtime.inputs import check_input, slice_samples, steps_and_samples
@@ -28,12 +26,11 @@ from spikeport.trainer.tasks.metrics import ACCURACY
 
 from .ann_sizes import twin_sizes_of
 from .core_map import core_map_of
+from .float_output import float_output
 from .measures import answers, compare_devices, output_of
 
 # samples of the layer-by-layer comparison, as in a recipe's run
 _COMPARED = 200
-# values of the float network that are held at once
-_GROUP = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,8 @@ def run_model(
         labels = task.check_labels(labels, samples, program.population(program.outputs[0]).size)
     result = simulate(program, x, context=data_name)
     fixed = output_of(program, result, fed)
-    floating = _float_output(network, x, result.steps)
+    graph = network.source
+    floating = None if graph is None else float_output(graph, network.options, program, x, network.name)
     scored = {
         name: None if labels is None or output is None else task.score(output, labels)
         for name, output in (("float", floating), ("fixed", fixed))
@@ -121,25 +119,6 @@ def _scores_of(task: ModelTask, scored: Mapping[str, float | None]) -> TaskScore
     if task.name == "spike_count" or task.metric is None:
         return None
     return TaskScores(task=task.name, loss="", metric=Metric.of(task.metric), **scored)
-
-
-def _float_output(network: Network, x: InputArrays, steps: int) -> NDArray[np.float64] | None:
-    """The float network's first output (T, N, outputs), None where only the chip's integers are known."""
-    if network.source is None:
-        return None
-    lowered = lower_graph(network.source, network.options, network.name)
-    inputs = check_input(network.program, x)
-    fed, samples = steps_and_samples(x)
-    output = network.program.outputs[0]
-    size = max(1, _GROUP // (steps * sum(p.size for p in lowered.populations)))
-    parts = []
-    for start in range(0, samples, size):
-        part = {name: values[:, start : start + size].astype(np.int32) for name, values in inputs.items()}
-        sent = simulate_float(lowered, part, steps).spikes[output]
-        first = network.program.latency.get(output, 0)
-        window = sent[first : first + fed]
-        parts.append(window.reshape(*window.shape[:2], -1).astype(np.float64))
-    return np.concatenate(parts, axis=1)
 
 
 def _raster(network: Network, x: InputArrays, winners: NDArray[np.int64], labels: NDArray[np.int64] | None) -> Raster:

@@ -148,6 +148,11 @@ def _check_fit(recipe: Recipe, path: str) -> None:
                 f"key 'network.payload': {recipe.chip}'s spikes carry no payload; leave it out or choose a chip with "
                 "graded spikes"
             )
+        if recipe.network.chip_aware is not None and chip.integers != "loihi":
+            raise InputError(
+                f"key 'network.chip_aware': training does not round to the integers of {recipe.chip} yet; set it to 0 "
+                "to train in floating point, or choose another chip"
+            )
         if recipe.network.batch_norm and recipe.training.batch_size // recipe.training.accumulate < 2:
             raise InputError(
                 "key 'training.batch_size': batch norm needs at least two samples in a batch, and in each of its "

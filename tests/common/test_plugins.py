@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import nir
 import numpy as np
 import pytest
 from command import graph
+from packages import install, run
 from places import ROOT
 
 from spikeport.common import plugins
@@ -53,16 +53,6 @@ steps = 8
 """
 
 
-def install(folder: Path, entries: dict[str, dict[str, str]], name: str = "spikeport-example") -> Path:
-    """A package's *.dist-info in the folder, as an installation would leave it there."""
-    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    lines = [line for group, names in entries.items() for line in (f"[{group}]", *map(" = ".join, names.items()))]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the example package."""
@@ -70,14 +60,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(EXAMPLE / "spikeport_example", folder / "spikeport_example")
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return install(folder, project["entry-points"])
-
-
-def run(*arguments: object, site: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A Python that finds the repository and the folder's packages."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)]), "COLUMNS": "200"}
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def spikeport(*arguments: object, site: Path, cwd: Path) -> str:

@@ -8,7 +8,7 @@
 
 All states are int16. Events are counts: n of them arrive as n times the weight. Source: xylosim 0.1.3 (xylosim.v2),
 which the tests hold this against. A step is one of the whole network, because saturation depends on the order of the
-events (lava_runtime/xylo); so these neurons have no step of their own.
+events (exporter/xylo/kernels.py); so these neurons have no step of their own.
 """
 
 from __future__ import annotations

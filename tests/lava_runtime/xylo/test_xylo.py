@@ -6,14 +6,12 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-import nir
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError
-from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.mapping import map_program
 from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
 from spikeport.exporter.program.chip_file import load_program, save_program
@@ -120,11 +118,27 @@ def test_what_the_chip_does_not_have_is_refused() -> None:
         simulate(program, x - 1)
     with pytest.raises(InputError, match="threshold spans -1 to -1"):
         program_of(one_neuron(threshold=np.full(1, -1, np.int32)), chip)
-    with pytest.raises(InputError, match="networks are not rounded to them yet"):
-        compile_graph(nir.NIRGraph({}, []), chip)
+    with pytest.raises(InputError, match=r"input 'input' holds 16, .* 0 to 15 per channel and step; scale the input"):
+        simulate(program, x + 16)
     later = replace(program, connections=tuple(replace(c, delay=1) for c in program.connections))
     with pytest.raises(InputError, match=r"input -> hidden takes 1 steps, but on a Xylo chip it takes 0"):
         simulate(later, x)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"weights_in": np.full((1, 1, 2), 0.5)}, "weights_in is float64, but a Xylo chip holds whole numbers; round"),
+        ({"weights_in": np.full((1, 1), 4)}, r"weights_in has shape \(1, 1\), but \(inputs, hidden, synapses\) is"),
+        ({"weights_rec": np.zeros((1, 1, 1), int)}, r"weights_rec has shape .* \(1, 1, 2\) in this .*; give zeros for"),
+        ({"dash_mem": np.full(2, 4)}, r"dash_mem has shape \(2,\), but \(hidden\) is \(1,\) in this network"),
+        ({"threshold": [16]}, "threshold is list, but a Xylo chip holds whole numbers"),
+        ({"weights_out": np.full((1, 1), 200)}, "weights spans 200 to 200"),
+    ],
+)
+def test_a_specification_that_is_none_ends_in_a_sentence(changes: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        program_of(one_neuron(**changes), load_chip("xylo_audio2"))
 
 
 def test_the_profile_has_the_emulator_s_limits() -> None:

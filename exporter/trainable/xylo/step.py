@@ -1,0 +1,154 @@
+"""A Xylo chip's time steps with gradients: forward by the emulator's kernel, backward through its recorded states.
+
+Forward (exporter/neurons/xylo/neurons.py), with i after its decay, p what v comes to before the spikes and n events:
+
+    i[t] = (i[t-1] + x[t] W_in + n[t-1] W_rec) (1 - 2**-dash_syn)
+    p[t] = v[t-1] (1 - 2**-dash_mem) + i[t] + bias
+    v[t] = p[t] - threshold * n[t]
+
+Backward, this linear form without rounding and saturation; n[t] rises by one at each multiple of the threshold, and
+its slope there is the surrogate's, with p in thresholds: dn/dp = g(p / threshold - k) / threshold at the nearest k,
+0 beyond the most events of a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
+from spikeport.exporter.xylo.kernel_constants import Kernel
+from spikeport.exporter.xylo.kernels import run
+from spikeport.exporter.xylo.specification import XyloSpecification
+from spikeport.trainer.neuron_step.surrogates import Surrogate
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """What the backward pass knows of a block: what its states keep per step, thresholds, the most events."""
+
+    keep_i: Tensor
+    keep_v: Tensor
+    threshold: Tensor
+    most: int
+
+    @classmethod
+    def hidden(cls, network: XyloSpecification) -> Neurons:
+        """The hidden neurons."""
+        return cls._of(network.dash_syn, network.dash_mem, network.threshold, XyloHidden.MOST_EVENTS)
+
+    @classmethod
+    def outputs(cls, network: XyloSpecification) -> Neurons:
+        """The output neurons."""
+        return cls._of(network.dash_syn_out, network.dash_mem_out, network.threshold_out, XyloOutput.MOST_EVENTS)
+
+    @classmethod
+    def _of(cls, syn: NDArray[Any], mem: NDArray[Any], threshold: NDArray[Any], most: int) -> Neurons:
+        keep_i, keep_v = (torch.from_numpy((1 - 2.0 ** -dash.astype(float)).astype(np.float32)) for dash in (syn, mem))
+        return cls(keep_i, keep_v, torch.from_numpy(threshold.astype(np.float32)), most)
+
+    def slope(self, before: Tensor, how: Surrogate, width: float) -> Tensor:
+        """The slope of the number of events at a voltage before its spikes."""
+        relative = before / self.threshold.clamp_min(1)
+        nearest = relative.round().clamp(1, self.most)
+        slope: Tensor = how.height * how.slope(relative - nearest, width) / self.threshold.clamp_min(1)
+        return slope
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A network's integers, the surrogate and its width in thresholds."""
+
+    network: XyloSpecification
+    spike: Surrogate
+    width: float
+
+
+def run_xylo(
+    x: Tensor, w_in: Tensor, w_rec: Tensor, w_out: Tensor, bias: Tensor, bias_out: Tensor, rounded: Rounded
+) -> tuple[Tensor, Tensor]:
+    """Events of the hidden and the output neurons, (T, B, size), for events x (T, B, inputs).
+
+    w_*: the integers times their shift, (sources, targets), and the biases: those of `rounded`, with a gradient.
+    """
+    sent, sent_out = _Steps.apply(x, w_in, w_rec, w_out, bias, bias_out, rounded)
+    return sent, sent_out
+
+
+class _Steps(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, w_in: Tensor, w_rec: Tensor, w_out: Tensor, bias: Tensor,  # noqa: ARG004
+        bias_out: Tensor, rounded: Rounded,  # noqa: ARG004 - the kernel takes the integers of `rounded`
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        sent, sent_out, v, v_out = _emulated(x, rounded.network)
+        hidden, outputs = Neurons.hidden(rounded.network), Neurons.outputs(rounded.network)
+        ctx.rounded, ctx.hidden, ctx.outputs = rounded, hidden, outputs
+        before, before_out = v + hidden.threshold * sent, v_out + outputs.threshold * sent_out
+        ctx.save_for_backward(x, w_in, w_rec, w_out, sent, before, before_out)
+        return sent, sent_out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, w_in, w_rec, w_out, sent, before, before_out = ctx.saved_tensors
+        spike, width = ctx.rounded.spike, ctx.rounded.width
+        hidden = _Backward(ctx.hidden, ctx.hidden.slope(before, spike, width))
+        outputs = _Backward(ctx.outputs, ctx.outputs.slope(before_out, spike, width))
+        d_in, d_rec, d_out = torch.zeros_like(w_in), torch.zeros_like(w_rec), torch.zeros_like(w_out)
+        d_bias, d_bias_out = torch.zeros_like(w_rec[0]), torch.zeros_like(w_out[0])
+        d_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
+        # what the next step's arriving events say of this step's
+        later = torch.zeros_like(sent[0])
+        for t in range(len(x) - 1, -1, -1):
+            arrived_out, before_o = outputs.step(gradients[1][t], t)
+            arrived, before_h = hidden.step(gradients[0][t] + later, t)
+            d_bias, d_bias_out = d_bias + before_h.sum(0), d_bias_out + before_o.sum(0)
+            d_in += x[t].T @ arrived
+            if t:
+                d_rec += sent[t - 1].T @ arrived
+                d_out += sent[t - 1].T @ arrived_out
+            later = arrived @ w_rec.T + arrived_out @ w_out.T
+            if d_x is not None:
+                d_x[t] = arrived @ w_in.T
+        return d_x, d_in, d_rec, d_out, d_bias, d_bias_out, None
+
+
+class _Backward:
+    """The gradients of a block's states, from the last step to the first."""
+
+    def __init__(self, neurons: Neurons, slope: Tensor) -> None:
+        self._neurons, self._slope = neurons, slope
+        self._i, self._v = torch.zeros_like(slope[0]), torch.zeros_like(slope[0])
+
+    def step(self, events: Tensor, t: int) -> tuple[Tensor, Tensor]:
+        """Gradients of what arrives in a step and of p, from that of the events of this step."""
+        neurons = self._neurons
+        before = self._v + (events - neurons.threshold * self._v) * self._slope[t]
+        arrived = (self._i + before) * neurons.keep_i
+        self._v, self._i = before * neurons.keep_v, arrived
+        return arrived, before
+
+
+def _emulated(x: Tensor, network: XyloSpecification) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Events and v after them of the hidden and the output neurons: events, events, v, v."""
+    kernel = Kernel.of(network)
+    entered = np.ascontiguousarray(x.detach().cpu().numpy().astype(np.uint8))
+    steps, samples, _ = entered.shape
+    shape, shape_out = (steps, samples, network.hidden), (steps, samples, network.outputs)
+    sent, sent_out = np.empty(shape, np.int32), np.empty(shape_out, np.int32)
+    states, states_out = np.empty((3, *shape), np.int32), np.empty((2, *shape_out), np.int32)
+    active, active_out = np.zeros(shape[1:], np.int32), np.zeros(shape_out[1:], np.int32)
+    run(
+        entered, MOST_INPUT_EVENTS, kernel.w_in, kernel.two, kernel.rec_starts, kernel.rec_targets,
+        kernel.rec_weights, kernel.w_out, kernel.hidden, kernel.output, kernel.aliases, False,
+        XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS, *kernel.start(samples), steps, sent, sent_out, active,
+        active_out, states, states_out, True,
+    )  # fmt: skip
+    arrays = (sent, sent_out, states[2], states_out[1])
+    found = [torch.from_numpy(values.astype(np.float32)).to(x.device) for values in arrays]
+    return found[0], found[1], found[2], found[3]

@@ -1,0 +1,84 @@
+"""Rounds a float network to a Xylo chip's integers: shifts, scales, weights and thresholds chosen together.
+
+Decays are fitted first (decays.py). Then thresholds and the shifts of the weight matrices: with each, every neuron has
+its best scale (rounding.py), and those are taken at which its spikes are nearest to the float network's (search.py,
+trial.py). Last, the thresholds of each population are corrected by a factor, where that brings the spikes nearer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.common.errors import InputError
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.float_network.float_network import FloatNetwork, FloatPopulation
+from spikeport.exporter.neurons.xylo.neurons import XyloHidden, XyloOutput
+from spikeport.exporter.program.chip_program import ChipProgram
+from spikeport.hardware_profiles.schema import ChipProfile
+
+from .bias_neurons import with_bias_neurons
+from .float_block import float_block
+from .layout import layout_of
+from .program import assemble
+from .rounded_network import RoundedNetwork
+from .rounding import FloatBlock, RoundedBlock, Words, own_reset
+from .search import best_rounding
+from .trial import Trial, make_trial, try_block
+
+
+def quantise_xylo(network: FloatNetwork, chip: ChipProfile, options: CompileOptions) -> ChipProgram:
+    """A lowered network in the chip's integers; raises InputError for what it does not have."""
+    return assemble(network, round_xylo(network, chip, options), chip)
+
+
+def round_xylo(network: FloatNetwork, chip: ChipProfile, options: CompileOptions) -> RoundedNetwork:
+    """A lowered network rounded; raises InputError."""
+    if not network.populations:
+        raise InputError("holds no neurons; add an IF, LIF or CubaLIF node")
+    if options.sums == "graded" or options.precision == "high":
+        raise InputError(
+            f"{chip.title} has one weight per synapse and no relays; leave out --precision high and --sums graded"
+        )
+    network = with_bias_neurons(network, int(chip.rules["fan_out"]))
+    layout = layout_of(network, chip)
+    words = words_of(chip, options)
+    widths = chip.word_widths.fixed_point()
+    longest = (1 << min(widths.du_bits, widths.dv_bits)) - 1
+    shifts = range(widths.weight_exp_min, widths.weight_exp_max + 1)
+    trial = make_trial(network, options)
+    floats = {kind: float_block(network, layout, kind, longest) for kind in ("hidden", "outputs")}
+    hidden = [p.name for p in layout.hidden]
+    heard = {"hidden": [*(port.name for port in layout.inputs), *hidden], "outputs": hidden}
+    most = {"hidden": XyloHidden.MOST_EVENTS, "outputs": XyloOutput.MOST_EVENTS}
+    rounded: dict[str, RoundedBlock] = {}
+    for kind, block in floats.items():
+        events = trial.arriving(heard[kind])
+        error = partial(_error, getattr(layout, kind), events, most[kind], trial)
+        parts = list(layout.places[kind].values())
+        floats[kind], rounded[kind] = best_rounding(block, parts, shifts, words, error)
+    return RoundedNetwork(layout, floats, rounded, trial.basis)
+
+
+def _error(
+    populations: Sequence[FloatPopulation],
+    events: NDArray[np.uint8],
+    most: int,
+    trial: Trial,
+    block: FloatBlock,
+    rounded: RoundedBlock,
+) -> float:
+    sent = try_block(rounded, own_reset(block, rounded), block.decays, events, most)
+    return trial.error(populations, sent)
+
+
+def words_of(chip: ChipProfile, options: CompileOptions) -> Words:
+    """The largest integers of the registers; raises InputError for a number of weight bits that the chip lacks."""
+    widths = chip.word_widths.fixed_point()
+    bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
+    if not 2 <= bits <= widths.weight_bits:
+        raise InputError(f"weights of {bits} bit: {chip.title} stores 2 to {widths.weight_bits} bit")
+    return Words((1 << (bits - 1)) - 1, (1 << widths.vth_bits) - 1, (1 << (widths.bias_mant_bits - 1)) - 1)
