@@ -41,14 +41,24 @@ from .model_data import ModelData, names
 from .report_files import ReportFiles
 
 
-def train(recipe_path: Path, folder: RunFolder, resume: bool, streams: Output, overwrite: bool = False) -> None:
-    """Train the network and its twin into a folder; with several processes (torchrun) the first one writes."""
+def train(
+    recipe_path: Path,
+    folder: RunFolder,
+    resume: bool,
+    streams: Output,
+    overwrite: bool = False,
+    device: str | None = None,
+) -> None:
+    """Train the network and its twin into a folder; with several processes (torchrun) the first one writes.
+
+    device: in place of the recipe's.
+    """
     from spikeport.run import stages
     from spikeport.run.claim import claimed, joined
     from spikeport.run.recipe import load_recipe
     from spikeport.trainer.loop.parallel import this_process
 
-    recipe = load_recipe(recipe_path)
+    recipe = load_recipe(recipe_path, device)
     first = this_process().first
     with claimed(folder, resume, overwrite) if first else nullcontext(joined(folder, overwrite)) as target:
         data = stages.dataset_of(recipe)
@@ -263,9 +273,18 @@ def profile_file(
 
 
 def sweep(
-    recipe: Path, over: list[str], folder: Path, workers: int | None, cluster: str | None, streams: Output
+    recipe: Path,
+    over: list[str],
+    folder: Path,
+    workers: int | None,
+    cluster: str | None,
+    streams: Output,
+    device: str | None = None,
 ) -> None:
-    """Run a recipe over a grid of its keys; prints a table, writes sweep.json, sweep.csv and pareto.svg."""
+    """Run a recipe over a grid of its keys; prints a table, writes sweep.json, sweep.csv and pareto.svg.
+
+    device: in place of the recipe's.
+    """
     from spikeport.sweep import Grid, run_sweep
     from spikeport.sweep.result import show_sweep
 
@@ -275,7 +294,7 @@ def sweep(
     trained = "trained for each value: " + (", ".join(grid.retrained) or "nothing, all points share one training")
     say(streams.console, f"{len(grid.points)} point{'s' if len(grid.points) > 1 else ''}; {trained}")
     with progress("sweep", streams.console) as done:
-        points = run_sweep(recipe, grid, folder, workers or 1, cluster, done)
+        points = run_sweep(recipe, grid, folder, workers or 1, cluster, done, device)
     show_sweep(points, streams.console)
     say(streams.console, f"{folder}: sweep.json, sweep.csv and pareto.svg written")
     streams.write_json(points.to_dict())

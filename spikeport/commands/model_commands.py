@@ -16,6 +16,8 @@ from .options import (
     BackendName,
     ChipOption,
     ClusterOption,
+    DeviceName,
+    DeviceOption,
     InputOption,
     MapOption,
     MaxPoolName,
@@ -181,6 +183,7 @@ def tune(
     pruned: Annotated[
         float, typer.Option("--prune", help="Fraction of every synapse's weights to set to 0.", metavar="F")
     ] = 0.0,
+    device: DeviceOption = DeviceName.cpu,
 ) -> None:
     """Train a network on in the chip's integers, with labels or after its own float network.
 
@@ -190,7 +193,7 @@ def tune(
 
     training = {
         "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed, "exponents": exponents,
-        "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned, "teacher": teacher,
+        "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned, "teacher": teacher, "device": device.value,
     }  # fmt: skip
     tune_file(model, data, labels, test, test_labels, chip, choices, training, output, streams)
 

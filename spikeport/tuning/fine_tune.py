@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError
 from spikeport.common.limits import MOST_STEPS
 from spikeport.exporter.trainable.module import ChipModule
@@ -30,8 +31,8 @@ class TuneSettings:
     held_out: the fraction of the samples that choose the best epoch and are not trained on. exponents: at most for each
     synapse and sign; each is a connection of its own. sparsity: weight of the spikes per step and neuron beyond
     target_rate in the loss; above 0, the loss alone chooses the best epoch. pruned: the fraction of every synapse's
-    weights that end as 0. teacher: weight of the float network's answers in the loss, where there are labels. Raises
-    InputError.
+    weights that end as 0. teacher: weight of the float network's answers in the loss, where there are labels. device:
+    "cpu", "cuda" (a GPU) or "auto". Raises InputError.
     """
 
     epochs: int = 20
@@ -44,8 +45,10 @@ class TuneSettings:
     target_rate: float = 0.0
     pruned: float = 0.0
     teacher: float = 0.0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
+        torch_device(self.device)
         if self.epochs < 0 or self.batch < 1:
             raise InputError(f"epochs are at least 0 and batch at least 1, not {self.epochs} and {self.batch}")
         if max(self.epochs, self.batch) > MOST_STEPS:

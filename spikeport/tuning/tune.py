@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
@@ -138,7 +139,7 @@ def tune(
     else:
         tested = _task(floating, before, test, test_labels)
     first = _measured(before, tested)
-    module = _best_start(module, floating, task, settings)
+    module = _best_start(module, floating, task, settings).to(torch_device(settings.device))
     scores = fine_tune(module, task, settings, progress)
     tuned = module.to_nir()
     network = compile_network(tuned, chip, options)
