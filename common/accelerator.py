@@ -12,6 +12,9 @@ DeviceName = Literal["cpu", "cuda", "auto"]
 """auto: a GPU if torch finds one, else the CPU."""
 DEVICE_NAMES: tuple[DeviceName, ...] = get_args(DeviceName)
 
+# Triton's own variable: kernels run in its interpreter, which takes the CPU's tensors
+INTERPRETER = "TRITON_INTERPRET"
+
 
 def torch_device(name: str, context: str = "device") -> str:
     """The device of that name as torch calls it; raises InputError for a GPU that torch does not find.
@@ -41,6 +44,16 @@ def gpu_missing() -> str | None:
     if torch.version.cuda is None and torch.version.hip is None:
         return "the installed torch is built for CPUs only"
     return "torch finds no GPU"
+
+
+def interpreted() -> bool:
+    """Whether Triton's kernels are asked for on the CPU, in its interpreter: slow, for tests."""
+    return os.environ.get(INTERPRETER) == "1"
+
+
+def has_triton() -> bool:
+    """Whether Triton is installed: it comes with torch for GPUs, on Linux."""
+    return find_spec("triton") is not None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spikeport.common.accelerator import gpu_missing
+from spikeport.common.accelerator import gpu_missing, has_triton
 from spikeport.common.errors import InputError, reason
 from spikeport.common.plugins import Registry, package_of
 from spikeport.console.tables import show_table
@@ -255,8 +255,6 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("GPU", "left out", f"{missing}; training and emulator compute on the CPU")
         return
     import torch
-
-    from spikeport.trainer.neuron_step.engine import has_triton
 
     for number in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(number)

@@ -163,6 +163,7 @@ class HowToRun:
     time_limit: float
     workers: int | None = None
     cluster: str | None = None
+    device: str = "cpu"
 
 
 def simulate_file(
@@ -171,6 +172,8 @@ def simulate_file(
     """Run a model on spikes from a file into OUT.npz, at once or in chunks by worker processes."""
     if how.workers is not None and how.cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
+    if how.device == "cuda" and (how.workers is not None or how.cluster is not None):
+        raise InputError("--device cuda: computes in this process; leave out --workers and --cluster")
     network = open_network(model, chip, options)
     values, steps = open_spikes(x, network.program, how.steps)
     how = replace(how, steps=steps)
@@ -179,7 +182,7 @@ def simulate_file(
             with locked_file(output):
                 simulation = network.simulate(
                     values, backend=how.backend, steps=how.steps, record=how.record, limit_seconds=how.time_limit,
-                    progress=done, where=str(x),
+                    progress=done, where=str(x), device=how.device,
                 )  # fmt: skip
                 simulation.save(output)
             run = simulation.to_dict()

@@ -251,6 +251,7 @@ def simulate(
     ] = 600.0,
     workers: WorkersOption = None,
     cluster: ClusterOption = None,
+    device: DeviceOption = DeviceName.cpu,
 ) -> None:
     """Run a network on spikes from a file.
 
@@ -258,7 +259,7 @@ def simulate(
     """
     from . import commands
 
-    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster)
+    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster, device.value)
     commands.simulate_file(model, x, output, chip, choices, how, streams)
 
 

@@ -12,7 +12,6 @@ import torch
 
 from spikeport import doctor_checks
 from spikeport.doctor_checks import Doctor, Finding, run_checks
-from spikeport.trainer.neuron_step import engine
 
 
 def test_a_sound_installation_is_healthy() -> None:
@@ -66,6 +65,6 @@ def test_a_gpu_is_found_or_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: about)
-    monkeypatch.setattr(engine, "has_triton", lambda: False)
+    monkeypatch.setattr(doctor_checks, "has_triton", lambda: False)
     (finding,) = doctor_checks._gpu()
     assert "H, 80 GB" in finding.detail and "pip install triton" in finding.remedy

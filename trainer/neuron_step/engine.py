@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
-from .surrogates import Surrogate
+from spikeport.common.accelerator import has_triton, interpreted
 
-# Triton's own variable: kernels run in its interpreter, which takes the CPU's tensors
-INTERPRETER = "TRITON_INTERPRET"
+from .surrogates import Surrogate
 
 
 class Kernels(Protocol):
@@ -73,16 +70,6 @@ def kernels_for(sequence: Tensor) -> Kernels | None:
     if sequence.device.type == "cuda" or (sequence.device.type == "cpu" and interpreted()):
         return triton_kernels()
     return cpu_kernels() if sequence.device.type == "cpu" else None
-
-
-def interpreted() -> bool:
-    """Whether Triton's kernels are asked for on the CPU, in its interpreter: slow, for tests."""
-    return os.environ.get(INTERPRETER) == "1"
-
-
-def has_triton() -> bool:
-    """Whether Triton is installed: it comes with torch for GPUs, on Linux."""
-    return find_spec("triton") is not None
 
 
 @cache

@@ -9,6 +9,7 @@ are words of 1/4096, |u| stays below 2**31. Only `over`, v minus threshold in th
 import triton
 import triton.language as tl
 
+from spikeport.common.triton_integers import decayed
 from spikeport.hardware_profiles.fixed_point import DECAY_UNITY, STATE_UNIT, WordWidths
 
 from .triton_kernels import _columns, slope
@@ -16,15 +17,6 @@ from .triton_kernels import _columns, slope
 _LIMIT = tl.constexpr(WordWidths().state_max)
 _UNIT = tl.constexpr(STATE_UNIT)
 _UNITY = tl.constexpr(DECAY_UNITY)
-_SHIFT = tl.constexpr(DECAY_UNITY.bit_length() - 1)
-
-
-@triton.jit
-def _decayed(x, word):
-    """toward_zero(x word / 4096), exact in 32 bits: |x| = 4096 h + l, so |x| word / 4096 = h word + l word / 4096."""
-    size = tl.abs(x)
-    kept = (size >> _SHIFT) * word + (((size & (_UNITY - 1)) * word) >> _SHIFT)
-    return tl.where(x < 0, -kept, kept)
 
 
 @triton.jit
@@ -41,13 +33,13 @@ def _word(keep, place, inside):
 @triton.jit
 def _current(u, word_u, a, place, inside):
     """u after a step."""
-    return _decayed(u, word_u) + _whole(a, place, inside) * _UNIT
+    return decayed(u, word_u) + _whole(a, place, inside) * _UNIT
 
 
 @triton.jit
 def _voltage(v, word_v, u, bias):
     """v after a step, before the reset; saturated."""
-    return tl.minimum(tl.maximum(_decayed(v, word_v) + u + bias, -_LIMIT), _LIMIT)
+    return tl.minimum(tl.maximum(decayed(v, word_v) + u + bias, -_LIMIT), _LIMIT)
 
 
 @triton.jit

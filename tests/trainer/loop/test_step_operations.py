@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from spikeport.common.accelerator import has_triton
 from spikeport.trainer.loop.optimizers import clip_gradients, make_optimizer
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
@@ -24,7 +25,7 @@ from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTe
 DENSE = (LayerConfig("dense", 12), LayerConfig("dense", 9))
 CONV = (LayerConfig("conv", 4, kernel=3), LayerConfig("conv", 6, kernel=3, stride=2))
 SEW = (LayerConfig("conv", 4, kernel=3), LayerConfig("sew", 4))
-pytestmark = pytest.mark.skipif(not engine.has_triton(), reason="Triton comes with torch for GPUs, on Linux")
+pytestmark = pytest.mark.skipif(not has_triton(), reason="Triton comes with torch for GPUs, on Linux")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hypothesis import Phase, settings
 
-from spikeport.trainer.neuron_step.engine import has_triton, interpreted
+from spikeport.common.accelerator import has_triton, interpreted
 
 collect_ignore_glob = [] if interpreted() and has_triton() else ["test_*.py"]
 
