@@ -29,7 +29,8 @@ from .measures import DEFAULT_DEVICES
 
 MOST_SEEDS = 1000
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 LavaBackend = Literal["lava", "stock"]
 
 

@@ -25,7 +25,7 @@ OPTIMIZERS: tuple[OptimizerName, ...] = ("adamw", "adam", "sgd")
 
 _MOMENTUM = 0.9
 # settings that files of earlier versions lack: at their defaults they are not stored, so that files stay the same
-_LATER = ("optimizer", "momentum", "gradient_value", "task", "loss", "metric")
+_LATER = ("optimizer", "momentum", "gradient_value", "task", "loss", "metric", "pruned")
 # where it was computed is no property of a network: it is resumed and run on any device
 _NOT_STORED = ("device",)
 
@@ -46,7 +46,8 @@ class TrainConfig:
     precision: "bf16" multiplies matrices in 16 bit; accumulate: number of parts of a batch, processed one by one;
     stretch, truncate: see trainer/loop/gradient_checkpointing.py; checkpoint_seconds: longest time between checkpoints
     (checked after each step); tensorboard: also write TensorBoard files. threads: of torch; 0: as many as it is set to,
-    so that the weights depend on the machine. task, loss, metric: what the output is trained for, by name, "" for the
+    so that the weights depend on the machine. pruned: share of every synapse's weights that end as 0, see pruning.py in
+    trainer/loop. task, loss, metric: what the output is trained for, by name, "" for the
     task's own loss and metric, see trainer/tasks. device: where torch computes, "cpu", "cuda" (a GPU) or "auto".
     """
 
@@ -78,6 +79,7 @@ class TrainConfig:
     task: str = "spike_count"
     loss: str = ""
     metric: str = ""
+    pruned: float = 0.0
     device: DeviceName = "cpu"
     schedule: Schedule = field(default_factory=Schedule)
     sparsity: Sparsity = field(default_factory=Sparsity)
@@ -104,6 +106,8 @@ class TrainConfig:
             raise InputError(f"learning_rate must be at most {LARGEST_LEARNING_RATE:g}, not {self.learning_rate}")
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"label_smoothing is a share from 0 to below 1, not {self.label_smoothing}")
+        if not 0 <= self.pruned < 1:
+            raise InputError(f"pruned is a share of every synapse's weights from 0 to below 1, not {self.pruned}")
         if not 0 <= self.held_out < 1:
             raise InputError(f"held_out is a share of the training part from 0 to below 1, not {self.held_out}")
         known("precision", self.precision, ("float32", "bf16"))
