@@ -16,6 +16,8 @@ from .options import (
     BackendName,
     ChipOption,
     ClusterOption,
+    DeviceName,
+    DeviceOption,
     InputOption,
     MapOption,
     MaxPoolName,
@@ -196,6 +198,7 @@ def tune(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted tuning.")] = False,
+    device: DeviceOption = DeviceName.cpu,
 ) -> None:
     """Train a network on in the chip's integers, with labels or after its own float network.
 
@@ -206,7 +209,7 @@ def tune(
     training = {
         "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed, "exponents": exponents,
         "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned, "teacher": teacher,
-        "mean_bits": mean_bits,
+        "mean_bits": mean_bits, "device": device.value,
     }  # fmt: skip
     tune_file(model, data, labels, task, test, test_labels, chip, choices, training, output, resume, streams)
 
@@ -264,6 +267,7 @@ def simulate(
     ] = 600.0,
     workers: WorkersOption = None,
     cluster: ClusterOption = None,
+    device: DeviceOption = DeviceName.cpu,
 ) -> None:
     """Run a network on spikes from a file.
 
@@ -271,7 +275,7 @@ def simulate(
     """
     from . import commands
 
-    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster)
+    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster, device.value)
     commands.simulate_file(model, x, output, chip, choices, how, streams)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError
 from spikeport.common.limits import MOST_STEPS
 from spikeport.exporter.trainable.module import ChipModule
@@ -37,7 +38,7 @@ class TuneSettings:
     many as its loss asks for (layer_bits.py), None: all that the options allow. sparsity: weight of the spikes per step
     and neuron beyond target_rate in the loss; above 0, the loss alone chooses the best epoch. pruned: the fraction of
     every synapse's weights that end as 0. teacher: weight of the float network's answers in the loss, where there are
-    labels. Raises InputError.
+    labels. device: "cpu", "cuda" (a GPU) or "auto". Raises InputError.
     """
 
     epochs: int = 20
@@ -51,8 +52,10 @@ class TuneSettings:
     pruned: float = 0.0
     teacher: float = 0.0
     mean_bits: float | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
+        torch_device(self.device)
         if self.epochs < 0 or self.batch < 1:
             raise InputError(f"epochs are at least 0 and batch at least 1, not {self.epochs} and {self.batch}")
         if max(self.epochs, self.batch) > MOST_STEPS:
@@ -180,6 +183,8 @@ def fine_tune(
 
 def _identity(module: ChipModule, task: Task, settings: TuneSettings) -> dict[str, Any]:
     named = {**asdict(settings), "task": task.goal.task.name}
+    # a tuning goes on anywhere
+    del named["device"]
     return identity_of(named, module, [*task.inputs.values(), task.labels])
 
 

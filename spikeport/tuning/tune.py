@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
@@ -169,7 +170,7 @@ def tune(
         raise InputError(f"{context}: has no weights to train")
     tested = _subset(learned, held) if test is None else _task(floating, before, goal, test, test_labels)
     first = _measured(before, tested)
-    module = _best_start(module, floating, learned, settings)
+    module = _best_start(module, floating, learned, settings).to(torch_device(settings.device))
     scores = fine_tune(module, learned, settings, progress, checkpoint)
     tuned = module.to_nir()
     after = _measured(compiled := compile_network(tuned, chip, options), tested)

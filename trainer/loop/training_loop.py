@@ -22,7 +22,7 @@ from spikeport.common.errors import InputError
 from .checkpoint import Checkpoint, Progress, remove_unfinished, restore, store
 from .checkpoint import make_checkpoint as make_checkpoint
 from .logs import Logs
-from .memory import keep_freed_memory
+from .memory import batch_that_fits, keep_freed_memory
 from .optimizers import clip_gradients, make_optimizer
 from .parallel import Processes, Statistics, joined
 from .pruning import Pruning, synapse_weights
@@ -130,7 +130,8 @@ class _Training:
         for settings in self.optimizer.param_groups:
             settings["lr"] = self.config.learning_rate * self.config.schedule.share(epoch, self.config.epochs)
         for x, y in islice(self.task.batches(epoch), done.steps, None):
-            loss = self._step(epoch, x, y)
+            with batch_that_fits(self.config.accumulate):
+                loss = self._step(epoch, x, y)
             done.steps += 1
             done.total += loss * len(y)
             done.samples += len(y)
@@ -175,14 +176,16 @@ class _Training:
             statistics.add()
         self.group.sum_gradients(self.model.parameters())
         statistics.finish()
-        value = self.group.total(total).item()
+        self.group.total(total)
         norm = clip_gradients(self.model, self.config.gradient_norm, self.config.gradient_value)
+        # one transfer: a GPU is waited for once a step
+        values: list[float] = torch.stack([total, norm.to(total)]).tolist()
         # at v = NaN a network does not spike: its loss stays finite, only the gradients show it
-        if not math.isfinite(value + norm.item()):
+        if not math.isfinite(sum(values)):
             raise self._diverged(epoch, _diverged_layer(self.model) or "the loss")
         self.optimizer.step()
         self.pruning.apply()
-        return value
+        return values[0]
 
     def _precision(self) -> torch.autocast | nullcontext[None]:
         if self.config.precision == "float32":

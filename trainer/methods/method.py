@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset, Samples
 from spikeport.trainer.data.encoding import Spikes, encode
@@ -44,7 +45,8 @@ PREDICT_STREAM = 2**32 - 1
 class Method:
     """A way of training a spiking network; a subclass has a `name` and is registered in registry.py.
 
-    network, training: what to build and how to train it; dt: seconds per step; device: where torch computes.
+    network, training: what to build and how to train it; dt: seconds per step; device: where torch computes, by default
+    the training settings' device.
     After fit or load, `spiking_network` is the trained network in eval mode, ready for `inference_layers()`.
 
     A method may override, each with a default: `Options`, a frozen dataclass of its own settings, set by a recipe in
@@ -57,7 +59,9 @@ class Method:
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
 
-    def __init__(self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str = "cpu") -> None:
+    def __init__(
+        self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str | None = None
+    ) -> None:
         self.options: Any = read_options(self.Options, training.options, self.name)
         self.objective = self.check_task(network, training)
         self.network_config = replace(network, readout=self.objective.task.readout)
@@ -66,7 +70,7 @@ class Method:
         # save and compare every option, also those left at their defaults
         self.train_config = replace(training, options=asdict(self.options))
         self.dt = dt
-        self.device = torch.device(device)
+        self.device = torch.device(torch_device(training.device) if device is None else device)
         self._trained: SpikingNetwork | None = None
 
     @classmethod
