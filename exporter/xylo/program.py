@@ -108,6 +108,10 @@ def _relative(actual: Floats, target: Floats) -> float:
 def _notes(population: FloatPopulation, rounded: RoundedNetwork, kind: str, outputs: tuple[str, ...]) -> Iterator[str]:
     own = rounded.layout.places[kind][population.name]
     off = float(rounded.floats[kind].decays.error[own].max())
+    driven = any(weights[own].any() for weights in rounded.floats[kind].weights.values())
+    if not driven:
+        yield "it fires in every step and carries the biases of others"
+        return
     if off > _OFF:
         yield f"what a spike does to v is up to {off:.0%} off, because the chip's decays are powers of two"
     if population.reset != "subtract":

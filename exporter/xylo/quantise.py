@@ -43,13 +43,13 @@ def round_xylo(network: FloatNetwork, chip: ChipProfile, options: CompileOptions
         raise InputError(
             f"{chip.title} has one weight per synapse and no relays; leave out --precision high and --sums graded"
         )
-    network = with_bias_neurons(network, int(chip.rules["fan_out"]))
+    given, network = network, with_bias_neurons(network, int(chip.rules["fan_out"]))
     layout = layout_of(network, chip)
     words = words_of(chip, options)
     widths = chip.word_widths.fixed_point()
     longest = (1 << min(widths.du_bits, widths.dv_bits)) - 1
     shifts = range(widths.weight_exp_min, widths.weight_exp_max + 1)
-    trial = make_trial(network, options)
+    trial = make_trial(given, options)
     floats = {kind: float_block(network, layout, kind, longest) for kind in ("hidden", "outputs")}
     hidden = [p.name for p in layout.hidden]
     heard = {"hidden": [*(port.name for port in layout.inputs), *hidden], "outputs": hidden}

@@ -42,9 +42,17 @@ class Trial:
 
         A population of Loihi starts a step after what it reads. A Xylo chip is a step ahead in all layers, as input
         acts in the step in which it enters, and its events arrive a step later: both at Loihi's step of sending.
+        Names that the float network does not have are neurons that fire in every step.
         """
-        parts = [self.entered[n] if n in self.entered else self.wanted.spikes[n] for n in names]
-        return np.concatenate([np.clip(p, 0, MOST_INPUT_EVENTS).astype(np.uint8) for p in parts], axis=2)
+        return np.concatenate([self._events(name) for name in names], axis=2)
+
+    def _events(self, name: str) -> NDArray[np.uint8]:
+        sent = self.entered.get(name, self.wanted.spikes.get(name))
+        if sent is None:
+            # the chip's own (bias_neurons.py)
+            steps, samples, _ = next(iter(self.entered.values())).shape
+            return np.ones((steps, samples, 1), np.uint8)
+        return np.clip(sent, 0, MOST_INPUT_EVENTS).astype(np.uint8)
 
     def error(self, populations: Sequence[FloatPopulation], sent: Integers) -> float:
         """How far the numbers of spikes so far are apart in the mean step, as a share of the network's at the end."""
@@ -52,6 +60,8 @@ class Trial:
         for population in populations:
             own = sent[..., start : start + population.size]
             start += population.size
+            if population.name not in self.wanted.spikes:
+                continue
             late = self.network.starts[population.name]
             wanted = self.wanted.spikes[population.name][late:].astype(np.int32)
             got = own[max(late - 1, 0) :][: len(wanted)]

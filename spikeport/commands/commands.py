@@ -77,14 +77,17 @@ def train(
 def export(source: Path, output: Path, chip: str | None, options: CompileOptions, streams: Output) -> None:
     """Export a run's network as NIR or .net or its ANN twin as ONNX, or a model file as .net, by the ending."""
     folder = RunFolder(source)
-    net_only = ([] if chip is None else ["--chip"]) + given(options)
-    if output.suffix != ".net" and net_only:
-        raise InputError(f"{output}: {', '.join(net_only)} are for .net files; leave them out")
+    model_only = ([] if chip is None else ["--chip"]) + given(options)
+    if output.suffix not in (".net", ".json") and model_only:
+        raise InputError(f"{output}: {', '.join(model_only)} are for .net and .json files; leave them out")
     if output.suffix == ".net":
         _export_net(source, output, chip, options, streams)
+    elif output.suffix == ".json":
+        _export_specification(source, output, chip, options)
     elif source.is_file():
         raise InputError(
-            f"{output}: a model file can only be exported as .net; give -o a .net file, or give a run's folder"
+            f"{output}: a model file can only be exported as .net, or as .json for a Xylo chip; give -o such a file, "
+            "or give a run's folder"
         )
     elif output.suffix == ".nir":
         from spikeport.exporter.from_torch import network_to_nir
@@ -100,7 +103,9 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
         export_onnx(twin.twin_layers(), twin.network.input_shape, output)
     else:
         ending = output.suffix or "no ending"
-        raise InputError(f"{output}: {ending} cannot be written; give -o a file that ends in .nir, .net or .onnx")
+        raise InputError(
+            f"{output}: {ending} cannot be written; give -o a file that ends in .nir, .net, .onnx or .json"
+        )
     say(streams.console, f"{output}: written")
     streams.write_json({"written": str(output)})
 
@@ -114,6 +119,16 @@ def _export_net(source: Path, output: Path, chip: str | None, options: CompileOp
         say(
             streams.console, f"{name}: weight error rms {report.weight_error_rms:.2%}, threshold {report.vth_error:.2%}"
         )
+
+
+def _export_specification(source: Path, output: Path, chip: str | None, options: CompileOptions) -> None:
+    """Write a Xylo network as the arguments of Rockpool's config_from_specification."""
+    from spikeport.exporter.xylo.specification_file import write_specification
+
+    model = source
+    if source.is_dir():
+        model = RunFolder(source).chip if chip is None else RunFolder(source).nir
+    write_specification(open_network(model, chip, options).program, output)
 
 
 def compile_model(

@@ -34,10 +34,12 @@ from .options import (
 @grouped
 def export(
     source: Annotated[
-        Path, typer.Argument(help="A folder written by `train` or `run`; for .net also a model.", metavar="DIR")
+        Path,
+        typer.Argument(help="A folder written by `train` or `run`; for .net and .json also a model.", metavar="DIR"),
     ],
     output: Annotated[
-        Path, typer.Option("-o", help="The file to write: .nir, .net or .onnx.", metavar="MODEL.nir|.net|.onnx")
+        Path,
+        typer.Option("-o", help="The file to write: .nir, .net, .onnx or .json.", metavar="MODEL.nir|.net|.onnx|.json"),
     ],
     choices: CompileOptions,
     streams: OutputOption,
@@ -45,13 +47,13 @@ def export(
         Optional[str],  # noqa: UP045
         typer.Option(
             "--chip",
-            help="The chip a .net file is rounded for; default loihi2.",
+            help="The chip a .net or .json file is rounded for; .net: default loihi2.",
             metavar="NAME",
             autocompletion=completion.chips,
         ),
     ] = None,
 ) -> None:
-    """Export the trained network as NIR or for lava-dl (.net), or its ANN twin as ONNX.
+    """Export the trained network as NIR, for lava-dl (.net) or for a Xylo chip (.json), or its ANN twin as ONNX.
 
     Example: spikeport export runs/digits -o digits.nir
     """
