@@ -1,6 +1,6 @@
-"""One training step on the CPU relative to its bare matrix products, compared with other frameworks.
+"""One training step relative to its bare matrix products, compared with other frameworks.
 
-    OMP_NUM_THREADS=1 python benchmarks/train.py [--network dense|conv] [--rounds 11] [--rate 0.05]
+    OMP_NUM_THREADS=1 python benchmarks/train.py [--network dense|conv] [--rounds 11] [--rate 0.05] [--device cuda]
 
 LIF neurons, 25 steps, float32, one thread: forward, cross entropy of the output counts, backward; the optimizer, the
 same for all, is left out. dense: 784-512-512-10, batch 128. conv: 2 x 34 x 34 and the layers of the NIR paper's N-MNIST
@@ -9,7 +9,9 @@ own, in processor time, which other work on the machine disturbs less. Printed: 
 rounds of the time over that of the same round's bare products (matrices or convolutions, forward, and gradients of
 weights and of hidden spikes), and the fastest round over the fastest products. "sparse" exploits that few inputs of
 dense layers fire; it adds in a different order, so a v within rounding error of the threshold may spike in one version
-only. Frameworks that are not installed are left out (see train_peers.py).
+only. "chip" computes in the chip's integers. Frameworks that are not installed are left out (see train_peers.py). On a
+GPU there is no sparse step, SpikingJelly also runs with its CuPy and Triton kernels, and the time is that until the GPU
+is done.
 """
 
 from __future__ import annotations
@@ -17,14 +19,19 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from train_peers import KEEP, PEERS, SAME_EQUATIONS, WIDTH, Made, Part
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from train_peers import KEEP, SAME_EQUATIONS, WIDTH, Made, Part, peers_on
+
+from benchmarks.step_clock import DEVICES, compute_on, seconds_of
 from spikeport.trainer.loop.memory import keep_freed_memory
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig, build_network
@@ -67,8 +74,10 @@ def main() -> None:
     parser.add_argument("--network", choices=list(NETWORKS), help="one of them, else both")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--rate", type=float, default=0.05, help="share of inputs that fire")
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    print(compute_on(arguments.device))
     # as training does; the others also benefit
     keep_freed_memory()
     for name in [arguments.network] if arguments.network else NETWORKS:
@@ -80,7 +89,7 @@ def compare(title: str, network: Network, rate: float, rounds: int) -> None:
     torch.manual_seed(0)
     x = (torch.rand(STEPS, network.batch, *network.input) < rate).float()
     y = torch.randint(10, (network.batch,))
-    ours = network_of(network)
+    ours = network_of(network, None)
     parts = [
         Part(block.synapse.weight.detach(), *geometry_of(block), pool)
         for (_, block), pool in zip(ours.spiking_blocks(), (*(layer.pool for layer in network.layers), 1), strict=True)
@@ -91,16 +100,18 @@ def compare(title: str, network: Network, rate: float, rounds: int) -> None:
     runs |= {name: step(made, x, y) for name, made in candidates(parts).items()}
     mine = step(((lambda x: ours(x).sum(0)), [block.synapse.weight for _, block in ours.spiking_blocks()]), x, y)
     runs["spikeport dense"] = with_few(0.0, mine)
-    runs["spikeport sparse"] = with_few(0.25, mine)
+    if x.device.type == "cpu":
+        runs["spikeport sparse"] = with_few(0.25, mine)
+    chip = network_of(network, 8)
+    whole = step(((lambda x: chip(x).sum(0)), [block.synapse.weight for _, block in chip.spiking_blocks()]), x, y)
+    runs["spikeport chip"] = with_few(0.0, whole)
     compare_gradients(runs)
     times = {name: [] for name in runs}  # type: dict[str, list[float]]
     for _ in range(rounds):
         for name, run in runs.items():
             # warm-up, as in training: the caches then hold the framework's own data
             run()
-            begin = time.process_time()
-            run()
-            times[name].append(time.process_time() - begin)
+            times[name].append(seconds_of(run))
     products = times["bare products"]
     for name, seconds in times.items():
         ratio = statistics.median(s / p for s, p in zip(seconds, products, strict=True))
@@ -108,9 +119,9 @@ def compare(title: str, network: Network, rate: float, rounds: int) -> None:
         print(f"{name:26} {1e3 * statistics.median(seconds):8.1f} ms   {ratio:5.2f} x   fastest {fastest:5.2f} x")
 
 
-def network_of(network: Network) -> SpikingNetwork:
-    """This project's network with random weights and no training of the bias."""
-    config = NetworkConfig(network.layers, dv=1 - KEEP, batch_norm=False, surrogate_width=WIDTH, chip_aware=None)
+def network_of(network: Network, bits: int | None) -> SpikingNetwork:
+    """This project's network with random weights and no training of the bias; bits: in the chip's integers."""
+    config = NetworkConfig(network.layers, dv=1 - KEEP, batch_norm=False, surrogate_width=WIDTH, chip_aware=bits)
     built = build_network(config, network.input, 10)
     for (_, block), gain in zip(built.spiking_blocks(), network.gains, strict=True):
         weight = block.synapse.weight
@@ -129,7 +140,7 @@ def geometry_of(block: SpikingBlock) -> tuple[int, int]:
 def candidates(parts: list[Part]) -> dict[str, Made]:
     """The frameworks that are installed."""
     found = {}
-    for name, make in PEERS.items():
+    for name, make in peers_on(parts[0].weight.device.type).items():
         try:
             found[name] = make(parts)
         except ImportError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -62,8 +63,8 @@ def snntorch_neuron() -> Any:
     return snntorch.Leaky(beta=KEEP, reset_mechanism="zero", spike_grad=surrogate.atan(alpha=1 / WIDTH))
 
 
-def spikingjelly_neuron() -> Any:
-    """SpikingJelly's LIF, multi-step."""
+def spikingjelly_neuron(backend: str = "torch") -> Any:
+    """SpikingJelly's LIF, multi-step; backend: whose kernels, "torch", "cupy" or "triton"."""
     from spikingjelly.activation_based import neuron, surrogate
 
     return neuron.LIFNode(
@@ -74,6 +75,7 @@ def spikingjelly_neuron() -> Any:
         surrogate_function=surrogate.ATan(alpha=1 / WIDTH),
         detach_reset=True,
         step_mode="m",
+        backend=backend,
     )
 
 
@@ -107,14 +109,14 @@ def snntorch(parts: list[Part]) -> Made:
     return forward, leaves(layers)
 
 
-def spikingjelly(parts: list[Part]) -> Made:
+def spikingjelly(parts: list[Part], backend: str = "torch") -> Made:
     """SpikingJelly, multi-step mode: our equations except for spikes at exactly v = vth."""
     from spikingjelly.activation_based import functional, layer
 
     layers = [part.module() for part in parts]
     modules: list[nn.Module] = []
     for synapse in layers:
-        modules += [layer.SeqToANNContainer(synapse), spikingjelly_neuron()]
+        modules += [layer.SeqToANNContainer(synapse), spikingjelly_neuron(backend)]
     network = nn.Sequential(*modules)
 
     def forward(x: Tensor) -> Tensor:
@@ -179,3 +181,13 @@ PEERS: dict[str, Callable[[list[Part]], Made]] = {
 }
 # whose gradients must be ours
 SAME_EQUATIONS = ("SpikingJelly multi-step",)
+# SpikingJelly's kernels for GPUs
+BACKENDS = ("cupy", "triton")
+
+
+def peers_on(device: str) -> dict[str, Callable[[list[Part]], Made]]:
+    """The frameworks of a device, "cpu" or "cuda"; lava-dl is left out on a GPU, where it has kernels to build."""
+    if device == "cpu":
+        return PEERS
+    own = {f"SpikingJelly, {backend}": partial(spikingjelly, backend=backend) for backend in BACKENDS}
+    return {name: make for name, make in PEERS.items() if make is not slayer} | own

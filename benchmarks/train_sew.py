@@ -1,12 +1,15 @@
 """A training step of a residual network on images, ours and other frameworks', eager and compiled.
 
-    OMP_NUM_THREADS=1 python benchmarks/train_sew.py [--rounds 9] [--batch 64] [--only NAME ...]
+    OMP_NUM_THREADS=1 python benchmarks/train_sew.py [--rounds 9] [--batch 64] [--only NAME ...] [--device cuda]
+    python benchmarks/train_sew.py --network resnet18 --batch 128 --device cuda
 
-conv 16, SEW blocks of 32 (stride 2), 64 (stride 2) and 64 channels, ten outputs; input 3 x 32 x 32, 4 steps, batch 64,
-one thread: forward, cross entropy of the output counts, backward; without the optimizer. All in one process in turn,
-A B C A B C, each round also in the opposite order, in processor time; printed: the median time, and the median over the
-rounds of the time over that of compiled SpikingJelly in the same round. Networks have the same weights. Frameworks that
-are not installed are left out; how each is written: train_sew_peers.py.
+small: conv 16, SEW blocks of 32 (stride 2), 64 (stride 2) and 64 channels, ten outputs. resnet18: SEW-ResNet-18 for
+small images, conv 64 and eight SEW blocks of 64, 128, 256 and 512 channels. Input 3 x 32 x 32, 4 steps, batch 64, one
+thread: forward, cross entropy of the output counts, backward; without the optimizer. All in one process in turn, A B C
+A B C, each round also in the opposite order, in processor time (on a GPU, the time until it is done, and SpikingJelly's
+own kernels beside); printed: the median time, and the median over the rounds of the time over that of compiled
+SpikingJelly in the same round. Networks have the same weights. Frameworks that are not installed are left out; how each
+is written: train_sew_peers.py.
 
 float: batch norm gathers statistics. folded: it is folded into the weights. chip: folded, and in the chip's integers,
 as the last epochs of a training by default.
@@ -18,7 +21,6 @@ import argparse
 import logging
 import platform
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +32,9 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from train_peers import KEEP, WIDTH
-from train_sew_peers import PEERS, SAME_EQUATIONS, parts_of
+from train_sew_peers import SAME_EQUATIONS, parts_of, peers_on
 
+from benchmarks.step_clock import DEVICES, compute_on, seconds_of
 from spikeport.trainer.loop.memory import keep_freed_memory
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
@@ -40,12 +43,21 @@ from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 STEPS, SHAPE, CLASSES = 4, (3, 32, 32), 10
-LAYERS = (
+SMALL = (
     LayerConfig("conv", 16),
     LayerConfig("sew", 32, stride=2),
     LayerConfig("sew", 64, stride=2),
     LayerConfig("sew", 64),
 )
+RESNET18 = (
+    LayerConfig("conv", 64),
+    *(
+        LayerConfig("sew", 64 << stage, stride=2 if stage and first else 1)
+        for stage in range(4)
+        for first in (True, False)
+    ),
+)
+NETWORKS = {"small": SMALL, "resnet18": RESNET18}
 REFERENCE = "SpikingJelly, compiled"
 # calls before measuring: torch's compiler needs several
 WARM = 4
@@ -56,8 +68,9 @@ Step = Callable[[], Gradients]
 
 @dataclass(frozen=True)
 class Batch:
-    """Spikes (T, B, *shape), uint8, and labels (B,)."""
+    """The network's layers, spikes (T, B, *shape), uint8, and labels (B,)."""
 
+    layers: tuple[LayerConfig, ...]
     x: Tensor
     y: Tensor
 
@@ -67,21 +80,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--network", choices=list(NETWORKS), default="small")
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--only", nargs="*", help="words of which one is in the name of every candidate")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    where = compute_on(arguments.device)
     # as training does; the others also benefit
     keep_freed_memory()
     logging.getLogger("torch._dynamo").setLevel(logging.ERROR)
     torch.manual_seed(0)
     batch = Batch(
+        NETWORKS[arguments.network],
         (torch.rand(STEPS, arguments.batch, *SHAPE) < 0.3).to(torch.uint8),
         torch.randint(CLASSES, (arguments.batch,)),
     )
     steps = candidates(batch)
     if arguments.only:
         steps = {name: step for name, step in steps.items() if any(word in name for word in arguments.only)}
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, batch {arguments.batch}")
+    print(f"{where}, {platform.processor() or platform.machine()}, torch {torch.__version__}, batch {arguments.batch}")
     compare_gradients(steps)
     report(measure(steps, arguments.rounds))
 
@@ -93,9 +110,9 @@ def candidates(batch: Batch) -> dict[str, Step]:
         "ours, folded": our_step(None, True, batch),
         "ours, chip": our_step(8, True, batch),
     }
-    weights = parts_of(our_network(None))
+    weights = parts_of(our_network(batch.layers, None))
     steps: dict[str, Step] = {}
-    for name, make in PEERS.items():
+    for name, make in peers_on(batch.x.device.type).items():
         try:
             steps[f"{name}, eager"] = peer_step(make(weights), batch, compiled=False)
             steps[f"{name}, compiled"] = peer_step(make(weights), batch, compiled=True)
@@ -104,18 +121,18 @@ def candidates(batch: Batch) -> dict[str, Step]:
     return ours | steps
 
 
-def our_network(bits: int | None) -> SpikingNetwork:
+def our_network(layers: tuple[LayerConfig, ...], bits: int | None) -> SpikingNetwork:
     """Our network with weights from a fixed seed, all biases 0."""
     torch.manual_seed(1)
-    config = NetworkConfig(LAYERS, dv=1 - KEEP, surrogate_width=WIDTH, chip_aware=bits)
+    config = NetworkConfig(layers, dv=1 - KEEP, surrogate_width=WIDTH, chip_aware=bits)
     return get_method("sew_resnet")(config, TrainConfig(method="sew_resnet", steps=STEPS)).build(SHAPE, CLASSES)
 
 
 def our_step(bits: int | None, folded: bool, batch: Batch) -> Step:
     """A step of `sew_resnet`; folded: with batch norm's statistics of a first pass."""
-    config = NetworkConfig(LAYERS, dv=1 - KEEP, surrogate_width=WIDTH, chip_aware=bits)
+    config = NetworkConfig(batch.layers, dv=1 - KEEP, surrogate_width=WIDTH, chip_aware=bits)
     method = get_method("sew_resnet")(config, TrainConfig(method="sew_resnet", steps=STEPS))
-    network = our_network(bits).train()
+    network = our_network(batch.layers, bits).train()
     if folded:
         for _ in range(20):
             with torch.no_grad():
@@ -166,9 +183,7 @@ def measure(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds):
         for name in list(steps) if number % 2 == 0 else reversed(list(steps)):
-            begun = time.process_time()
-            steps[name]()
-            times[name].append(time.process_time() - begun)
+            times[name].append(seconds_of(steps[name]))
     return times
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
-from train_peers import norse_neuron, snntorch_neuron, spikingjelly_neuron, synapse_of
+from train_peers import BACKENDS, norse_neuron, snntorch_neuron, spikingjelly_neuron, synapse_of
 
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
@@ -50,36 +51,42 @@ def parts_of(network: SpikingNetwork) -> list[Part]:
 
 
 class Residual(nn.Module):
-    """SEW blocks of units, one per part: conv; two of a branch and a projection, twice; two of a branch; output."""
+    """SEW blocks of units, one per part: conv; per block two of a branch, and a projection if it has one; output."""
 
-    def __init__(self, units: list[nn.Module]) -> None:
+    def __init__(self, units: list[nn.Module], parts: list[Part]) -> None:
         super().__init__()
         self.units = nn.ModuleList(units)
+        # a projection has a kernel of 1 x 1
+        projections = [part.weight.dim() == 4 and part.weight.shape[2] == 1 for part in parts]
+        self.blocks: list[tuple[int, int | None]] = []
+        place = 1
+        while place < len(units) - 1:
+            self.blocks.append((place, place + 2 if projections[place + 2] else None))
+            place += 3 if projections[place + 2] else 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Output spikes for spikes, in whatever shape the units take."""
-        first, a1, a2, a3, b1, b2, b3, c1, c2, last = self.units
-        x = first(x)
-        x = a2(a1(x)) + a3(x)
-        x = b2(b1(x)) + b3(x)
-        x = c2(c1(x)) + x
-        spikes: Tensor = last(x.flatten(-3))
+        units = list(self.units)
+        x = units[0](x)
+        for branch, projection in self.blocks:
+            x = units[branch + 1](units[branch](x)) + (x if projection is None else units[projection](x))
+        spikes: Tensor = units[-1](x.flatten(-3))
         return spikes
 
 
-def spikingjelly(parts: list[Part]) -> Made:
+def spikingjelly(parts: list[Part], backend: str = "torch") -> Made:
     """SpikingJelly, multi-step mode: our equations except for spikes at exactly v = vth."""
     from spikingjelly.activation_based import functional, layer
 
     synapses = [part.synapse() for part in parts]
 
     def unit(part: Part, synapse: nn.Module) -> nn.Module:
-        return nn.Sequential(layer.SeqToANNContainer(synapse, part.norm()), spikingjelly_neuron())
+        return nn.Sequential(layer.SeqToANNContainer(synapse, part.norm()), spikingjelly_neuron(backend))
 
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.body = Residual([unit(part, synapse) for part, synapse in zip(parts, synapses, strict=True)])
+            self.body = Residual([unit(part, synapse) for part, synapse in zip(parts, synapses, strict=True)], parts)
 
         def forward(self, x: Tensor) -> Tensor:
             counts: Tensor = self.body(x).sum(0)
@@ -96,7 +103,7 @@ def snntorch(parts: list[Part]) -> Made:
     for part, synapse in zip(parts, synapses, strict=True):
         cell = snntorch_neuron()
         units.append(_Unit(nn.Sequential(synapse, part.norm()), cell, cell.init_leaky))
-    return _Stepwise(units).train(), lambda: None, [synapse.weight for synapse in synapses]
+    return _Stepwise(units, parts).train(), lambda: None, [synapse.weight for synapse in synapses]
 
 
 def norse(parts: list[Part]) -> Made:
@@ -105,7 +112,7 @@ def norse(parts: list[Part]) -> Made:
     units = []
     for part, synapse in zip(parts, synapses, strict=True):
         units.append(_Unit(nn.Sequential(synapse, part.norm(), _Times(10)), norse_neuron(), lambda: None))
-    return _Stepwise(units).train(), lambda: None, [synapse.weight for synapse in synapses]
+    return _Stepwise(units, parts).train(), lambda: None, [synapse.weight for synapse in synapses]
 
 
 class _Times(nn.Module):
@@ -134,9 +141,9 @@ class _Unit(nn.Module):
 class _Stepwise(nn.Module):
     """A network of one step in a loop over time."""
 
-    def __init__(self, units: list[_Unit]) -> None:
+    def __init__(self, units: list[_Unit], parts: list[Part]) -> None:
         super().__init__()
-        self.body = Residual(list(units))
+        self.body = Residual(list(units), parts)
 
     def forward(self, x: Tensor) -> Tensor:
         for unit in self.body.units:
@@ -153,3 +160,10 @@ PEERS: dict[str, Callable[[list[Part]], Made]] = {
 }
 # whose gradients must be ours
 SAME_EQUATIONS = ("SpikingJelly, eager", "SpikingJelly, compiled")
+
+
+def peers_on(device: str) -> dict[str, Callable[[list[Part]], Made]]:
+    """The frameworks of a device; on a GPU SpikingJelly also with its own kernels."""
+    if device == "cpu":
+        return PEERS
+    return PEERS | {f"SpikingJelly {backend}": partial(spikingjelly, backend=backend) for backend in BACKENDS}

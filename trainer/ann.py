@@ -16,6 +16,7 @@ from typing_extensions import Self
 from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.loop.augment import augment
+from spikeport.trainer.loop.batches import on_device
 from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
@@ -164,7 +165,7 @@ class AnnTwin:
             model=network,
             begin_epoch=lambda _: _set_training(network),
             batch_axis=0,
-            batches=lambda epoch: self._batches(dataset, epoch),
+            batches=lambda epoch: on_device(self._batches(dataset, epoch), self.device),
             loss=lambda x, y: self._loss(network, x, y),
             held_out=held_out,
         )
@@ -260,8 +261,7 @@ class AnnTwin:
         for index in shuffled_batches(len(dataset.y_train), self.train_config.batch_size, generator):
             samples = augment(dataset.x_train[index], dataset.input_shape, self.train_config.augment, generator)
             x = torch.from_numpy(self.task.twin_input(dataset, samples))
-            y = torch.from_numpy(self.task.twin_targets(dataset.y_train[index]))
-            yield x.to(self.device), y.to(self.device)
+            yield x, torch.from_numpy(self.task.twin_targets(dataset.y_train[index]))
 
 
 def _set_training(network: TwinNetwork) -> None:

@@ -21,6 +21,7 @@ from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset, Samples
 from spikeport.trainer.data.encoding import Spikes, encode
 from spikeport.trainer.loop.augment import augment, drop_spikes
+from spikeport.trainer.loop.batches import on_device
 from spikeport.trainer.loop.gradient_checkpointing import count_spikes
 from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
@@ -167,7 +168,7 @@ class Method:
         task = Task(
             model=network,
             begin_epoch=lambda epoch: self.begin_epoch(network, epoch),
-            batches=lambda epoch: self._batches(trained_on, epoch),
+            batches=lambda epoch: on_device(self._batches(trained_on, epoch), self.device),
             loss=lambda x, y: self.loss(network, x, y),
             held_out=None if held_out is None else lambda: self._held_out_loss(network, held_out),
             first_stop=math.ceil(config.norm_epochs * config.epochs) if has_phases else 0,
@@ -295,7 +296,7 @@ class Method:
             samples = augment(dataset.x_train[index], dataset.input_shape, config.augment, generator)
             spikes = encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
             spikes = drop_spikes(spikes, config.augment, generator)
-            yield torch.from_numpy(spikes).to(self.device), torch.from_numpy(dataset.y_train[index]).to(self.device)
+            yield torch.from_numpy(spikes), torch.from_numpy(dataset.y_train[index])
 
 
 def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:

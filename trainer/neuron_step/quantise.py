@@ -139,14 +139,15 @@ def _rounded(layer: LayerTensors, chip: ChipAware) -> LayerTensors | None:
         "shortcut": (layer.shortcut, chip.shortcut),
     }
     incoming = {name: (weight.detach(), fan) for name, (weight, fan) in possible.items() if weight is not None}
-    bias, threshold = _array(layer.bias), _array(layer.threshold)
+    bias, threshold, current, voltage = _arrays(layer.bias, layer.threshold, layer.current_decay, layer.voltage_decay)
     synapses = [Stored(_times(weight, 1 / fan.copies), fan) for weight, fan in incoming.values()]
     if not (np.isfinite(bias).all() and np.isfinite([synapse.ends for synapse in synapses]).all()):
         return None
-    current_decay = _like(decay_from_du(du_from_decay(_array(layer.current_decay))), layer.current_decay)
-    voltage_decay = _like(decay_from_dv(dv_from_decay(_array(layer.voltage_decay))), layer.voltage_decay)
-    bias = np.maximum(bias, lowest_bias(threshold, _array(voltage_decay), chip.arrival))
-    constants = Constants(bias, _array(current_decay), _array(voltage_decay), threshold)
+    # as the layer's type holds them
+    current, current_decay = _held(decay_from_du(du_from_decay(current)), layer.current_decay)
+    voltage, voltage_decay = _held(decay_from_dv(dv_from_decay(voltage)), layer.voltage_decay)
+    bias = np.maximum(bias, lowest_bias(threshold, voltage, chip.arrival))
+    constants = Constants(bias, current, voltage, threshold)
     rounded = (scale_by_sign if chip.by_sign else settled_scale)(synapses, constants, chip.weight_bits)
     scale = rounded.scale
     weights = {
@@ -186,12 +187,22 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def _like(values: Array, tensor: Tensor) -> Tensor:
-    return torch.from_numpy(np.asarray(values)).to(tensor)
+    # a GPU is not waited for
+    return torch.from_numpy(np.asarray(values)).to(tensor, non_blocking=True)
 
 
 def _times(weight: Tensor, factor: float) -> Tensor:
     return weight if factor == 1 else weight * factor
 
 
-def _array(value: Tensor) -> Array:
-    return np.asarray(value.detach().cpu().numpy(), dtype=np.float64)
+def _held(values: Array, tensor: Tensor) -> tuple[Array, Tensor]:
+    """The values in the tensor's type, for the host and on the tensor's device."""
+    rounded = torch.from_numpy(np.asarray(values)).to(tensor.dtype)
+    return np.asarray(rounded.double().numpy()), rounded.to(tensor.device, non_blocking=True)
+
+
+def _arrays(*values: Tensor) -> list[Array]:
+    """The values for the host, in one transfer, for which a GPU is waited."""
+    flat = torch.cat([value.detach().double().reshape(-1) for value in values]).cpu()
+    parts = torch.split(flat, [value.numel() for value in values])
+    return [np.asarray(part.view(value.shape).numpy()) for part, value in zip(parts, values, strict=True)]

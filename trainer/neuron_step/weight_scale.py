@@ -57,20 +57,25 @@ class Stored:
     weight: Tensor
     fan: FanIn
 
-    @cached_property
+    @property
     def ends(self) -> tuple[float, float]:
         """The lowest and the highest weight, 0 included; NaN if one is."""
-        low, high = torch.aminmax(self.weight)
+        low, high = self._measures[:2].tolist()
         # NaN is neither smaller nor larger than 0
-        return -max(-float(low), 0.0), max(float(high), 0.0)
+        return -max(-low, 0.0), max(high, 0.0)
 
-    @cached_property
+    @property
     def largest_input(self) -> Array:
         """As fixed_point.largest_input, for all copies and sources, (out,)."""
+        return np.asarray(self._measures[2:] * (self.fan.copies * self.fan.sources))
+
+    @cached_property
+    def _measures(self) -> Array:
+        """The lowest weight, the highest, and each output's largest input: one transfer, for which a GPU is waited."""
         rows = self.weight.flatten(1)
         # the larger of the sums of positive and of |negative| weights
         largest = (torch.linalg.vector_norm(rows, 1, dim=1) + rows.sum(1).abs()) / 2
-        return np.asarray(largest.double().cpu().numpy() * (self.fan.copies * self.fan.sources))
+        return np.asarray(torch.cat([torch.stack(torch.aminmax(self.weight)), largest]).double().cpu().numpy())
 
 
 @dataclass(frozen=True)
