@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from itertools import combinations
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -98,7 +99,7 @@ def _each_fits(layer: str, name: LimitName, program: ChipProgram, chip: ChipProf
     return all(demand.needs(one, program, nothing)[name] <= most for one in alone)
 
 
-def board_advice(layers: Sequence[LayerMapping], cores: int, chip: ChipProfile) -> str:
+def board_advice(layers: Sequence[LayerMapping], cores: int, program: ChipProgram, chip: ChipProfile) -> str:
     """Why a network does not fit a board, which board would hold it, and which layer takes most cores and why."""
     per_chip, chips = int(chip.limits.cores_per_chip), int(chip.limits.chips_per_board or 1)
     has = f"a chip has {per_chip}" if chips == 1 else f"the board has {chips * per_chip} on {chips} chips"
@@ -106,9 +107,20 @@ def board_advice(layers: Sequence[LayerMapping], cores: int, chip: ChipProfile) 
     hint = f"{larger} would hold it, or " if larger else ""
     widest = max(layers, key=lambda layer: layer.cores)
     narrow = " or use fewer weight bits" if widest.limit == "synapse memory" else ""
+    if program.widths.message_bits and any(_reads_a_sum(layer.name, program) for layer in layers):
+        hint += 'let the chip add what residual blocks join only once (--sums graded, in a recipe sums = "graded"), or '
     return (
         f"the network takes {cores} cores, {has}; {hint}make {widest.name!r} smaller{narrow}: "
         f"{widest.limit} fill {widest.cores} cores with it"
+    )
+
+
+def _reads_a_sum(layer: str, program: ChipProgram) -> bool:
+    """Whether a layer reads several sources by the same weights, as one that reads their sum is compiled."""
+    incoming = [c for c in program.into(layer) if c.source != layer]
+    return any(
+        a.source != b.source and a.weights.shape == b.weights.shape and np.array_equal(a.weights, b.weights)
+        for a, b in combinations(incoming, 2)
     )
 
 

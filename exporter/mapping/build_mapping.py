@@ -74,7 +74,7 @@ def assemble(
     layers = tuple(_layer(p.name, placed, fills) for p in program.populations)
     advice = [layer_advice(layer, program, chip) for layer in layers if not layer.fits]
     if numbers[-1] >= board.capacity:
-        advice.append(board_advice(layers, len(placed), chip))
+        advice.append(board_advice(layers, len(placed), program, chip))
     return Mapping(layers, board, placed, fills, tuple(advice))
 
 

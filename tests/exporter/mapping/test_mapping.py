@@ -10,15 +10,21 @@ import naive_mapping
 import numpy as np
 import programs
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_chips import chips, small_chip
 from strategies import chip_programs
 
+from spikeport.exporter.compile import compile_graph
+from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.from_torch import network_to_nir
 from spikeport.exporter.mapping import Slice, fan_out, map_program, synapse_count
 from spikeport.exporter.mapping.resources.core_resources import FanOutCores, LayerDemand, core_capacities
 from spikeport.exporter.program.chip_program import ChipProgram, ConvConnection, CubaLIF, CubaLIFSoftReset
 from spikeport.hardware_profiles import ChipProfile, load_chip
+from spikeport.trainer.network.layer_specs import LayerConfig
+from spikeport.trainer.network.network_config import NetworkConfig, build_network
 
 SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -104,6 +110,15 @@ def test_a_network_too_large_for_a_board_is_told_which_board_holds_it() -> None:
     assert not refused.fits
     assert "the board has 6 on 3 chips" in refused.reasons()[0]
     assert "--chip loihi2 would hold it" in refused.reasons()[0]
+
+
+def test_a_residual_network_too_large_for_a_board_is_told_to_add_its_joins_once() -> None:
+    torch.manual_seed(0)
+    layers = LayerConfig("conv", 4), LayerConfig("sew", 4), LayerConfig("sew", 4)
+    graph = network_to_nir(build_network(NetworkConfig(layers), (1, 8, 8), 3).eval())
+    program = compile_graph(graph, load_chip("loihi2"), CompileOptions())
+    small = small_chip("loihi2", cores_per_chip=1, chips_per_board=1)
+    assert "--sums graded" in map_program(program, small).reasons()[0]
 
 
 def test_a_fan_in_no_core_can_hold_is_refused_by_name_with_the_bits_that_would_do() -> None:
