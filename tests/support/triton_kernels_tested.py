@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,41 @@ def inexact_instructions(
     assert len(made.asm["cubin"]) > 0
     operations = {line.split()[0] for line in made.asm["ptx"].splitlines() if line.startswith("\t")}
     return {operation for operation in operations if operation.startswith(_INEXACT)}
+
+
+class _NoGpu:
+    """A driver for Triton that names a GPU to compile for."""
+
+    def get_current_target(self) -> Any:
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, _: int) -> int:
+        return 0
+
+
+@contextmanager
+def launches_compiled() -> Iterator[list[tuple[str, bool]]]:
+    """Where a kernel is launched, it is compiled for these arguments and not run: (name, whether it may fuse)."""
+    from triton.runtime import driver
+    from triton.runtime.jit import JITFunction
+
+    run, compiled = JITFunction.run, list[tuple[str, bool]]()
+
+    def only_compile(self: Any, *arguments: Any, grid: Any, warmup: bool, **settings: Any) -> Any:
+        kernel = run(self, *arguments, grid=grid, warmup=True, **settings)
+        compiled.append((self.__name__, kernel.metadata.enable_fp_fusion))
+        return kernel
+
+    before = driver._active
+    driver.set_active(_NoGpu())
+    JITFunction.run = only_compile
+    try:
+        yield compiled
+    finally:
+        JITFunction.run = run
+        driver._active = before

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from triton_kernels_tested import inexact_instructions, run_interpreted
+import torch
+from programs import beyond_stock, every_kind, spikes
+from triton_kernels_tested import inexact_instructions, launches_compiled, run_interpreted
 
 from spikeport.common.accelerator import has_triton
+from spikeport.exporter.program.chip_program import ChipProgram
+from spikeport.lava_runtime.inputs import check_input
+from spikeport.lava_runtime.torch_emulator import neurons
+from spikeport.lava_runtime.torch_emulator.emulate import emulate_on
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,3 +34,15 @@ def test_the_kernels_compile_for_a_gpu(architecture: int, record: bool) -> None:
         types = dict.fromkeys(("first", "steps", "columns", "size"), "i32")
         types |= dict.fromkeys(("a", "rows", "u_state", "v_state", "us", "vs"), "*i32") | {"sent": sent}
         assert not inexact_instructions(kernel, types, {"RECORD": record, "BLOCK": 256}, architecture)
+
+
+@pytest.mark.parametrize("program", [every_kind(3), beyond_stock(3)])
+def test_every_launch_of_a_run_compiles_with_its_arguments(
+    program: ChipProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neurons, "interpreted", lambda: True)
+    inputs = check_input(program, spikes((3, 2, 3, 8, 9), 0.2, 1))
+    with launches_compiled() as compiled, torch.no_grad():
+        emulate_on("cpu", program, inputs, 4, "all")
+        emulate_on("cpu", program, inputs, 1)
+    assert "spiking" in {name for name, _ in compiled}

@@ -16,6 +16,7 @@ from command import graph, refused, spikeport
 from places import ROOT
 from programs import dense, spikes
 
+from spikeport.common.accelerator import gpu_missing
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
@@ -240,6 +241,22 @@ def test_wrong_calls_are_one_sentence(work: Path) -> None:
     refused(spikeport("check", work / "modle.nir", "--chip", "loihi2"), "modle.nir", "did you mean 'model.nir'")
     refused(spikeport("export", work, "-o", work / "m.pdf"), ".nir")
     refused(spikeport("simulate", work / "model.nir", "--input", work / "x.npy", "-o", work / "o.npz"), "--chip")
+
+
+@pytest.mark.skipif(gpu_missing() is None, reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_sentence_and_auto_takes_the_cpu(work: Path) -> None:
+    run = ("simulate", "model.chip", "--input", "x.npy", "-o")
+    refused(spikeport(*run, "o.npz", "--device", "cuda", cwd=work), "device is cuda, but", "choose cpu or auto")
+    tune = ("tune", "model.nir", "--data", "x.npy", "--chip", "loihi2", "-o", "t.nir", "--device", "cuda")
+    refused(spikeport(*tune, cwd=work), "device is cuda, but")
+    refused(spikeport("train", "digits", "--out", "d", "--device", "cuda", cwd=work), "training.device", "cuda")
+    sweep = ("sweep", "model.nir", "--over", "weight_bits=4", "--input", "x.npy", "--chip", "loihi2", "--out", "s")
+    refused(spikeport(*sweep, "--device", "auto", cwd=work), "--device", "leave it out with a model")
+    refused(spikeport(*run, "o.npz", "--device", "cuda", "--workers", "2", cwd=work), "--workers")
+    assert not (work / "d").exists() and not (work / "t.nir").exists() and not (work / "o.npz").exists()
+    for name in ("cpu", "auto"):
+        assert spikeport(*run, f"{name}.npz", "--device", name, cwd=work).returncode == 0
+    assert (work / "cpu.npz").read_bytes() == (work / "auto.npz").read_bytes()
 
 
 @pytest.mark.skipif(sys.version_info[:2] == (3, 10), reason="Lava runs here")

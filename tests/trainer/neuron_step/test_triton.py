@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from triton_kernels_tested import inexact_instructions, run_interpreted
+from triton_kernels_tested import inexact_instructions, launches_compiled, run_interpreted
 
 from spikeport.common.accelerator import INTERPRETER, has_triton
 from spikeport.trainer.neuron_step import engine
 from spikeport.trainer.neuron_step.kernels import SLOPES
+from spikeport.trainer.neuron_step.surrogates import surrogate
 
 FLOAT = ("filter_forward", "filter_backward", "fire_forward", "fire_backward")
 CHIP = ("chip_forward", "chip_subtract", "chip_integrate", "chip_backward")
@@ -39,6 +40,29 @@ def test_every_kernel_compiles_for_a_gpu_and_rounds_each_operation(architecture:
         for slope in SLOPES if "SLOPE" in types else ("",):
             inexact = inexact_instructions(kernel, types, {"BLOCK": 256, "SLOPE": slope}, architecture)
             assert not inexact, f"{name} does not round as a CPU does"
+
+
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(4, 3, 33), (1, 1, 1), (16, 16, 256)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_every_launch_compiles_with_its_arguments(shape: tuple[int, int, int], kind: torch.dtype) -> None:
+    from spikeport.trainer.neuron_step.triton_launch import TritonKernels
+
+    run, a, state = TritonKernels(), torch.zeros(shape, dtype=kind), torch.zeros(shape[1:], dtype=kind)
+    one, double = torch.ones(shape[2:], dtype=kind), torch.ones((), dtype=torch.float64)
+    constants, states = (double,) * 4, (state.double(), state.double())
+    with launches_compiled() as compiled:
+        run.filter_forward(a, one, None)
+        run.filter_backward(a, one, state)
+        run.fire_forward(a, one, one, one, state)
+        run.chip_forward(a, constants, 0.1, *states)
+        run.chip_subtract(a, constants, double, 0.1, *states)
+        run.chip_integrate(a, *constants[:3], 0.1, *states)
+        for name in SLOPES:
+            run.fire_backward(a, a.clone(), one, one, surrogate(name), 0.5, state)
+            run.chip_backward(a, a, one, one, surrogate(name), 0.5, 0.1, shape[2])
+    assert {name for name, _ in compiled} == {*FLOAT, *CHIP} and not any(fused for _, fused in compiled)
 
 
 def type_of(argument: str, kernel: str, kind: str) -> str:

@@ -6,7 +6,10 @@ from hypothesis import Phase, settings
 
 from spikeport.common.accelerator import has_triton, interpreted
 
-collect_ignore_glob = [] if interpreted() and has_triton() else ["test_*.py"]
-# the interpreter is slow, and a smaller failing case tells little more
-settings.register_profile("interpreted", settings.default, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-settings.load_profile("interpreted")
+collect_ignore_glob: list[str] = []
+if interpreted() and has_triton():
+    # the interpreter is slow, and a smaller failing case tells little more
+    settings.register_profile("interpreted", settings.default, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+    settings.load_profile("interpreted")
+else:
+    collect_ignore_glob.append("test_*.py")
