@@ -202,5 +202,6 @@ def _cannot_write(path: str | Path, error: OSError) -> str:
         errno.ELOOP: "remove the loop of links, or choose another name",
         errno.ENAMETOOLONG: "choose a shorter name",
         errno.EPIPE: "the process that reads it has ended",
+        errno.ENOTDIR: "a part of the path is a file; give a folder",
     }.get(error.errno or 0, "free some space or choose another folder with --out or -o")
     return f"{path}: cannot be written ({why}); {advice}"

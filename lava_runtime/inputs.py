@@ -35,19 +35,23 @@ def slice_samples(x: InputArrays, start: int, stop: int) -> InputArrays:
     return {name: values[:, start:stop] for name, values in x.items()}
 
 
-def load_input(path: str | Path) -> NDArray[Any]:
+def load_input(path: str | Path, content: str = "a .npy array of shape (time, batch, *input shape)") -> NDArray[Any]:
     """Map an .npy file into memory without executing code; raises InputError for a missing, truncated or object file.
 
-    It is read from disk on access.
+    It is read from disk on access. content: what the sentence for a missing file asks for.
     """
     if not Path(path).exists():
-        hint = nearest_file(path)
-        raise InputError(f"{path}: no such file{hint}; give a .npy array of shape (time, batch, *input shape)")
+        raise InputError(f"{path}: no such file{nearest_file(path)}; give {content}")
     try:
         return map_npy(path)
     except (OSError, NotWholeError) as error:
         damaged = f"{path}: is not a whole .npy array ({reason(error)}); save it again with numpy.save"
         raise InputError(other_kind(path) or damaged) from error
+
+
+def load_labels(path: str | Path) -> NDArray[Any]:
+    """Map the labels of samples into memory, as `load_input`."""
+    return load_input(path, "the labels of the samples as a .npy array")
 
 
 def check_input(program: ChipProgram, x: InputArrays, context: str = "input") -> dict[str, NDArray[Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Literal, get_args
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.as_arrays import check_whole
 from spikeport.common.errors import InputError, check_choice
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
@@ -40,11 +41,13 @@ def simulate(
     context: str = "input",
     threads: int | None = None,
     allocate: Allocator = zeros_in_memory,
+    device: str = "cpu",
 ) -> SimulationResult:
     """Run a program on 0/1 spikes or payloads x (time, batch, *input shape), one array per name for several inputs.
 
     steps: time steps of the chip, by default enough for every answer (`answer_steps`). threads and allocate: see
     `emulator.emulator.emulate`; the other backends have their own processes and files. All backends give equal arrays.
+    device: of the emulator: "cpu", "cuda" (a GPU), or "auto", a GPU if torch finds one and it can run the program.
     context: names the input in errors. Raises InputError for bad input and BackendError if Lava is missing, fails or
     takes longer than limit_seconds.
     """
@@ -64,8 +67,24 @@ def simulate(
         )
     inputs = check_input(program, x, context)
     length = steps if steps is not None else answer_steps(program, x)
+    if on_gpu(program, backend, device):
+        from .torch_emulator.emulate import emulate_on
+
+        return emulate_on(torch_device(device), program, inputs, length, record, progress, allocate)
     if backend == "emulator":
         return emulator_of(program)(program, inputs, length, record, progress, threads, allocate)
     if backend == "xylosim":
         return run_xylosim(program, inputs, length, record, progress)
     return run_lava(program, inputs, length, backend, record, limit_seconds, progress)
+
+
+def on_gpu(program: ChipProgram, backend: Backend, device: str) -> bool:
+    """Whether a run is computed on a GPU; raises InputError where one is asked for that cannot."""
+    chosen = torch_device(device)
+    if device != "cuda" and (chosen == "cpu" or backend != "emulator"):
+        return False
+    if backend != "emulator":
+        raise InputError(f"device is cuda, but backend {backend} computes on the CPU; choose the emulator, or cpu")
+    from .torch_emulator.emulate import unsupported
+
+    return device == "cuda" or unsupported(program) is None

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeport.common.accelerator import gpu_missing, has_triton
 from spikeport.common.errors import InputError, reason
 from spikeport.common.plugins import Registry, package_of
 from spikeport.console.tables import show_table
@@ -93,6 +94,7 @@ def run_checks() -> Doctor:
         _emulator,
         _lava,
         _cores,
+        _gpu,
         _disk,
     )
     return Doctor(tuple(finding for check in checks for finding in check()))
@@ -244,6 +246,24 @@ def _cores() -> Iterator[Finding]:
     total = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
     yield Finding("cores", "works", f"{usable} of {total} usable, numba uses {numba.config.NUMBA_NUM_THREADS}")
+
+
+def _gpu() -> Iterator[Finding]:
+    """Where --device cuda would compute."""
+    missing = gpu_missing()
+    if missing is not None:
+        yield Finding("GPU", "left out", f"{missing}; training and emulator compute on the CPU")
+        return
+    import torch
+
+    for number in range(torch.cuda.device_count()):
+        about = torch.cuda.get_device_properties(number)
+        detail = f"{about.name}, {about.total_memory / 1e9:.0f} GB, torch {torch.__version__}"
+        if has_triton():
+            yield Finding(f"GPU {number}", "works", f"{detail}, Triton {metadata.version('triton')}")
+        else:
+            slow = "pip install triton brings the neurons' kernels; without them each step is several operations"
+            yield Finding(f"GPU {number}", "left out", f"{detail}, without Triton", slow)
 
 
 def _disk() -> Iterator[Finding]:

@@ -103,10 +103,11 @@ class Gates:
 NO_GATES = Gates()
 
 
-def kept(gates: Gates, measured: Measured, console: Console) -> bool:
-    """Whether every bound is kept; prints a sentence for each that is not."""
+def kept(gates: Gates, measured: Measured, console: Console, chip: str = "") -> bool:
+    """Whether every bound is kept; prints a sentence for each that is not, about `chip` where there are several."""
     failures = gates.failures(measured)
     for sentence in failures:
+        sentence = f"{chip}: {sentence}" if chip else sentence
         console.print(sentence, style="bold red", highlight=False, soft_wrap=True, markup=False)
     return not failures
 

@@ -10,15 +10,16 @@ module.load_into(network)
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 import nir
 from torch import Tensor, nn
 
-from spikeport.common.errors import InputError
+from spikeport.common.errors import InputError, nearest
 from spikeport.exporter.chip_integers import trainer_of
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
@@ -36,6 +37,8 @@ from spikeport.network.model_files import check_model_file
 from spikeport.network.network import Network, compile_network
 
 __all__ = ["Module", "OwnModule", "module"]
+
+_OPTIONS = tuple(field.name for field in fields(CompileOptions))
 
 
 class Module(ChipModule):
@@ -104,6 +107,12 @@ def module(
     """
     if "calibrate" in named:
         named["calibration"] = named.pop("calibrate")
+    unknown = next((name for name in named if name not in _OPTIONS), None)
+    if unknown is not None:
+        hint = nearest(unknown, _OPTIONS) or f"; the known ones are {', '.join(_OPTIONS)}"
+        raise InputError(f"there is no compile option {unknown!r}{hint}")
+    if not 0 < width < math.inf:
+        raise InputError(f"width is a positive number, not {width}")
     selected = replace(options, **{name: value for name, value in named.items() if value is not None})
     context, scale, profile = "network", 1.0, load_chip(str(chip))
     if isinstance(source, nn.Module):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.loop.augment import augment
 from spikeport.trainer.loop.threads import torch_threads
@@ -116,11 +117,11 @@ class AnnTwin:
     After fit or load, `network` is the trained twin in eval mode.
     """
 
-    def __init__(self, network: NetworkConfig, training: TrainConfig, device: str = "cpu") -> None:
+    def __init__(self, network: NetworkConfig, training: TrainConfig, device: str | None = None) -> None:
         self.network_config = network
         self.train_config = training
         self.task = objective_of(training).task
-        self.device = torch.device(device)
+        self.device = torch.device(torch_device(training.device) if device is None else device)
         self._trained: TwinNetwork | None = None
 
     @property

@@ -27,7 +27,7 @@ def twin_network(network: NetworkConfig, samples: int) -> NetworkConfig:
 
 
 def twin_training(training: TrainConfig) -> TrainConfig:
-    """The twin's own settings; from the recipe: seed, threads, augmentation and task.
+    """The twin's own settings; from the recipe: seed, threads, device, augmentation and task.
 
     AdamW with a cosine schedule. A held-out part tells after how many epochs it stops improving, at most 40; then all
     samples are trained on for as many (`AnnTwin.fit`). Chosen on held-out parts of scikit-learn's digits. For numbers
@@ -43,6 +43,7 @@ def twin_training(training: TrainConfig) -> TrainConfig:
         patience=_PATIENCE,
         seed=training.seed,
         threads=training.threads,
+        device=training.device,
         augment=training.augment,
         schedule=Schedule(warmup=2),
         checkpoint_seconds=training.checkpoint_seconds,

@@ -101,7 +101,9 @@ def time_step(graph: nir.NIRGraph, dt: float | None, context: str = "graph") -> 
     if dt is None:
         stated = graph.metadata.get("dt")
         if stated is None:
-            raise InputError(f"{context}: does not state its time step; give it with --dt SECONDS")
+            raise InputError(
+                f"{context}: does not state its time step; give it with --dt SECONDS, in Python dt=SECONDS"
+            )
         try:
             dt = float(np.asarray(stated))
         except (TypeError, ValueError):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.neuron_step.chip_populations import ChipNeurons
-from spikeport.trainer.neuron_step.fused import as_numpy, run_in_threads
+from spikeport.trainer.neuron_step.cpu_arrays import as_numpy, run_in_threads
 
 from .loop_kernels import loop_backward, loop_forward
 

@@ -75,7 +75,20 @@ class ChipModule(nn.Module):
 
         Step t of each is its answer to step t of the input: the chip's own step t + start of that layer.
         """
+        return self._run(x, self.rounded())
+
+    def run_in_units(self, x: Input) -> dict[str, Tensor]:
+        """What `run` gives, voltages in the network's units."""
         rounded = self.rounded()
+        units = {
+            name: 2.0**layer.neurons.shift / layer.scale
+            for name, layer in rounded.items()
+            if layer.population.payload_shift is not None
+        }
+        sent = self._run(x, rounded)
+        return {name: values * units[name] if name in units else values for name, values in sent.items()}
+
+    def _run(self, x: Input, rounded: Mapping[str, RoundedLayer]) -> dict[str, Tensor]:
         inputs = self._inputs(x)
         length = len(next(iter(inputs.values())))
         starts = {name: layer.start for name, layer in self.plan.layers.items()}
@@ -151,6 +164,8 @@ class ChipModule(nn.Module):
             layer, whole = self.layer(population.name), rounded[population.name]
             word = whole.population.threshold_word
             hints[population.name] = _hints(whole)
+            if population.weight_bits is not None:
+                hints[population.name]["weight_bits"] = population.weight_bits
             bias = whole.population.bias / whole.scale
             threshold = population.threshold if word is None else word * (STATE_UNIT / whole.scale)
             again = self._corrected_again(population.name)
@@ -203,7 +218,7 @@ class ChipModule(nn.Module):
         plan, widths = self.plan, whole_sums(self.plan.chip)
         shift = plan.layers[name].shift
         if plan.options.calibration is None:
-            reach = self.layer(name).reach(layer, payloads, plan.weight_bits)
+            reach = self.layer(name).reach(layer, payloads, plan.layers[name].weight_bits)
             shift = payload_shift(self.layer(name).population, plan.network, widths, reach * layer.scale)
         payloads[name] = Payload(2.0**shift / layer.scale, widths.state_max >> shift)
         constants = np.full(layer.population.size, shift, np.int32)
@@ -231,6 +246,7 @@ class ChipModule(nn.Module):
                 )
             if not value.numel():
                 raise InputError(f"input {name!r} has shape {tuple(value.shape)}, which holds no samples or time steps")
+            _check_whole(name, value)
             arrays[name] = value.to(device=like.device, dtype=torch.float32).reshape(*value.shape[:2], -1)
         return arrays
 
@@ -244,6 +260,19 @@ def module_of(
     spike, width: the surrogate by name and its width in units of a layer's largest threshold.
     """
     return ChipModule(make_plan(graph, chip, options, context), spike, width)
+
+
+def _check_whole(name: str, value: Tensor) -> None:
+    """Raise InputError for numbers that no spike can carry; on the CPU only, as a GPU would have to wait for it."""
+    if not value.is_floating_point() or value.device.type != "cpu":
+        return
+    value = value.detach()
+    wrong = value != value.round()
+    if bool(wrong.any()) or not bool(value.isfinite().all()):
+        first = value[wrong | ~value.isfinite()][0].item()
+        raise InputError(
+            f"input {name!r} holds {first:g}, but spikes are 0 or 1 and payloads whole numbers; encode it first"
+        )
 
 
 def _hints(layer: RoundedLayer) -> dict[str, object]:

@@ -63,7 +63,7 @@ class LayerPlan:
     which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
     compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges:
     the population with the graph's own decays, and by what every synapse's rows differ from the graph's: the correction
-    for the rounded ones, times `rows`, by which all numbers of a neuron were scaled.
+    for the rounded ones, times `rows`, by which all numbers of a neuron were scaled. weight_bits: of its weights.
     """
 
     population: FloatPopulation
@@ -77,6 +77,7 @@ class LayerPlan:
     exact: FloatPopulation
     charges: tuple[Floats, ...]
     rows: Floats
+    weight_bits: int
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,6 @@ class Plan:
     output_names: tuple[str, ...]
     chip: ChipProfile
     biases: Mapping[str, Floats]
-
-    @property
-    def weight_bits(self) -> int:
-        """Bits per weight."""
-        return self.options.weight_bits or self.chip.word_widths.fixed_point().weight_bits
 
 
 def scaled_neurons(layer: LayerPlan, factors: Floats) -> LayerPlan:
@@ -171,6 +167,7 @@ def _layer_plan(
 ) -> LayerPlan:
     rounded = program.population(population.name)
     assert isinstance(rounded, Cuba)
+    bits = min(bits, population.weight_bits or bits)
     report = program.quantisation[population.name]
     leak = leak_factors(population, rounded.dv, report.interval or None)
     incoming = [c for c in network.connections if c.target == population.name]
@@ -192,7 +189,7 @@ def _layer_plan(
     shift = rounded.payload_shift
     return LayerPlan(
         corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start,
-        0 if shift is None else int(shift[0]), leak, population, tuple(charges), np.ones(population.size),
+        0 if shift is None else int(shift[0]), leak, population, tuple(charges), np.ones(population.size), bits,
     )  # fmt: skip
 
 

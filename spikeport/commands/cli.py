@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spikeport.common.accelerator import is_out_of_memory
 from spikeport.common.errors import BackendError, InputError, nearest, reason, shortened, visible
 from spikeport.common.system_errors import system_sentence
 from spikeport.console.bare_json import with_bare_json
@@ -100,7 +101,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         _fail(_missing_sentence(error), error, debug, EXIT_USAGE)
     except Exception as error:
-        if _out_of_memory(error):
+        if is_out_of_memory(error):
             _fail(
                 f"out of memory ({reason(error)}); use fewer steps, samples or neurons",
                 error,
@@ -158,11 +159,6 @@ def _missing_sentence(error: ModuleNotFoundError) -> str:
 def _library_sentence(error: ImportError) -> str:
     """A library that is installed, but that the system does not load: too little memory, or another version."""
     return f"a library cannot be loaded ({reason(error)}); free some memory, or run `spikeport doctor`"
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # torch has its own exception type for this on GPUs only
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
 
 
 def _usage_message(error: Exception) -> str | None:

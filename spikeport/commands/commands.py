@@ -41,14 +41,24 @@ from .model_data import ModelData, names
 from .report_files import ReportFiles
 
 
-def train(recipe_path: Path, folder: RunFolder, resume: bool, streams: Output, overwrite: bool = False) -> None:
-    """Train the network and its twin into a folder; with several processes (torchrun) the first one writes."""
+def train(
+    recipe_path: Path,
+    folder: RunFolder,
+    resume: bool,
+    streams: Output,
+    overwrite: bool = False,
+    device: str | None = None,
+) -> None:
+    """Train the network and its twin into a folder; with several processes (torchrun) the first one writes.
+
+    device: in place of the recipe's.
+    """
     from spikeport.run import stages
     from spikeport.run.claim import claimed, joined
     from spikeport.run.recipe import load_recipe
     from spikeport.trainer.loop.parallel import this_process
 
-    recipe = load_recipe(recipe_path)
+    recipe = load_recipe(recipe_path, device)
     first = this_process().first
     with claimed(folder, resume, overwrite) if first else nullcontext(joined(folder, overwrite)) as target:
         data = stages.dataset_of(recipe)
@@ -174,6 +184,7 @@ class HowToRun:
     time_limit: float
     workers: int | None = None
     cluster: str | None = None
+    device: str = "cpu"
 
 
 def simulate_file(
@@ -182,6 +193,8 @@ def simulate_file(
     """Run a model on spikes from a file into OUT.npz, at once or in chunks by worker processes."""
     if how.workers is not None and how.cluster is not None:
         raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
+    if how.device == "cuda" and (how.workers is not None or how.cluster is not None):
+        raise InputError("--device cuda: computes in this process; leave out --workers and --cluster")
     network = open_network(model, chip, options)
     values, steps = open_spikes(x, network.program, how.steps)
     how = replace(how, steps=steps)
@@ -190,7 +203,7 @@ def simulate_file(
             with locked_file(output):
                 simulation = network.simulate(
                     values, backend=how.backend, steps=how.steps, record=how.record, limit_seconds=how.time_limit,
-                    progress=done, where=str(x),
+                    progress=done, where=str(x), device=how.device,
                 )  # fmt: skip
                 simulation.save(output)
             run = simulation.to_dict()
@@ -284,9 +297,18 @@ def profile_file(
 
 
 def sweep(
-    recipe: Path, over: list[str], folder: Path, workers: int | None, cluster: str | None, streams: Output
+    recipe: Path,
+    over: list[str],
+    folder: Path,
+    workers: int | None,
+    cluster: str | None,
+    streams: Output,
+    device: str | None = None,
 ) -> None:
-    """Run a recipe over a grid of its keys; prints a table, writes sweep.json, sweep.csv and pareto.svg."""
+    """Run a recipe over a grid of its keys; prints a table, writes sweep.json, sweep.csv and pareto.svg.
+
+    device: in place of the recipe's.
+    """
     from spikeport.sweep import Grid, run_sweep
     from spikeport.sweep.result import show_sweep
 
@@ -296,7 +318,7 @@ def sweep(
     trained = "trained for each value: " + (", ".join(grid.retrained) or "nothing, all points share one training")
     say(streams.console, f"{len(grid.points)} point{'s' if len(grid.points) > 1 else ''}; {trained}")
     with progress("sweep", streams.console) as done:
-        points = run_sweep(recipe, grid, folder, workers or 1, cluster, done)
+        points = run_sweep(recipe, grid, folder, workers or 1, cluster, done, device)
     show_sweep(points, streams.console)
     say(streams.console, f"{folder}: sweep.json, sweep.csv and pareto.svg written")
     streams.write_json(points.to_dict())

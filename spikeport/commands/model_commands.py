@@ -16,6 +16,8 @@ from .options import (
     BackendName,
     ChipOption,
     ClusterOption,
+    DeviceName,
+    DeviceOption,
     InputOption,
     MapOption,
     MaxPoolName,
@@ -152,7 +154,15 @@ def tune(
     chip: Annotated[str, typer.Option("--chip", help="A chip by name, or a profile file.", metavar="NAME")] = "loihi2",
     labels: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--labels", help="Class of each sample (N,); default: the float network's.", metavar="Y.npy"),
+        typer.Option(
+            "--labels",
+            help="Class of each sample (N,), or as --task says; default: the float network's.",
+            metavar="Y.npy",
+        ),
+    ] = None,
+    task: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--task", help="What --labels are (docs/tasks.md); default: the winner's class.", metavar="NAME"),
     ] = None,
     test: Annotated[
         Optional[Path],  # noqa: UP045
@@ -183,6 +193,14 @@ def tune(
     pruned: Annotated[
         float, typer.Option("--prune", help="Fraction of every synapse's weights to set to 0.", metavar="F")
     ] = 0.0,
+    mean_bits: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            "--mean-bits", help="Choose each layer's bits, at most so many per weight on average.", metavar="B"
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted tuning.")] = False,
+    device: DeviceOption = DeviceName.cpu,
 ) -> None:
     """Train a network on in the chip's integers, with labels or after its own float network.
 
@@ -193,8 +211,9 @@ def tune(
     training = {
         "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed, "exponents": exponents,
         "sparsity": sparsity, "target_rate": target_rate, "pruned": pruned, "teacher": teacher,
+        "mean_bits": mean_bits, "device": device.value,
     }  # fmt: skip
-    tune_file(model, data, labels, test, test_labels, chip, choices, training, output, streams)
+    tune_file(model, data, labels, task, test, test_labels, chip, choices, training, output, resume, streams)
 
 
 @grouped
@@ -250,6 +269,7 @@ def simulate(
     ] = 600.0,
     workers: WorkersOption = None,
     cluster: ClusterOption = None,
+    device: DeviceOption = DeviceName.cpu,
 ) -> None:
     """Run a network on spikes from a file.
 
@@ -257,7 +277,7 @@ def simulate(
     """
     from . import commands
 
-    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster)
+    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster, device.value)
     commands.simulate_file(model, x, output, chip, choices, how, streams)
 
 

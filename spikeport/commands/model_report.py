@@ -16,7 +16,7 @@ from spikeport.common.limits import LARGEST_LAYER
 from spikeport.console.output import Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_program import InputArrays
-from spikeport.lava_runtime.inputs import load_input
+from spikeport.lava_runtime.inputs import load_labels
 from spikeport.network.graph_loader import MODEL_ENDINGS
 from spikeport.network.input_files import open_spikes
 from spikeport.network.model_files import check_model_file, check_onnx_file
@@ -65,7 +65,8 @@ def compare_models(
     days = [print_day(summary, per_hour, streams.console) for summary in summaries]
     shown = [{**_dict(summary), **day} for summary, day in zip(summaries, days, strict=True)]
     streams.write_json({"model": str(model), "chips": shown})
-    kept = [gates.kept(bounds, gates.of_summary(summary), streams.console) for summary in summaries]
+    several = len(summaries) > 1
+    kept = [gates.kept(bounds, gates.of_summary(s), streams.console, s.chip if several else "") for s in summaries]
     return all(kept)
 
 
@@ -102,7 +103,7 @@ def _opened(
     if data.labels is None:
         return network, values, None
     of_classes = model_task(data.task, network.program).metric is ACCURACY and data.task != "per_step"
-    return network, values, _labels(data.labels) if of_classes else load_input(data.labels)
+    return network, values, _labels(data.labels) if of_classes else load_labels(data.labels)
 
 
 def _input_file(model: Path, data: ModelData) -> Path:
@@ -131,7 +132,7 @@ def _run(model: Path, chip: str | None, options: CompileOptions, data: ModelData
 
 
 def _labels(path: Path) -> NDArray[np.int64]:
-    labels = load_input(path)
+    labels = load_labels(path)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError(
             f"{path}: labels are whole numbers, one per sample, not {labels.dtype} of shape {labels.shape}"

@@ -27,7 +27,7 @@ def import_onnx(
     from spikeport.common.locks import locked_file
     from spikeport.exporter.onnx.convert import convert_onnx
     from spikeport.hardware_profiles.loader import load_chip
-    from spikeport.lava_runtime.inputs import load_input
+    from spikeport.lava_runtime.inputs import load_input, load_labels
     from spikeport.network.model_files import check_onnx_file
     from spikeport.results.conversion import check_ending, measure
 
@@ -35,7 +35,7 @@ def import_onnx(
     check_onnx_file(model)
     samples = load_input(calibrate)
     tested, source = (samples, calibrate) if test is None else (load_input(test), test)
-    classes = None if labels is None else load_input(labels)
+    classes = None if labels is None else load_labels(labels)
     with locked_file(output):
         with streams.console.status(f"{model}: converting"):
             converted = convert_onnx(

@@ -55,6 +55,28 @@ def goal_of(name: GoalName | None) -> Goal | None:
     return None if name is None else name.value
 
 
+class DeviceName(str, Enum):
+    """Where torch computes."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+    auto = "auto"
+
+
+RecipeDeviceOption = Annotated[
+    Optional[DeviceName],  # noqa: UP045
+    typer.Option("--device", help="Where torch computes; default: the recipe's. auto: on a GPU if there is one."),
+]
+DeviceOption = Annotated[
+    DeviceName, typer.Option("--device", help="Where to compute. auto: on a GPU if torch finds one.")
+]
+
+
+def device_of(name: DeviceName | None) -> str | None:
+    """The device of --device."""
+    return None if name is None else name.value
+
+
 class RecordName(str, Enum):
     """What a simulation records."""
 

@@ -7,10 +7,12 @@ from typing import Annotated, Optional
 
 import typer
 
+from spikeport.common.errors import InputError
+
 from . import completion
 from .exit_codes import EXIT_NO
 from .option_groups import CompileOptions, GateOptions, ModelDataOptions, OutputOption, grouped
-from .options import ClusterOption, OptionalChip, RecipeArgument, WorkersOption
+from .options import ClusterOption, OptionalChip, RecipeArgument, RecipeDeviceOption, WorkersOption, device_of
 
 
 @grouped
@@ -33,6 +35,7 @@ def sweep(
     workers: WorkersOption = None,
     cluster: ClusterOption = None,
     chip: OptionalChip = None,
+    device: RecipeDeviceOption = None,
 ) -> None:
     """Measure accuracy, energy, latency and cores of a recipe or a model over a grid, with the Pareto front.
 
@@ -45,10 +48,12 @@ def sweep(
     if recipe.suffix == ".nir":
         from .model_report import sweep_models
 
+        if device is not None:
+            raise InputError("--device: is for recipes, whose networks are trained; leave it out with a model")
         sweep_models(recipe, [*over, *(more or [])], chip, choices, data, out, streams)
         return
     data.refuse_for_a_recipe(recipe)
-    commands.sweep(recipe, [*over, *(more or [])], out, workers, cluster, streams)
+    commands.sweep(recipe, [*over, *(more or [])], out, workers, cluster, streams, device_of(device))
 
 
 @grouped

@@ -12,7 +12,7 @@ from spikeport.gates import NO_GATES, Gates
 
 from .exit_codes import EXIT_NO
 from .option_groups import GateOptions, OutputOption, grouped
-from .options import OutOption, OverwriteOption, RecipeArgument, ResumeOption
+from .options import OutOption, OverwriteOption, RecipeArgument, RecipeDeviceOption, ResumeOption, device_of
 
 
 @grouped
@@ -51,12 +51,13 @@ def run(
     out: OutOption = None,
     overwrite: OverwriteOption = False,
     resume: ResumeOption = False,
+    device: RecipeDeviceOption = None,
 ) -> None:
     """Train, export, compile, simulate, profile, compare and report.
 
     Example: spikeport run digits --out runs/digits
     """
-    _run(recipe, out, overwrite, resume, streams, bounds)
+    _run(recipe, out, overwrite, resume, streams, bounds, device_of(device))
 
 
 @grouped
@@ -66,6 +67,7 @@ def train(
     streams: OutputOption,
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
+    device: RecipeDeviceOption = None,
 ) -> None:
     """Train a recipe's network and its ANN twin into a folder.
 
@@ -75,12 +77,13 @@ def train(
 
     from . import commands
 
-    commands.train(recipe, new_folder(out, "", overwrite), resume, streams, overwrite)
+    commands.train(recipe, new_folder(out, "", overwrite), resume, streams, overwrite, device_of(device))
 
 
 def _run(
-    recipe: Path, out: Path | None, overwrite: bool, resume: bool, streams: Output, bounds: Gates = NO_GATES
-) -> None:
+    recipe: Path, out: Path | None, overwrite: bool, resume: bool, streams: Output, bounds: Gates = NO_GATES,
+    device: str | None = None,
+) -> None:  # fmt: skip
     from spikeport.gates import kept, of_summary
     from spikeport.run.claim import new_folder
     from spikeport.run.recipe import load_recipe
@@ -88,10 +91,10 @@ def _run(
     from spikeport.summary import read_summary
     from spikeport.trainer.tasks.registry import objective_of
 
-    loaded = load_recipe(recipe)
+    loaded = load_recipe(recipe, device)
     bounds.check_metric(objective_of(loaded.training).metric.name)
     folder = new_folder(out, loaded.name, overwrite, resume)
-    summary = run_recipe(recipe, folder, resume, streams.console, overwrite)
+    summary = run_recipe(recipe, folder, resume, streams.console, overwrite, device)
     streams.write_json(summary)
     if bounds.given and not kept(bounds, of_summary(read_summary(folder.summary)), streams.console):
         raise typer.Exit(EXIT_NO)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeport.common.errors import InputError
+from spikeport.common.files import beside
 from spikeport.common.locks import locked_file
 from spikeport.console.output import Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
@@ -16,16 +17,22 @@ def tune_file(
     model: Path,
     data: Path,
     labels: Path | None,
+    task: str | None,
     test: Path | None,
     test_labels: Path | None,
     chip: str,
     options: CompileOptions,
     training: Mapping[str, Any],
     output: Path,
+    resume: bool,
     streams: Output,
 ) -> None:
-    """Tune a .nir file and report what changed; training: fields of TuneSettings."""
+    """Tune a .nir file and report what changed; training: fields of TuneSettings.
+
+    The state is kept next to the output after every epoch, until the tuning ends.
+    """
     from spikeport.network.model_files import check_model_file
+    from spikeport.tuning.checkpoint import TuneCheckpoint
     from spikeport.tuning.fine_tune import TuneSettings
     from spikeport.tuning.tune import tune
 
@@ -35,12 +42,14 @@ def tune_file(
         )
     check_model_file(model, (".nir",))
     settings = TuneSettings(**training)
+    checkpoint = TuneCheckpoint(beside(output, ending=".checkpoint"), resume)
     with locked_file(output), progress(f"{model}: training", streams.console) as done:
         tuned = tune(
             model, data, labels, chip, test=test, test_labels=test_labels, options=options, settings=settings,
-            progress=done,
+            progress=done, task=task, checkpoint=checkpoint,
         )  # fmt: skip
         tuned.save(output)
+        checkpoint.remove()
     tuned.show(streams.console)
     say(streams.console, f"{output}: written")
     streams.write_json({**tuned.to_dict(), "written": str(output)})

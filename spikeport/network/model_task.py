@@ -69,6 +69,10 @@ class ModelTask:
             )
         if shaped.dtype.kind not in "iufb" or not np.isfinite(shaped).all():
             raise InputError(f"labels of task {self.name} are finite numbers; these are not, check the file")
+        if self.metric is F1 and not np.isin(shaped, (0, 1)).all():
+            raise InputError(
+                f"labels of task {self.name} are 0 or 1 for each output, not {shaped[~np.isin(shaped, (0, 1))][0]:g}"
+            )
         return shaped
 
     def _check_classes(self, labels: Array, samples: int) -> None:
@@ -91,11 +95,11 @@ def _count(output: Array) -> Array:
     return np.asarray(output.sum(axis=0))
 
 
-_WINNER = ModelTask("spike_count", answers.most_spikes, "winner")
+WINNER = ModelTask("spike_count", answers.most_spikes, "winner")
 _TASKS = {
     task.name: task
     for task in (
-        _WINNER,
+        WINNER,
         ModelTask("first_spike", answers.first_to_spike, "first to spike"),
         ModelTask("membrane", answers.highest_voltage, "winner", voltages=True),
         ModelTask("regression", answers.last_voltages, "value within 1 %", RMSE, voltages=True),
@@ -113,7 +117,7 @@ def model_task(name: str | None, program: ChipProgram) -> ModelTask:
     voltages = output.payload_shift is not None
     if name is None:
         if output.size > 1:
-            return _WINNER
+            return WINNER
         return _TASKS["regression"] if voltages else ModelTask("spike_count", _count, "spike count", None)
     check_choice("task", name, TASK_NAMES)
     task = _TASKS[name]

@@ -103,19 +103,20 @@ class Network(Shown):
         limit_seconds: float = DEFAULT_LIMIT_SECONDS,
         progress: Done | None = None,
         where: str = "input",
+        device: str = "cpu",
     ) -> Simulation:
         """Run on x (time, batch, *input shape) of 0/1 spikes or payloads; raises InputError and BackendError.
 
         steps: time steps of the chip, default until every answer is out; of a recording, the steps it is divided into;
         record: "layers" records every layer's spikes, "all" also every state; limit_seconds: time limit of a Lava run;
-        where: the name of x in errors.
+        where: the name of x in errors. device: where the emulator computes, "cpu", "cuda" (a GPU) or "auto".
         """
         read = self._read(x)
         if isinstance(x, (str, os.PathLike)):
             where = str(x)
             x, steps = open_spikes(Path(x), self.program, steps)
         values, where = self.read_input(x, where)
-        result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where)
+        result = simulate(self.program, values, backend, steps, record, limit_seconds, progress, where, device=device)
         return Simulation(self.program, result, backend, steps_and_samples(values)[0], self.chip, values, read)
 
     def profile(

@@ -28,7 +28,7 @@ def train_float_twin(recipe: Recipe, folder: RunFolder, data: Dataset, resume: b
 
     compiled: rounded once after the training, with the recipe's weight bits. Raises InputError.
     """
-    config = replace(recipe.network, chip_aware=None)
+    config = replace(recipe.network, chip_aware=None, mean_bits=None)
     target = RunFolder(folder.path / "float_twin")
     target.path.mkdir(parents=True, exist_ok=True)
     method = get_method(recipe.training.method)(config, recipe.training, recipe.dt)

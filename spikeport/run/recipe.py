@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError, nearest, nearest_file, reason
 from spikeport.common.file_kinds import FileKind, file_kind
 from spikeport.common.text_files import read_toml_file
@@ -28,7 +29,8 @@ from .measures import DEFAULT_DEVICES
 
 MOST_SEEDS = 1000
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 LavaBackend = Literal["lava", "stock"]
 
 
@@ -69,9 +71,20 @@ class Recipe(BaseModel):
     files: FileOptions = FileOptions()
 
 
-def load_recipe(path: str | Path) -> Recipe:
-    """Read a recipe; raises InputError for a truncated file, an unknown key (naming the nearest) or a bad value."""
-    return checked_recipe(read_recipe(path), path)
+def load_recipe(path: str | Path, device: str | None = None) -> Recipe:
+    """Read a recipe; raises InputError for a truncated file, an unknown key (naming the nearest) or a bad value.
+
+    device: in place of training.device.
+    """
+    return checked_recipe(on_device(read_recipe(path), device), path)
+
+
+def on_device(content: dict[str, Any], device: str | None) -> dict[str, Any]:
+    """A recipe's content with another device, None: its own."""
+    training = content.get("training", {})
+    return content if device is None or not isinstance(training, dict) else {
+        **content, "training": {**training, "device": device}
+    }  # fmt: skip
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
@@ -183,6 +196,7 @@ def _check_fit(recipe: Recipe, path: str) -> None:
         if recipe.files != FileOptions() and recipe.dataset in DATASETS and recipe.dataset != "files":
             raise InputError(f"key 'files': data set {recipe.dataset!r} does not use it; set dataset = \"files\"")
         lookup("encoding", recipe.training.encoding, ENCODERS)
+        torch_device(recipe.training.device, "key 'training.device'")
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -55,13 +55,14 @@ class Clock:
 
 
 def run_recipe(
-    path: Path, folder: RunFolder, resume: bool, console: Console, overwrite: bool = False
+    path: Path, folder: RunFolder, resume: bool, console: Console, overwrite: bool = False, device: str | None = None
 ) -> dict[str, Any]:
     """Run a recipe into a folder; returns the summary. Raises InputError or BackendError.
 
-    An existing run is replaced only with overwrite, and stays complete until the new one is complete.
+    An existing run is replaced only with overwrite, and stays complete until the new one is complete. device: in place
+    of the recipe's.
     """
-    recipe = load_recipe(path)
+    recipe = load_recipe(path, device)
     if this_process().count > 1:
         raise InputError(
             f"run uses one process; train with several, `torchrun -m spikeport train {path} --out {folder.path}`, "

@@ -25,7 +25,7 @@ from spikeport.common.text_files import read_json_file
 from spikeport.console.output import Done
 from spikeport.lava_runtime.workers import run_until_done, worker_pool
 from spikeport.run.claim import holds_training
-from spikeport.run.recipe import checked_recipe, read_recipe
+from spikeport.run.recipe import checked_recipe, on_device, read_recipe
 from spikeport.run.run_folder import RunFolder
 from spikeport.trainer.tasks.registry import objective_of
 
@@ -69,13 +69,15 @@ class Sweep:
 
 
 def run_sweep(
-    recipe: Path, grid: Grid, folder: Path, workers: int = 1, cluster: str | None = None, progress: Done | None = None
-) -> Sweep:
+    recipe: Path, grid: Grid, folder: Path, workers: int = 1, cluster: str | None = None, progress: Done | None = None,
+    device: str | None = None,
+) -> Sweep:  # fmt: skip
     """Train and measure missing points; raises InputError for an invalid value of a key.
 
-    cluster: address of a dask scheduler, whose workers can access the folder and the data set.
+    cluster: address of a dask scheduler, whose workers can access the folder and the data set. device: in place of the
+    recipe's; points that were measured on another one are measured again.
     """
-    content = read_recipe(recipe)
+    content = on_device(read_recipe(recipe), device)
     name = checked_recipe(content, recipe).name
     jobs = [Job(point, content, str(recipe), folder.resolve()) for point in grid.points]
     # raises for an invalid value before anything is written

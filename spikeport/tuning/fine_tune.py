@@ -5,22 +5,28 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError
 from spikeport.common.limits import MOST_STEPS
 from spikeport.exporter.trainable.module import ChipModule
+from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.trainer.loop.pruning import Pruning
 from spikeport.trainer.loop.train_config import LARGEST_SEED
 
-from .sparsity import Pruning, spike_penalty
-from .targets import Teacher, label_loss, teacher_loss, voltage_loss
+from .checkpoint import TuneCheckpoint, TuneState, identity_of, restore, store
+from .goals import Goal
+from .sparsity import prunable, spike_penalty
+from .targets import Teacher, teacher_loss
 
 Progress = Callable[[int, int], None]
+LARGEST_BITS = WordWidths().weight_bits
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,11 @@ class TuneSettings:
     """How to tune. learning_rate: of each parameter, times the root mean square of its values.
 
     held_out: the fraction of the samples that choose the best epoch and are not trained on. exponents: at most for each
-    synapse and sign; each is a connection of its own. sparsity: weight of the spikes per step and neuron beyond
-    target_rate in the loss; above 0, the loss alone chooses the best epoch. pruned: the fraction of every synapse's
-    weights that end as 0. teacher: weight of the float network's answers in the loss, where there are labels. Raises
-    InputError.
+    synapse and sign; each is a connection of its own. mean_bits: of all weights on average, at most; each layer gets as
+    many as its loss asks for (layer_bits.py), None: all that the options allow. sparsity: weight of the spikes per step
+    and neuron beyond target_rate in the loss; above 0, the loss alone chooses the best epoch. pruned: the fraction of
+    every synapse's weights that end as 0. teacher: weight of the float network's answers in the loss, where there are
+    labels. device: "cpu", "cuda" (a GPU) or "auto". Raises InputError.
     """
 
     epochs: int = 20
@@ -44,8 +51,11 @@ class TuneSettings:
     target_rate: float = 0.0
     pruned: float = 0.0
     teacher: float = 0.0
+    mean_bits: float | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
+        torch_device(self.device)
         if self.epochs < 0 or self.batch < 1:
             raise InputError(f"epochs are at least 0 and batch at least 1, not {self.epochs} and {self.batch}")
         if max(self.epochs, self.batch) > MOST_STEPS:
@@ -70,6 +80,8 @@ class TuneSettings:
             raise InputError("spikes become fewer by training; give sparsity at least one epoch")
         if not 0 <= self.seed <= LARGEST_SEED:
             raise InputError(f"the seed is a whole number from 0 to {LARGEST_SEED}, not {self.seed}")
+        if self.mean_bits is not None and not 2 <= self.mean_bits <= LARGEST_BITS:
+            raise InputError(f"bits per weight are 2 to {LARGEST_BITS} on average, not {self.mean_bits}")
         if not 0 < self.held_out < 1:
             raise InputError(f"the held-out fraction is between 0 and 1, not {self.held_out}")
 
@@ -78,13 +90,14 @@ class TuneSettings:
 class Task:
     """Inputs (T, N, *shape) by name, the output's population, and what it should answer.
 
-    labels: (N,), None where the teacher's answers are wanted.
+    labels: (N, ...), None where the teacher's answers are wanted; goal: what they ask of the output.
     """
 
     inputs: Mapping[str, NDArray[Any]]
     output: str
     teacher: Teacher
-    labels: NDArray[np.int64] | None
+    labels: NDArray[Any] | None
+    goal: Goal = field(default_factory=Goal)
 
     @property
     def samples(self) -> int:
@@ -96,11 +109,6 @@ class Task:
         """Time steps of the input."""
         return next(iter(self.inputs.values())).shape[0]
 
-    @property
-    def answers(self) -> NDArray[Any]:
-        """The class that each sample should get, (N,)."""
-        return self.teacher.winners if self.labels is None else self.labels
-
     def batch(self, selected: NDArray[np.intp], device: torch.device) -> dict[str, torch.Tensor]:
         """The inputs of some samples."""
         return {
@@ -109,12 +117,19 @@ class Task:
         }
 
 
-def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: Progress | None = None) -> list[float]:
+def fine_tune(
+    module: ChipModule,
+    task: Task,
+    settings: TuneSettings,
+    progress: Progress | None = None,
+    checkpoint: TuneCheckpoint | None = None,
+) -> list[float]:
     """Train the module in place and leave it with its best parameters; returns the held-out score of every epoch.
 
-    The score is the fraction of held-out samples with the wanted answer; of equal ones, the lower loss. The first one
-    is that of the parameters as they were. Deterministic for a seed. Where weights are pruned, only epochs in which all
-    of them are 0 can be the best.
+    The score is the metric of the labels, or the fraction of held-out samples with the float network's answer; of equal
+    ones, the lower loss decides. The first one is that of the parameters as they were. Deterministic for a seed, also
+    where it goes on from a checkpoint. Where weights are pruned, only epochs in which all of them are 0 can be the
+    best. Raises InputError for a checkpoint of another tuning.
     """
     generator = np.random.default_rng(settings.seed)
     held_out = held_out_samples(task.samples, settings)
@@ -123,20 +138,27 @@ def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: 
         {"params": [p], "lr": settings.learning_rate * max(float(p.detach().square().mean().sqrt()), 1e-6)}
         for p in module.parameters()
     ]
+    identity = {} if checkpoint is None else _identity(module, task, settings)
     optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
     batches = -(-len(trained_on) // settings.batch)
     total = settings.epochs * batches
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, [g["lr"] for g in groups], total_steps=total + 1, pct_start=0.1, cycle_momentum=False
     )
-    first = score(module, task, held_out, settings)
-    best, scores, kept = first, [first[0]], copy.deepcopy(module.state_dict())
-    pruning = Pruning(module, settings.pruned, settings.epochs)
-    if settings.pruned:
-        best = (-1.0, -math.inf)
+    pruning = Pruning(prunable(module), settings.pruned, settings.epochs)
+    if checkpoint is not None and checkpoint.resume:
+        state = restore(checkpoint, identity, module, optimiser)
+        schedule.last_epoch = state.epochs * batches
+    else:
+        first = score(module, task, held_out, settings)
+        # only pruned weights are wanted, whatever their score
+        best = (-math.inf, -math.inf) if settings.pruned else first
+        state = TuneState([task.goal.sign * first[0]], best, copy.deepcopy(module.state_dict()))
     for epoch in range(settings.epochs):
-        pruning.start_epoch(epoch)
         shuffled = generator.permutation(trained_on)
+        if epoch < state.epochs:
+            continue
+        pruning.start_epoch(epoch)
         for number in range(batches):
             selected = shuffled[number * settings.batch : (number + 1) * settings.batch]
             loss = _loss(module, task, selected, settings)
@@ -149,12 +171,21 @@ def fine_tune(module: ChipModule, task: Task, settings: TuneSettings, progress: 
             if progress is not None:
                 progress(epoch * batches + number + 1, total)
         now = score(module, task, held_out, settings)
-        scores.append(now[0])
-        better = now[1] >= best[1] if settings.sparsity else now >= best
+        state.scores.append(task.goal.sign * now[0])
+        better = now[1] >= state.best[1] if settings.sparsity else now >= state.best
         if better and pruning.is_done(epoch):
-            best, kept = now, copy.deepcopy(module.state_dict())
-    module.load_state_dict(kept)
-    return scores
+            state.best, state.kept = now, copy.deepcopy(module.state_dict())
+        if checkpoint is not None:
+            store(checkpoint, identity, state, module, optimiser)
+    module.load_state_dict(state.kept)
+    return state.scores
+
+
+def _identity(module: ChipModule, task: Task, settings: TuneSettings) -> dict[str, Any]:
+    named = {**asdict(settings), "task": task.goal.task.name}
+    # a tuning goes on anywhere
+    del named["device"]
+    return identity_of(named, module, [*task.inputs.values(), task.labels])
 
 
 def held_out_samples(samples: int, settings: TuneSettings) -> NDArray[np.intp]:
@@ -166,20 +197,23 @@ def held_out_samples(samples: int, settings: TuneSettings) -> NDArray[np.intp]:
 
 
 def score(module: ChipModule, task: Task, selected: NDArray[np.intp], settings: TuneSettings) -> tuple[float, float]:
-    """The fraction of the selected samples with the wanted answer, and minus the loss."""
-    right, loss, batch = 0, 0.0, settings.batch
+    """The score of the selected samples, larger for a better one, and minus the loss."""
+    sent, loss, batch = [], 0.0, settings.batch
     with torch.no_grad():
         for first in range(0, len(selected), batch):
             part = selected[first : first + batch]
-            sent = module.run(task.batch(part, _device(module)))
-            counts = sent[task.output].flatten(2).sum(0)
-            right += int((counts.argmax(1).cpu().numpy() == task.answers[part]).sum())
-            loss += float(_loss_of(module, task, part, sent, settings)) * len(part)
-    return right / len(selected), -loss / len(selected)
+            values = module.run_in_units(task.batch(part, _device(module)))
+            sent.append(values[task.output].flatten(2).cpu().numpy())
+            loss += float(_loss_of(module, task, part, values, settings)) * len(part)
+    output = np.concatenate(sent, axis=1).astype(np.float64)
+    labels = None if task.labels is None else task.labels[selected]
+    reached = task.goal.score(output, task.teacher.output[:, selected].astype(np.float64), labels)
+    return (reached if labels is None else task.goal.sign * reached), -loss / len(selected)
 
 
 def _loss(module: ChipModule, task: Task, selected: NDArray[np.intp], settings: TuneSettings) -> torch.Tensor:
-    return _loss_of(module, task, selected, module.run(task.batch(selected, _device(module))), settings)
+    sent = module.run_in_units(task.batch(selected, _device(module)))
+    return _loss_of(module, task, selected, sent, settings)
 
 
 def _loss_of(
@@ -189,24 +223,16 @@ def _loss_of(
     sent: Mapping[str, torch.Tensor],
     settings: TuneSettings,
 ) -> torch.Tensor:
-    loss = _answer_loss(module, task, selected, sent)
-    if settings.teacher and task.labels is not None:
-        loss = loss + settings.teacher * teacher_loss(module, sent, task.teacher, selected, task.output)
+    if task.labels is None:
+        loss = teacher_loss(module, sent, task.teacher, selected, task.output)
+    else:
+        voltages = module.layer(task.output).population.sends == "voltage"
+        loss = task.goal.cost(sent[task.output].flatten(2), task.labels[selected], voltages)
+        if settings.teacher:
+            loss = loss + settings.teacher * teacher_loss(module, sent, task.teacher, selected, task.output)
     if settings.sparsity:
         loss = loss + settings.sparsity * spike_penalty(module, sent, settings.target_rate)
     return loss
-
-
-def _answer_loss(
-    module: ChipModule, task: Task, selected: NDArray[np.intp], sent: Mapping[str, torch.Tensor]
-) -> torch.Tensor:
-    if task.labels is None:
-        return teacher_loss(module, sent, task.teacher, selected, task.output)
-    counts = sent[task.output].flatten(2).sum(0)
-    labels = torch.from_numpy(task.labels[selected]).to(counts.device)
-    if module.layer(task.output).population.sends == "voltage":
-        return voltage_loss(counts, labels)
-    return label_loss(counts, labels, task.steps)
 
 
 def _device(module: ChipModule) -> torch.device:

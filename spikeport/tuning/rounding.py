@@ -63,7 +63,7 @@ def rounded_together(
     sent = {**few, **(simulate_float(floating, few, length + max(starts.values())).spikes if together else {})}
     own = {name: values[starts.get(name, 0) :][:length] for name, values in sent.items()}
     layers, integers = dict(plan.layers), {}
-    numbers = exponents, plan.weight_bits, plan.chip.word_widths.fixed_point().weight_exp_max
+    highest = plan.chip.word_widths.fixed_point().weight_exp_max
     graded = {p.name for p in plan.network.populations if p.sends == "voltage"}
     largest = {name: max(1.0, float(values.max(initial=0))) for name, values in inputs.items()}
     for name, layer in plan.layers.items():
@@ -76,7 +76,10 @@ def rounded_together(
             arriving = np.concatenate([_arriving(c, own[c.source], starts, name) for c in layer.synapses], axis=2)
             sample = _Sample(arriving.astype(np.float64), own[name] != 0)
         layers[name], integers[name] = _rounded(
-            layer, sample, [largest.get(c.source, 1.0) for c in layer.synapses], numbers
+            layer,
+            sample,
+            [largest.get(c.source, 1.0) for c in layer.synapses],
+            (exponents, layer.weight_bits, highest),
         )
     module = ChipModule(replace(plan, layers=layers))
     for name, values in integers.items():

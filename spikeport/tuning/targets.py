@@ -129,7 +129,10 @@ def check_labels(labels: NDArray[Any], samples: int, classes: int, context: str)
             f"{context}: labels have shape {labels.shape}, but the data hold {samples} samples; give one each"
         )
     if labels.dtype.kind not in "iub":
-        raise InputError(f"{context}: labels are {labels.dtype}, but classes are whole numbers; give those")
+        raise InputError(
+            f"{context}: labels are {labels.dtype}, but classes are whole numbers; give those, or say with --task "
+            "what they are"
+        )
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(
             f"{context}: labels go from {labels.min()} to {labels.max()}, but the network has the outputs "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError
 from spikeport.common.overwriting import refuse_inputs
@@ -26,18 +27,21 @@ from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.exporter.trainable.module import ChipModule
 from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.loader import load_chip
-from spikeport.lava_runtime.inputs import check_input, load_input
+from spikeport.lava_runtime.inputs import check_input, load_labels
 from spikeport.network.graph_loader import with_sample
 from spikeport.network.input_files import open_spikes
-from spikeport.network.model_task import model_task
 from spikeport.network.network import Network, compile_network
 from spikeport.report.units import si
 from spikeport.results.shown import Shown
 from spikeport.run.measures import output_of
+from spikeport.trainer.tasks.metrics import ACCURACY, SHARES
 
+from .checkpoint import TuneCheckpoint
 from .fine_tune import Task, TuneSettings, fine_tune, held_out_samples, score
+from .goals import Goal, goal_of
+from .layer_bits import choose_layer_bits, with_layer_bits
 from .rounding import rounded_together
-from .targets import check_labels, teach
+from .targets import teach
 
 # samples whose energy is measured
 _PROFILED = 32
@@ -47,19 +51,24 @@ _PROFILED = 32
 class Measured:
     """A compiled network on the test samples: fractions of one, spikes and joules per inference (joules estimated).
 
-    same_winner: of a network with one output, the same spike count, or last voltage within 1 %. accuracy: None without
-    labels.
+    same_winner: the fraction with the float network's answer: numbers within 1 %, of a network with one output that
+    spikes the same count. score: the metric of the labels, None without; accuracy: the score if it is one.
     """
 
     same_winner: float
     accuracy: float | None
     spikes: float
     energy_j: float
+    score: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
 class Tuned(Shown):
-    """A tuned network: its graph, its measures before and after, and the score of every epoch on held-out samples."""
+    """A tuned network: its graph, its measures before and after, and the score of every epoch on held-out samples.
+
+    metric: of the labels; float_score: of the float network, and float_accuracy if it is one; bits: of each layer's
+    weights, where they were chosen.
+    """
 
     graph: nir.NIRGraph
     network: Network
@@ -69,6 +78,9 @@ class Tuned(Shown):
     float_accuracy: float | None
     samples: int
     read: tuple[Path, ...] = ()
+    metric: str = ACCURACY.name
+    float_score: float | None = None
+    bits: Mapping[str, int] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
         """Write TUNED.nir; raises InputError if it cannot be written."""
@@ -76,25 +88,36 @@ class Tuned(Shown):
         write_nir(self.graph, path)
 
     def to_dict(self) -> dict[str, Any]:
-        """before, after, epochs, float_accuracy and samples."""
+        """before, after, scores, metric, float_score, float_accuracy, samples and the chosen bits."""
         return {
             "before": asdict(self.before),
             "after": asdict(self.after),
             "float_accuracy": self.float_accuracy,
             "scores": list(self.scores),
             "samples": self.samples,
+            "metric": self.metric,
+            "float_score": self.float_score,
+            "weight_bits": dict(self.bits),
         }
 
     def show(self, console: Console) -> None:
         """Print a table of before and after."""
-        table = Table("", "same answer as float", "accuracy", "spikes per inference", "energy per inference (estimate)")
+        metric = self.metric.replace("_", " ")
+        table = Table("", "same answer as float", metric, "spikes per inference", "energy per inference (estimate)")
         for name, m in (("before", self.before), ("after", self.after)):
-            accuracy = "-" if m.accuracy is None else f"{m.accuracy:.1%}"
-            table.add_row(name, f"{m.same_winner:.1%}", accuracy, f"{m.spikes:,.0f}", si(m.energy_j, "J"))
+            row = name, f"{m.same_winner:.1%}", self._shown(m.score), f"{m.spikes:,.0f}", si(m.energy_j, "J")
+            table.add_row(*row)
         console.print(table)
-        if self.float_accuracy is not None:
-            say(console, f"the float network has {self.float_accuracy:.1%} accuracy")
+        if self.bits:
+            say(console, "bits per weight: " + ", ".join(f"{name} {bits}" for name, bits in self.bits.items()))
+        if self.float_score is not None:
+            say(console, f"the float network has {self._shown(self.float_score)} {metric}")
         say(console, f"measured on {self.samples} samples that were not trained on")
+
+    def _shown(self, score: float | None) -> str:
+        if score is None:
+            return "-"
+        return f"{score:.1%}" if self.metric in SHARES else f"{score:.4g}"
 
 
 def tune(
@@ -108,16 +131,22 @@ def tune(
     options: CompileOptions = DEFAULTS,
     settings: TuneSettings | None = None,
     progress: Done | None = None,
+    task: str | None = None,
+    checkpoint: TuneCheckpoint | None = None,
 ) -> Tuned:
     """Train a network on in the chip's integers; raises InputError.
 
-    data: (T, N, *input shape), as simulate takes it; labels: (N,) classes; without them the float network is the
-    teacher: its output spikes, and the rates of every layer. test, test_labels: what before and after are measured on,
-    default a fifth of the data, which is not trained on. The tuned graph compiles with the same options.
+    data: (T, N, *input shape), as simulate takes it; labels: (N,) classes, or what the task takes; without them the
+    float network is the teacher: its output spikes, and the rates of every layer. test, test_labels: what before and
+    after are measured on, default a fifth of the data, which is not trained on. task: what labels are, by a name of
+    docs/tasks.md, None: the winner's class. checkpoint: where the state is kept after every epoch. The tuned graph
+    compiles with the same options.
     """
     settings = settings or TuneSettings()
     if settings.teacher and labels is None:
         raise InputError("the weight of the teacher has no effect without labels, where it is the only target; omit it")
+    if task is not None and labels is None:
+        raise InputError(f"task {task} says what labels are, but none are given; give them, or omit it")
     if test_labels is not None and test is None:
         raise InputError("labels of a test part are given, but no test part; give it, or omit them")
     graph, context = (read_nir(model), str(model)) if isinstance(model, (str, Path)) else (model, "graph")
@@ -126,25 +155,31 @@ def tune(
     if len(floating.outputs) != 1:
         raise InputError(f"{context}: has {len(floating.outputs)} outputs, but tuning takes a network with one")
     torch.manual_seed(settings.seed)
-    plan = make_plan(graph, load_chip(chip), options, context)
-    module = ChipModule(plan)
+    profile, before = load_chip(chip), compile_network(graph, chip, options)
+    goal = goal_of(task, before.program)
+    learned = _task(floating, before, goal, data, labels)
+    bits: dict[str, int] = {}
+    held = held_out_samples(learned.samples, settings)
+    if settings.mean_bits is not None:
+        trained_on = np.setdiff1d(np.arange(learned.samples), held)
+        bits = choose_layer_bits(graph, profile, options, learned, settings, settings.mean_bits, trained_on)
+        graph = with_layer_bits(graph, bits)
+        before = compile_network(graph, chip, options)
+    module = ChipModule(make_plan(graph, profile, options, context))
     if not list(module.parameters()):
         raise InputError(f"{context}: has no weights to train")
-    before = compile_network(graph, chip, options)
-    task = _task(floating, before, data, labels)
-    if test is None:
-        held = held_out_samples(task.samples, settings)
-        tested = _subset(task, held)
-    else:
-        tested = _task(floating, before, test, test_labels)
+    tested = _subset(learned, held) if test is None else _task(floating, before, goal, test, test_labels)
     first = _measured(before, tested)
-    module = _best_start(module, floating, task, settings)
-    scores = fine_tune(module, task, settings, progress)
+    module = _best_start(module, floating, learned, settings).to(torch_device(settings.device))
+    scores = fine_tune(module, learned, settings, progress, checkpoint)
     tuned = module.to_nir()
-    network = compile_network(tuned, chip, options)
-    accuracy = None if tested.labels is None else float(np.mean(tested.teacher.winners == tested.labels))
+    after = _measured(compiled := compile_network(tuned, chip, options), tested)
+    score, metric = None, goal.metric or ACCURACY.name
+    if tested.labels is not None:
+        score = goal.task.score(tested.teacher.output.astype(np.float64), tested.labels)
     read = tuple(Path(p) for p in (model, data, labels, test, test_labels) if isinstance(p, (str, Path)))
-    return Tuned(tuned, network, first, _measured(network, tested), tuple(scores), accuracy, tested.samples, read)
+    accuracy = score if metric == ACCURACY.name else None
+    return Tuned(tuned, compiled, first, after, tuple(scores), accuracy, tested.samples, read, metric, score, bits)
 
 
 def _best_start(module: ChipModule, floating: FloatNetwork, task: Task, settings: TuneSettings) -> ChipModule:
@@ -156,7 +191,7 @@ def _best_start(module: ChipModule, floating: FloatNetwork, task: Task, settings
     return max((together, module), key=lambda candidate: score(candidate, task, held, settings))
 
 
-def _task(floating: FloatNetwork, network: Network, data: Any, labels: Any) -> Task:
+def _task(floating: FloatNetwork, network: Network, goal: Goal, data: Any, labels: Any) -> Task:
     where = str(data) if isinstance(data, (str, Path)) else "data"
     arrays = open_spikes(Path(data), network.program)[0] if isinstance(data, (str, Path)) else as_arrays(data, where)
     inputs: Mapping[str, NDArray[Any]] = {
@@ -170,11 +205,10 @@ def _task(floating: FloatNetwork, network: Network, data: Any, labels: Any) -> T
     teacher = teach(floating, flat, output)
     known = None
     if labels is not None:
-        values = load_input(Path(labels)) if isinstance(labels, (str, Path)) else np.asarray(labels)
-        classes = teacher.output.shape[2]
+        values = load_labels(Path(labels)) if isinstance(labels, (str, Path)) else np.asarray(labels)
         named = str(labels) if isinstance(labels, (str, Path)) else "labels"
-        known = check_labels(values, teacher.output.shape[1], classes, named)
-    return Task(inputs, output, teacher, known)
+        known = goal.checked(values, teacher.output.shape[1], teacher.output.shape[2], named)
+    return Task(inputs, output, teacher, known, goal)
 
 
 def _subset(task: Task, selected: NDArray[np.intp]) -> Task:
@@ -184,25 +218,21 @@ def _subset(task: Task, selected: NDArray[np.intp]) -> Task:
         rates={name: values[selected] for name, values in task.teacher.rates.items()},
     )
     inputs = {name: values[:, selected] for name, values in task.inputs.items()}
-    return Task(inputs, task.output, teacher, None if task.labels is None else task.labels[selected])
+    return replace(task, inputs=inputs, teacher=teacher, labels=None if task.labels is None else task.labels[selected])
 
 
 def _measured(network: Network, task: Task) -> Measured:
     x = task.inputs if len(task.inputs) > 1 else next(iter(task.inputs.values()))
     result = network.simulate(x).result
-    winners = result.winners()
     sent = {name: n for name, n in result.counts().items() if name not in task.inputs}
     few = {name: values[:, :_PROFILED] for name, values in task.inputs.items()}
     profile = network.profile(few if len(few) > 1 else next(iter(few.values())))
-    same = winners == task.teacher.winners
-    if task.teacher.output.shape[2] == 1:
-        # a single output always wins
-        same = model_task(None, network.program).same(
-            output_of(network.program, result, task.steps), task.teacher.output.astype(np.float64)
-        )
+    output = output_of(network.program, result, task.steps)
+    score = None if task.labels is None else task.goal.task.score(output, task.labels)
     return Measured(
-        float(np.mean(same)),
-        None if task.labels is None else float(np.mean(winners == task.labels)),
+        task.goal.score(output, task.teacher.output.astype(np.float64), None),
+        score if task.goal.has_classes else None,
         float(sum(counts.mean() for counts in sent.values())),
         profile.energy_j.typical,
+        score,
     )

@@ -14,6 +14,7 @@ __all__ = ["cards", "copy_model", "find_card"]
 
 SAMPLES = "_samples.npz"
 LABELS = "_labels.npy"
+RECIPE = ".toml"
 
 
 def cards() -> dict[str, Path]:
@@ -37,7 +38,7 @@ def copy_model(card_file: Path, folder: Path) -> tuple[Card, list[Path]]:
     """
     card = read_card(card_file)
     source = card_file.with_suffix(".nir")
-    files = [source, card_file, *(card_file.with_name(card.name + ending) for ending in (SAMPLES, LABELS))]
+    files = [source, card_file, *(card_file.with_name(card.name + ending) for ending in (SAMPLES, LABELS, RECIPE))]
     if not source.is_file() or hashlib.sha256(source.read_bytes()).hexdigest() != card.sha256:
         raise InputError(f"{source}: is not the network of {card_file.name}; make it again with `{card.command}`")
     return card, copy_missing([file for file in files if file.is_file()], folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_bytes, write_text
 from spikeport.common.json_text import json_text
 from spikeport.report.scores import has_interval
-from spikeport.run.recipe import Recipe, load_recipe
+from spikeport.run.recipe import NAME, Recipe, load_recipe
 from spikeport.run.run_folder import RunFolder
+from spikeport.run.shipped import find_recipe, recipe_names
 from spikeport.run.stages import dataset_of
 from spikeport.summary import Bounds, Metric, Summary, read_summary
 from spikeport.trainer.network.layer_specs import layers_in_words
 
 from .card import Card
-from .collection import LABELS, SAMPLES
+from .collection import LABELS, RECIPE, SAMPLES
 
 __all__ = ["ORIGINS", "Origin", "make_model"]
 
@@ -52,12 +54,19 @@ ORIGINS = {
 def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None) -> list[Path]:
     """Write NAME.nir, its card, and the first test samples with their targets; returns the files.
 
+    A recipe that is not one of spikeport's is written as well, NAME.toml.
+
     run: the folder of a finished run; name: that of its recipe if None; origin: needed where the recipe's data are not
     one of ORIGINS. Raises InputError for a run that is not finished, a network over 1 MB, or data of unknown origin.
     """
     source = RunFolder(run)
     summary, recipe = read_summary(source.summary), load_recipe(source.recipe)
-    name = name or recipe.name
+    name = recipe.name if name is None else name
+    if not re.fullmatch(NAME, name):
+        raise InputError(
+            f"{name!r} cannot be a network's name, as its files are named after it; give --name with letters, digits, "
+            "'_', '-' and '.' only"
+        )
     content = source.nir.read_bytes()
     if len(content) > LARGEST:
         raise InputError(
@@ -66,7 +75,9 @@ def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None)
     origin = origin or ORIGINS.get(recipe.dataset)
     if origin is None:
         raise InputError(f"{source.recipe}: the origin of its data is unknown; give --data-source and --licence")
-    card = _card(name, recipe, summary, content, origin)
+    shipped = _is_shipped(recipe)
+    command = f"spikeport run {recipe.name if shipped else name + RECIPE}"
+    card = _card(name, recipe, summary, content, origin, command)
     targets = dataset_of(recipe).y_test[:FIRST]
     spikes = np.load(source.test_input, mmap_mode="r", allow_pickle=False)[:, :FIRST]
     files = [folder / f"{name}{ending}" for ending in (".nir", SAMPLES, LABELS, ".json")]
@@ -74,10 +85,21 @@ def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None)
     save_arrays(files[1], {"input": np.ascontiguousarray(spikes)})
     save_array(files[2], targets)
     write_text(files[3], json_text(card.to_dict(), indent=2) + "\n")
+    if not shipped:
+        files.append(folder / f"{name}{RECIPE}")
+        write_bytes(files[-1], source.recipe.read_bytes())
     return files
 
 
-def _card(name: str, recipe: Recipe, summary: Summary, content: bytes, origin: Origin) -> Card:
+def _is_shipped(recipe: Recipe) -> bool:
+    """Whether the recipe is one of spikeport's with all its settings; only where its data are may differ."""
+    if recipe.name not in recipe_names():
+        return False
+    shipped = load_recipe(find_recipe(recipe.name))
+    return recipe.model_copy(update={"data": None}) == shipped.model_copy(update={"data": None})
+
+
+def _card(name: str, recipe: Recipe, summary: Summary, content: bytes, origin: Origin, command: str) -> Card:
     scores, training = summary.scores, summary.training
     if scores.float is None or scores.fixed is None or summary.per_inference is None or training is None:
         raise InputError(f"{name}: its run has no figures for the chip; run the recipe again")
@@ -89,7 +111,7 @@ def _card(name: str, recipe: Recipe, summary: Summary, content: bytes, origin: O
         data_source=origin.source,
         licence=origin.licence,
         recipe=recipe.name,
-        command=f"spikeport run {recipe.name}",
+        command=command,
         method=training.method,
         layers=layers_in_words(recipe.network.layers),
         seed=training.seed,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from spikeport import doctor_checks
 from spikeport.doctor_checks import Doctor, Finding, run_checks
@@ -53,3 +55,16 @@ def test_the_fix_is_shown() -> None:
     shown = repr(Doctor((Finding("a [b]", "broken", "why", "do this"),)))
     assert "a [b]: do this" in shown and "broken" in shown
     assert not Doctor((Finding("a", "broken", ""),)).healthy and Doctor((Finding("a", "left out", ""),)).healthy
+
+
+def test_a_gpu_is_found_or_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (finding,) = doctor_checks._gpu()
+    assert finding.state == "left out" and "on the CPU" in finding.detail
+    about = SimpleNamespace(name="H", total_memory=80_000_000_000)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: about)
+    monkeypatch.setattr(doctor_checks, "has_triton", lambda: False)
+    (finding,) = doctor_checks._gpu()
+    assert "H, 80 GB" in finding.detail and "pip install triton" in finding.remedy

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from command import graph, refused, spikeport
 from programs import spikes
+from rich.console import Console
 
 import spikeport as sp
-from spikeport.gates import Gates, Measured, quantity, share
+from spikeport.gates import Gates, Measured, kept, quantity, share
 
 MEASURED = Measured(energy=13.9e-6, latency=1e-3, accuracy=0.97, agreement=1.0)
 
@@ -70,3 +71,9 @@ def test_profile_and_diff_end_with_the_answer(tmp_path: Path) -> None:
     codes = [spikeport(*coarse, *more, cwd=tmp_path).returncode for more in ((), ("--tolerance", "100%"))]
     assert codes == [1, 0]
     refused(spikeport(*coarse, "--tolerance", "2", cwd=tmp_path), "--tolerance '2'")
+
+
+def test_a_bound_that_is_not_kept_names_the_chip_where_there_are_several() -> None:
+    console = Console(record=True, width=100)
+    assert not kept(Gates(max_energy=1e-9), MEASURED, console, "Intel Loihi 2")
+    assert "Intel Loihi 2: --max-energy: energy is" in console.export_text()

@@ -60,15 +60,16 @@ class Dataset:
 
     def __post_init__(self) -> None:
         shape = self.input_shape if self.steps is None else (self.steps, *self.input_shape)
-        for part, x, y in (("training", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
+        for part, x, given in (("training", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
+            y = np.asarray(given)
             if len(x) == 0 or len(x) != len(y):
                 raise InputError(f"{self.name}: the {part} part has {len(x)} samples and {len(y)} labels")
             if x.shape[1:] != shape:
                 raise InputError(f"{self.name}: {part} samples have shape {x.shape[1:]}, not {shape}")
             check_targets(self.targets, y, self.classes, self.steps, f"{self.name}: the {part} part")
-            if self.has_classes:
-                # torch takes classes of no other type
-                object.__setattr__(self, "y_train" if part == "training" else "y_test", y.astype(np.int64, copy=False))
+            # torch's losses take no other types
+            dtype = np.int64 if self.has_classes else np.float32
+            object.__setattr__(self, "y_train" if part == "training" else "y_test", y.astype(dtype, copy=False))
         if self.class_names and len(self.class_names) != self.classes:
             raise InputError(f"{self.name}: has {self.classes} classes and {len(self.class_names)} class names")
 

@@ -47,6 +47,8 @@ def check_targets(kind: Targets, y: NDArray[Any], outputs: int, steps: int | Non
         if y.min() < 0 or y.max() >= outputs:
             raise InputError(f"{context} has labels outside 0 to {outputs - 1}")
         return
+    if y.dtype.kind not in "biuf":
+        raise InputError(f"{context}: has targets of type {y.dtype}, but {words} are numbers; give y.astype(float)")
     finite = np.isfinite(y.reshape(len(y), -1)).all(axis=1)
     if not finite.all():
         raise InputError(

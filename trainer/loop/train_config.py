@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
+from spikeport.common.accelerator import DEVICE_NAMES, DeviceName
 from spikeport.common.errors import InputError
 from spikeport.common.limits import MOST_STEPS, MOST_THREADS
 from spikeport.trainer.settings.checks import above_zero, at_least, known, within
@@ -24,7 +25,9 @@ OPTIMIZERS: tuple[OptimizerName, ...] = ("adamw", "adam", "sgd")
 
 _MOMENTUM = 0.9
 # settings that files of earlier versions lack: at their defaults they are not stored, so that files stay the same
-_LATER = ("optimizer", "momentum", "gradient_value", "task", "loss", "metric")
+_LATER = ("optimizer", "momentum", "gradient_value", "task", "loss", "metric", "pruned")
+# where it was computed is no property of a network: it is resumed and run on any device
+_NOT_STORED = ("device",)
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ class TrainConfig:
     precision: "bf16" multiplies matrices in 16 bit; accumulate: number of parts of a batch, processed one by one;
     stretch, truncate: see trainer/loop/gradient_checkpointing.py; checkpoint_seconds: longest time between checkpoints
     (checked after each step); tensorboard: also write TensorBoard files. threads: of torch; 0: as many as it is set to,
-    so that the weights depend on the machine. task, loss, metric: what the output is trained for, by name, "" for the
-    task's own loss and metric, see trainer/tasks.
+    so that the weights depend on the machine. pruned: share of every synapse's weights that end as 0, see pruning.py in
+    trainer/loop. task, loss, metric: what the output is trained for, by name, "" for the
+    task's own loss and metric, see trainer/tasks. device: where torch computes, "cpu", "cuda" (a GPU) or "auto".
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -75,6 +79,8 @@ class TrainConfig:
     task: str = "spike_count"
     loss: str = ""
     metric: str = ""
+    pruned: float = 0.0
+    device: DeviceName = "cpu"
     schedule: Schedule = field(default_factory=Schedule)
     sparsity: Sparsity = field(default_factory=Sparsity)
     augment: Augmentation = field(default_factory=Augmentation)
@@ -100,9 +106,12 @@ class TrainConfig:
             raise InputError(f"learning_rate must be at most {LARGEST_LEARNING_RATE:g}, not {self.learning_rate}")
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"label_smoothing is a share from 0 to below 1, not {self.label_smoothing}")
+        if not 0 <= self.pruned < 1:
+            raise InputError(f"pruned is a share of every synapse's weights from 0 to below 1, not {self.pruned}")
         if not 0 <= self.held_out < 1:
             raise InputError(f"held_out is a share of the training part from 0 to below 1, not {self.held_out}")
         known("precision", self.precision, ("float32", "bf16"))
+        known("device", self.device, DEVICE_NAMES)
         if not 0 <= self.norm_epochs <= 1:
             raise InputError(f"norm_epochs is a share of the epochs, 0 to 1, not {self.norm_epochs}")
 
@@ -111,4 +120,5 @@ def stored_settings(training: TrainConfig) -> dict[str, Any]:
     """The settings in plain values, as files of networks and checkpoints hold them."""
     defaults = {field.name: field.default for field in fields(training)}
     values = asdict(training)
-    return {name: value for name, value in values.items() if name not in _LATER or value != defaults[name]}
+    stored = (name for name in values if name not in _NOT_STORED)
+    return {name: values[name] for name in stored if name not in _LATER or values[name] != defaults[name]}

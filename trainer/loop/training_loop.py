@@ -22,9 +22,10 @@ from spikeport.common.errors import InputError
 from .checkpoint import Checkpoint, Progress, remove_unfinished, restore, store
 from .checkpoint import make_checkpoint as make_checkpoint
 from .logs import Logs
-from .memory import keep_freed_memory
+from .memory import batch_that_fits, keep_freed_memory
 from .optimizers import clip_gradients, make_optimizer
 from .parallel import Processes, Statistics, joined
+from .pruning import Pruning, synapse_weights
 from .train_config import TrainConfig
 
 Batch = tuple[Tensor, Tensor]
@@ -91,6 +92,7 @@ class _Training:
         self.model = task.model
         self.device = next(task.model.parameters()).device
         self.optimizer = make_optimizer(self.model, config)
+        self.pruning = Pruning(synapse_weights(self.model.named_parameters()), config.pruned, config.epochs)
         self.done = Progress()
         self.stored_at = time.monotonic()
         if checkpoint is None:
@@ -124,10 +126,12 @@ class _Training:
     def _epoch(self) -> None:
         epoch, done = self.done.epoch, self.done
         self.task.begin_epoch(epoch)
+        self.pruning.start_epoch(epoch)
         for settings in self.optimizer.param_groups:
             settings["lr"] = self.config.learning_rate * self.config.schedule.share(epoch, self.config.epochs)
         for x, y in islice(self.task.batches(epoch), done.steps, None):
-            loss = self._step(epoch, x, y)
+            with batch_that_fits(self.config.accumulate):
+                loss = self._step(epoch, x, y)
             done.steps += 1
             done.total += loss * len(y)
             done.samples += len(y)
@@ -145,7 +149,8 @@ class _Training:
         done.held_out.append(held_out)
         done.steps, done.total, done.samples = 0, 0.0, 0
         criterion = loss if math.isnan(held_out) else held_out
-        if self.config.patience and epoch >= self.task.first_stop and criterion < done.best:
+        may_stop = epoch >= self.task.first_stop and self.pruning.is_done(epoch)
+        if self.config.patience and may_stop and criterion < done.best:
             done.best, done.best_epoch = criterion, epoch
             done.best_state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
@@ -171,13 +176,16 @@ class _Training:
             statistics.add()
         self.group.sum_gradients(self.model.parameters())
         statistics.finish()
-        value = self.group.total(total).item()
+        self.group.total(total)
         norm = clip_gradients(self.model, self.config.gradient_norm, self.config.gradient_value)
+        # one transfer: a GPU is waited for once a step
+        values: list[float] = torch.stack([total, norm.to(total)]).tolist()
         # at v = NaN a network does not spike: its loss stays finite, only the gradients show it
-        if not math.isfinite(value + norm.item()):
+        if not math.isfinite(sum(values)):
             raise self._diverged(epoch, _diverged_layer(self.model) or "the loss")
         self.optimizer.step()
-        return value
+        self.pruning.apply()
+        return values[0]
 
     def _precision(self) -> torch.autocast | nullcontext[None]:
         if self.config.precision == "float32":

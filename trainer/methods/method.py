@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset, Samples
 from spikeport.trainer.data.encoding import Spikes, encode
@@ -24,6 +25,7 @@ from spikeport.trainer.loop.gradient_checkpointing import count_spikes
 from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
+from spikeport.trainer.network.bit_allocation import choose_bits
 from spikeport.trainer.network.delays import narrow_delays
 from spikeport.trainer.network.network_config import NetworkConfig, build_network, read_network, stored_network
 from spikeport.trainer.network.spiking_network import SpikingNetwork, sent_on_chip
@@ -43,7 +45,8 @@ PREDICT_STREAM = 2**32 - 1
 class Method:
     """A way of training a spiking network; a subclass has a `name` and is registered in registry.py.
 
-    network, training: what to build and how to train it; dt: seconds per step; device: where torch computes.
+    network, training: what to build and how to train it; dt: seconds per step; device: where torch computes, by default
+    the training settings' device.
     After fit or load, `spiking_network` is the trained network in eval mode, ready for `inference_layers()`.
 
     A method may override, each with a default: `Options`, a frozen dataclass of its own settings, set by a recipe in
@@ -56,14 +59,18 @@ class Method:
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
 
-    def __init__(self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str = "cpu") -> None:
+    def __init__(
+        self, network: NetworkConfig, training: TrainConfig, dt: float = 1e-3, device: str | None = None
+    ) -> None:
         self.options: Any = read_options(self.Options, training.options, self.name)
         self.objective = self.check_task(network, training)
         self.network_config = replace(network, readout=self.objective.task.readout)
+        if network.mean_bits is not None and training.norm_epochs >= 1:
+            raise InputError("mean_bits chooses bits after the first norm_epochs; set norm_epochs below 1")
         # save and compare every option, also those left at their defaults
         self.train_config = replace(training, options=asdict(self.options))
         self.dt = dt
-        self.device = torch.device(device)
+        self.device = torch.device(torch_device(training.device) if device is None else device)
         self._trained: SpikingNetwork | None = None
 
     @classmethod
@@ -91,6 +98,8 @@ class Method:
         first = self.train_config.norm_epochs * self.train_config.epochs
         if epoch >= first:
             network.freeze_norms()
+            if self.network_config.mean_bits is not None:
+                choose_bits(network, self.network_config.mean_bits)
         narrow_delays(network, epoch / first if epoch < first else 1.0)
 
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
@@ -154,13 +163,14 @@ class Method:
         trained_on, held_out = dataset.hold_out(config.held_out, config.seed)
         network_config, name = self.network_config, "checkpoint.safetensors"
         checkpoint = make_checkpoint(folder, name, resume, network_config, config, dataset, restored)
+        has_phases = self.network_config.batch_norm or self.network_config.mean_bits is not None
         task = Task(
             model=network,
             begin_epoch=lambda epoch: self.begin_epoch(network, epoch),
             batches=lambda epoch: self._batches(trained_on, epoch),
             loss=lambda x, y: self.loss(network, x, y),
             held_out=None if held_out is None else lambda: self._held_out_loss(network, held_out),
-            first_stop=math.ceil(config.norm_epochs * config.epochs) if self.network_config.batch_norm else 0,
+            first_stop=math.ceil(config.norm_epochs * config.epochs) if has_phases else 0,
         )
         train(task, self.train_config, checkpoint, progress, f"training {dataset.name} by {self.name}")
         self.finish(network, dataset)

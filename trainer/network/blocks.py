@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Literal, cast
 
+import torch
 from torch import Tensor, autocast, nn, zeros
 from torch.nn.functional import avg_pool2d
 
@@ -63,11 +65,13 @@ class SpikingBlock(nn.Module):
     delays: of s_in, learned (dense layers; delays.py).
     Batch norm has statistics over time and batch, per feature or channel. While it gathers them (norm.training) the
     forward pass uses the batch's; otherwise it computes with `tensors()`, where batch norm is folded into W and bias.
-    chip: if given, compute with the chip's integers (chip_step.py), so that the chip produces the same spikes.
+    chip: if given, compute with the chip's integers (chip_step.py), so that the chip produces the same spikes; with
+    `chooses_bits` its bits are those that `choose_bits` sets, once it has.
     Raises InputError for a synapse with its own bias or an impossible combination.
     """
 
     bias: nn.Parameter | None
+    _chosen_bits: Tensor | None
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class SpikingBlock(nn.Module):
         shortcut: Synapse | None = None,
         shortcut_norm: BatchNorm | None = None,
         delays: Delays | None = None,
+        chooses_bits: bool = False,
     ) -> None:
         super().__init__()
         if any(s is not None and s.bias is not None for s in (synapse, recurrent, shortcut)):
@@ -97,14 +102,41 @@ class SpikingBlock(nn.Module):
         self.norm = norm
         self.shortcut_norm = shortcut_norm
         self.neuron = neuron
-        self.chip = chip
+        self._planned_chip = chip
+        self.register_buffer("_chosen_bits", torch.zeros((), dtype=torch.int64) if chooses_bits else None)
         self._rounding = RememberedRounding()
         self.pool = pool
         self.delays = delays
         self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]))
 
+    @property
+    def chip(self) -> ChipAware | None:
+        """The rounding target, None in floating point."""
+        if self._planned_chip is None or not self.has_chosen_bits:
+            return self._planned_chip
+        return replace(self._planned_chip, weight_bits=int(cast(Tensor, self._chosen_bits)))
+
+    @property
+    def has_chosen_bits(self) -> bool:
+        """Whether `choose_bits` has been called, now or before the parameters were stored."""
+        return self._chosen_bits is not None and bool(self._chosen_bits)
+
+    def choose_bits(self, bits: int) -> None:
+        """Set the bits of the weights, which are stored with the parameters."""
+        if self._chosen_bits is not None:
+            self._chosen_bits.fill_(bits)
+
     def tensors(self) -> LayerTensors:
         """The block's parameters outside batch-norm training: folded and, if chip-aware, rounded."""
+        layer, chip = self.folded(), self.chip
+        return layer if chip is None else self.rounded(layer, chip)
+
+    def rounded(self, layer: LayerTensors, chip: ChipAware) -> LayerTensors:
+        """The parameters on the chip's grid."""
+        return self._rounding(layer, chip)
+
+    def folded(self) -> LayerTensors:
+        """The block's parameters with batch norm folded, not rounded."""
         weight, bias = fold_norm(self.synapse.weight, self.norm) if self.norm else (self.synapse.weight, self._bias())
         shortcut = None if self.shortcut is None else self.shortcut.weight
         if shortcut is not None and self.shortcut_norm is not None:
@@ -112,8 +144,7 @@ class SpikingBlock(nn.Module):
             bias = bias + more
         recurrent = None if self.recurrent is None else self.recurrent.weight
         current_decay, voltage_decay = self.neuron.current_decay(), self.neuron.voltage_decay()
-        layer = LayerTensors(weight, bias, current_decay, voltage_decay, self.neuron.threshold, recurrent, shortcut)
-        return layer if self.chip is None else self._rounding(layer, self.chip)
+        return LayerTensors(weight, bias, current_decay, voltage_decay, self.neuron.threshold, recurrent, shortcut)
 
     def forward(self, spikes: Tensor, skip: Tensor | None = None) -> Tensor:
         """Spikes (T, B, *output) for spikes (T, B, *input), and those of the shortcut if there is one."""

@@ -30,5 +30,9 @@ def apply_synapse(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
     if isinstance(synapse, nn.Linear):
         return sparse_linear(spikes, weight) if is_faster(spikes, weight) else nn.functional.linear(spikes, weight)
     # torch's type allows string padding, which is never built here
-    images = move_channels_last(spikes)
-    return nn.functional.conv2d(images, weight, None, synapse.stride, synapse.padding, synapse.dilation, synapse.groups)
+    images, stride = move_channels_last(spikes), synapse.stride
+    if weight.shape[2:] == (1, 1) and synapse.padding == (0, 0) and stride != (1, 1):
+        # a kernel of one pixel reads every stride-th; torch 2.14's gradient of a strided one writes outside of its
+        # memory on processors without AVX-512 if few channels lie last
+        images, stride = move_channels_last(images[:, :, :: stride[0], :: stride[1]]), (1, 1)
+    return nn.functional.conv2d(images, weight, None, stride, synapse.padding, synapse.dilation, synapse.groups)

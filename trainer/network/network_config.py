@@ -42,7 +42,8 @@ class NetworkConfig:
     to train in floating point; sign_modes: "auto", "mixed" (one connection per synapse) or "split" (one per sign, twice
     as many levels; auto: up to 4 bits); payload: the largest input value, 1 for spikes; with the encoding "direct" a
     pixel x enters as rint(payload * x), 0 to 255. readout: what the output layer sends, "spikes", or the voltage of
-    leaky integrators, "membrane"; a task (trainer/tasks) sets it.
+    leaky integrators, "membrane"; a task (trainer/tasks) sets it. mean_bits: bits per weight on average, at most, each
+    layer with 2 to chip_aware bits that are chosen when batch norm is folded (bit_allocation.py), None: chip_aware.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -61,6 +62,7 @@ class NetworkConfig:
     output_pool: int = 1
     payload: int = 1
     readout: Readout = "spikes"
+    mean_bits: float | None = None
 
     def __post_init__(self) -> None:
         known("neuron", self.neuron, ("lif", "cuba_lif"))
@@ -79,6 +81,16 @@ class NetworkConfig:
         known("sign_modes", self.sign_modes, get_args(SignModes))
         if self.chip_aware is not None:
             ChipAware(self.chip_aware)
+        if self.mean_bits is not None:
+            self._check_mean_bits(self.mean_bits)
+
+    def _check_mean_bits(self, mean: float) -> None:
+        if self.chip_aware is None:
+            raise InputError("mean_bits has no effect in floating point (chip_aware = 0); leave it out")
+        if not 2 <= mean <= self.chip_aware:
+            raise InputError(f"mean_bits is 2 to {self.chip_aware}, the bits of chip_aware, not {mean}")
+        if any(layer.weight_bits is not None for layer in self.layers):
+            raise InputError("mean_bits chooses the bits of all layers; leave out weight_bits of single layers")
 
 
 def widest_bits(config: NetworkConfig) -> int | None:
@@ -121,6 +133,8 @@ def stored_network(config: NetworkConfig) -> dict[str, Any]:
             del layer["weight_bits"]
     if config.readout == "spikes":
         del values["readout"]
+    if config.mean_bits is None:
+        del values["mean_bits"]
     if config.sign_modes == "auto" and not _splits_signs(config.chip_aware):
         del values["sign_modes"]
     return values
@@ -150,6 +164,7 @@ def _readout(config: NetworkConfig, part: PlannedLayer) -> ReadoutBlock:
         synapse,
         _neuron(fixed),
         None if bits is None else ChipAware(bits, part.arrival, part.fan_in, sign_modes=config.sign_modes),
+        chooses_bits=config.mean_bits is not None,
     )
 
 
@@ -165,6 +180,7 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
         shortcut=part.shortcut,
         delays=part.delays,
         shortcut_norm=make_norm(part.shortcut) if part.shortcut and part.projects and config.batch_norm else None,
+        chooses_bits=config.mean_bits is not None,
     )
 
 

@@ -18,8 +18,10 @@ class ReadoutBlock(SpikingBlock):
     neuron: its decays are used, its threshold is not. On the chip v is sent as it is, in units of 1 / `scale`.
     """
 
-    def __init__(self, synapse: nn.Linear, neuron: CubaLIF, chip: ChipAware | None = None) -> None:
-        super().__init__(synapse, neuron, None, chip)
+    def __init__(
+        self, synapse: nn.Linear, neuron: CubaLIF, chip: ChipAware | None = None, *, chooses_bits: bool = False
+    ) -> None:
+        super().__init__(synapse, neuron, None, chip, chooses_bits=chooses_bits)
 
     @property
     def scale(self) -> float | None:
@@ -27,13 +29,16 @@ class ReadoutBlock(SpikingBlock):
         chip = self.tensors().chip
         return None if chip is None else chip.scale
 
-    def tensors(self) -> LayerTensors:
-        """The parameters, rounded if chip-aware."""
+    def folded(self) -> LayerTensors:
+        """The parameters, not rounded."""
         neuron = self.neuron
-        layer = LayerTensors(
+        return LayerTensors(
             self.synapse.weight, self._bias(), neuron.current_decay(), neuron.voltage_decay(), neuron.threshold
         )
-        return layer if self.chip is None else round_readout(layer, self.chip)
+
+    def rounded(self, layer: LayerTensors, chip: ChipAware) -> LayerTensors:
+        """The parameters on the chip's grid, at the finest scale that leaves room for u and v."""
+        return round_readout(layer, chip)
 
     def _folded_pass(self, spikes: Tensor, skip: Tensor | None) -> Tensor:  # noqa: ARG002
         if self.neuron.carried is not None:

@@ -20,7 +20,6 @@ from torch import Tensor
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from . import fused
-from .chip_kernels import chip_forward, chip_integrate, chip_subtract
 from .chip_step import filter_slopes_from, fire_slopes_from
 from .surrogates import Surrogate
 
@@ -60,9 +59,8 @@ class _Run(torch.autograd.Function):
     def forward(
         ctx: Any, a: Tensor, bias: Tensor, u: Tensor, v: Tensor, neurons: ChipNeurons
     ) -> tuple[Tensor, Tensor, Tensor]:
-        sent, over = a.new_empty(a.shape), a.new_empty(a.shape if neurons.threshold is not None else (0, *a.shape[1:]))
         run = _compiled if fused.supports_shape(a) else _stepwise
-        ends = run(a, bias.detach().double().round(), neurons, (u.double(), v.double()), over, sent)
+        over, sent, *ends = run(a, bias.detach().double().round(), neurons, (u.double(), v.double()))
         ctx.save_for_backward(over)
         ctx.neurons = neurons
         ctx.set_materialize_grads(False)
@@ -100,31 +98,27 @@ def _linear_slopes(slopes: Tensor, keep: Tensor, state: Tensor) -> tuple[Tensor,
 
 
 States = tuple[Tensor, Tensor]
+Ran = tuple[Tensor, Tensor, Tensor, Tensor]
+"""v minus threshold in units of the largest one (empty without), what is sent, and u and v after the last step."""
 
 
-def _compiled(a: Tensor, bias: Tensor, neurons: ChipNeurons, starts: States, over: Tensor, sent: Tensor) -> States:
-    """Fill `over` (v minus threshold, in units of the largest one) and `sent` by a kernel; returns the last u and v."""
-    rows = fused.as_3d(a)
-    ends = [start.reshape(start.shape[0], -1).clone() for start in starts]
-    constants = [bias, neurons.keep_u, neurons.keep_v]
+def _compiled(a: Tensor, bias: Tensor, neurons: ChipNeurons, starts: States) -> Ran:
+    """Run the neurons by the kernels of their device."""
+    run = fused.supported(a)
+    u, v = (start.clone(memory_format=torch.contiguous_format) for start in starts)
+    keep_u, keep_v = neurons.keep_u, neurons.keep_v
     if neurons.threshold is None:
-        numbers = fused.broadcast_constants(a, *constants)
-        filled = fused.as_numpy(*ends, sent.view(rows.shape))
-        fused.run_in_threads(chip_integrate, a, (*fused.as_numpy(rows), *numbers, 2.0**-neurons.shift, *filled))
-        return ends[0].view(starts[0].shape), ends[1].view(starts[1].shape)
-    constants.append(neurons.threshold)
-    kernel = chip_forward
-    if neurons.subtracted is not None:
-        constants.append(neurons.subtracted)
-        kernel = chip_subtract
-    numbers = fused.broadcast_constants(a, *constants)
-    filled = fused.as_numpy(*ends, over.view(rows.shape), sent.view(rows.shape))
-    fused.run_in_threads(kernel, a, (*fused.as_numpy(rows), *numbers, 1 / neurons.unit, *filled))
-    return ends[0].view(starts[0].shape), ends[1].view(starts[1].shape)
+        sent = run.chip_integrate(a, bias, keep_u, keep_v, 2.0**-neurons.shift, u, v)
+        return a.new_empty((0, *a.shape[1:])), sent, u, v
+    constants = bias, keep_u, keep_v, neurons.threshold
+    if neurons.subtracted is None:
+        return *run.chip_forward(a, constants, 1 / neurons.unit, u, v), u, v
+    return *run.chip_subtract(a, constants, neurons.subtracted, 1 / neurons.unit, u, v), u, v
 
 
-def _stepwise(a: Tensor, bias: Tensor, neurons: ChipNeurons, starts: States, over: Tensor, sent: Tensor) -> States:
+def _stepwise(a: Tensor, bias: Tensor, neurons: ChipNeurons, starts: States) -> Ran:
     """As _compiled, in torch operations, on any device."""
+    sent, over = a.new_empty(a.shape), a.new_empty(a.shape if neurons.threshold is not None else (0, *a.shape[1:]))
     u, v = starts
     for t, synaptic_input in enumerate(a.unbind(0)):
         u = (u * neurons.keep_u).trunc() + synaptic_input.double() * STATE_UNIT
@@ -136,4 +130,4 @@ def _stepwise(a: Tensor, bias: Tensor, neurons: ChipNeurons, starts: States, ove
         over[t] = (v - neurons.threshold) * (1 / neurons.unit)
         sent[t] = spikes
         v = torch.where(spikes, 0.0 if neurons.subtracted is None else v - neurons.subtracted, v)
-    return u, v
+    return over, sent, u, v

@@ -16,16 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from . import fused
-from .chip_kernels import chip_backward, chip_forward, chip_forward_unfiltered
 from .dynamics import filter_current
-from .kernels import SLOPES
 from .memory_order import channels_last, channels_to_end
 from .quantise import ChipScale, LayerTensors
 from .surrogates import Surrogate
@@ -136,10 +133,8 @@ class _ChipFire(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         double = [constant.detach().double() for constant in (bias, keep_u, keep_v, threshold)]
         numbers = (double[0] * scale).round(), double[1], double[2], (double[3] * scale).round()
-        # contiguous, whatever the memory order of a (a convolution's result may differ)
-        over, s = a.new_empty(a.shape), a.new_empty(a.shape)
         run = _compiled if fused.supports_shape(a) else _stepwise
-        ends = run(a, numbers, (u.double(), v.double()), scale, over, s)
+        over, s, *ends = run(a, numbers, (u.double(), v.double()), scale)
         # a is needed only for the slope of a trained current decay
         ctx.save_for_backward(a if ctx.needs_input_grad[2] else None, keep_u, keep_v, threshold, u, v, over)
         ctx.constants = scale, spike, width, bias.shape
@@ -196,43 +191,30 @@ def _slopes(
     # with the channels last, or only them, a bias is one row that repeats
     channels = math.prod(bias_shape)
     channels = channels if channels == neurons[-1] and bias_shape[-1:] == neurons[-1:] else math.prod(neurons)
-    rows = fused.as_rows(over, channels)
-    keep = fused.broadcast_constants(over, keep_v.detach())[0].reshape(rows.shape[2:])
-    slope, parameters = SLOPES[spike.name]
-    out, partial = torch.empty_like(rows), np.zeros((rows.shape[1], rows.shape[3]))
-    numbers = (keep.dtype.type(number) for number in (spike.height, *parameters(width), STATE_UNIT / scale))
-    given = fused.as_rows(to_spikes, channels)
-    arguments = (*fused.as_numpy(given, rows), keep, slope, *numbers, *fused.as_numpy(out), partial)
-    fused.run_in_threads(chip_backward, rows, arguments)
-    summed = torch.from_numpy(partial.sum(0).reshape(-1, channels).sum(0)).to(over)
+    to_a, summed = fused.supported(over).chip_backward(
+        to_spikes, over, keep_u, keep_v, spike, width, STATE_UNIT / scale, channels
+    )
     to_bias = summed.view(bias_shape) if channels < math.prod(neurons) else summed.view(neurons).sum_to_size(bias_shape)
-    return filter_slopes_from(out.view(over.shape), keep_u, over.new_zeros(())), to_bias
+    return to_a, to_bias
 
 
 Numbers = tuple[Tensor, Tensor, Tensor, Tensor]
 States = tuple[Tensor, Tensor]
+Ran = tuple[Tensor, Tensor, Tensor, Tensor]
+"""v minus threshold over scale, spikes, and u and v after the last step."""
 
 
-def _compiled(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
-    """Fill `over` (v minus threshold, over scale) and `s` by the kernel; returns u and v after the last step."""
-    rows = fused.as_3d(a)
-    bias, keep_u, keep_v, threshold = fused.broadcast_constants(a, *numbers)
-    filled = fused.as_numpy(*(out.view(rows.shape) for out in (over, s)))
-    u, v = (start.reshape(start.shape[0], -1).clone() for start in starts)
-    states = fused.as_numpy(u, v)
-    if keep_u.any():
-        arguments = (*fused.as_numpy(rows), bias, keep_u, keep_v, threshold, 1 / scale, *states, *filled)
-        fused.run_in_threads(chip_forward, a, arguments)
-    else:
-        arguments = (*fused.as_numpy(rows), bias, keep_v, threshold, 1 / scale, states[1], *filled)
-        fused.run_in_threads(chip_forward_unfiltered, a, arguments)
-        u = rows[-1].double() * STATE_UNIT
-    return u.view(starts[0].shape), v.view(starts[1].shape)
+def _compiled(a: Tensor, numbers: Numbers, starts: States, scale: float) -> Ran:
+    """Run the neurons by the kernels of their device."""
+    u, v = (start.clone(memory_format=torch.contiguous_format) for start in starts)
+    # outputs are contiguous, whatever the memory order of a (a convolution's result may differ)
+    return *fused.supported(a).chip_forward(a, numbers, 1 / scale, u, v), u, v
 
 
-def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float, over: Tensor, s: Tensor) -> States:
+def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float) -> Ran:
     """As _compiled, in torch operations, on any device."""
     bias, keep_u, keep_v, threshold = numbers
+    over, s = a.new_empty(a.shape), a.new_empty(a.shape)
     u, v = starts
     for t, synaptic_input in enumerate(a.unbind(0)):
         u = (u * keep_u).trunc() + synaptic_input.double() * STATE_UNIT
@@ -240,7 +222,7 @@ def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float, over: T
         over[t] = (voltage - threshold) * (1 / scale)
         s[t] = voltage > threshold
         v = torch.where(voltage > threshold, 0.0, voltage)
-    return u, v
+    return over, s, u, v
 
 
 def fire_slopes_from(
@@ -259,17 +241,18 @@ def fire_slopes_from(
     return out, state
 
 
-def filter_slopes_from(gradient: Tensor, keep: Tensor, state: Tensor) -> Tensor:
+def filter_slopes_from(gradient: Tensor, keep: Tensor, state: Tensor | None) -> Tensor:
     """Slopes for the filter's input, given those for u at every step and `state`, those for u after the last one."""
-    if bool(state.any()):
-        gradient = torch.cat([gradient[:-1], gradient[-1:] + state])
-    if not bool(keep.any()):
-        return gradient
+    if gradient.device.type == "cpu":
+        # what has no effect is left out; a GPU would have to be waited for to know
+        state = None if state is None or not bool(state.any()) else state
+        if not bool(keep.any()):
+            return gradient if state is None else torch.cat([gradient[:-1], gradient[-1:] + state])
     if fused.supports_shape(gradient):
-        return fused.filter_slopes(gradient, keep)
+        return fused.supported(gradient).filter_backward(gradient, keep, state)
     out = torch.empty_like(gradient)
-    later = torch.zeros_like(state)
+    later = torch.zeros_like(gradient[0]) if state is None else state
     for t in reversed(range(len(gradient))):
-        later = gradient[t] + keep * later
+        later = gradient[t] + (later if t == len(gradient) - 1 else keep * later)
         out[t] = later
     return out

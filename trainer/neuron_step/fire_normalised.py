@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from . import norm_kernels
-from .fused import as_numpy, as_rows, run_in_threads, supports_surrogate
+from .cpu_arrays import as_numpy, as_rows, run_in_threads
+from .fused import supports_surrogate
 from .kernels import SLOPES
 from .memory_order import channels_last
 from .surrogates import Surrogate

@@ -1,40 +1,35 @@
-"""The recurrences of dynamics.py as one autograd operation each, where compiled kernels can compute them.
+"""The recurrences of dynamics.py as one autograd operation each, where kernels can compute them.
 
 A graph of torch operations per step costs more than the arithmetic; here a sequence costs one pass over memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from . import kernels
+from .engine import Kernels, kernels_for
 from .memory_order import channels_last, channels_to_end
 from .surrogates import SURROGATES, Surrogate
-
-# below this size, threads cost more than they save
-ONE_THREAD = 1 << 18
-# kernels over rows keep several rows in the first-level cache
-LONGEST_ROW = 1024
 
 
 def supports_shape(sequence: Tensor, *constants: Tensor) -> bool:
     """True if kernels support this sequence (T, B, *neurons) and these constants, which broadcast over the neurons."""
-    neurons = sequence.shape[2:]
-    return (
-        sequence.device.type == "cpu"
-        and sequence.dtype in (torch.float32, torch.float64)
-        and sequence.dim() > 2
-        and all(c.dtype == sequence.dtype and c.dim() <= len(neurons) for c in constants)
+    neurons = sequence.dim() - 2
+    return kernels_for(sequence) is not None and all(
+        c.dtype == sequence.dtype and c.dim() <= neurons for c in constants
     )
+
+
+def supported(sequence: Tensor) -> Kernels:
+    """The kernels for a sequence that `supports_shape` is true for."""
+    found = kernels_for(sequence)
+    assert found is not None
+    return found
 
 
 def supports_surrogate(spike: Surrogate) -> bool:
@@ -64,7 +59,7 @@ def fire_fused(
 ) -> tuple[Tensor, Tensor]:
     """dynamics.integrate_and_fire_over, computed by kernels: spikes, and v after the last step."""
     fired: tuple[Tensor, Tensor]
-    constants = torch.zeros((), dtype=current.dtype) if bias is None else bias, keep, threshold
+    constants = current.new_zeros(()) if bias is None else bias, keep, threshold
     if channels_last(current):
         before = None if start is None else start.movedim(1, -1)
         spikes, v = _Fire.apply(current.movedim(2, -1), *map(channels_to_end, constants), before, spike, width)
@@ -76,12 +71,7 @@ def fire_fused(
 class _Filter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, keep: Tensor, start: Tensor | None) -> Tensor:
-        rows = as_3d(a)
-        # a fresh tensor: torch refuses to overwrite a view returned by a function
-        u = a.new_empty(a.shape)
-        before = torch.zeros_like(rows[0]) if start is None else start.reshape(rows.shape[1:]).contiguous()
-        filled = as_numpy(before, u.view(rows.shape))
-        run_in_threads(kernels.filter_forward, rows, (*as_numpy(rows), broadcast_constants(a, keep)[0], *filled))
+        u = supported(a).filter_forward(a, keep, start)
         # u is needed only for the slope of a trained decay; a copy, because v may overwrite u
         ctx.save_for_backward(keep, start, u.clone() if ctx.needs_input_grad[1] else None)
         return u
@@ -108,20 +98,14 @@ class _Fire(torch.autograd.Function):
         width: float,
     ) -> tuple[Tensor, Tensor]:
         current = current.contiguous()
-        v = as_3d(current)
-        state = torch.zeros_like(v[0]) if start is None else start.reshape(v.shape[1:]).clone()
-        s = torch.empty_like(v)
-        run_in_threads(
-            kernels.fire_forward,
-            v,
-            (*as_numpy(v), broadcast_constants(current, bias, keep, threshold), *as_numpy(state, s)),
-        )
+        state = torch.zeros_like(current[0]) if start is None else _copied(start)
+        s = supported(current).fire_forward(current, bias, keep, threshold, state)
         ctx.set_materialize_grads(False)
         # current holds v from here on: autograd reports this to any operation that saved it
         increment_version(current)
         ctx.save_for_backward(keep, threshold, start, current)
         ctx.constants = spike, width, bias.shape
-        return s.view(current.shape), state.view(current.shape[1:])
+        return s, state
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -146,12 +130,7 @@ class _Fire(torch.autograd.Function):
 
 def filter_slopes(gradient: Tensor, keep: Tensor) -> Tensor:
     """The slopes of a loss for the filter's input, given its slopes for u, (T, B, *neurons)."""
-    slopes = as_3d(gradient)
-    out = torch.empty_like(slopes)
-    run_in_threads(
-        kernels.filter_backward, slopes, (*as_numpy(slopes), broadcast_constants(gradient, keep)[0], *as_numpy(out))
-    )
-    return out.view(gradient.shape)
+    return supported(gradient).filter_backward(gradient, keep, None)
 
 
 def fire_slopes(
@@ -161,16 +140,7 @@ def fire_slopes(
 
     v: before the reset, contiguous, overwritten; state: the loss's slopes for v after the last step.
     """
-    # the height is a common factor of all slopes, so it can be applied to the gradient
-    slopes, rows = as_3d(gradient if spike.height == 1 else gradient * spike.height), v.detach().view(*v.shape[:2], -1)
-    slope, constants = kernels.SLOPES[spike.name]
-    before, state = as_numpy(slopes, rows), state.reshape(rows.shape[1:]).contiguous()
-    numbers = (before[1].dtype.type(number) for number in constants(width))
-    run_in_threads(
-        kernels.fire_backward,
-        slopes,
-        (*before, broadcast_constants(v, keep, threshold), slope, *numbers, *as_numpy(state)),
-    )
+    supported(v).fire_backward(gradient, v, keep, threshold, spike, width, state)
     # a second backward pass would mistake these slopes for v: autograd now refuses it
     increment_version(v)
     return v.detach()
@@ -182,40 +152,5 @@ def sum_shifted_product(slopes: Tensor, values: Tensor, start: Tensor | None) ->
     return summed if start is None else summed + (slopes[0] * start).sum(0)
 
 
-def run_in_threads(kernel: Callable[..., None], sequence: Tensor, arguments: tuple[Any, ...]) -> None:
-    """Run a kernel over the samples of a sequence (T, B, ...), in threads where that is faster."""
-    samples = sequence.shape[1]
-    threads = 1 if sequence.numel() < ONE_THREAD else min(torch.get_num_threads(), samples)
-    if threads == 1:
-        kernel(*arguments, 0, samples)
-        return
-    edges = np.linspace(0, samples, threads + 1).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(kernel, *arguments, *ends) for ends in pairwise(edges)]:
-            done.result()
-
-
-def as_numpy(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
-    """The tensors' memory."""
-    return tuple(tensor.detach().numpy() for tensor in tensors)
-
-
-def as_3d(sequence: Tensor) -> Tensor:
-    """(T, B, *neurons) as contiguous (T, B, N)."""
-    return sequence.reshape(*sequence.shape[:2], -1).contiguous()
-
-
-def as_rows(sequence: Tensor, channels: int) -> Tensor:
-    """(T, B, ..., channels) as contiguous (T, B, R, L): rows of L values, a multiple of the channels."""
-    places = sequence[0, 0].numel() // channels
-    repeated = max(n for n in range(1, max(1, LONGEST_ROW // channels) + 1) if places % n == 0)
-    return sequence.reshape(*sequence.shape[:2], -1, repeated * channels).contiguous()
-
-
-def broadcast_constants(sequence: Tensor, *constants: Tensor) -> NDArray[Any]:
-    """Constants broadcast over the neurons of a sequence, one row per constant: (constants, N)."""
-    values = as_numpy(*constants)
-    out = np.empty((len(values), *sequence.shape[2:]), values[0].dtype)
-    for row, value in zip(out, values, strict=True):
-        row[...] = value
-    return out.reshape(len(values), -1)
+def _copied(state: Tensor) -> Tensor:
+    return state.detach().clone(memory_format=torch.contiguous_format)

@@ -54,8 +54,8 @@ class ChipAware:
         return self.sign_modes == "split" or (self.sign_modes == "auto" and self.weight_bits <= _FEW_BITS)
 
     def __post_init__(self) -> None:
-        if not 2 <= self.weight_bits <= 8:
-            raise InputError(f"chip-aware training supports weights of 2 to 8 bits, not {self.weight_bits}")
+        if not isinstance(self.weight_bits, int) or not 2 <= self.weight_bits <= 8:
+            raise InputError(f"chip-aware training supports weights of 2 to 8 bits, not {self.weight_bits!r}")
 
 
 @dataclass(frozen=True)

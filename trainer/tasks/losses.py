@@ -62,17 +62,17 @@ def ce_membrane(output: Tensor, y: Tensor) -> Tensor:
 
 def mse_membrane(output: Tensor, y: Tensor) -> Tensor:
     """Mean squared difference of the voltages from values: of the last step, or of every step for a series."""
-    return mse_loss(voltages(output, y), y)
+    return mse_loss(voltages(output, y), y.to(output.dtype))
 
 
 def l1_membrane(output: Tensor, y: Tensor) -> Tensor:
     """Mean absolute difference of the voltages from values, as `mse_membrane`."""
-    return l1_loss(voltages(output, y), y)
+    return l1_loss(voltages(output, y), y.to(output.dtype))
 
 
 def bce_count(output: Tensor, y: Tensor) -> Tensor:
     """Binary cross entropy of labels, sigmoid(n_k - T / 2): more than half the steps fire for a label."""
-    return binary_cross_entropy_with_logits(output.sum(0) - len(output) / 2, y)
+    return binary_cross_entropy_with_logits(output.sum(0) - len(output) / 2, y.to(output.dtype))
 
 
 def voltages(output: Tensor, y: Tensor) -> Tensor:

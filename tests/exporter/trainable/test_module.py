@@ -15,8 +15,10 @@ import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from nir_strategies import any_graphs, spikes_for
+from places import ROOT
 from strategies import seeds
 
+import spikeport as sp
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.compile_options import CompileOptions
@@ -283,3 +285,22 @@ def test_a_convolutions_bias_behind_a_synaptic_filter_stays_one_value_per_channe
     assert not np.array_equal(module.to_nir().nodes["conv"].bias, before)
     assert module.synapse_values()["conv"]["bias"].shape == (1,)
     assert_equals_emulator(module, inputs, CompileOptions())
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
+def test_input_that_no_spike_can_carry_is_named(value: float) -> None:
+    module = sp.torch.module(ROOT / "examples/digits.nir")
+    x = torch.zeros(3, 2, 64)
+    x[1, 0, 5] = value
+    with pytest.raises(InputError, match="spikes are 0 or 1"):
+        module(x)
+
+
+def test_options_of_a_module_are_checked_by_name_and_value() -> None:
+    for options, words in (
+        ({"weight_bit": 4}, "did you mean 'weight_bits'"),
+        ({"width": -1.0}, "width is a positive number"),
+        ({"width": float("nan")}, "width is a positive number"),
+    ):
+        with pytest.raises(InputError, match=words):
+            sp.torch.module(ROOT / "examples/digits.nir", **options)

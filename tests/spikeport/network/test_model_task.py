@@ -45,3 +45,10 @@ def test_one_output_does_not_win_and_a_regression_has_its_error() -> None:
         run_model(values, x, wanted[:, :1], (), "x", task_name="regression")
     with pytest.raises(sp.InputError, match="task regression reads voltages"):
         model_task("regression", spiking.program)
+
+
+def test_labels_of_several_are_0_or_1() -> None:
+    task = model_task("multi_label", network("lif", 3).program)
+    assert task.check_labels(np.eye(3), 3, 3).shape == (3, 3)
+    with pytest.raises(sp.InputError, match="0 or 1 for each output, not 2"):
+        task.check_labels(2 * np.eye(3), 3, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -105,3 +106,20 @@ def test_a_network_that_is_not_its_cards_is_not_copied_and_nothing_is_replaced(t
     (shelf / "digits.json").write_text("{}")
     with pytest.raises(InputError, match="field name"):
         read_card(shelf / "digits.json")
+
+
+def test_a_network_of_a_recipe_of_ones_own_brings_the_recipe_and_stays_in_its_folder(tmp_path: Path) -> None:
+    text = find_recipe("digits").read_text()
+    (tmp_path / "digits.toml").write_text(re.sub(r"(?m)^epochs = .*", "epochs = 1", text))
+    done = spikeport("run", "digits.toml", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = spikeport("models", "make", "run", "--out", "shelf", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    card = read_card(tmp_path / "shelf/digits.json")
+    assert card.command == "spikeport run digits.toml"
+    assert load_recipe(tmp_path / "shelf/digits.toml").training.epochs == 1
+    assert len(copy_model(tmp_path / "shelf/digits.json", tmp_path / "copied")[1]) == 5
+    for name in ("../evil", "a/b", ""):
+        refused = spikeport("models", "make", "run", "--out", "shelf", "--name", name, cwd=tmp_path)
+        assert (refused.returncode, "cannot be a network's name" in refused.stderr) == (2, True)
+    assert not (tmp_path / "evil.nir").exists()

@@ -10,7 +10,7 @@ import pytest
 
 import spikeport as sp
 from spikeport.common.errors import InputError
-from spikeport.trainer.data import FileOptions, load_dataset
+from spikeport.trainer.data import Dataset, FileOptions, load_dataset
 from spikeport.trainer.data.targets import Targets
 
 GENERATOR = np.random.default_rng(0)
@@ -66,3 +66,14 @@ def test_targets_that_do_not_fit_are_refused(x: Any, y: Any, kind: Targets, mess
 def test_an_unknown_kind_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown targets 'value'; did you mean 'values'"):
         FileOptions(targets="value")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])
+def test_labels_of_any_type_become_real_numbers_as_losses_take_them(dtype: type) -> None:
+    y = TARGETS["labels"].astype(dtype)
+    data = sp.dataset_from_arrays(X[:15], y[:15], X[15:], y[15:], targets="labels")
+    assert (data.y_train.dtype, data.y_test.dtype) == (np.float32, np.float32)
+    given = Dataset(X, y.tolist(), X, y.tolist(), (6,), 3, "lists", targets="labels")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(given.y_test, y)
+    with pytest.raises(InputError, match="targets of type object"):
+        Dataset(X, y.astype(object), X, y, (6,), 3, "objects", targets="labels")

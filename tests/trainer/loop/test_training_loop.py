@@ -18,10 +18,11 @@ from places import SUPPORT
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
+from spikeport.exporter.from_torch import network_to_nir
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.checkpoint import make_checkpoint
 from spikeport.trainer.loop.schedule import Schedule
-from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import DivergedError, Task, train
 from spikeport.trainer.methods.bptt import Bptt
 from spikeport.trainer.network.layer_specs import LayerConfig
@@ -324,3 +325,45 @@ def test_divergence_within_an_epoch_leaves_a_checkpoint_of_finite_weights(
     content = read_tensors(tmp_path / "checkpoint.safetensors", "checkpoint")
     assert (len(content["losses"]), content["steps"]) == (1, 2)
     assert all(bool(value.isfinite().all()) for value in content["model"].values())
+
+
+PRUNED = replace(TRAINING, epochs=4, pruned=0.6)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_share_is_0_in_the_trained_network_and_in_the_exported_one(batch_norm: bool) -> None:
+    network = replace(NETWORK, batch_norm=batch_norm, chip_aware=8)
+    method = fit(PRUNED, network=network)
+    synapses = [value for name, value in weights(method).items() if name.endswith("weight") and value.dim() > 1]
+    assert [int((value == 0).sum()) for value in synapses] == [round(0.6 * value.numel()) for value in synapses]
+    nodes = network_to_nir(method.spiking_network.eval()).nodes.values()
+    written = [node.weight for node in nodes if hasattr(node, "weight")]
+    assert len(written) == 2 and all(np.mean(value == 0) >= 0.6 for value in written)
+    free = fit(replace(PRUNED, pruned=0.0), network=network)
+    assert not any(int((value == 0).sum()) for name, value in weights(free).items() if name.endswith("weight"))
+
+
+def test_a_pruned_training_that_is_interrupted_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Noisy(NETWORK, PRUNED).fit(made(), progress=False)
+    monkeypatch.setattr(Noisy, "left", 10)
+    with pytest.raises(KeyboardInterrupt):
+        Noisy(NETWORK, PRUNED).fit(made(), tmp_path, progress=False)
+    monkeypatch.setattr(Noisy, "left", 10**9)
+    resumed = Noisy(NETWORK, PRUNED).fit(made(), tmp_path, resume=True, progress=False)
+    assert_equal(weights(whole), weights(resumed))
+    assert torch.any(weights(whole)["layers.layer1.synapse.weight"] == 0)
+
+
+def test_only_pruned_weights_are_kept_by_early_stopping() -> None:
+    method = fit(replace(PRUNED, patience=3))
+    values = weights(method)["layers.layer1.synapse.weight"]
+    assert float((values == 0).float().mean()) == pytest.approx(0.6, abs=0.01)
+
+
+def test_the_setting_is_a_share_and_files_without_it_stay_the_same() -> None:
+    assert "pruned" not in stored_settings(TRAINING) and stored_settings(PRUNED)["pruned"] == 0.6
+    for share in (-0.1, 1.0, float("nan")):
+        with pytest.raises(InputError, match="pruned is a share"):
+            TrainConfig(pruned=share)

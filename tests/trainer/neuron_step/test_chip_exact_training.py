@@ -214,3 +214,6 @@ def test_layers_may_have_bits_of_their_own(tmp_path: Path) -> None:
     assert "weight_bits" not in network_to_nir(same.eval()).nodes["layer1"].metadata
     with pytest.raises(InputError, match="2 to 8 bits, not 9"):
         LayerConfig(weight_bits=9)
+    for bits in (4.5, "4"):
+        with pytest.raises(InputError, match="2 to 8 bits, not"):
+            LayerConfig(weight_bits=bits)  # type: ignore[arg-type]

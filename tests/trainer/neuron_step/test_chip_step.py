@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikeport.exporter.neurons.cuba.cuba import plain_current, plain_voltage
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
-from spikeport.trainer.neuron_step import fused
+from spikeport.trainer.neuron_step import cpu_arrays, fused
 from spikeport.trainer.neuron_step.chip_step import ChipRun, chip_fire, chip_fire_recurrent
 from spikeport.trainer.neuron_step.dynamics import filter_stepwise, fire_stepwise, integrate_recurrent_from
 from spikeport.trainer.neuron_step.quantise import ChipScale, LayerTensors
@@ -66,7 +66,7 @@ def test_kernel_and_torch_operations_give_the_same(
             if not compiled:
                 patch.setattr(fused, "supports_shape", lambda *_: False)
             elif threads:
-                patch.setattr(fused, "ONE_THREAD", 0)
+                patch.setattr(cpu_arrays, "ONE_THREAD", 0)
                 patch.setattr(torch, "get_num_threads", lambda: 3)
             run = chip_fire(a, numbers, CHIP, surrogate(name), 0.7, starts)
             results.append((run, slopes(ends(run), leaves, seed)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from spikeport.trainer.network.network_config import LayerConfig, NetworkConfig, build_network
-from spikeport.trainer.neuron_step import fused, memory_order
+from spikeport.trainer.neuron_step import cpu_arrays, memory_order
 from spikeport.trainer.neuron_step.chip_step import chip_fire
 from spikeport.trainer.neuron_step.dynamics import fire_stepwise, integrate_and_fire_from
 from spikeport.trainer.neuron_step.fire_normalised import fire_normalised, normalise, supports_norm
@@ -49,7 +49,7 @@ def test_it_is_torch_s_batch_norm_and_the_stepwise_neuron(
     spike = Surrogate(name, SURROGATES[name].slope, height=0.7)
     with pytest.MonkeyPatch.context() as patch:
         if threads:
-            patch.setattr(fused, "ONE_THREAD", 0)
+            patch.setattr(cpu_arrays, "ONE_THREAD", 0)
             patch.setattr(torch, "get_num_threads", lambda: 3)
         spikes = fire_normalised(last(x), norm, keep, threshold, spike, 0.4)
         mine = torch.autograd.grad((spikes * weights).sum(), [x, norm.weight, norm.bias])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikeport.trainer.neuron_step import fused
+from spikeport.trainer.neuron_step import cpu_arrays, fused
 from spikeport.trainer.neuron_step.dynamics import (
     filter_current,
     filter_stepwise,
@@ -51,7 +51,7 @@ def test_firing_is_equal_forward_and_backward(
     leaves = [current, bias, keep, vth, start]
     with pytest.MonkeyPatch.context() as patch:
         if threads:
-            patch.setattr(fused, "ONE_THREAD", 0)
+            patch.setattr(cpu_arrays, "ONE_THREAD", 0)
             patch.setattr(torch, "get_num_threads", lambda: 3)
         found = fused.fire_fused(current.clone(), bias, keep, vth, surrogate(name), 0.7, start)
         slopes = gradients(found, weights, leaves)

@@ -98,3 +98,11 @@ def test_every_task_names_its_metrics_and_losses_as_their_functions() -> None:
     for name, task in TASKS.items():
         assert task.name == name and all(loss.__name__ == key for key, loss in task.losses.items())
         assert all(metric.name == key for key, metric in task.metrics.items())
+
+
+def test_whole_numbers_are_targets_as_real_ones_are() -> None:
+    output, y = torch.rand(STEPS, BATCH, OUTPUTS, requires_grad=True), torch.randint(2, (BATCH, OUTPUTS))
+    for loss in (losses.bce_count, losses.mse_count, losses.mse_membrane, losses.l1_membrane):
+        value = loss(output, y)
+        assert_allclose(value.detach(), loss(output, y.float()).detach())
+        value.backward()
