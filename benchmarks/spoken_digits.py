@@ -1,6 +1,6 @@
 """Spoken digits through 16 channels: one network, trained by one loop in the integers of Loihi 2 and of Xylo Audio 2.
 
-    python benchmarks/spoken_digits.py FOLDER [--epochs 20] [--seed 0]
+    python benchmarks/spoken_digits.py FOLDER [--epochs 12] [--seed 0]
 
 FOLDER: the recordings of FSDD. Digits 0 to 7, as Xylo has eight outputs; recordings 0 to 4 of each speaker and digit
 are the test, as the data set's authors have it. A network of 16-63-8 CUBA-LIF neurons with recurrent hidden weights
@@ -126,7 +126,7 @@ def main() -> None:
     """Train and print a table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     x, y, test = recordings(options.folder)
