@@ -94,6 +94,19 @@ def test_a_bias_without_current_comes_from_a_neuron_that_always_fires() -> None:
     assert (run.states["s/n0"].sum(axis=(0, 1)) > 0).tolist() == [False, False, True]
 
 
+def test_large_biases_of_hidden_and_output_neurons_come_from_neurons_that_always_fire() -> None:
+    first, last = cuba(10, 4, 8), cuba(4, 4, 8)
+    # v tends to v_leak without input
+    first.v_leak, last.v_leak = np.linspace(-4, 4, 10), np.linspace(-2, 3, 4)
+    graph = chain([first, last], random_weights([16, 10, 4], 0.4))
+    program = compile_graph(graph, CHIP, SUBTRACT)
+    firing = [p.name for p in program.populations if ".bias" in p.name]
+    assert {name.rstrip("_") for name in firing} == {"n0.bias", "n1.bias"}
+    for layer in ("n0", "n1"):
+        wanted, got = both(graph, SUBTRACT, spikes(0.1), layer)
+        assert abs(got.sum() / wanted.sum() - 1) < 0.05
+
+
 def test_a_threshold_that_fills_its_register_resets_to_zero() -> None:
     weights = random_weights([16, 30, 2], 0.2)
     program = compile_graph(chain([cuba(30, 4, 8), cuba(2, 4, 8)], weights), CHIP, CompileOptions(reset="zero"))
