@@ -116,6 +116,10 @@ class SpikingBlock(nn.Module):
             return self._planned_chip
         return replace(self._planned_chip, weight_bits=int(cast(Tensor, self._chosen_bits)))
 
+    @chip.setter
+    def chip(self, target: ChipAware | None) -> None:
+        self._planned_chip = target
+
     @property
     def has_chosen_bits(self) -> bool:
         """Whether `choose_bits` has been called, now or before the parameters were stored."""

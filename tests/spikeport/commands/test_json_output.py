@@ -47,7 +47,9 @@ def test_every_mistyped_option_is_answered_with_the_nearest(name: str, monkeypat
     options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
     assert "--json" in options
     for option in options:
-        wrong = option[:-1] if len(option) > 4 else option + "x"
+        shorter = option[:-1]
+        # --devices without its last letter is another option
+        wrong = shorter if len(option) > 4 and shorter not in options else option + "x"
         said = refusal(monkeypatch, name, wrong, "1")
         assert f"did you mean {option!r}" in said.replace("Did", "did").replace("one of: ", ""), said
 

@@ -47,9 +47,11 @@ def quantise(model: onnx.ModelProto, x: NDArray[Any], mode: Mode) -> onnx.ModelP
             if mode.format == "dynamic":
                 quantize_dynamic(prepared, written, weight_type=weights, per_channel=mode.per_channel)
             else:
+                # onnxruntime's products of uint8 and int8 saturate at 16 bits on processors without VNNI: 7 bits do not
+                mixed = (mode.activations, mode.weights) == ("QUInt8", "QInt8")
                 quantize_static(
                     prepared, written, _Samples(x), quant_format=QuantFormat[mode.format], weight_type=weights,
-                    activation_type=QuantType[mode.activations], per_channel=mode.per_channel,
+                    activation_type=QuantType[mode.activations], per_channel=mode.per_channel, reduce_range=mixed,
                 )  # fmt: skip
             return onnx.load(str(written))
     finally:
