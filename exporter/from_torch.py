@@ -46,7 +46,7 @@ def network_to_nir(network: SpikingNetwork) -> nir.NIRGraph:
     # its file may come from anywhere, with finite numbers that no layer of the chip has
     with naming("the trained network", "train again"):
         layers, joins = network.inference_layers(), network.inference_joins()
-        return to_nir(layers, network.input_shape, network.dt, joins, network.payload)
+        return to_nir(layers, network.input_shape, network.dt, joins, network.payload, network.has_chosen_bits)
 
 
 def to_nir(
@@ -55,6 +55,7 @@ def to_nir(
     dt: float,
     joins: Sequence[InferenceJoin] = (),
     payload: int = 1,
+    records_bits: bool = False,
 ) -> nir.NIRGraph:
     """The graph of layers and joins by name, from "input" to "output"; raises InputError for what NIR cannot represent.
 
@@ -63,14 +64,15 @@ def to_nir(
     the weights that read the input are divided; if above 1 it is stored in the input's metadata. Learned delays of
     inputs are a node NAME_delay before the synapse; those of synapses make several synapses, NAME_synapse for those
     without a delay and NAME_synapse_K, after NAME_delay_K, for those of K steps. A join is a Threshold without memory:
-    "and" is x + a > 1.5, "iand" x - a > 0.5.
+    "and" is x + a > 1.5, "iand" x - a > 0.5. records_bits: also record the bits of the layers' weights where all have
+    the same.
     """
     shapes = {"input": input_shape} | {n.name: n.output_shape for n in layers} | {n.name: n.output_shape for n in joins}
     metadata = {"payload": payload} if payload > 1 else {}
     graph = _Graph(
         {"input": nir.Input(input_type={"input": np.array(input_shape)}, metadata=metadata)}, [], dt, payload
     )
-    differ = len({layer.weight_bits for layer in layers}) > 1
+    differ = records_bits or len({layer.weight_bits for layer in layers}) > 1
     for layer in layers:
         _add_layer(graph, layer, shapes, dt)
         if differ:

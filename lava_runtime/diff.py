@@ -88,7 +88,7 @@ class LayerDifference:
     differing: values where only one side spikes, or whose voltages are apart by more than 1 % of the layer's largest;
     float_spikes, chip_spikes: spikes, or sums of |voltage|; u_peak: largest |u| before wrapping, as a fraction of the
     register; u_beyond: values of u that left the register and wrapped; v_limited: values of v at the lower limit (at
-    the upper one it spikes and is reset).
+    the upper one it spikes and is reset). has_registers: whether these three are known, for Loihi's integers only.
     """
 
     name: str
@@ -101,6 +101,7 @@ class LayerDifference:
     u_peak: float
     u_beyond: int
     v_limited: int
+    has_registers: bool = True
 
     @property
     def share(self) -> float:

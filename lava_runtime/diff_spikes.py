@@ -109,4 +109,5 @@ def _layer(
         u_peak=0.0,
         u_beyond=0,
         v_limited=0,
+        has_registers=False,
     )

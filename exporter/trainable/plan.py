@@ -17,7 +17,7 @@ from scipy.sparse import csr_array, diags_array
 
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile import lower_graph, round_network
-from spikeport.exporter.compile_options import CompileOptions
+from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from spikeport.exporter.lowering.dialects import apply_dialect
 from spikeport.exporter.program.chip_program import ChipProgram, Connection, Cuba
@@ -129,10 +129,15 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
             f"{context}: this training does not round to the integers of {chip.name} yet; write a loop around "
             "sp.torch.module, or train in floating point and compile the network for it"
         )
-    if options.precision != "normal" or options.sums != "synapses":
+    others = [
+        f"{name} {getattr(options, name)!r}"
+        for name in ("precision", "sums")
+        if getattr(options, name) != getattr(DEFAULTS, name)
+    ]
+    if others:
         raise InputError(
-            f"{context}: training rounds to one connection per sign; leave out precision {options.precision!r} and "
-            f"sums {options.sums!r}, and compile the trained network without them"
+            f"{context}: training rounds to one connection per sign; leave out {' and '.join(others)}, and compile the "
+            "trained network without it"
         )
     _, meant = apply_dialect(graph, options, context)
     network = lower_graph(graph, options, context)

@@ -16,6 +16,7 @@ from .rounding import FloatBlock, RoundedBlock
 from .specification import ENDS, synapses
 
 # a response that is off by more than this gets a note
+_HIGHEST = 32767
 _OFF = 0.02
 
 
@@ -114,7 +115,10 @@ def _notes(population: FloatPopulation, rounded: RoundedNetwork, kind: str, outp
         return
     if off > _OFF:
         yield f"what a spike does to v is up to {off:.0%} off, because the chip's decays are powers of two"
-    if population.reset != "subtract":
-        yield "a spike subtracts the threshold from v on this chip, and several may be sent in one step"
+    # v ends at the largest threshold, so that subtracting it leaves 0
+    subtracts = int(rounded.rounded[kind].threshold[own].min()) < _HIGHEST
+    if population.reset != "subtract" and subtracts:
+        several = ", and several may be sent in one step" if kind == "hidden" else ""
+        yield f"a spike subtracts the threshold from v on this chip{several}"
     if kind == "hidden" and population.name in outputs:
         yield "its spikes are read from hidden neurons, because output neurons listen to hidden neurons alone"

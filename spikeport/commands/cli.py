@@ -96,7 +96,10 @@ def main() -> None:
         # another exec takes that back
         exec("")
         _fail(
-            "interrupted; what was written is whole, train and run resume with --resume", error, debug, signals.status
+            "interrupted; what was written is whole; train, run and tune resume with --resume",
+            error,
+            debug,
+            signals.status,
         )
     except ModuleNotFoundError as error:
         _fail(_missing_sentence(error), error, debug, EXIT_USAGE)

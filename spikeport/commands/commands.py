@@ -79,7 +79,7 @@ def export(source: Path, output: Path, chip: str | None, options: CompileOptions
     folder = RunFolder(source)
     model_only = ([] if chip is None else ["--chip"]) + given(options)
     if output.suffix not in (".net", ".json") and model_only:
-        raise InputError(f"{output}: {', '.join(model_only)} are for .net and .json files; leave them out")
+        raise InputError(f"{output}: only .net and .json files take {', '.join(model_only)}; leave that out")
     if output.suffix == ".net":
         _export_net(source, output, chip, options, streams)
     elif output.suffix == ".json":

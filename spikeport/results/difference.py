@@ -123,7 +123,7 @@ def print_difference(report: DiffReport, console: Console) -> None:
             _share(layer.share),
             _signed(layer.rate_error),
             _register(layer),
-            _share(layer.v_limited / layer.compared),
+            _share(layer.v_limited / layer.compared) if layer.has_registers else NONE,
         ]
         table.add_row(*(escape_for_console(cell, console) for cell in row))
     show_table(table, console)
@@ -150,6 +150,8 @@ def _signed(error: float | None) -> str:
 
 
 def _register(layer: LayerDifference) -> str:
+    if not layer.has_registers:
+        return NONE
     wraps = f", wraps at {_share(layer.u_beyond / layer.compared)}" if layer.u_beyond else ""
     return percent(layer.u_peak) + wraps
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from spikeport.common.as_arrays import as_arrays
 from spikeport.common.errors import InputError
 from spikeport.console.output import Done
+from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.mapping import core_count
 from spikeport.exporter.nir_graph.nir_file import read_nir
@@ -50,6 +51,8 @@ def fit(
     source = graph_or_file(model)
     graph, name = (source, "graph") if isinstance(source, nir.NIRGraph) else (_read(source), source.name)
     options = with_sample(options, graph, name)
+    # what is wrong with the call or the network itself is no chip's limit
+    lower_graph(graph, options, name)
     classes = load_input(labels) if isinstance(labels, (str, os.PathLike)) else labels
     names = tuple(chips) or all_chips()
     rows, answer, samples = [], "winner", 0

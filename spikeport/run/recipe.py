@@ -82,6 +82,8 @@ def load_recipe(path: str | Path, device: str | None = None) -> Recipe:
 def on_device(content: dict[str, Any], device: str | None) -> dict[str, Any]:
     """A recipe's content with another device, None: its own."""
     training = content.get("training", {})
+    if device is not None:
+        torch_device(device, "--device")
     return content if device is None or not isinstance(training, dict) else {
         **content, "training": {**training, "device": device}
     }  # fmt: skip

@@ -84,7 +84,7 @@ def restore(
     path = checkpoint.path
     if not path.exists():
         raise InputError(f"{path}: there is no tuning to resume; tune without --resume")
-    content = read_tensors(path, _KIND)
+    content = read_tensors(path, _KIND, "tune without --resume")
     stored = content.get("identity", {})
     other = next((name for name, value in identity.items() if stored.get(name) != value), None)
     if other is not None:

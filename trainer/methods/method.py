@@ -66,8 +66,11 @@ class Method:
         self.options: Any = read_options(self.Options, training.options, self.name)
         self.objective = self.check_task(network, training)
         self.network_config = replace(network, readout=self.objective.task.readout)
-        if network.mean_bits is not None and training.norm_epochs >= 1:
-            raise InputError("mean_bits chooses bits after the first norm_epochs; set norm_epochs below 1")
+        if network.mean_bits is not None and training.norm_epochs * training.epochs > training.epochs - 1:
+            raise InputError(
+                f"mean_bits chooses bits after norm_epochs = {training.norm_epochs:g} of the epochs, but none of the "
+                f"{training.epochs} comes after; give more epochs, or lower norm_epochs"
+            )
         # save and compare every option, also those left at their defaults
         self.train_config = replace(training, options=asdict(self.options))
         self.dt = dt

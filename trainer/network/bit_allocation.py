@@ -8,7 +8,7 @@ training that goes on after an interruption has the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,10 +27,11 @@ Costs = Mapping[str, Mapping[int, float]]
 
 
 class Step(NamedTuple):
-    """A layer gets fewer bits; cost: loss per bit saved; of equal ones, the layer with more bits comes first."""
+    """A layer gets other bits; cost: loss per bit saved; of equal ones, the layer with more bits changes least."""
 
     cost: float
     order: int
+    change: int
     layer: str
     bits: int
 
@@ -49,7 +50,7 @@ def allocate(costs: Costs, sizes: Mapping[str, int], full: Mapping[str, int], me
 
     while sum(bits[name] * sizes[name] for name in bits) > budget:
         steps = [
-            Step((loss(name, fewer) - loss(name, now)) / ((now - fewer) * sizes[name]), -now, name, fewer)
+            Step((loss(name, fewer) - loss(name, now)) / ((now - fewer) * sizes[name]), -now, now - fewer, name, fewer)
             for name, now in bits.items()
             for fewer in costs[name]
             if fewer < now
@@ -61,7 +62,26 @@ def allocate(costs: Costs, sizes: Mapping[str, int], full: Mapping[str, int], me
             )
         best = min(steps)
         bits[best.layer] = best.bits
-    return bits
+    return _with_the_rest(bits, sizes, full, budget, loss)
+
+
+def _with_the_rest(
+    bits: dict[str, int], sizes: Mapping[str, int], full: Mapping[str, int], budget: float,
+    loss: Callable[[str, int], float],
+) -> dict[str, int]:  # fmt: skip
+    """The bits with what the last steps left of the budget, to the layer that gains most per bit, again and again."""
+    while True:
+        rest = budget - sum(bits[name] * sizes[name] for name in bits)
+        steps = [
+            Step((loss(name, more) - loss(name, now)) / ((more - now) * sizes[name]), now, more - now, name, more)
+            for name, now in bits.items()
+            for more in range(now + 1, full[name] + 1)
+            if (more - now) * sizes[name] <= rest
+        ]
+        if not steps:
+            return bits
+        best = min(steps)
+        bits = {**bits, best.layer: best.bits}
 
 
 def choose_bits(network: SpikingNetwork, mean: float) -> None:

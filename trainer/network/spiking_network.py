@@ -70,6 +70,11 @@ class SpikingNetwork(Wired):
         last = self.layers[self.geometry[-1].name]
         return last if isinstance(last, ReadoutBlock) else None
 
+    @property
+    def has_chosen_bits(self) -> bool:
+        """Whether the bits of the layers' weights were chosen in training (bit_allocation.py)."""
+        return any(block.has_chosen_bits for _, block in self.spiking_blocks())
+
     def freeze_norms(self) -> None:
         """Stop gathering batch statistics; from here on training also uses the folded (and rounded) weights."""
         for _, block in self.spiking_blocks():

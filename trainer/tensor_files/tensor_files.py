@@ -46,8 +46,11 @@ def write_tensors(path: str | Path, kind: str, content: Mapping[str, Any]) -> No
     write_bytes(path, raw)
 
 
-def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
-    """Read such a file; raises InputError if it is missing, damaged, of another kind or version, or holds code."""
+def read_tensors(path: str | Path, kind: str, again: str = "train again") -> dict[str, Any]:
+    """Read such a file; raises InputError if it is missing, damaged, of another kind or version, or holds code.
+
+    again: what makes a new one, for the sentence.
+    """
     try:
         return _read(Path(path), kind)
     except InputError:
@@ -57,10 +60,10 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or reason(error)})") from error
     except RefusedError as error:
-        raise InputError(f"{path}: {error}; train again to make a {kind} file") from error
+        raise InputError(f"{path}: {error}; {again} to make a {kind} file") from error
     except Exception as error:  # json, zipfile, safetensors and torch's unpickler each have their own
         raise InputError(
-            f"{path}: is truncated or not a {kind} file of this project ({reason(error)}); train again to make one"
+            f"{path}: is truncated or not a {kind} file of this project ({reason(error)}); {again} to make one"
         ) from error
 
 

@@ -117,9 +117,10 @@ class XyloModule(nn.Module):
         shape = tuple(n for port in self.network.inputs for n in port.shape)
         if len(self.network.inputs) > 1 or not isinstance(x, Tensor) or tuple(x.shape[2:]) != shape or not x.numel():
             raise InputError(f"the network takes one tensor of shape (T, B, {', '.join(map(str, shape))})")
+        x = x.to(torch.float32)
         if float(x.min()) < 0 or float(x.max()) > MOST_INPUT_EVENTS or bool((x != x.round()).any()):
             raise InputError(f"a Xylo chip receives counts of events, 0 to {MOST_INPUT_EVENTS} per channel and step")
-        return x.to(torch.float32).reshape(*x.shape[:2], -1)
+        return x.reshape(*x.shape[:2], -1)
 
 
 def _rounded(values: Tensor, most: int) -> Tensor:

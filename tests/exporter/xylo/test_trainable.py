@@ -152,5 +152,7 @@ def test_what_is_no_count_of_events_is_refused() -> None:
     for wrong in (torch.full((2, 1, 4), 0.5), torch.full((2, 1, 4), 16.0), -torch.ones(2, 1, 4)):
         with pytest.raises(InputError, match="counts of events, 0 to 15"):
             module(wrong)
+    events = torch.rand(5, 2, 4) < 0.5
+    assert torch.equal(module(events), module(events.float()))
     with pytest.raises(InputError, match=r"one tensor of shape \(T, B, 4\)"):
         module(torch.ones(2, 1, 5))

@@ -40,7 +40,9 @@ def test_a_network_for_lava_dl(work: Path) -> None:
         np.testing.assert_array_equal(ours["spikes"], theirs["spikes"])
     refused(spikeport("export", work / "model.chip", "-o", work / "m2.net"), "model.chip", "export the .nir file")
     refused(spikeport("export", work / "model.nir", "-o", work / "m.onnx"), "only be exported as .net")
-    refused(spikeport("export", work, "--chip", "loihi2", "-o", work / "m.nir"), "--chip", "for .net files")
+    refused(
+        spikeport("export", work, "--chip", "loihi2", "-o", work / "m.nir"), "only .net and .json files take --chip"
+    )
     refused(spikeport("export", work / "x.npy", "-o", work / "m.net"), "x.npy", "a .chip or a .nir file")
 
 
@@ -249,7 +251,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence_and_auto_takes_the_cpu(work: Pa
     refused(spikeport(*run, "o.npz", "--device", "cuda", cwd=work), "device is cuda, but", "choose cpu or auto")
     tune = ("tune", "model.nir", "--data", "x.npy", "--chip", "loihi2", "-o", "t.nir", "--device", "cuda")
     refused(spikeport(*tune, cwd=work), "device is cuda, but")
-    refused(spikeport("train", "digits", "--out", "d", "--device", "cuda", cwd=work), "training.device", "cuda")
+    refused(spikeport("train", "digits", "--out", "d", "--device", "cuda", cwd=work), "--device is cuda, but")
     sweep = ("sweep", "model.nir", "--over", "weight_bits=4", "--input", "x.npy", "--chip", "loihi2", "--out", "s")
     refused(spikeport(*sweep, "--device", "auto", cwd=work), "--device", "leave it out with a model")
     refused(spikeport(*run, "o.npz", "--device", "cuda", "--workers", "2", cwd=work), "--workers")
