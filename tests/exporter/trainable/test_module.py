@@ -92,7 +92,7 @@ def test_a_random_graph_gives_the_chips_spikes_before_and_after_training(**case:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, **WITHOUT_SHRINKING)  # type: ignore[arg-type]
+@settings(max_examples=250, **WITHOUT_SHRINKING)  # type: ignore[arg-type]
 @given(**CASES)
 def test_any_graph_gives_the_chips_spikes_before_and_after_training(**case: Any) -> None:
     check_a_graph(**case)
