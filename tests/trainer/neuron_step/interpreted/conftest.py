@@ -7,14 +7,6 @@
 
 from __future__ import annotations
 
-from hypothesis import Phase, settings
+from interpreter import left_out
 
-from spikeport.common.accelerator import has_triton, interpreted
-
-collect_ignore_glob: list[str] = []
-if interpreted() and has_triton():
-    # the interpreter is slow, and a smaller failing case tells little more
-    settings.register_profile("interpreted", settings.default, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-    settings.load_profile("interpreted")
-else:
-    collect_ignore_glob.append("test_*.py")
+collect_ignore_glob = left_out()
