@@ -53,11 +53,13 @@ def choose_layer_bits(
     full = {name: layer.weight_bits for name, layer in module.plan.layers.items() if sizes[name]}
     layers = [name for name in full if name in graph.nodes and not isinstance(graph.nodes[name], nir.Output)]
     few = trained_on[:_SAMPLES]
-    least = -score(module, task, few, settings)[1]
+    # of the answers alone, for every number of bits
+    answers = replace(settings, sparsity=0.0, target_rate=0.0)
+    least = -score(module, task, few, answers)[1]
 
     def cost(name: str, bits: int) -> float:
         tried = make_plan(with_layer_bits(graph, {name: bits}), chip, options, "graph")
-        return -score(ChipModule(tried), task, few, replace(settings, sparsity=0.0))[1] - least
+        return -score(ChipModule(tried), task, few, answers)[1] - least
 
     costs = {name: {bits: cost(name, bits) for bits in range(FEWEST, full[name])} for name in layers}
     chosen = allocate({**costs, **{name: {} for name in full if name not in costs}}, sizes, full, mean)

@@ -73,6 +73,8 @@ def test_bits_are_chosen_within_the_average_and_beat_the_same_for_all() -> None:
     sizes = {"lif1": 24 * 12, "lif2": 4 * 24}
     assert sum(sizes[name] * bits for name, bits in result.bits.items()) <= 4.0 * sum(sizes.values())
     assert bits_of(result.network) == result.bits == result.to_dict()["weight_bits"]
+    sparse = sp.TuneSettings(epochs=1, batch=60, exponents=1, mean_bits=4.0, sparsity=0.1, target_rate=0.1)
+    assert sp.tune(network(), data(), settings=sparse).bits == result.bits
     with pytest.raises(sp.InputError, match=r"2 to 8 on average, not 1\.5"):
         sp.TuneSettings(mean_bits=1.5)
 
