@@ -53,6 +53,7 @@ def test_a_guide_does_what_it_says(path: Path, tmp_path: Path) -> None:
     with cluster(ADDRESS in page) as address:
         for kind, text in steps(page):
             if kind.endswith(".toml"):
+                (tmp_path / kind).parent.mkdir(exist_ok=True)
                 (tmp_path / kind).write_text(text, encoding="utf-8")
             elif kind == "python":
                 ran = subprocess.run(
