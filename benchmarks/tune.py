@@ -1,9 +1,10 @@
 """What `spikeport tune` gains, on networks and data that are not the project's: one line per network, bits and input.
 
-    python benchmarks/tune.py [cnn] [braille] [onnx] [loops] [--bits 4] [--epochs N] [--shared ../shared]
+    python benchmarks/tune.py [cnn] [braille] [onnx] [loops] [--bits 4] [--precision high] [--epochs N]
 
 cnn: the N-MNIST network of the NIR paper on moved digits, tuned after its float network and, with --labels, with both.
-braille: its two recurrent networks on random spikes, which have no labels; tuned on other random spikes than measured.
+braille: its two recurrent networks on random spikes, which have no labels; tuned on other random spikes than measured;
+with --precision high, synapses are doubled where needed.
 onnx: a ReLU network trained here on 6,000 digits of MNIST, converted for 8 steps and tuned with the labels of up to
 2,000 others, against 8 to 64 steps as converted.
 loops: the time of a training step of the recurrent networks, against layers run step by step.
@@ -62,7 +63,7 @@ def braille(shared: Path, arguments: argparse.Namespace) -> None:
     x = np.concatenate([bernoulli(rate, 200 + i, arguments.tuned) for i, rate in enumerate(RATES)], axis=1)
     for file, reset in BRAILLE:
         for bits in arguments.bits:
-            options = sp.CompileOptions(1e-4, bits, reset=reset)  # type: ignore[arg-type]
+            options = sp.CompileOptions(1e-4, bits, reset=reset, precision=arguments.precision)  # type: ignore[arg-type]
             for rate in RATES:
                 test = bernoulli(rate, 1, arguments.samples)
                 path = shared / "conformance" / "nir" / file
@@ -164,6 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lines", nargs="*", help="cnn, braille, onnx, loops; default: all")
     parser.add_argument("--bits", type=int, nargs="+", default=[4])
+    parser.add_argument("--precision", choices=["normal", "high"], default="normal")
     parser.add_argument("--epochs", type=int, default=0)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=0.0015)

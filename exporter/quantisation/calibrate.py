@@ -26,6 +26,7 @@ from .dequantise import geometry_of, stored_weights
 from .layer import EXACT, FloatLayer, LayerOptions, QuantisedLayer, WeightEncoding, quantise_layer, voltage_notes
 from .layer_trial import LayerTrial, Sent, observed_bounds, run_trial
 from .payload import Payload
+from .scale import trained_scale
 from .state_bounds import StateBounds
 
 MARGIN = 1.5
@@ -131,9 +132,9 @@ def calibrated_layer(
     lowest, highest = (observed.lowest * MARGIN, observed.highest * MARGIN) if graded else (0.0, 0.0)
     reach = StateBounds(observed.current * MARGIN, lowest, highest, basis, measured=True)
     options = replace(options, interval=_interval(population, sample, float_layer.start))
-    forms: tuple[WeightEncoding, ...] = (
-        ("split", options.form) if options.form in ("digits", "doubled") else (options.form,)
-    )
+    # what was trained in doubled synapses is whole numbers in these, and only in these
+    coarser = options.form in ("digits", "doubled") and trained_scale(population) is None
+    forms: tuple[WeightEncoding, ...] = ("split", options.form) if coarser else (options.form,)
     for layer in _best_first(float_layer, payloads, widths, replace(options, reach=reach), forms, sent):
         trial = trial_of_layer(layer, float_layer, driven, widths)
         if trial.current <= widths.state_max:

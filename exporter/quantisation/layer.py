@@ -234,6 +234,8 @@ def _as_trained(
         split = [part for m in matrices for part in by_sign(m, options.weight_bits)]
         sized = [part for m in split for part in by_exact_size(m, scale, widths)]
         forms += [("split", split), ("split", sized)]
+        if options.form in ("digits", "doubled"):
+            forms.append((options.form, [with_low_digits(m, options.weight_bits) for m in split]))
     for form, candidates in forms:
         rounded = ScaleSearch(population, candidates, decays, reach, widths).trained()
         if rounded is not None:

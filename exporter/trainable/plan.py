@@ -7,8 +7,7 @@ that the compiler, which reads the scale from the exported graph, gets the same 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import nir
@@ -20,38 +19,16 @@ from spikeport.exporter.compile import lower_graph, round_network
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from spikeport.exporter.lowering.dialects import apply_dialect
-from spikeport.exporter.program.chip_program import ChipProgram, Connection, Cuba
+from spikeport.exporter.program.chip_program import ChipProgram, Cuba
 from spikeport.exporter.quantisation.compensation.charge import weight_factors
 from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
 from spikeport.exporter.quantisation.layer import synapse_names
 from spikeport.exporter.quantisation.payload import senders_first
-from spikeport.hardware_profiles.fixed_point import WordWidths, decay_from_du, decay_from_dv, weight_grid
+from spikeport.hardware_profiles.fixed_point import WordWidths, decay_from_du, decay_from_dv
 from spikeport.hardware_profiles.schema import ChipProfile
 
+from .grids import Grid, doubled_grid, grid_of
 from .ties import Key, Tie, channels_tie, key, ties_of
-
-Level = tuple[float, float]
-"""Step and end of a grid, in units of a, the synaptic input of one spike."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where a synapse's integers lie: 0 to an end in steps, for each sign its own.
-
-    positive, negative: one level, or several where small weights have connections of their own, from small to large.
-    alone: the negative end where no weight is positive, if it is another one: a connection of one sign has a mantissa
-    of at least -255, one of both signs of -256.
-    """
-
-    positive: tuple[Level, ...]
-    negative: tuple[Level, ...]
-    alone: float | None = None
-
-    @property
-    def step(self) -> float | None:
-        """The step, if there is but one."""
-        steps = {step for step, _ in (*self.positive, *self.negative)}
-        return steps.pop() if len(steps) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -63,7 +40,8 @@ class LayerPlan:
     which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
     compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges:
     the population with the graph's own decays, and by what every synapse's rows differ from the graph's: the correction
-    for the rounded ones, times `rows`, by which all numbers of a neuron were scaled. weight_bits: of its weights.
+    for the rounded ones, times `rows`, by which all numbers of a neuron were scaled. weight_bits: of its weights; doubled:
+    whether each has a high and a low half of so many.
     """
 
     population: FloatPopulation
@@ -78,6 +56,7 @@ class LayerPlan:
     charges: tuple[Floats, ...]
     rows: Floats
     weight_bits: int
+    doubled: bool
 
 
 @dataclass(frozen=True)
@@ -129,24 +108,22 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
             f"{context}: this training does not round to the integers of {chip.name} yet; write a loop around "
             "sp.torch.module, or train in floating point and compile the network for it"
         )
-    others = [
-        f"{name} {getattr(options, name)!r}"
-        for name in ("precision", "sums")
-        if getattr(options, name) != getattr(DEFAULTS, name)
-    ]
+    others = [f"{name} {used!r}" for name, used, taken in (
+        ("precision", options.precision, (DEFAULTS.precision, "high")), ("sums", options.sums, (DEFAULTS.sums,))
+    ) if used not in taken]  # fmt: skip
     if others:
         raise InputError(
-            f"{context}: training rounds to one connection per sign; leave out {' and '.join(others)}, and compile the "
-            "trained network without it"
+            f"{context}: training does not round to the connections of {' and '.join(others)}; leave it out, and "
+            "compile the trained network without it"
         )
     _, meant = apply_dialect(graph, options, context)
     network = lower_graph(graph, options, context)
     program = round_network(network, chip, options, context, whole_sums(chip))
-    starts = network.starts
+    starts, doubled = network.starts, options.precision == "high"
     bits = options.weight_bits or program.widths.weight_bits
     ties = ties_of(graph, network, lambda probe: lower_graph(probe, options, context))
     layers = {
-        population.name: _layer_plan(population, network, program, starts[population.name], bits, ties)
+        population.name: _layer_plan(population, network, program, starts[population.name], bits, ties, doubled)
         for population in senders_first(network)
     }
     outputs = [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]
@@ -169,6 +146,7 @@ def _layer_plan(
     start: int,
     bits: int,
     ties: Mapping[Key, Tie],
+    doubled: bool,
 ) -> LayerPlan:
     rounded = program.population(population.name)
     assert isinstance(rounded, Cuba)
@@ -177,15 +155,20 @@ def _layer_plan(
     leak = leak_factors(population, rounded.dv, report.interval or None)
     incoming = [c for c in network.connections if c.target == population.name]
     synapses, grids, tied, charges = [], [], [], []
-    for connection, name in zip(incoming, synapse_names(incoming), strict=True):
-        parts = [c for c in program.into(population.name) if (c.source, c.synapse) == (connection.source, name)]
+    parts_of = [
+        [c for c in program.into(population.name) if (c.source, c.synapse) == (connection.source, name)]
+        for connection, name in zip(incoming, synapse_names(incoming), strict=True)
+    ]
+    # layers that a mixed grid holds exactly stay as they are
+    doubled = doubled and not any(c.sign_mode == "mixed" for c in program.into(population.name))
+    for connection, parts in zip(incoming, parts_of, strict=True):
         rows = len(connection.weights) if connection.geometry is not None else population.size
         factors = weight_factors(population, rounded.du, leak, rows)
         synapses.append(scaled_rows(connection, factors))
         charges.append(factors)
         tie = ties.get(key(connection)) or channels_tie(connection, population.shape)
         tied.append(_corrected(tie, connection, factors))
-        grids.append(grid_of(parts, bits))
+        grids.append(doubled_grid(parts, bits) if doubled else grid_of(parts, bits))
     corrected = replace(
         with_rounded_leak(population, leak),
         current_decay=decay_from_du(rounded.du),
@@ -195,6 +178,7 @@ def _layer_plan(
     return LayerPlan(
         corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start,
         0 if shift is None else int(shift[0]), leak, population, tuple(charges), np.ones(population.size), bits,
+        doubled,
     )  # fmt: skip
 
 
@@ -211,35 +195,6 @@ def _with_values(connection: FloatConnection, values: Floats) -> FloatConnection
     if isinstance(weights, csr_array):
         return replace(connection, weights=csr_array((values, weights.indices, weights.indptr), shape=weights.shape))
     return replace(connection, weights=values)
-
-
-def finer_grid(positive: float, negative: float, exponents: int, bits: int, highest: int) -> Grid:
-    """The grid that reaches the largest weights, in units of a; exponents: of each sign, up to the highest."""
-    grid = weight_grid("excitatory", bits)
-    signs = []
-    for largest in (positive, negative):
-        top = max(0, math.ceil(math.log2(max(largest, 1.0) / (grid.high + grid.step / 2)) - 1e-9))
-        top = min(top, highest)
-        signs.append(
-            tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in range(max(0, top - exponents + 1), top + 1))
-        )
-    return Grid(signs[0], signs[1])
-
-
-def grid_of(parts: Sequence[Connection], bits: int) -> Grid:
-    """The grid of a synapse that compiling stored in these connections."""
-    if any(c.sign_mode == "mixed" for c in parts):
-        grid, unit = weight_grid("mixed", bits), 2.0 ** max(c.weight_exp for c in parts)
-        alone = -weight_grid("inhibitory", bits).low // grid.step * grid.step
-        ends = grid.high * unit, -grid.low * unit
-        return Grid(((grid.step * unit, ends[0]),), ((grid.step * unit, ends[1]),), alone * unit)
-    grid = weight_grid("excitatory", bits)
-    signs = [{c.weight_exp for c in parts if c.sign_mode == mode} for mode in ("excitatory", "inhibitory")]
-    levels = [
-        tuple((grid.step * 2.0**e, grid.high * 2.0**e) for e in sorted(own or other))
-        for own, other in (signs, signs[::-1])
-    ]
-    return Grid(levels[0], levels[1])
 
 
 def scaled_rows(connection: FloatConnection, factors: Floats) -> FloatConnection:

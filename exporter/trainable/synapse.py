@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, conv2d, linear
 from spikeport.exporter.float_network.float_network import ConvGeometry, FloatConnection, Floats
 from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
-from .plan import Grid, Level
+from .grids import Grid, Level
 from .ties import Tie, carries_bias, pooled_by
 
 # stored weights of the largest sparse matrix that is computed as a full one

@@ -21,8 +21,9 @@ from scipy.sparse import csr_array
 
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from spikeport.exporter.float_network.simulator import simulate_float
+from spikeport.exporter.trainable.grids import Grid, doubled_finer_grid, finer_grid
 from spikeport.exporter.trainable.module import ChipModule
-from spikeport.exporter.trainable.plan import Grid, LayerPlan, Plan, finer_grid, scaled_neurons
+from spikeport.exporter.trainable.plan import LayerPlan, Plan, scaled_neurons
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from .rounding_kernels import nearest_sum, traces
@@ -140,7 +141,9 @@ def _rounded(
     spiking = population.sends == "spikes"
     full = _fullest(weights * sent, room, population, unit) if spiking else np.ones(len(weights))
     grids = tuple(
-        finer_grid(part.max(initial=0), -part.min(initial=0), *numbers)
+        doubled_finer_grid(part.max(initial=0), -part.min(initial=0), *numbers[1:])
+        if layer.doubled
+        else finer_grid(part.max(initial=0), -part.min(initial=0), *numbers)
         for part in _by_synapse(layer, weights * full[:, None])
     )
     points, first, last = _points(layer, grids)

@@ -77,6 +77,7 @@ CASES = {
     "reset": st.sampled_from(["zero", "subtract", "subtract_after_decay"]),
     "discretize": st.sampled_from(["euler", "exponential"]),
     "bits": st.sampled_from([8, 8, 4]),
+    "precision": st.sampled_from(["normal", "normal", "high"]),
     "calibrated": st.booleans(),
 }
 # shrinking such graphs takes minutes
@@ -98,7 +99,9 @@ def test_any_graph_gives_the_chips_spikes_before_and_after_training(**case: Any)
     check_a_graph(**case)
 
 
-def check_a_graph(graph: nir.NIRGraph, seed: int, reset: str, discretize: str, bits: int, calibrated: bool) -> None:
+def check_a_graph(
+    graph: nir.NIRGraph, seed: int, reset: str, discretize: str, bits: int, precision: str, calibrated: bool
+) -> None:
     """Every layer's spikes equal the emulator's: as compiled, and after two steps of training."""
     inputs = spikes_for(graph, 8, 3, seed, 0.4)
     one = inputs if len(inputs) > 1 else next(iter(inputs.values()))
@@ -106,6 +109,7 @@ def check_a_graph(graph: nir.NIRGraph, seed: int, reset: str, discretize: str, b
         weight_bits=bits,
         reset=reset,
         discretize=discretize,
+        precision=precision,  # type: ignore[arg-type]
         calibration=one if calibrated else None,  # type: ignore[arg-type]
     )
     torch.manual_seed(seed)
@@ -246,8 +250,8 @@ def test_input_that_does_not_fit_is_one_sentence(x: Any, words: str) -> None:
 
 
 def test_options_that_cannot_be_trained_are_named() -> None:
-    with pytest.raises(InputError, match="leave out precision 'high'"):
-        module_of(chain(), CHIP, CompileOptions(precision="high"))
+    with pytest.raises(InputError, match="connections of precision 'compact'; leave it out"):
+        module_of(chain(), CHIP, CompileOptions(precision="compact"))
 
 
 def convolution(neuron: nir.NIRNode, bias: float) -> nir.NIRGraph:

@@ -85,3 +85,25 @@ def test_thresholds_and_biases_take_up_what_few_bits_leave_and_the_order_of_samp
         sp.compile(module.to_nir(), "loihi2", weight_bits=BITS).simulate(test.numpy()).spikes[-STEPS:], answers
     )
     assert float((answers - wanted).abs().mean()) < 0.12 * float(wanted.mean())
+
+
+def test_doubled_synapses_are_chosen_together_and_come_nearer() -> None:
+    chip, x = load_chip("loihi2"), (np.random.default_rng(2).random((STEPS, SAMPLES, 1, 6, 6)) < 0.4).astype(np.uint8)
+    flat = {"input": x[:, : SAMPLES // 2].reshape(STEPS, SAMPLES // 2, -1)}
+    test = torch.from_numpy(x[:, SAMPLES // 2 :])
+    errors = []
+    for precision in ("normal", "high"):
+        options = sp.CompileOptions(weight_bits=BITS, precision=precision)  # type: ignore[arg-type]
+        plan = make_plan(network(), chip, options, "graph")
+        module = rounded_together(plan, lower_graph(network(), options), flat, 6)
+        answers = module(test).detach()
+        compiled = sp.compile(module.to_nir(), "loihi2", options=options)
+        np.testing.assert_array_equal(compiled.simulate(test.numpy()).spikes[-STEPS:], answers)
+        wanted = ChipModule(plan).eval_float(test)
+        scaled = answers / answers.abs().max() * wanted.abs().max()
+        errors.append(float((scaled - wanted).square().mean() / wanted.square().mean()))
+    assert errors[1] < 0.5 * errors[0]
+    # a weight whose high or low digits are 0 takes one synapse
+    lif = [c for c in compiled.program.connections if c.target == "lif" and c.source == "lif"]
+    stored = sum(np.count_nonzero(c.weights) for c in lif)
+    assert 16 * 16 < stored < 2 * 16 * 16 and len(lif) == 4
