@@ -40,8 +40,8 @@ class LayerPlan:
     which a voltage is shifted right before it is sent; leak: the correction of every neuron for its rounded leak, which
     compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges:
     the population with the graph's own decays, and by what every synapse's rows differ from the graph's: the correction
-    for the rounded ones, times `rows`, by which all numbers of a neuron were scaled. weight_bits: of its weights; doubled:
-    whether each has a high and a low half of so many.
+    for the rounded ones, times `rows`, by which all numbers of a neuron were scaled. weight_bits: of its weights;
+    doubled: whether each has a high and a low half of so many.
     """
 
     population: FloatPopulation
