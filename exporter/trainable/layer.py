@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatPopulation, Floats
 from spikeport.exporter.program.chip_program import Cuba
 from spikeport.exporter.quantisation.compensation.start_voltage import bias_spikes_early
@@ -82,6 +83,16 @@ class ChipLayer(nn.Module):
         self.register_buffer("keep_v", torch.from_numpy(keep[1]), persistent=False)
         self._known: tuple[tuple[float, bool], Cuba, bool] | None = None
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ChipLayer:
+        """Move the layer; its scale and decays keep their precision, whatever type the parameters are asked to have."""
+        exact = {name: self._buffers[name] for name in ("scale", "keep_u", "keep_v")}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, before in exact.items():
+            after = self._buffers[name]
+            if after is not None and before is not None and after.dtype != before.dtype:
+                self._buffers[name] = before.to(after.device)
+        return self
+
     def sources(self) -> list[ChipSynapse]:
         """The synapses, typed."""
         return list(self.synapses)  # type: ignore[arg-type]
@@ -119,6 +130,8 @@ class ChipLayer(nn.Module):
         if self.bias is None and self._known is not None and self._known[0] == (scale, early):
             return self._known[1:]
         values: Floats = bias.detach().cpu().double().numpy()
+        if not np.all(np.isfinite(values)):
+            raise _not_finite("biases", self.population.name)
         limit = self.widths.bias_max / scale
         population = replace(self.population, bias=np.clip(values, -limit, limit))
         if population.sends == "spikes":
@@ -137,7 +150,9 @@ class ChipLayer(nn.Module):
             factors = tuple(scale * payload.unit / STATE_UNIT for payload in sent)
             words = tuple(synapse.words(factor) for synapse, factor in zip(self.sources(), factors, strict=True))
             largest, room = self._largest_current(words, sent), self.widths.state_max - STATE_UNIT
-            if largest <= room or not math.isfinite(largest):
+            if not math.isfinite(largest):
+                raise _not_finite("weights", self.population.name)
+            if largest <= room:
                 return words, factors
             self._lower(min(0.999, room / largest))
 
@@ -187,6 +202,13 @@ class ChipLayer(nn.Module):
             )
             for s in self.sources()
         ]  # fmt: skip
+
+
+def _not_finite(what: str, layer: str) -> InputError:
+    return InputError(
+        f"the {what} of layer {layer!r} are not finite: training has diverged; lower the learning rate or clip "
+        "gradients, and go on from parameters kept before"
+    )
 
 
 def _shared(population: FloatPopulation) -> tuple[int, Floats]:

@@ -58,7 +58,13 @@ class ChipModule(nn.Module):
         return cast(ChipLayer, self.layers[self._keys[name]])
 
     def rounded(self) -> dict[str, RoundedLayer]:
-        """Every layer's integers, for the parameters as they are."""
+        """Every layer's integers, for the parameters as they are; raises InputError for ones that have none."""
+        other = next((p.dtype for p in self.parameters() if p.dtype != torch.float32), None)
+        if other is not None:
+            raise InputError(
+                f"the module's parameters are {other}, but the chip's integers need torch.float32; call .float() on "
+                "it, and use torch.autocast for the layers around it, which leaves it as it is"
+            )
         network = self.plan.network
         payloads = {name: Payload(1.0, largest, signed=False) for name, largest in network.payloads.items()}
         layers: dict[str, RoundedLayer] = {}
@@ -98,7 +104,9 @@ class ChipModule(nn.Module):
         if whole:
             inputs = {name: torch.cat([v, v.new_zeros((longest, *v.shape[1:]))]) for name, v in inputs.items()}
         layers = {name: self.layer(name) for name in self.plan.layers}
-        sent = run_layers(self._groups, layers, rounded, inputs, Clock(length + longest, whole))
+        # sums of 16 bit would not be the chip's
+        with torch.autocast(next(iter(inputs.values())).device.type, enabled=False):
+            sent = run_layers(self._groups, layers, rounded, inputs, Clock(length + longest, whole))
         out = {}
         for name, layer in layers.items():
             values = sent[name][starts[name] : starts[name] + length] if whole else sent[name]

@@ -35,6 +35,7 @@ from spikeport.lava_runtime.partition.rates import Rates, measured_rates
 from spikeport.lava_runtime.profiling.profile import profile_run, profile_simulated
 from spikeport.lava_runtime.result import Record, load_result
 from spikeport.lava_runtime.simulate import DEFAULT_LIMIT_SECONDS, Backend, simulate
+from spikeport.report.units import plural
 from spikeport.results.cost import ProfileReport
 from spikeport.results.difference import Difference
 from spikeport.results.fit import Fit
@@ -210,7 +211,7 @@ class Network(Shown):
         for name, report in self.program.quantisation.items():
             for note in report.notes:
                 say(console, f"{name}: {note}")
-        say(console, f"answers lag the input by {self.program.pipeline_steps} steps")
+        say(console, f"answers lag the input by {plural(self.program.pipeline_steps, 'step')}")
 
     def _compact_cores(self, fit: Fit, chip: ChipProfile) -> int | None:
         """Cores with precision "compact", if these are fewer and the graph is known."""

@@ -22,6 +22,7 @@ from spikeport.lava_runtime.nir_data import ENDINGS, write_result
 from spikeport.lava_runtime.partition.optimise import Goal, mapping_for
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.result import SimulationResult
+from spikeport.report.units import plural
 
 from .cost import ProfileReport
 from .shown import Shown
@@ -138,7 +139,8 @@ def simulation_dict(
 
 def run_sentence(samples: int, input_steps: int, steps: int, output_spikes: int) -> str:
     """A run in one line; it shows which axis of the input was read as time."""
-    return f"{samples} samples of {input_steps} steps, run for {steps} steps, {output_spikes} output spikes"
+    given = f"{plural(samples, 'sample')} of {plural(input_steps, 'step')}"
+    return f"{given}, run for {plural(steps, 'step')}, {plural(output_spikes, 'output spike')}"
 
 
 def show_missing(missing: int, steps: int, console: Console) -> None:

@@ -18,7 +18,7 @@ from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize, conv_kind
 from spikeport.lava_runtime.diff import DiffReport, diff
-from spikeport.lava_runtime.result import SimulationResult, differences
+from spikeport.lava_runtime.result import Record, SimulationResult, differences
 from spikeport.lava_runtime.simulate import Backend, simulate
 from spikeport.summary import Confusion
 from spikeport.trainer.ann import AnnTwin
@@ -47,6 +47,8 @@ Value = float
 _FLOAT32_ERROR = 1e-6
 # test samples whose every spike is compared at once
 _SAMPLES = 256
+# bytes of recorded states up to which they are kept for the whole test split
+_LARGEST_RECORD = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,11 @@ def encode_test(folder: RunFolder, method: Method, data: Dataset) -> NDArray[np.
 def simulate_test(
     program: ChipProgram, x: NDArray[Any], backend: Backend, progress: Progress | None, limit_seconds: float
 ) -> SimulationResult:
-    """Run the test split to its last answer, with every state recorded."""
-    return simulate(program, x, backend, record="all", limit_seconds=limit_seconds, progress=progress)
+    """Run the test split to its last answer, with every state recorded where memory has room for them."""
+    steps, samples = len(x) + program.pipeline_steps, x.shape[1]
+    size = steps * samples * sum(p.size * (1 + 4 * len(p.STATES)) for p in program.populations)
+    record: Record = "all" if size <= _LARGEST_RECORD else "spikes"
+    return simulate(program, x, backend, record=record, limit_seconds=limit_seconds, progress=progress)
 
 
 def measure(
@@ -195,14 +200,23 @@ def equal_spikes(method: Method, data: Dataset, program: ChipProgram, result: Si
     identical = 0
     for start in range(0, x.shape[1], _SAMPLES):
         part = slice(start, start + _SAMPLES)
-        equal = np.ones(x[:, part].shape[1], bool)
+        equal, sent = np.ones(x[:, part].shape[1], bool), spikes_of_layers(program, x, result, part)
         for name, spikes in method.run(x[:, part]).items():
-            first, states = program.latency.get(name, 0), result.states.get(f"s/{name}")
+            first, states = program.latency.get(name, 0), sent.get(name)
             # the compiler leaves out a layer that can never fire
-            chip_spikes = np.zeros_like(spikes) if states is None else states[first : first + len(x), part]
+            chip_spikes = np.zeros_like(spikes) if states is None else states[first : first + len(x)]
             equal &= (chip_spikes.reshape(spikes.shape) == spikes).reshape(len(x), len(equal), -1).all(axis=(0, 2))
         identical += int(equal.sum())
     return identical / x.shape[1]
+
+
+def spikes_of_layers(
+    program: ChipProgram, x: NDArray[Any], result: SimulationResult, part: slice
+) -> dict[str, NDArray[Any]]:
+    """What every layer sent for some of the samples, (steps, samples, *shape): as recorded, or simulated again."""
+    states = {name: values[:, part] for name, values in result.states.items()}
+    states = states or dict(simulate(program, x[:, part], record="layers", steps=result.steps).states)
+    return {name[2:]: values for name, values in states.items() if name.startswith("s/")}
 
 
 def equal_to(result: SimulationResult, other: SimulationResult) -> bool:
@@ -219,9 +233,8 @@ def write_raster(
     inputs = np.zeros((result.steps, x[0, 0].size), np.uint8)
     inputs[: len(x)] = x[:, sample].reshape(len(x), -1)[: result.steps]
     arrays: dict[str, Any] = {"sample": np.int64(sample), "label": np.int64(data.y_test[sample]), "input": inputs}
-    for population in program.populations:
-        spikes = result.states[f"s/{population.name}"][:, sample]
-        arrays[f"s/{population.name}"] = spikes.reshape(result.steps, -1)
+    for name, spikes in spikes_of_layers(program, x, result, slice(sample, sample + 1)).items():
+        arrays[f"s/{name}"] = spikes.reshape(result.steps, -1)
     image = data.x_test[sample]
     side = int(np.sqrt(image.size))
     if data.steps is None and side * side == image.size:

@@ -27,6 +27,14 @@ class TuneCheckpoint:
     path: Path
     resume: bool = False
 
+    def check_start(self) -> None:
+        """Raise InputError if a tuning from the start would replace the state of an interrupted one."""
+        if not self.resume and self.path.exists():
+            raise InputError(
+                f"{self.path}: holds the state of an interrupted tuning; --resume goes on with it, and without that "
+                "file tuning starts anew"
+            )
+
     def remove(self) -> None:
         """Remove the file of a tuning that has ended."""
         self.path.unlink(missing_ok=True)
@@ -84,11 +92,11 @@ def restore(
     path = checkpoint.path
     if not path.exists():
         raise InputError(f"{path}: there is no tuning to resume; tune without --resume")
-    content = read_tensors(path, _KIND, "tune without --resume")
+    content = read_tensors(path, _KIND, "remove it to start anew")
     stored = content.get("identity", {})
     other = next((name for name, value in identity.items() if stored.get(name) != value), None)
     if other is not None:
-        raise InputError(f"{path}: was made with other {other}; tune without --resume")
+        raise InputError(f"{path}: was made with other {other}; give the same, or remove it to start anew")
     try:
         check_finite(content["module"])
         check_finite(content["kept"])
@@ -99,4 +107,6 @@ def restore(
         best, second = content["best"]
         return TuneState([float(score) for score in content["scores"]], (float(best), float(second)), content["kept"])
     except UNUSABLE as error:
-        raise InputError(f"{path}: is not a usable checkpoint ({reason(error)}); tune without --resume") from error
+        raise InputError(
+            f"{path}: is not a usable checkpoint ({reason(error)}); remove it to tune from the start"
+        ) from error

@@ -16,6 +16,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.trainable.module import ChipModule
 from spikeport.exporter.trainable.plan import make_plan
@@ -51,6 +52,9 @@ def choose_layer_bits(
         for name in module.plan.layers
     }
     full = {name: layer.weight_bits for name, layer in module.plan.layers.items() if sizes[name]}
+    most = max(full.values())
+    if mean > most:
+        raise InputError(f"{mean:g} bits on average choose nothing, as a weight has at most {most}; ask for fewer")
     layers = [name for name in full if name in graph.nodes and not isinstance(graph.nodes[name], nir.Output)]
     few = trained_on[:_SAMPLES]
     # of the answers alone, for every number of bits

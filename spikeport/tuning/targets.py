@@ -130,8 +130,8 @@ def check_labels(labels: NDArray[Any], samples: int, classes: int, context: str)
         )
     if labels.dtype.kind not in "iub":
         raise InputError(
-            f"{context}: labels are {labels.dtype}, but classes are whole numbers; give those, or say with --task "
-            "what they are"
+            f"{context}: labels are {labels.dtype}, but classes are whole numbers; give those, or the task of "
+            "these numbers (--task)"
         )
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(

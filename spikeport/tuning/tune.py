@@ -143,6 +143,8 @@ def tune(
     compiles with the same options.
     """
     settings = settings or TuneSettings()
+    if checkpoint is not None:
+        checkpoint.check_start()
     if settings.teacher and labels is None:
         raise InputError("the weight of the teacher has no effect without labels, where it is the only target; omit it")
     if task is not None and labels is None:

@@ -254,6 +254,43 @@ def test_options_that_cannot_be_trained_are_named() -> None:
         module_of(chain(), CHIP, CompileOptions(precision="compact"))
 
 
+@pytest.mark.parametrize("kind", ["half", "bfloat16", "double"])
+def test_parameters_of_another_type_are_one_sentence_and_float_brings_all_back(kind: str) -> None:
+    module, x = module_of(chain(), CHIP), torch.from_numpy(spikes())
+    before = module(x)
+    getattr(module, kind)()
+    for use in (lambda: module(x), module.to_nir):
+        with pytest.raises(InputError, match=r"parameters are torch\.\w+, but .* call \.float\(\)"):
+            use()
+    # weights rounded to 16 bit may have other integers, but scale and decays are the chip's
+    module.float()
+    if kind == "double":
+        assert torch.equal(module(x), before)
+    assert all(b.dtype == torch.float64 for name, b in module.named_buffers() if "keep" in name or "scale" in name)
+    assert_equals_emulator(module, {"input": spikes()}, CompileOptions())
+
+
+def test_under_autocast_it_computes_the_chips_integers() -> None:
+    # voltages, as spikes often are the same for other sums
+    one = np.ones((1, 3, 4))
+    module = module_of(convolution(nir.LI(tau=5e-3 * one, r=5 * one, v_leak=0 * one), 0.1), CHIP)
+    x = torch.from_numpy(np.random.default_rng(0).binomial(1, 0.5, (20, 6, 2, 3, 4)))
+    before = module(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(module(x), before)
+
+
+@pytest.mark.parametrize(("parameter", "what"), [("weight", "weights"), ("bias", "biases")])
+def test_parameters_that_are_no_numbers_are_one_sentence(parameter: str, what: str) -> None:
+    module, x = module_of(chain(), CHIP), torch.from_numpy(spikes())
+    named = next(p for name, p in module.named_parameters() if name.endswith(parameter))
+    with torch.no_grad():
+        named[0] = float("nan")
+    for use in (lambda: module(x), module.to_nir):
+        with pytest.raises(InputError, match=f"the {what} of layer 'lif1' are not finite: training has diverged"):
+            use()
+
+
 def convolution(neuron: nir.NIRNode, bias: float) -> nir.NIRGraph:
     """A kernel of one pixel with a weight of each sign, and neurons."""
     nodes = {

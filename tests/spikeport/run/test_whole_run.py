@@ -20,9 +20,14 @@ from small_recipe import RECIPE
 
 import spikeport as sp
 from spikeport.exporter.neurons import GradedVec
+from spikeport.exporter.program.chip_file import load_program
 from spikeport.lava_runtime.lava_backend.child import lava_missing
+from spikeport.run import stages
+from spikeport.run.recipe import load_recipe
+from spikeport.run.run_folder import RunFolder
 from spikeport.summary import VERSION, Summary
 from spikeport.sweep import Grid, run_sweep
+from spikeport.trainer.methods.registry import load_trained
 from spikeport.trainer.tensor_files.tensor_files import read_tensors
 
 
@@ -54,6 +59,24 @@ def test_python_runs_a_recipe_and_opens_what_it_wrote(finished: Path, tmp_path: 
         np.testing.assert_array_equal(opened.network.simulate(x, steps=steps).spikes, arrays["spikes"])
     page = opened.report()
     assert page.is_file() and "<html" in page.read_text(encoding="utf-8")
+
+
+def test_a_test_set_whose_states_memory_does_not_hold_gives_the_same(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(shutil.copytree(finished, tmp_path / "copy"))
+    recipe, program = load_recipe(folder.recipe), load_program(folder.chip)
+    method, data = load_trained(folder.network), stages.dataset_of(recipe)
+    monkeypatch.setattr(stages, "_LARGEST_RECORD", 0)
+    x = stages.encode_test(folder, method, data)
+    result = stages.simulate_test(program, x, "emulator", None, 60)
+    assert not result.states
+    assert stages.equal_spikes(method, data, program, result) == 1.0
+    stages.write_raster(folder, program, x, result, data)
+    with np.load(folder.raster) as found, np.load(RunFolder(finished).raster) as wanted:
+        assert sorted(found) == sorted(wanted)
+        for name in wanted:
+            np.testing.assert_array_equal(found[name], wanted[name])
 
 
 def test_a_float_twin_is_float(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_regression_is_tuned_to_values_and_measured_by_its_error() -> None:
     assert result.after.score < 0.8 * result.before.score
     # scores are the metric as it is, the best one is kept
     assert min(result.scores) < result.scores[0]
-    with pytest.raises(sp.InputError, match="say with --task"):
+    with pytest.raises(sp.InputError, match=r"the task of these numbers"):
         sp.tune(with_voltages(), x, wanted[:, 0])
     with pytest.raises(sp.InputError, match=r"labels: .*task regression takes \(120, 4\)"):
         sp.tune(with_voltages(), x, wanted[:, :2], task="regression")
@@ -77,6 +77,8 @@ def test_bits_are_chosen_within_the_average_and_beat_the_same_for_all() -> None:
     assert sp.tune(network(), data(), settings=sparse).bits == result.bits
     with pytest.raises(sp.InputError, match=r"2 to 8 on average, not 1\.5"):
         sp.TuneSettings(mean_bits=1.5)
+    with pytest.raises(sp.InputError, match="4 bits on average choose nothing, as a weight has at most 3"):
+        sp.tune(network(), data(), options=sp.CompileOptions(weight_bits=3), settings=settings)
 
 
 class StoppedError(Exception):
@@ -94,6 +96,8 @@ def test_a_tuning_that_goes_on_ends_as_if_it_had_not_stopped(changes: dict[str, 
 
     with pytest.raises(StoppedError):
         sp.tune(network(), data(), settings=settings, progress=stop, checkpoint=TuneCheckpoint(path))
+    with pytest.raises(sp.InputError, match="state of an interrupted tuning; --resume goes on with it"):
+        sp.tune(network(), data(), settings=settings, checkpoint=TuneCheckpoint(path))
     whole = sp.tune(network(), data(), settings=settings)
     again = sp.tune(network(), data(), settings=settings, checkpoint=TuneCheckpoint(path, resume=True))
     assert again.scores == whole.scores
