@@ -1,0 +1,68 @@
+"""What a network trained on CIFAR-10 does on the chip: accuracy, equal spikes, cores, spikes, energy.
+
+    spikeport train recipes/cifar10_sew_resnet.toml --out RUN
+    python benchmarks/cifar10.py RUN [--lava 200]
+
+RUN: the folder of a training; SPIKEPORT_DATA: where its data are. The whole test part runs in the emulator, in parts;
+of the first images, every spike is also compared with stock Lava. `spikeport run` does more, but also trains an ANN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.mapping import core_count
+from spikeport.hardware_profiles.loader import load_chip
+from spikeport.lava_runtime.partition.optimise import mapping_for
+from spikeport.lava_runtime.profiling.profile import profile_run
+from spikeport.report.units import estimate
+from spikeport.run import stages
+from spikeport.run.compile_recipe import compile_recipe
+from spikeport.run.recipe import load_recipe
+from spikeport.run.run_folder import RunFolder
+from spikeport.trainer.methods.registry import load_trained
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--lava", type=int, default=200, help="images that also run in stock Lava; 0: none")
+    arguments = parser.parse_args()
+    folder = RunFolder(arguments.run)
+    recipe, method = load_recipe(folder.recipe), load_trained(folder.network)
+    chip, data = load_chip(recipe.chip), stages.dataset_of(recipe)
+    program = compile_recipe(recipe, network_to_nir(method.spiking_network), "network")
+    x, samples = method.encode(data.x_test), len(data.y_test)
+    begin = time.perf_counter()
+    result = stages.simulate_test(program, x, "emulator", None, math.inf)
+    seconds = time.perf_counter() - begin
+    objective = method.objective
+    trained = objective.metric.measure(method.predict(data.x_test), data.y_test)
+    fixed = objective.metric.measure(stages.chip_answers(objective, program, result, len(x)), data.y_test)
+    error = math.sqrt(fixed * (1 - fixed) / samples)
+    print(f"accuracy: {trained:.4f} as trained, {fixed:.4f} on the chip, standard error {error:.4f}")
+    print(f"equal spikes of {samples} samples: {stages.equal_spikes(method, data, program, result):.4f}")
+    profile = profile_run(
+        program, result, chip, x, mapping_for(program, chip, recipe.optimise, result.neuron_counts, result.steps)
+    )
+    sent = sum(counts.mean() for counts in result.counts().values())
+    print(f"cores: {core_count(program, chip)} of {chip.title}, steps: {len(x)}, spikes per inference: {sent:,.0f}")
+    print(f"energy per inference (estimate): {estimate(profile.energy, 'J')}")
+    print(f"emulator: {samples / seconds:.0f} images/s")
+    if arguments.lava:
+        few = x[:, : arguments.lava]
+        both = [stages.simulate_test(program, few, backend, None, 3600) for backend in ("emulator", "stock")]
+        print(f"stock Lava, {few.shape[1]} images, every spike and state the same: {stages.equal_to(*both)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
