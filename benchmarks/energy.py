@@ -122,16 +122,39 @@ def publications(points: Sequence[Checked]) -> list[str]:
     return lines + [f"| {name} | {len(f)} | {median(f):.2f} | {max(f):.2f} |" for name, f in found]
 
 
-def sharpness(points: Sequence[Checked]) -> list[str]:
-    """How often the left-out range contains the measurement, and how wide it is, by chip, in Markdown."""
-    lines = ["| chip | points | inside | median width |", "|---|---|---|---|"]
-    chips: defaultdict[str, list[Checked]] = defaultdict(list)
+def sharpness(points: Sequence[Checked], what: str, of: Callable[[Measurement], str]) -> list[str]:
+    """Left-out errors, how often the range contains the measurement and how wide it is, by `of`, in Markdown."""
+    lines = [f"| {what} | points | median factor | within 2 | inside | median width |", "|---|---|---|---|---|---|"]
+    groups: defaultdict[str, list[Checked]] = defaultdict(list)
     for c in counted(points):
-        chips[c.measurement.case.chip].append(c)
-    for chip, found in sorted(chips.items()):
+        groups[of(c.measurement)].append(c)
+    for name, found in sorted(groups.items()):
+        errors = [factor(c.left_out_ratio or 0) for c in found]
         widths = median(width(c.counted) for c in found if c.counted)
-        lines.append(f"| {chip} | {len(found)} | {sum(c.inside for c in found)} | {widths:.1f} |")
+        near, inside = sum(error <= 2 for error in errors), sum(c.inside for c in found)
+        lines.append(f"| {name} | {len(found)} | {median(errors):.2f} | {near} | {inside} | {widths:.1f} |")
     return lines
+
+
+def by_chip(points: Sequence[Checked]) -> list[str]:
+    """`sharpness` by chip or board."""
+    return sharpness(points, "chip", lambda m: m.case.chip)
+
+
+def by_kind(points: Sequence[Checked]) -> list[str]:
+    """`sharpness` by what was measured."""
+    return sharpness(points, "what", lambda m: m.point.kind)
+
+
+def together(points: Sequence[Checked], unseen: Sequence[Checked]) -> str:
+    """How often estimates are within 2 if the points that were set aside count like the others, and without rest."""
+    sets = [counted([*points, *unseen]), [c for c in counted(points) if c.measurement.point.kind != "static power"]]
+    near = [sum(factor(c.left_out_ratio or 0) <= 2 for c in found) for found in sets]
+    both, moving = (f"{n} of {len(found)} ({n / len(found):.0%})" for n, found in zip(near, sets, strict=True))
+    return (
+        f"Within a factor of 2 together with the points that were set aside: {both}; without powers at rest, which are "
+        f"the easiest: {moving}."
+    )
 
 
 def compositions(points: Sequence[Checked]) -> list[str]:
@@ -191,11 +214,12 @@ def markdown(points: Sequence[Checked]) -> list[str]:
 def written(text: str, points: Sequence[Checked], unseen: Sequence[Checked]) -> str:
     """docs/energy.md with the text between its marks updated."""
     parts = {
-        "summary": [f"- {line}" for line in summary(points)],
+        "summary": [f"- {line}" for line in (*summary(points), together(points, unseen))],
         "table": markdown(points),
         "unseen": markdown(unseen),
         "publications": publications(points),
-        "sharpness": sharpness(points),
+        "sharpness": by_chip(points),
+        "kinds": by_kind(points),
         "composition": compositions([*points, *unseen]),
         "changes": [f"- {line}" for line in changes(points)],
         "reasons": [f"- {line}" for line in reasons([*points, *unseen])],
@@ -238,12 +262,14 @@ def main() -> None:
         console.print(table)
     for line in (
         *summary(points),
+        together(points, unseen),
         "",
         "Where it misses:",
         *reasons(points),
         "",
         *publications(points),
-        *sharpness(points),
+        *by_chip(points),
+        *by_kind(points),
     ):
         console.print(line, highlight=False, soft_wrap=True)
 

@@ -19,8 +19,8 @@ Discretize = Literal["euler", "exponential"]
 """How time constants become decays per step (exporter/lowering/discretize.py)."""
 Reset = Literal["zero", "subtract", "subtract_after_decay"]
 """v after a spike: 0; reduced by the threshold; or reduced by it in the next step, after v has decayed."""
-Precision = Literal["normal", "high", "compact"]
-"""How many synapses a weight may take: one, or two where needed; compact: one, in no finer form that costs cores."""
+Precision = Literal["normal", "fine", "high"]
+"""How many synapses a weight may take: one, or two where needed (high); fine: also in forms that cost cores."""
 Sums = Literal["synapses", "graded"]
 """How a synapse reads the sum of several layers: once for each of them, or once, from a relay of payloads."""
 

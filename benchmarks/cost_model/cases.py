@@ -19,7 +19,7 @@ with or without the x86 processors.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -41,6 +41,8 @@ UNITS: dict[Kind, str] = {
     "static power": "W",
     "step time": "s",
 }
+EQUAL_SHARE = Estimate(1.0, 1.0, 5.0)
+"""Load of a busiest core that is not described, in shares of all cores; where it is described, it is 1.0 to 4.9."""
 
 
 class Counts(Section):
@@ -203,12 +205,20 @@ def estimate(measurement: Measurement, chip: ChipCosts) -> Estimate:
 
 def predicted_step(case: Case, chip: ChipCosts) -> Estimate:
     """Seconds of a step by the model, whether or not the source gives them."""
-    core, setting = case.core, case.setting
-    slowest = (
-        Estimate.zero() if core is None else core_time(CoreStep(core.events(), optional(core.received)), chip.time)
-    )
+    setting = case.setting
     between = optional(setting.host_seconds) * (1 / setting.steps.value)
+    slowest = core_time(_busiest_core(case), chip.time)
     return step_time(slowest, optional(setting.host_messages), chip.time) + between
+
+
+def _busiest_core(case: Case) -> CoreStep:
+    """What the busiest core does in a step: as the case describes it, else an equal share, the least that it can be."""
+    if case.core is not None:
+        return CoreStep(case.core.events(), optional(case.core.received))
+    share = EQUAL_SHARE * (1 / case.setting.cores.value)
+    counts = case.counts.events() * (1 / case.setting.steps.value)
+    events = Events(**{f.name: getattr(counts, f.name).times(share) for f in fields(counts)})
+    return CoreStep(events, (counts.messages + optional(case.setting.host_messages)).times(share))
 
 
 def _static_power(case: Case, chip: ChipCosts, scope: Scope) -> Estimate:

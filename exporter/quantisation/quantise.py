@@ -39,7 +39,7 @@ def quantise(
     used: precision "high" doubles the synapses of a layer
     where that gains a bit or more (with calibration: where its spikes come closer). fits: whether a program fits the
     chip; until it does, the layers that lose least fall back to fewer connections. cores: of a program; with precision
-    "compact" layers also fall back where that saves cores, but for those that were trained in the chip's numbers.
+    "normal" layers also fall back where that saves cores, but for those that were trained in the chip's numbers.
     """
     weight_bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
     if not 2 <= weight_bits <= widths.weight_bits:
@@ -60,7 +60,7 @@ def quantise(
             break
         by_layer, layers = coarser
         program = assemble(network, chip, widths, layers)
-    if options.precision == "compact" and cores is not None:
+    if options.precision == "normal" and cores is not None:
         return _compact(network, chip, widths, by_layer, layers, sample, cores)
     return program
 
@@ -74,10 +74,17 @@ def _compact(
     sample: Sample | None,
     cores: Cores,
 ) -> ChipProgram:
-    """The program with every split layer whole again where that saves cores, those that lose least first."""
+    """The program with every split layer whole again where that saves cores, those that lose least first.
+
+    With all of them whole it takes the fewest; where that is no fewer, none is tried alone.
+    """
     program = assemble(network, chip, widths, layers)
     exact = {p.name for p in network.populations if trained_scale(p) is not None}
     split = [name for name, layer in layers.items() if layer.form != "whole" and name not in exact]
+    whole = {**options, **{name: replace(options[name], form="whole") for name in split}}
+    least = quantise_layers(network, widths, whole, sample, _unchanged(network, layers, *split))
+    if cores(assemble(network, chip, widths, least)) == cores(program):
+        return program
     for name in sorted(split, key=lambda layer: layers[layer].loss):
         changed = {**options, name: replace(options[name], form="whole")}
         coarser = quantise_layers(network, widths, changed, sample, _unchanged(network, layers, name))
@@ -150,11 +157,11 @@ def _coarser(
     return now, quantise_layers(network, widths, now, sample, _unchanged(network, layers, name))
 
 
-def _unchanged(network: FloatNetwork, layers: Mapping[str, QuantisedLayer], name: str) -> dict[str, QuantisedLayer]:
-    """The layers that stay as they are when one is rounded otherwise."""
+def _unchanged(network: FloatNetwork, layers: Mapping[str, QuantisedLayer], *names: str) -> dict[str, QuantisedLayer]:
+    """The layers that stay as they are when these are rounded otherwise."""
     # how a spiking population is rounded does not change what others send
     graded = any(p.sends == "voltage" for p in network.populations)
-    return {} if graded else {key: layer for key, layer in layers.items() if key != name}
+    return {} if graded else {key: layer for key, layer in layers.items() if key not in names}
 
 
 def assemble(network: FloatNetwork, chip: str, widths: WordWidths, layers: Mapping[str, QuantisedLayer]) -> ChipProgram:

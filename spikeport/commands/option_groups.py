@@ -104,7 +104,9 @@ CompileOptions = Annotated[
                 "reset",
                 "Reset mode after a spike (not recorded in NIR): to 0 (default), or by subtracting the threshold.",
             ),
-            "precision": _choice("precision", "high: two synapses per weight where needed; compact: fewest cores."),
+            "precision": _choice(
+                "precision", "high: two synapses per weight where needed; fine: finer forms at more cores."
+            ),
             "calibrate": (CalibrateOption, None),
             "sums": _choice("sums", "graded: layers that a connection sums are added once and sent as payloads."),
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,11 @@ from spikeport.console.output import Done, say
 from spikeport.console.tables import show_table
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
-from spikeport.exporter.mapping import core_count, read_map
+from spikeport.exporter.mapping import read_map
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
-from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.diff import Answer, diff
 from spikeport.lava_runtime.diff_spikes import diff_spikes
 from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
@@ -87,8 +86,7 @@ class Network(Shown):
             if by_hand is not None:
                 raise InputError(f"{by_hand}: is a mapping made by hand; leave it out to have one optimised")
             rates = None if x is None else self._rates(x)
-            fit = Fit.for_goal(Path(self.name).name, self.program, profile, optimise, rates, self._read(x))
-            return replace(fit, compact=self._compact_cores(fit, profile)) if optimise == "cores" else fit
+            return Fit.for_goal(Path(self.name).name, self.program, profile, optimise, rates, self._read(x))
         if x is not None:
             raise InputError("input is used to optimise the mapping; say what for: time, energy or cores")
         mapping = None if by_hand is None else Path(by_hand)
@@ -212,14 +210,6 @@ class Network(Shown):
             for note in report.notes:
                 say(console, f"{name}: {note}")
         say(console, f"answers lag the input by {plural(self.program.pipeline_steps, 'step')}")
-
-    def _compact_cores(self, fit: Fit, chip: ChipProfile) -> int | None:
-        """Cores with precision "compact", if these are fewer and the graph is known."""
-        if self.source is None or self.options.precision != "normal":
-            return None
-        program = compile_nir(self.source, self.chip, replace(self.options, precision="compact"), self.name)
-        cores = core_count(program, chip)
-        return cores if cores < fit.mapping.cores else None
 
     def _rates(self, x: Spikes) -> Rates:
         """Spikes per step of every element, in the emulator."""

@@ -37,7 +37,6 @@ class Fit(Shown):
     """A network on a chip's cores, layer by layer; neurons: of each layer; read: the files it was made from.
 
     optimised: the cost model's choice and its gain; assumed: the rate that it takes for every neuron, None if measured.
-    compact: cores with precision "compact", if these are fewer.
     """
 
     network: str
@@ -49,7 +48,6 @@ class Fit(Shown):
     read: tuple[Path, ...] = ()
     optimised: Optimised | None = None
     assumed: float | None = None
-    compact: int | None = None
 
     @classmethod
     def of(
@@ -131,7 +129,6 @@ class Fit(Shown):
             "network": self.network,
             "chip": self.chip,
             "reasons": self.reasons,
-            **({} if self.compact is None else {"compact_cores": self.compact}),
             **({} if self.optimised is None else {"optimised": self._optimised_dict(self.optimised)}),
         }
 
@@ -163,8 +160,6 @@ class Fit(Shown):
             say(console, sentence)
         if self.optimised is not None:
             _say_optimised(self.optimised, self.assumed, console)
-        if self.compact is not None:
-            say(console, f"compiled with --precision compact it takes {self.compact} cores, with coarser weights")
         verdict = "fits" if self.fits else "does not fit"
         board = self.mapping.board
         chips = f" on {self.mapping.chips} of {board.chips} chips" if board.chips > 1 else ""

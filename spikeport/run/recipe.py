@@ -40,7 +40,7 @@ class Recipe(BaseModel):
     data: the file or folder of the data set, if it is not part of the project.
     files: how the user's own files are read (dataset = "files", trainer/data/file_options.py).
     preset: a published setting (trainer/settings/presets/) for keys that the recipe omits.
-    precision: "high" uses two synapses per weight where needed, "compact" no finer form that costs cores
+    precision: "high" uses two synapses per weight where needed, "fine" finer forms even where they cost cores
     (exporter/quantisation/quantise.py).
     sums: how the chip adds what `sew` blocks join: "graded" adds once and sends payloads
     (exporter/lowering/graded_sums.py).

@@ -77,6 +77,21 @@ def test_what_is_estimated_for_each_kind_of_point() -> None:
     assert estimate(Measurement(lower, "one"), chip).typical == pytest.approx(0.81 * dynamic)
 
 
+def test_a_core_that_is_not_described_has_an_equal_share_of_the_work() -> None:
+    chip = load_costs("loihi1")
+    setting = {"host_messages": number(30.0, "1/step"), "cores": number(4.0, "core")}
+    described = case("a_1", 1.0, 1e3, "step time", **setting)
+    equal = predicted_step(described.model_copy(update={"core": None}), chip)
+    host = 30 * chip.time.host_message.value if chip.time.host_message else 0.0
+    # 1,000 synaptic operations in two steps on four cores, a quarter of the host's messages
+    assert equal.typical == pytest.approx(1e-6 + 125 * 3.8e-9 + 7.5 * 16e-9 + host)
+    # at most five times of it
+    assert chip.time.host_message is not None
+    assert equal.high - 1.8e-6 - 30 * chip.time.host_message.bounds[2] == pytest.approx(
+        5 * (125 * 4.75e-9 + 7.5 * 20e-9)
+    )
+
+
 def test_an_energy_takes_the_predicted_time_even_where_the_source_gives_one() -> None:
     chip = load_costs("loihi1")
     free = Measurement(case("a_1", 1.0, 1e6, "energy"), "one")

@@ -33,8 +33,7 @@ def test_there_are_enough_points_from_enough_places() -> None:
 def test_left_out_errors_and_what_misses_says_why() -> None:
     errors = [factor(c.left_out_ratio or 0) for c in LEFT]
     assert median(errors) <= 1.5
-    # 85 % are aimed at and not reached
-    assert sum(error <= 2 for error in errors) / len(errors) >= 0.82
+    assert sum(error <= 2 for error in errors) / len(errors) >= 0.85
     assert 0.8 <= sum(c.inside for c in LEFT) / len(LEFT) <= 0.95
     assert median(width(c.counted) for c in LEFT if c.counted) <= 10
     for found in filter(ENERGY.misses, (*POINTS, *UNSEEN)):
@@ -59,10 +58,30 @@ def test_four_points_were_set_aside() -> None:
 
 def test_the_report_quotes_the_left_out_figures() -> None:
     first, second = ENERGY.summary(POINTS)[:2]
-    for figure in ("1.36", "28 of 34 (82%)"):
+    for figure in ("1.38", "40 of 46 (87%)"):
         assert figure in first and figure in MEASURED_ERROR
-    for figure in ("31 of 34", "(91%)", "6.7"):
+    for figure in ("41 of 46", "(89%)", "3.7"):
         assert figure in second and figure in MEASURED_ERROR
+
+
+def test_easy_points_and_those_set_aside_do_not_make_the_figure() -> None:
+    assert "43 of 50 (86%)" in ENERGY.together(POINTS, UNSEEN)
+    assert "28 of 33 (85%)" in ENERGY.together(POINTS, UNSEEN)
+    rows = [line.strip("| ").split(" | ") for line in ENERGY.by_kind(POINTS)[2:]]
+    assert {row[0]: (row[1], row[3]) for row in rows} == {
+        "dynamic energy": ("7", "5"), "energy": ("5", "4"), "power": ("10", "10"), "static power": ("13", "12"),
+        "step time": ("11", "9"),
+    }  # fmt: skip
+
+
+def test_every_board_of_a_median_is_a_point() -> None:
+    measured = {(m.case.publication, m.point.measured.value) for m in (c.measurement for c in POINTS)}
+    for one in ENERGY.fitted().medians:
+        if one.constant == "power.static_per_chip" and one.chip != "loihi1":
+            assert {(board.publication, board.power.value) for board in one.boards} <= measured
+    # of two boards of Loihi 1 the power of one chip of 32 is stated
+    loihi1 = next(m for m in ENERGY.fitted().of("loihi1").medians if m.constant == "power.static_per_chip")
+    assert {board.publication for board in loihi1.boards} <= {publication for publication, _ in measured}
 
 
 def test_vendor_is_said_only_of_the_vendor_s_own_words() -> None:
@@ -75,7 +94,15 @@ def test_vendor_is_said_only_of_the_vendor_s_own_words() -> None:
 @pytest.mark.parametrize(
     ("label", "measured", "ratio", "left_out"),
     [
-        ("blouw_keyword_spotter.step_time", 337e-6, 0.73, 0.71),
+        ("blouw_keyword_spotter.step_time", 337e-6, 0.83, 0.88),
+        ("blouw_keyword_spotter.energy", 272e-6, 0.52, 0.505),
+        # the corners that the paper prints
+        ("akopyan_low_corner.power", 0.042, 1.22, 0.86),
+        ("akopyan_high_corner.power", 0.323, 0.86, 1.65),
+        # a chip at rest, from other boards
+        ("imam_olfaction.static", 0.1127, 0.94, 0.89),
+        ("meszaros_recurrent.static", 0.0974, 1.73, 2.29),
+        ("dcase_xylo_scenes.static", 351e-6, 0.62, 0.59),
         ("akopyan_96hz.power", 0.094, 1.01, 1.22),
         ("frady_nearest_neighbours.dynamic", 1.33e-3, 1.64, 1.64),
         ("frady_nearest_neighbours.static", 5.42, 0.79, 0.83),
@@ -120,7 +147,7 @@ def test_fitted_constants_are_those_that_ship() -> None:
         assert shipped == pytest.approx(value, rel=0.005), f"{chip}.{name}"
 
 
-@pytest.mark.parametrize("name", ["loihi1", "loihi2", "loihi2_oheo_gulch"])
+@pytest.mark.parametrize("name", ["loihi1", "loihi2", "loihi2_oheo_gulch", "xylo_audio2"])
 def test_medians_of_boards_are_those_that_ship(name: str) -> None:
     chip, medians = load_costs(name), ENERGY.fitted().of(name).medians
     again, missing = with_medians(chip, medians)

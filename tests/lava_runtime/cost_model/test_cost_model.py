@@ -75,7 +75,7 @@ def test_the_time_of_a_step_by_hand() -> None:
     core = core_time(core, time)
     assert core.typical == pytest.approx(by_hand * 1e-9)
     assert core.low < max(loads.values()) * 1e-9
-    assert step_time(core, Estimate.exact(3), time).typical == pytest.approx(1e-6 + by_hand * 1e-9 + 3 * 0.313e-6)
+    assert step_time(core, Estimate.exact(3), time).typical == pytest.approx(1e-6 + by_hand * 1e-9 + 3 * 0.283e-6)
 
 
 @given(one=EVENTS, two=EVENTS, scale=st.floats(0, 100))

@@ -1,4 +1,4 @@
-"""Precision "compact": finer weight forms go where they cost cores, and stay where they cost none."""
+"""Finer weight forms go where they cost cores, and stay where they cost none or where they are asked for."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from spikeport.exporter.mapping import map_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles import load_chip
-from spikeport.network.network import Network
 
 SIZES = (784, 128, 64, 10)
 CHIP = load_chip("loihi2")
 
 
 @pytest.fixture(scope="module")
-def normal(graph: nir.NIRGraph) -> ChipProgram:
-    return compile_graph(graph, CHIP)
-
-
-@pytest.fixture(scope="module")
 def graph() -> nir.NIRGraph:
+    return chain(SIZES)
+
+
+def chain(sizes: tuple[int, ...]) -> nir.NIRGraph:
+    """Dense layers of LIF neurons with weights of both signs."""
     rng = np.random.default_rng(0)
-    nodes: dict[str, nir.NIRNode] = {"input": nir.Input(input_type={"input": np.array([SIZES[0]])})}
-    for number, (before, after) in enumerate(pairwise(SIZES)):
+    nodes: dict[str, nir.NIRNode] = {"input": nir.Input(input_type={"input": np.array([sizes[0]])})}
+    for number, (before, after) in enumerate(pairwise(sizes)):
         one, weight = np.ones(after), rng.normal(0, before**-0.5, (after, before))
         nodes[f"fc{number}"] = nir.Linear(weight=weight)
         nodes[f"lif{number}"] = nir.LIF(tau=0.01 * one, r=10 * one, v_leak=0 * one, v_threshold=one, v_reset=0 * one)
-    nodes["output"] = nir.Output(output_type={"output": np.array([SIZES[-1]])})
+    nodes["output"] = nir.Output(output_type={"output": np.array([sizes[-1]])})
     return nir.NIRGraph(nodes=nodes, edges=list(pairwise(nodes)), metadata={"dt": 1e-3})
 
 
@@ -43,12 +42,25 @@ def forms(program: ChipProgram) -> list[int]:
     return [len(program.into(p.name)) for p in program.populations]
 
 
-def test_784_128_64_10_takes_the_cores_of_the_vendors_compiler(graph: nir.NIRGraph, normal: ChipProgram) -> None:
-    compact = compile_graph(graph, CHIP, CompileOptions(precision="compact"))
-    assert map_program(normal, CHIP).cores == 7
+def test_784_128_64_10_takes_the_cores_of_the_vendors_compiler(graph: nir.NIRGraph) -> None:
+    normal, fine = (compile_graph(graph, CHIP, CompileOptions(precision=p)) for p in ("normal", "fine"))
     # benchmarks/published_mappings.py: 3 + 1 + 1
-    assert [layer.cores for layer in map_program(compact, CHIP).layers] == [3, 1, 1]
-    assert (forms(normal), forms(compact)) == ([2, 2, 2], [1, 2, 2])
+    assert [layer.cores for layer in map_program(normal, CHIP).layers] == [3, 1, 1]
+    assert map_program(fine, CHIP).cores == 7
+    assert (forms(normal), forms(fine)) == ([1, 2, 2], [2, 2, 2])
+
+
+def test_where_no_core_is_gained_every_form_stays() -> None:
+    network = lower_graph(chain((64, 64, 10)))
+    asked: list[int] = []
+
+    def cores(program: ChipProgram) -> int:
+        asked.append(len(program.connections))
+        return 2
+
+    program = quantise(network, "loihi2", CHIP.word_widths.fixed_point(), cores=cores)
+    # all whole and all split, no layer alone
+    assert (forms(program), asked) == ([2, 2], [2, 4])
 
 
 @pytest.mark.parametrize(("vth", "parts"), [(100, 2), (None, 1)])
@@ -66,15 +78,5 @@ def test_a_layer_trained_in_the_chips_numbers_keeps_its_parts(vth: int | None, p
     network = replace(network, populations=tuple(replace(p, vth=vth) for p in network.populations))
     widths = CHIP.word_widths.fixed_point()
     # every connection costs a core
-    program = quantise(
-        network, "loihi2", widths, CompileOptions(precision="compact"), cores=lambda p: len(p.connections)
-    )
+    program = quantise(network, "loihi2", widths, CompileOptions(), cores=lambda p: len(p.connections))
     assert forms(program) == [parts]
-
-
-def test_check_for_the_fewest_cores_tells_of_compact(graph: nir.NIRGraph, normal: ChipProgram) -> None:
-    network = Network(normal, "net", "loihi2", graph)
-    fit = network.check(optimise="cores")
-    assert (fit.mapping.cores, fit.compact, fit.to_dict()["compact_cores"]) == (7, 5, 5)
-    assert "--precision compact it takes 5 cores" in str(fit)
-    assert network.check(optimise="energy").compact is None
