@@ -82,12 +82,14 @@ def check_network(recipe: Recipe, data: Dataset) -> None:
             for _, block in network.spiking_blocks():
                 if block.bias is not None:
                     block.bias.fill_(_BIAS * float(block.neuron.threshold.max()))
+    context = f"{recipe.name}: cannot be trained for {chip.name}"
     try:
         module = _module(recipe, method, network, data)
-        quantise_by(integers_of(chip), module.trained(), chip, options_of(recipe), chip.title)
+        trained = module.trained()
         put_back(module, network)
     except InputError as error:
-        raise type(error)(f"{recipe.name}: cannot be trained for {chip.name}: {error}") from error
+        raise type(error)(f"{context}: {error}") from error
+    quantise_by(integers_of(chip), trained, chip, options_of(recipe), context)
 
 
 def fit_recipe(

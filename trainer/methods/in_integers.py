@@ -35,7 +35,8 @@ class LayersModule(nn.Module):
 def phases(training: TrainConfig) -> tuple[TrainConfig, TrainConfig]:
     """A recipe's training in floating point, for norm_epochs of the epochs, and then in integers.
 
-    Weights are pruned in the first. Raises InputError if no epoch is left for the second.
+    The second starts at the learning rate that the schedule has by then. Weights are pruned in the first. Raises
+    InputError if no epoch is left for the second.
     """
     first = max(1, round(training.norm_epochs * training.epochs))
     if first >= training.epochs:
@@ -43,7 +44,9 @@ def phases(training: TrainConfig) -> tuple[TrainConfig, TrainConfig]:
             f"norm_epochs = {training.norm_epochs:g} of {training.epochs} epochs train in floating point, which leaves "
             "none for the chip's integers; give more epochs, or lower norm_epochs"
         )
-    return replace(training, epochs=first), replace(training, epochs=training.epochs - first, pruned=0.0)
+    rate = training.learning_rate * training.schedule.share(first, training.epochs)
+    second = replace(training, epochs=training.epochs - first, learning_rate=rate, pruned=0.0)
+    return replace(training, epochs=first), second
 
 
 def train_in_integers(

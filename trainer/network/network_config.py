@@ -44,7 +44,7 @@ class NetworkConfig:
     pixel x enters as rint(payload * x), 0 to 255. readout: what the output layer sends, "spikes", or the voltage of
     leaky integrators, "membrane"; a task (trainer/tasks) sets it. mean_bits: bits per weight on average, at most, each
     layer with 2 to chip_aware bits that are chosen when batch norm is folded (bit_allocation.py), None: chip_aware.
-    bias: False: no neuron has one (without batch norm).
+    bias: False: no neuron has one (without batch norm). reset_gradient: gradients flow through the reset of v as well.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -56,6 +56,7 @@ class NetworkConfig:
     vth: float = 1.0
     batch_norm: bool = True
     bias: bool = True
+    reset_gradient: bool = False
     surrogate: str = "atan"
     surrogate_width: float = 0.5
     train_decays: bool = False
@@ -139,6 +140,8 @@ def stored_network(config: NetworkConfig) -> dict[str, Any]:
         del values["readout"]
     if config.bias:
         del values["bias"]
+    if not config.reset_gradient:
+        del values["reset_gradient"]
     if config.mean_bits is None:
         del values["mean_bits"]
     if config.sign_modes == "auto" and not _splits_signs(config.chip_aware):
@@ -195,5 +198,7 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
 def _neuron(config: NetworkConfig) -> CubaLIF:
     spike = surrogate(config.surrogate)
     if config.neuron == "lif":
-        return LIF(config.dv, config.vth, spike, config.surrogate_width, config.train_decays)
-    return CubaLIF(config.du, config.dv, config.vth, spike, config.surrogate_width, config.train_decays)
+        return LIF(config.dv, config.vth, spike, config.surrogate_width, config.train_decays, config.reset_gradient)
+    return CubaLIF(
+        config.du, config.dv, config.vth, spike, config.surrogate_width, config.train_decays, config.reset_gradient
+    )

@@ -80,8 +80,8 @@ class XyloModule(nn.Module):
         if added:
             raise InputError(
                 f"{added[0].removesuffix('.bias')!r} has biases above a thirty-second of its threshold, or no synaptic "
-                f"current and a bias, which {self.chip.title} has no register for; train it without biases, in a recipe "
-                "with batch_norm = false and bias = false"
+                f"current and a bias, which {self.chip.title} has no register for; train it without biases, in a "
+                "recipe with batch_norm = false and bias = false"
             )
 
     def run(self, x: Tensor) -> dict[str, Tensor]:

@@ -21,9 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
-from spikeport.exporter.xylo.kernel_constants import Kernel
-from spikeport.exporter.xylo.kernels import run
+from spikeport.exporter.neurons.xylo.neurons import XyloHidden, XyloOutput
+from spikeport.exporter.xylo.kernel_constants import Block, Kernel
 from spikeport.exporter.xylo.specification import XyloSpecification
 from spikeport.trainer.neuron_step.surrogates import Surrogate
 
@@ -136,19 +135,11 @@ class _Backward:
 
 def _emulated(x: Tensor, network: XyloSpecification) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Events and v after them of the hidden and the output neurons: events, events, v, v."""
-    kernel = Kernel.of(network)
+    kernel = Kernel.of(network, (XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS))
     entered = np.ascontiguousarray(x.detach().cpu().numpy().astype(np.uint8))
     steps, samples, _ = entered.shape
-    shape, shape_out = (steps, samples, network.hidden), (steps, samples, network.outputs)
-    sent, sent_out = np.empty(shape, np.int32), np.empty(shape_out, np.int32)
-    states, states_out = np.empty((3, *shape), np.int32), np.empty((2, *shape_out), np.int32)
-    active, active_out = np.zeros(shape[1:], np.int32), np.zeros(shape_out[1:], np.int32)
-    run(
-        entered, MOST_INPUT_EVENTS, kernel.w_in, kernel.two, kernel.rec_starts, kernel.rec_targets,
-        kernel.rec_weights, kernel.w_out, kernel.hidden, kernel.output, kernel.aliases, False,
-        XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS, *kernel.start(samples), steps, sent, sent_out, active,
-        active_out, states, states_out, True,
-    )  # fmt: skip
-    arrays = (sent, sent_out, states[2], states_out[1])
+    block = Block.empty(kernel, steps, samples, hidden=True, states=True)
+    kernel.advance(entered, kernel.start(samples), steps, block)
+    arrays = (block.sent, block.sent_out, block.states[2], block.states_out[1])
     found = [torch.from_numpy(values.astype(np.float32)).to(x.device) for values in arrays]
     return found[0], found[1], found[2], found[3]

@@ -37,7 +37,8 @@ def test_labels_are_learned_and_the_tuned_graph_has_these_integers(tmp_path: Pat
 
 def test_the_float_network_teaches_where_there_are_no_labels() -> None:
     settings = sp.TuneSettings(epochs=4, batch=16, learning_rate=0.02, sparsity=0.1, pruned=0.3)
-    result = sp.tune(GRAPH, data(32)[0], chip="xylo_audio2", settings=settings, options=sp.CompileOptions(weight_bits=3))
+    options = sp.CompileOptions(weight_bits=3)
+    result = sp.tune(GRAPH, data(32)[0], chip="xylo_audio2", settings=settings, options=options)
     assert len(result.scores) == 5
     weights = [node.weight for node in result.graph.nodes.values() if hasattr(node, "weight")]
     assert all(np.mean(w == 0) >= 0.3 for w in weights)
