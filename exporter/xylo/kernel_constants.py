@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS
 from spikeport.exporter.program.chip_program import Integers
@@ -34,16 +33,42 @@ class Synapses:
     listed: Words
 
     @classmethod
-    def of(cls, inputs: Integers, recurrent: Integers, ends: tuple[Integers, Integers] | None, size: int) -> Synapses:
-        """Shifted weights (sources, targets); ends: sources and targets of the lists, None for rows."""
-        none = np.zeros(0, np.int16)
-        rows = _padded(recurrent, size, size) if ends is None else np.zeros((0, 0), np.int16)
-        return cls(_padded(inputs, len(inputs), size), rows, none if ends is None else recurrent[ends].astype(np.int16))
+    def of(cls, given: Matrices, synapse: int, ends: tuple[Integers, Integers] | None, size: int) -> Synapses:
+        """ends: sources and targets of the lists, None for rows; size: of the padded hidden neurons."""
+        inputs, recurrent = given.inputs[..., synapse], given.recurrent[..., synapse]
+        entering = _padded(inputs << given.shift_in, len(inputs), size)
+        if ends is None:
+            return cls(entering, _padded(recurrent << given.shift_rec, size, size), np.zeros(0, np.int16))
+        listed = (recurrent[ends] << given.shift_rec).astype(np.int16)
+        return cls(entering, np.zeros((0, 0), np.int16), listed)
 
     @classmethod
     def none(cls) -> Synapses:
         """A synapse that no neuron uses."""
         return cls(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int16), np.zeros(0, np.int16))
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Weights (sources, hidden neurons, synapses) from inputs and between hidden neurons, and their shifts."""
+
+    inputs: Integers
+    recurrent: Integers
+    shift_in: int = 0
+    shift_rec: int = 0
+
+    @property
+    def uses_second(self) -> bool:
+        """Whether any neuron uses its second synapse."""
+        return bool(self.inputs[..., 1:].any() or self.recurrent[..., 1:].any())
+
+    def ends(self, second: bool) -> tuple[Integers, Integers]:
+        """Sources and targets of the weights between hidden neurons that are not 0, by source."""
+        reached = self.recurrent[..., 0] != 0
+        if second:
+            reached |= self.recurrent[..., 1] != 0
+        sources, targets = np.nonzero(reached)
+        return sources, targets
 
 
 @dataclass(frozen=True)
@@ -53,7 +78,7 @@ class Kernel:
     first: Synapses
     second: Synapses
     starts: NDArray[np.int64]
-    targets: Integers
+    targets: NDArray[np.uint32]
     w_out: Words
     hidden: Words
     hidden_2: Words
@@ -65,39 +90,34 @@ class Kernel:
     @classmethod
     def of(cls, network: XyloSpecification, most: tuple[int, int]) -> Kernel:
         """The constants of a network; most: events of a hidden and of an output neuron in a step."""
-        inputs = np.moveaxis(network.weights_in, 2, 0) << network.weight_shift_in
-        recurrent = np.moveaxis(network.weights_rec, 2, 0) << network.weight_shift_rec
+        given = Matrices(network.weights_in, network.weights_rec, network.weight_shift_in, network.weight_shift_rec)
         dashes = network.dash_syn, network.dash_syn_2, network.dash_mem
         output = constant_rows(
             (network.dash_syn_out, network.dash_mem_out), network.bias_out, network.threshold_out, _ONE_VECTOR
         )
         out = network.weights_out << network.weight_shift_out
         hidden = network.threshold, network.bias
-        return cls.made(inputs, recurrent, out, dashes, hidden, output, network.aliases, most)
+        return cls.made(given, out, dashes, hidden, output, network.aliases, most)
 
     @classmethod
     def made(
-        cls, inputs: Integers, recurrent: Integers, out: Integers, dashes: tuple[Integers, Integers, Integers],
+        cls, given: Matrices, out: Integers, dashes: tuple[Integers, Integers, Integers],
         others: tuple[Integers, Integers], output: Words, aliases: Integers, most: tuple[int, int],
     ) -> Kernel:  # fmt: skip
-        """From shifted weights (synapses, sources, targets), the dashes of both currents and v, thresholds and biases.
+        """From the dashes of both currents and v, and from thresholds and biases.
 
-        output: the output neurons' constants, padded.
+        out: shifted weights (hidden, outputs); output: the output neurons' constants, padded.
         """
         threshold, bias = others
         hidden = constant_rows((dashes[0], dashes[2]), bias, threshold, _VECTORS)
-        reached = csr_array(recurrent.any(axis=0))
-        reached.sort_indices()
-        sources = np.repeat(np.arange(len(threshold)), np.diff(reached.indptr))
-        few = len(sources) < _FULL * len(threshold) ** 2
-        ends = (sources, reached.indices) if few else None
-        size = hidden.shape[1]
-        used = bool(inputs[1:].any() or recurrent[1:].any())
+        second, size = given.uses_second, hidden.shape[1]
+        sources, targets = given.ends(second)
+        ends = (sources, targets) if len(sources) < _FULL * len(threshold) ** 2 else None
         return cls(
-            Synapses.of(inputs[0], recurrent[0], ends, size),
-            Synapses.of(inputs[1], recurrent[1], ends, size) if used else Synapses.none(),
-            reached.indptr.astype(np.int64),
-            reached.indices.astype(np.int32),
+            Synapses.of(given, 0, ends, size),
+            Synapses.of(given, 1, ends, size) if second else Synapses.none(),
+            np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=len(threshold)))]).astype(np.int64),
+            targets.astype(np.uint32),
             _padded(out, size, output.shape[1]),
             hidden,
             constant_rows((dashes[1], dashes[2]), bias, threshold, _VECTORS)[:3],
@@ -113,7 +133,11 @@ class Kernel:
         i_1, i_2, v = (np.zeros((samples, hidden), np.int16) for _ in range(3))
         i_out, v_out = (np.zeros((samples, outputs), np.int16) for _ in range(2))
         counts = (np.zeros((samples, size), np.int32) for size in (hidden, outputs))
-        return States(i_1, i_2, v, np.zeros((samples, hidden), np.int8), i_out, v_out, *counts)
+        # one more than neurons: where the number of one that did not fire is written
+        who, who_out = (np.zeros((samples, size + 1), np.uint32) for size in (hidden, outputs))
+        events, events_out = (np.zeros((samples, size), np.int8) for size in (hidden, outputs))
+        number = np.zeros(samples, np.int64)
+        return States(i_1, i_2, v, who, number, events, i_out, v_out, who_out, events_out, *counts)
 
     def advance(self, x: NDArray[np.uint8], states: States, steps: int, block: Block) -> None:
         """Advance the states by some steps with events x (steps, samples, inputs), and write what is kept of them."""
@@ -121,21 +145,29 @@ class Kernel:
         run(
             x, MOST_INPUT_EVENTS, one.inputs, two.inputs, one.rows, two.rows, self.starts, self.targets, one.listed,
             two.listed, self.w_out, self.hidden, self.hidden_2, self.output, self.aliases, *self.most, states.i_1,
-            states.i_2, states.v, states.events, states.i_out, states.v_out, steps, block.sent, block.sent_out,
-            states.active, states.active_out, block.states, block.states_out,
+            states.i_2, states.v, states.who, states.count, states.events, states.i_out, states.v_out, states.who_out,
+            states.events_out, steps, block.sent, block.sent_out, states.active, states.active_out, block.states,
+            block.states_out,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class States:
-    """Currents, voltages and the events of the last step, (samples, padded size), and in how many steps there were any."""
+    """Currents and voltages, who sent events in the last step and how many, and in how many steps there were any.
+
+    Arrays (samples, padded size); count: of the neurons in `who`, (samples,).
+    """
 
     i_1: Words
     i_2: Words
     v: Words
+    who: NDArray[np.uint32]
+    count: NDArray[np.int64]
     events: NDArray[np.int8]
     i_out: Words
     v_out: Words
+    who_out: NDArray[np.uint32]
+    events_out: NDArray[np.int8]
     active: Integers
     active_out: Integers
 

@@ -82,23 +82,31 @@ def _step_of_two(i, i_2, v, b, constants, second, reached):
 
 
 @njit(cache=True, nogil=True)
-def _fire(v, b, threshold, reached, words, events, row, most, active):
-    """Events, in a row, of the neurons that reached their threshold; words: eight of `reached` at a time."""
+def _fire(v, b, threshold, reached, words, who, events, most, active):
+    """Events of the neurons that reached their threshold, whose numbers go into who[b]; returns how many they are.
+
+    words: eight of `reached` at a time.
+    """
+    count = 0
     for word in range(len(words)):
-        if words[word] == 0:
-            continue
-        for j in range(8 * word, 8 * word + 8):
-            if reached[j]:
-                n = 0
-                while v[b, j] >= threshold[j] and n < most:
-                    v[b, j] = np.int16(v[b, j] - threshold[j])
-                    n += 1
-                events[row, j] = n
-                active[b, j] += 1
+        if words[word] != 0:
+            # without branches, which would be guessed wrong
+            for j in range(8 * word, 8 * word + 8):
+                who[b, count] = j
+                count += reached[j]
+    for k in range(count):
+        j = who[b, k]
+        n = 0
+        while v[b, j] >= threshold[j] and n < most:
+            v[b, j] = np.int16(v[b, j] - threshold[j])
+            n += 1
+        events[b, j] = n
+        active[b, j] += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
-def _fire_with_aliases(v, b, threshold, events, aliases, most, active):
+def _fire_with_aliases(v, b, threshold, aliases, who, events, most, active):
     """As _fire, in order: an alias may add to a neuron that comes later before that one sends its own."""
     for j in range(len(aliases)):
         if v[b, j] >= threshold[j]:
@@ -109,32 +117,37 @@ def _fire_with_aliases(v, b, threshold, events, aliases, most, active):
             events[b, j] = n
         if aliases[j] >= 0 and events[b, j] > 0:
             events[b, aliases[j]] = min(events[b, aliases[j]] + events[b, j], most)
+    count = 0
     for j in range(len(aliases)):
-        active[b, j] += events[b, j] != 0
+        if events[b, j] > 0:
+            who[b, count] = j
+            count += 1
+            active[b, j] += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
 def run(
     x, most_in, w_in, w_in_2, w_rec, w_rec_2, starts, targets, listed, listed_2, w_out, hidden, second, output, aliases,
-    most, most_out, i_1, i_2, v, s, i_out, v_out, steps, sent, sent_out, active, active_out, states, states_out,
+    most, most_out, i_1, i_2, v, who, count, events, i_out, v_out, who_out, events_out, steps, sent, sent_out, active,
+    active_out, states, states_out,
 ):  # fmt: skip
     """Advance the states of every sample by a block of steps; x: events (steps, samples, inputs).
 
     w_in (inputs, hidden), w_out (hidden, outputs): shifted already. Weights between hidden neurons are rows w_rec
     (hidden, hidden), or where that is empty, lists: those of source p from starts[p] on. Names with _2 and `second`:
     of the second synapse, empty where no neuron uses it. hidden, output: constants as _step takes them; aliases: empty
-    without any. i_1 to v_out: states (samples, size), and s, the events of the step before. sent, sent_out: events
-    (steps, samples, size); active, active_out: steps with any, to which the block's are added, (samples, size).
-    sent, states (3, steps, samples, hidden) and states_out (2, ...) are written unless they have no steps. Sizes are
-    padded, but for those of x, sent, sent_out and the states that are written.
+    without any. i_1 to events_out: states (samples, size); who, count, events: the neurons that sent in the step
+    before, their number (samples,) and their events. sent, sent_out: events (steps, samples, size); active, active_out:
+    steps with any, to which the block's are added, (samples, size). sent, states (3, steps, samples, hidden) and
+    states_out (2, ...) are written unless they have no steps. Sizes are padded, but for those of x, sent, sent_out and
+    the states that are written.
     """
     _, samples, inputs = x.shape
     neurons, outputs = sent.shape[2], sent_out.shape[2]
     two, as_rows = len(w_in_2) > 0, len(w_rec) > 0
     reached, reached_out = np.zeros(v.shape[1], np.int8), np.zeros(v_out.shape[1], np.int8)
     words, words_out = reached.view(np.uint64), reached_out.view(np.uint64)
-    sources, events_out = s.view(np.uint64), np.zeros((1, v_out.shape[1]), np.int8)
-    sent_words = events_out.view(np.uint64)
     for b in range(samples):
         for t in range(steps):
             for p in range(inputs):
@@ -143,40 +156,36 @@ def run(
                     _add_row(i_1, b, w_in, p, n)
                     if two:
                         _add_row(i_2, b, w_in_2, p, n)
-            for word in range(sources.shape[1]):
-                if sources[b, word] == 0:
-                    continue
-                for p in range(8 * word, 8 * word + 8):
-                    n = int(s[b, p])
-                    if n == 0:
-                        continue
-                    if as_rows:
-                        _add_row(i_1, b, w_rec, p, n)
-                        if two:
-                            _add_row(i_2, b, w_rec_2, p, n)
-                    else:
-                        _add_listed(i_1, b, targets, listed, starts[p], starts[p + 1], n)
-                        if two:
-                            _add_listed(i_2, b, targets, listed_2, starts[p], starts[p + 1], n)
-                    _add_row(i_out, b, w_out, p, n)
-                sources[b, word] = 0
+            for k in range(count[b]):
+                q = who[b, k]
+                n = int(events[b, q])
+                events[b, q] = 0
+                if as_rows:
+                    _add_row(i_1, b, w_rec, q, n)
+                    if two:
+                        _add_row(i_2, b, w_rec_2, q, n)
+                else:
+                    _add_listed(i_1, b, targets, listed, starts[q], starts[q + np.uint32(1)], n)
+                    if two:
+                        _add_listed(i_2, b, targets, listed_2, starts[q], starts[q + np.uint32(1)], n)
+                _add_row(i_out, b, w_out, q, n)
             if two:
                 _step_of_two(i_1, i_2, v, b, hidden, second, reached)
             else:
                 _step(i_1, v, b, hidden, reached)
             if len(aliases):
-                _fire_with_aliases(v, b, hidden[7], s, aliases, most, active)
+                count[b] = _fire_with_aliases(v, b, hidden[7], aliases, who, events, most, active)
             else:
-                _fire(v, b, hidden[7], reached, words, s, b, most, active)
+                count[b] = _fire(v, b, hidden[7], reached, words, who, events, most, active)
             _step(i_out, v_out, b, output, reached_out)
-            for word in range(len(sent_words[0])):
-                sent_words[0, word] = 0
-            _fire(v_out, b, output[7], reached_out, words_out, events_out, 0, most_out, active_out)
+            fired = _fire(v_out, b, output[7], reached_out, words_out, who_out, events_out, most_out, active_out)
             for j in range(outputs):
-                sent_out[t, b, j] = events_out[0, j]
+                sent_out[t, b, j] = 0
+            for k in range(fired):
+                sent_out[t, b, who_out[b, k]] = events_out[b, who_out[b, k]]
             if len(sent):
                 for j in range(neurons):
-                    sent[t, b, j] = s[b, j]
+                    sent[t, b, j] = events[b, j]
             if states.shape[1]:
                 for j in range(neurons):
                     states[0, t, b, j] = i_1[b, j]

@@ -17,7 +17,7 @@ from spikeport.exporter.program.chip_program import Integers
 from spikeport.exporter.quantisation.calibrate import enter_sample
 
 from .decays import Decays
-from .kernel_constants import Block, Kernel, constant_rows
+from .kernel_constants import Block, Kernel, Matrices, constant_rows
 from .rounding import RoundedBlock
 
 _RATES = (0.02, 0.05, 0.1, 0.1, 0.2, 0.3)
@@ -110,10 +110,8 @@ def try_block(
     nobody, alone = np.zeros((size, 0), np.int32), np.full(size, NO_ALIAS, np.int32)
     dashes = decays.dash_syn, decays.dash_syn, decays.dash_mem
     none = constant_rows((alone[:0], alone[:0]), alone[:0], alone[:0], 1)
-    kernel = Kernel.made(
-        np.stack([w_in, 0 * w_in]), np.stack([own, 0 * own]), nobody, dashes, (block.threshold, block.bias), none, alone,
-        (most, 1),
-    )  # fmt: skip
+    given = Matrices(w_in[..., None], own[..., None])
+    kernel = Kernel.made(given, nobody, dashes, (block.threshold, block.bias), none, alone, (most, 1))
     steps, samples, _ = events.shape
     kept = Block.empty(kernel, steps, samples, hidden=True, states=False)
     kernel.advance(events, kernel.start(samples), steps, kept)

@@ -29,8 +29,9 @@ from .trained import trained_network
 class XyloModule(nn.Module):
     """A network in a Xylo chip's integers. Parameters: `weights.in`, `.rec`, `.out`, and `bias.hidden`, `.outputs`.
 
-    They are in the network's units and rounded in every pass, with the shifts, scales and thresholds that were chosen
-    when the module was made. Weights that are 0 then stay 0, so that no fan-out grows.
+    Weights are in the network's units, biases shares of what their register holds, which is little beside a threshold.
+    They are rounded in every pass, with the shifts, scales and thresholds that were chosen when the module was made.
+    Weights that are 0 then stay 0, so that no fan-out grows.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class XyloModule(nn.Module):
                 own = weights + resets if name == "rec" else weights
                 self.weights[name] = nn.Parameter(torch.from_numpy(own.T.astype(np.float32)))
                 self.register_buffer(f"_mask_{name}", torch.from_numpy((own.T != 0).astype(np.float32)))
-            self.bias[kind] = nn.Parameter(torch.from_numpy(block.bias.astype(np.float32)))
+            share = block.bias * self._plan.rounded[kind].scale / self._words.bias
+            self.bias[kind] = nn.Parameter(torch.from_numpy(share.astype(np.float32)))
             # a bias would give a neuron whose synapse is its membrane a second one
             self.register_buffer(f"_biased_{kind}", torch.from_numpy((~block.direct).astype(np.float32)))
 
@@ -132,8 +134,8 @@ class XyloModule(nn.Module):
         return self._integers(name, kind) * 2.0 ** self._plan.rounded[kind].shifts[name]
 
     def _whole_bias(self, kind: str) -> Tensor:
-        scale = torch.from_numpy(self._plan.rounded[kind].scale.astype(np.float32))
-        return _rounded(self.bias[kind] * scale * getattr(self, f"_biased_{kind}"), self._words.bias)
+        values = self.bias[kind] * self._words.bias
+        return _rounded(values * getattr(self, f"_biased_{kind}"), self._words.bias)
 
     def _input(self, x: Tensor) -> Tensor:
         shape = tuple(n for port in self.network.inputs for n in port.shape)
