@@ -9,7 +9,8 @@ Several synapses may lead to a neuron, including a recurrent one, whose spikes a
 sum the spikes of several layers. Gains are part of the weights because several frameworks ignore r and w_in; where
 decays differ between neurons, gains are r = 1/dv and w_in = 1/du, so that all weights of a layer keep one scale. Units
 are seconds; the time step is the graph's metadata `dt`. Numbers are float32, as other frameworks expect. A neuron
-trained in the chip's integers has its integer threshold as metadata `vth`; a readout, which sends its voltage and is
+trained in the chip's integers has its integer threshold as metadata `vth`, in integers of another kind than Loihi's
+`registers_NAME`; a readout, which sends its voltage and is
 I, LI or CubaLI, has `scale` and `shift`. Where the layers' bits differ, each neuron has those of its weights as
 `weight_bits`.
 """
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.common.errors import InputError, naming
+from spikeport.exporter.nir_graph.graph_checks import REGISTERS
 from spikeport.trainer.network.inference_layers import Geometry, InferenceJoin, InferenceLayer
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
@@ -266,8 +268,9 @@ def _voltage_decay(layer: InferenceLayer) -> NDArray[np.float64]:
 
 
 def _metadata(layer: InferenceLayer) -> dict[str, Any]:
-    """The chip's word for the largest threshold, so that the compiler uses the scale of training."""
-    return {} if layer.chip_vth is None else {"vth": layer.chip_vth}
+    """The chip's word for the largest threshold, or its registers, so that the compiler uses the scale of training."""
+    registers = {REGISTERS + name: values for name, values in layer.registers.items()}
+    return registers if layer.chip_vth is None else {"vth": layer.chip_vth}
 
 
 def _per_neuron(values: Any, layer: InferenceLayer) -> Floats:

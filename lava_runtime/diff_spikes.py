@@ -17,7 +17,7 @@ from spikeport.exporter.float_network.float_network import FloatNetwork, FloatPo
 from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
-from .diff import WINNER, Answer, DiffReport, LayerDifference, differs, first_divergence, joined_reports
+from .diff import WINNER, Answer, DiffReport, LayerDifference, diff, differs, first_divergence, joined_reports
 from .inputs import check_input, slice_samples, steps_and_samples
 from .simulate import simulate
 
@@ -25,6 +25,22 @@ from .simulate import simulate
 _GROUP = 1 << 24
 
 Sent = dict[str, NDArray[np.bool_]]
+
+
+def compare_networks(
+    network: FloatNetwork,
+    program: ChipProgram,
+    x: InputArrays,
+    context: str = "input",
+    progress: Callable[[int, int], None] | None = None,
+    answer: Answer = WINNER,
+) -> DiffReport:
+    """Compare a network with the program compiled from it, with causes where they are known; raises InputError.
+
+    Arguments and result as those of diff.diff.
+    """
+    compare = diff if program.integers == "loihi" else diff_spikes
+    return compare(network, program, x, context, progress, answer)
 
 
 def diff_spikes(

@@ -23,7 +23,7 @@ def twin_network(network: NetworkConfig, samples: int) -> NetworkConfig:
 
     samples: of the training part; too few for statistics leave batch norm as it is.
     """
-    return replace(network, batch_norm=network.batch_norm or samples >= _FEWEST_SAMPLES)
+    return replace(network, batch_norm=network.batch_norm or samples >= _FEWEST_SAMPLES, bias=True)
 
 
 def twin_training(training: TrainConfig) -> TrainConfig:

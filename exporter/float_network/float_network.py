@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,8 @@ class FloatPopulation:
     sent. v_initial: v before that step, in the network's units; default 0. vth: the chip's word for the largest
     threshold, where training computed with it; trained_scale, trained_shift: of populations without threshold, the
     chip's units of v for one of the network's and the bits by which v is shifted before it is sent, where training
-    computed so. weight_bits: of the weights that it reads, if the layers' differ. v_leak: what v leaks to, default 0;
+    computed so. registers: what training in integers of another kind (chip_integers.py) chose, by FAMILY_NAME.
+    weight_bits: of the weights that it reads, if the layers' differ. v_leak: what v leaks to, default 0;
     exporter/lowering/fold_leak.py makes it part of the bias, as the chip's v leaks to 0:
 
         v <- v + (v_leak - v) * voltage_decay + u + bias
@@ -78,6 +79,7 @@ class FloatPopulation:
     trained_shift: int | None = field(default=None, kw_only=True)
     weight_bits: int | None = field(default=None, kw_only=True)
     v_leak: Floats = field(default_factory=lambda: np.zeros(0), kw_only=True)
+    registers: Mapping[str, NDArray[Any]] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("v_initial", "v_leak"):

@@ -36,6 +36,7 @@ from spikeport.exporter.nir_graph.graph_checks import (
     largest_payload,
     predecessors,
     trained_bits,
+    trained_registers,
     trained_scale,
     trained_shift,
     trained_threshold,
@@ -163,6 +164,7 @@ def _population(name: str, node: nir.NIRNode, shape: Shape, dynamics: _Dynamics,
     return FloatPopulation(
         name, shape, dynamics.current_decay, dynamics.voltage_decay, threshold / gain, bias / gain,
         v_initial=start / gain, vth=trained_threshold(node), v_leak=leak / gain,
+        registers=trained_registers(node),
     )  # fmt: skip
 
 

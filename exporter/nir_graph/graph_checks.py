@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import nir
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ SYNAPSES: tuple[type[nir.NIRNode], ...] = (nir.Affine, nir.Linear, nir.Conv2d)
 POOLS: tuple[type[nir.NIRNode], ...] = (nir.SumPool2d, nir.AvgPool2d)
 # nodes that pass their input on; releases of nir up to 1.0.8 have no Identity
 WIRES: tuple[type[nir.NIRNode], ...] = (nir.Flatten, *((nir.Identity,) if hasattr(nir, "Identity") else ()))
+REGISTERS = "registers_"
 _KNOWN = (*NEURONS, *SYNAPSES, *POOLS, *WIRES, nir.Input, nir.Output, nir.Conv1d, nir.Scale, nir.Delay)
 
 
@@ -67,6 +70,17 @@ def trained_shift(node: nir.NIRNode) -> int | None:
     value = np.asarray(node.metadata.get("shift", -1))
     valid = value.dtype.kind in "iu" and value.size == 1 and 0 <= value < WordWidths().state_bits
     return int(value) if valid else None
+
+
+def trained_registers(node: nir.NIRNode) -> dict[str, NDArray[Any]]:
+    """What training in a chip's own integers chose for a population, by name: finite metadata "registers_NAME".
+
+    They are hints for the family of integers that wrote them.
+    """
+    found = {
+        key.removeprefix(REGISTERS): np.asarray(v) for key, v in node.metadata.items() if key.startswith(REGISTERS)
+    }
+    return {name: v for name, v in found.items() if v.dtype.kind in "iuf" and np.isfinite(v).all()}
 
 
 def largest_payload(node: nir.NIRNode) -> int:

@@ -108,13 +108,10 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
             f"{context}: this training does not round to the integers of {chip.name} yet; write a loop around "
             "sp.torch.module, or train in floating point and compile the network for it"
         )
-    others = [f"{name} {used!r}" for name, used, taken in (
-        ("precision", options.precision, (DEFAULTS.precision, "high")), ("sums", options.sums, (DEFAULTS.sums,))
-    ) if used not in taken]  # fmt: skip
-    if others:
+    if options.sums != DEFAULTS.sums:
         raise InputError(
-            f"{context}: training does not round to the connections of {' and '.join(others)}; leave it out, and "
-            "compile the trained network without it"
+            f"{context}: training does not add in relays (sums {options.sums!r}); leave that out, and compile the "
+            "trained network with it"
         )
     _, meant = apply_dialect(graph, options, context)
     network = lower_graph(graph, options, context)

@@ -3,6 +3,7 @@
 Decays are fitted first (decays.py). Then thresholds and the shifts of the weight matrices: with each, every neuron has
 its best scale (rounding.py), and those are taken at which its spikes are nearest to the float network's (search.py,
 trial.py). Last, the thresholds of each population are corrected by a factor, where that brings the spikes nearer.
+A network that was trained in these integers keeps those of its training (registers.py).
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from spikeport.hardware_profiles.schema import ChipProfile
 
 from .bias_neurons import with_bias_neurons
 from .float_block import float_block
-from .layout import layout_of
+from .layout import Layout, layout_of
 from .program import assemble
+from .registers import round_as_trained
 from .rounded_network import RoundedNetwork
 from .rounding import FloatBlock, RoundedBlock, Words, own_reset
 from .search import best_rounding
@@ -43,14 +45,35 @@ def round_xylo(network: FloatNetwork, chip: ChipProfile, options: CompileOptions
         raise InputError(
             f"{chip.title} has one weight per synapse and no relays; leave out --precision high and --sums graded"
         )
-    given, network = network, with_bias_neurons(network, int(chip.rules["fan_out"]))
+    return _as_trained(network, chip, options) or _searched(network, chip, options)
+
+
+def _as_trained(network: FloatNetwork, chip: ChipProfile, options: CompileOptions) -> RoundedNetwork | None:
+    """The network in the integers of its training; None if it was not trained in them."""
+    if not all(p.registers for p in network.populations):
+        return None
     layout = layout_of(network, chip)
-    words = words_of(chip, options)
+    return round_as_trained(layout, _floats(network, layout, chip), words_of(chip, options), _shifts(chip))
+
+
+def _floats(network: FloatNetwork, layout: Layout, chip: ChipProfile) -> dict[str, FloatBlock]:
     widths = chip.word_widths.fixed_point()
     longest = (1 << min(widths.du_bits, widths.dv_bits)) - 1
-    shifts = range(widths.weight_exp_min, widths.weight_exp_max + 1)
+    return {kind: float_block(network, layout, kind, longest) for kind in ("hidden", "outputs")}
+
+
+def _shifts(chip: ChipProfile) -> range:
+    widths = chip.word_widths.fixed_point()
+    return range(widths.weight_exp_min, widths.weight_exp_max + 1)
+
+
+def _searched(network: FloatNetwork, chip: ChipProfile, options: CompileOptions) -> RoundedNetwork:
+    """The network at the shifts and scales at which its spikes are nearest to the float network's."""
+    given, network = network, with_bias_neurons(network, int(chip.rules["fan_out"]))
+    layout = layout_of(network, chip)
+    words, shifts = words_of(chip, options), _shifts(chip)
     trial = make_trial(given, options)
-    floats = {kind: float_block(network, layout, kind, longest) for kind in ("hidden", "outputs")}
+    floats = _floats(network, layout, chip)
     hidden = [p.name for p in layout.hidden]
     heard = {"hidden": [*(port.name for port in layout.inputs), *hidden], "outputs": hidden}
     most = {"hidden": XyloHidden.MOST_EVENTS, "outputs": XyloOutput.MOST_EVENTS}

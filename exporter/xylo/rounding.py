@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +65,18 @@ def round_block(block: FloatBlock, shifts: Mapping[str, int], largest_threshold:
         largest = np.abs(weights).max(axis=1, initial=0)
         highest = np.minimum(highest, _limit(words.weight * 2.0 ** shifts[name], largest))
     scale = _best_scale(block, shifts, highest, words)
-    integers = {name: _rounded(weights, scale, shifts[name], words) for name, weights in block.weights.items()}
     # the chip spikes at the threshold, the network above it
     threshold = np.clip(np.floor(block.threshold * scale) + 1, 1, words.threshold)
-    return RoundedBlock(integers, dict(shifts), _whole(threshold), _whole(np.rint(block.bias * scale)), scale)
+    return round_at(block, shifts, scale, threshold, words)
+
+
+def round_at(
+    block: FloatBlock, shifts: Mapping[str, int], scale: Floats, threshold: NDArray[Any], words: Words
+) -> RoundedBlock:
+    """Round a block at these shifts, scales and thresholds."""
+    integers = {name: _rounded(weights, scale, shifts[name], words) for name, weights in block.weights.items()}
+    bias = np.clip(np.rint(block.bias * scale), -words.bias, words.bias)
+    return RoundedBlock(integers, dict(shifts), _whole(threshold), _whole(bias), scale)
 
 
 def with_threshold(block: FloatBlock, part: slice, factor: float) -> FloatBlock:

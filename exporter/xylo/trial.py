@@ -17,8 +17,7 @@ from spikeport.exporter.program.chip_program import Integers
 from spikeport.exporter.quantisation.calibrate import enter_sample
 
 from .decays import Decays
-from .kernel_constants import constant_rows
-from .kernels import run
+from .kernel_constants import Block, Kernel, Matrices, constant_rows
 from .rounding import RoundedBlock
 
 _RATES = (0.02, 0.05, 0.1, 0.1, 0.2, 0.3)
@@ -106,19 +105,14 @@ def try_block(
     if "rec" in matrices:
         matrices["rec"][np.arange(size), np.arange(size)] -= own_reset
     shifted = [weights.T << block.shifts[name] for name, weights in matrices.items()]
-    w_in = np.ascontiguousarray(np.concatenate(shifted)[None], np.float32)
-    resets = np.zeros((2, size), np.float32)
-    resets[0] = own_reset << block.shifts.get("rec", 0)
-    hidden = constant_rows((decays.dash_syn, decays.dash_syn, decays.dash_mem), (block.threshold, block.bias))
+    w_in = np.concatenate(shifted)
+    own = np.diag(own_reset << block.shifts.get("rec", 0))
+    nobody, alone = np.zeros((size, 0), np.int32), np.full(size, NO_ALIAS, np.int32)
+    dashes = decays.dash_syn, decays.dash_syn, decays.dash_mem
+    none = constant_rows((alone[:0], alone[:0]), alone[:0], alone[:0], 1)
+    given = Matrices(w_in[..., None], own[..., None])
+    kernel = Kernel.made(given, nobody, dashes, (block.threshold, block.bias), none, alone, (most, 1))
     steps, samples, _ = events.shape
-    sent = np.empty((steps, samples, size), np.int32)
-    nobody = np.zeros((samples, 0), np.float32)
-    run(
-        events, MOST_INPUT_EVENTS, w_in, False, np.arange(size + 1), np.arange(size, dtype=np.int32), resets,
-        np.zeros((size, 0), np.float32), hidden, np.zeros((4, 0), np.float32), np.full(size, NO_ALIAS, np.int32),
-        False, most, 1, *(np.zeros((samples, size), np.float32) for _ in range(3)),
-        np.zeros((samples, size), np.int32), nobody, nobody.copy(), steps, sent,
-        np.empty((steps, samples, 0), np.int32), np.zeros((samples, size), np.int32), np.zeros((samples, 0), np.int32),
-        np.empty((3, 0, samples, size), np.int32), np.empty((2, 0, samples, 0), np.int32), False,
-    )  # fmt: skip
-    return sent
+    kept = Block.empty(kernel, steps, samples, hidden=True, states=False)
+    kernel.advance(events, kernel.start(samples), steps, kept)
+    return kept.sent

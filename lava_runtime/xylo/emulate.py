@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from spikeport.common.errors import InputError
 from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
 from spikeport.exporter.program.chip_program import ChipProgram, Integers, Population
-from spikeport.exporter.xylo.kernel_constants import Kernel
-from spikeport.exporter.xylo.kernels import run
+from spikeport.exporter.xylo.kernel_constants import Block, Kernel
 from spikeport.exporter.xylo.specification import specification_of
 from spikeport.lava_runtime.jobs import Progress, Report, run_jobs
 from spikeport.lava_runtime.result import Allocator, Record, Recording, SimulationResult, collect, zeros_in_memory
@@ -42,7 +41,8 @@ def emulate_xylo(
     """
     start = time.perf_counter()
     check_counts(inputs)
-    network = Kernel.of(specification_of(program))
+    most = XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS
+    network = Kernel.of(specification_of(program), most)
     batch = next(iter(inputs.values())).shape[1]
     recordings = {
         p.name: Recording.empty(p, (steps, batch), p.name in program.outputs, record, allocate)
@@ -81,29 +81,20 @@ def _run_group(
     network: Kernel, program: ChipProgram, inputs: Inputs, group: slice, steps: int, recordings: Mapping[str, Recording]
 ) -> Iterable[int]:
     """Run a group of samples, a block of steps after the other; yields the size of each."""
-    samples, hidden, outputs = group.stop - group.start, network.hidden.shape[1], network.output.shape[1]
+    samples = group.stop - group.start
     recorded = any(recording.states for recording in recordings.values())
-    length = max(1, min(steps, _BLOCK // (samples * (hidden + outputs) * (4 if recorded else 1))))
+    hidden = any(recordings[p.name].s is not None for p in program.populations if isinstance(p, XyloHidden))
+    length = max(1, min(steps, _BLOCK // (samples * sum(network.sizes) * (4 if recorded else 1))))
     states = network.start(samples)
     ports = [inputs[port.name] for port in program.inputs]
-    sent = np.empty((length, samples, hidden), np.int32)
-    sent_out = np.empty((length, samples, outputs), np.int32)
-    kept = np.empty((3, length if recorded else 0, samples, hidden), np.int32)
-    kept_out = np.empty((2, length if recorded else 0, samples, outputs), np.int32)
-    active, active_out = np.zeros((samples, hidden), np.int32), np.zeros((samples, outputs), np.int32)
-    aliased = bool((network.aliases >= 0).any())
-    most = XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS
+    block = Block.empty(network, length, samples, hidden=hidden, states=recorded)
     for first in range(0, steps, length):
         size = min(length, steps - first)
-        block = events_of(ports, first, size, group)
-        run(
-            block, MOST_INPUT_EVENTS, network.w_in, network.two, network.rec_starts, network.rec_targets,
-            network.rec_weights, network.w_out, network.hidden, network.output, network.aliases, aliased, *most,
-            *states, size, sent, sent_out, active, active_out, kept, kept_out, recorded,
-        )  # fmt: skip
-        write_block(program, recordings, slice(first, first + size), sent[:size], sent_out[:size], kept, kept_out)
+        network.advance(events_of(ports, first, size, group), states, size, block)
+        sent, sent_out = block.sent[:size], block.sent_out[:size]
+        write_block(program, recordings, slice(first, first + size), sent, sent_out, block.states, block.states_out)
         yield size
-    write_counts(program, recordings, active, active_out)
+    write_counts(program, recordings, states.active, states.active_out)
 
 
 def events_of(ports: list[NDArray[Any]], first: int, size: int, group: slice) -> NDArray[np.uint8]:

@@ -25,8 +25,8 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
-from spikeport.lava_runtime.diff import Answer, diff
-from spikeport.lava_runtime.diff_spikes import diff_spikes
+from spikeport.lava_runtime.diff import Answer
+from spikeport.lava_runtime.diff_spikes import compare_networks
 from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
 from spikeport.lava_runtime.inputs import steps_and_samples
 from spikeport.lava_runtime.partition.optimise import Goal, mapping_for
@@ -162,8 +162,8 @@ class Network(Shown):
         network = lower_graph(self.source, self.options, self.name)
         asked = model_task(task, self.program)
         answer = Answer(asked.same, asked.words)
-        compare = diff if self.program.integers == "loihi" else diff_spikes
-        return Difference(compare(network, self.program, values, where, progress, answer), self._read(x))
+        report = compare_networks(network, self.program, values, where, progress, answer)
+        return Difference(report, self._read(x))
 
     def save(self, path: str | Path) -> None:
         """Write the program, MODEL.chip; raises InputError if it cannot be written or is an input of the network."""

@@ -150,6 +150,8 @@ def _check_fit(recipe: Recipe, path: str) -> None:
     from spikeport.trainer.settings.lookup import lookup
     from spikeport.trainer.settings.options import read_options
 
+    from .train_recipe import check_settings
+
     try:
         chip = load_chip(recipe.chip)
         binary = not chip.word_widths.fixed_point().message_bits
@@ -163,10 +165,7 @@ def _check_fit(recipe: Recipe, path: str) -> None:
                 "graded spikes"
             )
         if recipe.network.chip_aware is not None and chip.integers != "loihi":
-            raise InputError(
-                f"key 'network.chip_aware': training does not round to the integers of {recipe.chip} yet; set it to 0 "
-                "to train in floating point, or choose another chip"
-            )
+            check_settings(recipe, chip)
         if recipe.network.batch_norm and recipe.training.batch_size // recipe.training.accumulate < 2:
             raise InputError(
                 "key 'training.batch_size': batch norm needs at least two samples in a batch, and in each of its "

@@ -11,12 +11,12 @@ from spikeport.lava_runtime.profiling.profile import Profile, profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.summary import SeedRun
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.methods.registry import get_method
 
 from .compile_recipe import compile_recipe
 from .recipe import Recipe
 from .run_folder import RunFolder
 from .stages import Accuracies, chip_answers
+from .train_recipe import fit_recipe
 
 
 def more_seeds(recipe: Recipe) -> range:
@@ -44,8 +44,8 @@ def run_seed(recipe: Recipe, folder: RunFolder, data: Dataset, seed: int, resume
     training = replace(recipe.training, seed=seed)
     target = RunFolder(folder.path / "seeds" / str(seed))
     target.path.mkdir(parents=True, exist_ok=True)
-    method = get_method(training.method)(recipe.network, training, recipe.dt)
-    method.fit(data, target.path, resume and target.checkpoint.exists(), True, None)
+    going_on = resume and target.checkpoint.exists()
+    method = fit_recipe(recipe, training, data, target.path, resume=going_on, progress=True)
     target.keep(method.save, "network")
     program = compile_recipe(recipe, network_to_nir(method.spiking_network), f"seed {seed}")
     x = method.encode(data.x_test)

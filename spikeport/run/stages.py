@@ -17,7 +17,8 @@ from spikeport.exporter.onnx.ann_model import export_onnx, quantise_onnx, run_on
 from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize, conv_kind
-from spikeport.lava_runtime.diff import DiffReport, diff
+from spikeport.lava_runtime.diff import DiffReport
+from spikeport.lava_runtime.diff_spikes import compare_networks
 from spikeport.lava_runtime.result import Record, SimulationResult, differences
 from spikeport.lava_runtime.simulate import Backend, simulate
 from spikeport.summary import Confusion
@@ -25,7 +26,7 @@ from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.parallel import this_process
 from spikeport.trainer.methods.method import Method
-from spikeport.trainer.methods.registry import get_method, load_trained
+from spikeport.trainer.methods.registry import load_trained
 from spikeport.trainer.network.inference_layers import TwinLayer
 from spikeport.trainer.tasks.registry import Objective, objective_of
 from spikeport.trainer.twin_training import twin_network, twin_training
@@ -37,6 +38,7 @@ from .measures import compare_devices as compare_devices
 from .measures import output_of
 from .recipe import Recipe
 from .run_folder import RunFolder
+from .train_recipe import check_network, fit_recipe
 
 Progress = Callable[[int, int], None]
 # test samples on which float and fixed point are compared
@@ -93,8 +95,10 @@ def train_network(
 
     restored: called once the checkpoint to resume has been read.
     """
-    method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)
-    method.fit(data, folder.path, resume and folder.checkpoint.exists(), progress, restored)
+    going_on = resume and folder.checkpoint.exists()
+    method = fit_recipe(
+        recipe, recipe.training, data, folder.path, resume=going_on, progress=progress, restored=restored
+    )
     if this_process().first:
         folder.keep(method.save, "network")
     return method
@@ -104,6 +108,7 @@ def begin_and_train(
     recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, on_start: Callable[[], None] | None
 ) -> Method:
     """Train, with a progress bar; on_start: called before writing, or on resuming once the checkpoint is read."""
+    check_network(recipe, data)
     resuming = resume and checkpoint_of(folder.path) is not None
     if on_start is not None and not resuming:
         on_start()
@@ -178,7 +183,7 @@ def measure(
 def float_difference(folder: RunFolder, recipe: Recipe, program: ChipProgram, x: NDArray[Any]) -> DiffReport:
     """Compare model.nir in floating point with the program on the first test samples, layer by layer."""
     network = lower_graph(read_nir(folder.nir), options_of(recipe), str(folder.nir))
-    return diff(network, program, x[:, :_COMPARED], str(folder.test_input))
+    return compare_networks(network, program, x[:, :_COMPARED], str(folder.test_input))
 
 
 def chip_answers(objective: Objective, program: ChipProgram, result: SimulationResult, steps: int) -> NDArray[Any]:

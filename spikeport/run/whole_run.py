@@ -142,7 +142,7 @@ def _other_backends(
     recipe: Recipe, program: ChipProgram, x: Any, result: SimulationResult, clock: Clock
 ) -> dict[str, bool | None]:
     equal: dict[str, bool | None] = {"lava": None, "stock": None}
-    missing = lava_missing()
+    missing = lava_missing() if program.integers == "loihi" else f"it does not compute with {program.chip}'s integers"
     if missing:
         clock.console.print(f"[bold]lava[/bold]  left out: {missing}", highlight=False)
         return equal

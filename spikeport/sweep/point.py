@@ -21,6 +21,7 @@ from spikeport.run import stages
 from spikeport.run.compile_recipe import compile_recipe, options_of
 from spikeport.run.recipe import Recipe, checked_recipe
 from spikeport.run.run_folder import RunFolder
+from spikeport.run.train_recipe import check_network, has_own_integers
 from spikeport.summary.base import spread
 from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.training_loop import DivergedError
@@ -55,7 +56,10 @@ class Job:
     @property
     def trained(self) -> RunFolder:
         """The folder of this point's network, which other points may share."""
-        name = ",".join(f"{key}={value}" for key, value in self.point.trained.items()) or "as_the_recipe_says"
+        # in integers that are not Loihi's a network is trained for one chip
+        recipe, values = self.recipe, dict(self.point.trained)
+        values |= {"chip": recipe.chip} if has_own_integers(recipe) else {}
+        name = ",".join(f"{key}={value}" for key, value in values.items()) or "as_the_recipe_says"
         plain = "".join(c if c.isalnum() or c in ",=._-" else "_" for c in name)
         # two values may differ only in what a file's name cannot hold
         if plain != name or len(os.fsencode(plain)) > _LONGEST_NAME:
@@ -99,7 +103,9 @@ def train(job: Job) -> None:
     try:
         # the same weights for any number of workers, which have one thread each
         with torch_threads(recipe.training.threads or 1):
-            stages.train_network(recipe, folder, stages.dataset_of(recipe), resume=True, progress=False)
+            data = stages.dataset_of(recipe)
+            check_network(recipe, data)
+            stages.train_network(recipe, folder, data, resume=True, progress=False)
     except DivergedError as error:
         write_text(job.diverged, f"{error}\n")
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError
 from spikeport.common.limits import MOST_STEPS
-from spikeport.exporter.trainable.module import ChipModule
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.trainer.loop.pruning import Pruning
 from spikeport.trainer.loop.train_config import LARGEST_SEED
@@ -24,6 +23,7 @@ from .checkpoint import TuneCheckpoint, TuneState, identity_of, restore, store
 from .goals import Goal
 from .sparsity import prunable, spike_penalty
 from .targets import Teacher, teacher_loss
+from .tunable import Tunable
 
 Progress = Callable[[int, int], None]
 LARGEST_BITS = WordWidths().weight_bits
@@ -118,7 +118,7 @@ class Task:
 
 
 def fine_tune(
-    module: ChipModule,
+    module: Tunable,
     task: Task,
     settings: TuneSettings,
     progress: Progress | None = None,
@@ -181,7 +181,7 @@ def fine_tune(
     return state.scores
 
 
-def _identity(module: ChipModule, task: Task, settings: TuneSettings) -> dict[str, Any]:
+def _identity(module: Tunable, task: Task, settings: TuneSettings) -> dict[str, Any]:
     named = {**asdict(settings), "task": task.goal.task.name}
     # a tuning goes on anywhere
     del named["device"]
@@ -196,7 +196,7 @@ def held_out_samples(samples: int, settings: TuneSettings) -> NDArray[np.intp]:
     return np.sort(order[: max(1, int(settings.held_out * samples))])
 
 
-def score(module: ChipModule, task: Task, selected: NDArray[np.intp], settings: TuneSettings) -> tuple[float, float]:
+def score(module: Tunable, task: Task, selected: NDArray[np.intp], settings: TuneSettings) -> tuple[float, float]:
     """The score of the selected samples, larger for a better one, and minus the loss."""
     sent, loss, batch = [], 0.0, settings.batch
     with torch.no_grad():
@@ -211,13 +211,13 @@ def score(module: ChipModule, task: Task, selected: NDArray[np.intp], settings: 
     return (reached if labels is None else task.goal.sign * reached), -loss / len(selected)
 
 
-def _loss(module: ChipModule, task: Task, selected: NDArray[np.intp], settings: TuneSettings) -> torch.Tensor:
+def _loss(module: Tunable, task: Task, selected: NDArray[np.intp], settings: TuneSettings) -> torch.Tensor:
     sent = module.run_in_units(task.batch(selected, _device(module)))
     return _loss_of(module, task, selected, sent, settings)
 
 
 def _loss_of(
-    module: ChipModule,
+    module: Tunable,
     task: Task,
     selected: NDArray[np.intp],
     sent: Mapping[str, torch.Tensor],
@@ -235,5 +235,5 @@ def _loss_of(
     return loss
 
 
-def _device(module: ChipModule) -> torch.device:
+def _device(module: Tunable) -> torch.device:
     return next(module.parameters()).device

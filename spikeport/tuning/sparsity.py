@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from spikeport.exporter.trainable.module import ChipModule
+from spikeport.exporter.trainable.own_graph import OwnGraph
+
+from .tunable import Tunable
 
 
-def spike_penalty(module: ChipModule, sent: Mapping[str, Tensor], target: float) -> Tensor:
+def spike_penalty(module: Tunable, sent: Mapping[str, Tensor], target: float) -> Tensor:
     """Mean over trained layers of by how much a neuron's spikes per step exceed the target rate."""
     excess = [
         (values.flatten(2).mean(0) - target).clamp(min=0).mean()
@@ -20,7 +22,9 @@ def spike_penalty(module: ChipModule, sent: Mapping[str, Tensor], target: float)
     return torch.stack(excess).mean() if excess else torch.zeros(())
 
 
-def prunable(module: ChipModule) -> tuple[Tensor, ...]:
+def prunable(module: Tunable) -> tuple[Tensor, ...]:
     """The weights of all synapses, without those that carry a bias."""
+    if isinstance(module, OwnGraph):
+        return module.prunable()
     synapses = (synapse for name in module.plan.layers for synapse in module.layer(name).sources())
     return tuple(synapse.weight for synapse in synapses if not synapse.carries_bias)

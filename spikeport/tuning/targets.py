@@ -15,7 +15,8 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.float_network.simulator import simulate_float
-from spikeport.exporter.trainable.module import ChipModule
+
+from .tunable import Tunable
 
 # samples that the float network runs at once
 _GROUP = 64
@@ -74,7 +75,7 @@ def in_units_of(values: Tensor, wanted: Tensor) -> Tensor:
 
 
 def teacher_loss(
-    module: ChipModule, sent: Mapping[str, Tensor], teacher: Teacher, selected: NDArray[np.intp], output: str
+    module: Tunable, sent: Mapping[str, Tensor], teacher: Teacher, selected: NDArray[np.intp], output: str
 ) -> Tensor:
     """How far the chip's spikes are from the float network's, for the selected samples.
 

@@ -25,8 +25,10 @@ from spikeport.exporter.float_network.float_network import FloatNetwork
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.exporter.trainable.module import ChipModule
+from spikeport.exporter.trainable.own_graph import OwnGraph
 from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.loader import load_chip
+from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.inputs import check_input, load_labels
 from spikeport.network.graph_loader import with_sample
 from spikeport.network.input_files import open_spikes
@@ -42,6 +44,7 @@ from .goals import Goal, goal_of
 from .layer_bits import choose_layer_bits, with_layer_bits
 from .rounding import rounded_together
 from .targets import teach
+from .tunable import Tunable
 
 # samples whose energy is measured
 _PROFILED = 32
@@ -158,6 +161,8 @@ def tune(
         raise InputError(f"{context}: has {len(floating.outputs)} outputs, but tuning takes a network with one")
     torch.manual_seed(settings.seed)
     profile, before = load_chip(chip), compile_network(graph, chip, options)
+    if settings.mean_bits is not None and profile.integers != "loihi":
+        raise InputError(f"bits per weight are chosen for Loihi's integers only, not for {profile.name}; omit them")
     goal = goal_of(task, before.program)
     learned = _task(floating, before, goal, data, labels)
     bits: dict[str, int] = {}
@@ -167,12 +172,14 @@ def tune(
         bits = choose_layer_bits(graph, profile, options, learned, settings, settings.mean_bits, trained_on)
         graph = with_layer_bits(graph, bits)
         before = compile_network(graph, chip, options)
-    module = ChipModule(make_plan(graph, profile, options, context))
+    module = _module(graph, profile, options, context)
     if not list(module.parameters()):
         raise InputError(f"{context}: has no weights to train")
     tested = _subset(learned, held) if test is None else _task(floating, before, goal, test, test_labels)
     first = _measured(before, tested)
-    module = _best_start(module, floating, learned, settings).to(torch_device(settings.device))
+    if isinstance(module, ChipModule):
+        # a chip's own integers are computed by its emulator, on the CPU
+        module = _best_start(module, floating, learned, settings).to(torch_device(settings.device))
     scores = fine_tune(module, learned, settings, progress, checkpoint)
     tuned = module.to_nir()
     after = _measured(compiled := compile_network(tuned, chip, options), tested)
@@ -182,6 +189,12 @@ def tune(
     read = tuple(Path(p) for p in (model, data, labels, test, test_labels) if isinstance(p, (str, Path)))
     accuracy = score if metric == ACCURACY.name else None
     return Tuned(tuned, compiled, first, after, tuple(scores), accuracy, tested.samples, read, metric, score, bits)
+
+
+def _module(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Tunable:
+    if chip.integers != "loihi":
+        return OwnGraph(graph, chip, options, context)
+    return ChipModule(make_plan(graph, chip, options, context))
 
 
 def _best_start(module: ChipModule, floating: FloatNetwork, task: Task, settings: TuneSettings) -> ChipModule:

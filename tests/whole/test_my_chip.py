@@ -69,8 +69,8 @@ def command(site: Path, *words: str) -> tuple[int, str]:
 
 def test_its_commands_do_what_the_page_says(site: Path) -> None:
     commands = re.findall(r"^\$ spikeport (.*)$", PAGE, flags=re.MULTILINE)
-    assert len(commands) == 6
-    for line in commands:
+    assert len(commands) == 7
+    for line in commands[:-1]:
         code, text = command(site, *shlex.split(line))
         assert code in ((0, 1) if line.startswith("diff") else (0,)), f"{line}: {text}"
 
@@ -106,6 +106,31 @@ def test_fit_has_it_beside_the_others(site: Path) -> None:
     assert code == 0, text
     rows = json.loads(text[text.index("{") : text.rindex("}") + 1])["chips"]
     assert [(row["chip"], row["fits"]) for row in rows] == [("tiny12", True), ("loihi2", True)]
+
+
+@pytest.mark.slow
+def test_a_recipe_trains_in_its_integers(site: Path) -> None:
+    (line,) = re.findall(r"^\$ spikeport (run .*)$", PAGE, flags=re.MULTILINE)
+    code, text = command(site, *shlex.split(line))
+    assert code == 0, text
+    summary = json.loads((site / "tiny_run" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["equal_spikes"] == summary["agreement"] == 1.0
+    assert summary["accuracy"]["fixed"] > 0.8
+    recipe = (site / "tiny.toml").read_text(encoding="utf-8")
+    (site / "biased.toml").write_text(recipe.replace("bias = false", "bias = true"), encoding="utf-8")
+    code, text = command(site, "run", "biased.toml", "--out", "biased_run")
+    assert code and "cannot be trained for tiny12: 'layer1' is no LIF without bias" in text
+    (site / "conv.toml").write_text(recipe.replace('kind = "dense", size = 32', 'kind = "conv", size = 2'))
+    code, text = command(site, "run", "conv.toml", "--out", "conv_run")
+    assert code and "'layer1' is a convolution" in text and "use dense layers" in text
+
+
+@pytest.mark.slow
+def test_it_is_tuned_in_its_integers(site: Path) -> None:
+    words = ("--data", "spikes.npy", "--chip", "tiny12", "--epochs", "2", "-o", "tuned.nir")
+    code, text = command(site, "tune", "small.nir", *words)
+    assert code == 0, text
+    assert (site / "tuned.nir").exists()
 
 
 def test_it_is_trained_in_its_integers(site: Path) -> None:

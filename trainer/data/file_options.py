@@ -19,12 +19,12 @@ Series = Literal["rate", "delta"]
 
 # keys that only some kinds of data use
 _KEYS = {
-    "images": ("size", "colour", "label_pattern", "test_pattern"),
+    "images": ("size", "colour", "only_pattern", "label_pattern", "test_pattern"),
     "event recordings": (
         *("size", "sensor", "polarity", "window", "time_unit"),
-        *("label_pattern", "test_pattern"),
+        *("only_pattern", "label_pattern", "test_pattern"),
     ),
-    "sound recordings": ("sound", "channels", "low", "high", "window", "label_pattern", "test_pattern"),
+    "sound recordings": ("sound", "channels", "low", "high", "window", "only_pattern", "label_pattern", "test_pattern"),
     "tables": ("label", "columns", "rows", "stride", "group", "series"),
     "arrays": ("rescale", "series", "targets"),
 }
@@ -37,8 +37,8 @@ class FileOptions:
 
     All: test: share of the samples in the test part, if the data have no split; limit, test_limit: most samples of each
     part, evenly by class, 0: all.
-    Files by class: label_pattern: the class is the first group of this regular expression in a file's name, instead of
-    its folder; test_pattern: files whose name it matches are the test part.
+    Files by class, by regular expressions for their names: only_pattern: other files are left out; label_pattern: its
+    first group is the class, instead of the folder; test_pattern: files that it matches are the test part.
     Images: size: (height, width) to scale to; colour: three channels or one, by default as the files are.
     Events: sensor: (height, width) or (channels,), needed if the files do not state it; size: pixels to scale to;
     polarity: two channels or one; window: seconds per step, from the recording's start, by default each recording is
@@ -56,6 +56,7 @@ class FileOptions:
     test: float = 0.2
     limit: int = 0
     test_limit: int = 0
+    only_pattern: str = ""
     label_pattern: str = ""
     test_pattern: str = ""
     size: tuple[int, ...] | None = None
@@ -95,7 +96,7 @@ class FileOptions:
                 form = "[height, width]" if name == "size" else "[height, width] or [channels]"
                 raise InputError(f"{name} must be {form} in pixels, not {list(value)}")
         known("targets", self.targets, tuple(TARGET_WORDS))
-        for name in ("label_pattern", "test_pattern"):
+        for name in ("only_pattern", "label_pattern", "test_pattern"):
             _check_pattern(name, getattr(self, name), groups=name == "label_pattern")
 
     def check_for(self, kind: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,8 +33,10 @@ from spikeport.trainer.network.spiking_network import SpikingNetwork, sent_on_ch
 from spikeport.trainer.settings.options import NoOptions, read_options
 from spikeport.trainer.tasks.check import fitting_objective
 from spikeport.trainer.tasks.registry import Objective
-from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state, seconds_per_step
+from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finite, check_state, seconds_per_step
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
+
+from .in_integers import LayersModule
 
 PREDICT_BATCH = 512
 # pixels times steps of such a batch: the layers' outputs, and so the memory, grow with them
@@ -49,6 +51,7 @@ class Method:
     network, training: what to build and how to train it; dt: seconds per step; device: where torch computes, by default
     the training settings' device.
     After fit or load, `spiking_network` is the trained network in eval mode, ready for `inference_layers()`.
+    in_integers: what computes its predictions where it was trained on in a chip's own integers (in_integers.py).
 
     A method may override, each with a default: `Options`, a frozen dataclass of its own settings, set by a recipe in
     [training.options] and available as `options`; `build` (the network), `prepare` (once, before the first epoch),
@@ -76,6 +79,7 @@ class Method:
         self.dt = dt
         self.device = torch.device(torch_device(training.device) if device is None else device)
         self._trained: SpikingNetwork | None = None
+        self.in_integers: LayersModule | None = None
 
     @classmethod
     def check_task(cls, network: NetworkConfig, training: TrainConfig) -> Objective:
@@ -161,7 +165,7 @@ class Method:
         restored: Callable[[], None] | None,
     ) -> None:
         self.objective.task.check(dataset)
-        network = self._new_network(dataset)
+        network = self.fresh(dataset)
         self.prepare(network, dataset)
         config = self.train_config
         trained_on, held_out = dataset.hold_out(config.held_out, config.seed)
@@ -171,7 +175,7 @@ class Method:
         task = Task(
             model=network,
             begin_epoch=lambda epoch: self.begin_epoch(network, epoch),
-            batches=lambda epoch: on_device(self._batches(trained_on, epoch), self.device),
+            batches=lambda epoch: on_device(self.batches(trained_on, epoch), self.device),
             loss=lambda x, y: self.loss(network, x, y),
             held_out=None if held_out is None else lambda: self._held_out_loss(network, held_out),
             first_stop=math.ceil(config.norm_epochs * config.epochs) if has_phases else 0,
@@ -189,7 +193,7 @@ class Method:
 
     def encode(self, x: Samples) -> Spikes:
         """The input spikes (steps, N, *input_shape), uint8, that `predict` sees for samples x (N, *input_shape)."""
-        batches = list(self._encoded(x[:]))
+        batches = list(self.encoded(x[:]))
         return batches[0] if len(batches) == 1 else np.concatenate(batches, axis=1)
 
     def run(self, spikes: Spikes) -> dict[str, NDArray[Any]]:
@@ -199,7 +203,7 @@ class Method:
         """
         network = self.spiking_network
         with torch.no_grad(), torch_threads(self.train_config.threads):
-            layers = network.run(torch.from_numpy(spikes).to(self.device))
+            layers = self._layers(torch.from_numpy(spikes))
         voltages = {} if network.readout is None else dict([layers.popitem()])
         sent: dict[str, NDArray[Any]] = {name: fired.to(torch.uint8).cpu().numpy() for name, fired in layers.items()}
         return sent | {name: sent_on_chip(network, output)[0] for name, output in voltages.items()}
@@ -208,20 +212,26 @@ class Method:
         """The output (steps, N, outputs) for samples x: spikes, or voltages in the network's units."""
         network, outputs = self.spiking_network, []
         with torch.no_grad(), torch_threads(self.train_config.threads):
-            for spikes in self._encoded(x):
-                values, unit = sent_on_chip(network, network(torch.from_numpy(spikes).to(self.device)))
+            for spikes in self.encoded(x):
+                values, unit = sent_on_chip(network, self._output(torch.from_numpy(spikes)))
                 outputs.append(values * unit)
         return np.concatenate(outputs, axis=1)
 
     def predict_counts(self, x: Samples) -> NDArray[np.int64]:
         """Output spike counts (N, classes) for samples x (N, *input_shape) in [0, 1]."""
-        network = self.spiking_network
         counts = []
         with torch.no_grad(), torch_threads(self.train_config.threads):
-            for spikes in self._encoded(x):
-                batch = torch.from_numpy(spikes).to(self.device)
-                counts.append(network(batch).sum(0).cpu().numpy().astype(np.int64))
+            for spikes in self.encoded(x):
+                counts.append(self._output(torch.from_numpy(spikes)).sum(0).cpu().numpy().astype(np.int64))
         return np.concatenate(counts)
+
+    def _layers(self, x: Tensor) -> dict[str, Tensor]:
+        if self.in_integers is not None:
+            return self.in_integers.run(x.float())
+        return self.spiking_network.run(x.to(self.device))
+
+    def _output(self, x: Tensor) -> Tensor:
+        return list(self._layers(x).values())[-1]
 
     def predict(self, x: Samples) -> NDArray[Any]:
         """The task's answers (N, ...), by default labels (N,): the output that fires most often, the first if tied."""
@@ -241,6 +251,8 @@ class Method:
             "classes": network.geometry[-1].output_shape[0],
             "state": network.state_dict(),
         }
+        if network.registers:
+            content["registers"] = _as_tensors(network.registers)
         write_tensors(path, "network", content)
 
     @classmethod
@@ -255,6 +267,7 @@ class Method:
             shape, classes = tuple(content["input_shape"]), int(content["classes"])
             check_state(network, shape, classes, content["state"])
             method._adopt(method.build(shape, classes), content["state"])
+            method.spiking_network.registers = _as_arrays(content.get("registers", {}))
         except UNUSABLE as error:
             raise InputError(f"{path}: is not a usable network file ({reason(error)}); train again") from error
         return method
@@ -264,7 +277,7 @@ class Method:
             network.load_state_dict(state)
         self._trained = network.to(self.device).eval()
 
-    def _new_network(self, dataset: Dataset) -> SpikingNetwork:
+    def fresh(self, dataset: Dataset) -> SpikingNetwork:
         """A fresh network for the data, its weights drawn from the configured seed; torch's own seed is unchanged."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.train_config.seed)
@@ -276,13 +289,13 @@ class Method:
         network.eval()
         total, done = 0.0, 0
         with torch.no_grad():
-            for spikes in self._encoded(dataset.x_train):
+            for spikes in self.encoded(dataset.x_train):
                 y = torch.from_numpy(dataset.y_train[done : done + spikes.shape[1]]).to(self.device)
                 total += self.loss(network, torch.from_numpy(spikes).to(self.device), y).item() * len(y)
                 done += len(y)
         return total / done
 
-    def _encoded(self, x: Samples) -> Iterator[Spikes]:
+    def encoded(self, x: Samples) -> Iterator[Spikes]:
         """Samples as spikes, batch by batch, always with the same random numbers."""
         config = self.train_config
         generator = np.random.default_rng([config.seed, PREDICT_STREAM])
@@ -292,7 +305,8 @@ class Method:
             samples = x[start : start + batch]
             yield encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
 
-    def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
+    def batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, always the same for the same epoch."""
         config = self.train_config
         generator = np.random.default_rng([config.seed, epoch])
         for index in shuffled_batches(len(dataset.y_train), config.batch_size, generator):
@@ -300,6 +314,19 @@ class Method:
             spikes = encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
             spikes = drop_spikes(spikes, config.augment, generator)
             yield torch.from_numpy(spikes), torch.from_numpy(dataset.y_train[index])
+
+
+def _as_tensors(registers: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, Tensor]]:
+    return {
+        layer: {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in given.items()}
+        for layer, given in registers.items()
+    }
+
+
+def _as_arrays(registers: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, NDArray[Any]]]:
+    for given in registers.values():
+        check_finite(given)
+    return {layer: {name: values.numpy() for name, values in given.items()} for layer, given in registers.items()}
 
 
 def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:

@@ -72,7 +72,7 @@ class SurrogateBn(Method):
             start_as_identity(network)
         height = self.options.height
         if height is None:
-            x, y = next(self._batches(dataset, 0))
+            x, y = next(self.batches(dataset, 0))
             network.train()
             height = tuned_height(self, network, x, y)
         set_height(network, height)

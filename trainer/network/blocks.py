@@ -67,6 +67,7 @@ class SpikingBlock(nn.Module):
     forward pass uses the batch's; otherwise it computes with `tensors()`, where batch norm is folded into W and bias.
     chip: if given, compute with the chip's integers (chip_step.py), so that the chip produces the same spikes; with
     `chooses_bits` its bits are those that `choose_bits` sets, once it has.
+    biased: whether the bias is trained; else it is 0.
     Raises InputError for a synapse with its own bias or an impossible combination.
     """
 
@@ -86,6 +87,7 @@ class SpikingBlock(nn.Module):
         shortcut_norm: BatchNorm | None = None,
         delays: Delays | None = None,
         chooses_bits: bool = False,
+        biased: bool = True,
     ) -> None:
         super().__init__()
         if any(s is not None and s.bias is not None for s in (synapse, recurrent, shortcut)):
@@ -107,7 +109,7 @@ class SpikingBlock(nn.Module):
         self._rounding = RememberedRounding()
         self.pool = pool
         self.delays = delays
-        self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]))
+        self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]), biased)
 
     @property
     def chip(self) -> ChipAware | None:

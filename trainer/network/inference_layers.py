@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,7 @@ class InferenceLayer(Geometry):
     weight_bits: width of the chip's weights it was trained for, None if the weights are not rounded;
     chip_vth: the chip's register word for the largest threshold, if it computes in the chip's integers;
     delays: in steps, one per input (inputs,) or one per weight (out, in), the smallest 0;
+    registers: of a chip with integers of its own, as training in them chose them, by FAMILY_NAME;
     readout: whether it sends its voltage; chip_scale: then the chip's units of v for one of its own;
     recurrent: V (features, features), which reads the layer's own spikes one step later; shortcut: a second synapse.
     """
@@ -77,6 +79,7 @@ class InferenceLayer(Geometry):
     delays: NDArray[np.int64] | None = None
     readout: bool = False
     chip_scale: float | None = None
+    registers: Mapping[str, NDArray[Any]] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)

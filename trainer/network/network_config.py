@@ -44,6 +44,7 @@ class NetworkConfig:
     pixel x enters as rint(payload * x), 0 to 255. readout: what the output layer sends, "spikes", or the voltage of
     leaky integrators, "membrane"; a task (trainer/tasks) sets it. mean_bits: bits per weight on average, at most, each
     layer with 2 to chip_aware bits that are chosen when batch norm is folded (bit_allocation.py), None: chip_aware.
+    bias: False: no neuron has one (without batch norm). reset_gradient: gradients flow through the reset of v as well.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -54,6 +55,8 @@ class NetworkConfig:
     dv: float = 0.1
     vth: float = 1.0
     batch_norm: bool = True
+    bias: bool = True
+    reset_gradient: bool = False
     surrogate: str = "atan"
     surrogate_width: float = 0.5
     train_decays: bool = False
@@ -78,6 +81,8 @@ class NetworkConfig:
                 raise InputError(f"{name} is the fraction lost per step, 0 to 1, not {getattr(self, name)}")
         for name in ("vth", "surrogate_width"):
             above_zero(name, getattr(self, name))
+        if self.batch_norm and not self.bias:
+            raise InputError("batch norm becomes a bias; for a network without biases set batch_norm = false as well")
         known("sign_modes", self.sign_modes, get_args(SignModes))
         if self.chip_aware is not None:
             ChipAware(self.chip_aware)
@@ -133,6 +138,10 @@ def stored_network(config: NetworkConfig) -> dict[str, Any]:
             del layer["weight_bits"]
     if config.readout == "spikes":
         del values["readout"]
+    if config.bias:
+        del values["bias"]
+    if not config.reset_gradient:
+        del values["reset_gradient"]
     if config.mean_bits is None:
         del values["mean_bits"]
     if config.sign_modes == "auto" and not _splits_signs(config.chip_aware):
@@ -165,6 +174,7 @@ def _readout(config: NetworkConfig, part: PlannedLayer) -> ReadoutBlock:
         _neuron(fixed),
         None if bits is None else ChipAware(bits, part.arrival, part.fan_in, sign_modes=config.sign_modes),
         chooses_bits=config.mean_bits is not None,
+        biased=config.bias,
     )
 
 
@@ -181,11 +191,14 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
         delays=part.delays,
         shortcut_norm=make_norm(part.shortcut) if part.shortcut and part.projects and config.batch_norm else None,
         chooses_bits=config.mean_bits is not None,
+        biased=config.bias,
     )
 
 
 def _neuron(config: NetworkConfig) -> CubaLIF:
     spike = surrogate(config.surrogate)
     if config.neuron == "lif":
-        return LIF(config.dv, config.vth, spike, config.surrogate_width, config.train_decays)
-    return CubaLIF(config.du, config.dv, config.vth, spike, config.surrogate_width, config.train_decays)
+        return LIF(config.dv, config.vth, spike, config.surrogate_width, config.train_decays, config.reset_gradient)
+    return CubaLIF(
+        config.du, config.dv, config.vth, spike, config.surrogate_width, config.train_decays, config.reset_gradient
+    )

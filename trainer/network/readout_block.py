@@ -19,9 +19,15 @@ class ReadoutBlock(SpikingBlock):
     """
 
     def __init__(
-        self, synapse: nn.Linear, neuron: CubaLIF, chip: ChipAware | None = None, *, chooses_bits: bool = False
+        self,
+        synapse: nn.Linear,
+        neuron: CubaLIF,
+        chip: ChipAware | None = None,
+        *,
+        chooses_bits: bool = False,
+        biased: bool = True,
     ) -> None:
-        super().__init__(synapse, neuron, None, chip, chooses_bits=chooses_bits)
+        super().__init__(synapse, neuron, None, chip, chooses_bits=chooses_bits, biased=biased)
 
     @property
     def scale(self) -> float | None:

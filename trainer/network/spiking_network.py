@@ -25,8 +25,9 @@ class SpikingNetwork(Wired):
     """Blocks by name, ordered so that each reads only earlier ones.
 
     input_shape: of one sample in one step; dt: seconds per step; payload: the largest input value, by which the input
-    is divided. blocks: by name, or a sequence, whose SpikingBlocks are then called "layer1", "layer2", ...; reads: see
-    Wired. Raises InputError if a block does not fit its input.
+    is divided. registers: of layers that were trained in integers of another kind than Loihi's, by name, as that
+    training chose them (exporter/trainable/own_integers.py). blocks: by name, or a sequence, whose SpikingBlocks are
+    then called "layer1", "layer2", ...; reads: see Wired. Raises InputError if a block does not fit its input.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class SpikingNetwork(Wired):
         super().__init__(input_shape, blocks if isinstance(blocks, Mapping) else _named(blocks), reads)
         self.dt = float(dt)
         self.payload = payload
+        self.registers: Mapping[str, Mapping[str, NDArray[Any]]] = {}
 
     def spiking_blocks(self) -> Iterator[tuple[str, SpikingBlock]]:
         """The layers of neurons by name."""
@@ -116,6 +118,7 @@ class SpikingNetwork(Wired):
             chip_vth=None if layer.chip is None or readout else layer.chip.vth,
             readout=readout,
             chip_scale=layer.chip.scale if readout and layer.chip is not None else None,
+            registers=self.registers.get(geometry.name, {}),
         )
 
 

@@ -29,6 +29,9 @@ from .surrogates import Surrogate
 
 _LIMIT = WordWidths().state_max
 
+ResetSlopes = Callable[[Tensor, Tensor, Tensor, Tensor, Surrogate, float, Tensor], tuple[Tensor, Tensor]]
+"""Slopes for the input of v and for v before the first step, as slopes_without_reset has them."""
+
 
 @dataclass(frozen=True)
 class ChipRun:
@@ -76,18 +79,28 @@ def _whole(value: Tensor, factor: float) -> Tensor:
 
 
 def chip_fire(
-    a: Tensor, layer: LayerTensors, chip: ChipScale, spike: Surrogate, width: float, start: tuple[Tensor, Tensor] | None
+    a: Tensor,
+    layer: LayerTensors,
+    chip: ChipScale,
+    spike: Surrogate,
+    width: float,
+    start: tuple[Tensor, Tensor] | None,
+    slopes: ResetSlopes | None = None,
 ) -> ChipRun:
-    """Run neurons on whole-number input a, (T, B, *neurons); start: initial u and v in the chip's units, default 0."""
+    """Run neurons on whole-number input a, (T, B, *neurons); start: initial u and v in the chip's units, default 0.
+
+    slopes: of what a step passes on, by default without the reset's (slopes_without_reset).
+    """
+    slopes = slopes or slopes_without_reset
     rest = torch.zeros_like(a[0])
     u, v = (rest, rest) if start is None else start
     bias = layer.bias.view(-1, *[1] * (a.dim() - 3))
     constants = bias, 1 - layer.current_decay, 1 - layer.voltage_decay, layer.threshold
     if channels_last(a):
-        states = u.movedim(1, -1), v.movedim(1, -1)
-        ran = _ChipFire.apply(a.movedim(2, -1), *map(channels_to_end, constants), *states, chip.scale, spike, width)
+        moved = a.movedim(2, -1), *map(channels_to_end, constants), u.movedim(1, -1), v.movedim(1, -1)
+        ran = _ChipFire.apply(*moved, chip.scale, spike, width, slopes)
         return ChipRun(*(value.movedim(-1, axis) for value, axis in zip(ran, (2, 2, 1, 1), strict=True)))
-    return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width))
+    return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width, slopes))
 
 
 def chip_fire_recurrent(
@@ -98,6 +111,7 @@ def chip_fire_recurrent(
     width: float,
     start: tuple[Tensor, Tensor] | None,
     fired: Tensor | None,
+    slopes: ResetSlopes | None = None,
 ) -> ChipRun:
     """As chip_fire, for neurons that read each other's spikes one step later; fired: spikes before the first step."""
     assert layer.recurrent is not None
@@ -109,7 +123,7 @@ def chip_fire_recurrent(
         # 16 bit would round the sums
         with torch.autocast(a.device.type, enabled=False):
             recurrent = before @ words.T * unit
-        run = chip_fire((step + recurrent)[None], layer, chip, spike, width, start)
+        run = chip_fire((step + recurrent)[None], layer, chip, spike, width, start, slopes)
         before, start = run.spikes[0], (run.u, run.v)
         runs.append(run)
     spikes, over = torch.cat([run.spikes for run in runs]), torch.cat([run.over for run in runs])
@@ -130,6 +144,7 @@ class _ChipFire(torch.autograd.Function):
         scale: float,
         spike: Surrogate,
         width: float,
+        slopes: ResetSlopes,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         double = [constant.detach().double() for constant in (bias, keep_u, keep_v, threshold)]
         numbers = (double[0] * scale).round(), double[1], double[2], (double[3] * scale).round()
@@ -137,7 +152,7 @@ class _ChipFire(torch.autograd.Function):
         over, s, *ends = run(a, numbers, (u.double(), v.double()), scale)
         # a is needed only for the slope of a trained current decay
         ctx.save_for_backward(a if ctx.needs_input_grad[2] else None, keep_u, keep_v, threshold, u, v, over)
-        ctx.constants = scale, spike, width, bias.shape
+        ctx.constants, ctx.slopes = (scale, spike, width, bias.shape), slopes
         ctx.mark_non_differentiable(over)
         ctx.set_materialize_grads(False)
         return s, over, ends[0].to(a.dtype), ends[1].to(a.dtype)
@@ -148,12 +163,12 @@ class _ChipFire(torch.autograd.Function):
         scale, spike, width, bias_shape = ctx.constants
         to_spikes, _, to_u, to_v = gradients
         usual = to_u is None and to_v is None and not any(ctx.needs_input_grad[2:7])
+        usual &= ctx.slopes is slopes_without_reset
         if usual and to_spikes is not None and fused.supports_surrogate(spike) and fused.supports_shape(over):
-            return (*_slopes(to_spikes, over, keep_u, keep_v, ctx.constants), *[None] * 8)
+            return (*_slopes(to_spikes, over, keep_u, keep_v, ctx.constants), *[None] * 9)
         to_spikes = torch.zeros_like(over) if to_spikes is None else to_spikes
         to_u, to_v = (torch.zeros_like(over[-1]) if to_last is None else to_last for to_last in (to_u, to_v))
-        state = to_v * scale * (over[-1] <= 0)
-        to_v_input, to_v_start = fire_slopes_from(to_spikes, over, keep_v, spike, width, state)
+        to_v_input, to_v_start = ctx.slopes(to_spikes, over, threshold, keep_v, spike, width, to_v * scale)
         to_a = filter_slopes_from(to_v_input, keep_u, to_u * scale)
         needed = ctx.needs_input_grad
         silent = over <= 0 if needed[3] or needed[4] else None
@@ -174,7 +189,7 @@ class _ChipFire(torch.autograd.Function):
         to_u_start = keep_u * to_a[0] / scale
         return (
             to_a.mul_(STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_threshold, to_u_start, to_v_start / scale,
-            None, None, None,
+            None, None, None, None,
         )  # fmt: skip
 
 
@@ -223,6 +238,33 @@ def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float) -> Ran:
         s[t] = voltage > threshold
         v = torch.where(voltage > threshold, 0.0, voltage)
     return over, s, u, v
+
+
+def slopes_without_reset(
+    gradient: Tensor, over: Tensor, threshold: Tensor, keep: Tensor, spike: Surrogate, width: float, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Slopes for the input of v at every step, and for v before the first, in units of the network.
+
+    state: for v after the last step. No gradient flows through the reset.
+    """
+    del threshold
+    return fire_slopes_from(gradient, over, keep, spike, width, state * (over[-1] <= 0))
+
+
+def slopes_through_reset(
+    gradient: Tensor, over: Tensor, threshold: Tensor, keep: Tensor, spike: Surrogate, width: float, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As slopes_without_reset, where a spike also takes v away: dynamics.reset_through, in reverse.
+
+    e[t] = (g[t] - p v[t]) h slope(over[t]) + (p where over[t] <= 0), with p = keep e[t+1], the slope for v after its
+    reset, and v[t] = over[t] + threshold before it.
+    """
+    slopes, voltage = spike.slope(over, width) * spike.height, over + threshold
+    out = torch.empty_like(over)
+    for t in reversed(range(len(over))):
+        out[t] = (gradient[t] - state * voltage[t]) * slopes[t] + torch.where(over[t] > 0, 0.0, state)
+        state = keep * out[t]
+    return out, state
 
 
 def fire_slopes_from(

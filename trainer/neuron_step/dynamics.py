@@ -6,11 +6,16 @@ give bit-identical results.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from . import fused
 from .surrogates import Surrogate
+
+Reset = Callable[[Tensor, Tensor], Tensor]
+"""v after the spikes of a step, from v before them and the spikes."""
 
 
 def filter_current(synaptic_input: Tensor, current_decay: Tensor, start: Tensor | None = None) -> Tensor:
@@ -87,8 +92,24 @@ def filter_stepwise(synaptic_input: Tensor, keep: Tensor, start: Tensor | None =
     return torch.stack(currents)
 
 
+def reset_apart(voltage: Tensor, fired: Tensor) -> Tensor:
+    """v after its reset to 0; no gradient flows through the reset."""
+    return voltage * (1 - fired.detach())
+
+
+def reset_through(voltage: Tensor, fired: Tensor) -> Tensor:
+    """v after its reset to 0; a spike that comes by a small change takes v away, and the gradient says so."""
+    return voltage * (1 - fired)
+
+
 def fire_stepwise(
-    current: Tensor, keep: Tensor, threshold: Tensor, spike: Surrogate, width: float, start: Tensor | None = None
+    current: Tensor,
+    keep: Tensor,
+    threshold: Tensor,
+    spike: Surrogate,
+    width: float,
+    start: Tensor | None = None,
+    reset: Reset = reset_apart,
 ) -> tuple[Tensor, Tensor]:
     """`integrate_and_fire_from` in torch operations, with keep = 1 - voltage_decay."""
     voltage = torch.zeros_like(current[0]) if start is None else start
@@ -96,7 +117,7 @@ def fire_stepwise(
     for step in current.unbind(0):
         voltage = voltage * keep + step
         fired = spike(voltage - threshold, width)
-        voltage = voltage * (1 - fired.detach())
+        voltage = reset(voltage, fired)
         spikes.append(fired)
     return torch.stack(spikes), voltage
 
@@ -130,6 +151,7 @@ def integrate_recurrent_from(
     threshold: Tensor,
     spike: Surrogate,
     width: float,
+    reset: Reset = reset_apart,
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """As integrate_recurrent from initial r, v and s (default 0); also returns r, v and s after the last step."""
     keep_current, keep = 1 - current_decay, 1 - voltage_decay
@@ -140,6 +162,6 @@ def integrate_recurrent_from(
         recurrent = recurrent * keep_current + fired @ weights.T
         voltage = voltage * keep + (step + recurrent)
         fired = spike(voltage - threshold, width)
-        voltage = voltage * (1 - fired.detach())
+        voltage = reset(voltage, fired)
         spikes.append(fired)
     return torch.stack(spikes), (recurrent, voltage, fired)

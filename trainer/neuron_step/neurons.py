@@ -9,8 +9,15 @@ from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
 
-from .chip_step import ChipRun, chip_fire, chip_fire_recurrent
-from .dynamics import filter_current, integrate_and_fire_over, integrate_recurrent_from
+from .chip_step import ChipRun, chip_fire, chip_fire_recurrent, slopes_through_reset, slopes_without_reset
+from .dynamics import (
+    filter_current,
+    fire_stepwise,
+    integrate_and_fire_over,
+    integrate_recurrent_from,
+    reset_apart,
+    reset_through,
+)
 from .fire_normalised import fire_normalised, normalise, supports_norm
 from .quantise import ChipScale, LayerTensors
 from .surrogates import Surrogate, surrogate
@@ -48,8 +55,9 @@ class CubaLIF(nn.Module):
     s[t] = v[t] > threshold;  v[t] = 0 where s[t]
 
     current_decay, voltage_decay: fractions of u and v lost per step; threshold: in units of v. Each is a number or a
-    tensor that broadcasts over the neurons. trainable: train both decays through a sigmoid. Input a and output s have
-    shape (T, B, *neurons).
+    tensor that broadcasts over the neurons. trainable: train both decays through a sigmoid. reset_gradient: gradients
+    flow through the reset as well, which takes a pass in torch operations. Input a and output s have shape
+    (T, B, *neurons).
     Source of the step: lava-nc 0.10.0, lava/proc/lif/models.py, in fractions instead of integers.
     """
 
@@ -66,6 +74,7 @@ class CubaLIF(nn.Module):
         spike: Surrogate | None = None,
         width: float = 0.5,
         trainable: bool = False,
+        reset_gradient: bool = False,
     ) -> None:
         super().__init__()
         value = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach().clone()
@@ -76,6 +85,7 @@ class CubaLIF(nn.Module):
         self.register_buffer("vth", value)
         self.spike = spike or surrogate("atan")
         self.width = width
+        self.reset_gradient = reset_gradient
 
     @property
     def threshold(self) -> Tensor:
@@ -97,9 +107,14 @@ class CubaLIF(nn.Module):
         current: is overwritten, see dynamics.integrate_and_fire_over.
         """
         start = self.carried.get("v") if self.carried else None
-        spikes, voltage = integrate_and_fire_over(
-            start, current, voltage_decay, threshold, self.spike, self.width, bias
-        )
+        if self.reset_gradient:
+            entered = current if bias is None else current + bias
+            keep = 1 - voltage_decay
+            spikes, voltage = fire_stepwise(entered, keep, threshold, self.spike, self.width, start, reset_through)
+        else:
+            spikes, voltage = integrate_and_fire_over(
+                start, current, voltage_decay, threshold, self.spike, self.width, bias
+            )
         if self.carried is not None:
             self.carried["v"] = voltage
         return spikes
@@ -107,7 +122,8 @@ class CubaLIF(nn.Module):
     def fire_normalised(self, current: Tensor, norm: nn.BatchNorm1d | nn.BatchNorm2d, voltage_decay: Tensor) -> Tensor:
         """Spikes for a current that batch norm, gathering statistics, takes on its way into v."""
         keep, threshold = 1 - voltage_decay, self.threshold
-        if self.carried is None and supports_norm(current, norm, self.spike, keep, threshold):
+        apart = self.carried is None and not self.reset_gradient
+        if apart and supports_norm(current, norm, self.spike, keep, threshold):
             return fire_normalised(current, norm, keep, threshold, self.spike, self.width)
         return self.fire(normalise(current, norm), voltage_decay, threshold)
 
@@ -119,8 +135,9 @@ class CubaLIF(nn.Module):
         if self.carried and "s" in self.carried:
             start = self.carried["r"], self.carried["v"], self.carried["s"]
         spikes, states = integrate_recurrent_from(
-            start, current, weights, current_decay, voltage_decay, threshold, self.spike, self.width
-        )
+            start, current, weights, current_decay, voltage_decay, threshold, self.spike, self.width,
+            reset_through if self.reset_gradient else reset_apart,
+        )  # fmt: skip
         if self.carried is not None:
             self.carried["r"], self.carried["v"], self.carried["s"] = states
         return spikes
@@ -129,10 +146,13 @@ class CubaLIF(nn.Module):
         """Run in the chip's integers; synaptic_input: summed over the synapses from other layers, whole numbers."""
         carried = self.carried or {}
         start = (carried["u"], carried["v"]) if carried else None
+        slopes = slopes_through_reset if self.reset_gradient else slopes_without_reset
         if layer.recurrent is None:
-            run = chip_fire(synaptic_input, layer, chip, self.spike, self.width, start)
+            run = chip_fire(synaptic_input, layer, chip, self.spike, self.width, start, slopes)
         else:
-            run = chip_fire_recurrent(synaptic_input, layer, chip, self.spike, self.width, start, carried.get("s"))
+            run = chip_fire_recurrent(
+                synaptic_input, layer, chip, self.spike, self.width, start, carried.get("s"), slopes
+            )
         if self.carried is not None:
             self.carried["u"], self.carried["v"] = run.u, run.v
             if layer.recurrent is not None:
@@ -158,8 +178,9 @@ class LIF(CubaLIF):
         spike: Surrogate | None = None,
         width: float = 0.5,
         trainable: bool = False,
+        reset_gradient: bool = False,
     ) -> None:
-        super().__init__(1.0, voltage_decay, threshold, spike, width)
+        super().__init__(1.0, voltage_decay, threshold, spike, width, reset_gradient=reset_gradient)
         self.voltage_decay = Decay(voltage_decay, trainable)
 
     def current(self, synaptic_input: Tensor, current_decay: Tensor) -> Tensor:  # noqa: ARG002

@@ -23,13 +23,15 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.trainer.neuron_step.surrogates import surrogate
 
 from .step import Rounded, run_xylo
+from .trained import trained_network
 
 
 class XyloModule(nn.Module):
     """A network in a Xylo chip's integers. Parameters: `weights.in`, `.rec`, `.out`, and `bias.hidden`, `.outputs`.
 
-    They are in the network's units and rounded in every pass, with the shifts, scales and thresholds that were chosen
-    when the module was made. Weights that are 0 then stay 0, so that no fan-out grows.
+    Weights are in the network's units, biases shares of what their register holds, which is little beside a threshold.
+    They are rounded in every pass, with the shifts, scales and thresholds that were chosen when the module was made.
+    Weights that are 0 then stay 0, so that no fan-out grows.
     """
 
     def __init__(
@@ -47,7 +49,10 @@ class XyloModule(nn.Module):
                 own = weights + resets if name == "rec" else weights
                 self.weights[name] = nn.Parameter(torch.from_numpy(own.T.astype(np.float32)))
                 self.register_buffer(f"_mask_{name}", torch.from_numpy((own.T != 0).astype(np.float32)))
-            self.bias[kind] = nn.Parameter(torch.from_numpy(block.bias.astype(np.float32)))
+            share = block.bias * self._plan.rounded[kind].scale / self._words.bias
+            self.bias[kind] = nn.Parameter(torch.from_numpy(share.astype(np.float32)))
+            # a bias would give a neuron whose synapse is its membrane a second one
+            self.register_buffer(f"_biased_{kind}", torch.from_numpy((~block.direct).astype(np.float32)))
 
     def rounded(self) -> RoundedNetwork:
         """The network's integers, for the parameters as they are."""
@@ -61,6 +66,25 @@ class XyloModule(nn.Module):
     def program(self) -> ChipProgram:
         """The compiled network; its integers are those of the forward pass."""
         return validate(assemble(self.network, self.rounded(), self.chip))
+
+    def trained(self) -> FloatNetwork:
+        """The network with the rounded weights and biases, and the registers with which it compiles to program().
+
+        Raises InputError where neurons that the network does not have carry its biases.
+        """
+        rounded = self.rounded()
+        self._check_biases(rounded)
+        return trained_network(self.network, rounded, self._words)
+
+    def _check_biases(self, rounded: RoundedNetwork) -> None:
+        own = {p.name for p in self.network.populations}
+        added = [p.name for p in (*rounded.layout.hidden, *rounded.layout.outputs) if p.name not in own]
+        if added:
+            raise InputError(
+                f"{added[0].removesuffix('.bias')!r} has biases above a thirty-second of its threshold, or no synaptic "
+                f"current and a bias, which {self.chip.title} has no register for; train it without biases, in a "
+                "recipe with batch_norm = false and bias = false"
+            )
 
     def run(self, x: Tensor) -> dict[str, Tensor]:
         """Events of every layer by name, (T, B, *shape), for events of (T, B, *input shape).
@@ -110,8 +134,8 @@ class XyloModule(nn.Module):
         return self._integers(name, kind) * 2.0 ** self._plan.rounded[kind].shifts[name]
 
     def _whole_bias(self, kind: str) -> Tensor:
-        scale = torch.from_numpy(self._plan.rounded[kind].scale.astype(np.float32))
-        return _rounded(self.bias[kind] * scale, self._words.bias)
+        values = self.bias[kind] * self._words.bias
+        return _rounded(values * getattr(self, f"_biased_{kind}"), self._words.bias)
 
     def _input(self, x: Tensor) -> Tensor:
         shape = tuple(n for port in self.network.inputs for n in port.shape)

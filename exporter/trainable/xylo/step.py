@@ -6,9 +6,10 @@ Forward (exporter/neurons/xylo/neurons.py), with i after its decay, p what v com
     p[t] = v[t-1] (1 - 2**-dash_mem) + i[t] + bias
     v[t] = p[t] - threshold * n[t]
 
-Backward, this linear form without rounding and saturation; n[t] rises by one at each multiple of the threshold, and
-its slope there is the surrogate's, with p in thresholds: dn/dp = g(p / threshold - k) / threshold at the nearest k,
-0 beyond the most events of a step.
+Backward, this linear form without rounding; n[t] rises by one at each multiple of the threshold, and its slope there is
+the surrogate's, with p in thresholds: dn/dp = g(p / threshold - k) / threshold at the nearest k, from 1 to the most
+events of a step, which are fewer where v ends before as many thresholds. Where v ends at its upper limit, p is what it
+would have come to, and v after the spikes does not depend on it: a threshold near that limit is a reset to 0.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikeport.exporter.neurons.xylo.neurons import MOST_INPUT_EVENTS, XyloHidden, XyloOutput
-from spikeport.exporter.xylo.kernel_constants import Kernel
-from spikeport.exporter.xylo.kernels import run
+from spikeport.exporter.neurons.xylo.neurons import XyloHidden, XyloOutput
+from spikeport.exporter.xylo.kernel_constants import Block, Kernel
 from spikeport.exporter.xylo.specification import XyloSpecification
 from spikeport.trainer.neuron_step.surrogates import Surrogate
+
+# of the chip's currents and voltages
+_HIGHEST = 32767
+# of a decay
+_ROUNDING = 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Neurons:
     keep_i: Tensor
     keep_v: Tensor
     threshold: Tensor
-    most: int
+    most: Tensor
 
     @classmethod
     def hidden(cls, network: XyloSpecification) -> Neurons:
@@ -50,12 +55,28 @@ class Neurons:
     @classmethod
     def _of(cls, syn: NDArray[Any], mem: NDArray[Any], threshold: NDArray[Any], most: int) -> Neurons:
         keep_i, keep_v = (torch.from_numpy((1 - 2.0 ** -dash.astype(float)).astype(np.float32)) for dash in (syn, mem))
-        return cls(keep_i, keep_v, torch.from_numpy(threshold.astype(np.float32)), most)
+        reachable = np.clip(_HIGHEST // np.maximum(threshold, 1), 1, most)
+        whole = (torch.from_numpy(values.astype(np.float32)) for values in (threshold, reachable))
+        return cls(keep_i, keep_v, *whole)
+
+    def before(self, v: Tensor, i: Tensor, sent: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """What v comes to before the spikes of every step, and whether it is within its range.
+
+        v: after them; all (T, B, size).
+        """
+        reached = v + self.threshold * sent
+        inside = reached < _HIGHEST
+        kept = torch.cat([torch.zeros_like(v[:1]), v[:-1] * self.keep_v])
+        return torch.where(inside, reached, (kept + i + bias).clamp_min(_HIGHEST)), inside
+
+    def open(self, i: Tensor) -> Tensor:
+        """Whether currents, after their decay, did not end at a limit of their register, where no more arrives."""
+        return i.abs() < _HIGHEST * self.keep_i - _ROUNDING
 
     def slope(self, before: Tensor, how: Surrogate, width: float) -> Tensor:
         """The slope of the number of events at a voltage before its spikes."""
         relative = before / self.threshold.clamp_min(1)
-        nearest = relative.round().clamp(1, self.most)
+        nearest = relative.round().clamp_min(1).minimum(self.most)
         slope: Tensor = how.height * how.slope(relative - nearest, width) / self.threshold.clamp_min(1)
         return slope
 
@@ -83,22 +104,23 @@ def run_xylo(
 class _Steps(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, w_in: Tensor, w_rec: Tensor, w_out: Tensor, bias: Tensor,  # noqa: ARG004
-        bias_out: Tensor, rounded: Rounded,  # noqa: ARG004 - the kernel takes the integers of `rounded`
+        ctx: Any, x: Tensor, w_in: Tensor, w_rec: Tensor, w_out: Tensor, bias: Tensor, bias_out: Tensor,
+        rounded: Rounded,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        sent, sent_out, v, v_out = _emulated(x, rounded.network)
+        sent, sent_out, i, v, i_out, v_out = _emulated(x, rounded.network)
         hidden, outputs = Neurons.hidden(rounded.network), Neurons.outputs(rounded.network)
         ctx.rounded, ctx.hidden, ctx.outputs = rounded, hidden, outputs
-        before, before_out = v + hidden.threshold * sent, v_out + outputs.threshold * sent_out
-        ctx.save_for_backward(x, w_in, w_rec, w_out, sent, before, before_out)
+        before, before_out = hidden.before(v, i, sent, bias), outputs.before(v_out, i_out, sent_out, bias_out)
+        currents = hidden.open(i), outputs.open(i_out)
+        ctx.save_for_backward(x, w_in, w_rec, w_out, sent, *currents, *before, *before_out)
         return sent, sent_out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, w_in, w_rec, w_out, sent, before, before_out = ctx.saved_tensors
+        x, w_in, w_rec, w_out, sent, is_open, open_out, before, inside, before_out, inside_out = ctx.saved_tensors
         spike, width = ctx.rounded.spike, ctx.rounded.width
-        hidden = _Backward(ctx.hidden, ctx.hidden.slope(before, spike, width))
-        outputs = _Backward(ctx.outputs, ctx.outputs.slope(before_out, spike, width))
+        hidden = _Backward(ctx.hidden, ctx.hidden.slope(before, spike, width), inside, is_open)
+        outputs = _Backward(ctx.outputs, ctx.outputs.slope(before_out, spike, width), inside_out, open_out)
         d_in, d_rec, d_out = torch.zeros_like(w_in), torch.zeros_like(w_rec), torch.zeros_like(w_out)
         d_bias, d_bias_out = torch.zeros_like(w_rec[0]), torch.zeros_like(w_out[0])
         d_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
@@ -121,34 +143,27 @@ class _Steps(torch.autograd.Function):
 class _Backward:
     """The gradients of a block's states, from the last step to the first."""
 
-    def __init__(self, neurons: Neurons, slope: Tensor) -> None:
-        self._neurons, self._slope = neurons, slope
+    def __init__(self, neurons: Neurons, slope: Tensor, inside: Tensor, is_open: Tensor) -> None:
+        self._neurons, self._slope, self._inside, self._open = neurons, slope, inside, is_open
         self._i, self._v = torch.zeros_like(slope[0]), torch.zeros_like(slope[0])
 
     def step(self, events: Tensor, t: int) -> tuple[Tensor, Tensor]:
         """Gradients of what arrives in a step and of p, from that of the events of this step."""
         neurons = self._neurons
-        before = self._v + (events - neurons.threshold * self._v) * self._slope[t]
-        arrived = (self._i + before) * neurons.keep_i
+        before = self._v * self._inside[t] + (events - neurons.threshold * self._v) * self._slope[t]
+        arrived = (self._i + before) * neurons.keep_i * self._open[t]
         self._v, self._i = before * neurons.keep_v, arrived
         return arrived, before
 
 
-def _emulated(x: Tensor, network: XyloSpecification) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Events and v after them of the hidden and the output neurons: events, events, v, v."""
-    kernel = Kernel.of(network)
+def _emulated(x: Tensor, network: XyloSpecification) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Events of the hidden and the output neurons, and i and v of both after them."""
+    kernel = Kernel.of(network, (XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS))
     entered = np.ascontiguousarray(x.detach().cpu().numpy().astype(np.uint8))
     steps, samples, _ = entered.shape
-    shape, shape_out = (steps, samples, network.hidden), (steps, samples, network.outputs)
-    sent, sent_out = np.empty(shape, np.int32), np.empty(shape_out, np.int32)
-    states, states_out = np.empty((3, *shape), np.int32), np.empty((2, *shape_out), np.int32)
-    active, active_out = np.zeros(shape[1:], np.int32), np.zeros(shape_out[1:], np.int32)
-    run(
-        entered, MOST_INPUT_EVENTS, kernel.w_in, kernel.two, kernel.rec_starts, kernel.rec_targets,
-        kernel.rec_weights, kernel.w_out, kernel.hidden, kernel.output, kernel.aliases, False,
-        XyloHidden.MOST_EVENTS, XyloOutput.MOST_EVENTS, *kernel.start(samples), steps, sent, sent_out, active,
-        active_out, states, states_out, True,
-    )  # fmt: skip
-    arrays = (sent, sent_out, states[2], states_out[1])
-    found = [torch.from_numpy(values.astype(np.float32)).to(x.device) for values in arrays]
-    return found[0], found[1], found[2], found[3]
+    block = Block.empty(kernel, steps, samples, hidden=True, states=True)
+    kernel.advance(entered, kernel.start(samples), steps, block)
+    states, states_out = block.states, block.states_out
+    arrays = block.sent, block.sent_out, states[0], states[2], states_out[0], states_out[1]
+    sent, sent_out, i, v, i_out, v_out = (torch.from_numpy(a.astype(np.float32)).to(x.device) for a in arrays)
+    return sent, sent_out, i, v, i_out, v_out

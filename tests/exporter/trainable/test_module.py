@@ -77,7 +77,7 @@ CASES = {
     "reset": st.sampled_from(["zero", "subtract", "subtract_after_decay"]),
     "discretize": st.sampled_from(["euler", "exponential"]),
     "bits": st.sampled_from([8, 8, 4]),
-    "precision": st.sampled_from(["normal", "normal", "high"]),
+    "precision": st.sampled_from(["normal", "fine", "high"]),
     "calibrated": st.booleans(),
 }
 # shrinking such graphs takes minutes
@@ -250,8 +250,8 @@ def test_input_that_does_not_fit_is_one_sentence(x: Any, words: str) -> None:
 
 
 def test_options_that_cannot_be_trained_are_named() -> None:
-    with pytest.raises(InputError, match="connections of precision 'compact'; leave it out"):
-        module_of(chain(), CHIP, CompileOptions(precision="compact"))
+    with pytest.raises(InputError, match=r"does not add in relays \(sums 'graded'\); leave that out"):
+        module_of(chain(), CHIP, CompileOptions(sums="graded"))
 
 
 @pytest.mark.parametrize("kind", ["half", "bfloat16", "double"])

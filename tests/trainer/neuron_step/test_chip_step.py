@@ -12,8 +12,22 @@ from torch import Tensor
 from spikeport.exporter.neurons.cuba.cuba import plain_current, plain_voltage
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.neuron_step import cpu_arrays, fused
-from spikeport.trainer.neuron_step.chip_step import ChipRun, chip_fire, chip_fire_recurrent
-from spikeport.trainer.neuron_step.dynamics import filter_stepwise, fire_stepwise, integrate_recurrent_from
+from spikeport.trainer.neuron_step.chip_step import (
+    ChipRun,
+    ResetSlopes,
+    chip_fire,
+    chip_fire_recurrent,
+    slopes_through_reset,
+    slopes_without_reset,
+)
+from spikeport.trainer.neuron_step.dynamics import (
+    Reset,
+    filter_stepwise,
+    fire_stepwise,
+    integrate_recurrent_from,
+    reset_apart,
+    reset_through,
+)
 from spikeport.trainer.neuron_step.quantise import ChipScale, LayerTensors
 from spikeport.trainer.neuron_step.surrogates import SURROGATES, surrogate
 
@@ -47,6 +61,13 @@ def slopes(values: tuple[Tensor, ...], leaves: list[Tensor], seed: int) -> tuple
 def ends(run: ChipRun) -> tuple[Tensor, ...]:
     """Spikes, and the state after in units of the network."""
     return run.spikes, run.u / CHIP.scale, run.v / CHIP.scale
+
+
+# what flows through the reset, in torch operations and by hand
+RESETS: tuple[tuple[Reset, ResetSlopes], ...] = (
+    (reset_apart, slopes_without_reset),
+    (reset_through, slopes_through_reset),
+)
 
 
 @given(
@@ -97,8 +118,11 @@ def test_the_step_is_the_referee_s(shape: tuple[int, ...], seed: int, du: int, d
     np.testing.assert_array_equal(run.v.detach(), v)
 
 
-@given(SHAPES, st.integers(0, 2**31), st.sampled_from(sorted(SURROGATES)))
-def test_where_nothing_is_truncated_it_is_the_float_step(shape: tuple[int, ...], seed: int, name: str) -> None:
+@given(SHAPES, st.integers(0, 2**31), st.sampled_from(sorted(SURROGATES)), st.sampled_from(RESETS))
+def test_where_nothing_is_truncated_it_is_the_float_step(
+    shape: tuple[int, ...], seed: int, name: str, resets: tuple[Reset, ResetSlopes]
+) -> None:
+    reset, reset_slopes = resets
     generator = torch.Generator().manual_seed(seed)
     kind = torch.float64
     # halves of multiples of 2**12 stay whole for as many steps
@@ -106,11 +130,12 @@ def test_where_nothing_is_truncated_it_is_the_float_step(shape: tuple[int, ...],
     starts = tuple(drawn(shape[1:], generator, kind, 4096, 8) for _ in "uv")
     numbers = layer(kind, 0.5, 0.5, bias)
     leaves = [a, bias, numbers.current_decay, numbers.voltage_decay, numbers.threshold, *starts]
-    run = chip_fire(a, numbers, CHIP, surrogate(name), 0.7, starts)
+    run = chip_fire(a, numbers, CHIP, surrogate(name), 0.7, starts, reset_slopes)
     u, v = (start / CHIP.scale for start in starts)
     current = filter_stepwise(a * (STATE_UNIT / CHIP.scale), 1 - numbers.current_decay, u)
     entered = current + bias.view(-1, *[1] * (len(shape) - 3))
-    spikes, voltage = fire_stepwise(entered, 1 - numbers.voltage_decay, numbers.threshold, surrogate(name), 0.7, v)
+    keep = 1 - numbers.voltage_decay
+    spikes, voltage = fire_stepwise(entered, keep, numbers.threshold, surrogate(name), 0.7, v, reset)
     wanted = spikes, current[-1], voltage
     for ours, theirs in zip(ends(run), wanted, strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -118,8 +143,8 @@ def test_where_nothing_is_truncated_it_is_the_float_step(shape: tuple[int, ...],
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@given(st.integers(0, 2**31))
-def test_recurrent_neurons_too(seed: int) -> None:
+@given(st.integers(0, 2**31), st.sampled_from(RESETS))
+def test_recurrent_neurons_too(seed: int, resets: tuple[Reset, ResetSlopes]) -> None:
     generator = torch.Generator().manual_seed(seed)
     kind, shape = torch.float64, (6, 3, 4)
     a, bias = drawn(shape, generator, kind, 64, 60), bias_of(shape, generator, kind, 4096)
@@ -127,10 +152,10 @@ def test_recurrent_neurons_too(seed: int) -> None:
     weights = (torch.randint(-9, 9, (4, 4), generator=generator) * 32 * unit).to(kind).requires_grad_()
     numbers = layer(kind, 0.5, 0.5, bias, weights)
     leaves = [a, bias, weights]
-    run = chip_fire_recurrent(a, numbers, CHIP, surrogate("atan"), 0.7, None, None)
+    run = chip_fire_recurrent(a, numbers, CHIP, surrogate("atan"), 0.7, None, None, resets[1])
     current = filter_stepwise(a * (STATE_UNIT / CHIP.scale), 1 - numbers.current_decay) + bias
     constants = weights, numbers.current_decay, numbers.voltage_decay, numbers.threshold
-    spikes, _ = integrate_recurrent_from(None, current, *constants, surrogate("atan"), 0.7)
+    spikes, _ = integrate_recurrent_from(None, current, *constants, surrogate("atan"), 0.7, resets[0])
     assert torch.equal(run.spikes, spikes)
     for ours, theirs in zip(slopes((run.spikes,), leaves, seed), slopes((spikes,), leaves, seed), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)

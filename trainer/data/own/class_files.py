@@ -96,11 +96,11 @@ def refuse_incomplete(file: Path, kind: FileKind) -> None:
 
 def _labelled(root: Path, options: FileOptions) -> list[tuple[Path, str]]:
     if options.label_pattern:
-        return _by_name(root, options.label_pattern)
+        return _by_name(root, options)
     samples = []
     for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        files = sorted(file for file in folder.rglob("*") if is_sample(file))
-        if not files:
+        files = _samples(folder, options)
+        if not files and not options.only_pattern:
             raise InputError(f"{folder}: this class has no files; add some, or remove the folder")
         samples += [(file, folder.name) for file in files]
     if not samples:
@@ -111,8 +111,16 @@ def _labelled(root: Path, options: FileOptions) -> list[tuple[Path, str]]:
     return samples
 
 
-def _by_name(root: Path, pattern: str) -> list[tuple[Path, str]]:
-    files = sorted(file for file in root.rglob("*") if is_sample(file))
+def _samples(folder: Path, options: FileOptions) -> list[Path]:
+    """The files that may be samples and match only_pattern."""
+    files = (file for file in folder.rglob("*") if is_sample(file))
+    return sorted(file for file in files if not options.only_pattern or _matches(options.only_pattern, file))
+
+
+def _by_name(root: Path, options: FileOptions) -> list[tuple[Path, str]]:
+    files, pattern = _samples(root, options), options.label_pattern
+    if not files and options.only_pattern:
+        raise InputError(f"{root}: only_pattern {options.only_pattern!r} matches no file's name; correct it")
     matches = [(file, re.search(pattern, file.name)) for file in files]
     without = next((file for file, match in matches if match is None or not match[1]), None)
     if without is not None or not files:

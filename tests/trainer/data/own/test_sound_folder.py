@@ -68,6 +68,17 @@ def test_classes_and_test_part_may_be_in_the_names(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_files_of_other_names_are_left_out(tmp_path: Path) -> None:
+    for digit in range(3):
+        for take in range(2):
+            wavfile.write(tmp_path / f"{digit}_ann_{take}.wav", 8000, tone(300 + 900 * digit))
+    names = {"label_pattern": r"^(\d)_", "test_pattern": r"_0\.wav$"}
+    data = load(tmp_path, only_pattern=r"^[02]_", **names)
+    assert data.names == ("0", "2") and data.y_train.tolist() == data.y_test.tolist() == [0, 1]
+    with pytest.raises(InputError, match="only_pattern 'x' matches no file's name"):
+        load(tmp_path, only_pattern="x", **names)
+
+
 def test_stereo_flac_and_eight_bits_are_read(tmp_path: Path) -> None:
     soundfile = pytest.importorskip("soundfile")
     sound = tone(500) / 32768
