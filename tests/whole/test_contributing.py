@@ -109,7 +109,7 @@ ADDITIONS = [
         "from spikeport.trainer.methods.registry import get_method; assert get_method('NAME').name == 'NAME'",
         (
             "tests/whole/test_docs_lists.py",
-            "tests/spikeport/run/test_recipes.py::test_every_recipe_is_valid_named_like_its_file_and_run_by_a_test[digits_NAME]",
+            "tests/spikeport/run/test_recipes.py::test_every_recipe_is_valid_named_like_its_file_and_measured[digits_NAME]",
             "tests/benchmarks/test_methods_benchmark.py::test_every_method_has_a_recipe_for_digits",
             "tests/benchmarks/test_methods_benchmark.py::test_a_page_without_runs_stays_as_it_is",
         ),

@@ -1,10 +1,10 @@
-"""What a network trained on CIFAR-10 does on the chip: accuracy, equal spikes, cores, spikes, energy.
+"""What a trained network does on the chip: accuracy, equal spikes, cores, spikes, energy.
 
     spikeport train recipes/cifar10_sew_resnet.toml --out RUN
-    python benchmarks/cifar10.py RUN [--lava 200]
+    python benchmarks/trained.py RUN [--lava 200]
 
-RUN: the folder of a training; SPIKEPORT_DATA: where its data are. The whole test part runs in the emulator, in parts;
-of the first images, every spike is also compared with stock Lava. `spikeport run` does more, but also trains an ANN.
+RUN: the folder of a training; SPIKEPORT_DATA: where its data are. The whole test part runs in the emulator; of the
+first samples, every spike and state is also compared with stock Lava. `spikeport run` does more, and trains an ANN.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--lava", type=int, default=200, help="images that also run in stock Lava; 0: none")
+    parser.add_argument("--lava", type=int, default=200, help="samples that also run in stock Lava; 0: none")
     arguments = parser.parse_args()
     folder = RunFolder(arguments.run)
     recipe, method = load_recipe(folder.recipe), load_trained(folder.network)
@@ -56,11 +56,11 @@ def main() -> int:
     sent = sum(counts.mean() for counts in result.counts().values())
     print(f"cores: {core_count(program, chip)} of {chip.title}, steps: {len(x)}, spikes per inference: {sent:,.0f}")
     print(f"energy per inference (estimate): {estimate(profile.energy, 'J')}")
-    print(f"emulator: {samples / seconds:.0f} images/s")
+    print(f"emulator: {samples / seconds:.0f} samples/s")
     if arguments.lava:
         few = x[:, : arguments.lava]
         both = [stages.simulate_test(program, few, backend, None, 3600) for backend in ("emulator", "stock")]
-        print(f"stock Lava, {few.shape[1]} images, every spike and state the same: {stages.equal_to(*both)}")
+        print(f"stock Lava, {few.shape[1]} samples, every spike and state the same: {stages.equal_to(*both)}")
     return 0
 
 
