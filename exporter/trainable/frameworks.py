@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from spikeport.common.errors import InputError, reason
 from spikeport.exporter.compile_options import CompileOptions, Reset
+
+from .spiking_max_pool import averaged_max_pools, with_spiking_max_pools
 
 FRAMEWORKS = ("snntorch", "spikingjelly", "norse", "sinabs")
 
@@ -42,7 +44,9 @@ def export_module(network: nn.Module, sample: Tensor | None, options: CompileOpt
     """
     framework = options.framework or framework_of(network)
     # a copy: exporters run the network, which changes the state of its neurons
-    network = copy.deepcopy(network).cpu().eval()
+    network = _copy(network).cpu().eval()
+    average = import_module("sinabs.layers").SumPool2d if framework == "sinabs" else nn.AvgPool2d
+    pools = {_letters(name): pool for name, pool in averaged_max_pools(network, average).items()}
     step = _sample(network) if sample is None else sample.detach().cpu().float()
     try:
         with torch.no_grad(), warnings.catch_warnings(), _shapes_later():
@@ -55,10 +59,16 @@ def export_module(network: nn.Module, sample: Tensor | None, options: CompileOpt
             f"{framework}'s exporter does not read this network ({reason(error)}); give a torch.nn.Sequential of its "
             "layers, made of what the exporter supports (docs/frameworks.md)"
         ) from error
-    graph = _plain(exported.graph, network)
+    graph = _plain(_with_max_pools(exported.graph, pools, network), network)
     # some exporters count the batch as a dimension of the input
     graph.nodes = {n: _input_of(step) if isinstance(node, nir.Input) else node for n, node in graph.nodes.items()}
     return Exported(graph, replace(exported.options, framework=framework))
+
+
+def _copy(network: nn.Module) -> nn.Module:
+    """A copy of a network, also of one that has just run: states with a gradient do not copy themselves."""
+    tensors = (v for m in network.modules() for v in (*vars(m).values(), *m._buffers.values()) if isinstance(v, Tensor))
+    return copy.deepcopy(network, {id(v): v.detach().clone() for v in tensors if not v.is_leaf})
 
 
 def _input_of(step: Tensor) -> nir.Input:
@@ -71,6 +81,15 @@ def _shapes_later() -> Iterator[None]:
     types: dict[str, Any] = {name: lambda *_, **__: None for name in ("infer_types", "check_types")}
     with patch.multiple(nir.NIRGraph, **types):
         yield
+
+
+def _with_max_pools(graph: nir.NIRGraph, pools: Mapping[str, nn.MaxPool2d], network: nn.Module) -> nir.NIRGraph:
+    """The graph with max pooling again; pools: by the letters of their names."""
+    if not pools:
+        return graph
+    modules = {_letters(name): module for name, module in network.named_modules()}
+    named = {name: pools[_letters(name)] for name in graph.nodes if _letters(name) in pools}
+    return with_spiking_max_pools(graph, named, lambda name: modules.get(_letters(name)))
 
 
 def _plain(graph: nir.NIRGraph, network: nn.Module) -> nir.NIRGraph:
@@ -91,7 +110,7 @@ def _plain(graph: nir.NIRGraph, network: nn.Module) -> nir.NIRGraph:
             kind = type(modules.get(_letters(name))).__name__
             raise InputError(
                 f"layer {name!r} ({kind}) cannot be deployed: its framework does not export it; use Linear, Conv2d, "
-                "average or sum pooling and Flatten between the neurons"
+                "pooling and Flatten between the neurons"
             )
         elif isinstance(node, nir.Input):
             nodes[name] = nir.Input(input_type={"input": _shape(node.input_type)})

@@ -73,6 +73,8 @@ class ChipLayer(nn.Module):
             ChipSynapse(connection, grid, tie, lags[n])
             for n, (connection, grid, tie) in enumerate(zip(plan.synapses, plan.grids, plan.ties, strict=True))
         )
+        for synapse, fixed in zip(self.sources(), plan.fixed, strict=True):
+            synapse.weight.requires_grad_(not fixed)
         self.trainable = bool(plan.synapses)
         self.repeat, bias = _shared(population)
         has_bias = self.trainable and bool(np.any(bias))

@@ -188,8 +188,9 @@ class ChipModule(nn.Module):
         """Weights and biases by the graph's synapse, in its units; raises InputError where it has no such synapse."""
         values: dict[str, dict[str, Floats]] = {}
         for name in self.plan.layers:
-            layer = self.layer(name)
-            synapses = [s for s in layer.sources() if not s.carries_bias]
+            layer, fixed = self.layer(name), self.plan.layers[name].fixed
+            trained = [s for s, is_fixed in zip(layer.sources(), fixed, strict=True) if not is_fixed]
+            synapses = [s for s in trained if not s.carries_bias]
             for synapse in synapses:
                 if not synapse.tied or synapse.synapse in values:
                     raise InputError(

@@ -7,7 +7,7 @@ that the compiler, which reads the scale from the exported graph, gets the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 import nir
@@ -19,6 +19,7 @@ from spikeport.exporter.compile import lower_graph, round_network
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from spikeport.exporter.lowering.dialects import apply_dialect
+from spikeport.exporter.nir_graph.graph_checks import POOLS
 from spikeport.exporter.program.chip_program import ChipProgram, Cuba
 from spikeport.exporter.quantisation.compensation.charge import weight_factors
 from spikeport.exporter.quantisation.compensation.leak import leak_factors, with_rounded_leak
@@ -41,7 +42,7 @@ class LayerPlan:
     compiling applies again to neurons that the graph does not hold (an Output that reads a synapse). exact, charges:
     the population with the graph's own decays, and by what every synapse's rows differ from the graph's: the correction
     for the rounded ones, times `rows`, by which all numbers of a neuron were scaled. weight_bits: of its weights;
-    doubled: whether each has a high and a low half of so many.
+    doubled: whether each has a high and a low half of so many. fixed: which synapses are poolings, whose weights stay.
     """
 
     population: FloatPopulation
@@ -57,6 +58,7 @@ class LayerPlan:
     rows: Floats
     weight_bits: int
     doubled: bool
+    fixed: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,9 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
     starts, doubled = network.starts, options.precision == "high"
     bits = options.weight_bits or program.widths.weight_bits
     ties = ties_of(graph, network, lambda probe: lower_graph(probe, options, context))
+    pools = _poolings(graph)
     layers = {
-        population.name: _layer_plan(population, network, program, starts[population.name], bits, ties, doubled)
+        population.name: _layer_plan(population, network, program, starts[population.name], bits, ties, doubled, pools)
         for population in senders_first(network)
     }
     outputs = [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]
@@ -136,6 +139,13 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
     )  # fmt: skip
 
 
+def _poolings(graph: nir.NIRGraph) -> set[str]:
+    """Names of synapses whose weights are a pooling's, alone or of a Scale's output."""
+    pools = {name for name, node in graph.nodes.items() if isinstance(node, POOLS)}
+    scales = [name for name, node in graph.nodes.items() if isinstance(node, nir.Scale)]
+    return pools | {f"{pool}.{scale}" for pool in pools for scale in scales}
+
+
 def _layer_plan(
     population: FloatPopulation,
     network: FloatNetwork,
@@ -144,6 +154,7 @@ def _layer_plan(
     bits: int,
     ties: Mapping[Key, Tie],
     doubled: bool,
+    pools: Set[str],
 ) -> LayerPlan:
     rounded = program.population(population.name)
     assert isinstance(rounded, Cuba)
@@ -175,7 +186,7 @@ def _layer_plan(
     return LayerPlan(
         corrected, tuple(synapses), tuple(grids), tuple(tied), report.scale, start,
         0 if shift is None else int(shift[0]), leak, population, tuple(charges), np.ones(population.size), bits,
-        doubled,
+        doubled, tuple(c.synapse in pools for c in incoming),
     )  # fmt: skip
 
 

@@ -27,4 +27,4 @@ def prunable(module: Tunable) -> tuple[Tensor, ...]:
     if isinstance(module, OwnGraph):
         return module.prunable()
     synapses = (synapse for name in module.plan.layers for synapse in module.layer(name).sources())
-    return tuple(synapse.weight for synapse in synapses if not synapse.carries_bias)
+    return tuple(s.weight for s in synapses if s.weight.requires_grad and not s.carries_bias)

@@ -173,7 +173,7 @@ def tune(
         graph = with_layer_bits(graph, bits)
         before = compile_network(graph, chip, options)
     module = _module(graph, profile, options, context)
-    if not list(module.parameters()):
+    if not any(p.requires_grad for p in module.parameters()):
         raise InputError(f"{context}: has no weights to train")
     tested = _subset(learned, held) if test is None else _task(floating, before, goal, test, test_labels)
     first = _measured(before, tested)

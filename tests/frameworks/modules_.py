@@ -86,6 +86,9 @@ def snntorch() -> None:
         check(f"dense-{reset}", network, run, 12)
     flat = (torch.nn.AvgPool2d(2), torch.nn.Flatten(), linear(64, 3))
     check("conv", enlarged(chain(torch.nn.Conv2d(2, 4, 3, padding=1), leaky(0.9), *flat, leaky(0.8)), 4), run, 2, 8, 8)
+    largest = (torch.nn.MaxPool2d(2), torch.nn.Flatten(), linear(64, 3))
+    conv = torch.nn.Conv2d(2, 4, 3, padding=1)
+    check("max-pool", enlarged(chain(conv, leaky(0.9), *largest, leaky(0.8)), 4), run, 2, 8, 8)
     rnn = snn.RLeaky(beta=0.9, linear_features=16, init_hidden=True)
     check("recurrent", enlarged(chain(linear(12, 16), rnn, linear(16, 3), leaky(0.8)), 3), run, 12)
 
@@ -131,6 +134,8 @@ def norse() -> None:
     check("dense", enlarged(chain(linear(12, 16), cell(0.008, 0.2), linear(16, 3), cell(0.01, 0.1)), 8), run, 12)
     conv = torch.nn.Conv2d(2, 4, 3, padding=1), cell(0.008, 0.2), torch.nn.Flatten(), linear(256, 3), cell(0.01, 0.1)
     check("conv", enlarged(chain(*conv), 6), run, 2, 8, 8)
+    conv = torch.nn.Conv2d(2, 4, 3, padding=1), cell(0.008, 0.2), torch.nn.MaxPool2d(2), torch.nn.Flatten()
+    check("max-pool", enlarged(chain(*conv, linear(64, 3), cell(0.01, 0.1)), 6), run, 2, 8, 8)
 
 
 def sinabs() -> None:
@@ -152,6 +157,9 @@ def sinabs() -> None:
     first, second, last = (layers.IAFSqueeze(**common) for _ in range(3))
     pooled = layers.SumPool2d(2), torch.nn.Conv2d(4, 4, 3), second, torch.nn.Flatten(), linear(16, 3), last
     check("conv", enlarged(chain(torch.nn.Conv2d(2, 4, 3, padding=1), first, *pooled), 2), run, 2, 8, 8)
+    first, last = (layers.IAFSqueeze(**common) for _ in range(2))
+    largest = torch.nn.MaxPool2d(2), torch.nn.Flatten(), linear(64, 3)
+    check("max-pool", enlarged(chain(torch.nn.Conv2d(2, 4, 3, padding=1), first, *largest, last), 2), run, 2, 8, 8)
 
 
 if __name__ == "__main__":
