@@ -23,7 +23,7 @@ from spikeport.trainer.tasks.registry import objective_of
 from spikeport.zoo.card import Card, read_card
 from spikeport.zoo.collection import cards, copy_model, find_card
 
-IN_WHEEL = ("digits", "digits_tssl_bp")
+IN_WHEEL = ("digits", "digits_direct")
 OTHERS = tuple(name for name in cards() if name not in IN_WHEEL)
 MOST_BYTES = 5_000_000
 
