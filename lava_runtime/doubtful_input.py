@@ -25,16 +25,18 @@ class InputWarning(UserWarning):
 def doubts(program: ChipProgram, x: InputArrays, context: str = "input") -> Iterator[str]:
     """A sentence for every array with values other than 0 and 1 into a network whose layers all send binary spikes.
 
-    Only the first samples are looked at. A network with payloads, or an input that takes real numbers, has none.
+    Only the first samples are looked at. A network with payloads, or an input that takes real numbers, has none; nor
+    has one that was made for payloads, up to the largest of these.
     """
     # without payloads such values are refused
     if not program.widths.message_bits or any(population.GRADED for population in program.populations):
         return
     scaled = {port.name for port in program.inputs if port.scale is not None}
+    payloads = {port.name: port.payload for port in program.inputs}
     for name, values in as_dict(x).items():
         if name in scaled or (not name and scaled):
             continue
-        sentence = _doubt(_first_samples(values))
+        sentence = _doubt(_first_samples(values), payloads.get(name) or max(payloads.values()))
         if sentence is not None:
             yield f"{context}{': ' if name else ''}{name}: {sentence}"
 
@@ -44,17 +46,22 @@ def _first_samples(values: NDArray[Any]) -> NDArray[Any]:
     return values[:, : max(1, _VALUES // max(1, per_sample))] if values.ndim > 1 else values
 
 
-def _doubt(values: NDArray[Any]) -> str | None:
+def _doubt(values: NDArray[Any], largest: int) -> str | None:
+    """What is unusual about values for an input that was made for 0 to `largest`."""
     if not values.size or values.ndim < 2 or values.dtype.kind not in "iuf":
         return None
     # in the widest type: float16 cannot hold the bounds
     low, high = (end.astype(np.float64) if values.dtype.kind == "f" else end for end in (values.min(), values.max()))
     if not -_REFUSED < low <= high < _REFUSED:
         return None
+    if largest > 1 and 0 <= low <= high <= largest:
+        return None
     if high == 255 and bool(np.isin(values, (0, 255)).all()):
         return "holds 0 and 255, and a payload of 255 counts as 255 spikes; divide by 255 if each is one spike"
     if low < 0:
         return f"holds negative values ({low}), which a network of binary spikes takes as payloads that inhibit"
+    if largest > 1:
+        return f"holds values up to {high}, but the network was made for payloads up to {largest}; scale them"
     if high > 1:
         return f"holds values up to {high}, and a payload of {high} counts as {high} spikes; give 0 and 1 for spikes"
     return None

@@ -65,7 +65,11 @@ def lower(graph: nir.NIRGraph, options: LoweringOptions, context: str = "graph")
     v_leak is not part of the bias yet (fold_leak.py), and the connections' delays are not balanced (balance_delays.py).
     """
     shapes = output_shapes(graph)
-    inputs = tuple(InputPort(n, shapes[n]) for n, node in graph.nodes.items() if isinstance(node, nir.Input))
+    inputs = tuple(
+        InputPort(name, shapes[name], payload=largest_payload(node))
+        for name, node in graph.nodes.items()
+        if isinstance(node, nir.Input)
+    )
     connections: list[FloatConnection] = []
     populations: list[FloatPopulation] = []
     for name, node in graph.nodes.items():
@@ -92,10 +96,9 @@ def lower(graph: nir.NIRGraph, options: LoweringOptions, context: str = "graph")
         connections += links
     outputs = _outputs(graph, context)
     notes = delay_notes(graph, options.dt)
-    payloads = {port.name: largest_payload(graph.nodes[port.name]) for port in inputs}
     return FloatNetwork(
         options.dt, inputs, tuple(populations), tuple(connections), outputs, notes=notes,
-        payloads={name: largest for name, largest in payloads.items() if largest > 1},
+        payloads={port.name: port.payload for port in inputs if port.payload > 1},
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Reading and writing a ChipProgram: a plain HDF5 file (`.chip`), laid out as docs/chip-file.md describes.
 
 /                       attributes: format = "spikeport.chip", version, chip, dt, word_widths (JSON), outputs (JSON)
-/inputs/<name>          attributes: shape, and scale where real numbers may enter
+/inputs/<name>          attributes: shape, scale where real numbers may enter, payload where more than 1
 /populations/<name>     attributes: shape, kind; a dataset for each of the neuron model's constants (int32)
 /connections/<0000>     attributes: kind, source, target, weight_exp, sign_mode, weight_bits, delay, port, synapse, and
                         for conv the geometry; datasets weights (int16), for sparse indices and indptr, and, if there
@@ -101,6 +101,8 @@ def _write(program: ChipProgram, file: h5py.File) -> None:
         group.attrs["shape"] = port.shape
         if port.scale is not None:
             group.attrs["scale"] = port.scale
+        if port.payload > 1:
+            group.attrs["payload"] = port.payload
     populations = file.create_group("populations", track_order=True)
     for population in program.populations:
         group = populations.create_group(population.name)
@@ -168,7 +170,8 @@ def _read(file: h5py.File, path: str) -> ChipProgram:
 
 def _read_input(name: str, group: h5py.Group, path: str) -> InputPort:
     scale = group.attrs.get("scale")
-    return InputPort(name, _shape(group, path), None if scale is None else float(scale))
+    payload = int(group.attrs.get("payload", 1))
+    return InputPort(name, _shape(group, path), None if scale is None else float(scale), payload)
 
 
 def _read_population(name: str, group: h5py.Group, path: str) -> Population:

@@ -46,12 +46,14 @@ InputArrays = NDArray[Any] | Mapping[str, NDArray[Any]]
 class InputPort:
     """Where spikes (or integer payloads) enter: one axon per element of `shape`.
 
-    scale: real numbers may also enter, as the payload rint(scale * x); None: integers only.
+    scale: real numbers may also enter, as the payload rint(scale * x); None: integers only. payload: the largest
+    integer that the network was made for; 1: spikes.
     """
 
     name: str
     shape: tuple[int, ...]
     scale: float | None = None
+    payload: int = 1
 
     @property
     def size(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,20 @@ def test_values_that_are_no_spikes_are_pointed_out(
 ) -> None:
     with pytest.warns(InputWarning, match=words):
         network.simulate(change(X))
+
+
+def test_payloads_that_a_network_was_made_for_are_not(tmp_path: Path) -> None:
+    made = graph()
+    made.nodes["input"].metadata["payload"] = 16
+    sp.compile(made).save(tmp_path / "model.chip")
+    network = sp.load(tmp_path / "model.chip")
+    assert network.program.inputs[0].payload == 16
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        network.simulate(X * 16)
+    for values, words in ((X * 17, "made for payloads up to 16; scale them"), (-X.astype(np.int32), "negative")):
+        with pytest.warns(InputWarning, match=words):
+            network.simulate(values)
 
 
 def test_calibration_that_says_nothing_is_refused() -> None:
