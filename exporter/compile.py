@@ -24,7 +24,7 @@ from spikeport.hardware_profiles.schema import ChipProfile
 from .chip_integers import integers_of, quantise_by
 from .compile_options import DEFAULTS, CompileOptions, LoweringOptions
 from .lowering import pass_pipeline
-from .mapping import core_count, fits
+from .mapping import cores_by_layer, fits
 
 
 def lower_graph(
@@ -93,7 +93,7 @@ def round_network(
     return quantise(
         network, chip.name, words, options,
         fits=lambda program: fits(_finished(program, options), chip),
-        cores=lambda program: core_count(_finished(program, options), chip),
+        cores=lambda program: cores_by_layer(_finished(program, options), chip),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from spikeport.exporter.mapping.resources.synapses import (
 )
 
 from .board import Board
-from .build_mapping import core_count, fits, map_program
+from .build_mapping import core_count, cores_by_layer, fits, map_program
 from .file import read_map, write_map
 from .model import Core, Encoding, LimitName, Slice, Tile, laid_out, slices_of
 from .result import LayerMapping, Mapping
@@ -31,6 +31,7 @@ __all__ = [
     "Tile",
     "core_count",
     "core_of",
+    "cores_by_layer",
     "encoding",
     "fan_out",
     "fan_outs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,6 +44,12 @@ def fits(program: ChipProgram, chip: ChipProfile) -> bool:
 def core_count(program: ChipProgram, chip: ChipProfile) -> int:
     """The number of cores of `map_program`."""
     return len(_contents(program, chip))
+
+
+def cores_by_layer(program: ChipProgram, chip: ChipProfile) -> dict[str, int]:
+    """The cores that hold neurons of each layer; a core that layers share counts for each of them."""
+    held = ({part.layer for part in parts} for parts, _ in _contents(program, chip))
+    return dict(Counter(layer for layers in held for layer in layers))
 
 
 def _contents(program: ChipProgram, chip: ChipProfile) -> Contents:

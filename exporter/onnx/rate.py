@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions, Precision
-from spikeport.exporter.mapping import map_program
+from spikeport.exporter.mapping import cores_by_layer, map_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.schema import ChipProfile
@@ -81,6 +81,6 @@ def compile_rate(
         widths,
         CompileOptions(precision=precision, calibration=shown),
         fits=lambda program: map_program(finished(program), chip).fits,
-        cores=lambda program: map_program(finished(program), chip).cores,
+        cores=lambda program: cores_by_layer(finished(program), chip),
     )
     return finished(program)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -21,7 +21,8 @@ from .payload import Payload, payload_shift, senders_first
 from .scale import trained_scale
 
 Fits = Callable[[ChipProgram], bool]
-Cores = Callable[[ChipProgram], int]
+Cores = Callable[[ChipProgram], Mapping[str, int]]
+"""The cores of each layer."""
 
 
 def quantise(
@@ -38,7 +39,7 @@ def quantise(
     Of the options, weight_bits (at most so many; a population may have fewer of its own), precision and calibration are
     used: precision "high" doubles the synapses of a layer
     where that gains a bit or more (with calibration: where its spikes come closer). fits: whether a program fits the
-    chip; until it does, the layers that lose least fall back to fewer connections. cores: of a program; with precision
+    chip; until it does, the layers that lose least fall back to fewer connections. cores: of its layers; with precision
     "normal" layers also fall back where that saves cores, but for those that were trained in the chip's numbers.
     """
     weight_bits = widths.weight_bits if options.weight_bits is None else options.weight_bits
@@ -74,24 +75,21 @@ def _compact(
     sample: Sample | None,
     cores: Cores,
 ) -> ChipProgram:
-    """The program with every split layer whole again where that saves cores, those that lose least first.
+    """The program with those split layers whole again that then take fewer cores."""
 
-    With all of them whole it takes the fewest; where that is no fewer, none is tried alone.
-    """
+    def whole(names: Sequence[str]) -> ChipProgram:
+        changed = {**options, **{name: replace(options[name], form="whole") for name in names}}
+        known = _unchanged(network, layers, *names)
+        return assemble(network, chip, widths, quantise_layers(network, widths, changed, sample, known))
+
     program = assemble(network, chip, widths, layers)
     exact = {p.name for p in network.populations if trained_scale(p) is not None}
     split = [name for name, layer in layers.items() if layer.form != "whole" and name not in exact]
-    whole = {**options, **{name: replace(options[name], form="whole") for name in split}}
-    least = quantise_layers(network, widths, whole, sample, _unchanged(network, layers, *split))
-    if cores(assemble(network, chip, widths, least)) == cores(program):
+    if not split:
         return program
-    for name in sorted(split, key=lambda layer: layers[layer].loss):
-        changed = {**options, name: replace(options[name], form="whole")}
-        coarser = quantise_layers(network, widths, changed, sample, _unchanged(network, layers, name))
-        tried = assemble(network, chip, widths, coarser)
-        if cores(tried) < cores(program):
-            options, layers, program = changed, coarser, tried
-    return program
+    finest, fewest = cores(program), cores(whole(split))
+    cheaper = [name for name in split if fewest[name] < finest[name]]
+    return whole(cheaper) if cheaper else program
 
 
 def quantise_layers(

@@ -50,17 +50,15 @@ def test_784_128_64_10_takes_the_cores_of_the_vendors_compiler(graph: nir.NIRGra
     assert (forms(normal), forms(fine)) == ([1, 2, 2], [2, 2, 2])
 
 
-def test_where_no_core_is_gained_every_form_stays() -> None:
+@pytest.mark.parametrize(("costs", "left"), [(0, [2, 2]), (1, [1, 2])])
+def test_only_layers_whose_form_costs_a_core_are_whole_again(costs: int, left: list[int]) -> None:
     network = lower_graph(chain((64, 64, 10)))
-    asked: list[int] = []
 
-    def cores(program: ChipProgram) -> int:
-        asked.append(len(program.connections))
-        return 2
+    def cores(program: ChipProgram) -> dict[str, int]:
+        first, last = program.populations
+        return {first.name: 1 + costs * len(program.into(first.name)), last.name: 1}
 
-    program = quantise(network, "loihi2", CHIP.word_widths.fixed_point(), cores=cores)
-    # all whole and all split, no layer alone
-    assert (forms(program), asked) == ([2, 2], [2, 4])
+    assert forms(quantise(network, "loihi2", CHIP.word_widths.fixed_point(), cores=cores)) == left
 
 
 @pytest.mark.parametrize(("vth", "parts"), [(100, 2), (None, 1)])
@@ -77,6 +75,9 @@ def test_a_layer_trained_in_the_chips_numbers_keeps_its_parts(vth: int | None, p
     network = lower_graph(nir.NIRGraph(nodes=nodes, edges=list(pairwise(nodes)), metadata={"dt": 1e-3}))
     network = replace(network, populations=tuple(replace(p, vth=vth) for p in network.populations))
     widths = CHIP.word_widths.fixed_point()
-    # every connection costs a core
-    program = quantise(network, "loihi2", widths, CompileOptions(), cores=lambda p: len(p.connections))
-    assert forms(program) == [parts]
+
+    def cores(program: ChipProgram) -> dict[str, int]:
+        # every connection costs a core
+        return {layer.name: len(program.into(layer.name)) for layer in program.populations}
+
+    assert forms(quantise(network, "loihi2", widths, cores=cores)) == [parts]
