@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -80,6 +80,16 @@ class SimulationResult:
         units: the value of one unit of an output's payloads, by output (`ChipProgram.output_units`).
         """
         save_arrays(path, self.arrays() | unit_arrays(units))
+
+
+def joined(parts: Sequence[SimulationResult]) -> SimulationResult:
+    """Runs of the same length on consecutive samples as one, without states."""
+    first = parts[0]
+    return SimulationResult(
+        {name: np.concatenate([part.spikes[name] for part in parts], axis=1) for name in first.spikes},
+        {name: np.concatenate([part.neuron_counts[name] for part in parts]) for name in first.neuron_counts},
+        first.steps,
+    )
 
 
 def unit_arrays(units: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

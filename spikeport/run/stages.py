@@ -19,7 +19,7 @@ from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize, conv_kind
 from spikeport.lava_runtime.diff import DiffReport
 from spikeport.lava_runtime.diff_spikes import compare_networks
-from spikeport.lava_runtime.result import Record, SimulationResult, differences
+from spikeport.lava_runtime.result import SimulationResult, differences, joined
 from spikeport.lava_runtime.simulate import Backend, simulate
 from spikeport.summary import Confusion
 from spikeport.trainer.ann import AnnTwin
@@ -51,6 +51,8 @@ _FLOAT32_ERROR = 1e-6
 _SAMPLES = 256
 # bytes of recorded states up to which they are kept for the whole test split
 _LARGEST_RECORD = 2 << 30
+# samples at once beyond that: the states of all of them are in memory
+_PART = 1000
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,15 @@ def simulate_test(
     """Run the test split to its last answer, with every state recorded where memory has room for them."""
     steps, samples = len(x) + program.pipeline_steps, x.shape[1]
     size = steps * samples * sum(p.size * (1 + 4 * len(p.STATES)) for p in program.populations)
-    record: Record = "all" if size <= _LARGEST_RECORD else "spikes"
-    return simulate(program, x, backend, record=record, limit_seconds=limit_seconds, progress=progress)
+    if size <= _LARGEST_RECORD:
+        return simulate(program, x, backend, record="all", limit_seconds=limit_seconds, progress=progress)
+    parts = []
+    for start in range(0, samples, _PART):
+        part = x[:, start : start + _PART]
+        parts.append(simulate(program, part, backend, record="spikes", limit_seconds=limit_seconds))
+        if progress is not None:
+            progress(min(start + _PART, samples), samples)
+    return joined(parts)
 
 
 def measure(

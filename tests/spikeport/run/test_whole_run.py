@@ -68,9 +68,14 @@ def test_a_test_set_whose_states_memory_does_not_hold_gives_the_same(
     recipe, program = load_recipe(folder.recipe), load_program(folder.chip)
     method, data = load_trained(folder.network), stages.dataset_of(recipe)
     monkeypatch.setattr(stages, "_LARGEST_RECORD", 0)
+    monkeypatch.setattr(stages, "_PART", 7)
     x = stages.encode_test(folder, method, data)
     result = stages.simulate_test(program, x, "emulator", None, 60)
     assert not result.states
+    with np.load(folder.result) as arrays:
+        np.testing.assert_array_equal(result.output, arrays["spikes"])
+        for name, counts in result.neuron_counts.items():
+            np.testing.assert_array_equal(counts, arrays[f"neuron_counts/{name}"])
     assert stages.equal_spikes(method, data, program, result) == 1.0
     stages.write_raster(folder, program, x, result, data)
     with np.load(folder.raster) as found, np.load(RunFolder(finished).raster) as wanted:
