@@ -20,7 +20,8 @@ from spikeport.trainer.loop.batches import on_device
 from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
-from spikeport.trainer.methods.method import PREDICT_BATCH, read_configs
+from spikeport.trainer.methods.method import PREDICT_BATCH
+from spikeport.trainer.methods.stored import read_configs
 from spikeport.trainer.network.blocks import average, connect
 from spikeport.trainer.network.fold_batch_norm import BatchNorm, Synapse, fold_norm
 from spikeport.trainer.network.inference_layers import InferenceSynapse, TwinLayer

@@ -120,7 +120,8 @@ def test_a_recipe_trains_in_its_integers(site: Path) -> None:
     (site / "biased.toml").write_text(recipe.replace("bias = false", "bias = true"), encoding="utf-8")
     code, text = command(site, "run", "biased.toml", "--out", "biased_run")
     assert code and "cannot be trained for tiny12: 'layer1' is no LIF without bias" in text
-    (site / "conv.toml").write_text(recipe.replace('kind = "dense", size = 32', 'kind = "conv", size = 2'))
+    conv = recipe.replace('kind = "dense", size = 32', 'kind = "conv", size = 2')
+    (site / "conv.toml").write_text(conv.replace('dataset = "digits"', 'dataset = "digits_image"'), encoding="utf-8")
     code, text = command(site, "run", "conv.toml", "--out", "conv_run")
     assert code and "'layer1' is a convolution" in text and "use dense layers" in text
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 from torch import Tensor, nn
 from typing_extensions import Self
 
@@ -28,15 +26,16 @@ from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.network.bit_allocation import choose_bits
 from spikeport.trainer.network.delays import narrow_delays
-from spikeport.trainer.network.network_config import NetworkConfig, build_network, read_network, stored_network
+from spikeport.trainer.network.network_config import NetworkConfig, build_network, stored_network
 from spikeport.trainer.network.spiking_network import SpikingNetwork, sent_on_chip
 from spikeport.trainer.settings.options import NoOptions, read_options
 from spikeport.trainer.tasks.check import fitting_objective
 from spikeport.trainer.tasks.registry import Objective
-from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finite, check_state, seconds_per_step
+from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state, seconds_per_step
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
 from .in_integers import LayersModule
+from .stored import read_configs, registers_as_arrays, registers_as_tensors
 
 PREDICT_BATCH = 512
 # pixels times steps of such a batch: the layers' outputs, and so the memory, grow with them
@@ -252,7 +251,7 @@ class Method:
             "state": network.state_dict(),
         }
         if network.registers:
-            content["registers"] = _as_tensors(network.registers)
+            content["registers"] = registers_as_tensors(network.registers)
         write_tensors(path, "network", content)
 
     @classmethod
@@ -267,7 +266,7 @@ class Method:
             shape, classes = tuple(content["input_shape"]), int(content["classes"])
             check_state(network, shape, classes, content["state"])
             method._adopt(method.build(shape, classes), content["state"])
-            method.spiking_network.registers = _as_arrays(content.get("registers", {}))
+            method.spiking_network.registers = registers_as_arrays(content.get("registers", {}))
         except UNUSABLE as error:
             raise InputError(f"{path}: is not a usable network file ({reason(error)}); train again") from error
         return method
@@ -314,23 +313,3 @@ class Method:
             spikes = encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
             spikes = drop_spikes(spikes, config.augment, generator)
             yield torch.from_numpy(spikes), torch.from_numpy(dataset.y_train[index])
-
-
-def _as_tensors(registers: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, Tensor]]:
-    return {
-        layer: {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in given.items()}
-        for layer, given in registers.items()
-    }
-
-
-def _as_arrays(registers: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, NDArray[Any]]]:
-    for given in registers.values():
-        check_finite(given)
-    return {layer: {name: values.numpy() for name, values in given.items()} for layer, given in registers.items()}
-
-
-def read_configs(content: dict[str, Any]) -> tuple[NetworkConfig, TrainConfig]:
-    """The configurations in a file's plain values; raises KeyError, TypeError or ValueError if they are wrong."""
-    # as JSON, because strict validation accepts a JSON array as a tuple, but not a list
-    training = TypeAdapter(TrainConfig).validate_json(json.dumps(content["training"]))
-    return read_network(content["network"]), training
