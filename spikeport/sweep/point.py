@@ -21,7 +21,7 @@ from spikeport.run import stages
 from spikeport.run.compile_recipe import compile_recipe, options_of
 from spikeport.run.recipe import Recipe, checked_recipe
 from spikeport.run.run_folder import RunFolder
-from spikeport.run.train_recipe import check_network, has_own_integers
+from spikeport.run.train_recipe import check_network
 from spikeport.summary.base import spread
 from spikeport.trainer.loop.threads import torch_threads
 from spikeport.trainer.loop.training_loop import DivergedError
@@ -56,9 +56,9 @@ class Job:
     @property
     def trained(self) -> RunFolder:
         """The folder of this point's network, which other points may share."""
+        chip = self.point.compiled.get("chip", self.content.get("chip", Recipe.model_fields["chip"].default))
         # in integers that are not Loihi's a network is trained for one chip
-        recipe, values = self.recipe, dict(self.point.trained)
-        values |= {"chip": recipe.chip} if has_own_integers(recipe) else {}
+        values = {**self.point.trained, **({} if load_chip(chip).integers == "loihi" else {"chip": chip})}
         name = ",".join(f"{key}={value}" for key, value in values.items()) or "as_the_recipe_says"
         plain = "".join(c if c.isalnum() or c in ",=._-" else "_" for c in name)
         # two values may differ only in what a file's name cannot hold

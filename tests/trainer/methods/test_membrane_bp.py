@@ -66,7 +66,7 @@ def test_the_balance_of_thresholds_lowers_those_of_silent_neurons() -> None:
     digits = load_dataset("digits", 0)
     settings = {"threshold_rho": 1e-3, "weight_lambda": 0.0}
     method = MembraneBp(NETWORK, replace(TRAINING, options=settings))
-    network = method._new_network(digits)
+    network = method.fresh(digits)
     x = torch.from_numpy(method.encode(digits.x_train[:32]))
     y = torch.from_numpy(digits.y_train[:32])
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_the_balance_of_thresholds_lowers_those_of_silent_neurons() -> None:
 def test_it_learns_digits_with_inhibition_and_leaves_the_inhibition_alone() -> None:
     digits = load_dataset("digits", 0)
     method = MembraneBp(NETWORK, TRAINING)
-    start = method._new_network(digits).get_parameter("layers.layer2.recurrent.weight")
+    start = method.fresh(digits).get_parameter("layers.layer2.recurrent.weight")
     method.fit(digits, progress=False)
     assert (method.predict(digits.x_test) == digits.y_test).mean() > 0.9
     trained = method.spiking_network

@@ -66,7 +66,7 @@ def recurrent_weights(network: SpikingNetwork) -> torch.Tensor:
 def test_absent_synapses_stay_absent_and_a_fixed_reservoir_stays_as_drawn(order: Dataset) -> None:
     training = replace(TRAINING, encoding="spikes", epochs=1, options={"reservoir": [4, 4, 3]})
     fixed = replace(training, options={**training.options, "train_recurrent": False})
-    start = recurrent_weights(StRsbp(NETWORK, training)._new_network(order))
+    start = recurrent_weights(StRsbp(NETWORK, training).fresh(order))
     trained = recurrent_weights(StRsbp(NETWORK, training).fit(order, progress=False).spiking_network)
     assert torch.equal(start != 0, trained != 0) and not torch.equal(start, trained)
     kept = recurrent_weights(StRsbp(NETWORK, fixed).fit(order, progress=False).spiking_network)

@@ -98,7 +98,7 @@ def test_a_training_step_reaches_the_first_layer(name: str, tmp_path: Path) -> N
     training = replace(made.training, epochs=1, batch_size=2, accumulate=1, weight_decay=0.0)
     method = get_method(training.method)(made.network, training, made.dt)
     data = made_data(made)
-    before = {key: value.clone() for key, value in method._new_network(data).state_dict().items()}
+    before = {key: value.clone() for key, value in method.fresh(data).state_dict().items()}
     method.fit(data, progress=False)
     after = method.spiking_network.state_dict()
     assert all(bool(value.isfinite().all()) for value in after.values() if value.is_floating_point())
