@@ -126,6 +126,12 @@ class FloatConnection:
     synapse: str = field(default="", kw_only=True)
 
     @property
+    def dense(self) -> Floats:
+        """The weights as an array, whichever way they are stored."""
+        dense: Floats = self.weights.toarray() if isinstance(self.weights, csr_array) else self.weights
+        return dense
+
+    @property
     def longest_delay(self) -> int:
         """The most steps from sending to arrival."""
         return self.delay + (0 if self.axonal_delays is None else int(self.axonal_delays.max(initial=0)))

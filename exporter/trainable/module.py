@@ -11,7 +11,6 @@ import nir
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
@@ -213,8 +212,7 @@ class ChipModule(nn.Module):
         for synapse, before in zip(layer.sources(), planned.synapses, strict=True):
             if synapse.carries_bias:
                 now = synapse.float_weights().detach().cpu().double().numpy().reshape(-1)
-                weights = before.weights.toarray() if isinstance(before.weights, csr_array) else before.weights
-                change = change + now - weights.reshape(-1).astype(np.float32)
+                change = change + now - before.dense.reshape(-1).astype(np.float32)
         return np.asarray(change / planned.rows, np.float64)
 
     def _corrected_again(self, name: str) -> Floats:

@@ -21,7 +21,7 @@ from spikeport.common.errors import InputError
 from spikeport.exporter.chip_integers import trainer_of
 from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation
+from spikeport.exporter.float_network.float_network import FloatNetwork, FloatPopulation
 from spikeport.exporter.from_torch import network_to_nir
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.trainer.methods.in_integers import LayersModule
@@ -101,7 +101,7 @@ def put_back(module: OwnIntegers, network: SpikingNetwork) -> None:
             own = [c for c in found.connections if c.target == name and c.synapse == f"{name}_{role}"]
             # the compiler leaves out a synapse of zeros
             if synapse is not None and own:
-                _set(synapse.weight, _dense(own[0]))
+                _set(synapse.weight, own[0].dense)
         if name in populations:
             _set(cast(Tensor, block.bias), populations[name].bias)
     network.registers = {p.name: dict(p.registers) for p in found.populations if p.registers}
@@ -127,11 +127,6 @@ def _check(lowered: FloatNetwork) -> None:
                 f"{target!r} reads through {connection.synapse!r}, but in this chip's integers dense and recurrent "
                 "layers are trained; leave out delays, pooling and residual blocks, or set chip_aware = 0"
             )
-
-
-def _dense(connection: FloatConnection) -> NDArray[np.float64]:
-    weights: Any = connection.weights
-    return np.asarray(weights.toarray() if hasattr(weights, "toarray") else weights)
 
 
 def _set(values: Tensor, given: NDArray[np.float64]) -> None:

@@ -107,8 +107,7 @@ def _add_synapses(
                 f"{population.name!r} has a bias behind a Delay, which training does not keep; move it into the "
                 "synapse after the Delay"
             )
-        weights = axon.weights.toarray() if isinstance(axon.weights, csr_array) else axon.weights
-        bias = bias + weights[:, 0]
+        bias = bias + axon.dense[:, 0]
     synapses = [c for c in incoming if c.source not in axons]
     # one synapse carries the whole bias
     carrier = next((c for c in synapses if _can_carry(c, bias)), None)
@@ -192,8 +191,7 @@ def _delayed(
 def _synapse(connection: FloatConnection, bias: Floats) -> nir.NIRNode:
     geometry = connection.geometry
     if geometry is None:
-        weights = connection.weights
-        dense = (weights.toarray() if isinstance(weights, csr_array) else weights).astype(np.float32)
+        dense = connection.dense.astype(np.float32)
         return nir.Affine(weight=dense, bias=bias.astype(np.float32)) if np.any(bias) else nir.Linear(weight=dense)
     channels = bias.reshape(geometry.output_shape[0], -1)
     return nir.Conv2d(

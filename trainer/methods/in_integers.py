@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError
@@ -66,12 +65,16 @@ def train_in_integers(
     trained_on, held_out = dataset.hold_out(training.held_out, training.seed)
     checkpoint = make_checkpoint(folder, CHECKPOINT, resume, method.network_config, training, dataset)
     before = method.train_config.epochs
+
+    def held_out_loss(x: Tensor, y: Tensor) -> Tensor:
+        return layers_loss(method, module.run(x.float()), y)
+
     task = Task(
         model=module,
         begin_epoch=lambda _: None,
         batches=lambda epoch: _on_cpu(method.batches(trained_on, before + epoch)),
         loss=lambda x, y: layers_loss(method, module.run(x), y),
-        held_out=None if held_out is None else lambda: _held_out_loss(method, module, held_out),
+        held_out=None if held_out is None else lambda: method.mean_loss(held_out, held_out_loss),
     )
     with torch_threads(training.threads):
         train(task, training, checkpoint, progress, f"training {dataset.name} in the chip's integers")
@@ -91,13 +94,3 @@ def layers_loss(method: Method, layers: dict[str, Tensor], y: Tensor) -> Tensor:
 def _on_cpu(batches: Iterator[Batch]) -> Iterator[Batch]:
     # the family's kernels run there
     return ((x.float(), y) for x, y in batches)
-
-
-def _held_out_loss(method: Method, module: LayersModule, dataset: Dataset) -> float:
-    total, done = 0.0, 0
-    with torch.no_grad():
-        for spikes in method.encoded(dataset.x_train):
-            y = torch.from_numpy(dataset.y_train[done : done + spikes.shape[1]])
-            total += float(layers_loss(method, module.run(torch.from_numpy(spikes).float()), y)) * len(y)
-            done += len(y)
-    return total / done

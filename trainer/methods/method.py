@@ -286,11 +286,15 @@ class Method:
     def _held_out_loss(self, network: SpikingNetwork, dataset: Dataset) -> float:
         """Mean loss over all of these samples, by the network in eval mode."""
         network.eval()
+        return self.mean_loss(dataset, lambda x, y: self.loss(network, x.to(self.device), y.to(self.device)))
+
+    def mean_loss(self, dataset: Dataset, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
+        """Mean over the training part of a loss of input spikes and targets, without gradients."""
         total, done = 0.0, 0
         with torch.no_grad():
             for spikes in self.encoded(dataset.x_train):
-                y = torch.from_numpy(dataset.y_train[done : done + spikes.shape[1]]).to(self.device)
-                total += self.loss(network, torch.from_numpy(spikes).to(self.device), y).item() * len(y)
+                y = torch.from_numpy(dataset.y_train[done : done + spikes.shape[1]])
+                total += loss(torch.from_numpy(spikes), y).item() * len(y)
                 done += len(y)
         return total / done
 
