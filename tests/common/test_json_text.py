@@ -50,7 +50,7 @@ def test_every_file_of_figures_is_written_by_it() -> None:
     own = {
         "common/json_text.py", "common/locks.py", "exporter/mapping/file.py", "exporter/program/chip_file.py",
         "lava_runtime/lava_backend/job.py", "lava_runtime/lava_backend/worker.py", "lava_runtime/run_store.py",
-        "spikeport/run/recipe.py", "spikeport/sweep/point.py", "trainer/methods/method.py",
+        "spikeport/run/recipe.py", "spikeport/sweep/point.py", "trainer/methods/stored.py",
         "trainer/settings/options.py", "trainer/tensor_files/plain_values.py",
     }  # fmt: skip
     packages = ("common", "trainer", "exporter", "lava_runtime", "hardware_profiles", "spikeport")
