@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from spikeport.common.accelerator import DEVICE_NAMES, DeviceName
@@ -14,6 +14,7 @@ from spikeport.trainer.settings.options import RECIPE_RULES
 from .augment import Augmentation
 from .schedule import Schedule
 from .spike_penalty import Sparsity
+from .time_inheritance import TimeInheritance
 
 LARGEST_LEARNING_RATE = 1e3
 # of scikit-learn's splits
@@ -25,7 +26,7 @@ OPTIMIZERS: tuple[OptimizerName, ...] = ("adamw", "adam", "sgd")
 
 _MOMENTUM = 0.9
 # settings that files of earlier versions lack: at their defaults they are not stored, so that files stay the same
-_LATER = ("optimizer", "momentum", "gradient_value", "task", "loss", "metric", "pruned")
+_LATER = ("optimizer", "momentum", "gradient_value", "task", "loss", "metric", "pruned", "inherit")
 # where it was computed is no property of a network: it is resumed and run on any device
 _NOT_STORED = ("device",)
 
@@ -39,8 +40,8 @@ class TrainConfig:
     weight_decay: of the optimizer; label_smoothing: of the cross entropy;
     norm_epochs: share of the epochs in which batch norm gathers statistics (and weights are not rounded yet); then it
     is folded; gradient_norm, gradient_value: gradients are scaled down to this common norm, then each entry is clipped
-    to this size, 0: not; augment, schedule, sparsity: see augment.py,
-    schedule.py and spike_penalty.py in trainer/loop; options: the method's own, see its class.
+    to this size, 0: not; augment, schedule, sparsity, inherit: see augment.py,
+    schedule.py, spike_penalty.py and time_inheritance.py in trainer/loop; options: the method's own, see its class.
     held_out: share of the training part that is not trained on but evaluated after each epoch; patience: stop after
     this many epochs without a lower held-out (or training) loss and keep the weights with the lowest; 0: never.
     precision: "bf16" multiplies matrices in 16 bit; accumulate: number of parts of a batch, processed one by one;
@@ -84,6 +85,7 @@ class TrainConfig:
     schedule: Schedule = field(default_factory=Schedule)
     sparsity: Sparsity = field(default_factory=Sparsity)
     augment: Augmentation = field(default_factory=Augmentation)
+    inherit: TimeInheritance = field(default_factory=TimeInheritance)
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,6 +112,7 @@ class TrainConfig:
             raise InputError(f"pruned is a share of every synapse's weights from 0 to below 1, not {self.pruned}")
         if not 0 <= self.held_out < 1:
             raise InputError(f"held_out is a share of the training part from 0 to below 1, not {self.held_out}")
+        self.inherit.check(self.steps, self.encoding)
         known("precision", self.precision, ("float32", "bf16"))
         known("device", self.device, DEVICE_NAMES)
         if not 0 <= self.norm_epochs <= 1:
@@ -118,7 +121,7 @@ class TrainConfig:
 
 def stored_settings(training: TrainConfig) -> dict[str, Any]:
     """The settings in plain values, as files of networks and checkpoints hold them."""
-    defaults = {field.name: field.default for field in fields(training)}
+    defaults = asdict(TrainConfig())
     values = asdict(training)
     stored = (name for name in values if name not in _NOT_STORED)
     return {name: values[name] for name in stored if name not in _LATER or values[name] != defaults[name]}

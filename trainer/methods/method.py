@@ -312,8 +312,9 @@ class Method:
         """The batches of an epoch, always the same for the same epoch."""
         config = self.train_config
         generator = np.random.default_rng([config.seed, epoch])
+        steps = config.inherit.steps_in(epoch, config.epochs, config.steps)
         for index in shuffled_batches(len(dataset.y_train), config.batch_size, generator):
             samples = augment(dataset.x_train[index], dataset.input_shape, config.augment, generator)
-            spikes = encode(config.encoding, samples, config.steps, generator, self.network_config.payload)
+            spikes = encode(config.encoding, samples, steps, generator, self.network_config.payload)
             spikes = drop_spikes(spikes, config.augment, generator)
             yield torch.from_numpy(spikes), torch.from_numpy(dataset.y_train[index])

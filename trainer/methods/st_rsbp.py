@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.methods.initialisation.reservoir import reservoir_mask
-from spikeport.trainer.methods.spike_trains.s_psp import LEAST_SLOPE, output_counts, synaptic_input
+from spikeport.trainer.methods.spike_trains.s_psp import LEAST_SLOPE, direct_counts, output_counts, synaptic_input
 from spikeport.trainer.methods.spike_trains.spike_trains import Trains
 from spikeport.trainer.network.blocks import Flatten, SpikingBlock
 from spikeport.trainer.network.spiking_network import SpikingNetwork
@@ -34,6 +34,8 @@ class StRsbpOptions:
     recurrent_scale: factor of the initial recurrent weights; at 1 they are as large as those of an input;
     train_recurrent: false keeps recurrent weights as drawn, a reservoir; reservoir: the neurons of recurrent layers
     form a grid of this size in x, y and z, with synapses only between near ones (see reservoir_mask); None: all to all.
+    weight_gradient: of recurrent layers, "system": exact at the level of spike trains, through the linear system;
+    "direct": the authors' code, in which a weight acts on its own neuron only (s_psp.direct_counts).
     weight_lambda, weight_beta, weight_limit: exponential penalty of large weights, see exponential_penalty.
     Raises InputError.
     """
@@ -47,6 +49,7 @@ class StRsbpOptions:
     recurrent_scale: float = 0.1
     train_recurrent: bool = True
     reservoir: tuple[int, int, int] | None = None
+    weight_gradient: Literal["system", "direct"] = "system"
     weight_lambda: float = 0.0
     weight_beta: float = 0.04
     weight_limit: float = 8.0
@@ -134,7 +137,10 @@ class StRsbp(Method):
         with torch.no_grad():
             fired = _fired(block, layer, before, summed)
         forced = None if label is None else forced_spikes(fired, label, round(options.desired * len(fired)))
-        counts = output_counts(block.synapse, layer, before, summed, fired, forced, options.least_slope)
+        if layer.recurrent is not None and options.weight_gradient == "direct":
+            counts = direct_counts(block.synapse, layer, before, fired, forced, options.least_slope)
+        else:
+            counts = output_counts(block.synapse, layer, before, summed, fired, forced, options.least_slope)
         return Trains(fired, counts)
 
     def _penalty(self, network: SpikingNetwork) -> Tensor:

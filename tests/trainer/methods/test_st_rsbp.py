@@ -73,8 +73,9 @@ def test_absent_synapses_stay_absent_and_a_fixed_reservoir_stays_as_drawn(order:
     assert torch.equal(kept, start)
 
 
-def test_a_recurrent_layer_learns_what_counts_alone_do_not_tell(order: Dataset) -> None:
-    training = replace(TRAINING, encoding="spikes", epochs=25)
+@pytest.mark.parametrize("rule", ["system", "direct"])
+def test_a_recurrent_layer_learns_what_counts_alone_do_not_tell(order: Dataset, rule: str) -> None:
+    training = replace(TRAINING, encoding="spikes", epochs=25, options={"weight_gradient": rule})
     method = StRsbp(NETWORK, training).fit(order, progress=False)
     assert (method.predict(order.x_test) == order.y_test).mean() > 0.95
 

@@ -20,6 +20,8 @@ layers/Spiking.cu; de_ij/do_i eij_function.m and g_Spiking_effect_ratio; the hal
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -42,6 +44,9 @@ from .spike_trains import (
 NO_SPIKES = 1e-9
 LEAST_SLOPE = 0.1
 LARGEST_GAIN = 0.5
+
+# of a layer with recurrent synapses: see recurrent_system
+System = Callable[[Tensor, Tensor, Tensor, Tensor, LayerTensors, float], Tensor]
 
 
 def s_psp(before: Tensor, after: Tensor, current_decay: Tensor, voltage_decay: Tensor) -> Tensor:
@@ -90,13 +95,15 @@ def output_counts(
     forced: Tensor | None = None,
     least_slope: float = LEAST_SLOPE,
     largest_gain: float = LARGEST_GAIN,
+    system_of: System | None = None,
 ) -> Tensor:
     """The counts of a layer that fired `spikes`, with the gradients above by weights, bias and input counts.
 
     summed: its synaptic_input. With recurrent synapses, which deliver spikes one step later, do is on both sides of the
     equation; this linear system is solved per sample, which is exact at this level, without unfolding in time.
     forced: spikes to assume instead, where the layer should have fired and did not; least_slope: lower bound of
-    `own_slope` (1e-4 in the authors' code); largest_gain: see recurrent_system. The decays must be scalars.
+    `own_slope` (1e-4 in the authors' code); largest_gain: see recurrent_system; system_of: the linear system, by
+    default recurrent_system. The decays must be scalars.
     Returns (B, *neurons).
     """
     fired = spikes if forced is None else forced
@@ -115,7 +122,7 @@ def output_counts(
     t_psp = t_psp + (shares * (late @ recurrent.T)).sum(0)
     drive = drive + late.sum(0) @ recurrent.detach().T / (layer.current_decay * steps)
     slope = own_slope(drive, counts, layer.voltage_decay, layer.threshold, steps).clamp_min(least_slope)
-    system = recurrent_system(slope, shares, late, counts, layer, largest_gain)
+    system = (system_of or recurrent_system)(slope, shares, late, counts, layer, largest_gain)
     change = zero_with_gradient(t_psp) / layer.threshold
     return torch.add(spikes.sum(0), torch.linalg.solve(system, change.unsqueeze(-1)).squeeze(-1))
 
@@ -137,6 +144,39 @@ def recurrent_system(
     threshold = layer.threshold if layer.threshold.dim() == 0 else layer.threshold.unsqueeze(-1)
     gains = cast(Tensor, layer.recurrent).detach() * ratio / threshold
     return torch.diag_embed(slope.maximum(gains.abs().sum(-1) / largest_gain)) - gains
+
+
+def direct_counts(
+    synapse: Synapse,
+    layer: LayerTensors,
+    before: Trains,
+    spikes: Tensor,
+    forced: Tensor | None = None,
+    least_slope: float = LEAST_SLOPE,
+    largest_gain: float = LARGEST_GAIN,
+) -> Tensor:
+    """As output_counts, with the gradient by weights and bias that the authors' code has in recurrent layers.
+
+    do_i / dw_ij = e_ij / (V own_slope_i): a weight acts on the counts of its own neuron only, and what these change in
+    the other neurons of the layer, and back, is left out; the gradient by the input counts is the linear system's.
+    Source: g_Reservoir_wgrad_spiketime and g_Reservoir_wgrad_spiketime_reservoir in layers/Reservoir.cu.
+    """
+    fixed = replace(layer, weight=layer.weight.detach(), bias=layer.bias.detach(), recurrent=_detached(layer.recurrent))
+    given = Trains(before.spikes.detach(), before.level.detach())
+    limits = (forced, least_slope, largest_gain)
+    by_input = output_counts(synapse, fixed, before, synaptic_input(synapse, fixed.weight, before), spikes, *limits)
+    reached = synaptic_input(synapse, layer.weight, given)
+    by_weight = output_counts(synapse, layer, given, reached, spikes, *limits, system_of=_alone)
+    return by_input + zero_with_gradient(by_weight)
+
+
+def _alone(slope: Tensor, *_: object) -> Tensor:
+    """The linear system of neurons that do not act on each other."""
+    return torch.diag_embed(slope)
+
+
+def _detached(weight: Tensor | None) -> Tensor | None:
+    return None if weight is None else weight.detach()
 
 
 def _of_silent(synapse: Synapse, layer: LayerTensors, before: Trains, counts: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spikeport.trainer.methods.spike_trains.s_psp import (
     LARGEST_GAIN,
+    direct_counts,
     mean_s_psp,
     output_counts,
     own_slope,
@@ -188,6 +189,37 @@ def test_the_gradient_through_a_recurrent_layer_is_that_of_the_counts_fixed_poin
                 for sign in (1, -1)
             ]
             assert found[which][index].item() == pytest.approx(((ends[0] - ends[1]) / 2e-6).item(), rel=1e-5, abs=1e-8)
+
+
+def test_direct_weight_gradients_leave_the_other_neurons_out_and_errors_still_pass_through_them() -> None:
+    # as g_Reservoir_wgrad_spiketime of the authors' code: delta_i e_ij / (V slope_i), for both kinds of synapses
+    steps, neurons = 40, 5
+    before, after = random_spikes(steps, 2, 4, 0.3, 5), random_spikes(steps, 2, neurons, 0.3, 6)
+    generator = torch.Generator().manual_seed(7)
+    weight = 0.4 * torch.randn(neurons, 4, generator=generator, dtype=torch.float64)
+    inner = 0.1 * torch.randn(neurons, neurons, generator=generator, dtype=torch.float64)
+    du, dv, errors = scalar(0.5), scalar(0.2), torch.randn(2, neurons, generator=generator, dtype=torch.float64)
+    trained = [
+        weight.requires_grad_(),
+        torch.zeros(neurons, dtype=torch.float64).requires_grad_(),
+        inner.requires_grad_(),
+    ]
+    layer = LayerTensors(trained[0], trained[1], du, dv, scalar(1.0), trained[2])
+    level = before.sum(0).requires_grad_()
+    synapse = nn.Linear(4, neurons, bias=False)
+    direct = direct_counts(synapse, layer, Trains(before, level), after, None, 0.5)
+    assert torch.equal(direct, after.sum(0))
+    by_weight, by_bias, by_inner, by_input = torch.autograd.grad((errors * direct).sum(), [*trained, level])
+    drive = (before.sum(0) @ weight.T + delayed(after).sum(0) @ inner.T).detach() / (0.5 * steps)
+    error = errors / own_slope(drive, after.sum(0), dv, scalar(1.0), steps).clamp_min(0.5)
+    of_bias = torch.tensordot(bias_response(steps, dv), firing_coefficients(after, dv), 1)
+    torch.testing.assert_close(by_weight, torch.einsum("bi,bij->ij", error, s_psp(before, after, du, dv)))
+    torch.testing.assert_close(by_inner, torch.einsum("bi,bij->ij", error, s_psp(delayed(after), after, du, dv)))
+    torch.testing.assert_close(by_bias, (error * of_bias).sum(0))
+    exact = counts_of(layer, Trains(before, level), after, 0.5)
+    through_system, whole = torch.autograd.grad((errors * exact).sum(), [level, trained[0]])
+    torch.testing.assert_close(by_input, through_system)
+    assert (whole - by_weight).abs().max() > 0.01 * whole.abs().max()
 
 
 def test_the_recurrent_system_without_recurrent_weights_is_the_slope_alone() -> None:
