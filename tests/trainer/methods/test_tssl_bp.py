@@ -12,6 +12,7 @@ from torch import Tensor
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
 from spikeport.trainer.loop.train_config import TrainConfig
+from spikeport.trainer.methods.spike_trains import firing_times
 from spikeport.trainer.methods.spike_trains.firing_times import fire
 from spikeport.trainer.methods.tssl_bp import TsslBp, desired_spikes
 from spikeport.trainer.network.layer_specs import LayerConfig
@@ -128,3 +129,24 @@ def test_what_it_cannot_train_is_refused() -> None:
         TsslBp(replace(NETWORK, train_decays=True), TRAINING).fit(digits, progress=False)
     with pytest.raises(InputError, match="undesired < desired"):
         TsslBp(NETWORK, replace(TRAINING, options={"desired": 0.1, "undesired": 0.2}))
+
+
+@pytest.mark.parametrize("order", ["rows", "channels last"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_compiled_loops_compute_what_torch_does(
+    order: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(5)
+    current, errors = (torch.randn(9, 3, 4, 5, 6, generator=generator, dtype=dtype) for _ in range(2))
+    if order == "channels last":
+        current = current.movedim(2, -1).contiguous().movedim(-1, 2)
+    constants = torch.tensor(0.3, dtype=dtype), torch.tensor(0.2, dtype=dtype), 0.5 + torch.rand(4, 1, 1, dtype=dtype)
+    found = []
+    for compiled in (True, False):
+        if not compiled:
+            monkeypatch.setattr(firing_times, "_compiled", lambda *_: False)
+        trained = current.clone().requires_grad_()
+        spikes = fire(trained, *constants)
+        found.append((spikes.detach(), *torch.autograd.grad(spikes, trained, errors)))
+    assert torch.equal(found[0][0], found[1][0]) and 0.05 < found[0][0].mean() < 0.9
+    torch.testing.assert_close(found[0][1], found[1][1])

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from spikeport.trainer.neuron_step.chip_step import ChipRun
+from spikeport.trainer.neuron_step.cpu_arrays import as_3d, as_numpy, broadcast_constants, run_in_threads
+from spikeport.trainer.neuron_step.memory_order import channels_last, channels_to_end
 
-# from the authors' code, at a threshold of 1: limit of 1 / rise, width and cutoff of the slope for silent neurons, and
-# the fraction of a spike's post-synaptic potential below which a neuron counts as silent
-STEEPEST = 8.0
-WARM_WIDTH = 0.2
-WARM_CUT = 8.0
-SILENT = 0.25
+from . import firing_kernels
+from .firing_rule import SILENT, STEEPEST, WARM_CUT, WARM_WIDTH
+
+Given = tuple[Tensor, Tensor] | None
+"""v before the reset and spikes, (T, B, *neurons), where they are computed already."""
 
 
 def fire(
@@ -39,21 +40,68 @@ def fire(
     only receives gradients.
     Source: stonezwr/TSSL-BP, functions/tsslbp.py.
     """
-    spikes: Tensor = _Fire.apply(current, current_decay, voltage_decay, threshold, run)
-    return spikes
+    constants = current_decay, voltage_decay, threshold
+    given = None if run is None else (run.over + threshold, run.spikes)
+    spikes: Tensor
+    if not _compiled(current, *constants):
+        spikes = _Fire.apply(current, *constants, given)
+        return spikes
+    if not channels_last(current):
+        spikes = _FireCompiled.apply(current, *constants, given)
+        return spikes
+    moved = None if given is None else tuple(each.movedim(2, -1) for each in given)
+    spikes = _FireCompiled.apply(current.movedim(2, -1), *map(channels_to_end, constants), moved)
+    return spikes.movedim(-1, 2)
+
+
+def _compiled(current: Tensor, *constants: Tensor) -> bool:
+    """True if the kernels can run these."""
+    return (
+        current.device.type == "cpu"
+        and current.dtype in (torch.float32, torch.float64)
+        and all(c.dtype == current.dtype and c.dim() <= current.dim() - 2 for c in constants)
+    )
+
+
+class _FireCompiled(torch.autograd.Function):
+    """_Fire by firing_kernels."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, current: Tensor, current_decay: Tensor, voltage_decay: Tensor, threshold: Tensor, given: Given
+    ) -> Tensor:
+        if given is None:
+            rows = as_3d(current)
+            voltages, spikes = torch.empty_like(rows), torch.empty_like(rows)
+            numbers = broadcast_constants(current, 1 - voltage_decay, threshold)
+            run_in_threads(firing_kernels.forward, rows, (*as_numpy(rows), numbers, *as_numpy(voltages, spikes)))
+            voltages, spikes = voltages.view(current.shape), spikes.view(current.shape)
+        else:
+            voltages, spikes = given
+        ctx.save_for_backward(voltages, spikes, current_decay, voltage_decay, threshold)
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        voltages, spikes, *constants = ctx.saved_tensors
+        rows = tuple(map(as_3d, (gradients[0], voltages, spikes)))
+        out = torch.empty_like(rows[0])
+        arguments = (*as_numpy(*rows), broadcast_constants(voltages, *constants), *as_numpy(out))
+        run_in_threads(firing_kernels.backward, out, arguments)
+        return out.view(voltages.shape), None, None, None, None
 
 
 class _Fire(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, current: Tensor, current_decay: Tensor, voltage_decay: Tensor, threshold: Tensor, run: ChipRun | None
+        ctx: Any, current: Tensor, current_decay: Tensor, voltage_decay: Tensor, threshold: Tensor, given: Given
     ) -> Tensor:
         voltage, potential = torch.zeros_like(current[0]), torch.zeros_like(current[0])
         spikes, voltages, rises, silent = (torch.empty_like(current) for _ in range(4))
         for t, step in enumerate(current.unbind(0)):
-            voltages[t] = voltage * (1 - voltage_decay) + step if run is None else run.over[t] + threshold
+            voltages[t] = voltage * (1 - voltage_decay) + step if given is None else given[0][t]
             rises[t] = voltages[t] - voltage
-            spikes[t] = voltages[t] - threshold > 0 if run is None else run.spikes[t]
+            spikes[t] = voltages[t] - threshold > 0 if given is None else given[1][t]
             potential = potential * (1 - current_decay) + spikes[t]
             silent[t] = potential < SILENT
             voltage = voltages[t] * (1 - spikes[t])
