@@ -32,6 +32,8 @@ from spikeport.trainer.network.inference_layers import Geometry, InferenceJoin, 
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 
 Floats = NDArray[np.float32]
+# whole numbers of spikes are above it, or there is none
+ANY_SPIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ def to_nir(
     the weights that read the input are divided; if above 1 it is stored in the input's metadata. Learned delays of
     inputs are a node NAME_delay before the synapse; those of synapses make several synapses, NAME_synapse for those
     without a delay and NAME_synapse_K, after NAME_delay_K, for those of K steps. A join is a Threshold without memory:
-    "and" is x + a > 1.5, "iand" x - a > 0.5. records_bits: also record the bits of the layers' weights where all have
-    the same.
+    "and" is x + a > 1.5, "iand" x - a > 0.5. So is the maximum of spikes, NAME_pool: a sum over the window above 0.5.
+    records_bits: also record the bits of the layers' weights where all have the same.
     """
     shapes = {"input": input_shape} | {n.name: n.output_shape for n in layers} | {n.name: n.output_shape for n in joins}
     metadata = {"payload": payload} if payload > 1 else {}
@@ -130,9 +132,8 @@ def _add_synapse(
     prefix = layer.name if role == "synapse" else f"{layer.name}_{role}"
     reads, shape = list(layer.sources), shapes[layer.sources[0]]
     if layer.pool > 1:
-        size = np.array([layer.pool, layer.pool])
-        reads = [graph.add(f"{prefix}_pool", nir.AvgPool2d(size, size, np.array([0, 0])), *reads)]
         shape = (shape[0], shape[1] // layer.pool, shape[2] // layer.pool)
+        reads = [_add_pool(graph, f"{prefix}_pool", layer, reads, shape)]
     if layer.flatten_before:
         flatten = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
         reads = [graph.add(f"{prefix}_flatten", flatten, *reads)]
@@ -154,6 +155,15 @@ def _add_synapse(
         delayed = graph.add(f"{prefix}_delay_{steps}", late, *reads)
         names.append(graph.add(f"{name}_{steps}", part, delayed))
     return names
+
+
+def _add_pool(graph: _Graph, name: str, layer: Geometry, reads: list[str], shape: tuple[int, ...]) -> str:
+    """Add pooling with outputs of this shape; returns the node that has them."""
+    size, none = np.array([layer.pool, layer.pool]), np.array([0, 0])
+    if layer.pool_kind == "average":
+        return graph.add(name, nir.AvgPool2d(size, size, none), *reads)
+    summed = graph.add(f"{name}_sum", nir.SumPool2d(size, size, none), *reads)
+    return graph.add(name, nir.Threshold(np.full(shape, ANY_SPIKE, np.float32)), summed)
 
 
 def _add_join(graph: _Graph, join: InferenceJoin) -> None:

@@ -22,11 +22,12 @@ from spikeport.trainer.loop.train_config import TrainConfig, stored_settings
 from spikeport.trainer.loop.training_loop import Batch, Task, make_checkpoint, shuffled_batches, train
 from spikeport.trainer.methods.method import PREDICT_BATCH
 from spikeport.trainer.methods.stored import read_configs
-from spikeport.trainer.network.blocks import average, connect
+from spikeport.trainer.network.blocks import connect
 from spikeport.trainer.network.fold_batch_norm import BatchNorm, Synapse, fold_norm
 from spikeport.trainer.network.inference_layers import InferenceSynapse, TwinLayer
 from spikeport.trainer.network.layer_specs import PlannedLayer
 from spikeport.trainer.network.network_config import NetworkConfig, make_norm, plan_layers, stored_network
+from spikeport.trainer.network.pooling import pooled
 from spikeport.trainer.network.topology import Wired, assemble
 from spikeport.trainer.tasks.registry import objective_of
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_state
@@ -38,7 +39,7 @@ from .data import Dataset, Samples
 class TwinBlock(nn.Module):
     """y = BN(W x), or W x + bias without batch norm, plus BN'(R x') of a shortcut; then ReLU if `relu`.
 
-    x: (1, N, *input), the shape of one time step; averaged over pool x pool first.
+    x: (1, N, *input), the shape of one time step; pooled over pool x pool first.
     """
 
     def __init__(self, part: PlannedLayer, batch_norm: bool, relu: bool) -> None:
@@ -48,6 +49,7 @@ class TwinBlock(nn.Module):
         self.norm = make_norm(part.synapse) if batch_norm else None
         self.shortcut_norm = make_norm(part.shortcut) if part.shortcut and part.projects and batch_norm else None
         self.pool = 1 if part.flatten_before else part.pool
+        self.pool_kind = part.pool_kind
         self.relu = relu
         self.bias = None if batch_norm else nn.Parameter(torch.zeros(part.synapse.weight.shape[0]))
 
@@ -63,7 +65,7 @@ class TwinBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
         """The layer's output, (1, N, *output)."""
-        summed = _connected(self.synapse, self.norm, average(x, self.pool))
+        summed = _connected(self.synapse, self.norm, pooled(x, self.pool, self.pool_kind))
         if self.shortcut is not None and skip is not None:
             summed = summed + _connected(self.shortcut, self.shortcut_norm, skip)
         if self.bias is not None:

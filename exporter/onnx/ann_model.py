@@ -154,7 +154,14 @@ def _read(layer: Geometry, name: str, values: Mapping[str, str]) -> tuple[str, l
         sides = [layer.pool, layer.pool]
         pooled = f"{name}_pooled"
         nodes.append(
-            helper.make_node("AveragePool", [value], [pooled], f"{name}_pool", kernel_shape=sides, strides=sides)
+            helper.make_node(
+                "MaxPool" if layer.pool_kind == "max" else "AveragePool",
+                [value],
+                [pooled],
+                f"{name}_pool",
+                kernel_shape=sides,
+                strides=sides,
+            )
         )
         value = pooled
     if layer.flatten_before:

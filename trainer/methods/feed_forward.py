@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import cast
 
 from spikeport.common.errors import InputError
+from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.network.spiking_network import Flatten, SpikingBlock, SpikingNetwork
+
+
+def refuse_max_pooling(config: NetworkConfig, method: str) -> None:
+    """Raises InputError for max pooling, in a method that trains rates or counts, which have no maximum of spikes."""
+    if any(layer.pool_kind == "max" for layer in config.layers):
+        raise InputError(
+            f"method {method!r} trains rates, and a spike in any of several places is not the largest of their rates; "
+            "leave pool_kind out, or use a method that trains spikes: bptt, surrogate_bn, sew_resnet or tssl_bp"
+        )
 
 
 def feed_forward_blocks(network: SpikingNetwork, method: str) -> list[SpikingBlock | Flatten]:

@@ -17,7 +17,7 @@ from spikeport.trainer.network.blocks import Flatten, SpikingBlock
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .feed_forward import feed_forward_blocks
+from .feed_forward import feed_forward_blocks, refuse_max_pooling
 from .method import Method
 from .regularise import exponential_penalty
 
@@ -89,6 +89,7 @@ class MembraneBp(Method):
             raise InputError(
                 "method 'membrane_bp' trains weights, biases and thresholds; set batch_norm and train_decays to false"
             )
+        refuse_max_pooling(self.network_config, self.name)
         network = super().build(input_shape, classes)
         blocks = [block for block in feed_forward_blocks(network, self.name) if isinstance(block, SpikingBlock)]
         if self.options.inhibition and not any(isinstance(block.synapse, nn.Linear) for block in blocks[:-1]):

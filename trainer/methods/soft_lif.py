@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from spikeport.common.errors import InputError
-from spikeport.trainer.network.blocks import SpikingBlock, average, connect
+from spikeport.trainer.network.blocks import SpikingBlock, connect
+from spikeport.trainer.network.pooling import pooled
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.network.topology import INPUT
 from spikeport.trainer.neuron_step.fire_normalised import normalise
 from spikeport.trainer.settings.checks import above_zero, at_least
 from spikeport.trainer.settings.options import RECIPE_RULES
 
+from .feed_forward import refuse_max_pooling
 from .method import Method
 
 LEAST_OVER = 1e-12
@@ -116,6 +118,7 @@ class SoftLif(Method):
             raise InputError("method 'soft_lif' trains rates, and recurrent layers have none; leave recurrent out")
         if any(layer.delays != "none" for layer in config.layers):
             raise InputError("method 'soft_lif' trains rates, in which delays have no meaning; leave delays out")
+        refuse_max_pooling(config, self.name)
         if not 0 < config.dv < 1 or not 0 < config.du <= 1:
             raise InputError(f"method 'soft_lif' needs 0 < dv < 1 and 0 < du, not {config.dv} and {config.du}")
         return super().build(input_shape, classes)
@@ -148,7 +151,7 @@ class SoftLif(Method):
 
     def _rate(self, block: SpikingBlock, noise: float, rates: Tensor, skip: Tensor | None = None) -> Tensor:
         options: SoftLifOptions = self.options
-        current, voltage_decay, threshold = _current(block, average(rates, block.pool), skip)
+        current, voltage_decay, threshold = _current(block, pooled(rates, block.pool, block.pool_kind), skip)
         rate = soft_lif_rate(current, voltage_decay, threshold, options.gamma, options.refractory)
         return noisy_rate(rate, above_threshold(current, voltage_decay, threshold), noise) if noise > 0 else rate
 

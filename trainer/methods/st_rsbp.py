@@ -19,7 +19,7 @@ from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.neuron_step.quantise import LayerTensors
 from spikeport.trainer.settings.options import RECIPE_RULES
 
-from .feed_forward import feed_forward_blocks
+from .feed_forward import feed_forward_blocks, refuse_max_pooling
 from .method import Method
 from .regularise import exponential_penalty
 
@@ -98,6 +98,7 @@ class StRsbp(Method):
             raise InputError(
                 "method 'st_rsbp' trains weights and biases only; set batch_norm and train_decays to false"
             )
+        refuse_max_pooling(self.network_config, self.name)
         network = super().build(input_shape, classes)
         sides = self.options.reservoir
         for recurrent in self._recurrent(network):

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.trainer.methods.spike_trains.firing_times import fire
-from spikeport.trainer.network.blocks import Flatten, SpikingBlock, average, connect
+from spikeport.trainer.network.blocks import Flatten, SpikingBlock, connect
+from spikeport.trainer.network.pooling import pooled
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.neuron_step.dynamics import filter_current
 from spikeport.trainer.neuron_step.fire_normalised import normalise
@@ -116,7 +117,7 @@ def desired_spikes(steps: int) -> Tensor:
 
 
 def _layer(block: SpikingBlock, spikes: Tensor, next_decay: Tensor) -> Tensor:
-    spikes = average(spikes, block.pool)
+    spikes = pooled(spikes, block.pool, block.pool_kind)
     layer = block.tensors()
     if block.norm is not None and block.norm.training:
         current = block.neuron.current(connect(block.synapse, block.synapse.weight, spikes), layer.current_decay)

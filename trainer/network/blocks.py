@@ -8,7 +8,6 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, autocast, nn, zeros
-from torch.nn.functional import avg_pool2d
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.neuron_step.chip_step import chip_input
@@ -18,21 +17,23 @@ from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTe
 
 from .delays import Delays
 from .fold_batch_norm import BatchNorm, Synapse, apply_synapse, fold_norm
+from .pooling import PoolKind, pooled
 
 JoinKind = Literal["add", "and", "iand"]
 JOINS: tuple[JoinKind, ...] = ("add", "and", "iand")
 
 
 class Flatten(nn.Module):
-    """(T, B, C, H, W) to (T, B, C * H * W), after average pooling of pool x pool."""
+    """(T, B, C, H, W) to (T, B, C * H * W), after pooling of pool x pool."""
 
-    def __init__(self, pool: int = 1) -> None:
+    def __init__(self, pool: int = 1, pool_kind: PoolKind = "average") -> None:
         super().__init__()
         self.pool = pool
+        self.pool_kind = pool_kind
 
     def forward(self, spikes: Tensor) -> Tensor:
         """The same spikes, one dimension per sample."""
-        return average(spikes, self.pool).flatten(2)
+        return pooled(spikes, self.pool, self.pool_kind).flatten(2)
 
 
 class Join(nn.Module):
@@ -58,8 +59,8 @@ class SpikingBlock(nn.Module):
 
     u[t] = u[t-1] (1 - current_decay) + W s_in[t];  i[t] = BN(u[t]), or u[t] + bias without it;  then the membrane.
 
-    synapse: nn.Linear or nn.Conv2d with bias=False (the bias belongs to v, not to the synapse); pool: s_in is averaged
-    over pool x pool first. Two more synapses may add to u, each optional:
+    synapse: nn.Linear or nn.Conv2d with bias=False (the bias belongs to v, not to the synapse); pool, pool_kind: s_in
+    is pooled over pool x pool first (pooling.py). Two more synapses may add to u, each optional:
     recurrent: V s[t-1], the layer's own spikes one step earlier, not normalised (dense layers; nn.Linear without bias);
     shortcut: a second input of the block, BN'(R s_skip[t]) with a batch norm of its own, or without one.
     delays: of s_in, learned (dense layers; delays.py).
@@ -82,6 +83,7 @@ class SpikingBlock(nn.Module):
         chip: ChipAware | None = None,
         *,
         pool: int = 1,
+        pool_kind: PoolKind = "average",
         recurrent: nn.Linear | None = None,
         shortcut: Synapse | None = None,
         shortcut_norm: BatchNorm | None = None,
@@ -108,6 +110,7 @@ class SpikingBlock(nn.Module):
         self.register_buffer("_chosen_bits", torch.zeros((), dtype=torch.int64) if chooses_bits else None)
         self._rounding = RememberedRounding()
         self.pool = pool
+        self.pool_kind = pool_kind
         self.delays = delays
         self.bias = None if norm is not None else nn.Parameter(zeros(synapse.weight.shape[0]), biased)
 
@@ -154,7 +157,7 @@ class SpikingBlock(nn.Module):
 
     def forward(self, spikes: Tensor, skip: Tensor | None = None) -> Tensor:
         """Spikes (T, B, *output) for spikes (T, B, *input), and those of the shortcut if there is one."""
-        spikes = average(spikes, self.pool)
+        spikes = pooled(spikes, self.pool, self.pool_kind)
         if self.norm is not None and self.norm.training:
             return self._normalised(spikes, skip)
         return self._folded_pass(spikes, skip)
@@ -217,14 +220,6 @@ class SpikingBlock(nn.Module):
         return self.neuron.fire_recurrent(
             current + bias, layer.recurrent, layer.current_decay, layer.voltage_decay, layer.threshold
         )
-
-
-def average(spikes: Tensor, pool: int) -> Tensor:
-    """Average pooling of pool x pool, without overlap, of (T, B, C, H, W); a remainder at the edge is left out."""
-    if pool == 1:
-        return spikes
-    pooled = avg_pool2d(spikes.flatten(0, 1), pool)
-    return pooled.view(*spikes.shape[:2], *pooled.shape[1:])
 
 
 def connect(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:

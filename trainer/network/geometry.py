@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from torch import nn
 
@@ -10,6 +10,7 @@ from spikeport.common.errors import InputError
 
 from .fold_batch_norm import Synapse
 from .inference_layers import Geometry, LayerKind
+from .pooling import PoolKind
 
 Shape = tuple[int, ...]
 
@@ -21,13 +22,15 @@ def synapse_geometry(
     flatten_before: bool,
     sources: tuple[str, ...] = ("input",),
     pool: int = 1,
+    pool_kind: PoolKind = "average",
 ) -> Geometry:
     """The connection's geometry on an input of that shape (after pooling); raises InputError if the two do not fit."""
+    read: dict[str, Any] = {"sources": sources, "pool": pool, "pool_kind": pool_kind}
     if isinstance(synapse, nn.Linear):
         if input_shape != (synapse.in_features,):
             raise InputError(f"{name} takes {synapse.in_features} features, but its input has shape {input_shape}")
         shape: Shape = (synapse.out_features,)
-        return Geometry(name, "dense", (1, 1), (0, 0), (1, 1), 1, flatten_before, shape, sources=sources, pool=pool)
+        return Geometry(name, "dense", (1, 1), (0, 0), (1, 1), 1, flatten_before, shape, **read)
     if len(input_shape) != 3 or input_shape[0] != synapse.in_channels:
         raise InputError(f"{name} takes {synapse.in_channels} channels, but its input has shape {input_shape}")
     stride, padding, dilation, kernel = (
@@ -41,11 +44,11 @@ def synapse_geometry(
     kind: LayerKind = "conv"
     shape = (synapse.out_channels, *size)
     groups = synapse.groups
-    return Geometry(name, kind, stride, padding, dilation, groups, flatten_before, shape, sources=sources, pool=pool)
+    return Geometry(name, kind, stride, padding, dilation, groups, flatten_before, shape, **read)
 
 
 def pooled_shape(name: str, shape: Shape, pool: int) -> Shape:
-    """Shape after average pooling of pool x pool; raises InputError if there is no image to pool or none left."""
+    """Shape after pooling of pool x pool; raises InputError if there is no image to pool or none left."""
     if pool == 1:
         return shape
     if len(shape) != 3:

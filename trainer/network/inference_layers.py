@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .pooling import PoolKind
+
 LayerKind = Literal["dense", "conv"]
 Array = NDArray[np.float64]
 
@@ -19,7 +21,8 @@ class Geometry:
 
     name: "layer1", "layer2", ...; stride, padding, dilation: (height, width), unused for "dense";
     flatten_before: the input is flattened (C, H, W order) first; output_shape: (features,) or (C, H, W);
-    sources: the layers (or "input") whose spikes are summed; pool: they are averaged over pool x pool first.
+    sources: the layers (or "input") whose spikes are summed; pool, pool_kind: they are pooled
+    over pool x pool first (pooling.py).
     """
 
     name: str
@@ -32,6 +35,7 @@ class Geometry:
     output_shape: tuple[int, ...]
     sources: tuple[str, ...] = field(default=("input",), kw_only=True)
     pool: int = field(default=1, kw_only=True)
+    pool_kind: PoolKind = field(default="average", kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from .delays import KINDS as DELAYS
 from .delays import LONGEST, DelayKind, Delays
 from .fold_batch_norm import Synapse
 from .geometry import Shape, pooled_shape, synapse_geometry
+from .pooling import POOL_KINDS, PoolKind
 
 BlockKind = Literal["dense", "conv", "sew", "spiking_resnet"]
 KINDS: tuple[BlockKind, ...] = ("dense", "conv", "sew", "spiking_resnet")
@@ -36,7 +37,8 @@ class LayerConfig:
     `size` channels: "sew" joins spike trains after the neurons by `join` ("add", "and", "iand"), "spiking_resnet" adds
     the shortcut to the current of its last neurons. repeat: number of such layers in a row; only the first has the
     stride and the pool. bottleneck: instead of two convolutions, 1x1, kernel and 1x1, the first two with a quarter of
-    the channels. pool: average over pool x pool pixels before the layer; recurrent (dense): every neuron also reads the
+    the channels. pool: average over pool x pool pixels before the layer, or with pool_kind
+    "max" their maximum, which is neurons of its own on the chip; recurrent (dense): every neuron also reads the
     layer's spikes. weight_bits: of the layer's weights on the chip, 2 to 8, None: the network's chip_aware (in floating
     point it has no effect). delays (dense): learn delays of up to longest_delay steps to the layer: "axonal", one per
     input, or "synaptic", one per synapse (delays.py).
@@ -52,6 +54,7 @@ class LayerConfig:
     dilation: int = 1
     groups: int = 1
     pool: int = 1
+    pool_kind: PoolKind = "average"
     recurrent: bool = False
     repeat: int = 1
     bottleneck: bool = False
@@ -64,6 +67,7 @@ class LayerConfig:
         known("kind", self.kind, KINDS)
         known("join", self.join, JOINS)
         known("delays", self.delays, DELAYS)
+        known("pool_kind", self.pool_kind, POOL_KINDS)
         for name in ("size", "groups"):
             within(name, getattr(self, name), 1, LARGEST_LAYER)
         for name in ("kernel", "stride", "dilation", "pool"):
@@ -76,6 +80,8 @@ class LayerConfig:
             raise InputError(f"a layer of kind {self.kind!r} cannot have delays; only dense ones can")
         if self.weight_bits is not None:
             ChipAware(self.weight_bits)
+        if self.pool_kind == "max" and self.pool == 1:
+            raise InputError('pool_kind = "max" says how pool x pool places become one, but pool is 1; give a pool')
         if not 1 <= self.longest_delay <= LONGEST:
             raise InputError(f"longest_delay is 1 to {LONGEST} steps, not {self.longest_delay}")
         if self.bottleneck and (self.kind not in RESIDUAL or self.size % 4):
@@ -107,6 +113,7 @@ class PlannedLayer:
     flatten_before: bool
     reads: tuple[str, ...]
     pool: int
+    pool_kind: PoolKind
     recurrent: nn.Linear | None
     shortcut: Synapse | None
     projects: bool
@@ -139,7 +146,7 @@ def plan(layers: Sequence[LayerConfig], input_shape: Shape, payload: int = 1) ->
     planner = _Planner(input_shape, payload)
     for layer in layers:
         for number in range(layer.repeat):
-            one = layer if number == 0 else replace(layer, stride=1, pool=1)
+            one = layer if number == 0 else replace(layer, stride=1, pool=1, pool_kind="average")
             if layer.kind in RESIDUAL:
                 planner.residual(one)
             else:
@@ -176,7 +183,11 @@ class _Planner:
         self._count_weights(name, layer, shape)
         synapse = _synapse(name, layer, shape)
         output = synapse_geometry(name, synapse, shape, flatten).output_shape
-        arrival = source.arrival
+        maximum = layer.pool_kind == "max"
+        if maximum:
+            _check_max_pool(name, source)
+        # neurons of its own, which take a step
+        arrival = source.arrival + maximum
         skip = None if shortcut is None else self._signals[shortcut]
         second = None
         if skip is not None:
@@ -190,11 +201,12 @@ class _Planner:
                 flatten,
                 (read,) if shortcut is None else (read, shortcut),
                 layer.pool,
+                layer.pool_kind,
                 nn.Linear(layer.size, layer.size, bias=False) if layer.recurrent else None,
                 second,
                 bool(projection),
                 arrival + 1,
-                FanIn(layer.pool**2 * source.payload, source.sources),
+                FanIn(source.payload if maximum else layer.pool**2 * source.payload, source.sources),
                 FanIn() if skip is None else FanIn(skip.payload, skip.sources),
                 _delays(layer, shape[0]),
                 layer.weight_bits,
@@ -230,7 +242,10 @@ class _Planner:
             return
         branch = self.layer(last, branch)
         if changes:
-            one = LayerConfig("conv", layer.size, 1, layer.stride, 0, pool=layer.pool, weight_bits=layer.weight_bits)
+            one = LayerConfig(
+                "conv", layer.size, 1, layer.stride, 0, pool=layer.pool, pool_kind=layer.pool_kind,
+                weight_bits=layer.weight_bits,
+            )  # fmt: skip
             x = self.layer(one, x)
         self._join(layer.join, branch, x)
 
@@ -252,13 +267,24 @@ class _Planner:
 def _convolutions(layer: LayerConfig) -> list[LayerConfig]:
     plain = replace(layer, kind="conv", repeat=1, bottleneck=False)
     if not layer.bottleneck:
-        return [plain, replace(plain, stride=1, pool=1)]
+        return [plain, replace(plain, stride=1, pool=1, pool_kind="average")]
     inner = layer.size // 4
     return [
-        LayerConfig("conv", inner, 1, padding=0, pool=layer.pool, weight_bits=layer.weight_bits),
-        replace(plain, size=inner, pool=1),
+        LayerConfig(
+            "conv", inner, 1, padding=0, pool=layer.pool, pool_kind=layer.pool_kind, weight_bits=layer.weight_bits
+        ),
+        replace(plain, size=inner, pool=1, pool_kind="average"),
         LayerConfig("conv", layer.size, 1, padding=0, weight_bits=layer.weight_bits),
     ]
+
+
+def _check_max_pool(name: str, source: _Signal) -> None:
+    if source.sources > 1 or source.payload > 1:
+        read = "the sum of several spike trains" if source.sources > 1 else "the input's payloads"
+        raise InputError(
+            f"{name} takes the maximum of {read}, but only that of spikes is neurons on the chip; put a layer of "
+            "neurons before it, or leave pool_kind out"
+        )
 
 
 def _synapse(name: str, layer: LayerConfig, shape: Shape) -> Synapse:

@@ -136,6 +136,8 @@ def stored_network(config: NetworkConfig) -> dict[str, Any]:
     for layer in values["layers"]:
         if layer["weight_bits"] is None:
             del layer["weight_bits"]
+        if layer["pool_kind"] == "average":
+            del layer["pool_kind"]
     if config.readout == "spikes":
         del values["readout"]
     if config.bias:
@@ -186,6 +188,7 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
         make_norm(part.synapse) if config.batch_norm else None,
         None if bits is None else ChipAware(bits, part.arrival, part.fan_in, part.shortcut_fan_in, config.sign_modes),
         pool=1 if part.flatten_before else part.pool,
+        pool_kind=part.pool_kind,
         recurrent=part.recurrent,
         shortcut=part.shortcut,
         delays=part.delays,

@@ -16,6 +16,7 @@ from .fold_batch_norm import Synapse
 from .geometry import Shape, pooled_shape, synapse_geometry
 from .inference_layers import Geometry
 from .layer_specs import Planned, PlannedJoin, PlannedLayer
+from .pooling import PoolKind
 
 INPUT = "input"
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -26,6 +27,7 @@ class _Layer(Protocol):
 
     synapse: Synapse
     pool: int
+    pool_kind: PoolKind
     shortcut: Synapse | None
 
 
@@ -37,6 +39,7 @@ class _Signal:
     sources: tuple[str, ...]
     flattened: bool = False
     pool: int = 1
+    pool_kind: PoolKind = "average"
 
 
 class Wired(nn.Module):
@@ -83,8 +86,8 @@ class Wired(nn.Module):
         return self._signals[name].shape
 
     def _geometry(self, name: str, synapse: Synapse, position: int) -> Geometry:
-        pool = _layer(self.layers[name]).pool if position == 0 else 1
-        return _read_by(name, synapse, self._signals[self.reads[name][position]], pool)
+        layer, signal = _layer(self.layers[name]), self._signals[self.reads[name][position]]
+        return _read_by(name, synapse, signal, *((layer.pool, layer.pool_kind) if position == 0 else (1, "average")))
 
     def _trace(self) -> dict[str, _Signal]:
         signals = {INPUT: _Signal(self.input_shape, (INPUT,))}
@@ -113,7 +116,7 @@ def assemble(
             continue
         if part.flatten_before:
             flatten = part.name.replace("layer", "flatten")
-            blocks[flatten] = Flatten(part.pool)
+            blocks[flatten] = Flatten(part.pool, part.pool_kind)
             reads[flatten], reads[part.name] = part.reads, (flatten,)
         blocks[part.name] = make(part)
     return blocks, reads
@@ -127,13 +130,13 @@ def _signal(name: str, block: nn.Module, read: Sequence[_Signal]) -> _Signal:
     first = read[0]
     if isinstance(block, Flatten):
         shape = pooled_shape(name, first.shape, block.pool)
-        return _Signal((int(np.prod(shape)),), first.sources, True, block.pool)
+        return _Signal((int(np.prod(shape)),), first.sources, True, block.pool, block.pool_kind)
     if isinstance(block, Join):
         return _join(name, block, first, read[1])
     layer = _layer(block)
-    shape = _read_by(name, layer.synapse, first, layer.pool).output_shape
+    shape = _read_by(name, layer.synapse, first, layer.pool, layer.pool_kind).output_shape
     if layer.shortcut is not None:
-        skipped = _read_by(name, layer.shortcut, read[1], 1).output_shape
+        skipped = _read_by(name, layer.shortcut, read[1], 1, "average").output_shape
         if skipped != shape:
             raise InputError(f"{name} gives {shape}, but its shortcut {skipped}")
     return _Signal(shape, (name,))
@@ -151,6 +154,8 @@ def _join(name: str, join: Join, a: _Signal, x: _Signal) -> _Signal:
     return _Signal(a.shape, (name,))
 
 
-def _read_by(name: str, synapse: Synapse, signal: _Signal, pool: int) -> Geometry:
+def _read_by(name: str, synapse: Synapse, signal: _Signal, pool: int, pool_kind: PoolKind) -> Geometry:
     shape = pooled_shape(name, signal.shape, pool)
-    return synapse_geometry(name, synapse, shape, signal.flattened, signal.sources, max(pool, signal.pool))
+    # a Flatten pools in place of its layer
+    kind = pool_kind if pool > 1 else signal.pool_kind
+    return synapse_geometry(name, synapse, shape, signal.flattened, signal.sources, max(pool, signal.pool), kind)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spikeport.trainer.network.blocks import Flatten, SpikingBlock, average
+from spikeport.trainer.network.blocks import Flatten, SpikingBlock
+from spikeport.trainer.network.pooling import pooled
 from spikeport.trainer.neuron_step.dynamics import filter_current
 
 
@@ -20,8 +21,8 @@ class Trains:
 
     def through(self, block: Flatten | SpikingBlock) -> Trains:
         """The input of a block: pooled as it requires, and flattened by a Flatten."""
-        spikes = average(self.spikes, block.pool)
-        level = average(self.level.unsqueeze(0), block.pool).squeeze(0)
+        spikes = pooled(self.spikes, block.pool, block.pool_kind)
+        level = pooled(self.level.unsqueeze(0), block.pool, block.pool_kind).squeeze(0)
         return Trains(spikes.flatten(2), level.flatten(1)) if isinstance(block, Flatten) else Trains(spikes, level)
 
 
