@@ -7,6 +7,8 @@ import numpy as np
 from spikeport.common.compiled import njit
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
+from .kernels import by_surrogate, slope_at
+
 _LIMIT = WordWidths().state_max
 
 
@@ -59,33 +61,39 @@ def chip_forward_unfiltered(a, bias, keep_v, threshold, unit, v, over, s, start,
                 s[t, b, n] = one if over[t, b, n] > zero else zero
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def chip_backward(gradient, over, keep, slope, height, factor, rate, unit, out, partial, start, stop):
-    """The slopes of a loss for the input a of v, given those for the spikes, and their sums per sample.
+def _chip_backward(surrogate):
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def chip_backward(gradient, over, keep, height, factor, rate, unit, out, partial, start, stop):
+        """The slopes of a loss for the input a of v, given those for the spikes, and their sums per sample.
 
-    e[t] = g[t] height slope(over[t]) + (keep e[t+1] where over[t] <= 0);  out = e unit
+        e[t] = g[t] height slope(over[t]) + (keep e[t+1] where over[t] <= 0);  out = e unit
 
-    gradient, over, out: (T, B, R, L), a sample's neurons in rows; keep: (R, L); partial[b] += the sums of e over time
-    and rows, (B, L) float64; slope(x, factor, rate): see kernels.SLOPES.
-    """
-    steps, _, rows, length = over.shape
-    zero = over.dtype.type(0)
-    later = np.empty((rows, length), over.dtype)
-    summed = np.empty(length, over.dtype)
-    for b in range(start, stop):
-        later[:] = 0
-        for t in range(steps - 1, -1, -1):
-            summed[:] = 0
-            for r in range(rows):
+        gradient, over, out: (T, B, R, L), a sample's neurons in rows; keep: (R, L); partial[b] += the sums of e over
+        time and rows, (B, L) float64; factor, rate: see kernels.SLOPES.
+        """
+        steps, _, rows, length = over.shape
+        zero = over.dtype.type(0)
+        later = np.empty((rows, length), over.dtype)
+        summed = np.empty(length, over.dtype)
+        for b in range(start, stop):
+            later[:] = 0
+            for t in range(steps - 1, -1, -1):
+                summed[:] = 0
+                for r in range(rows):
+                    for j in range(length):
+                        d = over[t, b, r, j]
+                        after = zero if d > zero else later[r, j]
+                        error = gradient[t, b, r, j] * (height * slope_at(surrogate, d, factor, rate)) + after
+                        later[r, j] = keep[r, j] * error
+                        out[t, b, r, j] = error * unit
+                        summed[j] += error
                 for j in range(length):
-                    d = over[t, b, r, j]
-                    after = zero if d > zero else later[r, j]
-                    error = gradient[t, b, r, j] * (height * slope(d, factor, rate)) + after
-                    later[r, j] = keep[r, j] * error
-                    out[t, b, r, j] = error * unit
-                    summed[j] += error
-            for j in range(length):
-                partial[b, j] += summed[j]
+                    partial[b, j] += summed[j]
+
+    return chip_backward
+
+
+CHIP_BACKWARD = by_surrogate(_chip_backward)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -54,11 +54,11 @@ class CpuKernels:
         # the height is a common factor of all slopes, so it can be applied to the gradient
         slopes = as_3d(gradient if spike.height == 1 else gradient * spike.height)
         rows = v.detach().view(slopes.shape)
-        slope, constants = kernels.SLOPES[spike.name]
+        constants = kernels.SLOPES[spike.name][1]
         before, state = as_numpy(slopes, rows), state.reshape(rows.shape[1:]).contiguous()
         numbers = (before[1].dtype.type(number) for number in constants(width))
-        arguments = (*before, broadcast_constants(v, keep, threshold), slope, *numbers, *as_numpy(state))
-        run_in_threads(kernels.fire_backward, slopes, arguments)
+        arguments = (*before, broadcast_constants(v, keep, threshold), *numbers, *as_numpy(state))
+        run_in_threads(kernels.FIRE_BACKWARD[spike.name], slopes, arguments)
 
     def chip_forward(self, a: Tensor, constants: ChipConstants, unit: float, u: Tensor, v: Tensor) -> Outputs:
         """See engine.Kernels."""
@@ -106,12 +106,12 @@ class CpuKernels:
         """See engine.Kernels."""
         rows = as_rows(over, channels)
         keep = broadcast_constants(over, keep_v.detach())[0].reshape(rows.shape[2:])
-        slope, parameters = kernels.SLOPES[spike.name]
+        parameters = kernels.SLOPES[spike.name][1]
         out, partial = torch.empty_like(rows), np.zeros((rows.shape[1], rows.shape[3]))
         numbers = (keep.dtype.type(number) for number in (spike.height, *parameters(width), unit))
         given = as_rows(gradient, channels)
-        arguments = (*as_numpy(given, rows), keep, slope, *numbers, *as_numpy(out), partial)
-        run_in_threads(chip_kernels.chip_backward, rows, arguments)
+        arguments = (*as_numpy(given, rows), keep, *numbers, *as_numpy(out), partial)
+        run_in_threads(chip_kernels.CHIP_BACKWARD[spike.name], rows, arguments)
         summed = torch.from_numpy(partial.sum(0).reshape(-1, channels).sum(0)).to(over)
         to_a = out.view(over.shape)
         return (self.filter_backward(to_a, keep_u, None) if bool(keep_u.any()) else to_a), summed

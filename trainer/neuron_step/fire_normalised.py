@@ -120,11 +120,11 @@ class _FireNormalised(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         numbers, constants, spike, width, mean, deviation, gain = ctx.constants
         slopes = as_rows(given, given.shape[-1])
-        slope, parameters = SLOPES[spike.name]
+        parameters = SLOPES[spike.name][1]
         out, partial = torch.empty_like(x), np.zeros((2, x.shape[1], x.shape[3]))
-        numbers += slope, *map(constants.dtype.type, (spike.height, *parameters(width)))
+        numbers += tuple(map(constants.dtype.type, (spike.height, *parameters(width))))
         arguments = (*as_numpy(slopes, x), constants, *numbers, *as_numpy(out), partial)
-        run_in_threads(norm_kernels.backward, x, arguments)
+        run_in_threads(norm_kernels.BACKWARD[spike.name], x, arguments)
         total, product = _per_channel(partial, len(mean))
         count = x.numel() // len(mean)
         rows = _repeated(x, gain, mean, gain * product / (count * deviation**2), gain * total / count)

@@ -72,31 +72,6 @@ def fire_forward(v, constants, state, s, start, stop):
             state[b, n] = zero if v[steps - 1, b, n] > constants[2, n] else v[steps - 1, b, n]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def fire_backward(gradient, v, constants, slope, factor, rate, state, start, stop):
-    """d/di[t] of a loss whose slopes for s are g = `gradient`.
-
-    out[t] = g[t] * slope(v[t] - threshold) + (keep * out[t+1] where s[t] = 0)
-
-    v: overwritten by the result; constants: keep and threshold, (2, N); slope(x, factor, rate): see SLOPES; state:
-    d/dw[T-1], passed back by a later segment of the sequence.
-    """
-    steps, _, size = gradient.shape
-    zero = gradient.dtype.type(0)
-    for t in range(steps - 1, -1, -1):
-        for b in range(start, stop):
-            prefetch_row_to_write(v, t, b, stop)
-            if t == steps - 1:
-                for n in range(size):
-                    x = v[t, b, n] - constants[1, n]
-                    v[t, b, n] = gradient[t, b, n] * slope(x, factor, rate) + (zero if x > zero else state[b, n])
-            else:
-                for n in range(size):
-                    x = v[t, b, n] - constants[1, n]
-                    later = zero if x > zero else constants[0, n] * v[t + 1, b, n]
-                    v[t, b, n] = gradient[t, b, n] * slope(x, factor, rate) + later
-
-
 # constants are passed as arguments of the arrays' type: a literal would make everything float64
 
 
@@ -121,8 +96,61 @@ def triangle_slope(x, factor, rate):
     return y if y > type(x)(0) else type(x)(0)
 
 
-SLOPES: dict[str, tuple[Any, Callable[[float], tuple[float, float]]]] = {
-    "atan": (atan_slope, lambda width: (0.5 / width, 0.5 * math.pi / width)),
-    "fast_sigmoid": (fast_sigmoid_slope, lambda width: (1.0, 1 / width)),
-    "triangle": (triangle_slope, lambda width: (1.0, 1 / width)),
+SLOPES: dict[str, tuple[int, Callable[[float], tuple[float, float]]]] = {
+    "atan": (0, lambda width: (0.5 / width, 0.5 * math.pi / width)),
+    "fast_sigmoid": (1, lambda width: (1.0, 1 / width)),
+    "triangle": (2, lambda width: (1.0, 1 / width)),
 }
+"""By surrogate: its number in slope_at, and factor and rate for a width."""
+
+
+@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def slope_at(number, x, factor, rate):
+    """The slope of the surrogate with this number in SLOPES."""
+    if number == 0:
+        return atan_slope(x, factor, rate)
+    if number == 1:
+        return fast_sigmoid_slope(x, factor, rate)
+    return triangle_slope(x, factor, rate)
+
+
+def by_surrogate(make: Callable[[int], Any]) -> dict[str, Any]:
+    """A kernel for each surrogate, which `make` compiles for its number.
+
+    A number, not a function, is what a kernel may close over: code that was compiled for a function of an earlier
+    process is not found again in the cache on disk.
+    """
+    return {name: make(number) for name, (number, _) in SLOPES.items()}
+
+
+def _fire_backward(surrogate):
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def fire_backward(gradient, v, constants, factor, rate, state, start, stop):
+        """d/di[t] of a loss whose slopes for s are g = `gradient`.
+
+        out[t] = g[t] * slope(v[t] - threshold) + (keep * out[t+1] where s[t] = 0)
+
+        v: overwritten by the result; constants: keep and threshold, (2, N); factor, rate: see SLOPES; state: d/dw[T-1],
+        passed back by a later segment of the sequence.
+        """
+        steps, _, size = gradient.shape
+        zero = gradient.dtype.type(0)
+        for t in range(steps - 1, -1, -1):
+            for b in range(start, stop):
+                prefetch_row_to_write(v, t, b, stop)
+                if t == steps - 1:
+                    for n in range(size):
+                        x = v[t, b, n] - constants[1, n]
+                        v[t, b, n] = gradient[t, b, n] * slope_at(surrogate, x, factor, rate) + (
+                            zero if x > zero else state[b, n]
+                        )
+                else:
+                    for n in range(size):
+                        x = v[t, b, n] - constants[1, n]
+                        later = zero if x > zero else constants[0, n] * v[t + 1, b, n]
+                        v[t, b, n] = gradient[t, b, n] * slope_at(surrogate, x, factor, rate) + later
+
+    return fire_backward
+
+
+FIRE_BACKWARD = by_surrogate(_fire_backward)

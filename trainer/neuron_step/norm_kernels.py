@@ -12,6 +12,8 @@ import numpy as np
 
 from spikeport.common.compiled import njit
 
+from .kernels import by_surrogate, slope_at
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sums(x, shift, partial, start, stop):
@@ -51,43 +53,49 @@ def forward(x, constants, keep, threshold, s, start, stop):
                     state[r, j] = zero if fires else voltage
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def backward(gradient, x, constants, keep, threshold, slope, height, factor, rate, out, partial, start, stop):
-    """d/di[t] of a loss whose slopes for s are `gradient`, as kernels.fire_backward, and their sums.
+def _backward(surrogate):
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def backward(gradient, x, constants, keep, threshold, height, factor, rate, out, partial, start, stop):
+        """d/di[t] of a loss whose slopes for s are `gradient`, as kernels.fire_backward, and their sums.
 
-    v is computed again, which costs less than reading it from memory. constants: gain, offset and mean, (3, L);
-    partial[:, b] += the sums of out and of out * (x - mean) over time and places, (2, B, L).
-    """
-    steps, _, rows, length = x.shape
-    zero = x.dtype.type(0)
-    over = np.empty((steps, rows, length), x.dtype)
-    state, later = np.empty((rows, length), x.dtype), np.empty((rows, length), x.dtype)
-    row = np.empty((2, length), x.dtype)
-    for b in range(start, stop):
-        state[:] = 0
-        for t in range(steps):
-            for r in range(rows):
+        v is computed again, which costs less than reading it from memory. constants: gain, offset and mean, (3, L);
+        partial[:, b] += the sums of out and of out * (x - mean) over time and places, (2, B, L).
+        """
+        steps, _, rows, length = x.shape
+        zero = x.dtype.type(0)
+        over = np.empty((steps, rows, length), x.dtype)
+        state, later = np.empty((rows, length), x.dtype), np.empty((rows, length), x.dtype)
+        row = np.empty((2, length), x.dtype)
+        for b in range(start, stop):
+            state[:] = 0
+            for t in range(steps):
+                for r in range(rows):
+                    for j in range(length):
+                        voltage = state[r, j] * keep + (x[t, b, r, j] * constants[0, j] + constants[1, j])
+                        over[t, r, j] = voltage - threshold
+                        state[r, j] = zero if voltage > threshold else voltage
+            later[:] = 0
+            for t in range(steps - 1, -1, -1):
+                row[:] = 0
+                for r in range(rows):
+                    for j in range(length):
+                        d = over[t, r, j]
+                        after = zero if d > zero else later[r, j]
+                        error = gradient[t, b, r, j] * (height * slope_at(surrogate, d, factor, rate)) + after
+                        later[r, j] = keep * error
+                        out[t, b, r, j] = error
+                    for j in range(length):
+                        error = out[t, b, r, j]
+                        row[0, j] += error
+                        row[1, j] += error * (x[t, b, r, j] - constants[2, j])
                 for j in range(length):
-                    voltage = state[r, j] * keep + (x[t, b, r, j] * constants[0, j] + constants[1, j])
-                    over[t, r, j] = voltage - threshold
-                    state[r, j] = zero if voltage > threshold else voltage
-        later[:] = 0
-        for t in range(steps - 1, -1, -1):
-            row[:] = 0
-            for r in range(rows):
-                for j in range(length):
-                    d = over[t, r, j]
-                    after = zero if d > zero else later[r, j]
-                    error = gradient[t, b, r, j] * (height * slope(d, factor, rate)) + after
-                    later[r, j] = keep * error
-                    out[t, b, r, j] = error
-                for j in range(length):
-                    error = out[t, b, r, j]
-                    row[0, j] += error
-                    row[1, j] += error * (x[t, b, r, j] - constants[2, j])
-            for j in range(length):
-                partial[0, b, j] += row[0, j]
-                partial[1, b, j] += row[1, j]
+                    partial[0, b, j] += row[0, j]
+                    partial[1, b, j] += row[1, j]
+
+    return backward
+
+
+BACKWARD = by_surrogate(_backward)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
