@@ -44,7 +44,9 @@ class NetworkConfig:
     pixel x enters as rint(payload * x), 0 to 255. readout: what the output layer sends, "spikes", or the voltage of
     leaky integrators, "membrane"; a task (trainer/tasks) sets it. mean_bits: bits per weight on average, at most, each
     layer with 2 to chip_aware bits that are chosen when batch norm is folded (bit_allocation.py), None: chip_aware.
-    bias: False: no neuron has one (without batch norm). reset_gradient: gradients flow through the reset of v as well.
+    bias: False: no neuron has one (without batch norm). bounded_bias: negative biases end where a start voltage can
+    keep them from acting before the first input, which in deep layers is close to 0; without it, neurons that need more
+    are reset once instead. reset_gradient: gradients flow through the reset of v as well.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = RECIPE_RULES
@@ -56,6 +58,7 @@ class NetworkConfig:
     vth: float = 1.0
     batch_norm: bool = True
     bias: bool = True
+    bounded_bias: bool = False
     reset_gradient: bool = False
     surrogate: str = "atan"
     surrogate_width: float = 0.5
@@ -142,6 +145,8 @@ def stored_network(config: NetworkConfig) -> dict[str, Any]:
         del values["readout"]
     if config.bias:
         del values["bias"]
+    if config.bounded_bias:
+        del values["bounded_bias"]
     if not config.reset_gradient:
         del values["reset_gradient"]
     if config.mean_bits is None:
@@ -154,10 +159,11 @@ def stored_network(config: NetworkConfig) -> dict[str, Any]:
 def read_network(values: Mapping[str, Any]) -> NetworkConfig:
     """The settings that a file holds; raises KeyError, TypeError or ValueError if they are wrong.
 
-    Earlier versions trained few bits with one connection per synapse, and did not store that.
+    Earlier versions trained few bits with one connection per synapse, and bounded biases, and did not store that.
     """
     network = dict(values)
     layers = tuple(LayerConfig(**layer) for layer in network.pop("layers"))
+    network.setdefault("bounded_bias", True)
     if _splits_signs(network["chip_aware"]):
         network.setdefault("sign_modes", "mixed")
     return NetworkConfig(layers=layers, **network)
@@ -174,7 +180,7 @@ def _readout(config: NetworkConfig, part: PlannedLayer) -> ReadoutBlock:
     return ReadoutBlock(
         synapse,
         _neuron(fixed),
-        None if bits is None else ChipAware(bits, part.arrival, part.fan_in, sign_modes=config.sign_modes),
+        None if bits is None else _rounding(config, part, bits),
         chooses_bits=config.mean_bits is not None,
         biased=config.bias,
     )
@@ -186,7 +192,7 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
         part.synapse,
         _neuron(config),
         make_norm(part.synapse) if config.batch_norm else None,
-        None if bits is None else ChipAware(bits, part.arrival, part.fan_in, part.shortcut_fan_in, config.sign_modes),
+        None if bits is None else _rounding(config, part, bits),
         pool=1 if part.flatten_before else part.pool,
         pool_kind=part.pool_kind,
         recurrent=part.recurrent,
@@ -195,6 +201,12 @@ def _block(config: NetworkConfig, part: PlannedLayer) -> SpikingBlock:
         shortcut_norm=make_norm(part.shortcut) if part.shortcut and part.projects and config.batch_norm else None,
         chooses_bits=config.mean_bits is not None,
         biased=config.bias,
+    )
+
+
+def _rounding(config: NetworkConfig, part: PlannedLayer, bits: int) -> ChipAware:
+    return ChipAware(
+        bits, part.arrival, part.fan_in, part.shortcut_fan_in, config.sign_modes, bounded_bias=config.bounded_bias
     )
 
 

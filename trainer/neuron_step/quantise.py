@@ -36,8 +36,9 @@ _FEW_BITS = 4
 class ChipAware:
     """Rounding target: the width of the chip's weights in bits, 2..8 (raises InputError otherwise).
 
-    arrival: the chip's step at which the layer's first input can arrive, 1 for the first layer; it bounds how negative
-    a bias may be, see fixed_point.lowest_bias. fan_in, shortcut: of the layer's synapse and of its shortcut.
+    arrival: the chip's step at which the layer's first input can arrive, 1 for the first layer; with `bounded_bias` it
+    bounds how negative a bias may be, see fixed_point.lowest_bias. fan_in, shortcut: of the layer's synapse and of its
+    shortcut.
     sign_modes: "mixed" is one connection per synapse, "split" one per sign (sign_split.py), "auto" split for up to 4
     bits.
     """
@@ -47,6 +48,7 @@ class ChipAware:
     fan_in: FanIn = ONE
     shortcut: FanIn = ONE
     sign_modes: SignModes = "auto"
+    bounded_bias: bool = False
 
     @property
     def by_sign(self) -> bool:
@@ -146,7 +148,8 @@ def _rounded(layer: LayerTensors, chip: ChipAware) -> LayerTensors | None:
     # as the layer's type holds them
     current, current_decay = _held(decay_from_du(du_from_decay(current)), layer.current_decay)
     voltage, voltage_decay = _held(decay_from_dv(dv_from_decay(voltage)), layer.voltage_decay)
-    bias = np.maximum(bias, lowest_bias(threshold, voltage, chip.arrival))
+    if chip.bounded_bias:
+        bias = np.maximum(bias, lowest_bias(threshold, voltage, chip.arrival))
     constants = Constants(bias, current, voltage, threshold)
     rounded = (scale_by_sign if chip.by_sign else settled_scale)(synapses, constants, chip.weight_bits)
     scale = rounded.scale

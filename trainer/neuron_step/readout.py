@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikeport.hardware_profiles.fixed_point import (
+    DECAY_UNITY,
     STATE_UNIT,
     WeightGrid,
     WordWidths,
@@ -38,6 +39,8 @@ Array = NDArray[np.float64]
 # of the largest voltage that any input can cause, the share that v has room for: every positive synapse active in every
 # step is far beyond what happens, and v saturates in training as it does on the chip
 _ROOM = 0.25
+# where v forgets faster than this, what the bias did before the first input hardly matters
+_FORGOTTEN = 1024.0
 # a leak of at least this much is assumed for that voltage
 _LEAK = 1 / 64
 # no surrogate is used, but ChipNeurons has one
@@ -92,14 +95,18 @@ def readout_scale(
 ) -> tuple[float, int]:
     """Units of u and v for one of the network's, and the weights' exponent: as fine as the registers allow.
 
-    u cannot wrap whatever arrives; v has room for _ROOM of its worst case. weight: as stored on the chip.
+    u cannot wrap whatever arrives; v has room for _ROOM of its worst case, and for the start voltage that undoes the
+    bias until the first input (compensation/start_voltage.py in exporter/quantisation). weight: as stored on the chip.
     """
     widths, fan = WordWidths(), aware.fan_in
     arriving = float(largest_input(weight).max()) * fan.copies * fan.sources / float(current_decay.min())
     rising = _ROOM * arriving / max(float(voltage_decay.min()), _LEAK) + float(np.abs(bias).max())
     limits = [(widths.state_max - STATE_UNIT) / arriving if arriving else math.inf]
     limits += [widths.state_max / rising] if rising else []
-    limits += [widths.bias_max / float(np.abs(bias).max())] if np.any(bias) else []
+    if np.any(bias):
+        limits += [widths.bias_max / float(np.abs(bias).max())]
+        undone = _undone(float(voltage_decay.max()), aware.arrival)
+        limits += [widths.state_max / (undone * float(np.abs(bias).max()))] if undone < _FORGOTTEN else []
     # rounding weights up must not take u past its register
     limit = 0.98 * min(limits)
     largest = float(np.abs(weight).max())
@@ -110,6 +117,12 @@ def readout_scale(
     full = STATE_UNIT * _grid(aware).high / largest
     exponent = min(math.floor(math.log2(limit / full)), widths.weight_exp_max)
     return (limit, 0) if exponent < 0 else (full * 2.0**exponent, exponent)
+
+
+def _undone(voltage_decay: float, steps: int) -> float:
+    """The start voltage, in biases, that `steps` updates by decay and bias bring to 0: the sum of keep**-k."""
+    keep = max(1 - voltage_decay, 1 / DECAY_UNITY)
+    return sum(keep**-step for step in range(1, steps + 1))
 
 
 def _grid(aware: ChipAware) -> WeightGrid:
