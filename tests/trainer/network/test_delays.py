@@ -168,7 +168,8 @@ def test_one_delay_an_input_becomes_the_lag(tmp_path: Path) -> None:
     (x, y), (x_test, y_test) = pairs(200, 0, 3), pairs(80, 1, 3)
     data = Dataset(x, y, x_test, y_test, (2,), 2, "pairs", STEPS)
     layers = (LayerConfig(size=32, delays="axonal", longest_delay=8),)
-    network = NetworkConfig(layers, "lif", dv=1.0, surrogate_width=1.0, batch_norm=False)
+    # with any bias the output solves the task without the delay
+    network = NetworkConfig(layers, "lif", dv=1.0, surrogate_width=1.0, batch_norm=False, bounded_bias=True)
     # about every second start finds the lag
     for seed in range(8):
         training = TrainConfig(

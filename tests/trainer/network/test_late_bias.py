@@ -64,7 +64,7 @@ def test_the_chip_fires_as_training_did(
 def test_a_negative_bias_of_a_deep_layer_stays_whole() -> None:
     whole, bounded = (with_biases(replace(DEEP, bounded_bias=bound), 1.5, 3) for bound in (False, True))
     for (name, block), (_, held) in zip(whole.spiking_blocks(), bounded.spiking_blocks(), strict=True):
-        floating, lowest = block.folded().bias, float(held.tensors().bias.min())
+        floating, lowest = block.folded().bias, held.tensors().bias.detach().min()
         torch.testing.assert_close(block.tensors().bias, floating, atol=0.01, rtol=0)
         if name == "layer6":
             assert floating.min() < -0.5 and lowest > -0.15
