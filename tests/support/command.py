@@ -16,16 +16,24 @@ import nir
 import numpy as np
 from places import ROOT
 
+# set in the tests' own process by what they import: pytest, OpenMP's users (scikit-learn) and torch's compiler
+_OF_LIBRARIES = ("PYTEST_", "KMP_", "TORCHINDUCTOR_")
+
+
+def _environment() -> dict[str, str]:
+    here = {name: value for name, value in os.environ.items() if not name.startswith(_OF_LIBRARIES)}
+    return {**here, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+
 # what a command may read while it is imported is that of the whole test run
-_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-_PER_TEST = "PYTEST_CURRENT_TEST"
+_ENVIRONMENT = _environment()
 
 
 def spikeport(*arguments: object, cwd: Path = ROOT, limit: float = 400) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own, which is forked from one that has imported everything, if it can be."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    environment = _environment()
     command = [sys.executable, "-m", "spikeport.commands.cli", *map(str, arguments)]
-    if {**environment, _PER_TEST: ""} == {**_ENVIRONMENT, _PER_TEST: ""}:
+    if environment == _ENVIRONMENT:
         return _forked(command, cwd, environment, limit)
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=limit, check=False)
 
