@@ -29,8 +29,8 @@ PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest --nu
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
-# what another version of Python or torch can change: no pages or reports, and of whole commands only the recipe that
-# .ci/run takes through all of them; of properties a few of the cases that `make test` tries
+# what another version of Python or torch can change: no pages or reports, few whole commands, since the slow tests train
+# a recipe on Python 3.11; of properties a few of the cases that `make test` tries
 light: $(STAMP)
 	HYPOTHESIS_PROFILE=spikeport-few $(PYTEST) -m "not slow" tests/common tests/hardware_profiles tests/exporter tests/lava_runtime tests/trainer \
 		tests/spikeport/commands/test_json_output.py tests/spikeport/commands/test_completion.py tests/spikeport/network
