@@ -18,6 +18,8 @@ from places import ROOT
 
 # set in the tests' own process by what they import: pytest, OpenMP's users (scikit-learn) and torch's compiler
 _OF_LIBRARIES = ("PYTEST_", "KMP_", "TORCHINDUCTOR_")
+# read by the package when a command runs, not when it is imported
+_READ_WHEN_RUN = ("SPIKEPORT_", "WORLD_SIZE")
 
 
 def _environment(site: Path | None = None) -> dict[str, str]:
@@ -26,8 +28,12 @@ def _environment(site: Path | None = None) -> dict[str, str]:
     return {**here, "PYTHONPATH": path, "COLUMNS": "200"}
 
 
+def _when_imported() -> dict[str, str]:
+    return {name: value for name, value in _environment().items() if not name.startswith(_READ_WHEN_RUN)}
+
+
 # what a command may read while it is imported is that of the whole test run
-_ENVIRONMENT = _environment()
+_WHEN_IMPORTED = _when_imported()
 
 
 def spikeport(
@@ -39,7 +45,7 @@ def spikeport(
     """
     environment = _environment(site)
     command = [sys.executable, "-m", "spikeport.commands.cli", *map(str, arguments)]
-    if {**environment, "PYTHONPATH": str(ROOT)} == _ENVIRONMENT:
+    if _when_imported() == _WHEN_IMPORTED:
         return _forked(command, cwd, site, limit)
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=limit, check=False)
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
+# what others import when a training begins: two seconds
+LATE = ("torch._dynamo", "sklearn.datasets")
 # processes of their own, which a command starts
 OWN_PROCESSES = ("spikeport.__main__", "spikeport.lava_runtime.lava_backend")
 
@@ -44,10 +46,11 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _import_all() -> None:
     import spikeport
 
-    for module in pkgutil.walk_packages(spikeport.__path__, "spikeport."):
-        if not module.name.startswith(OWN_PROCESSES):
+    found = (module.name for module in pkgutil.walk_packages(spikeport.__path__, "spikeport."))
+    for name in (*found, *LATE):
+        if not name.startswith(OWN_PROCESSES):
             try:
-                importlib.import_module(module.name)
+                importlib.import_module(name)
             except ImportError:  # of an extra that is not installed
                 continue
 

@@ -142,7 +142,7 @@ def test_the_extra_train_trains_from_scratch(wheel: Path, tmp_path: Path) -> Non
     bin_ = tmp_path / "venv" / "bin"
     install = (bin_ / "python", "-m", "pip", "install", "-q", "--no-compile", "-c", ROOT / "constraints.txt")
     run(*install, f"{wheel}[train]", cwd=tmp_path)
-    quick = RECIPE.replace("epochs = 8", "epochs = 3").replace('backends = ["lava"]', "backends = []")
+    quick = RECIPE.replace("epochs = 12", "epochs = 3").replace('backends = ["lava"]', "backends = []")
     (tmp_path / "small.toml").write_text(quick)
     run(bin_ / "spikeport", "run", "small.toml", "--out", "run", cwd=tmp_path)
     found = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sklearn  # noqa: F401  (sets variables of OpenMP)
-from command import spikeport
+from command import refused, spikeport
+from small_recipe import RECIPE
+
+from spikeport.trainer.data.paths_and_cache import DATA
 
 
 @pytest.fixture
@@ -27,6 +31,15 @@ def test_variables_that_libraries_set_start_no_new_python(started: list[Any], mo
     for name in ("KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR"):
         monkeypatch.setenv(name, "else")
     assert spikeport("--version").returncode == 0
+    assert not started
+
+
+def test_a_variable_that_is_read_when_a_command_runs_reaches_it_without_one(
+    started: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(DATA, str(tmp_path / "elsewhere"))
+    (tmp_path / "r.toml").write_text(RECIPE.replace('"digits"', '"fsdd"'))
+    refused(spikeport("train", "r.toml", "--out", "run", cwd=tmp_path), "elsewhere")
     assert not started
 
 
