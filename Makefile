@@ -21,16 +21,18 @@ FIND_PYTHON = \
 demo: $(STAMP)
 	$(RUN)/spikeport demo
 
-# a test file a core, with one thread for torch: two that each want both cores wait for each other
-PYTEST = OMP_NUM_THREADS=1 $(RUN)/python -m pytest --numprocesses auto --dist loadfile --durations 15
+# a test file a core, in the order of tests/conftest.py, with one thread for torch: two that each want both cores wait
+# for each other. The many processes that tests start share what Python compiles, also where it is told not to keep it
+PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest --numprocesses auto --dist loadfile \
+	--no-loadscope-reorder --durations 15
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
-# what another version of Python or torch can change: no pages or reports, and of whole commands only the recipe that
-# .ci/run takes through all of them
+# what another version of Python or torch can change: no pages or reports, few whole commands, since the slow tests train
+# a recipe on Python 3.11; of properties a few of the cases that `make test` tries
 light: $(STAMP)
-	$(PYTEST) -m "not slow" tests/common tests/hardware_profiles tests/exporter tests/lava_runtime tests/trainer \
+	HYPOTHESIS_PROFILE=spikeport-few $(PYTEST) -m "not slow" tests/common tests/hardware_profiles tests/exporter tests/lava_runtime tests/trainer \
 		tests/spikeport/commands/test_json_output.py tests/spikeport/commands/test_completion.py tests/spikeport/network
 
 slow: $(STAMP)

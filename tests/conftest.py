@@ -1,4 +1,4 @@
-"""What the tests share: where other people's networks lie, and which tests need Lava."""
+"""What the tests share: where other people's networks lie, which tests need Lava, and which begin first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from few_examples import with_few
 from hypothesis import settings
-from places import SHARED
+from places import SHARED, TESTS
 
 from spikeport.lava_runtime.lava_backend.child import lava_missing
 
@@ -15,10 +16,25 @@ from spikeport.lava_runtime.lava_backend.child import lava_missing
 settings.register_profile("spikeport", deadline=None)
 # the same draws in every run: what fails is the change, not the draw
 settings.register_profile("spikeport-fixed", deadline=None, derandomize=True, database=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "spikeport"))
+# where another environment has drawn all of them: what Python or torch change, they change for nearly every case
+settings.register_profile("spikeport-few", settings.get_profile("spikeport-fixed"))
+_PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "spikeport")
+settings.load_profile(_PROFILE)
+
+# folders with few tests that take long: begun last, one of their files keeps one core busy when the others are done
+_FIRST = ("whole", "lava_runtime", "spikeport")
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_rank)
+    if _PROFILE == "spikeport-few":
+        for item in items:
+            with_few(getattr(item, "obj", None))
     missing = lava_missing()
     if missing:
         for item in items:

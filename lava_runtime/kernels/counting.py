@@ -77,11 +77,12 @@ def bound_active(spikes, own, feeding, self_driven, sizes, bounds):
                 if feeding[p]:
                     for b in range(samples):
                         moved[b] = max(moved[b], min(spikes[t, p, b], 1.0))
+    # sample by sample: the compiler takes 3 s for assignments of whole rows, whose shapes it has to compare
     for t in range(steps):
         for p in range(own[0], own[1]):
-            bounds[0, t, p] = spikes[t, p]
-            bounds[1, t, p] = sizes[p] * moved
-            bounds[2, t, p] = bounds[1, t, p]
+            for b in range(samples):
+                bounds[0, t, p, b] = spikes[t, p, b]
+                bounds[1, t, p, b] = bounds[2, t, p, b] = sizes[p] * moved[b]
 
 
 @njit(cache=True, nogil=True)

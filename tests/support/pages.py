@@ -15,17 +15,32 @@ from places import ROOT
 FIRST_PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
 
 
-def tracked_copy(folder: Path) -> Path:
-    """The files that git tracks, alone in a folder of their own, as in a fresh clone."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode != 0:
+def tracked_copy(clone: Path, *listed: str) -> Path:
+    """The files that git tracks, alone in a folder of their own, as in a fresh clone; listed: other files of git's."""
+    command = ["git", "ls-files", "-z", *listed]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode != 0:
         pytest.skip("this is not a checkout that git knows")
-    clone = folder / "clone"
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in filter(None, found.stdout.split("\0")):
         if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name, follow_symlinks=False)
+            shutil.copy2(ROOT / name, clone / name, follow_symlinks=False)
+    _copy_kernels(clone)
     return clone
+
+
+def _copy_kernels(clone: Path) -> None:
+    """The kernels compiled already, half a minute of work: numba takes them for a file of the same time and size.
+
+    Indices before code, which is written later: what is named in no copied index is compiled again.
+    """
+    folders = sorted({path.parent.relative_to(clone) for path in clone.rglob("*.py")})
+    for ending in ("*.nbi", "*.nbc"):
+        for compiled in (ROOT / folder / "__pycache__" for folder in folders):
+            for file in compiled.glob(ending):
+                copy = clone / file.relative_to(ROOT)
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copy2(file, copy)
 
 
 def trains(command: list[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pages import tracked_copy
 from places import ROOT
 
 EXAMPLE = ROOT / "tests" / "example_plugin" / "spikeport_example"
@@ -199,13 +199,7 @@ def python(copy: Path, *arguments: str, path: str = "") -> subprocess.CompletedP
 
 def repository(folder: Path) -> Path:
     """A copy of the files that git tracks, and of those that are new."""
-    wanted = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(wanted, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
-    return folder
+    return tracked_copy(folder, "--cached", "--others", "--exclude-standard")
 
 
 def carry_out(addition: Addition, files: list[str], copy: Path) -> None:

@@ -44,7 +44,7 @@ def reads_a_run(path: Path) -> bool:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole run of a recipe that takes seconds."""
     folder = tmp_path_factory.mktemp("run")
-    quick = RECIPE.replace("epochs = 8", "epochs = 1").replace('backends = ["lava"]', "backends = []")
+    quick = RECIPE.replace("epochs = 12", "epochs = 1").replace('backends = ["lava"]', "backends = []")
     (folder / "small.toml").write_text(quick)
     result = spikeport("run", folder / "small.toml", "--out", folder / "run", "--json", limit=500)
     assert result.returncode == 0, result.stderr

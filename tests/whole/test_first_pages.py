@@ -33,13 +33,13 @@ def test_a_whole_line_can_be_copied(page: Path) -> None:
 
 
 def test_a_clone_alone_is_enough_for_the_readme(tmp_path: Path) -> None:
-    clone = tracked_copy(tmp_path)
+    clone = tracked_copy(tmp_path / "clone")
     shown = carry_out(README, clone, sys.executable, environment(clone), training=False)
     assert not {command: shown[command] for command, words in WORDS.items() if words not in shown[command]}
 
 
 def test_an_empty_folder_is_enough_for_the_tutorial(tmp_path: Path) -> None:
-    clone = tracked_copy(tmp_path)
+    clone = tracked_copy(tmp_path / "clone")
     empty = tmp_path / "empty"
     empty.mkdir()
     shown = carry_out(TUTORIAL, empty, sys.executable, environment(clone), training=False)
@@ -50,7 +50,7 @@ def test_an_empty_folder_is_enough_for_the_tutorial(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.recipe  # two minutes; tests/whole/test_wheel.py runs the same commands from the wheel
 def test_the_readme_s_training_in_a_clone_alone(tmp_path: Path) -> None:
-    clone = tracked_copy(tmp_path)
+    clone = tracked_copy(tmp_path / "clone")
     shown = carry_out(README, clone, sys.executable, environment(clone), training=True)
     assert {"run", "compare", "report", "export"} <= set(shown)
     assert (clone / "runs" / "mine" / "report.html").is_file() and (clone / "mine.nir").is_file()

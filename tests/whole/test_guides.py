@@ -1,4 +1,7 @@
-"""Tutorial and how-tos do what they say: every file, every line of Python, every command, in their order."""
+"""The guides do what they say: every file, every line of Python, every command, in their order.
+
+The tutorial is a first page as well, and tests/whole/test_first_pages.py carries it out.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ import nir
 import numpy as np
 import pytest
 from command import graph, spikeport
-from pages import GUIDES, steps
+from pages import FIRST_PAGES, GUIDES, steps
 from places import ROOT
 from programs import spikes
 
@@ -40,15 +43,16 @@ def cluster(wanted: bool) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [pytest.param(p, marks=pytest.mark.slow if p.stem in SLOW else ()) for p in GUIDES], ids=lambda p: p.stem
+    "path",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem in SLOW else ()) for p in GUIDES if p not in FIRST_PAGES],
+    ids=lambda p: p.stem,
 )
 def test_a_guide_does_what_it_says(path: Path, tmp_path: Path) -> None:
     page = path.read_text(encoding="utf-8")
-    if path.stem != "tutorial":
-        nir.write(str(tmp_path / "model.nir"), graph())
-        np.save(tmp_path / "x.npy", spikes((10, 3, 6), 0.4, 1))
-        assert spikeport("compile", "model.nir", "--chip", "loihi2", "-o", "model.chip", cwd=tmp_path).returncode == 0
-        shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    nir.write(str(tmp_path / "model.nir"), graph())
+    np.save(tmp_path / "x.npy", spikes((10, 3, 6), 0.4, 1))
+    assert spikeport("compile", "model.nir", "--chip", "loihi2", "-o", "model.chip", cwd=tmp_path).returncode == 0
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     done = 0
     with cluster(ADDRESS in page) as address:
         for kind, text in steps(page):
@@ -63,8 +67,6 @@ def test_a_guide_does_what_it_says(path: Path, tmp_path: Path) -> None:
                 assert ran.returncode == 0, ran.stderr
             else:
                 command = shlex.split(text.replace(ADDRESS, address))[1:]
-                if path.stem == "tutorial" and command[0] == "run":
-                    continue  # a minute; README's same command is run by tests/whole/test_wheel.py
                 if lava_missing() and {"lava", "stock"} & set(command):
                     continue
                 result = spikeport(*command, cwd=tmp_path, limit=550)

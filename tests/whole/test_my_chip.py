@@ -6,10 +6,12 @@ import json
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import forget, spikeport
 from packages import install, run
 from places import ROOT
 
@@ -45,7 +47,7 @@ assert (run.spikes[late:] == module(torch.from_numpy(x)).detach().numpy()).all()
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the package, as an installation leaves it, and the files that the page's commands read."""
     folder = tmp_path_factory.mktemp("my_chip")
     for name, text in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', PAGE, flags=re.MULTILINE | re.DOTALL):
@@ -59,11 +61,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_nir(chain([lif(65, 8), lif(4, 8)], random_weights([6, 65, 4], 0.6)), folder / "large.nir")
     write_nir(chain([lif(3, 8)], random_weights([6, 3], 0.6)), folder / "one.nir")
     np.save(folder / "spikes.npy", np.random.default_rng(0).binomial(1, 0.3, (40, 8, 6)).astype(np.uint8))
-    return folder
+    yield folder
+    forget(folder)
 
 
 def command(site: Path, *words: str) -> tuple[int, str]:
-    done = run("-m", "spikeport", *words, site=site, cwd=site)
+    done = spikeport(*words, site=site, cwd=site)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -44,7 +44,7 @@ def test_a_last_seed_beyond_the_largest_is_refused(tmp_path: Path) -> None:
         ("seeds = 2\n[network]", "key 'seeds': the last seed must be at most 4294967295"),
         ("seeds = 0\n[network]", "key 'seeds'"),
     ):
-        text = RECIPE.replace("[network]", key).replace("epochs = 20", "epochs = 1\nseed = 4294967295")
+        text = RECIPE.replace("[network]", key).replace("epochs = 12", "epochs = 1\nseed = 4294967295")
         (tmp_path / "r.toml").write_text(text)
         with pytest.raises(sp.InputError, match=message):
             load_recipe(tmp_path / "r.toml")
@@ -52,7 +52,7 @@ def test_a_last_seed_beyond_the_largest_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_of_two_seeds_holds_both_on_one_split(tmp_path: Path) -> None:
-    text = RECIPE.replace("epochs = 20", "epochs = 2\nseed = 5").replace(
+    text = RECIPE.replace("epochs = 12", "epochs = 2\nseed = 5").replace(
         'backends = ["lava"]', "backends = []\nseeds = 2"
     )
     (tmp_path / "r.toml").write_text(text)

@@ -85,7 +85,7 @@ def test_a_test_set_whose_states_memory_does_not_hold_gives_the_same(
 
 
 def test_a_float_twin_is_float(tmp_path: Path) -> None:
-    text = RECIPE.replace("epochs = 20", "epochs = 3").replace(
+    text = RECIPE.replace("epochs = 12", "epochs = 3").replace(
         'backends = ["lava"]', "backends = []\nfloat_twin = true"
     )
     (tmp_path / "small.toml").write_text(text)
@@ -266,7 +266,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights(finished: Path, tmp
         time.sleep(0.02)
     _, errors = running.communicate(timeout=300)
     assert running.returncode == 130 and b"--resume" in errors and b"Traceback" not in errors
-    assert 0 < _epochs(checkpoint) < 20
+    assert 0 < _epochs(checkpoint) < 12
     assert not (tmp_path / "half" / "network.safetensors").exists()
     result = spikeport("train", recipe, "--out", tmp_path / "half", "--resume")
     assert result.returncode == 0, result.stderr

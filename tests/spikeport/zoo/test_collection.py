@@ -110,7 +110,10 @@ def test_a_network_that_is_not_its_cards_is_not_copied_and_nothing_is_replaced(t
 
 def test_a_network_of_a_recipe_of_ones_own_brings_the_recipe_and_stays_in_its_folder(tmp_path: Path) -> None:
     text = find_recipe("digits").read_text()
-    (tmp_path / "digits.toml").write_text(re.sub(r"(?m)^epochs = .*", "epochs = 1", text))
+    # without Lava, which runs one sample after the other
+    shorter = re.sub(r"(?m)^epochs = .*", "epochs = 1", text.replace("\nchip", "\nbackends = []\nchip", 1))
+    assert "backends = []" in shorter
+    (tmp_path / "digits.toml").write_text(shorter)
     done = spikeport("run", "digits.toml", "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = spikeport("models", "make", "run", "--out", "shelf", cwd=tmp_path)

@@ -12,8 +12,8 @@ backends = ["lava"]
 neuron = "cuba_lif"
 layers = [{ kind = "dense", size = 24 }]
 [training]
-epochs = 20
-batch_size = 8
+epochs = 12
+batch_size = 32
 steps = 8
-learning_rate = 0.01
+learning_rate = 0.02
 """

@@ -141,7 +141,7 @@ class _Smooth:
 @pytest.mark.parametrize("kind", ["sew", "spiking_resnet"])
 def test_gradients_agree_with_finite_differences_where_the_network_is_smooth(kind: str, join: str) -> None:
     torch.manual_seed(0)
-    layers = (LayerConfig("conv", 3), LayerConfig(kind, 4, stride=2, join=join), LayerConfig(kind, 4, join=join))  # type: ignore[arg-type]
+    layers = (LayerConfig("conv", 2), LayerConfig(kind, 3, stride=2, join=join), LayerConfig(kind, 3, join=join))  # type: ignore[arg-type]
     config = NetworkConfig(layers, dv=0.2, chip_aware=None, output_pool=2)
     network = build_network(config, (1, 4, 4), 3).double().train()
     for _, block in network.spiking_blocks():
