@@ -39,7 +39,11 @@ class ChipIntegers(Protocol):
 
 
 class Trainer(Protocol):
-    """Makes a torch module of a lowered network: forward the chip's events, and a method program() -> ChipProgram."""
+    """Makes a torch module of a lowered network: forward the chip's events, and a method program() -> ChipProgram.
+
+    More is offered by methods that it may have: run(x), events of all layers by name; trained(), the network that
+    compiles to program(); floating(), the network without rounding, connections in the order of the given one.
+    """
 
     def __call__(
         self, network: FloatNetwork, chip: ChipProfile, options: CompileOptions, surrogate: str, width: float

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork, Floats
-from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import CubaLI
 from spikeport.exporter.quantisation.payload import Payload, payload_shift
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.trainer.neuron_step.surrogates import surrogate
 
+from .float_answers import float_answers
 from .groups import update_groups
 from .layer import ChipLayer, RoundedLayer
 from .plan import Plan, make_plan, scaled_rows, whole_sums
@@ -125,18 +125,7 @@ class ChipModule(nn.Module):
 
     def eval_float(self, x: Input) -> Tensor | dict[str, Tensor]:
         """The output of the network in floating point, with the graph's own decays; no gradients."""
-        network = self.exact_network()
-        inputs = {n: np.asarray(v.detach().cpu().numpy(), np.int32) for n, v in self._inputs(x).items()}
-        length = len(next(iter(inputs.values())))
-        starts = network.starts
-        steps = length + max((starts[name] for name in network.outputs), default=0)
-        sent = simulate_float(network, inputs, steps).spikes
-        shapes = {p.name: p.shape for p in network.populations}
-        outputs = {
-            name: _tensor(sent[source][starts[source] : starts[source] + length], shapes[source])
-            for name, source in zip(self.plan.output_names, network.outputs, strict=True)
-        }
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        return float_answers(self.exact_network(), self.plan.output_names, self._inputs(x))
 
     def float_network(self) -> FloatNetwork:
         """The network with the present parameters, not rounded, and the chip's decays."""
@@ -302,10 +291,6 @@ def _module_names(names: Iterable[str]) -> dict[str, str]:
             key = f"{base}_{number}"
         keys[name] = key
     return keys
-
-
-def _tensor(values: NDArray[np.generic], shape: tuple[int, ...]) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32)).reshape(*values.shape[:2], *shape)
 
 
 def _list(shape: tuple[int, ...]) -> str:

@@ -193,7 +193,10 @@ def tune(
 
 def _module(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Tunable:
     if chip.integers != "loihi":
-        return OwnGraph(graph, chip, options, context)
+        made = OwnGraph(graph, chip, options, context)
+        # what cannot be written is told before the tuning
+        made.to_nir()
+        return made
     return ChipModule(make_plan(graph, chip, options, context))
 
 
