@@ -11,6 +11,7 @@ from command import spikeport
 import spikeport as sp
 from spikeport.common.errors import InputError
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
+from spikeport.trainer.loop.pruning import PruningWarning
 from tests.support.networks.xylo_graphs import chain, cuba, lif, random_weights
 
 GRAPH = chain([cuba(24, 3, 6), cuba(4, 3, 6)], random_weights([16, 24, 4], 0.4))
@@ -60,5 +61,7 @@ def test_what_a_tuned_file_cannot_hold_is_told_first() -> None:
     biased.nodes["n0"].v_leak = np.full(6, 0.5)
     with pytest.raises(InputError, match="train it without biases"):
         sp.tune(biased, data(8)[0], chip="xylo_audio2")
+    with pytest.warns(PruningWarning, match="30% of the weights in 1 epoch"):
+        sp.tune(GRAPH, data(4)[0], chip="xylo_audio2", settings=sp.TuneSettings(epochs=1, pruned=0.3))
     with pytest.raises(InputError, match="chosen for Loihi's integers only"):
         sp.tune(GRAPH, data(8)[0], chip="xylo_audio2", settings=sp.TuneSettings(mean_bits=4))
