@@ -101,6 +101,7 @@ def module(
     sample: Tensor | None = None,
     surrogate: str = "atan",
     width: float = 0.5,
+    reset_gradient: bool | None = None,
     options: CompileOptions = DEFAULTS,
     **named: Any,
 ) -> Module | OwnModule:
@@ -110,8 +111,9 @@ def module(
     input (N, *shape), on which thresholds are balanced), or a network of snnTorch, SpikingJelly, Norse or Sinabs.
     chip: a name or a profile file; where its integers are not Loihi's, the module is an OwnModule. sample: one step of
     a framework's input, (batch, *shape), needed where the first layer is a convolution. surrogate, width: the slope of
-    a spike by name, and its width in units of a layer's largest threshold. options, named: how it is compiled, as
-    spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
+    a spike by name, and its width in units of a layer's largest threshold. reset_gradient: whether gradients flow
+    through the reset of v as well; None: as the chip's module does, Loihi's not and Xylo's so. options, named: how it
+    is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
     """
     if "calibrate" in named:
         named["calibration"] = named.pop("calibrate")
@@ -141,8 +143,10 @@ def module(
     if profile.integers != "loihi":
         own = OwnModule(graph, profile, sampled, context, surrogate, width)
         own.chip_name, own.input_scale = str(chip), scale
+        own.set_reset_gradient(reset_gradient)
         return own
-    made = Module(make_plan(graph, profile, sampled, context), surrogate, width)
+    plan = make_plan(graph, profile, sampled, context)
+    made = Module(plan, surrogate, width, reset_gradient=bool(reset_gradient))
     made.chip_name, made.input_scale = str(chip), scale
     return made
 

@@ -36,10 +36,11 @@ class ChipModule(nn.Module):
     """A network that computes with the chip's integers, in the forward pass exactly as the compiled network does.
 
     Parameters are the weights and biases in the chip's form: layers.NAME.synapses.N.weight and layers.NAME.bias. They
-    are rounded in every pass on grids that were chosen when the module was made.
+    are rounded in every pass on grids that were chosen when the module was made. reset_gradient: gradients flow through
+    the reset of v as well.
     """
 
-    def __init__(self, plan: Plan, spike: str = "atan", width: float = 0.5) -> None:
+    def __init__(self, plan: Plan, spike: str = "atan", width: float = 0.5, *, reset_gradient: bool = False) -> None:
         super().__init__()
         self.plan = plan
         network, widths = plan.network, plan.chip.word_widths.fixed_point()
@@ -48,7 +49,7 @@ class ChipModule(nn.Module):
         self.layers = nn.ModuleDict()
         for name, layer in plan.layers.items():
             lags = {n: c.delay + starts[c.source] - starts[name] for n, c in enumerate(layer.synapses)}
-            self.layers[self._keys[name]] = ChipLayer(layer, lags, widths, surrogate(spike), width)
+            self.layers[self._keys[name]] = ChipLayer(layer, lags, widths, surrogate(spike), width, reset_gradient)
         self._groups = update_groups(network, list(plan.layers))
         self.input_shapes = {port.name: port.shape for port in network.inputs}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import nir
 import numpy as np
@@ -53,6 +54,14 @@ class OwnGraph(nn.Module):
         if len(self._network.inputs) > 1:
             raise InputError(f"{context}: has several inputs, but networks for {chip.name} are trained with one")
         self.own = make(self._network, chip, options, spike, width)
+
+    def set_reset_gradient(self, wanted: bool | None) -> None:
+        """Whether gradients flow through resets; None: as the family has it. Raises InputError if it has no choice."""
+        if wanted is None:
+            return
+        if not hasattr(self.own, "reset_gradient"):
+            raise InputError(f"the module of {self._chip.name}'s integers has no reset_gradient; leave it out")
+        cast(Any, self.own).reset_gradient = wanted
 
     def run(self, x: Input) -> dict[str, Tensor]:
         """Events of every layer by name, (T, B, *shape), for those of the input, (T, B, *input shape).

@@ -32,8 +32,10 @@ class XyloModule(nn.Module):
 
     Weights are in the network's units, biases shares of what their register holds, which is little beside a threshold.
     They are rounded in every pass, with the shifts, scales and thresholds that were chosen when the module was made.
-    Weights that are 0 then stay 0, so that no fan-out grows.
+    Weights that are 0 then stay 0, so that no fan-out grows. reset_gradient: gradients flow through resets as well.
     """
+
+    reset_gradient: bool = True
 
     def __init__(
         self, network: FloatNetwork, chip: ChipProfile, options: CompileOptions, spike: str = "atan", width: float = 0.5
@@ -129,7 +131,7 @@ class XyloModule(nn.Module):
         entered = torch.cat([entered, entered.new_zeros((late, *entered.shape[1:]))])
         w_in, w_rec, w_out = (self._matrix(name) for name in ("in", "rec", "out"))
         bias, bias_out = (self._whole_bias(kind) for kind in ("hidden", "outputs"))
-        how = Rounded(rounded.specification, self._spike, self._width)
+        how = Rounded(rounded.specification, self._spike, self._width, self._resets(), self.reset_gradient)
         hidden, outputs = run_xylo(entered, w_in, w_rec, w_out, bias, bias_out, how)
         sent = {"hidden": hidden, "outputs": outputs}
         found = {}
@@ -143,6 +145,11 @@ class XyloModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The events of the first output, (T, B, *output shape)."""
         return self.run(x)[self.network.outputs[0]]
+
+    def _resets(self) -> Tensor:
+        """The weights by which direct neurons reset themselves, shifted, (hidden,)."""
+        block, before = self._block("hidden")
+        return torch.from_numpy((own_reset(block, before) * 2.0 ** before.shifts["rec"]).astype(np.float32))
 
     def _latency(self, rounded: RoundedNetwork) -> dict[str, int]:
         known = assemble(self.network, rounded, self.chip).latency
