@@ -123,6 +123,8 @@ def module(
         raise InputError(f"there is no compile option {unknown!r}{hint}")
     if not 0 < width < math.inf:
         raise InputError(f"width is a positive number, not {width}")
+    if reset_gradient is not None and not isinstance(reset_gradient, bool):
+        raise InputError(f"reset_gradient is True, False or None, not {reset_gradient!r}")
     selected = replace(options, **{name: value for name, value in named.items() if value is not None})
     context, scale, profile = "network", 1.0, load_chip(str(chip))
     if isinstance(source, nn.Module):

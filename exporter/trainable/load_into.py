@@ -26,6 +26,8 @@ def load_into(module: HasSynapses, network: nn.Module) -> None:
     Nothing is changed where one does not fit. A compiled synapse that is not one layer of the network, such as a
     pooling and the convolution after it, does not fit.
     """
+    if not isinstance(network, nn.Module):
+        raise InputError(f"network is a value of type {type(network).__name__}; give the torch.nn.Module to load into")
     by_name = {_letters(name): child for name, child in network.named_modules() if hasattr(child, "weight")}
     changes: list[tuple[torch.Tensor, Floats]] = []
     for name, values in module.synapse_values().items():

@@ -243,7 +243,7 @@ class ChipModule(nn.Module):
                 )
             if not value.numel():
                 raise InputError(f"input {name!r} has shape {tuple(value.shape)}, which holds no samples or time steps")
-            _check_whole(name, value)
+            check_whole(name, value)
             arrays[name] = value.to(device=like.device, dtype=torch.float32).reshape(*value.shape[:2], -1)
         return arrays
 
@@ -259,7 +259,7 @@ def module_of(
     return ChipModule(make_plan(graph, chip, options, context), spike, width)
 
 
-def _check_whole(name: str, value: Tensor) -> None:
+def check_whole(name: str, value: Tensor) -> None:
     """Raise InputError for numbers that no spike can carry; on the CPU only, as a GPU would have to wait for it."""
     if not value.is_floating_point() or value.device.type != "cpu":
         return

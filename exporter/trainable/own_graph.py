@@ -21,6 +21,7 @@ from spikeport.hardware_profiles.schema import ChipProfile
 
 from .family_module import events_of_layers, network_by
 from .float_answers import float_answers
+from .module import check_whole
 from .plan import output_names
 from .ties import Key, Tie, carries_bias, key, ties_of
 from .write_graph import write_graph
@@ -91,6 +92,7 @@ class OwnGraph(nn.Module):
         Raises InputError where the family cannot tell.
         """
         x = self._entered(x)
+        check_whole(self._network.inputs[0].name, x)
         names, network = output_names(self._graph, self._network), self._floating("eval_float")
         return float_answers(network, names, {self._network.inputs[0].name: x.reshape(*x.shape[:2], -1)})
 
@@ -175,6 +177,10 @@ class OwnGraph(nn.Module):
             x = x[name]
         if not isinstance(x, Tensor):
             raise InputError("the input is no tensor; give torch.as_tensor(x) of shape (T, B, *input shape)")
+        shape = self._network.inputs[0].shape
+        if x.dim() < 2 or tuple(x.shape[2:]) != shape or not x.numel():
+            wanted = ", ".join(map(str, shape))
+            raise InputError(f"the network takes one tensor of shape (T, B, {wanted}), not {tuple(x.shape)}")
         return x
 
 

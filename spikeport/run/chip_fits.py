@@ -21,7 +21,7 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_chip, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.inputs import load_input, steps_and_samples
+from spikeport.lava_runtime.inputs import check_input, load_input, steps_and_samples
 from spikeport.network.arguments import graph_or_file
 from spikeport.network.graph_loader import with_sample
 from spikeport.network.input_files import open_spikes
@@ -67,7 +67,9 @@ def fit(
             rows.append(ChipFit(profile.name, profile.title, error.all_sentences))
             continue
         values = open_spikes(Path(data), network.program)[0] if isinstance(data, (str, os.PathLike)) else data
-        values = as_arrays(values, "data")
+        where = str(data) if isinstance(data, (str, os.PathLike)) else "data"
+        values = as_arrays(values, where)
+        check_input(network.program, values, where)
         task, samples = model_task(None, network.program), steps_and_samples(values)[1]
         answer = task.words
         cores = core_count(network.program, profile)

@@ -63,7 +63,13 @@ class XyloModule(nn.Module):
             self.register_buffer(f"_constant_{kind}", kept, persistent=False)
 
     def rounded(self) -> RoundedNetwork:
-        """The network's integers, for the parameters as they are."""
+        """The network's integers, for the parameters as they are; raises InputError for ones that are not finite."""
+        broken = next((name for name, p in self.named_parameters() if not bool(p.detach().isfinite().all())), None)
+        if broken is not None:
+            raise InputError(
+                f"the parameters {broken!r} are not finite: training has diverged; lower the learning rate or clip "
+                "gradients, and go on from parameters kept before"
+            )
         blocks = {}
         for kind, before in self._plan.rounded.items():
             present = {name: self._integers(name, kind).detach().numpy() for name in before.weights}
@@ -184,7 +190,8 @@ class XyloModule(nn.Module):
         if len(self.network.inputs) > 1 or not isinstance(x, Tensor) or tuple(x.shape[2:]) != shape or not x.numel():
             raise InputError(f"the network takes one tensor of shape (T, B, {', '.join(map(str, shape))})")
         x = x.to(torch.float32)
-        if float(x.min()) < 0 or float(x.max()) > MOST_INPUT_EVENTS or bool((x != x.round()).any()):
+        given = x.detach()
+        if float(given.min()) < 0 or float(given.max()) > MOST_INPUT_EVENTS or bool((given != given.round()).any()):
             raise InputError(f"a Xylo chip receives counts of events, 0 to {MOST_INPUT_EVENTS} per channel and step")
         return x.reshape(*x.shape[:2], -1)
 

@@ -142,6 +142,26 @@ def test_what_no_layer_has_a_place_for_is_told_in_one_sentence() -> None:
         _with_poor_family(module).to_nir()
 
 
+@pytest.mark.parametrize("chip", CHIPS)
+def test_slips_end_in_a_sentence(chip: str) -> None:
+    module, x = sp.torch.module(GRAPH, chip), spikes()
+    for call in (module, module.run, module.eval_float):
+        for wrong in (x[0], x[..., :3], x[:0]):
+            with pytest.raises(InputError, match=r"\(T, B, 16\)|holds no samples"):
+                call(wrong)
+    for wrong in (x * 0.5, x * float("nan")):
+        with pytest.raises(InputError, match="spikes are 0 or 1 and payloads whole numbers; encode it first"):
+            module.eval_float(wrong)
+    with pytest.raises(InputError, match=r"network is a value of type NoneType; give the torch\.nn\.Module"):
+        module.load_into(None)
+    with pytest.raises(InputError, match="reset_gradient is True, False or None, not 'no'"):
+        sp.torch.module(GRAPH, chip, reset_gradient="no")
+    with torch.no_grad():
+        next(module.parameters()).fill_(float("nan"))
+    with pytest.raises(InputError, match="not finite: training has diverged"):
+        module(x)
+
+
 def test_several_outputs_come_by_name() -> None:
     graph = chain([cuba(6, 3, 6), cuba(4, 3, 6)], random_weights([16, 6, 4], 0.4))
     graph.nodes["first"] = nir.Output({"output": np.array([6])})

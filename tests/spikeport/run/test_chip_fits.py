@@ -62,6 +62,11 @@ def test_a_network_that_fits_none_ends_with_one_and_wrong_calls_with_a_sentence(
     assert run.returncode == 1 and "needs 17" in run.stdout
     with pytest.raises(InputError, match="must be 12 class numbers"):
         sp.fit(network(), spikes(), np.zeros(5, int), chips=CHIPS)  # type: ignore[arg-type]
+    np.save(tmp_path / "y.npy", np.arange(12))
+    run = spikeport("fit", "m.nir", "--data", "y.npy", "--chips", "loihi2", cwd=tmp_path)
+    assert run.returncode == 2 and "y.npy: has shape (12,)" in run.stderr
+    run = spikeport("fit", "m.nir", "--data", "x.npy", "--chips", ",", cwd=tmp_path)
+    assert run.returncode == 2 and "names no chip" in run.stderr
     with pytest.raises(InputError, match=r"x\.npy"):
         sp.fit(tmp_path / "x.npy", spikes())
 

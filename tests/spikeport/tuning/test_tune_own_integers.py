@@ -54,6 +54,8 @@ def test_the_command_resumes_and_writes(tmp_path: Path) -> None:
     done = spikeport(*words, "--epochs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "tuned.nir").exists() and "before" in done.stdout
+    wrong = spikeport(*words, "--weight-bits", "9", cwd=tmp_path)
+    assert wrong.returncode == 2 and "m.nir: weights of 9 bit" in wrong.stderr
 
 
 def test_what_a_tuned_file_cannot_hold_is_told_first() -> None:
