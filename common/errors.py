@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +16,15 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 
 
 class InputError(ValueError):
-    """The input or the call is wrong: one sentence that names the cause and the remedy (exit code 2)."""
+    """The input or the call is wrong: one sentence that names the cause and the remedy (exit code 2).
 
-    def __init__(self, sentence: object = "") -> None:
+    all_sentences: one for each cause, where several are known.
+    """
+
+    def __init__(self, sentence: object = "", all_sentences: Sequence[str] = ()) -> None:
         # names from a file may contain line breaks and sequences that a terminal executes
-        super().__init__(shortened(visible(re.sub(r"\s*\n\s*", " ", str(sentence)))))
+        super().__init__(_cleaned(sentence))
+        self.all_sentences = tuple(map(_cleaned, all_sentences)) or (str(self),)
 
 
 class DoesNotFitError(InputError):
@@ -32,6 +36,17 @@ class DoesNotFitError(InputError):
 
 class BackendError(RuntimeError):
     """A backend could not run or did not finish: one sentence that names the failed layer (exit code 2)."""
+
+
+def all_of(errors: Sequence[InputError]) -> InputError:
+    """One error for several, of the first one's kind: it says the first, and how many more there are."""
+    first, more = errors[0], len(errors) - 1
+    counted = f" (and {more} more limit{'s' * (more > 1)})" if more else ""
+    return type(first)(f"{first}{counted}", [str(error) for error in errors])
+
+
+def _cleaned(sentence: object) -> str:
+    return shortened(visible(re.sub(r"\s*\n\s*", " ", str(sentence))))
 
 
 def visible(text: str) -> str:

@@ -28,6 +28,8 @@ from .system_errors import system_reason
 _NAME_BYTES = 100
 _LONGEST_NAME = 255
 _LONGEST_ENDING = 16
+# as tempfile.mkstemp names them in `replacing`
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<ending>\.[^.]*)?")
 _OPEN_FILE = re.compile(r"/dev/fd/(?P<own>\d+)|/proc/(?P<process>\d+|self|thread-self)/fd/(?P<other>\d+)")
 _MOST_LINKS = 40
 
@@ -101,6 +103,28 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise InputError(_cannot_write(path, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unfinished(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Temporary files that killed processes left in a folder, with the names that they were to get, maybe shortened."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _TEMPORARY.fullmatch(path.name)
+        # a name that was cut has lost its ending
+        whole = match is not None and len(os.fsencode(match["name"])) < _NAME_BYTES
+        if (
+            match is not None
+            and path.is_file()
+            and not (whole and Path(match["name"]).suffix != (match["ending"] or ""))
+        ):
+            yield path, match["name"]
+
+
+def remove_unfinished(path: str | Path) -> None:
+    """Remove temporary files that killed processes left of this file; no other process may be writing it."""
+    target = target_of(path)
+    for temporary, name in unfinished(target.path.parent) if target.plain else ():
+        if name == shortened(target.path.name, _NAME_BYTES):
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | Path, content: bytes | memoryview) -> None:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .errors import InputError, reason
-from .files import beside, make_folder, target_of
+from .files import beside, make_folder, remove_unfinished, target_of
 
 # no other program uses such a name
 _FOLDER_LOCK = ".spikeport.lock"
@@ -50,6 +50,7 @@ class Holder:
 def locked_file(path: str | Path, option: str = "-o") -> Iterator[None]:
     """Lock a file against other processes of spikeport while the context lasts; pipes and devices are not locked.
 
+    What a killed process left of it is removed.
     Raises InputError that names the holder; option: the command-line option of the output.
     """
     target = target_of(path)
@@ -57,6 +58,7 @@ def locked_file(path: str | Path, option: str = "-o") -> Iterator[None]:
         yield
         return
     with _locked(beside(target.path, ".", _ENDING), path, option):
+        remove_unfinished(path)
         yield
 
 

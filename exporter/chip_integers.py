@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from spikeport.common.errors import DoesNotFitError, InputError
+from spikeport.common.errors import DoesNotFitError, InputError, all_of
 from spikeport.common.plugins import Registry
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork
@@ -39,7 +39,11 @@ class ChipIntegers(Protocol):
 
 
 class Trainer(Protocol):
-    """Makes a torch module of a lowered network: forward the chip's events, and a method program() -> ChipProgram."""
+    """Makes a torch module of a lowered network: forward the chip's events, and a method program() -> ChipProgram.
+
+    More is offered by methods that it may have: run(x), events of all layers by name; trained(), the network that
+    compiles to program(); floating(), the network without rounding, connections in the order of the given one.
+    """
 
     def __call__(
         self, network: FloatNetwork, chip: ChipProfile, options: CompileOptions, surrogate: str, width: float
@@ -80,7 +84,7 @@ def quantise_by(
     try:
         program = family.quantise(network, chip, options)
     except InputError as error:
-        raise type(error)(f"{context}: {error}") from error
+        raise type(error)(f"{context}: {error}", error.all_sentences) from error
     check_limits(validate(program, context), chip, context)
     return program
 
@@ -97,8 +101,8 @@ def check_limits(program: ChipProgram, chip: ChipProfile, context: str) -> None:
     """Raises DoesNotFitError with the first limit that a program breaks (broken_limits)."""
     broken = broken_limits(program, chip)
     if broken:
-        more = f" (and {len(broken) - 1} more limits)" if len(broken) > 1 else ""
-        raise DoesNotFitError(f"{context}: {broken[0]}{more}")
+        found = all_of([DoesNotFitError(sentence) for sentence in broken])
+        raise DoesNotFitError(f"{context}: {found}", found.all_sentences)
 
 
 def _as_integers(name: str, value: object) -> ChipIntegers:

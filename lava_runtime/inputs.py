@@ -101,7 +101,8 @@ def _checked(program: ChipProgram, port: InputPort, x: NDArray[Any], context: st
                 f"{context}: holds {x[x != np.rint(x)].flat[0]} at {_first(x != np.rint(x))}, which is not an integer; "
                 "encode real values as spikes first"
             )
-    low, high = float(x.min()), float(x.max())
+    high = float(x.max())
+    low = 0.0 if x.dtype.kind in "bu" and high <= 1 else float(x.min())
     if (low < 0 or high > 1) and program.widths.message_bits == 0:
         raise InputError(
             f"{context}: holds payloads from {low:.0f} to {high:.0f}, but spikes of {program.chip} carry none; "

@@ -30,7 +30,10 @@ class Report:
 
 
 def run_jobs(jobs: Sequence[Callable[[], None]], report: Report) -> None:
-    """Run each job in a thread of its own; the first error stops the others and is raised."""
+    """Run each job in a thread of its own, a single one in this; the first error stops the others and is raised."""
+    if len(jobs) == 1:
+        jobs[0]()
+        return
     with ThreadPoolExecutor(len(jobs)) as pool:
         try:
             list(pool.map(lambda job: job(), jobs))

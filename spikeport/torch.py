@@ -20,8 +20,6 @@ import nir
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError, nearest
-from spikeport.exporter.chip_integers import trainer_of
-from spikeport.exporter.compile import lower_graph
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.validate import validate
@@ -29,6 +27,7 @@ from spikeport.exporter.trainable.frameworks import export_module
 from spikeport.exporter.trainable.load_into import load_into
 from spikeport.exporter.trainable.module import ChipModule
 from spikeport.exporter.trainable.other_files import ReadNetwork, read_net, read_onnx
+from spikeport.exporter.trainable.own_graph import OwnGraph
 from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.hardware_profiles.schema import ChipProfile
@@ -64,26 +63,35 @@ class Module(ChipModule):
     input_scale: float = 1.0
 
 
-class OwnModule(nn.Module):
-    """A network as a torch module in integers that are not Loihi's: its forward pass gives the chip's events.
+class OwnModule(OwnGraph):
+    """A network as a torch module in integers that are not Loihi's, with the calls of Module.
 
-    (T, B, *input) to (T, B, *output). Train its parameters with any loop. Made by `module`. own: the chip's module, by
-    the family of its integers (exporter/chip_integers.py), with the method program().
+    Its forward pass gives the chip's events, (T, B, *input) to (T, B, *output). Made by `module`. own: the module of
+    the chip's family (exporter/chip_integers.py), whose parameters are trained.
     """
-
-    def __init__(self, own: nn.Module, chip: str) -> None:
-        super().__init__()
-        self.own = own
-        self._chip_name = chip
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The chip's output for input events."""
-        sent: Tensor = self.own(x)
-        return sent
 
     def compile(self) -> Network:  # type: ignore[override]
         """The network compiled for its chip: its integers are those of the forward pass."""
-        return Network(validate(cast(Any, self.own).program()), "network", self._chip_name)
+        program = validate(cast(Any, self.own).program())
+        options = replace(self.options, dt=None, framework=None)
+        return Network(program, "network", self.chip_name, self._source(), options)
+
+    def load_into(self, network: nn.Module) -> None:
+        """Put the weights and biases into the modules of the same names; raises InputError that names the first misfit.
+
+        network: the framework's network that the module was made from, or one of the same layers.
+        """
+        load_into(self, network)
+
+    def _source(self) -> nir.NIRGraph | None:
+        """The graph that diff runs in floating point, None where no graph keeps what was trained."""
+        try:
+            return self.to_nir()
+        except InputError:
+            return None
+
+    chip_name: str = "xylo_audio2"
+    input_scale: float = 1.0
 
 
 def module(
@@ -93,6 +101,7 @@ def module(
     sample: Tensor | None = None,
     surrogate: str = "atan",
     width: float = 0.5,
+    reset_gradient: bool | None = None,
     options: CompileOptions = DEFAULTS,
     **named: Any,
 ) -> Module | OwnModule:
@@ -102,8 +111,9 @@ def module(
     input (N, *shape), on which thresholds are balanced), or a network of snnTorch, SpikingJelly, Norse or Sinabs.
     chip: a name or a profile file; where its integers are not Loihi's, the module is an OwnModule. sample: one step of
     a framework's input, (batch, *shape), needed where the first layer is a convolution. surrogate, width: the slope of
-    a spike by name, and its width in units of a layer's largest threshold. options, named: how it is compiled, as
-    spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
+    a spike by name, and its width in units of a layer's largest threshold. reset_gradient: whether gradients flow
+    through the reset of v as well; None: as the chip's module does, Loihi's not and Xylo's so. options, named: how it
+    is compiled, as spikeport.compile takes it (dt, weight_bits, framework, reset, calibrate, ...).
     """
     if "calibrate" in named:
         named["calibration"] = named.pop("calibrate")
@@ -113,6 +123,8 @@ def module(
         raise InputError(f"there is no compile option {unknown!r}{hint}")
     if not 0 < width < math.inf:
         raise InputError(f"width is a positive number, not {width}")
+    if reset_gradient is not None and not isinstance(reset_gradient, bool):
+        raise InputError(f"reset_gradient is True, False or None, not {reset_gradient!r}")
     selected = replace(options, **{name: value for name, value in named.items() if value is not None})
     context, scale, profile = "network", 1.0, load_chip(str(chip))
     if isinstance(source, nn.Module):
@@ -131,9 +143,12 @@ def module(
         )
     sampled = with_sample(selected, graph, context)
     if profile.integers != "loihi":
-        make = trainer_of(profile)
-        return OwnModule(make(lower_graph(graph, sampled, context), profile, sampled, surrogate, width), str(chip))
-    made = Module(make_plan(graph, profile, sampled, context), surrogate, width)
+        own = OwnModule(graph, profile, sampled, context, surrogate, width)
+        own.chip_name, own.input_scale = str(chip), scale
+        own.set_reset_gradient(reset_gradient)
+        return own
+    plan = make_plan(graph, profile, sampled, context)
+    made = Module(plan, surrogate, width, reset_gradient=bool(reset_gradient))
     made.chip_name, made.input_scale = str(chip), scale
     return made
 

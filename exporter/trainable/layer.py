@@ -62,12 +62,13 @@ class ChipLayer(nn.Module):
     bias: nn.Parameter | None
 
     def __init__(
-        self, plan: LayerPlan, lags: Mapping[int, int], widths: WordWidths, spike: Surrogate, width: float
-    ) -> None:
+        self, plan: LayerPlan, lags: Mapping[int, int], widths: WordWidths, spike: Surrogate, width: float,
+        reset_gradient: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         population = plan.population
         self.population, self.start, self.widths = population, plan.start, widths
-        self.spike, self.width = spike, width
+        self.spike, self.width, self.reset_gradient = spike, width, reset_gradient
         self.du, self.dv = du_from_decay(population.current_decay), dv_from_decay(population.voltage_decay)
         self.synapses = nn.ModuleList(
             ChipSynapse(connection, grid, tie, lags[n])
@@ -188,7 +189,7 @@ class ChipLayer(nn.Module):
             self.keep_u, self.keep_v,
             None if threshold is None else threshold.to(device), None if lost is None else lost.to(device),
             0 if shift is None else int(shift[0]), self.spike, self.width,
-            1.0 if word is None else float(word.max()) * STATE_UNIT,
+            1.0 if word is None else float(word.max()) * STATE_UNIT, self.reset_gradient,
         )  # fmt: skip
 
     def float_population(self) -> FloatPopulation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,15 +12,22 @@ from torch import nn
 from spikeport.common.errors import InputError
 from spikeport.exporter.float_network.float_network import Floats
 
-from .module import ChipModule
+
+class HasSynapses(Protocol):
+    """A module whose weights are those of a graph's synapses."""
+
+    def synapse_values(self) -> dict[str, dict[str, Floats]]:
+        """Weights and biases by the graph's synapse, in its units; raises InputError where it has no such synapse."""
 
 
-def load_into(module: ChipModule, network: nn.Module) -> None:
+def load_into(module: HasSynapses, network: nn.Module) -> None:
     """Copy weights and biases into the modules of the same names; raises InputError for the first that does not fit.
 
     Nothing is changed where one does not fit. A compiled synapse that is not one layer of the network, such as a
     pooling and the convolution after it, does not fit.
     """
+    if not isinstance(network, nn.Module):
+        raise InputError(f"network is a value of type {type(network).__name__}; give the torch.nn.Module to load into")
     by_name = {_letters(name): child for name, child in network.named_modules() if hasattr(child, "weight")}
     changes: list[tuple[torch.Tensor, Floats]] = []
     for name, values in module.synapse_values().items():

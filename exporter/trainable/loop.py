@@ -90,10 +90,11 @@ class _Loop(torch.autograd.Function):
         slopes = _slopes(over, tables)
         to_current, to_voltage = torch.empty_like(over), torch.empty_like(over)
         keep_u, keep_v = (tables.constants[row].astype(as_numpy(over)[0].dtype) for row in (0, 1))
+        kept = _kept(over, slopes, tables)
         run_in_threads(
             loop_backward, over,
-            (*as_numpy(to_sent, weights), tables.layers, tables.synapses, *as_numpy(slopes, over), keep_u, keep_v,
-             *as_numpy(to_current, to_voltage)),
+            (*as_numpy(to_sent, weights), tables.layers, tables.synapses, *as_numpy(slopes, kept),
+             keep_u, keep_v, *as_numpy(to_current, to_voltage)),
         )  # fmt: skip
         to_a = to_current * STATE_UNIT
         needed, steps = ctx.needs_input_grad, len(over)
@@ -119,6 +120,20 @@ def _slopes(over: Tensor, tables: _Tables) -> Tensor:
             parts.append(torch.full_like(part, 2.0**-neurons.shift))
         else:
             parts.append(neurons.spike.slope(part, neurons.width) * (neurons.spike.height / neurons.unit))
+    return torch.cat(parts, dim=2).contiguous()
+
+
+def _kept(over: Tensor, slopes: Tensor, tables: _Tables) -> Tensor:
+    """The slope of v after its reset for v before it, (T, B, N)."""
+    parts = []
+    for (first, end, *_), neurons in zip(tables.layers.tolist(), tables.neurons, strict=True):
+        part = over[:, :, first:end]
+        zeroed = neurons.threshold is not None and neurons.subtracted is None
+        kept = (part <= 0).to(part.dtype) if zeroed else torch.ones_like(part)
+        if neurons.reset_gradient and neurons.threshold is not None:
+            lost = neurons.subtracted if neurons.subtracted is not None else part * neurons.unit + neurons.threshold
+            kept = kept - lost.to(part.dtype) * slopes[:, :, first:end]
+        parts.append(kept)
     return torch.cat(parts, dim=2).contiguous()
 
 

@@ -63,24 +63,24 @@ def loop_forward(a, weights, layers, synapses, constants, u, v, over, sent, star
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def loop_backward(
-    to_sent, weights, layers, synapses, slopes, over, keep_u, keep_v, to_current, to_voltage, start, stop
+    to_sent, weights, layers, synapses, slopes, kept, keep_u, keep_v, to_current, to_voltage, start, stop
 ):
     """Gradients of the samples start:stop for u and v of every step, given those for what was sent.
 
-    to_sent: (T, B, N), overwritten with what it is when all readers are counted; slopes: of what is sent for v.
+    to_sent: (T, B, N), overwritten with what it is when all readers are counted; slopes: of what is sent for v;
+    kept: of v after its reset for v before it.
     """
     steps, _, size = to_sent.shape
     total, unit = np.zeros(size, to_sent.dtype), to_sent.dtype.type(STATE_UNIT)
     for b in range(start, stop):
         for t in range(steps - 1, -1, -1):
             for layer in range(len(layers) - 1, -1, -1):
-                first, end, kind, synapse, last = layers[layer]
+                first, end, _, synapse, last = layers[layer]
                 for n in range(first, end):
                     voltage = slopes[t, b, n] * to_sent[t, b, n]
                     current = voltage
                     if t + 1 < steps:
-                        if kind != 0 or over[t, b, n] <= 0:
-                            voltage += keep_v[n] * to_voltage[t + 1, b, n]
+                        voltage += kept[t, b, n] * (keep_v[n] * to_voltage[t + 1, b, n])
                         current = voltage + keep_u[n] * to_current[t + 1, b, n]
                     to_voltage[t, b, n] = voltage
                     to_current[t, b, n] = current

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from spikeport.common.errors import InputError
 from spikeport.exporter.compile_options import DEFAULTS, CompileOptions
 from spikeport.exporter.float_network.float_network import FloatNetwork, Floats
-from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import CubaLI
 from spikeport.exporter.quantisation.payload import Payload, payload_shift
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.trainer.neuron_step.surrogates import surrogate
 
+from .float_answers import float_answers
 from .groups import update_groups
 from .layer import ChipLayer, RoundedLayer
 from .plan import Plan, make_plan, scaled_rows, whole_sums
@@ -36,10 +36,11 @@ class ChipModule(nn.Module):
     """A network that computes with the chip's integers, in the forward pass exactly as the compiled network does.
 
     Parameters are the weights and biases in the chip's form: layers.NAME.synapses.N.weight and layers.NAME.bias. They
-    are rounded in every pass on grids that were chosen when the module was made.
+    are rounded in every pass on grids that were chosen when the module was made. reset_gradient: gradients flow through
+    the reset of v as well.
     """
 
-    def __init__(self, plan: Plan, spike: str = "atan", width: float = 0.5) -> None:
+    def __init__(self, plan: Plan, spike: str = "atan", width: float = 0.5, *, reset_gradient: bool = False) -> None:
         super().__init__()
         self.plan = plan
         network, widths = plan.network, plan.chip.word_widths.fixed_point()
@@ -48,7 +49,7 @@ class ChipModule(nn.Module):
         self.layers = nn.ModuleDict()
         for name, layer in plan.layers.items():
             lags = {n: c.delay + starts[c.source] - starts[name] for n, c in enumerate(layer.synapses)}
-            self.layers[self._keys[name]] = ChipLayer(layer, lags, widths, surrogate(spike), width)
+            self.layers[self._keys[name]] = ChipLayer(layer, lags, widths, surrogate(spike), width, reset_gradient)
         self._groups = update_groups(network, list(plan.layers))
         self.input_shapes = {port.name: port.shape for port in network.inputs}
 
@@ -125,18 +126,7 @@ class ChipModule(nn.Module):
 
     def eval_float(self, x: Input) -> Tensor | dict[str, Tensor]:
         """The output of the network in floating point, with the graph's own decays; no gradients."""
-        network = self.exact_network()
-        inputs = {n: np.asarray(v.detach().cpu().numpy(), np.int32) for n, v in self._inputs(x).items()}
-        length = len(next(iter(inputs.values())))
-        starts = network.starts
-        steps = length + max((starts[name] for name in network.outputs), default=0)
-        sent = simulate_float(network, inputs, steps).spikes
-        shapes = {p.name: p.shape for p in network.populations}
-        outputs = {
-            name: _tensor(sent[source][starts[source] : starts[source] + length], shapes[source])
-            for name, source in zip(self.plan.output_names, network.outputs, strict=True)
-        }
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        return float_answers(self.exact_network(), self.plan.output_names, self._inputs(x))
 
     def float_network(self) -> FloatNetwork:
         """The network with the present parameters, not rounded, and the chip's decays."""
@@ -253,7 +243,7 @@ class ChipModule(nn.Module):
                 )
             if not value.numel():
                 raise InputError(f"input {name!r} has shape {tuple(value.shape)}, which holds no samples or time steps")
-            _check_whole(name, value)
+            check_whole(name, value)
             arrays[name] = value.to(device=like.device, dtype=torch.float32).reshape(*value.shape[:2], -1)
         return arrays
 
@@ -269,7 +259,7 @@ def module_of(
     return ChipModule(make_plan(graph, chip, options, context), spike, width)
 
 
-def _check_whole(name: str, value: Tensor) -> None:
+def check_whole(name: str, value: Tensor) -> None:
     """Raise InputError for numbers that no spike can carry; on the CPU only, as a GPU would have to wait for it."""
     if not value.is_floating_point() or value.device.type != "cpu":
         return
@@ -302,10 +292,6 @@ def _module_names(names: Iterable[str]) -> dict[str, str]:
             key = f"{base}_{number}"
         keys[name] = key
     return keys
-
-
-def _tensor(values: NDArray[np.generic], shape: tuple[int, ...]) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32)).reshape(*values.shape[:2], *shape)
 
 
 def _list(shape: tuple[int, ...]) -> str:

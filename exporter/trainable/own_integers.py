@@ -8,7 +8,6 @@ integers of training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -28,7 +27,9 @@ from spikeport.trainer.methods.in_integers import LayersModule
 from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.network.spiking_network import SpikingBlock, SpikingNetwork
 
-_TOO_LITTLE = "'s integers has no {}(), which recipes need; train in floating point (chip_aware = 0), or extend it"
+from .family_module import events_of_layers, network_by
+
+_WITHOUT = "train in floating point (chip_aware = 0)"
 
 
 class OwnIntegers(LayersModule):
@@ -40,27 +41,19 @@ class OwnIntegers(LayersModule):
     def __init__(self, own: nn.Module, lowered: FloatNetwork, chip: ChipProfile) -> None:
         super().__init__()
         self.own = own
-        self._output, self._names = lowered.outputs[0], [p.name for p in lowered.populations]
-        self._chip = chip
+        self._network, self._chip = lowered, chip
 
     def run(self, x: Tensor) -> dict[str, Tensor]:
         """Events of the layers by name, (T, B, *shape), for those of the input, in the order of the network."""
-        run: Callable[[Tensor], Mapping[str, Tensor]] | None = getattr(self.own, "run", None)
-        if run is None:
-            return {self._output: self.own(x)}
-        sent = run(x)
-        return {name: sent[name] for name in self._names if name in sent}
+        return events_of_layers(self.own, x, self._network)
 
     def forward(self, x: Tensor) -> Tensor:
         """The events of the output."""
-        return self.run(x)[self._output]
+        return self.run(x)[self._network.outputs[0]]
 
     def trained(self) -> FloatNetwork:
         """The lowered network with the weights as trained; raises InputError where the family cannot tell."""
-        found: Callable[[], FloatNetwork] | None = getattr(self.own, "trained", None)
-        if found is None:
-            raise InputError(f"the module of {self._chip.name}" + _TOO_LITTLE.format("trained"))
-        return found()
+        return network_by(self.own, "trained", self._chip.name, _WITHOUT)
 
 
 def in_integers(

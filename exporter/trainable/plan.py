@@ -126,17 +126,22 @@ def make_plan(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, c
         population.name: _layer_plan(population, network, program, starts[population.name], bits, ties, doubled, pools)
         for population in senders_first(network)
     }
-    outputs = [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]
-    names = outputs if len(outputs) == len(network.outputs) else [f"output_{n}" for n in range(len(network.outputs))]
     chip_network = replace(
         network,
         populations=tuple(layers[p.name].population for p in network.populations),
         connections=tuple(c for p in network.populations for c in layers[p.name].synapses),
     )
     return Plan(
-        chip_network, layers, options, meant.discretize or "euler", meant.reset or "zero", tuple(names), chip,
+        chip_network, layers, options, meant.discretize or "euler", meant.reset or "zero",
+        output_names(graph, network), chip,
         {n: np.asarray(node.bias, np.float64) for n, node in graph.nodes.items() if hasattr(node, "bias")},
     )  # fmt: skip
+
+
+def output_names(graph: nir.NIRGraph, network: FloatNetwork) -> tuple[str, ...]:
+    """Names for the network's outputs: those of the graph's Output nodes, if each has one."""
+    names = [name for name, node in graph.nodes.items() if isinstance(node, nir.Output)]
+    return tuple(names if len(names) == len(network.outputs) else (f"output_{n}" for n in range(len(network.outputs))))
 
 
 def _poolings(graph: nir.NIRGraph) -> set[str]:

@@ -14,6 +14,7 @@ its spikes subtract from the current through a synapse of the neuron with itself
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -22,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from spikeport.common.errors import DoesNotFitError
 from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
 from spikeport.exporter.program.chip_program import Integers
 
@@ -44,8 +44,7 @@ class Decays:
 
 
 def fit_decays(population: FloatPopulation, direct: NDArray[np.bool_], longest: int) -> Decays:
-    """The chip's decays of a population; longest: the largest dash. Raises DoesNotFitError for a slower decay."""
-    _check_range(population, longest)
+    """The chip's decays of a population, none of which is too slow; longest: the largest dash."""
     rows = [
         _fit(float(current), float(voltage), bool(own), longest)
         for current, voltage, own in zip(population.current_decay, population.voltage_decay, direct, strict=True)
@@ -54,14 +53,15 @@ def fit_decays(population: FloatPopulation, direct: NDArray[np.bool_], longest: 
     return Decays(syn.astype(np.int32), mem.astype(np.int32), weight, bias, error)
 
 
-def _check_range(population: FloatPopulation, longest: int) -> None:
+def too_slow(population: FloatPopulation, longest: int) -> Iterator[str]:
+    """A sentence for each kind of decay that is slower than the chip's; longest: the largest dash."""
     for name, decays in (("synaptic", population.current_decay), ("membrane", population.voltage_decay)):
         slow = (decays < 2.0 ** -(longest + 0.5)) & (decays > _NOTHING)
         if name == "synaptic":
             slow |= decays <= _NOTHING
         if slow.any():
             steps = 1 / max(float(decays[slow].min()), _NOTHING)
-            raise DoesNotFitError(
+            yield (
                 f"{population.name!r} has a {name} time constant of {steps:.3g} steps, but a Xylo chip's decays end at "
                 f"a shift of {longest}, {2**longest:,} steps; compile with a larger --dt or shorten it"
             )

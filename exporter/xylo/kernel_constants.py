@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,25 +19,32 @@ Words = NDArray[np.int16]
 # neurons of a whole number of vectors; few output neurons take one
 _VECTORS, _ONE_VECTOR = 64, 16
 _NEVER = 32767
+# of the registers of a decay: 4 bit
+_DASHES = 16
+# hidden neurons of as many samples as are stepped in one loop
+_TOGETHER = 1024
 # share of the weights between hidden neurons from which adding whole rows is faster than a list of targets
 _FULL = 1 / 12
 
 
 @dataclass(frozen=True)
 class Synapses:
-    """Weights of one synapse of the hidden neurons: from inputs, and between them as rows or, if few, as lists."""
+    """Weights of one synapse, shifted: from inputs, and between hidden neurons as rows or, if few, as a list."""
 
     inputs: Words
     rows: Words
     listed: Words
 
     @classmethod
-    def of(cls, given: Matrices, synapse: int, ends: tuple[Integers, Integers] | None, size: int) -> Synapses:
-        """ends: sources and targets of the lists, None for rows; size: of the padded hidden neurons."""
-        inputs, recurrent = given.inputs[..., synapse], given.recurrent[..., synapse]
-        entering = _padded(inputs << given.shift_in, len(inputs), size)
+    def of(cls, given: Matrices, synapse: int, ends: tuple[Integers, Integers] | None, sizes: Sizes) -> Synapses:
+        """ends: sources and targets of the list, None for rows, which are as wide as hidden and output neurons."""
+        recurrent = given.recurrent[..., synapse]
+        entering = _padded(given.inputs[..., synapse], sizes.inputs, sizes.padded)
+        entering <<= given.shift_in
         if ends is None:
-            return cls(entering, _padded(recurrent << given.shift_rec, size, size), np.zeros(0, np.int16))
+            rows = _padded(recurrent, sizes.hidden, sizes.width)
+            rows <<= given.shift_rec
+            return cls(entering, rows, np.zeros(0, np.int16))
         listed = (recurrent[ends] << given.shift_rec).astype(np.int16)
         return cls(entering, np.zeros((0, 0), np.int16), listed)
 
@@ -62,30 +68,48 @@ class Matrices:
         """Whether any neuron uses its second synapse."""
         return bool(self.inputs[..., 1:].any() or self.recurrent[..., 1:].any())
 
-    def ends(self, second: bool) -> tuple[Integers, Integers]:
-        """Sources and targets of the weights between hidden neurons that are not 0, by source."""
+    def ends(self, second: bool) -> tuple[Integers, Integers] | None:
+        """Sources and targets of the weights between hidden neurons that are not 0, by source, if they are few."""
         reached = self.recurrent[..., 0] != 0
         if second:
             reached |= self.recurrent[..., 1] != 0
+        if np.count_nonzero(reached) >= _FULL * reached.size:
+            return None
         sources, targets = np.nonzero(reached)
         return sources, targets
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Inputs, hidden and output neurons, and both kinds of neurons when padded."""
+
+    inputs: int
+    hidden: int
+    outputs: int
+    padded: int
+    padded_out: int
+
+    @property
+    def width(self) -> int:
+        """Padded neurons of a sample."""
+        return self.padded + self.padded_out
+
+
+@dataclass(frozen=True)
 class Kernel:
-    """A network's constants as the kernel reads them; sizes: of the hidden and the output neurons, without padding."""
+    """A network's constants as the kernel reads them; together: samples that are stepped in one loop."""
 
     first: Synapses
     second: Synapses
     starts: NDArray[np.int64]
     targets: NDArray[np.uint32]
     w_out: Words
-    hidden: Words
-    hidden_2: Words
-    output: Words
+    constants: Words
+    constants_2: Words
     aliases: Integers
     most: tuple[int, int]
-    sizes: tuple[int, int]
+    sizes: Sizes
+    together: int
 
     @classmethod
     def of(cls, network: XyloSpecification, most: tuple[int, int]) -> Kernel:
@@ -110,42 +134,45 @@ class Kernel:
         """
         threshold, bias = others
         hidden = constant_rows((dashes[0], dashes[2]), bias, threshold, _VECTORS)
-        second, size = given.uses_second, hidden.shape[1]
-        sources, targets = given.ends(second)
-        ends = (sources, targets) if len(sources) < _FULL * len(threshold) ** 2 else None
+        sizes = Sizes(len(given.inputs), len(threshold), out.shape[1], hidden.shape[1], output.shape[1])
+        together = max(1, _TOGETHER // max(1, sizes.padded))
+        second = given.uses_second
+        ends = given.ends(second)
+        first = Synapses.of(given, 0, ends, sizes)
+        if ends is None:
+            first.rows[:, sizes.padded : sizes.padded + sizes.outputs] = out
         return cls(
-            Synapses.of(given, 0, ends, size),
-            Synapses.of(given, 1, ends, size) if second else Synapses.none(),
-            np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=len(threshold)))]).astype(np.int64),
-            targets.astype(np.uint32),
-            _padded(out, size, output.shape[1]),
-            hidden,
-            constant_rows((dashes[1], dashes[2]), bias, threshold, _VECTORS)[:3],
-            output,
+            first,
+            Synapses.of(given, 1, ends, sizes) if second else Synapses.none(),
+            *_lists(ends, out, sizes),
+            _repeated(np.concatenate([hidden, output], axis=1), together),
+            _repeated(_padded(_DECAYS[:, dashes[1]], 3, sizes.width), together)
+            if second
+            else np.zeros((3, 0), np.int16),
             aliases.astype(np.int32) if (aliases >= 0).any() else np.zeros(0, np.int32),
             most,
-            (len(threshold), out.shape[1]),
+            sizes,
+            together,
         )
 
     def start(self, samples: int) -> States:
         """States of a batch, all 0."""
-        hidden, outputs = self.hidden.shape[1], self.output.shape[1]
-        i_1, i_2, v = (np.zeros((samples, hidden), np.int16) for _ in range(3))
-        i_out, v_out = (np.zeros((samples, outputs), np.int16) for _ in range(2))
+        sizes = self.sizes
+        i_1, i_2, v = (np.zeros((samples, sizes.width), np.int16) for _ in range(3))
+        hidden, outputs = sizes.padded, sizes.padded_out
         counts = (np.zeros((samples, size), np.int32) for size in (hidden, outputs))
         # one more than neurons: where the number of one that did not fire is written
         who, who_out = (np.zeros((samples, size + 1), np.uint32) for size in (hidden, outputs))
         events, events_out = (np.zeros((samples, size), np.int8) for size in (hidden, outputs))
-        number = np.zeros(samples, np.int64)
-        return States(i_1, i_2, v, who, number, events, i_out, v_out, who_out, events_out, *counts)
+        return States(i_1, i_2, v, who, np.zeros(samples, np.int64), events, who_out, events_out, *counts)
 
     def advance(self, x: NDArray[np.uint8], states: States, steps: int, block: Block) -> None:
         """Advance the states by some steps with events x (steps, samples, inputs), and write what is kept of them."""
         one, two = self.first, self.second
         run(
             x, MOST_INPUT_EVENTS, one.inputs, two.inputs, one.rows, two.rows, self.starts, self.targets, one.listed,
-            two.listed, self.w_out, self.hidden, self.hidden_2, self.output, self.aliases, *self.most, states.i_1,
-            states.i_2, states.v, states.who, states.count, states.events, states.i_out, states.v_out, states.who_out,
+            two.listed, self.w_out, self.constants, self.constants_2, self.aliases, *self.most, self.together,
+            states.i_1, states.i_2, states.v, states.who, states.count, states.events, states.who_out,
             states.events_out, steps, block.sent, block.sent_out, states.active, states.active_out, block.states,
             block.states_out,
         )  # fmt: skip
@@ -153,9 +180,10 @@ class Kernel:
 
 @dataclass(frozen=True)
 class States:
-    """Currents and voltages, who sent events in the last step and how many, and in how many steps there were any.
+    """Currents and voltages of all neurons, those of the hidden ones first, who sent events in the last step, and how
+    many, and in how many steps there were any.
 
-    Arrays (samples, padded size); count: of the neurons in `who`, (samples,).
+    Arrays (samples, padded size); who, events: of the hidden neurons; count: of those in `who`, (samples,).
     """
 
     i_1: Words
@@ -164,8 +192,6 @@ class States:
     who: NDArray[np.uint32]
     count: NDArray[np.int64]
     events: NDArray[np.int8]
-    i_out: Words
-    v_out: Words
     who_out: NDArray[np.uint32]
     events_out: NDArray[np.int8]
     active: Integers
@@ -176,19 +202,19 @@ class States:
 class Block:
     """What a block of steps keeps: events (steps, samples, size), and states (3 or 2, steps, samples, size)."""
 
-    sent: Integers
-    sent_out: Integers
+    sent: NDArray[np.uint8]
+    sent_out: NDArray[np.uint8]
     states: Integers
     states_out: Integers
 
     @classmethod
     def empty(cls, kernel: Kernel, steps: int, samples: int, *, hidden: bool, states: bool) -> Block:
         """Of some steps; hidden, states: whether the events of the hidden neurons, and states, are kept."""
-        own, outputs = kernel.sizes
+        own, outputs = kernel.sizes.hidden, kernel.sizes.outputs
         kept = steps if states else 0
         return cls(
-            np.empty((steps if hidden else 0, samples, own), np.int32),
-            np.empty((steps, samples, outputs), np.int32),
+            np.empty((steps if hidden else 0, samples, own), np.uint8),
+            np.empty((steps, samples, outputs), np.uint8),
             np.empty((3, kept, samples, own), np.int32),
             np.empty((2, kept, samples, outputs), np.int32),
         )
@@ -196,21 +222,43 @@ class Block:
 
 def constant_rows(dashes: tuple[Integers, Integers], bias: Integers, threshold: Integers, multiple: int) -> Words:
     """The rows of a kernel's constants (_step in kernels.py), padded to a multiple of neurons."""
-    rows: Sequence[NDArray[Any]] = [*_decay_rows(dashes[0]), *_decay_rows(dashes[1]), bias, threshold]
-    size = -(-len(threshold) // multiple) * multiple
-    padded = np.zeros((len(rows), size), np.int16)
-    padded[-1] = _NEVER
-    padded[:, : len(threshold)] = np.stack(rows)
+    own = len(threshold)
+    padded = np.zeros((8, -(-own // multiple) * multiple), np.int16)
+    padded[:3, :own], padded[3:6, :own] = _DECAYS[:, dashes[0]], _DECAYS[:, dashes[1]]
+    padded[6, :own], padded[7, :own] = bias, threshold
+    padded[7, own:] = _NEVER
     return padded
 
 
-def _decay_rows(dash: Integers) -> list[NDArray[Any]]:
-    """2**(16 - dash) from dash 2 on, and masks of all bits at dash 1 and 0."""
-    factor = np.where(dash >= 2, 1 << np.maximum(16 - dash, 0), 0)
-    return [factor, np.where(dash == 1, -1, 0), np.where(dash == 0, -1, 0)]
+def _decay_rows() -> Words:
+    """By dash: 2**(16 - dash) from dash 2 on, and masks of all bits at dash 1 and 0; (3, dashes)."""
+    dash = np.arange(_DASHES)
+    rows = np.where(dash >= 2, 1 << (16 - dash), 0), np.where(dash == 1, -1, 0), np.where(dash == 0, -1, 0)
+    table: Words = np.stack(rows).astype(np.int16)
+    return table
 
 
-def _padded(weights: Integers, sources: int, targets: int) -> Words:
+_DECAYS = _decay_rows()
+
+
+def _lists(
+    ends: tuple[Integers, Integers] | None, out: Integers, sizes: Sizes
+) -> tuple[NDArray[np.int64], NDArray[np.uint32], Words]:
+    """Where the list of each source starts, its targets, and the weights to outputs; empty if there are rows."""
+    if ends is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros((0, 0), np.int16)
+    sources, targets = ends
+    starts = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=sizes.hidden))])
+    return starts.astype(np.int64), targets.astype(np.uint32), _padded(out, sizes.hidden, sizes.padded_out)
+
+
+def _repeated(rows: Words, times: int) -> Words:
+    """Each row so many times, one behind the other."""
+    shape = len(rows), times, rows.shape[1]
+    return np.broadcast_to(rows[:, None], shape).reshape(len(rows), -1)
+
+
+def _padded(weights: NDArray[Any], sources: int, targets: int) -> Words:
     padded = np.zeros((sources, targets), np.int16)
     padded[: weights.shape[0], : weights.shape[1]] = weights
     return padded

@@ -31,166 +31,191 @@ def _decay(x, factor, halves, all_of_it):
     return np.int16(lost + np.int16((lost == 0) & (x > 0)))
 
 
-@njit(cache=True, nogil=True)
-def _add_row(currents, b, weights, p, events):
+@njit(cache=True, nogil=True, inline="always")
+def _add_row(currents, row, events):
     """Add a row of weights, event after event."""
     for _ in range(events):
-        for j in range(currents.shape[1]):
-            currents[b, j] = _sum(currents[b, j], weights[p, j])
+        for j in range(len(row)):
+            currents[j] = _sum(currents[j], row[j])
 
 
-@njit(cache=True, nogil=True)
-def _add_listed(currents, b, targets, weights, first, last, events):
+@njit(cache=True, nogil=True, inline="always")
+def _add_listed(currents, targets, weights, first, last, events):
     """Add the weights of a list of targets, event after event."""
     for _ in range(events):
         for k in range(first, last):
             j = targets[k]
-            currents[b, j] = _sum(currents[b, j], weights[k])
+            currents[j] = _sum(currents[j], weights[k])
 
 
 @njit(cache=True, nogil=True)
-def _step(i, v, b, constants, reached):
-    """Currents, then voltages; reached: which voltages are at their threshold.
+def _step(i, v, constants, reached):
+    """Currents, then voltages, of neurons; reached: which voltages are at their threshold.
 
     constants: rows of the decays of i and v, three each, bias and threshold. The register of a decay wraps: at
     v = -32768 and dash 0 it holds -32768 and not 32768.
     """
-    for j in range(i.shape[1]):
-        x = i[b, j]
+    for j in range(len(v)):
+        x = i[j]
         x = np.int16(x - _decay(x, constants[0, j], constants[1, j], constants[2, j]))
-        i[b, j] = x
-        y = v[b, j]
+        i[j] = x
+        y = v[j]
         lost = np.int16(-np.int32(_decay(y, constants[3, j], constants[4, j], constants[5, j])))
         y = _sum(y, _sum(_sum(lost, x), constants[6, j]))
-        v[b, j] = y
+        v[j] = y
         reached[j] = np.int8(y >= constants[7, j])
 
 
 @njit(cache=True, nogil=True)
-def _step_of_two(i, i_2, v, b, constants, second, reached):
+def _step_of_two(i, i_2, v, constants, second, reached):
     """As _step, with a second current, whose decay's rows are `second`; the sum of both saturates once, with v's."""
-    for j in range(i.shape[1]):
-        x, x_2, y = i[b, j], i_2[b, j], v[b, j]
+    for j in range(len(v)):
+        x, x_2, y = i[j], i_2[j], v[j]
         x = np.int16(x - _decay(x, constants[0, j], constants[1, j], constants[2, j]))
         x_2 = np.int16(x_2 - _decay(x_2, second[0, j], second[1, j], second[2, j]))
-        i[b, j], i_2[b, j] = x, x_2
+        i[j], i_2[j] = x, x_2
         lost = np.int16(-np.int32(_decay(y, constants[3, j], constants[4, j], constants[5, j])))
         change = np.int16(min(max(np.int32(lost) + np.int32(x) + np.int32(x_2), _LOW), _HIGH))
         y = _sum(y, _sum(change, constants[6, j]))
-        v[b, j] = y
+        v[j] = y
         reached[j] = np.int8(y >= constants[7, j])
 
 
-@njit(cache=True, nogil=True)
-def _fire(v, b, threshold, reached, words, who, events, most, active):
-    """Events of the neurons that reached their threshold, whose numbers go into who[b]; returns how many they are.
+@njit(cache=True, nogil=True, inline="always")
+def _fire(v, threshold, reached, words, active_words, who, events, most, active):
+    """Events of the neurons that reached their threshold, whose numbers go into `who`; returns how many they are.
 
     words: eight of `reached` at a time.
     """
-    count = 0
+    # without branches, which would be guessed wrong
+    busy, count = np.int64(0), np.int64(0)
     for word in range(len(words)):
-        if words[word] != 0:
-            # without branches, which would be guessed wrong
-            for j in range(8 * word, 8 * word + 8):
-                who[b, count] = j
-                count += reached[j]
+        active_words[busy] = word
+        busy += np.int64(words[word] != 0)
+    for n in range(busy):
+        first = 8 * np.int64(active_words[n])
+        for j in range(first, first + 8):
+            who[count] = j
+            count += reached[j]
     for k in range(count):
-        j = who[b, k]
+        j = who[k]
         n = 0
-        while v[b, j] >= threshold[j] and n < most:
-            v[b, j] = np.int16(v[b, j] - threshold[j])
+        while v[j] >= threshold[j] and n < most:
+            v[j] = np.int16(v[j] - threshold[j])
             n += 1
-        events[b, j] = n
-        active[b, j] += 1
+        events[j] = n
+        active[j] += 1
     return count
 
 
 @njit(cache=True, nogil=True)
-def _fire_with_aliases(v, b, threshold, aliases, who, events, most, active):
+def _fire_with_aliases(v, threshold, aliases, who, events, most, active):
     """As _fire, in order: an alias may add to a neuron that comes later before that one sends its own."""
     for j in range(len(aliases)):
-        if v[b, j] >= threshold[j]:
-            n = events[b, j]
-            while v[b, j] >= threshold[j] and n < most:
-                v[b, j] = np.int16(v[b, j] - threshold[j])
+        if v[j] >= threshold[j]:
+            n = events[j]
+            while v[j] >= threshold[j] and n < most:
+                v[j] = np.int16(v[j] - threshold[j])
                 n += 1
-            events[b, j] = n
-        if aliases[j] >= 0 and events[b, j] > 0:
-            events[b, aliases[j]] = min(events[b, aliases[j]] + events[b, j], most)
+            events[j] = n
+        if aliases[j] >= 0 and events[j] > 0:
+            events[aliases[j]] = min(events[aliases[j]] + events[j], most)
     count = 0
     for j in range(len(aliases)):
-        if events[b, j] > 0:
-            who[b, count] = j
+        if events[j] > 0:
+            who[count] = j
             count += 1
-            active[b, j] += 1
+            active[j] += 1
     return count
 
 
 @njit(cache=True, nogil=True)
 def run(
-    x, most_in, w_in, w_in_2, w_rec, w_rec_2, starts, targets, listed, listed_2, w_out, hidden, second, output, aliases,
-    most, most_out, i_1, i_2, v, who, count, events, i_out, v_out, who_out, events_out, steps, sent, sent_out, active,
-    active_out, states, states_out,
+    x, most_in, w_in, w_in_2, rows, rows_2, starts, targets, listed, listed_2, w_out, constants, second, aliases, most,
+    most_out, together, i, i_2, v, who, count, events, who_out, events_out, steps, sent, sent_out, active, active_out,
+    states, states_out,
 ):  # fmt: skip
     """Advance the states of every sample by a block of steps; x: events (steps, samples, inputs).
 
-    w_in (inputs, hidden), w_out (hidden, outputs): shifted already. Weights between hidden neurons are rows w_rec
-    (hidden, hidden), or where that is empty, lists: those of source p from starts[p] on. Names with _2 and `second`:
-    of the second synapse, empty where no neuron uses it. hidden, output: constants as _step takes them; aliases: empty
-    without any. i_1 to events_out: states (samples, size); who, count, events: the neurons that sent in the step
-    before, their number (samples,) and their events. sent, sent_out: events (steps, samples, size); active, active_out:
-    steps with any, to which the block's are added, (samples, size). sent, states (3, steps, samples, hidden) and
-    states_out (2, ...) are written unless they have no steps. Sizes are padded, but for those of x, sent, sent_out and
-    the states that are written.
+    The neurons of a sample are its hidden ones and then its outputs. w_in (inputs, hidden), rows (hidden, neurons):
+    shifted weights. Where `rows` is empty, those between hidden neurons are lists, of source q from starts[q] on, and
+    those to outputs w_out (hidden, outputs). Names with _2 and `second`: of the second synapse, empty where no neuron
+    uses it. constants: as _step takes them, for as many samples as are stepped `together`; aliases: empty without any.
+    i to events_out: states (samples, size); who, count, events: the hidden neurons that sent in the step before, their
+    number (samples,) and their events. sent, sent_out: events (steps, samples, size); active, active_out: steps with
+    any, to which the block's are added, (samples, size). sent, states (3, steps, samples, hidden) and states_out
+    (2, ...) are written unless they have no steps. Sizes are padded, but for those of x, sent, sent_out and the states
+    that are written.
     """
     _, samples, inputs = x.shape
     neurons, outputs = sent.shape[2], sent_out.shape[2]
-    two, as_rows = len(w_in_2) > 0, len(w_rec) > 0
-    reached, reached_out = np.zeros(v.shape[1], np.int8), np.zeros(v_out.shape[1], np.int8)
-    words, words_out = reached.view(np.uint64), reached_out.view(np.uint64)
-    for b in range(samples):
+    two, as_rows = len(w_in_2) > 0, len(rows) > 0
+    size, width = active.shape[1], v.shape[1]
+    threshold, threshold_out = constants[7, :size], constants[7, size:width]
+    all_i, all_i_2, all_v = i.reshape(-1), i_2.reshape(-1), v.reshape(-1)
+    reached = np.zeros(constants.shape[1], np.int8)
+    words = reached.view(np.uint64)
+    entering, active_words = np.zeros(inputs + 1, np.uint32), np.zeros(width // 8 + 1, np.uint32)
+    sent_out[:steps] = 0
+    for begin in range(0, samples, together):
+        beyond = min(begin + together, samples)
+        now = slice(begin * width, beyond * width)
         for t in range(steps):
-            for p in range(inputs):
-                n = min(int(x[t, b, p]), most_in)
-                if n > 0:
-                    _add_row(i_1, b, w_in, p, n)
+            for b in range(begin, beyond):
+                # without branches, which would be guessed wrong
+                entered = np.int64(0)
+                for p in range(inputs):
+                    entering[entered] = p
+                    entered += np.int64(x[t, b, p] != 0)
+                for k in range(entered):
+                    p = entering[k]
+                    n = min(np.int64(x[t, b, p]), most_in)
+                    _add_row(i[b], w_in[p], n)
                     if two:
-                        _add_row(i_2, b, w_in_2, p, n)
-            for k in range(count[b]):
-                q = who[b, k]
-                n = int(events[b, q])
-                events[b, q] = 0
-                if as_rows:
-                    _add_row(i_1, b, w_rec, q, n)
+                        _add_row(i_2[b], w_in_2[p], n)
+                for k in range(count[b] if as_rows else 0):
+                    q = who[b, k]
+                    n = np.int64(events[b, q])
+                    events[b, q] = 0
+                    _add_row(i[b], rows[q], n)
                     if two:
-                        _add_row(i_2, b, w_rec_2, q, n)
-                else:
-                    _add_listed(i_1, b, targets, listed, starts[q], starts[q + np.uint32(1)], n)
+                        _add_row(i_2[b], rows_2[q], n)
+                for k in range(0 if as_rows else count[b]):
+                    q = who[b, k]
+                    n = np.int64(events[b, q])
+                    events[b, q] = 0
+                    _add_listed(i[b], targets, listed, starts[q], starts[q + np.uint32(1)], n)
                     if two:
-                        _add_listed(i_2, b, targets, listed_2, starts[q], starts[q + np.uint32(1)], n)
-                _add_row(i_out, b, w_out, q, n)
+                        _add_listed(i_2[b], targets, listed_2, starts[q], starts[q + np.uint32(1)], n)
+                    _add_row(i[b, size:], w_out[q], n)
             if two:
-                _step_of_two(i_1, i_2, v, b, hidden, second, reached)
+                _step_of_two(all_i[now], all_i_2[now], all_v[now], constants, second, reached)
             else:
-                _step(i_1, v, b, hidden, reached)
-            if len(aliases):
-                count[b] = _fire_with_aliases(v, b, hidden[7], aliases, who, events, most, active)
-            else:
-                count[b] = _fire(v, b, hidden[7], reached, words, who, events, most, active)
-            _step(i_out, v_out, b, output, reached_out)
-            fired = _fire(v_out, b, output[7], reached_out, words_out, who_out, events_out, most_out, active_out)
-            for j in range(outputs):
-                sent_out[t, b, j] = 0
-            for k in range(fired):
-                sent_out[t, b, who_out[b, k]] = events_out[b, who_out[b, k]]
-            if len(sent):
-                for j in range(neurons):
-                    sent[t, b, j] = events[b, j]
-            if states.shape[1]:
-                for j in range(neurons):
-                    states[0, t, b, j] = i_1[b, j]
-                    states[1, t, b, j] = i_2[b, j]
-                    states[2, t, b, j] = v[b, j]
-                for j in range(outputs):
-                    states_out[0, t, b, j] = i_out[b, j]
-                    states_out[1, t, b, j] = v_out[b, j]
+                _step(all_i[now], all_v[now], constants, reached)
+            for b in range(begin, beyond):
+                place = (b - begin) * width
+                if len(aliases):
+                    count[b] = _fire_with_aliases(v[b], threshold, aliases, who[b], events[b], most, active[b])
+                else:
+                    count[b] = _fire(
+                        v[b], threshold, reached[place:], words[place // 8 : (place + size) // 8], active_words, who[b],
+                        events[b], most, active[b],
+                    )  # fmt: skip
+                place_out = place + size
+                fired = _fire(
+                    v[b, size:], threshold_out, reached[place_out:], words[place_out // 8 : (place + width) // 8],
+                    active_words, who_out[b], events_out[b], most_out, active_out[b],
+                )  # fmt: skip
+                for k in range(fired):
+                    sent_out[t, b, who_out[b, k]] = events_out[b, who_out[b, k]]
+                if len(sent):
+                    for j in range(neurons):
+                        sent[t, b, j] = events[b, j]
+                if states.shape[1]:
+                    for j in range(neurons):
+                        states[0, t, b, j] = i[b, j]
+                        states[1, t, b, j] = i_2[b, j]
+                        states[2, t, b, j] = v[b, j]
+                    for j in range(outputs):
+                        states_out[0, t, b, j] = i[b, size + j]
+                        states_out[1, t, b, j] = v[b, size + j]

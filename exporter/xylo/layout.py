@@ -14,14 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from spikeport.common.errors import DoesNotFitError, InputError
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatNetwork, FloatPopulation, Floats
 from spikeport.exporter.float_network.synaptic_input import conv_matrix
 from spikeport.exporter.program.chip_program import InputPort
-from spikeport.hardware_profiles.schema import ChipProfile
 
-from .limits import broken_sizes
-from .specification import ENDS, NAMES, Places, places_of
+from .specification import ENDS, Places, places_of
 
 
 @dataclass(frozen=True)
@@ -42,22 +39,15 @@ class Layout:
         return sum(node.size for node in getattr(self, kind))
 
 
-def layout_of(network: FloatNetwork, chip: ChipProfile) -> Layout:
-    """The layout of a network; raises InputError for what the chip does not have, DoesNotFitError for its limits."""
+def layout_of(network: FloatNetwork) -> Layout:
+    """The layout of a network, whether or not it fits (before_rounding.py)."""
     inputs = {port.name for port in network.inputs}
     senders = {c.source for c in network.connections}
     driven = {c.target for c in network.connections if c.source in inputs}
     read_out = {name for name in network.outputs if name not in senders | driven}
     hidden = tuple(p for p in network.populations if p.name not in read_out)
     outputs = tuple(p for p in network.populations if p.name in read_out)
-    layout = Layout(network.inputs, hidden, outputs)
-    for population in network.populations:
-        _check_population(population)
-    _check_payloads(network, chip)
-    for broken in broken_sizes(layout.size("inputs"), layout.size("hidden"), layout.size("outputs"), chip):
-        raise DoesNotFitError(broken)
-    _check_delays(network)
-    return layout
+    return Layout(network.inputs, hidden, outputs)
 
 
 def float_weights(network: FloatNetwork, layout: Layout, kind: str) -> Floats:
@@ -82,37 +72,3 @@ def joined(populations: Iterable[FloatPopulation], name: str) -> NDArray[np.floa
     """A constant of all populations."""
     parts = [np.asarray(getattr(p, name), np.float64) for p in populations]
     return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _check_population(population: FloatPopulation) -> None:
-    name = population.name
-    if population.sends == "voltage":
-        raise InputError(
-            f"{name!r} sends its voltage, but a Xylo chip's neurons send events; give it a threshold (LIF or CubaLIF "
-            "in place of LI or CubaLI)"
-        )
-    if np.any(population.v_initial != 0):
-        raise InputError(f"{name!r} starts at a voltage other than 0, but a Xylo chip's do not; leave it out")
-
-
-def _check_payloads(network: FloatNetwork, chip: ChipProfile) -> None:
-    most = int(chip.rules["events_per_input"])
-    for name, largest in network.payloads.items():
-        if largest > most:
-            raise InputError(
-                f"input {name!r} takes integers up to {largest}, but {chip.title} takes at most {most} events per "
-                "channel and step; scale the input or encode it as spikes"
-            )
-
-
-def _check_delays(network: FloatNetwork) -> None:
-    inputs = {port.name for port in network.inputs}
-    # what a neuron without input sends does not depend on the step in which the input enters
-    timed = inputs | {c.target for c in network.connections}
-    for c in network.connections:
-        if c.source in timed and c.longest_delay != 1:
-            own = NAMES["in" if c.source in inputs else "rec"]
-            raise InputError(
-                f"{c.source!r} -> {c.target!r} arrives {c.longest_delay - 1} steps late, but a Xylo chip has no delays "
-                f"on its {own} weights; remove the Delay, or give branches that join equally many layers"
-            )

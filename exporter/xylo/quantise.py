@@ -21,6 +21,7 @@ from spikeport.exporter.neurons.xylo.neurons import XyloHidden, XyloOutput
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.schema import ChipProfile
 
+from .before_rounding import check_network
 from .bias_neurons import with_bias_neurons
 from .float_block import float_block
 from .layout import Layout, layout_of
@@ -52,14 +53,24 @@ def _as_trained(network: FloatNetwork, chip: ChipProfile, options: CompileOption
     """The network in the integers of its training; None if it was not trained in them."""
     if not all(p.registers for p in network.populations):
         return None
-    layout = layout_of(network, chip)
+    layout = _checked_layout(network, chip)
     return round_as_trained(layout, _floats(network, layout, chip), words_of(chip, options), _shifts(chip))
 
 
 def _floats(network: FloatNetwork, layout: Layout, chip: ChipProfile) -> dict[str, FloatBlock]:
+    return {kind: float_block(network, layout, kind, _longest(chip)) for kind in ("hidden", "outputs")}
+
+
+def _checked_layout(network: FloatNetwork, chip: ChipProfile) -> Layout:
+    layout = layout_of(network)
+    check_network(network, layout, chip, _longest(chip))
+    return layout
+
+
+def _longest(chip: ChipProfile) -> int:
+    """The largest dash."""
     widths = chip.word_widths.fixed_point()
-    longest = (1 << min(widths.du_bits, widths.dv_bits)) - 1
-    return {kind: float_block(network, layout, kind, longest) for kind in ("hidden", "outputs")}
+    return int((1 << min(widths.du_bits, widths.dv_bits)) - 1)
 
 
 def _shifts(chip: ChipProfile) -> range:
@@ -70,7 +81,7 @@ def _shifts(chip: ChipProfile) -> range:
 def _searched(network: FloatNetwork, chip: ChipProfile, options: CompileOptions) -> RoundedNetwork:
     """The network at the shifts and scales at which its spikes are nearest to the float network's."""
     given, network = network, with_bias_neurons(network, int(chip.rules["fan_out"]))
-    layout = layout_of(network, chip)
+    layout = _checked_layout(network, chip)
     words, shifts = words_of(chip, options), _shifts(chip)
     trial = make_trial(given, options)
     floats = _floats(network, layout, chip)

@@ -53,7 +53,7 @@ class Trial:
             return np.ones((steps, samples, 1), np.uint8)
         return np.clip(sent, 0, MOST_INPUT_EVENTS).astype(np.uint8)
 
-    def error(self, populations: Sequence[FloatPopulation], sent: Integers) -> float:
+    def error(self, populations: Sequence[FloatPopulation], sent: NDArray[np.uint8]) -> float:
         """How far the numbers of spikes so far are apart in the mean step, as a share of the network's at the end."""
         apart, spikes, start = 0.0, 0.0, 0
         for population in populations:
@@ -94,7 +94,7 @@ def _random_events(network: FloatNetwork) -> Mapping[str, NDArray[Any]]:
 
 def try_block(
     block: RoundedBlock, own_reset: Integers, decays: Decays, events: NDArray[np.uint8], most: int
-) -> Integers:
+) -> NDArray[np.uint8]:
     """What the neurons of a block send, (steps, samples, neurons), for arriving events (steps, samples, sources).
 
     own_reset: the weight from a direct neuron to itself, as the block's matrix "rec" holds it, 0 for others; all other

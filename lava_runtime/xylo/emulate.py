@@ -23,6 +23,7 @@ from spikeport.lava_runtime.result import Allocator, Record, Recording, Simulati
 # elements of a block's recorded arrays, such that they stay in the cache
 _BLOCK = 1 << 18
 
+Events = NDArray[np.uint8] | Integers
 Inputs = Mapping[str, NDArray[Any]]
 
 
@@ -69,7 +70,8 @@ def emulate_xylo(
 def check_counts(inputs: Inputs) -> None:
     """Raises InputError for a number of events that the chip does not receive in a step."""
     for name, values in inputs.items():
-        for count in (values.min(initial=0), values.max(initial=0)):
+        lowest = 0 if values.dtype.kind in "bu" else values.min(initial=0)
+        for count in (lowest, values.max(initial=0)):
             if not 0 <= count <= MOST_INPUT_EVENTS:
                 raise InputError(
                     f"input {name!r} holds {count}, but a Xylo chip receives counts of events, 0 to "
@@ -84,7 +86,8 @@ def _run_group(
     samples = group.stop - group.start
     recorded = any(recording.states for recording in recordings.values())
     hidden = any(recordings[p.name].s is not None for p in program.populations if isinstance(p, XyloHidden))
-    length = max(1, min(steps, _BLOCK // (samples * sum(network.sizes) * (4 if recorded else 1))))
+    kept = (network.sizes.hidden if hidden or recorded else 0) + network.sizes.outputs
+    length = max(1, min(steps, _BLOCK // (samples * max(1, kept) * (4 if recorded else 1))))
     states = network.start(samples)
     ports = [inputs[port.name] for port in program.inputs]
     block = Block.empty(network, length, samples, hidden=hidden, states=recorded)
@@ -99,6 +102,8 @@ def _run_group(
 
 def events_of(ports: list[NDArray[Any]], first: int, size: int, group: slice) -> NDArray[np.uint8]:
     """Events of all inputs in a block of steps, (steps, samples, channels), silent after their end."""
+    if len(ports) == 1 and _is_plain(whole := ports[0][first : first + size, group]) and len(whole) == size:
+        return whole
     channels = sum(port.shape[2] for port in ports)
     block = np.zeros((size, group.stop - group.start, channels), np.uint8)
     start = 0
@@ -109,12 +114,18 @@ def events_of(ports: list[NDArray[Any]], first: int, size: int, group: slice) ->
     return block
 
 
+def _is_plain(values: NDArray[Any]) -> bool:
+    """Whether the kernel takes the array as it is: it is compiled for those that are whole and can be written."""
+    flags = values.flags
+    return type(values) is np.ndarray and values.dtype == np.uint8 and flags.c_contiguous and flags.writeable
+
+
 def write_block(
     program: ChipProgram,
     recordings: Mapping[str, Recording],
     steps: slice,
-    sent: Integers,
-    sent_out: Integers,
+    sent: Events,
+    sent_out: Events,
     states: Integers,
     states_out: Integers,
 ) -> None:

@@ -163,8 +163,10 @@ def check(
     try:
         network = open_network(model, chip, options)
     except DoesNotFitError as error:
-        say(streams.console, f"does not fit: {error}")
-        streams.write_json({"network": model.name, "chip": chip, "fits": False, "reasons": [str(error)]})
+        for sentence in error.all_sentences:
+            say(streams.console, f"does not fit: {sentence}")
+        reasons = list(error.all_sentences)
+        streams.write_json({"network": model.name, "chip": chip, "fits": False, "reasons": reasons})
         return False
     fit = network.check(chip, by_hand, optimise=goal, x=x)
     if dump is not None:

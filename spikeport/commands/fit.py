@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from spikeport.common.errors import InputError
+
 from .exit_codes import EXIT_NO
 from .model_data import names
 from .option_groups import CompileOptions, OutputOption, grouped
@@ -37,6 +39,8 @@ def fit(
     from spikeport.console.output import progress
     from spikeport.run.chip_fits import fit as fit_chips
 
+    if chips is not None and not names(chips):
+        raise InputError(f"--chips {chips!r} names no chip; leave it out for all of them")
     with progress(f"{model}: chips", streams.console) as done:
         fits = fit_chips(model, data, labels, chips=names(chips or ""), options=choices, progress=done)
     fits.show(streams.console)

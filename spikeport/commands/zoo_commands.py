@@ -69,6 +69,7 @@ def make(
         Optional[str],  # noqa: UP045
         typer.Option("--licence", help="The licence of a network trained on them.", metavar="TEXT"),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of this name in --out.")] = False,
 ) -> None:
     """Make a network with its card from a finished run.
 
@@ -80,7 +81,7 @@ def make(
     if (data_source is None) != (licence is None):
         raise InputError("--data-source and --licence belong together; give both or none")
     origin = None if data_source is None or licence is None else Origin(data_source, licence)
-    written = make_model(run, out, name, origin)
+    written = make_model(run, out, name, origin, overwrite)
     say(streams.console, "\n".join(f"{path}: written" for path in written))
     streams.write_json({"written": [str(path) for path in written]})
 

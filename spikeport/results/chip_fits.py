@@ -21,14 +21,14 @@ from .shown import Shown
 class ChipFit:
     """A network on one chip.
 
-    reason: what does not fit, and what would; "" if it fits. cores: None where it could not be compiled. accuracy: None
-    without labels; agreement: share of the samples with the float network's answer. Energy and latency of one
-    inference are estimates. All None where it does not fit.
+    reasons: a sentence for each limit that is broken and known, with what would fit; none if it fits. cores: None where
+    it could not be compiled. accuracy: None without labels; agreement: share of the samples with the float network's
+    answer. Energy and latency of one inference are estimates. All None where it does not fit.
     """
 
     chip: str
     title: str
-    reason: str = ""
+    reasons: tuple[str, ...] = ()
     cores: int | None = None
     accuracy: float | None = None
     agreement: float | None = None
@@ -38,11 +38,16 @@ class ChipFit:
     @property
     def fits(self) -> bool:
         """Whether the whole network fits the chip."""
-        return not self.reason
+        return not self.reasons
+
+    @property
+    def reason(self) -> str:
+        """The first of the reasons; "" if it fits."""
+        return self.reasons[0] if self.reasons else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, and whether it fits."""
-        return {"fits": self.fits, **asdict(self)}
+        """All of it, whether it fits, and the first reason."""
+        return {"fits": self.fits, "reason": self.reason, **asdict(self), "reasons": list(self.reasons)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,5 +87,5 @@ class ChipFits(Shown):
             table.add_row(escape(chip.chip), "yes" if chip.fits else "no", *shares, cores, energy, latency)
         show_table(table, console, prose=(0,))
         for chip in self.chips:
-            if not chip.fits:
-                say(console, f"{chip.chip}: {chip.reason}")
+            for reason in chip.reasons:
+                say(console, f"{chip.chip}: {reason}")

@@ -21,7 +21,7 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_program import InputArrays
 from spikeport.hardware_profiles.loader import available, load_chip, load_profile
 from spikeport.hardware_profiles.schema import ChipProfile
-from spikeport.lava_runtime.inputs import load_input, steps_and_samples
+from spikeport.lava_runtime.inputs import check_input, load_input, steps_and_samples
 from spikeport.network.arguments import graph_or_file
 from spikeport.network.graph_loader import with_sample
 from spikeport.network.input_files import open_spikes
@@ -54,7 +54,8 @@ def fit(
     # what is wrong with the call or the network itself is no chip's limit
     lower_graph(graph, options, name)
     classes = load_input(labels) if isinstance(labels, (str, os.PathLike)) else labels
-    names = tuple(chips) or all_chips()
+    # a chip that is named twice is one
+    names = tuple(dict.fromkeys(chips)) or all_chips()
     rows, answer, samples = [], "winner", 0
     for number, chip in enumerate(names):
         profile = load_chip(chip)
@@ -63,14 +64,16 @@ def fit(
             reasons = network.check().reasons
         except InputError as error:
             # another chip may take it
-            rows.append(ChipFit(profile.name, profile.title, str(error)))
+            rows.append(ChipFit(profile.name, profile.title, error.all_sentences))
             continue
         values = open_spikes(Path(data), network.program)[0] if isinstance(data, (str, os.PathLike)) else data
-        values = as_arrays(values, "data")
+        where = str(data) if isinstance(data, (str, os.PathLike)) else "data"
+        values = as_arrays(values, where)
+        check_input(network.program, values, where)
         task, samples = model_task(None, network.program), steps_and_samples(values)[1]
         answer = task.words
         cores = core_count(network.program, profile)
-        row = ChipFit(profile.name, profile.title, reasons[0] if reasons else "", cores)
+        row = ChipFit(profile.name, profile.title, tuple(reasons), cores)
         rows.append(row if reasons else _measured(row, network, graph, options, values, classes, task))
         if progress is not None:
             progress(number + 1, len(names))
@@ -105,7 +108,7 @@ def _measured(
         labels = task.check_labels(labels, samples, program.population(program.outputs[0]).size)
     report = run.profile()
     return ChipFit(
-        row.chip, row.title, "", row.cores,
+        row.chip, row.title, (), row.cores,
         accuracy=None if labels is None else task.score(output, labels),
         agreement=float(np.mean(task.same(output, wanted))),
         energy_j=report.energy_j,

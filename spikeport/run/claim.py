@@ -10,10 +10,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 from spikeport.common.errors import InputError
-from spikeport.common.files import make_folder, write_bytes
+from spikeport.common.files import make_folder, unfinished, write_bytes
 from spikeport.common.locks import locked_folder
 
 from .run_folder import RunFolder
@@ -34,6 +35,8 @@ def claimed(folder: RunFolder, resume: bool, overwrite: bool) -> Iterator[RunFol
     process writes to `folder`, or if it holds a training and neither resume nor overwrite is set.
     """
     with locked_folder(folder.path):
+        remove_unfinished(folder.path)
+        remove_unfinished(folder.path / _NEW)
         _move_in(folder)
         _check(folder, resume, overwrite)
         if not (overwrite and holds_training(folder.path)):
@@ -73,6 +76,13 @@ def holds_training(folder: Path) -> Path | None:
 def checkpoint_of(folder: Path) -> Path | None:
     """The checkpoint in a folder, or None."""
     return next(_files(folder, ("checkpoint.safetensors", "checkpoint.pt")), None)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed run left half written in its folder, which no other process is writing to."""
+    for temporary, name in unfinished(folder):
+        if any(fnmatch(name, pattern) for pattern in _RUN_FILES):
+            temporary.unlink(missing_ok=True)
 
 
 def refuse_sweep(folder: Path) -> None:

@@ -25,6 +25,8 @@ from spikeport.summary import Confusion
 from spikeport.trainer.ann import AnnTwin
 from spikeport.trainer.data import Dataset, load_dataset
 from spikeport.trainer.loop.parallel import this_process
+from spikeport.trainer.loop.pruning import warn_at_once
+from spikeport.trainer.methods.in_integers import phases
 from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import load_trained
 from spikeport.trainer.network.inference_layers import TwinLayer
@@ -38,7 +40,7 @@ from .measures import compare_devices as compare_devices
 from .measures import output_of
 from .recipe import Recipe
 from .run_folder import RunFolder
-from .train_recipe import check_network, fit_recipe
+from .train_recipe import check_network, fit_recipe, has_own_integers
 
 Progress = Callable[[int, int], None]
 # test samples on which float and fixed point are compared
@@ -111,6 +113,8 @@ def begin_and_train(
 ) -> Method:
     """Train, with a progress bar; on_start: called before writing, or on resuming once the checkpoint is read."""
     check_network(recipe, data)
+    pruning = phases(recipe.training)[0] if has_own_integers(recipe) else recipe.training
+    warn_at_once(pruning.pruned, pruning.epochs)
     resuming = resume and checkpoint_of(folder.path) is not None
     if on_start is not None and not resuming:
         on_start()

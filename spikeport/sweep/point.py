@@ -18,6 +18,7 @@ from spikeport.lava_runtime.partition.optimise import mapping_for
 from spikeport.lava_runtime.profiling.profile import profile_run
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.run import stages
+from spikeport.run.claim import remove_unfinished
 from spikeport.run.compile_recipe import compile_recipe, options_of
 from spikeport.run.recipe import Recipe, checked_recipe
 from spikeport.run.run_folder import RunFolder
@@ -100,6 +101,7 @@ def train(job: Job) -> None:
     """Train a point's network, or resume it; writes a file with the reason if the loss is not finite."""
     recipe, folder = job.recipe, job.trained
     make_folder(folder.path)
+    remove_unfinished(folder.path)
     try:
         # the same weights for any number of workers, which have one thread each
         with torch_threads(recipe.training.threads or 1):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikeport.common.errors import InputError, reason
+from spikeport.common.files import remove_unfinished
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finite
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
 
@@ -28,12 +29,16 @@ class TuneCheckpoint:
     resume: bool = False
 
     def check_start(self) -> None:
-        """Raise InputError if a tuning from the start would replace the state of an interrupted one."""
+        """Raise InputError if a tuning from the start would replace the state of an interrupted one.
+
+        What a killed tuning left half written is removed.
+        """
         if not self.resume and self.path.exists():
             raise InputError(
                 f"{self.path}: holds the state of an interrupted tuning; --resume goes on with it, and without that "
                 "file tuning starts anew"
             )
+        remove_unfinished(self.path)
 
     def remove(self) -> None:
         """Remove the file of a tuning that has ended."""

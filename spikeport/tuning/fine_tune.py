@@ -16,7 +16,7 @@ from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError
 from spikeport.common.limits import MOST_STEPS
 from spikeport.hardware_profiles.fixed_point import WordWidths
-from spikeport.trainer.loop.pruning import Pruning
+from spikeport.trainer.loop.pruning import Pruning, warn_at_once
 from spikeport.trainer.loop.train_config import LARGEST_SEED
 
 from .checkpoint import TuneCheckpoint, TuneState, identity_of, restore, store
@@ -145,6 +145,7 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, [g["lr"] for g in groups], total_steps=total + 1, pct_start=0.1, cycle_momentum=False
     )
+    warn_at_once(settings.pruned, settings.epochs)
     pruning = Pruning(prunable(module), settings.pruned, settings.epochs)
     if checkpoint is not None and checkpoint.resume:
         state = restore(checkpoint, identity, module, optimiser)

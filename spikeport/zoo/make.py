@@ -51,13 +51,14 @@ ORIGINS = {
 }
 
 
-def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None) -> list[Path]:
+def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None, overwrite: bool = False) -> list[Path]:
     """Write NAME.nir, its card, and the first test samples with their targets; returns the files.
 
     A recipe that is not one of spikeport's is written as well, NAME.toml.
 
     run: the folder of a finished run; name: that of its recipe if None; origin: needed where the recipe's data are not
-    one of ORIGINS. Raises InputError for a run that is not finished, a network over 1 MB, or data of unknown origin.
+    one of ORIGINS; overwrite: replace files that exist. Raises InputError for a run that is not finished, a network of
+    over 1 MB, data of unknown origin, and files that exist.
     """
     source = RunFolder(run)
     summary, recipe = read_summary(source.summary), load_recipe(source.recipe)
@@ -76,17 +77,20 @@ def make_model(run: Path, folder: Path, name: str | None, origin: Origin | None)
     if origin is None:
         raise InputError(f"{source.recipe}: the origin of its data is unknown; give --data-source and --licence")
     shipped = _is_shipped(recipe)
+    endings = (".nir", SAMPLES, LABELS, ".json", *(() if shipped else (RECIPE,)))
+    files = [folder / f"{name}{ending}" for ending in endings]
+    there = next((path for path in files if path.exists()), None)
+    if there is not None and not overwrite:
+        raise InputError(f"{there}: exists already; choose another --out or --name, or --overwrite to replace it")
     command = f"spikeport run {recipe.name if shipped else name + RECIPE}"
     card = _card(name, recipe, summary, content, origin, command)
     targets = dataset_of(recipe).y_test[:FIRST]
     spikes = np.load(source.test_input, mmap_mode="r", allow_pickle=False)[:, :FIRST]
-    files = [folder / f"{name}{ending}" for ending in (".nir", SAMPLES, LABELS, ".json")]
     write_bytes(files[0], content)
     save_arrays(files[1], {"input": np.ascontiguousarray(spikes)})
     save_array(files[2], targets)
     write_text(files[3], json_text(card.to_dict(), indent=2) + "\n")
     if not shipped:
-        files.append(folder / f"{name}{RECIPE}")
         write_bytes(files[-1], source.recipe.read_bytes())
     return files
 

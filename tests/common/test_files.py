@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from spikeport.common.errors import InputError
 from spikeport.common.files import replacing, write_text
+from spikeport.common.locks import locked_file
 
 
 @pytest.fixture
@@ -94,3 +97,26 @@ def test_a_target_that_is_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.txt: cannot be written"):
         write_text(tmp_path / "a.txt", "text")
     assert names(tmp_path) == ["a.txt"]
+
+
+KILLED = """
+import os, signal, sys
+from spikeport.common.files import replacing
+with replacing(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["out.npz", "no_ending", f"{'long' * 40}.safetensors"])
+def test_what_a_killed_process_left_is_removed_by_the_next_and_nothing_else(name: str, tmp_path: Path) -> None:
+    others = (".other.npz.abcdefgh.npz", f".{name}", f".{name}.mine", f".{name}.abcdefgh.txt", f".x{name}.abcdefgh.npz")
+    for other in others:
+        (tmp_path / other[-250:]).write_text("mine")
+    before = set(tmp_path.iterdir())
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / name], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(set(tmp_path.iterdir()) - before) == 1
+    with locked_file(tmp_path / name):
+        assert set(tmp_path.iterdir()) - before == {path for path in tmp_path.iterdir() if path.suffix == ".lock"}
+    assert set(tmp_path.iterdir()) == before

@@ -43,6 +43,11 @@ run = network.simulate(x)
 late = network.program.pipeline_steps
 assert run.spikes.any()
 assert (run.spikes[late:] == module(torch.from_numpy(x)).detach().numpy()).all()
+assert (sp.compile(module.to_nir(), chip="tiny12").simulate(x).spikes == run.spikes).all()
+layers = torch.nn.ModuleDict({"w0": torch.nn.Linear(6, 20, bias=False), "w1": torch.nn.Linear(20, 4, bias=False)})
+module.load_into(layers)
+assert (layers["w0"].weight.detach().numpy() == module.synapse_values()["w0"]["weight"].astype(np.float32)).all()
+assert (module.eval_float(torch.from_numpy(x)).numpy() != run.spikes[late:]).mean() < 0.2
 """
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+
+
+class PruningWarning(UserWarning):
+    """Weights become 0 faster than training makes up for them."""
 
 
 @dataclass
@@ -28,7 +33,8 @@ class Pruning:
         self._masks = []
         for parameter in self.weights:
             weight = parameter.detach()
-            number = round(fraction * weight.numel())
+            # a fraction below 1 leaves a weight
+            number = min(round(fraction * weight.numel()), weight.numel() - 1)
             if number:
                 kept = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
                 kept[weight.abs().reshape(-1).argsort(stable=True)[:number]] = False
@@ -43,6 +49,18 @@ class Pruning:
     def is_done(self, epoch: int) -> bool:
         """Whether the whole fraction is 0 in this epoch."""
         return not self.fraction or 2 * (epoch + 1) >= self.epochs
+
+
+def warn_at_once(fraction: float, epochs: int) -> None:
+    """Warn where so few epochs set the whole fraction to 0 in the first one."""
+    if fraction and epochs <= 2:
+        some = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        warnings.warn(
+            f"pruning {fraction:.0%} of the weights in {some} sets all of them to 0 at once, before the others can "
+            "make up for them; 4 or more epochs of pruning go step by step",
+            PruningWarning,
+            stacklevel=3,
+        )
 
 
 def synapse_weights(parameters: Iterable[tuple[str, nn.Parameter]]) -> tuple[Tensor, ...]:

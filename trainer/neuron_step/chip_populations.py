@@ -6,7 +6,7 @@
     voltages (leaky integrators):  s = toward_zero(v / 2**shift)
 
 As chip_step.py, but for neurons with one constant each and with u, v and a in the chip's integers throughout. Gradients
-pass straight through truncation and saturation, and none flows through the reset.
+pass straight through truncation and saturation, and through the reset where that is asked for (ChipNeurons).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from spikeport.hardware_profiles.fixed_point import STATE_UNIT, WordWidths
 
 from . import fused
-from .chip_step import filter_slopes_from, fire_slopes_from
+from .chip_step import filter_slopes_from, fire_slopes_from, slopes_through_reset
 from .surrogates import Surrogate
 
 _LIMIT = WordWidths().state_max
@@ -32,7 +32,7 @@ class ChipNeurons:
 
     keep_u, keep_v: fractions that remain per step. threshold: None for neurons that send their voltage, shifted right
     by `shift` bits. subtracted: by a spike, None for a reset to 0. spike, width: the surrogate, and its width in units
-    of `unit`, the largest threshold.
+    of `unit`, the largest threshold. reset_gradient: gradients flow through the reset of v as well.
     """
 
     keep_u: Tensor
@@ -43,6 +43,7 @@ class ChipNeurons:
     spike: Surrogate
     width: float
     unit: float
+    reset_gradient: bool = False
 
 
 def run_neurons(a: Tensor, bias: Tensor, neurons: ChipNeurons, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,6 +79,8 @@ class _Run(torch.autograd.Function):
         keep_u, keep_v = neurons.keep_u.to(to_sent.dtype), neurons.keep_v.to(to_sent.dtype)
         if neurons.threshold is None:
             to_voltage, to_v_start = _linear_slopes(to_sent * 2.0**-neurons.shift, keep_v, to_v)
+        elif neurons.reset_gradient:
+            to_voltage, to_v_start = _slopes_through_reset(to_sent * (1 / neurons.unit), over, neurons, keep_v, to_v)
         elif neurons.subtracted is not None:
             slopes = to_sent * (neurons.spike.slope(over, neurons.width) * (neurons.spike.height / neurons.unit))
             to_voltage, to_v_start = _linear_slopes(slopes, keep_v, to_v)
@@ -89,6 +92,26 @@ class _Run(torch.autograd.Function):
         to_current = filter_slopes_from(to_voltage, keep_u, to_u)
         to_bias = to_voltage.sum((0, 1)) if ctx.needs_input_grad[1] else None
         return to_current * STATE_UNIT, to_bias, keep_u * to_current[0], to_v_start, None
+
+
+def _slopes_through_reset(
+    gradient: Tensor, over: Tensor, neurons: ChipNeurons, keep: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Slopes for the input of v, and for v before the first step; gradient: for what is sent, per unit.
+
+    e[t] = (g[t] - p c) h slope(over[t]) + p, where a spike subtracts c, with p = keep e[t+1] the slope for v after it.
+    """
+    if neurons.subtracted is None:
+        assert neurons.threshold is not None
+        threshold = (neurons.threshold / neurons.unit).to(over.dtype)
+        return slopes_through_reset(gradient, over, threshold, keep, neurons.spike, neurons.width, state)
+    slopes = neurons.spike.slope(over, neurons.width) * neurons.spike.height
+    lost = (neurons.subtracted / neurons.unit).to(over.dtype)
+    out = torch.empty_like(over)
+    for t in reversed(range(len(over))):
+        out[t] = (gradient[t] - state * lost) * slopes[t] + state
+        state = keep * out[t]
+    return out, state
 
 
 def _linear_slopes(slopes: Tensor, keep: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

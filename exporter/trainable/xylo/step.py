@@ -83,11 +83,16 @@ class Neurons:
 
 @dataclass(frozen=True)
 class Rounded:
-    """A network's integers, the surrogate and its width in thresholds."""
+    """A network's integers, the surrogate and its width in thresholds.
+
+    resets: weights by which neurons reset themselves, (hidden,). reset_gradient: gradients flow through resets as well.
+    """
 
     network: XyloSpecification
     spike: Surrogate
     width: float
+    resets: Tensor
+    reset_gradient: bool = True
 
 
 def run_xylo(
@@ -119,8 +124,10 @@ class _Steps(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, w_in, w_rec, w_out, sent, is_open, open_out, before, inside, before_out, inside_out = ctx.saved_tensors
         spike, width = ctx.rounded.spike, ctx.rounded.width
-        hidden = _Backward(ctx.hidden, ctx.hidden.slope(before, spike, width), inside, is_open)
-        outputs = _Backward(ctx.outputs, ctx.outputs.slope(before_out, spike, width), inside_out, open_out)
+        through = ctx.rounded.reset_gradient
+        hidden = _Backward(ctx.hidden, ctx.hidden.slope(before, spike, width), inside, is_open, through)
+        outputs = _Backward(ctx.outputs, ctx.outputs.slope(before_out, spike, width), inside_out, open_out, through)
+        passing = w_rec if through else w_rec - torch.diag(ctx.rounded.resets.to(w_rec))
         d_in, d_rec, d_out = torch.zeros_like(w_in), torch.zeros_like(w_rec), torch.zeros_like(w_out)
         d_bias, d_bias_out = torch.zeros_like(w_rec[0]), torch.zeros_like(w_out[0])
         d_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
@@ -134,23 +141,24 @@ class _Steps(torch.autograd.Function):
             if t:
                 d_rec += sent[t - 1].T @ arrived
                 d_out += sent[t - 1].T @ arrived_out
-            later = arrived @ w_rec.T + arrived_out @ w_out.T
+            later = arrived @ passing.T + arrived_out @ w_out.T
             if d_x is not None:
                 d_x[t] = arrived @ w_in.T
         return d_x, d_in, d_rec, d_out, d_bias, d_bias_out, None
 
 
 class _Backward:
-    """The gradients of a block's states, from the last step to the first."""
+    """The gradients of a block's states, from the last step to the first; through: also through their resets."""
 
-    def __init__(self, neurons: Neurons, slope: Tensor, inside: Tensor, is_open: Tensor) -> None:
+    def __init__(self, neurons: Neurons, slope: Tensor, inside: Tensor, is_open: Tensor, through: bool) -> None:
         self._neurons, self._slope, self._inside, self._open = neurons, slope, inside, is_open
+        self._lost = neurons.threshold if through else torch.zeros_like(neurons.threshold)
         self._i, self._v = torch.zeros_like(slope[0]), torch.zeros_like(slope[0])
 
     def step(self, events: Tensor, t: int) -> tuple[Tensor, Tensor]:
         """Gradients of what arrives in a step and of p, from that of the events of this step."""
         neurons = self._neurons
-        before = self._v * self._inside[t] + (events - neurons.threshold * self._v) * self._slope[t]
+        before = self._v * self._inside[t] + (events - self._lost * self._v) * self._slope[t]
         arrived = (self._i + before) * neurons.keep_i * self._open[t]
         self._v, self._i = before * neurons.keep_v, arrived
         return arrived, before

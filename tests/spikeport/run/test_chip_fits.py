@@ -62,8 +62,27 @@ def test_a_network_that_fits_none_ends_with_one_and_wrong_calls_with_a_sentence(
     assert run.returncode == 1 and "needs 17" in run.stdout
     with pytest.raises(InputError, match="must be 12 class numbers"):
         sp.fit(network(), spikes(), np.zeros(5, int), chips=CHIPS)  # type: ignore[arg-type]
+    np.save(tmp_path / "y.npy", np.arange(12))
+    run = spikeport("fit", "m.nir", "--data", "y.npy", "--chips", "loihi2", cwd=tmp_path)
+    assert run.returncode == 2 and "y.npy: has shape (12,)" in run.stderr
+    run = spikeport("fit", "m.nir", "--data", "x.npy", "--chips", ",", cwd=tmp_path)
+    assert run.returncode == 2 and "names no chip" in run.stderr
     with pytest.raises(InputError, match=r"x\.npy"):
         sp.fit(tmp_path / "x.npy", spikes())
+
+
+def test_every_broken_limit_is_named_and_a_chip_named_twice_has_one_row(tmp_path: Path) -> None:
+    graph = chain([cuba(3, 4, 8), cuba(70, 4, 8), cuba(9, 4, 8)], random_weights([17, 3, 70, 9], 0.4))
+    write_nir(graph, tmp_path / "m.nir")
+    np.save(tmp_path / "x.npy", spikes(17))
+    words = ("fit", "m.nir", "--data", "x.npy", "--chips", "xylo_audio2,xylo_audio2", "--json", "f.json")
+    run = spikeport(*words, cwd=tmp_path)
+    (row,) = json.loads((tmp_path / "f.json").read_text())["chips"]
+    for sentence, limit in zip(row["reasons"], ("16 inputs", "8 output neurons", "'s fan-out"), strict=True):
+        assert limit in sentence and limit in run.stdout
+    assert row["reason"] == row["reasons"][0] and "more limit" not in run.stdout
+    checked = spikeport("check", "m.nir", "--chip", "xylo_audio2", cwd=tmp_path)
+    assert checked.returncode == 1 and checked.stdout.count("does not fit: ") == 3
 
 
 def test_diff_compares_a_xylo_chip_s_spikes_layer_by_layer() -> None:

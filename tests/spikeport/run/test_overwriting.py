@@ -21,6 +21,7 @@ from spikeport.common.errors import InputError
 from spikeport.run.claim import checkpoint_of, claimed, new_folder
 from spikeport.run.run_folder import RunFolder
 from spikeport.trainer.methods.bptt import Bptt
+from spikeport.tuning.checkpoint import TuneCheckpoint
 
 OTHER = RECIPE.replace("size = 16", "size = 8")
 
@@ -243,3 +244,23 @@ def test_data_that_are_missing_leave_no_folder(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(RECIPE.replace('"digits"', '"ti46_digits"\ndata = "nowhere"'))
     refused(spikeport("train", "a.toml", "--out", "new/A", cwd=tmp_path), "nowhere")
     assert [path.name for path in tmp_path.iterdir()] == ["a.toml"]
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+    left = [".checkpoint.safetensors.ab_cd012.safetensors", ".checkpoint.integers.safetensors.abcdefgh.safetensors",
+            ".network.safetensors.abcdefgh.safetensors", ".test_input.npy.abcdefgh.npy",
+            ".spikeport-new/.checkpoint.csv.abcdefgh.csv"]  # fmt: skip
+    kept = [".mine.npy.abcdefgh.npy", ".checkpoint.safetensors", "a.npy"]
+    (tmp_path / ".spikeport-new").mkdir()
+    for name in (*left, *kept):
+        (tmp_path / name).write_text("half")
+    with claimed(RunFolder(tmp_path), resume=False, overwrite=False):
+        assert not any((tmp_path / name).exists() for name in left)
+        assert all((tmp_path / name).exists() for name in kept)
+
+
+def test_what_a_killed_tuning_left_half_written_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".tuned.nir.checkpoint.abcdefgh.checkpoint"
+    left.write_text("half")
+    TuneCheckpoint(tmp_path / "tuned.nir.checkpoint").check_start()
+    assert not left.exists()

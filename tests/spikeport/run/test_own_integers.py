@@ -17,8 +17,9 @@ from spikeport.run import train_recipe
 from spikeport.run.compile_recipe import compile_recipe
 from spikeport.run.recipe import load_recipe
 from spikeport.run.run_folder import RunFolder
-from spikeport.run.stages import dataset_of, train_network
+from spikeport.run.stages import begin_and_train, dataset_of, train_network
 from spikeport.sweep import Grid, run_sweep
+from spikeport.trainer.loop.pruning import PruningWarning
 from spikeport.trainer.methods.in_integers import CHECKPOINT
 from spikeport.trainer.methods.registry import load_trained
 from tests.support.runs.own_integers import small_recipe
@@ -87,6 +88,14 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path: Path, mon
     assert (cut.path / CHECKPOINT).exists() and not cut.network.exists()
     train_network(recipe, cut, data, resume=True, progress=False)
     assert same_weights(whole, cut)
+
+
+def test_pruning_in_too_few_epochs_is_warned_of(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "out")
+    folder.path.mkdir()
+    recipe = load_recipe(small_recipe(tmp_path, ("learning_rate", "0.02\npruned = 0.5")))
+    with pytest.warns(PruningWarning, match="50% of the weights in 2 epochs"):
+        begin_and_train(recipe, folder, dataset_of(recipe), False, None)
 
 
 def test_a_sweep_trains_and_compiles(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from command import spikeport
 import spikeport as sp
 from spikeport.common.errors import InputError
 from spikeport.exporter.nir_graph.nir_file import read_nir, write_nir
+from spikeport.trainer.loop.pruning import PruningWarning
 from tests.support.networks.xylo_graphs import chain, cuba, lif, random_weights
 
 GRAPH = chain([cuba(24, 3, 6), cuba(4, 3, 6)], random_weights([16, 24, 4], 0.4))
@@ -53,6 +54,8 @@ def test_the_command_resumes_and_writes(tmp_path: Path) -> None:
     done = spikeport(*words, "--epochs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "tuned.nir").exists() and "before" in done.stdout
+    wrong = spikeport(*words, "--weight-bits", "9", cwd=tmp_path)
+    assert wrong.returncode == 2 and "m.nir: weights of 9 bit" in wrong.stderr
 
 
 def test_what_a_tuned_file_cannot_hold_is_told_first() -> None:
@@ -60,5 +63,7 @@ def test_what_a_tuned_file_cannot_hold_is_told_first() -> None:
     biased.nodes["n0"].v_leak = np.full(6, 0.5)
     with pytest.raises(InputError, match="train it without biases"):
         sp.tune(biased, data(8)[0], chip="xylo_audio2")
+    with pytest.warns(PruningWarning, match="30% of the weights in 1 epoch"):
+        sp.tune(GRAPH, data(4)[0], chip="xylo_audio2", settings=sp.TuneSettings(epochs=1, pruned=0.3))
     with pytest.raises(InputError, match="chosen for Loihi's integers only"):
         sp.tune(GRAPH, data(8)[0], chip="xylo_audio2", settings=sp.TuneSettings(mean_bits=4))

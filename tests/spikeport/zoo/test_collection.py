@@ -122,6 +122,14 @@ def test_a_network_of_a_recipe_of_ones_own_brings_the_recipe_and_stays_in_its_fo
     assert card.command == "spikeport run digits.toml"
     assert load_recipe(tmp_path / "shelf/digits.toml").training.epochs == 1
     assert len(copy_model(tmp_path / "shelf/digits.json", tmp_path / "copied")[1]) == 5
+    before = {path.name: path.read_bytes() for path in (tmp_path / "shelf").iterdir()}
+    (tmp_path / "shelf/digits.json").write_text("mine")
+    again = ("models", "make", "run", "--out", "shelf")
+    refused = spikeport(*again, cwd=tmp_path)
+    assert refused.returncode == 2 and "digits.nir: exists already" in refused.stderr
+    assert (tmp_path / "shelf/digits.json").read_text() == "mine"
+    assert spikeport(*again, "--overwrite", cwd=tmp_path).returncode == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "shelf").iterdir()} == before
     for name in ("../evil", "a/b", ""):
         refused = spikeport("models", "make", "run", "--out", "shelf", "--name", name, cwd=tmp_path)
         assert (refused.returncode, "cannot be a network's name" in refused.stderr) == (2, True)
