@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from rich.table import Table
 
 from spikeport import gates
 from spikeport.common.errors import DoesNotFitError, InputError
 from spikeport.common.locks import locked_file, locked_folder
-from spikeport.console.output import Done, Output, progress, say
-from spikeport.console.tables import show_table
-from spikeport.console.visible import new_console
+from spikeport.console.output import Output, progress, say
 from spikeport.exporter.compile_options import CompileOptions
-from spikeport.exporter.program.chip_program import InputArrays
-from spikeport.hardware_profiles.loader import available, load_costs, load_profile
-from spikeport.hardware_profiles.schema import Quantity, constants
-from spikeport.lava_runtime.inputs import steps_and_samples
-from spikeport.lava_runtime.nir_data import ENDINGS
+from spikeport.hardware_profiles.loader import load_costs
 from spikeport.lava_runtime.partition.optimise import Goal
-from spikeport.lava_runtime.workers import simulate_to_file
-from spikeport.network.choices import given
-from spikeport.network.graph_loader import check_comparable, dump_passes, open_for_net
-from spikeport.network.input_files import open_spikes
-from spikeport.network.network import Network, compile_network, open_network
+from spikeport.network.graph_loader import check_comparable, dump_passes
+from spikeport.network.network import compile_network, open_network
 from spikeport.report.day import check_per_hour
-from spikeport.report.units import quantity
 from spikeport.results.comparison_table import comparison_dicts, print_comparison
 from spikeport.results.day import print_day
 from spikeport.results.difference import check_picture
-from spikeport.results.simulation import run_sentence, show_missing, simulation_dict
 from spikeport.run.run_folder import RunFolder
 from spikeport.summary import read_summary
 
@@ -72,63 +57,6 @@ def train(
     say(streams.console, f"{folder.network}: {metric.name} {value:.4f} on {len(data.y_test)} test samples")
     written = {"network": str(folder.network), "twin": str(folder.twin)}
     streams.write_json({"written": written, metric.name: value, "test_samples": len(data.y_test)})
-
-
-def export(source: Path, output: Path, chip: str | None, options: CompileOptions, streams: Output) -> None:
-    """Export a run's network as NIR or .net or its ANN twin as ONNX, or a model file as .net, by the ending."""
-    folder = RunFolder(source)
-    model_only = ([] if chip is None else ["--chip"]) + given(options)
-    if output.suffix not in (".net", ".json") and model_only:
-        raise InputError(f"{output}: only .net and .json files take {', '.join(model_only)}; leave that out")
-    if output.suffix == ".net":
-        _export_net(source, output, chip, options, streams)
-    elif output.suffix == ".json":
-        _export_specification(source, output, chip, options)
-    elif source.is_file():
-        raise InputError(
-            f"{output}: a model file can only be exported as .net, or as .json for a Xylo chip; give -o such a file, "
-            "or give a run's folder"
-        )
-    elif output.suffix == ".nir":
-        from spikeport.exporter.from_torch import network_to_nir
-        from spikeport.exporter.nir_graph.nir_file import write_nir
-        from spikeport.trainer.methods.registry import load_trained
-
-        write_nir(network_to_nir(load_trained(folder.network).spiking_network), output)
-    elif output.suffix == ".onnx":
-        from spikeport.exporter.onnx.ann_model import export_onnx
-        from spikeport.trainer.ann import AnnTwin
-
-        twin = AnnTwin.load(folder.twin)
-        export_onnx(twin.twin_layers(), twin.network.input_shape, output)
-    else:
-        ending = output.suffix or "no ending"
-        raise InputError(
-            f"{output}: {ending} cannot be written; give -o a file that ends in .nir, .net, .onnx or .json"
-        )
-    say(streams.console, f"{output}: written")
-    streams.write_json({"written": str(output)})
-
-
-def _export_net(source: Path, output: Path, chip: str | None, options: CompileOptions, streams: Output) -> None:
-    from spikeport.exporter.netx.to_net import write_net
-
-    program = open_for_net(source, chip, options)
-    write_net(program, output, str(source))
-    for name, report in program.quantisation.items():
-        say(
-            streams.console, f"{name}: weight error rms {report.weight_error_rms:.2%}, threshold {report.vth_error:.2%}"
-        )
-
-
-def _export_specification(source: Path, output: Path, chip: str | None, options: CompileOptions) -> None:
-    """Write a Xylo network as the arguments of Rockpool's config_from_specification."""
-    from spikeport.exporter.xylo.specification_file import write_specification
-
-    model = source
-    if source.is_dir():
-        model = RunFolder(source).chip if chip is None else RunFolder(source).nir
-    write_specification(open_network(model, chip, options).program, output)
 
 
 def compile_model(
@@ -174,62 +102,6 @@ def check(
     fit.show(streams.console)
     streams.write_json(fit.to_dict())
     return fit.fits
-
-
-@dataclass(frozen=True)
-class HowToRun:
-    """Simulation settings of the command line; steps: of the chip or of recordings, None: until every answer is out."""
-
-    backend: Any
-    steps: int | None
-    record: Any
-    time_limit: float
-    workers: int | None = None
-    cluster: str | None = None
-    device: str = "cpu"
-
-
-def simulate_file(
-    model: Path, x: Path, output: Path, chip: str | None, options: CompileOptions, how: HowToRun, streams: Output
-) -> None:
-    """Run a model on spikes from a file into OUT.npz, at once or in chunks by worker processes."""
-    if how.workers is not None and how.cluster is not None:
-        raise InputError("--workers and --cluster: give either --workers or --cluster, which has workers of its own")
-    if how.device == "cuda" and (how.workers is not None or how.cluster is not None):
-        raise InputError("--device cuda: computes in this process; leave out --workers and --cluster")
-    network = open_network(model, chip, options)
-    values, steps = open_spikes(x, network.program, how.steps)
-    how = replace(how, steps=steps)
-    with progress(f"{how.backend}: {steps_and_samples(values)[1]} samples", streams.console) as done:
-        if how.workers is None and how.cluster is None:
-            with locked_file(output):
-                simulation = network.simulate(
-                    values, backend=how.backend, steps=how.steps, record=how.record, limit_seconds=how.time_limit,
-                    progress=done, where=str(x), device=how.device,
-                )  # fmt: skip
-                simulation.save(output)
-            run = simulation.to_dict()
-        else:
-            values, _ = network.read_input(values, str(x))
-            run = _simulate_in_chunks(network, values, x, output, how, done)
-    sentence = run_sentence(run["samples"], steps_and_samples(values)[0], run["steps"], run["output_spikes"])
-    say(streams.console, f"{output}: {sentence}")
-    show_missing(run["missing_steps"], run["steps"], streams.console)
-    streams.write_json({**run, "written": str(output)})
-
-
-def _simulate_in_chunks(
-    network: Network, values: InputArrays, x: Path, output: Path, how: HowToRun, done: Done
-) -> dict[str, Any]:
-    if output.suffix in ENDINGS:
-        raise InputError(f"{output}: --workers and --cluster write .npz; name such a file with -o, or leave them out")
-    program = network.program
-    written = simulate_to_file(
-        program, values, output, how.backend, how.steps, how.record, how.time_limit, done, str(x), how.workers or 1,
-        how.cluster,
-    )  # fmt: skip
-    missing = max(0, steps_and_samples(values)[0] + program.pipeline_steps - written.steps)
-    return simulation_dict(how.backend, written.samples, written.steps, missing, written.output_spikes, written.means)
 
 
 def diff_file(
@@ -399,53 +271,3 @@ def report(
     files.write_more(page.read_text(encoding="utf-8"), streams.console)
     streams.write_json({"report": str(page), **pair.to_dict()})
     return gates.kept(bounds, gates.of_summary(pair.second), streams.console)
-
-
-def chips(name: str | None, streams: Output) -> None:
-    """Print all profiles, or every constant of one profile with its source."""
-    if name is None:
-        profiles = [load_profile(known) for known in available()]
-        table = Table("name", "what it is", "kind")
-        for profile in profiles:
-            table.add_row(profile.name, profile.title, profile.kind)
-        show_table(table, streams.console, prose=(0, 1))
-        streams.write_json({"profiles": [{"name": p.name, "title": p.title, "kind": p.kind} for p in profiles]})
-        return
-    profile = load_profile(name)
-    # piped or captured output must not truncate a source
-    console = streams.console
-    wide = console if console.is_terminal else new_console(stderr=console.stderr, width=400)
-    wide.print(f"[bold]{profile.title}[/bold]", highlight=False)
-    wide.print(profile.summary, highlight=False)
-    table = Table("constant", "value", "range", "kind", "source", "date")
-    for key, number in constants(profile):
-        table.add_row(key, quantity(number.value, number.unit), _range(number), number.kind, number.source, number.date)
-    show_table(table, wide, prose=(0, 1))
-    streams.write_json(_profile_dict(profile))
-
-
-def validate_profile(path: Path, streams: Output) -> None:
-    """Check a profile file and summarise it; raises InputError if it is invalid."""
-    if path.suffix != ".toml":
-        raise InputError(f"{path}: a profile is a TOML file, and its name ends in .toml")
-    profile = load_profile(path)
-    numbers = constants(profile)
-    estimated = sum(number.kind == "estimated" for _, number in numbers)
-    say(
-        streams.console,
-        f"{path}: {profile.title}, a {profile.kind} profile of {len(numbers)} numbers, {estimated} of them estimated, "
-        "each with source, kind and date.",
-    )
-    streams.write_json(_profile_dict(profile))
-
-
-def _profile_dict(profile: Any) -> dict[str, Any]:
-    about = {"name": profile.name, "title": profile.title, "kind": profile.kind, "summary": profile.summary}
-    return {**about, "constants": {key: number.model_dump() for key, number in constants(profile)}}
-
-
-def _range(number: Quantity) -> str:
-    if number.low is None and number.high is None:
-        return ""
-    low, _, high = number.bounds
-    return f"{quantity(low, number.unit)} to {quantity(high, number.unit)}"

@@ -57,9 +57,9 @@ def export(
 
     Example: spikeport export runs/digits -o digits.nir
     """
-    from . import commands
+    from . import export_files
 
-    commands.export(source, output, chip, choices, streams)
+    export_files.export(source, output, chip, choices, streams)
 
 
 def _list_passes(show: bool) -> None:
@@ -275,10 +275,10 @@ def simulate(
 
     Example: spikeport simulate digits.chip --input x.npy --backend lava --record all -o out.npz
     """
-    from . import commands
+    from . import simulate_files
 
-    how = commands.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster, device.value)
-    commands.simulate_file(model, x, output, chip, choices, how, streams)
+    how = simulate_files.HowToRun(backend.value, steps, record.value, time_limit, workers, cluster, device.value)
+    simulate_files.simulate_file(model, x, output, chip, choices, how, streams)
 
 
 @grouped

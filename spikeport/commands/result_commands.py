@@ -143,12 +143,12 @@ def chips(
 
     Example: spikeport chips loihi2
     """
-    from . import commands
+    from . import profile_files
 
     if validate is not None:
-        commands.validate_profile(validate, streams)
+        profile_files.validate_profile(validate, streams)
         return
-    commands.chips(name, streams)
+    profile_files.chips(name, streams)
 
 
 @grouped
