@@ -106,7 +106,7 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
         raise InputError(f"{path}: there is no checkpoint to resume; train without --resume")
     content = read_tensors(path, "checkpoint")
     try:
-        difference = _first_difference(content["identity"], checkpoint.identity)
+        difference = _first_difference(*map(_spelled_out, (content["identity"], checkpoint.identity)))
         if difference is None:
             progress = Progress(**{name: content[name] for name in vars(Progress())})
             _check_progress(progress, model)
@@ -119,7 +119,9 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
             return progress
     except UNUSABLE as error:
         raise InputError(f"{path}: is not a usable checkpoint ({reason(error)}); train again") from error
-    raise InputError(f"{path}: was made with another configuration ({difference}); train without --resume")
+    raise InputError(
+        f"{path}: was made with another configuration ({difference}); set it back, or train without --resume"
+    )
 
 
 def _check_progress(progress: Progress, model: nn.Module) -> None:
@@ -151,6 +153,11 @@ def remove_unfinished(checkpoint: Checkpoint) -> None:
     """Remove temporary files that a killed process left while writing a checkpoint or table."""
     for temporary in checkpoint.path.parent.glob(f".{checkpoint.path.stem}.*"):
         temporary.unlink(missing_ok=True)
+
+
+def _spelled_out(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity with the setting that networks of earlier versions have without storing it."""
+    return {**identity, "network": {"bounded_bias": True, **identity["network"]}}
 
 
 def _first_difference(stored: Any, current: Any, key: str = "") -> str | None:
