@@ -106,7 +106,7 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
         raise InputError(f"{path}: there is no checkpoint to resume; train without --resume")
     content = read_tensors(path, "checkpoint")
     try:
-        difference = _first_difference(*map(_spelled_out, (content["identity"], checkpoint.identity)))
+        difference = _first_difference(_spelled_out(content["identity"]), _spelled_out(checkpoint.identity))
         if difference is None:
             progress = Progress(**{name: content[name] for name in vars(Progress())})
             _check_progress(progress, model)
