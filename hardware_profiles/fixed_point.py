@@ -182,9 +182,13 @@ def lowest_bias(vth: NDArray[np.float64], voltage_decay: NDArray[np.float64], ar
     arrival - 1 after the first update, and must not spike there: the bound is -vth over that sum of 1 / keep**i, with a
     margin for rounding.
     """
+    return -float(np.min(0.995 * vth / start_per_bias(voltage_decay, arrival - 1))) if arrival > 1 else -math.inf
+
+
+def start_per_bias(voltage_decay: NDArray[np.float64], updates: int) -> NDArray[np.float64]:
+    """The start voltage, in biases, that so many updates by decay and bias bring to 0: the sum of 1 / keep**i."""
     keep = np.maximum(1 - voltage_decay, 1 / DECAY_UNITY)
-    lead = sum(keep**-i for i in range(1, arrival))
-    return -float(np.min(0.995 * vth / lead)) if arrival > 1 else -math.inf
+    return np.asarray(sum(keep**-i for i in range(1, updates + 1)))
 
 
 def choose_scale(

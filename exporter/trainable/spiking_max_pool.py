@@ -16,6 +16,7 @@ import numpy as np
 from torch import nn
 
 from spikeport.common.errors import InputError
+from spikeport.exporter.from_torch import ANY_SPIKE
 from spikeport.exporter.nir_graph.graph_checks import SPIKING, pair
 
 # they pass on what they get
@@ -59,7 +60,7 @@ def with_spiking_max_pools(
         # some exporters leave out the padding of an average
         sizes = (np.array(pair(value)) for value in (pool.kernel_size, pool.stride, pool.padding))
         nodes[summed] = nir.SumPool2d(*sizes)
-        nodes[name] = nir.Threshold(np.array([0.5]))
+        nodes[name] = nir.Threshold(np.array([ANY_SPIKE]))
         edges = [(source, summed if target == name else target) for source, target in edges] + [(summed, name)]
     found = nir.NIRGraph(nodes={}, edges=edges, metadata=dict(graph.metadata), type_check=False)
     # what an exporter has left empty is no NIRNode

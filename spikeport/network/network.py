@@ -232,15 +232,17 @@ class Network(Shown):
         return values, where
 
 
-def compile_network(model: Path | nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS) -> Network:
-    """Compile a graph, a .nir, .net or .onnx file; raises InputError."""
+def compile_network(
+    model: Path | nir.NIRGraph, chip: str, options: CompileOptions = DEFAULTS, context: str = "graph"
+) -> Network:
+    """Compile a graph, which messages call `context`, a .nir, .net or .onnx file; raises InputError."""
     if isinstance(model, Path):
         check_model_file(model, _ENDINGS)
     if isinstance(model, Path) and model.suffix in (".net", ".onnx"):
         return Network(
             open_model(model, chip, options), str(model), chip, read=_files(model, chip, options.calibration)
         )
-    graph, context = (read_nir(model), str(model)) if isinstance(model, Path) else (model, "graph")
+    graph, context = (read_nir(model), str(model)) if isinstance(model, Path) else (model, context)
     read = _files(model, chip, options.calibration)
     return Network(compile_nir(graph, chip, options, context), context, chip, graph, options, read)
 

@@ -30,9 +30,9 @@ from spikeport.exporter.trainable.plan import make_plan
 from spikeport.hardware_profiles.loader import load_chip
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.inputs import check_input, load_labels
-from spikeport.network.graph_loader import compile_nir, with_sample
+from spikeport.network.graph_loader import with_sample
 from spikeport.network.input_files import open_spikes
-from spikeport.network.network import Network
+from spikeport.network.network import Network, compile_network
 from spikeport.report.units import si
 from spikeport.results.shown import Shown
 from spikeport.run.measures import output_of
@@ -160,7 +160,7 @@ def tune(
     if len(floating.outputs) != 1:
         raise InputError(f"{context}: has {len(floating.outputs)} outputs, but tuning takes a network with one")
     torch.manual_seed(settings.seed)
-    profile, before = load_chip(chip), _compiled(graph, chip, options, context)
+    profile, before = load_chip(chip), compile_network(graph, chip, options, context)
     if settings.mean_bits is not None and profile.integers != "loihi":
         raise InputError(f"bits per weight are chosen for Loihi's integers only, not for {profile.name}; omit them")
     goal = goal_of(task, before.program)
@@ -171,7 +171,7 @@ def tune(
         trained_on = np.setdiff1d(np.arange(learned.samples), held)
         bits = choose_layer_bits(graph, profile, options, learned, settings, settings.mean_bits, trained_on)
         graph = with_layer_bits(graph, bits)
-        before = _compiled(graph, chip, options, context)
+        before = compile_network(graph, chip, options, context)
     module = _module(graph, profile, options, context)
     if not any(p.requires_grad for p in module.parameters()):
         raise InputError(f"{context}: has no weights to train")
@@ -182,17 +182,13 @@ def tune(
         module = _best_start(module, floating, learned, settings).to(torch_device(settings.device))
     scores = fine_tune(module, learned, settings, progress, checkpoint)
     tuned = module.to_nir()
-    after = _measured(compiled := _compiled(tuned, chip, options, context), tested)
+    after = _measured(compiled := compile_network(tuned, chip, options, context), tested)
     score, metric = None, goal.metric or ACCURACY.name
     if tested.labels is not None:
         score = goal.task.score(tested.teacher.output.astype(np.float64), tested.labels)
     read = tuple(Path(p) for p in (model, data, labels, test, test_labels) if isinstance(p, (str, Path)))
     accuracy = score if metric == ACCURACY.name else None
     return Tuned(tuned, compiled, first, after, tuple(scores), accuracy, tested.samples, read, metric, score, bits)
-
-
-def _compiled(graph: nir.NIRGraph, chip: str, options: CompileOptions, context: str) -> Network:
-    return Network(compile_nir(graph, chip, options, context), context, chip, graph, options)
 
 
 def _module(graph: nir.NIRGraph, chip: ChipProfile, options: CompileOptions, context: str) -> Tunable:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset
-from spikeport.trainer.network.network_config import NetworkConfig, stored_network
+from spikeport.trainer.network.network_config import EARLIER, NetworkConfig, stored_network
 from spikeport.trainer.tensor_files.check_described import UNUSABLE, check_finite
 from spikeport.trainer.tensor_files.file_names import drop_old, existing_path
 from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tensors
@@ -156,8 +156,8 @@ def remove_unfinished(checkpoint: Checkpoint) -> None:
 
 
 def _spelled_out(identity: dict[str, Any]) -> dict[str, Any]:
-    """An identity with the setting that networks of earlier versions have without storing it."""
-    return {**identity, "network": {"bounded_bias": True, **identity["network"]}}
+    """An identity with the settings that networks of earlier versions have without storing them."""
+    return {**identity, "network": {**EARLIER, **identity["network"]}}
 
 
 def _first_difference(stored: Any, current: Any, key: str = "") -> str | None:

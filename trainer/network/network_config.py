@@ -27,6 +27,9 @@ __all__ = ["NetworkConfig", "build_network", "make_norm", "plan_layers"]
 # inputs are uint8
 MOST_PAYLOAD = 255
 
+# settings of earlier versions, which did not store them
+EARLIER: Mapping[str, Any] = {"bounded_bias": True}
+
 NeuronKind = Literal["lif", "cuba_lif"]
 Readout = Literal["spikes", "membrane"]
 
@@ -161,9 +164,8 @@ def read_network(values: Mapping[str, Any]) -> NetworkConfig:
 
     Earlier versions trained few bits with one connection per synapse, and bounded biases, and did not store that.
     """
-    network = dict(values)
+    network = {**EARLIER, **values}
     layers = tuple(LayerConfig(**layer) for layer in network.pop("layers"))
-    network.setdefault("bounded_bias", True)
     if _splits_signs(network["chip_aware"]):
         network.setdefault("sign_modes", "mixed")
     return NetworkConfig(layers=layers, **network)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikeport.hardware_profiles.fixed_point import (
-    DECAY_UNITY,
     STATE_UNIT,
     WeightGrid,
     WordWidths,
@@ -25,6 +24,7 @@ from spikeport.hardware_profiles.fixed_point import (
     dv_from_decay,
     largest_input,
     split_bias,
+    start_per_bias,
     weight_grid,
 )
 
@@ -105,7 +105,7 @@ def readout_scale(
     limits += [widths.state_max / rising] if rising else []
     if np.any(bias):
         limits += [widths.bias_max / float(np.abs(bias).max())]
-        undone = _undone(float(voltage_decay.max()), aware.arrival)
+        undone = float(start_per_bias(voltage_decay, aware.arrival).max())
         limits += [widths.state_max / (undone * float(np.abs(bias).max()))] if undone < _FORGOTTEN else []
     # rounding weights up must not take u past its register
     limit = 0.98 * min(limits)
@@ -117,12 +117,6 @@ def readout_scale(
     full = STATE_UNIT * _grid(aware).high / largest
     exponent = min(math.floor(math.log2(limit / full)), widths.weight_exp_max)
     return (limit, 0) if exponent < 0 else (full * 2.0**exponent, exponent)
-
-
-def _undone(voltage_decay: float, steps: int) -> float:
-    """The start voltage, in biases, that `steps` updates by decay and bias bring to 0: the sum of keep**-k."""
-    keep = max(1 - voltage_decay, 1 / DECAY_UNITY)
-    return sum(keep**-step for step in range(1, steps + 1))
 
 
 def _grid(aware: ChipAware) -> WeightGrid:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spikeport.trainer.neuron_step.chip_step import ChipRun
 from spikeport.trainer.neuron_step.cpu_arrays import as_3d, as_numpy, broadcast_constants, run_in_threads
+from spikeport.trainer.neuron_step.fused import supports_shape
 from spikeport.trainer.neuron_step.memory_order import channels_last, channels_to_end
 
 from . import firing_kernels
@@ -56,11 +57,7 @@ def fire(
 
 def _compiled(current: Tensor, *constants: Tensor) -> bool:
     """True if the kernels can run these."""
-    return (
-        current.device.type == "cpu"
-        and current.dtype in (torch.float32, torch.float64)
-        and all(c.dtype == current.dtype and c.dim() <= current.dim() - 2 for c in constants)
-    )
+    return current.device.type == "cpu" and supports_shape(current, *constants)
 
 
 class _FireCompiled(torch.autograd.Function):

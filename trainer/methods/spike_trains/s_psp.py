@@ -153,7 +153,6 @@ def direct_counts(
     spikes: Tensor,
     forced: Tensor | None = None,
     least_slope: float = LEAST_SLOPE,
-    largest_gain: float = LARGEST_GAIN,
 ) -> Tensor:
     """As output_counts, with the gradient by weights and bias that the authors' code has in recurrent layers.
 
@@ -163,7 +162,7 @@ def direct_counts(
     """
     fixed = replace(layer, weight=layer.weight.detach(), bias=layer.bias.detach(), recurrent=_detached(layer.recurrent))
     given = Trains(before.spikes.detach(), before.level.detach())
-    limits = (forced, least_slope, largest_gain)
+    limits = (forced, least_slope)
     by_input = output_counts(synapse, fixed, before, synaptic_input(synapse, fixed.weight, before), spikes, *limits)
     reached = synaptic_input(synapse, layer.weight, given)
     by_weight = output_counts(synapse, layer, given, reached, spikes, *limits, system_of=_alone)
