@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spikeport.common import files
 from spikeport.common.errors import InputError, reason
 from spikeport.trainer.data import Dataset
 from spikeport.trainer.network.network_config import EARLIER, NetworkConfig, stored_network
@@ -151,8 +152,8 @@ def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.O
 
 def remove_unfinished(checkpoint: Checkpoint) -> None:
     """Remove temporary files that a killed process left while writing a checkpoint or table."""
-    for temporary in checkpoint.path.parent.glob(f".{checkpoint.path.stem}.*"):
-        temporary.unlink(missing_ok=True)
+    for written in (checkpoint.path, checkpoint.path.with_suffix(".csv")):
+        files.remove_unfinished(written)
 
 
 def _spelled_out(identity: dict[str, Any]) -> dict[str, Any]:
