@@ -21,8 +21,8 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
+from spikeport.common.compiled import njit
 from spikeport.exporter.float_network.float_network import FloatPopulation, Floats
 from spikeport.exporter.program.chip_program import Integers
 
@@ -88,10 +88,15 @@ def _fit(current: float, voltage: float, direct: bool, longest: int) -> tuple[in
     return syn, mem, gain, bias, math.sqrt(off / float(wanted @ wanted))
 
 
+@njit(cache=True, nogil=True)
 def _response(current: float, voltage: float, steps: int) -> Floats:
-    impulse = np.zeros(steps)
-    impulse[0] = 1
-    response: Floats = lfilter([1], [1, voltage - 1], lfilter([1], [1, current - 1], impulse))
+    """The network's v of steps after one spike."""
+    response = np.empty(steps)
+    u, v = 1.0, 0.0
+    for step in range(steps):
+        v = (1.0 - voltage) * v + u
+        response[step] = v
+        u *= 1.0 - current
     return response
 
 

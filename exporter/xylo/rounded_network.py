@@ -51,7 +51,12 @@ def specification(floats: Mapping[str, FloatBlock], rounded: Mapping[str, Rounde
         dash_syn_out=decays_out.dash_syn,
         threshold_out=outputs.threshold,
         bias_out=outputs.bias,
-        weight_shift_in=hidden.shifts["in"],
-        weight_shift_rec=hidden.shifts["rec"],
-        weight_shift_out=outputs.shifts["out"],
+        weight_shift_in=_shift(hidden, "in"),
+        weight_shift_rec=_shift(hidden, "rec"),
+        weight_shift_out=_shift(outputs, "out"),
     )
+
+
+def _shift(block: RoundedBlock, matrix: str) -> int:
+    """The shift of a matrix; one without synapses has none."""
+    return int(block.shifts[matrix]) if block.weights[matrix].any() else 0

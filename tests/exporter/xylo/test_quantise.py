@@ -206,6 +206,14 @@ def test_every_program_is_within_the_chip_s_limits(case: tuple[nir.NIRGraph, Com
     assert min(held.threshold.min(initial=1), held.threshold_out.min(initial=1)) >= 1
 
 
+def test_a_matrix_without_synapses_has_no_shift() -> None:
+    graph = chain([cuba(2, 4, 8), cuba(2, 4, 8)], [np.full((2, 3), 0.5), np.zeros((2, 2))])
+    chosen = round_xylo(lower_graph(graph, SUBTRACT), CHIP, SUBTRACT).specification
+    assert chosen.weight_shift_in > 0 and chosen.weight_shift_rec == chosen.weight_shift_out == 0
+    held = specification_of(compile_graph(graph, CHIP, SUBTRACT))
+    assert held.weight_shift_out == 0
+
+
 @vendor
 @given(random_graphs())
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
