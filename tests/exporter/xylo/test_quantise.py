@@ -207,11 +207,13 @@ def test_every_program_is_within_the_chip_s_limits(case: tuple[nir.NIRGraph, Com
 
 
 def test_a_matrix_without_synapses_has_no_shift() -> None:
-    graph = chain([cuba(2, 4, 8), cuba(2, 4, 8)], [np.full((2, 3), 0.5), np.zeros((2, 2))])
-    chosen = round_xylo(lower_graph(graph, SUBTRACT), CHIP, SUBTRACT).specification
-    assert chosen.weight_shift_in > 0 and chosen.weight_shift_rec == chosen.weight_shift_out == 0
-    held = specification_of(compile_graph(graph, CHIP, SUBTRACT))
-    assert held.weight_shift_out == 0
+    options = replace(SUBTRACT, weight_bits=2, reset="zero")
+    one = {"tau": np.full(1, 1e-3), "r": np.ones(1), "v_leak": np.zeros(1), "v_reset": np.zeros(1)}
+    neurons = [nir.LIF(**one, v_threshold=np.full(1, threshold)) for threshold in (63.0, 1.0, 1.0)]
+    graph = chain(neurons, [np.full((1, 1), weight) for weight in (0.163, 0.034, 0.42)])
+    chosen = round_xylo(lower_graph(graph, options), CHIP, options).specification
+    assert not chosen.weights_in.any() and chosen.weight_shift_in == 0
+    assert specification_of(compile_graph(graph, CHIP, options)).weight_shift_in == 0
 
 
 @vendor
