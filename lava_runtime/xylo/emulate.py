@@ -51,8 +51,8 @@ def emulate_xylo(
     }
     built = time.perf_counter()
     workers = min(threads or os.cpu_count() or 1, batch)
-    bounds = np.linspace(0, batch, workers + 1).astype(int)
-    groups = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
+    bounds = [batch * n // workers for n in range(workers + 1)]
+    groups = [slice(a, b) for a, b in pairwise(bounds)]
     report = Report(progress, steps, batch)
 
     def work(group: slice) -> None:
