@@ -24,6 +24,10 @@ from .method import Method
 LEAST_OVER = 1e-12
 # how fast a waiting time shorter than a step approaches one step
 _TO_LEAST = 3.0
+# waiting time from which that is nothing
+_LONG = 20.0
+# softened input, in units of gamma, below which rates are 0: softplus(x) is far below LEAST_OVER
+_LEAST_SOFT = -40.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,14 @@ def soft_lif_rate(current: Tensor, voltage_decay: Tensor, threshold: Tensor, gam
     Source: Hunsberger & Eliasmith, Training Spiking Deep Networks for Neuromorphic Hardware, arXiv:1611.05141, 2016,
     section 2.2 (equation numbers).
     """
-    over = current / voltage_decay / threshold - 1
-    soft = softplus(over, 1 / gamma) if gamma > 0 else over.clamp_min(0)
+    over = current / (voltage_decay * threshold) - 1
+    # bounded where the rate is 0 anyway: exponentials of less are subnormal numbers, which take ten times as long
+    soft = softplus(over.clamp_min(gamma * _LEAST_SOFT), 1 / gamma) if gamma > 0 else over.clamp_min(0)
     # below this nothing fires within any run; the bound keeps the logarithm's slope finite
-    waiting = -torch.log1p(1 / soft.clamp_min(LEAST_OVER)) / torch.log1p(-voltage_decay)
-    least = refractory + max(1 - refractory, 0.0) * torch.exp(-_TO_LEAST * waiting)
+    waiting = torch.log1p(1 / soft.clamp_min(LEAST_OVER)) * (-1 / torch.log1p(-voltage_decay))
+    least = refractory
+    if refractory < 1:
+        least = refractory + (1 - refractory) * torch.exp(-_TO_LEAST * waiting.clamp_max(_LONG))
     return torch.where(soft > LEAST_OVER, 1 / (waiting + least), 0)
 
 
@@ -86,7 +93,10 @@ def noisy_rate(rate: Tensor, fires: Tensor, noise: float) -> Tensor:
     SoftLifNeuron in the author's code, hunse/cuda-convnet2, cudaconvnet/include/neuron.cuh.
     """
     with torch.no_grad():
-        noise_added = torch.where(fires, (rate + noise * torch.randn_like(rate)).clamp_min(0), rate) - rate
+        # in the order of memory: in any other, torch draws one number at a time
+        order = torch.empty_like(rate).stride()
+        noisy = torch.randn(rate.numel(), dtype=rate.dtype, device=rate.device).as_strided(rate.shape, order)
+        noise_added = noisy.mul_(noise).add_(rate).clamp_min_(0).sub_(rate).mul_(fires)
     return rate + noise_added
 
 
