@@ -74,7 +74,7 @@ def soft_lif_rate(current: Tensor, voltage_decay: Tensor, threshold: Tensor, gam
     soft = softplus(over.clamp_min(gamma * _LEAST_SOFT), 1 / gamma) if gamma > 0 else over.clamp_min(0)
     # below this nothing fires within any run; the bound keeps the logarithm's slope finite
     waiting = torch.log1p(1 / soft.clamp_min(LEAST_OVER)) * (-1 / torch.log1p(-voltage_decay))
-    least = refractory
+    least: float | Tensor = refractory
     if refractory < 1:
         least = refractory + (1 - refractory) * torch.exp(-_TO_LEAST * waiting.clamp_max(_LONG))
     return torch.where(soft > LEAST_OVER, 1 / (waiting + least), 0)
