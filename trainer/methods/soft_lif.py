@@ -10,13 +10,18 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from spikeport.common.errors import InputError
+from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.blocks import SpikingBlock, connect
+from spikeport.trainer.network.network_config import NetworkConfig
 from spikeport.trainer.network.pooling import pooled
+from spikeport.trainer.network.readout_block import ReadoutBlock
 from spikeport.trainer.network.spiking_network import SpikingNetwork
 from spikeport.trainer.network.topology import INPUT
 from spikeport.trainer.neuron_step.fire_normalised import normalise
 from spikeport.trainer.settings.checks import above_zero, at_least
 from spikeport.trainer.settings.options import RECIPE_RULES
+from spikeport.trainer.tasks.check import fitting_objective
+from spikeport.trainer.tasks.registry import Objective
 
 from .feed_forward import refuse_max_pooling
 from .method import Method
@@ -106,14 +111,16 @@ class SoftLif(Method):
     A layer's rates are r = f(BN(W r_in / c)) with f the softened rate curve (`soft_lif_rate`) and 1 / c the gain of the
     synaptic filter u[t] = u[t-1] (1 - c) + W s[t], c the current_decay (tau_s = -1 / log(1 - c) steps). Training adds
     noise where the current is above threshold (`noisy_rate`), which models the ripple of filtered spikes. Loss: cross
-    entropy of rate times steps, the expected counts.
+    entropy of rate times steps, the expected counts; or, for the task "membrane", of the voltage (W r / c + b) / d of
+    an output layer without threshold, d its voltage_decay: the paper's readout, filtered spikes decoded by weights.
     At run time the same weights, filters and thresholds compute with spikes; rounding to the chip is trained as in
     every method. Rates and spikes differ only by the effects of discrete time and of the ripple.
 
-    Differences from the paper, due to the chip: there is no refractory time but the step itself; outputs also spike,
-    and reset to zero. A neuron waits whole steps, which the curve models only on average: keep rates low (vth
-    well above the currents after batch norm, which are about 1), or spikes lose accuracy: on 10000 digits of MNIST, 7
-    points at vth = 1 and at most 1 at vth = 4. Recurrent layers have no such rate and are refused.
+    Differences from the paper, due to the chip: there is no refractory time but the step itself; outputs spike as well,
+    unless the task is "membrane", and neurons reset to zero. A neuron waits whole steps, which the curve models only on
+    average: keep rates low (vth well above the currents after batch norm, which are about 1), or spikes lose accuracy:
+    on 10000 digits of MNIST, 7 points at vth = 1 and at most 1 at vth = 4. Recurrent layers have no such rate and are
+    refused.
     Source: Hunsberger & Eliasmith, arXiv:1611.05141, 2016: rate curve equations 2 and 3, noise section 2.3, replacement
     section 2.4; the earlier Spiking Deep Networks with LIF Neurons is arXiv:1510.08829, 2015.
     """
@@ -133,19 +140,29 @@ class SoftLif(Method):
             raise InputError(f"method 'soft_lif' needs 0 < dv < 1 and 0 < du, not {config.dv} and {config.du}")
         return super().build(input_shape, classes)
 
+    @classmethod
+    def check_task(cls, network: NetworkConfig, training: TrainConfig) -> Objective:
+        """As Method.check_task; besides counts, the task "membrane" is trained, by voltages under constant rates."""
+        return fitting_objective(cls.name, training.task != "membrane", network, training)
+
     def loss(self, network: SpikingNetwork, x: Tensor, y: Tensor) -> Tensor:
-        """Cross entropy of the expected output counts plus the spike penalty, for spikes (T, B, *input_shape)."""
+        """Cross entropy of the expected output plus the spike penalty, for spikes (T, B, *input_shape)."""
         config = self.train_config
         rates = self.rates(network, network.scale_input(x).mean(0))
         counts = {name: rate * len(x) for name, rate in rates.items()}
-        output = counts[network.geometry[-1].name]
-        loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)
+        if network.readout is None:
+            output = counts[network.geometry[-1].name]
+            loss = nn.functional.cross_entropy(output, y, label_smoothing=config.label_smoothing)
+        else:
+            _, voltage = rates.popitem()
+            counts.popitem()
+            loss = self.objective.loss(voltage[None], y)
         return loss + config.sparsity.cost(counts, len(x))
 
     def rates(self, network: SpikingNetwork, x: Tensor) -> dict[str, Tensor]:
         """Rates of every layer by name, (B, *output_shape), for input rates x (B, *input_shape).
 
-        In training mode with noise, from torch's generator.
+        Of a readout, the voltages that they lead to. In training mode with noise, from torch's generator.
         """
         # a rate is passed as a train of one step, so that joins, pooling and flattening work as for spikes
         values = {INPUT: x[None]}
@@ -162,6 +179,8 @@ class SoftLif(Method):
     def _rate(self, block: SpikingBlock, noise: float, rates: Tensor, skip: Tensor | None = None) -> Tensor:
         options: SoftLifOptions = self.options
         current, voltage_decay, threshold = _current(block, pooled(rates, block.pool, block.pool_kind), skip)
+        if isinstance(block, ReadoutBlock):
+            return current / voltage_decay
         rate = soft_lif_rate(current, voltage_decay, threshold, options.gamma, options.refractory)
         return noisy_rate(rate, above_threshold(current, voltage_decay, threshold), noise) if noise > 0 else rate
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spikeport.common.errors import InputError
 from spikeport.trainer.data import load_dataset
+from spikeport.trainer.loop.spike_penalty import Sparsity
 from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.methods.registry import get_method
 from spikeport.trainer.methods.soft_lif import SoftLif, above_threshold, noisy_rate, soft_lif_rate
@@ -168,3 +169,36 @@ def test_what_has_no_rate_is_refused() -> None:
         with pytest.raises(InputError, match=next(iter(options))):
             SoftLif(NETWORK, TrainConfig(options=options))
     assert get_method("soft_lif") is SoftLif
+
+
+def test_a_readout_s_voltage_is_where_its_integrators_end_under_constant_rates() -> None:
+    method = SoftLif(NETWORK, replace(TRAINING, task="membrane"))
+    torch.manual_seed(0)
+    network = method.build((6,), 3).double().eval()
+    for _, block in network.spiking_blocks():
+        block.chip = None
+    with torch.no_grad():
+        network.get_parameter("layers.layer2.bias").copy_(torch.tensor([0.3, -0.2, 0.1]))
+        rates = method.rates(network, torch.rand(5, 6, dtype=torch.float64))
+        hidden, voltage = rates.values()
+        readout = network.layers["layer2"]
+        assert torch.allclose(readout(hidden.expand(400, *hidden.shape))[-1], voltage)
+
+
+def test_voltages_are_trained_for_the_class_and_refused_for_anything_else() -> None:
+    data = load_dataset("digits", 0)
+    training = replace(TRAINING, epochs=12, task="membrane")
+    method = SoftLif(replace(NETWORK, vth=3.0), training).fit(data, progress=False)
+    assert method.network_config.readout == "membrane"
+    assert (method.predict(data.x_test) == data.y_test).mean() > 0.93
+    sparse = SoftLif(NETWORK, replace(training, sparsity=Sparsity(penalty=0.01)))
+    x, y = torch.from_numpy(method.encode(data.x_test[:8])), torch.from_numpy(data.y_test[:8])
+    network = method.spiking_network
+    with torch.no_grad():
+        spikes = len(x) * method.rates(network, x.float().mean(0))["layer1"].sum(1).mean()
+        more = sparse.loss(network, x, y) - method.loss(network, x, y)
+    assert more.item() == pytest.approx(0.01 * spikes.item(), rel=1e-3)
+    with pytest.raises(InputError, match="'soft_lif' has a loss of its own"):
+        SoftLif(NETWORK, replace(TRAINING, task="regression"))
+    with pytest.raises(InputError, match="label_smoothing is for the loss ce_count"):
+        SoftLif(NETWORK, replace(training, label_smoothing=0.1))
