@@ -1,4 +1,4 @@
-"""Few bits per weight: a recipe trained in floating point and in the chip's integers of 3 and 2 bits, and run on the chip.
+"""Few bits per weight: a recipe trained in floating point and in integers of 3 and 2 bits, then run on the chip.
 
     python benchmarks/few_bits.py [RECIPE] [--bits 0 3 2] [--seeds 3]
 
