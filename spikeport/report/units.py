@@ -29,6 +29,11 @@ def significant(value: float, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 core", "2 cores"."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def si(value: float, unit: str, digits: int = 3) -> str:
     """A number with its unit and the SI prefix that fits: 1.23 µJ."""
     exponent = _exponent(value, digits)

@@ -24,7 +24,7 @@ from spikeport.lava_runtime.profiling.bound import bound_of
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.lava_runtime.profiling.trace import write_trace
 from spikeport.lava_runtime.profiling.views import views
-from spikeport.report.units import estimate, si
+from spikeport.report.units import counted, estimate, si
 from spikeport.summary.build import profile_dict
 
 from .shown import Shown
@@ -108,7 +108,8 @@ def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, chip: 
         table.add_row(escape(layer["name"]), str(layer["neurons"]), *counts, _spread(layer, "energy", "j", "J"))
     show_table(table, console)
     one = values["per_inference"]
-    say(console, f"mean of {profile.samples} samples on {program.chip}, {values['mapping']['cores']} cores; estimates:")
+    samples, cores = counted(profile.samples, "sample"), counted(values["mapping"]["cores"], "core")
+    say(console, f"mean of {samples} on {program.chip}, {cores}; estimates:")
     for reason in profile.mapping.reasons():
         say(console, f"  it does not fit, so these assume as many cores and chips as needed: {reason}")
     say(console, f"  energy per inference {_spread(one, 'energy', 'j', 'J')}")
@@ -116,7 +117,8 @@ def _show(program: ChipProgram, values: dict[str, Any], profile: Profile, chip: 
     say(console, f"  of which dynamic {dynamic}, static {static}")
     for sentence in profile.outside_validation:
         say(console, f"  outside of what was measured on this chip: {sentence}")
-    say(console, f"  latency {_spread(one, 'latency', 's', 's')} for {one['steps']} steps, input and output excluded")
+    latency, steps = _spread(one, "latency", "s", "s"), counted(one["steps"], "step")
+    say(console, f"  latency {latency} for {steps}, input and output excluded")
     busiest = max(profile.timeline.shares, key=lambda name: profile.timeline.shares[name].sum())
     say(console, f"  of which most is spent on {busiest.replace('_', ' ')}")
     say(console, f"  {bound_of(profile.timeline, chip).sentence}")

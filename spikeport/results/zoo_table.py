@@ -9,7 +9,7 @@ from rich.table import Table
 
 from spikeport.console.output import say
 from spikeport.console.tables import show_table
-from spikeport.report.units import estimate, percent, si, significant
+from spikeport.report.units import counted, estimate, percent, si, significant
 from spikeport.zoo.card import Card
 
 __all__ = ["show_card", "show_cards"]
@@ -41,7 +41,8 @@ def show_card(card: Card, console: Console) -> None:
         "method": f"{card.method}, seed {card.seed}: {card.layers}",
         card.metric.name: f"{_score(card, card.chip)} on {card.test_samples:,} test samples{error}",
         "as trained": _score(card, card.trained),
-        "chip": f"{card.chip_name}, {card.cores} cores, {card.steps} steps, {card.spikes:,.0f} spikes per inference",
+        "chip": f"{card.chip_name}, {counted(card.cores, 'core')}, {counted(card.steps, 'step')}, "
+        f"{card.spikes:,.0f} spikes per inference",
         "energy": f"{estimate(card.energy_j.range, 'J')} per inference, an estimate",
         "ANN": ann,
         "made by": card.command,
