@@ -17,10 +17,12 @@ from spikeport.exporter.neurons import (
     CubaLI,
     CubaLIF,
     CubaLIFSoftReset,
+    CubaLIReset,
     Delta,
     Integers,
     LIFReset,
     Population,
+    RegularReset,
     Sigma,
     SigmaDelta,
 )
@@ -113,6 +115,12 @@ def _integrator(population: CubaLI, position: ChainPosition) -> Fields:
     }
 
 
+@_fields_of(CubaLIReset)
+def _integrator_reset(population: CubaLIReset, position: ChainPosition) -> Fields:
+    _check_once(population, position)
+    return _integrator(population, position)
+
+
 @_fields_of(CubaLIF)
 def _lif(population: CubaLIF, position: ChainPosition) -> Fields:
     return _spiking(population, position, reset=False)
@@ -120,13 +128,17 @@ def _lif(population: CubaLIF, position: ChainPosition) -> Fields:
 
 @_fields_of(LIFReset)
 def _lif_reset(population: LIFReset, position: ChainPosition) -> Fields:
-    once = LIFReset.once(population.size, position.wait, position.widths)
+    _check_once(population, position)
+    return _spiking(population, position, reset=True)
+
+
+def _check_once(population: RegularReset, position: ChainPosition) -> None:
+    once = RegularReset.once(population.size, position.wait, position.widths)
     if any(np.any(getattr(population, name) != value) for name, value in once.items()):
         raise InputError(
             f"{position.context}: is reset every {population.reset_interval[0]} steps, which a .net file does not "
             "contain; leave it out, and give netx that reset_interval"
         )
-    return _spiking(population, position, reset=True)
 
 
 def _spiking(population: CubaLIF, position: ChainPosition, reset: bool) -> Fields:
@@ -237,5 +249,5 @@ def _sigma_delta_biases(population: SigmaDelta, context: str) -> Integers | None
     return _in_units(population.bias, _SIGMA_DELTA_UNIT, "round the network's biases to whole numbers", context)
 
 
-_BIASES.update(dict.fromkeys((CubaLI, CubaLIF, CubaLIFSoftReset, LIFReset), _cuba_biases))
+_BIASES.update(dict.fromkeys((CubaLI, CubaLIReset, CubaLIF, CubaLIFSoftReset, LIFReset), _cuba_biases))
 _BIASES[SigmaDelta] = _sigma_delta_biases

@@ -15,6 +15,7 @@ from spikeport.exporter.neurons import (
     RFIZ,
     CubaLI,
     CubaLIF,
+    CubaLIReset,
     Delta,
     Integers,
     LIFReset,
@@ -89,11 +90,14 @@ def _cuba(
     rest, bias_settles = start_voltage(bias_mant << bias_exp, constants["dv"], vth, wait, widths)
     if silent:
         # in the units of the weights, as lava-dl reads u and v
-        return CubaLI(name, shape, **constants, v_initial=rest, shift=np.full(size, 6, np.int32))
+        constants["shift"] = np.full(size, 6, np.int32)
+    else:
+        constants["vth"] = vth
     if bias_settles:
-        return CubaLIF(name, shape, **constants, v_initial=rest, vth=vth)
-    # no start voltage can absorb such a negative bias: v is set to 0 once, before the step of the first input
-    return LIFReset(name, shape, **constants, v_initial=rest, vth=vth, **LIFReset.once(size, wait, widths))
+        return (CubaLI if silent else CubaLIF)(name, shape, **constants, v_initial=rest)
+    # no start voltage can absorb such a bias: v is set to 0 once, before the step of the first input
+    once = LIFReset.once(size, wait, widths)
+    return (CubaLIReset if silent else LIFReset)(name, shape, **constants, v_initial=rest, **once)
 
 
 def _sigma_delta(layer: NetLayer, fields: NeuronFields, name: str, shape: tuple[int, ...]) -> Population:

@@ -7,10 +7,12 @@ from spikeport.common.plugins import Registry
 from spikeport.exporter.neurons.cuba.atrlif import ATRLIF
 from spikeport.exporter.neurons.cuba.cuba import Cuba
 from spikeport.exporter.neurons.cuba.cuba_li import CubaLI
+from spikeport.exporter.neurons.cuba.cuba_li_reset import CubaLIReset
 from spikeport.exporter.neurons.cuba.cuba_lif import CubaLIF
 from spikeport.exporter.neurons.cuba.cuba_lif_soft_reset import CubaLIFSoftReset
 from spikeport.exporter.neurons.cuba.lif_refractory import LIFRefractory
 from spikeport.exporter.neurons.cuba.lif_reset import LIFReset
+from spikeport.exporter.neurons.cuba.regular_reset import RegularReset
 from spikeport.exporter.neurons.cuba.ternary_lif import TernaryLIF
 from spikeport.exporter.neurons.graded.delta import Delta
 from spikeport.exporter.neurons.graded.graded_relu_vec import GradedReluVec
@@ -29,6 +31,7 @@ _MODELS: tuple[type[Population], ...] = (
     CubaLIF,
     CubaLIFSoftReset,
     CubaLI,
+    CubaLIReset,
     LIFReset,
     LIFRefractory,
     TernaryLIF,
@@ -69,6 +72,7 @@ __all__ = [
     "CubaLI",
     "CubaLIF",
     "CubaLIFSoftReset",
+    "CubaLIReset",
     "Delta",
     "GradedReluVec",
     "GradedVec",
@@ -79,6 +83,7 @@ __all__ = [
     "Population",
     "ProdNeuron",
     "RFZero",
+    "RegularReset",
     "Sigma",
     "SigmaDelta",
     "SpikeStep",

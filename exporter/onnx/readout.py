@@ -79,10 +79,10 @@ def _readout(program: ChipProgram) -> CubaLI:
 
 def _sent_early(readout: CubaLI, start: int) -> Integers:
     """The sum of the payloads that the bias sends before the first input can arrive."""
-    total: Integers = np.zeros(readout.size, np.int32)
-    for step in range(1, start + 1):
-        voltage = readout.voltage_at(step)
-        total += np.sign(voltage) * (np.abs(voltage) >> readout.shift)
+    nothing: Integers = np.zeros(readout.size, np.int32)
+    total, states = nothing.copy(), {"u": nothing, "v": readout.v_initial}
+    for step in range(start):
+        total += readout.plain_step(step, states, (nothing,))
     return total
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spikeport.exporter.float_network.float_network import FloatConnection, FloatPopulation, Floats
-from spikeport.exporter.neurons import LIFReset
+from spikeport.exporter.neurons import CubaLIReset, LIFReset, RegularReset
 from spikeport.exporter.program.chip_program import (
     Connection,
     Cuba,
@@ -262,15 +262,17 @@ def registers_of(
     }  # fmt: skip
     ends = population.name, population.shape
     at_rest = bias_settles and not float_layer.receives_early_spikes
+    # where no start voltage can absorb the bias, or what arrives too early: u and v are set to 0 once, just before the
+    # population's first step
+    waits = not at_rest and not np.any(final) and population.reset == "zero"
+    if waits:
+        common |= RegularReset.once(population.size, float_layer.start, widths)
     if vth is None:
-        return CubaLI(*ends, **common, shift=np.zeros(population.size, np.int32)), at_rest
-    if population.reset == "zero" and (at_rest or np.any(final)):
-        return CubaLIF(*ends, **common, vth=vth), at_rest
+        common["shift"] = np.zeros(population.size, np.int32)
+        return (CubaLIReset(*ends, **common), True) if waits else (CubaLI(*ends, **common), at_rest)
     if population.reset == "zero":
-        # no start voltage can absorb this bias, or what arrives too early: u and v are set to 0 once, just before the
-        # population's first step
-        common |= LIFReset.once(population.size, float_layer.start, widths)
-        return LIFReset(*ends, **common, vth=vth), True
+        common["vth"] = vth
+        return (LIFReset(*ends, **common), True) if waits else (CubaLIF(*ends, **common), at_rest)
     subtracted_by_spike = vth.astype(np.int64) * STATE_UNIT
     if population.reset == "subtract_after_decay":
         subtracted_by_spike = np.rint(population.subtracted * scale).astype(np.int64)

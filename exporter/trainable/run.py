@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spikeport.exporter.neurons import LIFReset
+from spikeport.exporter.neurons import RegularReset
 from spikeport.trainer.neuron_step.chip_populations import run_neurons
 
 from .layer import ChipLayer, RoundedLayer
@@ -109,7 +109,7 @@ def _whole_sequence(part: _Part, sent: Mapping[str, Tensor], clock: Clock, like:
 def _segments(part: _Part, clock: Clock) -> list[tuple[int, int]]:
     """The sequence, cut where u and v are set to 0."""
     reset = part.layer.start
-    if clock.whole and isinstance(part.rounded.population, LIFReset) and 0 < reset < clock.steps:
+    if clock.whole and isinstance(part.rounded.population, RegularReset) and 0 < reset < clock.steps:
         return [(0, reset), (reset, clock.steps)]
     return [(0, clock.steps)]
 
@@ -156,7 +156,7 @@ def _step_by_step(
     past: dict[str, list[Tensor]] = {name: [] for name in parts}
     for step in range(clock.steps):
         for name, part in parts.items():
-            if clock.whole and isinstance(part.rounded.population, LIFReset) and step == part.layer.start > 0:
+            if clock.whole and isinstance(part.rounded.population, RegularReset) and step == part.layer.start > 0:
                 states[name] = (torch.zeros_like(states[name][0]), torch.zeros_like(states[name][1]))
             a = like.new_zeros((1, batch, sizes[name]))
             from_outside = outside[name]

@@ -10,10 +10,18 @@ import torch
 from torch import Tensor
 
 from spikeport.common.accelerator import has_triton, interpreted
-from spikeport.exporter.neurons import Cuba, CubaLI, CubaLIF, CubaLIFSoftReset, LIFReset, Population
+from spikeport.exporter.neurons import (
+    Cuba,
+    CubaLI,
+    CubaLIF,
+    CubaLIFSoftReset,
+    CubaLIReset,
+    LIFReset,
+    Population,
+)
 from spikeport.hardware_profiles.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 
-SUPPORTED: tuple[type[Population], ...] = (CubaLIF, CubaLIFSoftReset, LIFReset, CubaLI)
+SUPPORTED: tuple[type[Population], ...] = (CubaLIF, CubaLIFSoftReset, LIFReset, CubaLI, CubaLIReset)
 BLOCK = 256
 _RANGE = 1 << 23
 # resets beyond any run
@@ -39,12 +47,24 @@ class TorchPopulation:
             raise KeyError(population.KIND)
         assert isinstance(population, Cuba)
         self.graded = isinstance(population, CubaLI)
+        self._population = population
         self._rows = torch.from_numpy(np.stack(_rows(population)).astype(np.int32)).to(device)
         self._u = torch.zeros((batch, population.size), dtype=torch.int32, device=device)
         self._v = torch.from_numpy(population.v_initial).to(device).repeat(batch, 1)
 
     def run(self, a: Tensor, first: int, record: bool) -> Sent:
         """Advance by the input a, (T, B, size) int32; first: the step of a[0]; record: u and v of every step."""
+        if not isinstance(self._population, CubaLIReset):
+            return self._run(a, first, record)
+        runs = []
+        for start, stop, due in self._population.blocks(first, len(a)):
+            where = torch.from_numpy(due).to(a.device)
+            self._u, self._v = self._u.masked_fill(where, 0), self._v.masked_fill(where, 0)
+            runs.append(self._run(a[start:stop], first + start, record))
+        states = {name: torch.cat([run.states[name] for run in runs]) for name in runs[0].states}
+        return Sent(torch.cat([run.sent for run in runs]), states)
+
+    def _run(self, a: Tensor, first: int, record: bool) -> Sent:
         a = a.contiguous()
         sent = torch.empty(a.shape, dtype=torch.int32 if self.graded else torch.uint8, device=a.device)
         states = [torch.empty_like(a) if record else a.new_empty(0) for _ in "uv"]

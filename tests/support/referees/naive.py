@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.exporter.float_network.float_network import FloatNetwork
-from spikeport.exporter.neurons import LIFReset
+from spikeport.exporter.neurons import RegularReset
 from spikeport.exporter.nir_graph.graph_checks import NEURONS, predecessors, shape_of
 from spikeport.exporter.program.chip_program import ChipProgram, Connection, ConvConnection, SparseConnection
 
@@ -75,7 +75,7 @@ def chip(program: ChipProgram, x: NDArray[Any], steps: int) -> dict[str, NDArray
     kept: dict[str, list[NDArray[np.int64]]] = {f"{letter}/{name}": [] for letter in "suv" for name in size}
     for step in range(steps):
         for p in program.populations:
-            if isinstance(p, LIFReset):
+            if isinstance(p, RegularReset):
                 due = (step + 1 - p.reset_offset) % p.reset_interval == 0
                 u[p.name], v[p.name] = (np.where(due, 0, state[p.name]) for state in (u, v))
             a = np.zeros(p.size, np.int64)

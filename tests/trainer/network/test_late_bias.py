@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,9 @@ from torch import nn
 
 from spikeport.exporter.compile import compile_graph
 from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.neurons import CubaLIReset
 from spikeport.hardware_profiles import load_chip
+from spikeport.lava_runtime.result import differences
 from spikeport.lava_runtime.simulate import simulate
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig, build_network, read_network, stored_network
@@ -59,6 +62,24 @@ def test_the_chip_fires_as_training_did(
         chip = np.zeros(wanted.shape) if found is None else found[late : late + len(x)].reshape(wanted.shape)
         # the trainer's float32 holds whole numbers of 24 bit, less one for the division by the scale
         np.testing.assert_allclose(chip, wanted.numpy(), rtol=2**-22, atol=0)
+
+
+@pytest.mark.lava
+def test_a_readout_too_deep_for_any_start_voltage_waits_behind_one_reset() -> None:
+    layers = tuple(LayerConfig(size=6) for _ in range(24))
+    network = with_biases(NetworkConfig(layers, dv=0.3, batch_norm=False, readout="membrane"), 0.8, 1)
+    x = np.random.default_rng(1).integers(0, 2, (5, 3, 5), dtype=np.uint8)
+    last, voltages = list(network.run(torch.from_numpy(x)).items())[-1]
+    program = compile_graph(network_to_nir(network), load_chip("loihi2"))
+    assert isinstance(program.population(last), CubaLIReset)
+    assert not any("bias" in note for note in program.quantisation[last].notes)
+    late = program.latency[last]
+    found = {backend: simulate(program, x, backend, 5 + late, "all") for backend in ("emulator", "lava", "stock")}
+    wanted = sent_on_chip(network, voltages.detach())[0]
+    assert len(np.unique(wanted)) >= 12
+    np.testing.assert_allclose(found["emulator"].output[late:], wanted, rtol=2**-22, atol=0)
+    for other in ("lava", "stock"):
+        assert differences(found["emulator"], found[other]) == []
 
 
 def test_a_negative_bias_of_a_deep_layer_stays_whole() -> None:

@@ -10,10 +10,11 @@ from programs import beyond_stock, every_kind, population, spikes, weights
 from same_arrays import assert_same
 from strategies import chip_programs, inputs_for
 
-from spikeport.exporter.neurons import CubaLI, CubaLIF, CubaLIFSoftReset, LIFReset, Population
+from spikeport.exporter.neurons import Population
 from spikeport.exporter.program.chip_program import ChipProgram, DenseConnection, InputPort
 from spikeport.exporter.program.validate import validate
 from spikeport.hardware_profiles.fixed_point import WordWidths
+from spikeport.lava_runtime.torch_emulator.neurons import SUPPORTED
 
 
 @settings(max_examples=25)
@@ -30,7 +31,7 @@ def test_every_kind_of_connection(program: ChipProgram) -> None:
 
 
 @settings(max_examples=40)
-@given(st.sampled_from([CubaLIF, CubaLIFSoftReset, LIFReset, CubaLI]), st.integers(0, 2**31), st.integers(1, 300))
+@given(st.sampled_from(SUPPORTED), st.integers(0, 2**31), st.integers(1, 300))
 def test_every_neuron_over_the_whole_width_of_its_registers(kind: type[Population], seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)
     base = population("p", (size,), rng)
