@@ -1,11 +1,11 @@
 """What a trained network does on the chip: accuracy, equal spikes, cores, spikes, energy.
 
     spikeport train recipes/cifar10_sew_resnet.toml --out RUN
-    python benchmarks/trained.py RUN [--lava 200]
+    python benchmarks/trained.py RUN [--samples 10000] [--lava 200]
 
-RUN: the folder of a training; SPIKEPORT_DATA: where its data are. The whole test part runs in the emulator; spikes and
-energy are those of its first thousand samples, and of the first few every spike and state is also compared with stock
-Lava. `spikeport run` does more, and trains an ANN.
+RUN: the folder of a training; SPIKEPORT_DATA: where its data are. The test part, or random samples of it, runs in
+the emulator; spikes and energy are those of a thousand of them, and of a few every spike and state is also compared
+with stock Lava. `spikeport run` does more, and trains an ANN.
 """
 
 from __future__ import annotations
@@ -42,10 +42,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--lava", type=int, default=200, help="samples that also run in stock Lava; 0: none")
+    parser.add_argument("--samples", type=int, help="random samples of the test part; default: all")
     arguments = parser.parse_args()
     folder = RunFolder(arguments.run)
     recipe, method = load_recipe(folder.recipe), load_trained(folder.network)
     chip, data = load_chip(recipe.chip), stages.dataset_of(recipe)
+    # folders of images are read class by class
+    chosen = np.random.default_rng(0).permutation(len(data.y_test))[: arguments.samples]
+    data = replace(data, x_test=data.x_test[chosen], y_test=data.y_test[chosen])
     program = compile_recipe(recipe, network_to_nir(method.spiking_network), "network")
     x, samples = method.encode(data.x_test), len(data.y_test)
     objective, answers, equal, seconds = method.objective, [], 0.0, 0.0
