@@ -93,6 +93,7 @@ def test_a_random_graph_gives_the_chips_spikes_before_and_after_training(**case:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @settings(max_examples=250, **WITHOUT_SHRINKING)  # type: ignore[arg-type]
 @given(**CASES)
 def test_any_graph_gives_the_chips_spikes_before_and_after_training(**case: Any) -> None:
