@@ -11,9 +11,9 @@ SPIKEPORT_DATA: where the data are.
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -59,7 +59,7 @@ def finished(recipe: Recipe, data: Dataset, folder: RunFolder, common: Path) -> 
     """The recipe, trained from the common checkpoint on, which the first of all trainings writes."""
     training = recipe.training
     method = get_method(training.method)(recipe.network, training, recipe.dt)
-    first = next(epoch for epoch in range(training.epochs + 1) if epoch >= training.norm_epochs * training.epochs)
+    first = math.ceil(training.norm_epochs * training.epochs)
     begin = method.begin_epoch
 
     def begin_epoch(network: SpikingNetwork, epoch: int) -> None:
@@ -70,8 +70,7 @@ def finished(recipe: Recipe, data: Dataset, folder: RunFolder, common: Path) -> 
     method.begin_epoch = begin_epoch  # type: ignore[method-assign]
     if common.exists() and not folder.checkpoint.exists():
         content = read_tensors(common, "checkpoint")
-        # as Method stores it: with the readout that the task has
-        content["identity"]["network"] = stored_network(replace(recipe.network, readout=method.network_config.readout))
+        content["identity"]["network"] = stored_network(method.network_config)
         write_tensors(folder.checkpoint, "checkpoint", content)
     return method.fit(data, folder.path, resume=folder.checkpoint.exists())
 

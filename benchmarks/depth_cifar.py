@@ -1,17 +1,17 @@
 """Accuracy at 18 and 50 layers on CIFAR-10, trained for the same epochs and run on the chip.
 
-    python benchmarks/depth_cifar.py --out DIR [--steps 4 10] [--images 10000] [--epochs 8] [--page docs/networks.md]
+    python benchmarks/depth_cifar.py --out DIR [--steps 4 10] [--images 10000] [--epochs 8]
 
 The depths are those of ResNet-18 and ResNet-50 (He et al., CVPR 2016, table 1), with an eighth of their channels and a
 first convolution of stride 2: stages of 2, 2, 2 and 2 blocks of two 3x3 convolutions, or of 3, 4, 6 and 3 bottleneck
 blocks. Ways as in depth.py, by SGD, the last quarter of the epochs in the chip's 8-bit integers. What is there is
-resumed, and what is finished is only measured. SPIKEPORT_DATA: the folder with cifar10/train/CLASS and test/CLASS.
+resumed, and what is finished is only measured. Prints layers, steps, loss of training, accuracy as trained and on the
+chip. SPIKEPORT_DATA: the folder with cifar10/train/CLASS and test/CLASS.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +20,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from depth import WAYS, Way
-from methods_chip import recipe_of
-from page import table, update
+from few_bits import on_chip
+from methods_chip import recipe_of, right
 
 from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
-from spikeport.exporter.from_torch import network_to_nir
 from spikeport.run import stages
-from spikeport.run.compile_recipe import compile_recipe
 from spikeport.run.recipe import Recipe
 from spikeport.run.run_folder import RunFolder
+from spikeport.trainer.data import Dataset
 from spikeport.trainer.loop.training_loop import DivergedError
 from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method, load_trained
@@ -37,7 +36,6 @@ from spikeport.trainer.methods.registry import get_method, load_trained
 CHANNELS = 8
 # layers of the network: blocks of each stage, and whether they are bottlenecks
 DEPTHS = {18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True)}
-PRINTED = ("method", "layers", "steps", "loss of training", "accuracy, as trained", "on the chip")
 
 
 @dataclass(frozen=True)
@@ -93,25 +91,13 @@ threads = 1
 """
 
 
-def trained(recipe: Recipe, folder: RunFolder) -> Method:
+def trained(recipe: Recipe, data: Dataset, folder: RunFolder) -> Method:
     """The network, from its file or after training it."""
     if folder.network.exists():
         return load_trained(folder.network)
-    data = stages.dataset_of(recipe)
     method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt)
     method.fit(data, folder.path, resume=folder.checkpoint.exists()).save(folder.network)
     return method
-
-
-def measured(recipe: Recipe, method: Method) -> tuple[float, float]:
-    """Accuracy on the test part, as trained and on the chip."""
-    data = stages.dataset_of(recipe)
-    program = compile_recipe(recipe, network_to_nir(method.spiking_network), "network")
-    x = method.encode(data.x_test)
-    result = stages.simulate_test(program, x, "emulator", None, math.inf)
-    answers = stages.chip_answers(method.objective, program, result, len(x))
-    metric = method.objective.metric
-    return metric.measure(method.predict(data.x_test), data.y_test), metric.measure(answers, data.y_test)
 
 
 def row(way: Way, depth: int, training: Training, out: Path) -> tuple[str, ...]:
@@ -121,14 +107,15 @@ def row(way: Way, depth: int, training: Training, out: Path) -> tuple[str, ...]:
     folder.path.mkdir(parents=True, exist_ok=True)
     write_text(folder.recipe, text)
     recipe = recipe_of(text, folder.recipe)
+    data = stages.dataset_of(recipe)
     start = way.label, str(depth), str(training.steps)
     try:
-        method = trained(recipe, folder)
+        method = trained(recipe, data, folder)
     except DivergedError:
         return *start, "diverges", "", ""
     losses = (folder.path / "checkpoint.csv").read_text(encoding="utf-8").splitlines()
-    as_trained, on_chip = measured(recipe, method)
-    return *start, f"{float(losses[-1].split(',')[2]):.2f}", f"{as_trained:.4f}", f"{on_chip:.4f}"
+    as_trained, (accuracy, _, _) = right(method, data), on_chip(recipe, method, data)
+    return *start, f"{float(losses[-1].split(',')[2]):.2f}", f"{as_trained:.4f}", f"{accuracy:.4f}"
 
 
 def main() -> int:
@@ -139,21 +126,16 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=10000)
     parser.add_argument("--test", type=int, default=10000)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--page", type=Path, help="a page whose table is updated")
     arguments = parser.parse_args()
-    rows = []
     try:
         for steps in arguments.steps:
             training = Training(arguments.images, arguments.test, arguments.epochs, steps)
             for way in WAYS:
                 for depth in DEPTHS:
-                    rows.append(row(way, depth, training, arguments.out))
-                    print("  ".join(rows[-1]), flush=True)
+                    print("  ".join(row(way, depth, training, arguments.out)), flush=True)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
-    if arguments.page:
-        update(arguments.page, {"depth_cifar": table(PRINTED, rows)})
     return 0
 
 

@@ -24,9 +24,13 @@ from methods import changed
 from methods_chip import recipe_of, right
 
 from spikeport.exporter.from_torch import network_to_nir
+from spikeport.exporter.program.chip_program import ChipProgram
+from spikeport.lava_runtime.result import SimulationResult
 from spikeport.run import stages
 from spikeport.run.compile_recipe import compile_recipe
 from spikeport.run.recipe import Recipe
+from spikeport.trainer.data import Dataset
+from spikeport.trainer.methods.method import Method
 from spikeport.trainer.methods.registry import get_method
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,12 +66,17 @@ def measured(recipe: Recipe, bits: int) -> tuple[float, float]:
     method = get_method(recipe.training.method)(recipe.network, recipe.training, recipe.dt).fit(data)
     if not bits:
         return right(method, data), math.nan
+    accuracy, program, result = on_chip(recipe, method, data)
+    return accuracy, stages.equal_spikes(method, data, program, result)
+
+
+def on_chip(recipe: Recipe, method: Method, data: Dataset) -> tuple[float, ChipProgram, SimulationResult]:
+    """Test accuracy in the emulator, the compiled program and its run."""
     program = compile_recipe(recipe, network_to_nir(method.spiking_network), "network")
     x = method.encode(data.x_test)
     result = stages.simulate_test(program, x, "emulator", None, math.inf)
     answers = stages.chip_answers(method.objective, program, result, len(x))
-    accuracy = method.objective.metric.measure(answers, data.y_test)
-    return accuracy, stages.equal_spikes(method, data, program, result)
+    return method.objective.metric.measure(answers, data.y_test), program, result
 
 
 if __name__ == "__main__":
