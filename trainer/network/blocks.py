@@ -16,6 +16,7 @@ from spikeport.trainer.neuron_step.neurons import CubaLIF
 from spikeport.trainer.neuron_step.quantise import ChipAware, ChipScale, LayerTensors, RememberedRounding
 
 from .delays import Delays
+from .exact_convolution import Convolve, exact_convolution
 from .fold_batch_norm import BatchNorm, Synapse, apply_synapse, fold_norm
 from .pooling import PoolKind, pooled
 
@@ -181,8 +182,10 @@ class SpikingBlock(nn.Module):
             return self.neuron.fire(current, voltage_decay, self.neuron.threshold)
         return self.neuron.fire_recurrent(current, weights, current_decay, voltage_decay, self.neuron.threshold)
 
-    def _connected(self, weight: Tensor, spikes: Tensor) -> Tensor:
-        return connect(self.synapse, weight, spikes) if self.delays is None else self.delays.connect(weight, spikes)
+    def _connected(self, weight: Tensor, spikes: Tensor, convolve: Convolve = nn.functional.conv2d) -> Tensor:
+        if self.delays is not None:
+            return self.delays.connect(weight, spikes)
+        return connect(self.synapse, weight, spikes, convolve)
 
     def _folded_pass(self, spikes: Tensor, skip: Tensor | None) -> Tensor:
         layer = self.tensors()
@@ -198,14 +201,15 @@ class SpikingBlock(nn.Module):
     def chip_input(self, spikes: Tensor, layer: LayerTensors, chip: ChipScale, skip: Tensor | None = None) -> Tensor:
         """Sum over the chip's synapses from other layers, whole numbers (T, B, *output), for pooled spikes."""
         aware = cast(ChipAware, self.chip)
+        convolve = exact_convolution(spikes.device.type)
         # 16 bit would round the sums
         with autocast(spikes.device.type, enabled=False):
-            summed = chip_input(self._connected, layer.weight, chip, "weight", aware.fan_in.copies, spikes)
+            connected = partial(self._connected, convolve=convolve)
+            summed = chip_input(connected, layer.weight, chip, "weight", aware.fan_in.copies, spikes)
             if self.shortcut is not None and layer.shortcut is not None:
+                connected = partial(connect, self.shortcut, convolve=convolve)
                 past = cast(Tensor, skip)
-                summed = summed + chip_input(
-                    partial(connect, self.shortcut), layer.shortcut, chip, "shortcut", aware.shortcut.copies, past
-                )
+                summed = summed + chip_input(connected, layer.shortcut, chip, "shortcut", aware.shortcut.copies, past)
         return summed
 
     def fire(self, summed: Tensor, layer: LayerTensors) -> Tensor:
@@ -222,9 +226,9 @@ class SpikingBlock(nn.Module):
         )
 
 
-def connect(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
+def connect(synapse: Synapse, weight: Tensor, spikes: Tensor, convolve: Convolve = nn.functional.conv2d) -> Tensor:
     """Apply a synapse with these weights to spikes (T, B, *input): (T, B, *output)."""
-    summed = apply_synapse(synapse, weight, spikes.flatten(0, 1))
+    summed = apply_synapse(synapse, weight, spikes.flatten(0, 1), convolve)
     # not a view: a convolution's result may have another memory order; a product in 16 bit is summed over time in 32
     return summed.reshape(*spikes.shape[:2], *summed.shape[1:]).to(weight.dtype)
 

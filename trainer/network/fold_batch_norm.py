@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from spikeport.trainer.neuron_step.memory_order import move_channels_last
 from spikeport.trainer.neuron_step.sparse_synapse import is_faster, sparse_linear
 
+from .exact_convolution import Convolve
+
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 Synapse = nn.Linear | nn.Conv2d
 
@@ -25,7 +27,9 @@ def fold_norm(weight: Tensor, norm: BatchNorm) -> tuple[Tensor, Tensor]:
     return weight * factor.view(-1, *[1] * (weight.dim() - 1)), norm.bias - factor * norm.running_mean
 
 
-def apply_synapse(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
+def apply_synapse(
+    synapse: Synapse, weight: Tensor, spikes: Tensor, convolve: Convolve = nn.functional.conv2d
+) -> Tensor:
     """Apply `synapse` with other weights to spikes (N, *input)."""
     if isinstance(synapse, nn.Linear):
         return sparse_linear(spikes, weight) if is_faster(spikes, weight) else nn.functional.linear(spikes, weight)
@@ -35,4 +39,4 @@ def apply_synapse(synapse: Synapse, weight: Tensor, spikes: Tensor) -> Tensor:
         # a kernel of one pixel reads every stride-th; torch 2.14's gradient of a strided one writes outside of its
         # memory on processors without AVX-512 if few channels lie last
         images, stride = move_channels_last(images[:, :, :: stride[0], :: stride[1]]), (1, 1)
-    return nn.functional.conv2d(images, weight, None, stride, synapse.padding, synapse.dilation, synapse.groups)
+    return convolve(images, weight, None, stride, synapse.padding, synapse.dilation, synapse.groups)

@@ -24,41 +24,72 @@ def chip_forward(a, bias, keep_u, keep_v, threshold, unit, u, v, over, s, start,
     exact; conversion to an integer rounds toward zero, as the chip does. u cannot wrap: the layer's scale rules that
     out.
     """
-    steps, _, size = a.shape
-    low, high = np.float64(-_LIMIT), np.float64(_LIMIT)
-    one, zero = s.dtype.type(1), s.dtype.type(0)
     # all steps of a sample in turn: its u and v stay in the cache
     for b in range(start, stop):
-        for t in range(steps):
-            # two loops: one with all writes to memory is not vectorised
-            for n in range(size):
-                current = np.float64(np.int32(u[b, n] * keep_u[n])) + a[t, b, n] * STATE_UNIT
-                voltage = np.float64(np.int32(v[b, n] * keep_v[n])) + current + bias[n]
-                voltage = min(max(voltage, low), high)
-                beyond = voltage - threshold[n]
-                u[b, n] = current
-                over[t, b, n] = beyond * unit
-                v[b, n] = 0.0 if beyond > 0.0 else voltage
-            for n in range(size):
-                s[t, b, n] = one if over[t, b, n] > zero else zero
+        _run_sample(a, b, bias, keep_u, keep_v, threshold, unit, u[b], v[b], over, s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chip_forward_from_rest(a, bias, keep_u, keep_v, threshold, unit, over, s, start, stop):
+    """As chip_forward for neurons at rest, whose last state is not asked for."""
+    u, v = np.empty(a.shape[2]), np.empty(a.shape[2])
+    for b in range(start, stop):
+        u[:] = 0.0
+        v[:] = 0.0
+        _run_sample(a, b, bias, keep_u, keep_v, threshold, unit, u, v, over, s)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def chip_forward_unfiltered(a, bias, keep_v, threshold, unit, v, over, s, start, stop):
     """As chip_forward for keep_u = 0, so that u = 64 a."""
+    for b in range(start, stop):
+        _run_sample_unfiltered(a, b, bias, keep_v, threshold, unit, v[b], over, s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def chip_forward_unfiltered_from_rest(a, bias, keep_v, threshold, unit, over, s, start, stop):
+    """As chip_forward_from_rest for keep_u = 0."""
+    v = np.empty(a.shape[2])
+    for b in range(start, stop):
+        v[:] = 0.0
+        _run_sample_unfiltered(a, b, bias, keep_v, threshold, unit, v, over, s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _run_sample(a, b, bias, keep_u, keep_v, threshold, unit, u, v, over, s):
+    """One sample; u, v: (N,)."""
     steps, _, size = a.shape
     low, high = np.float64(-_LIMIT), np.float64(_LIMIT)
     one, zero = s.dtype.type(1), s.dtype.type(0)
-    for b in range(start, stop):
-        for t in range(steps):
-            for n in range(size):
-                voltage = np.float64(np.int32(v[b, n] * keep_v[n])) + a[t, b, n] * STATE_UNIT + bias[n]
-                voltage = min(max(voltage, low), high)
-                beyond = voltage - threshold[n]
-                over[t, b, n] = beyond * unit
-                v[b, n] = 0.0 if beyond > 0.0 else voltage
-            for n in range(size):
-                s[t, b, n] = one if over[t, b, n] > zero else zero
+    for t in range(steps):
+        # two loops: one with all writes to memory is not vectorised
+        for n in range(size):
+            current = np.float64(np.int32(u[n] * keep_u[n])) + a[t, b, n] * STATE_UNIT
+            voltage = np.float64(np.int32(v[n] * keep_v[n])) + current + bias[n]
+            voltage = min(max(voltage, low), high)
+            beyond = voltage - threshold[n]
+            u[n] = current
+            over[t, b, n] = beyond * unit
+            v[n] = 0.0 if beyond > 0.0 else voltage
+        for n in range(size):
+            s[t, b, n] = one if over[t, b, n] > zero else zero
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _run_sample_unfiltered(a, b, bias, keep_v, threshold, unit, v, over, s):
+    """One sample; v: (N,)."""
+    steps, _, size = a.shape
+    low, high = np.float64(-_LIMIT), np.float64(_LIMIT)
+    one, zero = s.dtype.type(1), s.dtype.type(0)
+    for t in range(steps):
+        for n in range(size):
+            voltage = np.float64(np.int32(v[n] * keep_v[n])) + a[t, b, n] * STATE_UNIT + bias[n]
+            voltage = min(max(voltage, low), high)
+            beyond = voltage - threshold[n]
+            over[t, b, n] = beyond * unit
+            v[n] = 0.0 if beyond > 0.0 else voltage
+        for n in range(size):
+            s[t, b, n] = one if over[t, b, n] > zero else zero
 
 
 def _chip_backward(surrogate):

@@ -135,7 +135,7 @@ def _compiled(a: Tensor, bias: Tensor, neurons: ChipNeurons, starts: States) -> 
         return a.new_empty((0, *a.shape[1:])), sent, u, v
     constants = bias, keep_u, keep_v, neurons.threshold
     if neurons.subtracted is None:
-        return *run.chip_forward(a, constants, 1 / neurons.unit, u, v), u, v
+        return *run.chip_forward(a, constants, 1 / neurons.unit, (u, v)), u, v
     return *run.chip_subtract(a, constants, neurons.subtracted, 1 / neurons.unit, u, v), u, v
 
 

@@ -35,12 +35,14 @@ ResetSlopes = Callable[[Tensor, Tensor, Tensor, Tensor, Surrogate, float, Tensor
 
 @dataclass(frozen=True)
 class ChipRun:
-    """Result of a run: spikes, v minus threshold before the reset in network units, and u, v after the last step."""
+    """Result of a run: spikes, v minus threshold before the reset in network units, and u, v after the last step.
+
+    state: u and v in the chip's units, where the run was given those before the first step.
+    """
 
     spikes: Tensor
     over: Tensor
-    u: Tensor
-    v: Tensor
+    state: tuple[Tensor, Tensor] | None
 
 
 def chip_words(weight: Tensor, chip: ChipScale, name: str, copies: int) -> Tensor:
@@ -87,20 +89,28 @@ def chip_fire(
     start: tuple[Tensor, Tensor] | None,
     slopes: ResetSlopes | None = None,
 ) -> ChipRun:
-    """Run neurons on whole-number input a, (T, B, *neurons); start: initial u and v in the chip's units, default 0.
+    """Run neurons on whole-number input a, (T, B, *neurons).
 
-    slopes: of what a step passes on, by default without the reset's (slopes_without_reset).
+    start: u and v before the first step, in the chip's units; without it, neurons start at rest and the result has no
+    state, which saves passes over memory. slopes: of what a step passes on, by default without the reset's
+    (slopes_without_reset).
     """
     slopes = slopes or slopes_without_reset
-    rest = torch.zeros_like(a[0])
-    u, v = (rest, rest) if start is None else start
+    u, v = start or (None, None)
     bias = layer.bias.view(-1, *[1] * (a.dim() - 3))
     constants = bias, 1 - layer.current_decay, 1 - layer.voltage_decay, layer.threshold
     if channels_last(a):
-        moved = a.movedim(2, -1), *map(channels_to_end, constants), u.movedim(1, -1), v.movedim(1, -1)
-        ran = _ChipFire.apply(*moved, chip.scale, spike, width, slopes)
-        return ChipRun(*(value.movedim(-1, axis) for value, axis in zip(ran, (2, 2, 1, 1), strict=True)))
-    return ChipRun(*_ChipFire.apply(a, *constants, u, v, chip.scale, spike, width, slopes))
+        moved = (
+            a.movedim(2, -1),
+            *map(channels_to_end, constants),
+            *(None if state is None else state.movedim(1, -1) for state in (u, v)),
+        )
+        spikes, over, *ends = _ChipFire.apply(*moved, chip.scale, spike, width, slopes)
+        spikes, over = spikes.movedim(-1, 2), over.movedim(-1, 2)
+        u, v = (None if end is None else end.movedim(-1, 1) for end in ends)
+    else:
+        spikes, over, u, v = _ChipFire.apply(a, *constants, u, v, chip.scale, spike, width, slopes)
+    return ChipRun(spikes, over, None if u is None or v is None else (u, v))
 
 
 def chip_fire_recurrent(
@@ -117,17 +127,19 @@ def chip_fire_recurrent(
     assert layer.recurrent is not None
     words = chip_words(layer.recurrent, chip, "recurrent", 1)
     unit = 2.0 ** chip.exponents["recurrent"]
-    before = torch.zeros_like(a[0]) if fired is None else fired
+    rest = torch.zeros_like(a[0])
+    before = rest if fired is None else fired
+    start = start or (rest, rest)
     runs = []
     for step in a.unbind(0):
         # 16 bit would round the sums
         with torch.autocast(a.device.type, enabled=False):
             recurrent = before @ words.T * unit
         run = chip_fire((step + recurrent)[None], layer, chip, spike, width, start, slopes)
-        before, start = run.spikes[0], (run.u, run.v)
+        before, start = run.spikes[0], run.state
         runs.append(run)
     spikes, over = torch.cat([run.spikes for run in runs]), torch.cat([run.over for run in runs])
-    return ChipRun(spikes, over, runs[-1].u, runs[-1].v)
+    return ChipRun(spikes, over, start)
 
 
 class _ChipFire(torch.autograd.Function):
@@ -139,23 +151,24 @@ class _ChipFire(torch.autograd.Function):
         keep_u: Tensor,
         keep_v: Tensor,
         threshold: Tensor,
-        u: Tensor,
-        v: Tensor,
+        u: Tensor | None,
+        v: Tensor | None,
         scale: float,
         spike: Surrogate,
         width: float,
         slopes: ResetSlopes,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         double = [constant.detach().double() for constant in (bias, keep_u, keep_v, threshold)]
         numbers = (double[0] * scale).round(), double[1], double[2], (double[3] * scale).round()
         run = _compiled if fused.supports_shape(a) else _stepwise
-        over, s, *ends = run(a, numbers, (u.double(), v.double()), scale)
+        starts = None if u is None or v is None else (u.double(), v.double())
+        over, s, ends = run(a, numbers, starts, scale)
         # a is needed only for the slope of a trained current decay
         ctx.save_for_backward(a if ctx.needs_input_grad[2] else None, keep_u, keep_v, threshold, u, v, over)
         ctx.constants, ctx.slopes = (scale, spike, width, bias.shape), slopes
         ctx.mark_non_differentiable(over)
         ctx.set_materialize_grads(False)
-        return s, over, ends[0].to(a.dtype), ends[1].to(a.dtype)
+        return (s, over, None, None) if ends is None else (s, over, ends[0].to(a.dtype), ends[1].to(a.dtype))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -171,24 +184,26 @@ class _ChipFire(torch.autograd.Function):
         to_v_input, to_v_start = ctx.slopes(to_spikes, over, threshold, keep_v, spike, width, to_v * scale)
         to_a = filter_slopes_from(to_v_input, keep_u, to_u * scale)
         needed = ctx.needs_input_grad
+        before_u, before_v = (None if start is None else start / scale for start in (u, v))
         silent = over <= 0 if needed[3] or needed[4] else None
         to_bias = to_keep_u = to_keep_v = to_threshold = None
         if needed[1]:
             to_bias = to_v_input.sum((0, 1)).sum_to_size(bias_shape)
         if needed[2]:
-            current = filter_current(a * (STATE_UNIT / scale), 1 - keep_u, u / scale)
-            to_keep_u = fused.sum_shifted_product(to_a, current, u / scale).sum_to_size(keep_u.shape)
+            current = filter_current(a * (STATE_UNIT / scale), 1 - keep_u, before_u)
+            to_keep_u = fused.sum_shifted_product(to_a, current, before_u).sum_to_size(keep_u.shape)
         if needed[3]:
             after_reset = torch.where(cast(Tensor, silent), over + threshold, 0)
-            to_keep_v = fused.sum_shifted_product(to_v_input, after_reset, v / scale).sum_to_size(keep_v.shape)
+            to_keep_v = fused.sum_shifted_product(to_v_input, after_reset, before_v).sum_to_size(keep_v.shape)
         if needed[4]:
             later = torch.cat([keep_v * to_v_input[1:], to_v[None] * scale])
             to_threshold = (
                 -(to_v_input - torch.where(cast(Tensor, silent), later, 0)).sum((0, 1)).sum_to_size(threshold.shape)
             )
-        to_u_start = keep_u * to_a[0] / scale
+        to_u_start = keep_u * to_a[0] / scale if needed[5] else None
         return (
-            to_a.mul_(STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_threshold, to_u_start, to_v_start / scale,
+            to_a.mul_(STATE_UNIT / scale), to_bias, to_keep_u, to_keep_v, to_threshold, to_u_start,
+            to_v_start / scale if needed[6] else None,
             None, None, None, None,
         )  # fmt: skip
 
@@ -214,30 +229,34 @@ def _slopes(
 
 
 Numbers = tuple[Tensor, Tensor, Tensor, Tensor]
-States = tuple[Tensor, Tensor]
-Ran = tuple[Tensor, Tensor, Tensor, Tensor]
-"""v minus threshold over scale, spikes, and u and v after the last step."""
+States = tuple[Tensor, Tensor] | None
+Ran = tuple[Tensor, Tensor, States]
+"""v minus threshold over scale, spikes, and u and v after the last step where those before the first are given."""
 
 
 def _compiled(a: Tensor, numbers: Numbers, starts: States, scale: float) -> Ran:
     """Run the neurons by the kernels of their device."""
-    u, v = (start.clone(memory_format=torch.contiguous_format) for start in starts)
+    ends = None
+    if starts is not None:
+        u, v = (start.clone(memory_format=torch.contiguous_format) for start in starts)
+        ends = u, v
     # outputs are contiguous, whatever the memory order of a (a convolution's result may differ)
-    return *fused.supported(a).chip_forward(a, numbers, 1 / scale, u, v), u, v
+    return *fused.supported(a).chip_forward(a, numbers, 1 / scale, ends), ends
 
 
 def _stepwise(a: Tensor, numbers: Numbers, starts: States, scale: float) -> Ran:
     """As _compiled, in torch operations, on any device."""
     bias, keep_u, keep_v, threshold = numbers
     over, s = a.new_empty(a.shape), a.new_empty(a.shape)
-    u, v = starts
+    rest = torch.zeros_like(a[0], dtype=torch.float64)
+    u, v = starts or (rest, rest)
     for t, synaptic_input in enumerate(a.unbind(0)):
         u = (u * keep_u).trunc() + synaptic_input.double() * STATE_UNIT
         voltage = ((v * keep_v).trunc() + u + bias).clamp(-_LIMIT, _LIMIT)
         over[t] = (voltage - threshold) * (1 / scale)
         s[t] = voltage > threshold
         v = torch.where(voltage > threshold, 0.0, voltage)
-    return over, s, u, v
+    return over, s, None if starts is None else (u, v)
 
 
 def slopes_without_reset(

@@ -10,7 +10,7 @@ from spikeport.hardware_profiles.fixed_point import STATE_UNIT
 
 from . import chip_kernels, kernels
 from .cpu_arrays import as_3d, as_numpy, as_rows, broadcast_constants, run_in_threads
-from .engine import ChipConstants, Outputs
+from .engine import ChipConstants, ChipState, Outputs
 from .surrogates import Surrogate
 
 
@@ -60,20 +60,26 @@ class CpuKernels:
         arguments = (*before, broadcast_constants(v, keep, threshold), *numbers, *as_numpy(state))
         run_in_threads(kernels.FIRE_BACKWARD[spike.name], slopes, arguments)
 
-    def chip_forward(self, a: Tensor, constants: ChipConstants, unit: float, u: Tensor, v: Tensor) -> Outputs:
+    def chip_forward(self, a: Tensor, constants: ChipConstants, unit: float, state: ChipState | None) -> Outputs:
         """See engine.Kernels."""
         rows = as_3d(a)
         over, s = a.new_empty(a.shape), a.new_empty(a.shape)
         bias, keep_u, keep_v, threshold = broadcast_constants(a, *constants)
         filled = as_numpy(*(out.view(rows.shape) for out in (over, s)))
-        states = as_numpy(u.view(rows.shape[1:]), v.view(rows.shape[1:]))
-        if keep_u.any():
-            arguments = (*as_numpy(rows), bias, keep_u, keep_v, threshold, unit, *states, *filled)
-            run_in_threads(chip_kernels.chip_forward, a, arguments)
+        filtered = bool(keep_u.any())
+        numbers = (bias, keep_u, keep_v, threshold, unit) if filtered else (bias, keep_v, threshold, unit)
+        given = (*as_numpy(rows), *numbers)
+        if state is None:
+            from_rest = chip_kernels.chip_forward_from_rest
+            kernel = from_rest if filtered else chip_kernels.chip_forward_unfiltered_from_rest
+            run_in_threads(kernel, a, (*given, *filled))
+            return over, s
+        u, v = (values.view(rows.shape[1:]) for values in state)
+        if filtered:
+            run_in_threads(chip_kernels.chip_forward, a, (*given, *as_numpy(u, v), *filled))
         else:
-            arguments = (*as_numpy(rows), bias, keep_v, threshold, unit, states[1], *filled)
-            run_in_threads(chip_kernels.chip_forward_unfiltered, a, arguments)
-            u.view(rows.shape[1:]).copy_(rows[-1].double() * STATE_UNIT)
+            run_in_threads(chip_kernels.chip_forward_unfiltered, a, (*given, *as_numpy(v), *filled))
+            u.copy_(rows[-1].double() * STATE_UNIT)
         return over, s
 
     def chip_subtract(

@@ -35,8 +35,8 @@ class Kernels(Protocol):
     ) -> None:  # fmt: skip
         """kernels.fire_backward; v, contiguous, is overwritten."""
 
-    def chip_forward(self, a: Tensor, constants: ChipConstants, unit: float, u: Tensor, v: Tensor) -> Outputs:
-        """chip_kernels.chip_forward: over and the spikes; u and v are overwritten."""
+    def chip_forward(self, a: Tensor, constants: ChipConstants, unit: float, state: ChipState | None) -> Outputs:
+        """chip_kernels.chip_forward: over and the spikes; u and v are overwritten. None: from rest."""
 
     def chip_subtract(
         self, a: Tensor, constants: ChipConstants, subtracted: Tensor, unit: float, u: Tensor, v: Tensor
@@ -60,6 +60,8 @@ class Kernels(Protocol):
 
 ChipConstants = tuple[Tensor, Tensor, Tensor, Tensor]
 """bias, keep_u, keep_v and threshold in the chip's units, float64."""
+ChipState = tuple[Tensor, Tensor]
+"""u and v in the chip's units, contiguous, float64."""
 Outputs = tuple[Tensor, Tensor]
 
 

@@ -144,8 +144,10 @@ class CubaLIF(nn.Module):
 
     def run_chip(self, synaptic_input: Tensor, layer: LayerTensors, chip: ChipScale) -> ChipRun:
         """Run in the chip's integers; synaptic_input: summed over the synapses from other layers, whole numbers."""
-        carried = self.carried or {}
-        start = (carried["u"], carried["v"]) if carried else None
+        carried, start = self.carried or {}, None
+        if self.carried is not None:
+            rest = torch.zeros_like(synaptic_input[0])
+            start = carried.get("u", rest), carried.get("v", rest)
         slopes = slopes_through_reset if self.reset_gradient else slopes_without_reset
         if layer.recurrent is None:
             run = chip_fire(synaptic_input, layer, chip, self.spike, self.width, start, slopes)
@@ -153,8 +155,8 @@ class CubaLIF(nn.Module):
             run = chip_fire_recurrent(
                 synaptic_input, layer, chip, self.spike, self.width, start, carried.get("s"), slopes
             )
-        if self.carried is not None:
-            self.carried["u"], self.carried["v"] = run.u, run.v
+        if self.carried is not None and run.state is not None:
+            self.carried["u"], self.carried["v"] = run.state
             if layer.recurrent is not None:
                 self.carried["s"] = run.spikes[-1].clone()
         return run

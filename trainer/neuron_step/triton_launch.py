@@ -11,7 +11,7 @@ import triton
 from torch import Tensor
 
 from . import triton_chip_kernels, triton_kernels
-from .engine import ChipConstants, Outputs
+from .engine import ChipConstants, ChipState, Outputs
 from .kernels import SLOPES
 from .surrogates import Surrogate
 
@@ -49,9 +49,10 @@ class TritonKernels:
         arguments = gradient.contiguous(), v.detach(), _rows(v, keep, threshold), state.contiguous()
         _launch(triton_kernels.fire_backward, v, *arguments, **_slope(spike, width))
 
-    def chip_forward(self, a: Tensor, constants: ChipConstants, unit: float, u: Tensor, v: Tensor) -> Outputs:
+    def chip_forward(self, a: Tensor, constants: ChipConstants, unit: float, state: ChipState | None) -> Outputs:
         """See engine.Kernels."""
         outputs = a.new_empty(a.shape), a.new_empty(a.shape)
+        u, v = state or [a.new_zeros(a.shape[1:], dtype=torch.float64) for _ in range(2)]
         arguments = a.contiguous(), _rows(a, *constants), u, v, *outputs
         _launch(triton_chip_kernels.chip_forward, a, *arguments, unit=unit)
         return outputs

@@ -60,7 +60,13 @@ def slopes(values: tuple[Tensor, ...], leaves: list[Tensor], seed: int) -> tuple
 
 def ends(run: ChipRun) -> tuple[Tensor, ...]:
     """Spikes, and the state after in units of the network."""
-    return run.spikes, run.u / CHIP.scale, run.v / CHIP.scale
+    u, v = state(run)
+    return run.spikes, u / CHIP.scale, v / CHIP.scale
+
+
+def state(run: ChipRun) -> tuple[Tensor, Tensor]:
+    assert run.state is not None
+    return run.state
 
 
 # what flows through the reset, in torch operations and by hand
@@ -92,8 +98,10 @@ def test_kernel_and_torch_operations_give_the_same(
             run = chip_fire(a, numbers, CHIP, surrogate(name), 0.7, starts)
             results.append((run, slopes(ends(run), leaves, seed)))
     (run, mine), (other, theirs) = results
-    for field in ("spikes", "over", "u", "v"):
-        assert torch.equal(getattr(run, field), getattr(other, field)), field
+    for ours, others in zip(
+        (run.spikes, run.over, *state(run)), (other.spikes, other.over, *state(other)), strict=True
+    ):
+        assert torch.equal(ours, others)
     tolerance = 1e-4 if kind == torch.float32 else 1e-11
     for ours, others in zip(mine, theirs, strict=True):
         torch.testing.assert_close(ours, others, rtol=tolerance, atol=tolerance)
@@ -104,7 +112,12 @@ def test_the_step_is_the_referee_s(shape: tuple[int, ...], seed: int, du: int, d
     generator = torch.Generator().manual_seed(seed)
     a, bias = drawn(shape, generator, torch.float32, 50, 60), bias_of(shape, generator, torch.float32, 50)
     numbers = layer(torch.float32, (du + 1) / 4096, dv / 4096, bias)
-    run = chip_fire(a, numbers, CHIP, surrogate("atan"), 0.5, None)
+    rest = torch.zeros(shape[1:])
+    run = chip_fire(a, numbers, CHIP, surrogate("atan"), 0.5, (rest, rest))
+    at_rest = chip_fire(a, numbers, CHIP, surrogate("atan"), 0.5, None)
+    assert at_rest.state is None
+    assert torch.equal(at_rest.spikes, run.spikes)
+    assert torch.equal(at_rest.over, run.over)
     u = v = np.zeros(shape[1:], np.int32)
     added = np.rint(bias.detach().numpy().astype(np.float64) * CHIP.scale).astype(np.int32)
     added = added.reshape(-1, *[1] * (len(shape) - 3))
@@ -114,8 +127,8 @@ def test_the_step_is_the_referee_s(shape: tuple[int, ...], seed: int, du: int, d
         fired = voltage > CHIP.vth * STATE_UNIT
         np.testing.assert_array_equal(spikes, fired)
         v = np.where(fired, 0, voltage)
-    np.testing.assert_array_equal(run.u.detach(), u)
-    np.testing.assert_array_equal(run.v.detach(), v)
+    for ours, theirs in zip(state(run), (u, v), strict=True):
+        np.testing.assert_array_equal(ours.detach(), theirs)
 
 
 @given(SHAPES, st.integers(0, 2**31), st.sampled_from(sorted(SURROGATES)), st.sampled_from(RESETS))

@@ -85,10 +85,11 @@ def test_the_memory_order_changes_nothing(seed: int, keep_u: float, scalar: bool
     bias, chip = torch.rand(3, generator=generator, requires_grad=True), ChipScale(4096.0, 64, {"weight": 0})
     layer = LayerTensors(bias, bias, 1 - keep_u + 0 * state, 0.1 + 0.2 * state, 1 + state, chip=chip)
     weights = torch.randn(a.shape, generator=generator)
-    runs = []
+    runs, rest = [], torch.zeros(a.shape[1:])
     for ordered in (a, last(a)):
-        run = chip_fire(ordered, layer, chip, surrogate("triangle"), 0.5, None)
-        runs.append((*vars(run).values(), *torch.autograd.grad((run.spikes * weights).sum(), [a, bias])))
+        run = chip_fire(ordered, layer, chip, surrogate("triangle"), 0.5, (rest, rest))
+        assert run.state is not None
+        runs.append((run.spikes, run.over, *run.state, *torch.autograd.grad((run.spikes * weights).sum(), [a, bias])))
         current = (ordered / 64).detach()
         spikes, v = integrate_and_fire_from(None, current, 0.1 + 0.2 * state, 1 + state, surrogate("atan"), 0.5)
         runs[-1] += (spikes, v)

@@ -56,7 +56,8 @@ def test_every_launch_compiles_with_its_arguments(shape: tuple[int, int, int], k
         run.filter_forward(a, one, None)
         run.filter_backward(a, one, state)
         run.fire_forward(a, one, one, one, state)
-        run.chip_forward(a, constants, 0.1, *states)
+        for start in (states, None):
+            run.chip_forward(a, constants, 0.1, start)
         run.chip_subtract(a, constants, double, 0.1, *states)
         run.chip_integrate(a, *constants[:3], 0.1, *states)
         for name in SLOPES:

@@ -74,8 +74,9 @@ def test_neurons_of_a_trained_layer(
 
     def run() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         ran = chip_fire(a, layer, chip, surrogate(name), 0.7, None if slopes == "rest" else starts)
-        ends = (ran.spikes,) if slopes == "rest" else (ran.spikes, ran.u / chip.scale, ran.v / chip.scale)
-        return (ran.spikes, ran.over, ran.u, ran.v), gradients(ends, leaves, seed)
+        state = ran.state or ()
+        ends = ran.spikes, *(value / chip.scale for value in state)
+        return (ran.spikes, ran.over, *state), gradients(ends, leaves, seed)
 
     check(run, kind)
 
@@ -116,6 +117,7 @@ def test_recurrent_neurons(seed: int) -> None:
 
     def run() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         ran = chip_fire_recurrent(a, layer, chip, surrogate("atan"), 0.7, None, None)
-        return (ran.spikes, ran.over, ran.u, ran.v), gradients((ran.spikes,), [a, weights], seed)
+        assert ran.state is not None
+        return (ran.spikes, ran.over, *ran.state), gradients((ran.spikes,), [a, weights], seed)
 
     check(run, kind)
