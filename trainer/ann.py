@@ -35,6 +35,9 @@ from spikeport.trainer.tensor_files.tensor_files import read_tensors, write_tens
 
 from .data import Dataset, Samples
 
+# checkpoints: of the training that finds the number of epochs, and of the twin's own
+_SEARCH, _FINAL = "ann_search.safetensors", "ann_checkpoint.safetensors"
+
 
 class TwinBlock(nn.Module):
     """y = BN(W x), or W x + bias without batch norm, plus BN'(R x') of a shortcut; then ReLU if `relu`.
@@ -141,17 +144,18 @@ class AnnTwin:
         """Train on the data set's training part; arguments and errors as Method.fit.
 
         With held_out, first without that part, to find the number of epochs with its lowest loss; then a new network on
-        all samples for as many epochs. Only the second training has a checkpoint.
+        all samples for as many epochs. Each has a checkpoint, and resuming goes on with the one that was interrupted.
         Source: Goodfellow, Bengio, Courville 2016, Deep Learning, algorithm 7.2.
         """
         config = self.train_config
         with torch_threads(config.threads):
             if config.held_out:
-                epochs = self._best_epochs(dataset, progress)
+                epochs = self._best_epochs(dataset, folder, resume, progress)
                 config = replace(config, epochs=epochs, held_out=0.0, patience=0)
+                # the first training may be all that there is to resume
+                resume = resume and folder is not None and (Path(folder) / _FINAL).exists()
             network = self._new_network(dataset)
-            name = "ann_checkpoint.safetensors"
-            checkpoint = make_checkpoint(folder, name, resume, self.network_config, config, dataset)
+            checkpoint = make_checkpoint(folder, _FINAL, resume, self.network_config, config, dataset)
             train(
                 self._task(network, dataset), config, checkpoint, progress, f"training the ANN twin on {dataset.name}"
             )
@@ -173,20 +177,17 @@ class AnnTwin:
             held_out=held_out,
         )
 
-    def _best_epochs(self, dataset: Dataset, progress: bool) -> int:
+    def _best_epochs(self, dataset: Dataset, folder: str | Path | None, resume: bool, progress: bool) -> int:
         """The number of epochs after which the held-out part has its lowest loss; all of them without such a part."""
         config = self.train_config
         rest, held_out = dataset.hold_out(config.held_out, config.seed)
         if held_out is None:
             return config.epochs
-        network, losses = self._new_network(dataset), list[float]()
-
-        def loss() -> float:
-            losses.append(self._held_out_loss(network, held_out))
-            return losses[-1]
-
-        train(self._task(network, rest, loss), config, None, progress, f"epochs of the ANN twin on {dataset.name}")
-        return int(np.argmin(losses)) + 1
+        network = self._new_network(dataset)
+        task = self._task(network, rest, lambda: self._held_out_loss(network, held_out))
+        checkpoint = make_checkpoint(folder, _SEARCH, resume, self.network_config, config, dataset)
+        done = train(task, config, checkpoint, progress, f"epochs of the ANN twin on {dataset.name}")
+        return int(np.argmin(done.held_out)) + 1
 
     def _held_out_loss(self, network: TwinNetwork, dataset: Dataset) -> float:
         network.eval()
@@ -217,6 +218,11 @@ class AnnTwin:
     def predict(self, x: Samples) -> NDArray[Any]:
         """The task's answers (N, ...), by default labels (N,): the largest logit."""
         return self.task.twin_answer(self.predict_logits(x))
+
+    @staticmethod
+    def has_begun(folder: Path) -> bool:
+        """Whether there is a training in the folder that can be resumed."""
+        return any((folder / name).exists() for name in (_SEARCH, _FINAL))
 
     def twin_layers(self) -> list[TwinLayer]:
         """The trained twin's folded layers, for ONNX."""

@@ -26,12 +26,13 @@ def twin_network(network: NetworkConfig, samples: int) -> NetworkConfig:
     return replace(network, batch_norm=network.batch_norm or samples >= _FEWEST_SAMPLES, bias=True)
 
 
-def twin_training(training: TrainConfig) -> TrainConfig:
-    """The twin's own settings; from the recipe: seed, threads, device, augmentation and task.
+def twin_training(training: TrainConfig, most_epochs: int | None = None) -> TrainConfig:
+    """The twin's own settings; from the recipe: seed, threads, device, precision, augmentation and task.
 
-    AdamW with a cosine schedule. A held-out part tells after how many epochs it stops improving, at most 40; then all
-    samples are trained on for as many (`AnnTwin.fit`). Chosen on held-out parts of scikit-learn's digits. For numbers
-    smaller batches and up to 100 epochs, chosen on held-out parts of Friedman's problem.
+    AdamW with a cosine schedule. A held-out part tells after how many epochs it stops improving, at most `most_epochs`
+    (by default 40); then all samples are trained on for as many (`AnnTwin.fit`). Chosen on held-out parts of
+    scikit-learn's digits. For numbers smaller batches and up to 100 epochs, chosen on held-out parts of Friedman's
+    problem.
     """
     classes = TrainConfig(
         epochs=_MOST_EPOCHS,
@@ -44,9 +45,11 @@ def twin_training(training: TrainConfig) -> TrainConfig:
         seed=training.seed,
         threads=training.threads,
         device=training.device,
+        precision=training.precision,
         augment=training.augment,
         schedule=Schedule(warmup=2),
         checkpoint_seconds=training.checkpoint_seconds,
         task=training.task,
     )
-    return replace(classes, **_VALUES) if get_task(training.task).targets in ("values", "series") else classes
+    settings = replace(classes, **_VALUES) if get_task(training.task).targets in ("values", "series") else classes
+    return settings if most_epochs is None else replace(settings, epochs=most_epochs)

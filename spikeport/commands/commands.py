@@ -49,7 +49,7 @@ def train(
         data = stages.dataset_of(recipe)
         on_start = partial(target.begin, recipe_path) if first else None
         method = stages.begin_and_train(recipe, target, data, resume, on_start)
-        stages.train_twin(recipe, target, data, progress=True)
+        stages.train_twin(recipe, target, data, resume, progress=True)
     if not first:
         return
     metric = method.objective.metric

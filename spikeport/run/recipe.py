@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spikeport.common.accelerator import torch_device
 from spikeport.common.errors import InputError, nearest, nearest_file, reason
 from spikeport.common.file_kinds import FileKind, file_kind
+from spikeport.common.limits import MOST_STEPS
 from spikeport.common.text_files import read_toml_file
 from spikeport.exporter.compile_options import DEFAULTS, Precision, Sums
 from spikeport.lava_runtime.partition.optimise import Goal
@@ -47,6 +48,7 @@ class Recipe(BaseModel):
     optimise: what the mapping is chosen for by the cost model, at the rates of the test split: "time", "energy" or
     "cores"; default: the mapping of `check` (lava_runtime/partition/optimise.py).
     float_twin: also train the same network in floating point, to tell what training in the chip's integers costs.
+    ann_epochs: the most that the ANN twin is trained for; default: 40, or 100 for numbers (trainer/twin_training.py).
     seeds: number of trainings, from training.seed, training.seed + 1, ..., on the first's split, for mean and spread.
     network, training: see trainer/network/network_config.py; chip_aware = 0: floating point (TOML has no null).
     """
@@ -65,6 +67,7 @@ class Recipe(BaseModel):
     devices: tuple[str, ...] = DEFAULT_DEVICES
     backends: tuple[LavaBackend, ...] = ("lava", "stock")
     float_twin: bool = False
+    ann_epochs: Annotated[int, Field(ge=1, le=MOST_STEPS)] | None = None
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     network: NetworkConfig
     training: TrainConfig = TrainConfig()

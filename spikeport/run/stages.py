@@ -121,10 +121,14 @@ def begin_and_train(
     return train_network(recipe, folder, data, resuming, progress=True, restored=on_start)
 
 
-def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, progress: bool) -> AnnTwin:
-    """Train the ANN twin into ann.safetensors, written by the first of several processes."""
-    twin = AnnTwin(twin_network(recipe.network, len(data.y_train)), twin_training(recipe.training))
-    twin.fit(data, progress=progress)
+def train_twin(recipe: Recipe, folder: RunFolder, data: Dataset, resume: bool, progress: bool) -> AnnTwin:
+    """Train the ANN twin into ann.safetensors, written by the first of several processes.
+
+    resume: go on with a training of the twin that was interrupted, if there is one.
+    """
+    settings = twin_training(recipe.training, recipe.ann_epochs)
+    twin = AnnTwin(twin_network(recipe.network, len(data.y_train)), settings)
+    twin.fit(data, folder.path, resume and twin.has_begun(folder.path), progress)
     if this_process().first:
         folder.keep(twin.save, "ann")
     return twin

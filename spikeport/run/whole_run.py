@@ -84,7 +84,7 @@ def _run(
     with clock.stage("train", f"{recipe.training.method} on {recipe.dataset}, {recipe.training.epochs} epochs"):
         method = stages.begin_and_train(recipe, folder, data, resume, partial(folder.begin, path))
     with clock.stage("twin", "the ANN with the same layers"):
-        twin = stages.train_twin(recipe, folder, data, progress=True)
+        twin = stages.train_twin(recipe, folder, data, resume, progress=True)
     float_twin = None
     if recipe.float_twin and recipe.network.chip_aware is not None:
         with clock.stage("float twin", "the same network, trained in floating point"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from spikeport.trainer.loop.train_config import TrainConfig
 from spikeport.trainer.network.inference_layers import TwinLayer
 from spikeport.trainer.network.layer_specs import LayerConfig
 from spikeport.trainer.network.network_config import NetworkConfig, build_network
+from spikeport.trainer.tensor_files.tensor_files import read_tensors
 from spikeport.trainer.twin_training import twin_network, twin_training
 
 CONV = (LayerConfig("conv", 4), LayerConfig("conv", 6, stride=2, groups=2))
@@ -120,6 +122,49 @@ def test_save_load_and_resume(images: Dataset, tmp_path: Path) -> None:
         twin.predict(np.zeros((2, 64)))
     with pytest.raises(InputError, match="call fit or load"):
         AnnTwin(config, TRAINING).twin_layers()
+
+
+@pytest.mark.parametrize("last", ["search", "final"])
+def test_an_interrupted_training_of_either_kind_goes_on(
+    images: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    config = NetworkConfig((LayerConfig(size=9),))
+    training = replace(TRAINING, epochs=4, held_out=0.2, patience=4, batch_size=150, checkpoint_seconds=0)
+    whole = AnnTwin(config, training).fit(images, tmp_path / "whole", progress=False)
+    folder, compute, steps = tmp_path / "cut", AnnTwin._loss, 0
+
+    def interrupted(twin: AnnTwin, *arguments: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        # two batches in an epoch; 4 epochs of the search, then those of the twin
+        if steps == (5 if last == "search" else 10):
+            raise KeyboardInterrupt
+        return compute(twin, *arguments)
+
+    monkeypatch.setattr(AnnTwin, "_loss", interrupted)
+    assert not AnnTwin.has_begun(folder)
+    with pytest.raises(KeyboardInterrupt):
+        AnnTwin(config, training).fit(images, folder, progress=False)
+    assert AnnTwin.has_begun(folder)
+    assert (folder / "ann_checkpoint.safetensors").exists() == (last == "final")
+    resumed = AnnTwin(config, training).fit(images, folder, resume=True, progress=False)
+    np.testing.assert_array_equal(resumed.predict_logits(images.x_test), whole.predict_logits(images.x_test))
+    # all steps once, but for the one that was cut off
+    monkeypatch.setattr(AnnTwin, "_loss", compute)
+    epochs = len(read_tensors(folder / "ann_checkpoint.safetensors", "checkpoint")["losses"])
+    assert steps == 8 + 2 * epochs + 1
+
+
+def test_nothing_to_resume_is_said(images: Dataset, tmp_path: Path) -> None:
+    for training in (TRAINING, replace(TRAINING, held_out=0.2)):
+        with pytest.raises(InputError, match="no checkpoint to resume"):
+            AnnTwin(NetworkConfig(), training).fit(images, tmp_path, resume=True, progress=False)
+
+
+def test_a_recipe_bounds_its_epochs_and_sets_its_precision() -> None:
+    assert twin_training(TrainConfig()).epochs == 40
+    assert twin_training(TrainConfig(), 3).epochs == 3
+    assert twin_training(TrainConfig(precision="bf16")).precision == "bf16"
 
 
 def test_a_batch_of_one_sample_has_no_statistics(images: Dataset) -> None:

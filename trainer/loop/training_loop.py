@@ -60,8 +60,8 @@ def train(
     checkpoint: Checkpoint | None = None,
     progress: bool = True,
     title: str = "training",
-) -> list[float]:
-    """Train with the configured optimizer and schedule; returns the mean loss of every epoch.
+) -> Progress:
+    """Train with the configured optimizer and schedule; returns the losses of every epoch.
 
     With a checkpoint, the state is written before the first epoch, at the end of each, and within one whenever
     config.checkpoint_seconds have passed; resuming from it gives bit-identical weights to an uninterrupted run. A table
@@ -77,7 +77,7 @@ def train(
         training = _Training(task, config, checkpoint, group)
         with _bar(progress and group.first, title, config.epochs, training.done.epoch) as advance:
             training.run(advance)
-        return training.done.losses
+        return training.done
 
 
 def shuffled_batches(samples: int, batch_size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:

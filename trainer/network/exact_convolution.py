@@ -19,7 +19,7 @@ def exact_convolution(device: str) -> Convolve:
 
     16 bit would round the sums. Of its gradients' factors, spikes and weights of 8 bit are exact in bfloat16.
     """
-    if not torch.is_autocast_enabled(device):
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return nn.functional.conv2d
     return partial(_convolved, torch.get_autocast_dtype(device))
 

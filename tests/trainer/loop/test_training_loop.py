@@ -230,7 +230,7 @@ def curve(
     x, y = torch.ones(4, 1), torch.zeros(4)
     task = Task(model, begin, lambda _: iter([(x, y)]), lambda x, y: model(x).square().mean(), 0, held_out, first_stop)
     checkpoint = folder and make_checkpoint(folder, "checkpoint.safetensors", False, NETWORK, config, made())
-    return model, train(task, config, checkpoint or None, progress=False)
+    return model, train(task, config, checkpoint or None, progress=False).losses
 
 
 def test_early_stopping_keeps_the_weights_that_were_best() -> None:
