@@ -41,7 +41,7 @@ OWN_ELSEWHERE = {
     "fsdd_two_chips": 0.92, "own_cifar10": 0.4, "own_fsdd": 0.8, "own_nmnist": 0.6, "own_nmnist_membrane_bp": 0.9
 }  # fmt: skip
 # trained for hours, by hand; measured by benchmarks/trained.py
-HOURS = {"cifar10_sew_resnet"}
+HOURS = {"cifar10_sew_resnet", "cifar10_soft_lif", "cifar10_tssl_bp"}
 # on data that they make: the most rmse or the least accuracy
 MADE = {"friedman_regression": 0.14, "switching_per_step": 0.9}
 NAMES = sorted(path.stem for path in (ROOT / "recipes").glob("*.toml"))
