@@ -17,7 +17,8 @@ from spikeport.exporter.float_network.float_network import FloatNetwork, FloatPo
 from spikeport.exporter.float_network.simulator import simulate_float
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 
-from .diff import WINNER, Answer, DiffReport, LayerDifference, diff, differs, first_divergence, joined_reports
+from .diff import diff, differs, first_divergence
+from .diff_report import WINNER, Answer, DiffReport, LayerDifference, joined_reports
 from .inputs import check_input, slice_samples, steps_and_samples
 from .simulate import simulate
 

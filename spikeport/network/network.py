@@ -25,7 +25,7 @@ from spikeport.exporter.nir_graph.nir_file import read_nir
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.exporter.program.chip_program import ChipProgram, InputArrays
 from spikeport.hardware_profiles.loader import load_chip, load_costs
-from spikeport.lava_runtime.diff import Answer
+from spikeport.lava_runtime.diff_report import Answer
 from spikeport.lava_runtime.diff_spikes import compare_networks
 from spikeport.lava_runtime.doubtful_input import InputWarning, doubts
 from spikeport.lava_runtime.inputs import steps_and_samples

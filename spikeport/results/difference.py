@@ -16,7 +16,7 @@ from spikeport.common.errors import InputError
 from spikeport.common.files import write_text
 from spikeport.common.overwriting import refuse_inputs
 from spikeport.console.tables import show_table
-from spikeport.lava_runtime.diff import DiffReport, Divergence, LayerDifference
+from spikeport.lava_runtime.diff_report import DiffReport, Divergence, LayerDifference
 from spikeport.report.pictures.difference_picture import difference_picture
 from spikeport.report.terminal import escape_for_console
 from spikeport.report.units import MINUS, NONE, percent, plain

@@ -10,7 +10,7 @@ from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.hardware_profiles.loader import load_device
 from spikeport.hardware_profiles.schema import ChipProfile
 from spikeport.lava_runtime.cost_model.ann_cost import DeviceCost
-from spikeport.lava_runtime.diff import DiffReport
+from spikeport.lava_runtime.diff_report import DiffReport
 from spikeport.lava_runtime.profiling.profile import Profile
 from spikeport.results.difference import difference_of
 from spikeport.summary import Accuracies, FloatTwin, Metric, Seeds, Summary, TaskScores, build

@@ -17,7 +17,7 @@ from spikeport.exporter.onnx.ann_model import export_onnx, quantise_onnx, run_on
 from spikeport.exporter.program.chip_file import load_program, save_program
 from spikeport.exporter.program.chip_program import ChipProgram
 from spikeport.lava_runtime.cost_model.ann_cost import TwinLayerSize, conv_kind
-from spikeport.lava_runtime.diff import DiffReport
+from spikeport.lava_runtime.diff_report import DiffReport
 from spikeport.lava_runtime.diff_spikes import compare_networks
 from spikeport.lava_runtime.result import SimulationResult, differences, joined
 from spikeport.lava_runtime.simulate import Backend, simulate

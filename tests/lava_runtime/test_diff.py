@@ -24,7 +24,8 @@ from spikeport.exporter.quantisation.dequantise import PARTS, dequantised_networ
 from spikeport.exporter.quantisation.quantise import quantise
 from spikeport.hardware_profiles.fixed_point import WordWidths
 from spikeport.lava_runtime import diff as diff_module
-from spikeport.lava_runtime.diff import CAUSES, diff
+from spikeport.lava_runtime.diff import diff
+from spikeport.lava_runtime.diff_report import CAUSES
 from spikeport.lava_runtime.simulate import simulate
 
 WIDTHS = WordWidths(message_bits=32)

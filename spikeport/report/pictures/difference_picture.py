@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from spikeport.lava_runtime.diff import DiffReport, LayerDifference
+from spikeport.lava_runtime.diff_report import DiffReport, LayerDifference
 from spikeport.report.units import percent, plain
 
 from .svg import WIDTH, clip, dot, line, rectangle, round_ticks, standalone, text

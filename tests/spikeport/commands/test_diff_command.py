@@ -22,7 +22,7 @@ from spikeport.console.output import Output
 from spikeport.exporter.compile_options import CompileOptions
 from spikeport.exporter.program.chip_file import save_program
 from spikeport.gates import NO_GATES
-from spikeport.lava_runtime.diff import CAUSES, DiffReport, Divergence, LayerDifference
+from spikeport.lava_runtime.diff_report import CAUSES, DiffReport, Divergence, LayerDifference
 from spikeport.report.pictures.difference_picture import difference_picture
 from spikeport.results.difference import difference_of, print_difference
 

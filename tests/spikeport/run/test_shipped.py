@@ -34,7 +34,9 @@ def test_a_recipe_by_name_by_path_and_neither(tmp_path: Path, monkeypatch: pytes
     assert shipped.find_recipe("mine") == Path("mine")
     with pytest.raises(InputError, match=r"no recipe 'digit'; did you mean 'digits'\?.*ends in .toml"):
         shipped.find_recipe("digit")
-    with pytest.raises(InputError, match="the known ones are cifar10_sew_resnet, cifar10_soft_lif, cifar10_tssl_bp, digits"):
+    with pytest.raises(
+        InputError, match="the known ones are cifar10_sew_resnet, cifar10_soft_lif, cifar10_tssl_bp, digits"
+    ):
         sp.run_recipe("q")
 
 
