@@ -22,8 +22,7 @@ from .run_folder import RunFolder
 _NEW, _DONE = ".spikeport-new", ".spikeport-done"
 # files of a run or a training; nothing else of an old run is removed when a new one is complete
 _RUN_FILES = ("recipe.toml", "network.*", "ann.*", "ann_int8.onnx", "checkpoint.*", "ann_checkpoint.*", "ann_search.*",
-         "model.nir",
-         "model.chip", "test_input.npy", "result.npz", "raster.npz", "summary.json", "report.html",
+         "model.nir", "model.chip", "test_input.npy", "result.npz", "raster.npz", "summary.json", "report.html",
          "float_twin", "seeds")  # fmt: skip
 _SWEEP_FILES = ("sweep.json", "points", "trained")
 

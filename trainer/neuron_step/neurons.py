@@ -145,9 +145,11 @@ class CubaLIF(nn.Module):
     def run_chip(self, synaptic_input: Tensor, layer: LayerTensors, chip: ChipScale) -> ChipRun:
         """Run in the chip's integers; synaptic_input: summed over the synapses from other layers, whole numbers."""
         carried, start = self.carried or {}, None
-        if self.carried is not None:
+        if carried:
+            start = carried["u"], carried["v"]
+        elif self.carried is not None:
             rest = torch.zeros_like(synaptic_input[0])
-            start = carried.get("u", rest), carried.get("v", rest)
+            start = rest, rest
         slopes = slopes_through_reset if self.reset_gradient else slopes_without_reset
         if layer.recurrent is None:
             run = chip_fire(synaptic_input, layer, chip, self.spike, self.width, start, slopes)
